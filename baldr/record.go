@@ -1,0 +1,56 @@
+package baldr
+
+import "bytes"
+
+// TimestampType says who set a record's timestamp (Kafka's
+// message.timestamp.type, KIP-32).
+type TimestampType uint8
+
+const (
+	// CreateTime is the time the producer gave the record.
+	CreateTime TimestampType = iota
+	// LogAppendTime is the time the broker appended the record.
+	LogAppendTime
+)
+
+// String returns the name Kafka gives the type.
+func (t TimestampType) String() string {
+	if t == LogAppendTime {
+		return "LogAppendTime"
+	}
+	return "CreateTime"
+}
+
+// A Header is one header of a record (KIP-82). Keys may repeat and their order
+// has a meaning, so a record has a slice of headers and not a map.
+type Header struct {
+	Key   []byte // never null in Kafka; nil and empty mean the same
+	Value []byte // nil is null; empty and not nil is empty
+}
+
+// A Record is one Kafka record.
+//
+// A record read without its envelope, because the file has none or because the
+// reader was asked for values only, has Offset and Timestamp -1, no key, no
+// headers, and never a nil Value: a plain Baldr frame cannot tell null from empty.
+type Record struct {
+	Offset        int64 // in the partition; -1 when the file does not say
+	Timestamp     int64 // milliseconds since the Unix epoch; -1 for none
+	TimestampType TimestampType
+	Key, Value    []byte // nil is null; empty and not nil is empty
+	Headers       []Header
+}
+
+// Clone returns a copy of r that shares no memory with it. Use it to keep a
+// record beyond the next call of the reader it came from.
+func (r Record) Clone() Record {
+	r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+	if r.Headers != nil {
+		headers := make([]Header, len(r.Headers))
+		for i, h := range r.Headers {
+			headers[i] = Header{Key: bytes.Clone(h.Key), Value: bytes.Clone(h.Value)}
+		}
+		r.Headers = headers
+	}
+	return r
+}
