@@ -1,0 +1,217 @@
+package localstack
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// Versions that are known to work together. A new version gets a new folder or
+// a new stamp, so that an old installation is never mistaken for it.
+const (
+	kafkaVersion       = "4.2.0"
+	dynamodbVersion    = "2.6.1"
+	versitygwVersion   = "v1.8.0"
+	ministackVersion   = "1.5.33"
+	samVersion         = "1.170.0"
+	cfnLintVersion     = "1.58.0"
+	staticcheckVersion = "v0.8.2"
+)
+
+// A Part is something that can be installed into .local.
+type Part struct {
+	name    string
+	version string
+	tool    string // the program that has to be there to install it
+	lock    string // parts with the same lock are never installed side by side
+	install func(ctx context.Context, p Part) error
+}
+
+// The parts there are.
+var (
+	PartKafka       = Part{"kafka", kafkaVersion, "mvn", "maven", installMaven}
+	PartDynamoDB    = Part{"dynamodb", dynamodbVersion, "mvn", "maven", installMaven}
+	PartS3          = Part{"versitygw", versitygwVersion, "go", "versitygw", goInstall("github.com/versity/versitygw/cmd/versitygw")}
+	PartStaticcheck = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
+	PartAWS         = Part{"ministack", ministackVersion, "python3.11", "ministack", pipInstall("ministack=="+ministackVersion, "aws-sam-translator")}
+	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", pipInstall("aws-sam-cli=="+samVersion, "cfn-lint=="+cfnLintVersion)}
+)
+
+// All returns every part.
+func All() []Part {
+	return []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck}
+}
+
+// String returns the name and version of the part.
+func (p Part) String() string { return p.name + " " + p.version }
+
+// Install installs the parts that are not there yet, side by side. Processes
+// that install the same part at the same time wait for each other. The report
+// function, if not nil, is told of each part that has to be installed first.
+func Install(ctx context.Context, report func(Part), parts ...Part) error {
+	var wait sync.WaitGroup
+	failed := make([]error, len(parts))
+	for i, p := range parts {
+		wait.Go(func() { failed[i] = p.ensure(ctx, report) })
+	}
+	wait.Wait()
+	return errors.Join(failed...)
+}
+
+// ensure installs one part unless its stamp says that it is there.
+func (p Part) ensure(ctx context.Context, report func(Part)) error {
+	stamp, err := local("installed", p.name+"-"+p.version)
+	if err != nil {
+		return err
+	}
+	if exists(stamp) {
+		return nil
+	}
+	unlock, err := lockFile(filepath.Join(filepath.Dir(stamp), p.lock+".lock"))
+	if err != nil {
+		return fmt.Errorf("localstack: install %s: %w", p, err)
+	}
+	defer unlock()
+	if exists(stamp) {
+		return nil
+	}
+	if report != nil {
+		report(p)
+	}
+	if _, err := exec.LookPath(p.tool); err != nil {
+		return fmt.Errorf("localstack: install %s: %s is not on the PATH; the README lists what has to be installed: %w", p, p.tool, err)
+	}
+	if err := p.install(ctx, p); err != nil {
+		return fmt.Errorf("localstack: install %s: %w", p, err)
+	}
+	return os.WriteFile(stamp, nil, 0o644)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// lockFile takes an exclusive lock that the system gives back when the process
+// ends, so a killed installation never blocks the next one.
+func lockFile(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { file.Close() }, nil
+}
+
+// poms lists what Maven has to fetch, one file a part.
+//
+//go:embed parts/*.xml
+var poms embed.FS
+
+// jars returns the folder that holds the libraries of a part from Maven.
+func (p Part) jars() (string, error) { return local(p.name + "-" + p.version) }
+
+func installMaven(ctx context.Context, p Part) error {
+	dir, err := p.jars()
+	if err != nil {
+		return err
+	}
+	pom, err := poms.ReadFile("parts/" + p.name + ".xml")
+	if err != nil {
+		return err
+	}
+	work, err := runDir("maven")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	file := filepath.Join(work, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o644); err != nil {
+		return err
+	}
+	return command(ctx, nil, "mvn", "--batch-mode", "--quiet", "--file", file,
+		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+dir)
+}
+
+func goInstall(program string) func(context.Context, Part) error {
+	return func(ctx context.Context, p Part) error {
+		bin, err := local("bin")
+		if err != nil {
+			return err
+		}
+		// GOFLAGS of the caller (say -mod=vendor) are meant for this module.
+		return command(ctx, []string{"GOBIN=" + bin, "GOFLAGS="}, "go", "install", program+"@"+p.version)
+	}
+}
+
+// Tool returns the path of an installed program: one that Go built
+// ("staticcheck"), or one of a Python environment ("sam", "cfn-lint").
+func Tool(name string) (string, error) {
+	switch name {
+	case "sam", "cfn-lint":
+		return local("venv-sam", "bin", name)
+	case "ministack":
+		return local("venv-ministack", "bin", name)
+	}
+	return local("bin", name)
+}
+
+// pipInstall makes one virtual environment a part: ministack and the SAM
+// command line want different versions of the same library.
+func pipInstall(packages ...string) func(context.Context, Part) error {
+	return func(ctx context.Context, p Part) error {
+		venv, err := local("venv-" + p.name)
+		if err != nil {
+			return err
+		}
+		if err := command(ctx, nil, "python3.11", "-m", "venv", "--clear", venv); err != nil {
+			return err
+		}
+		args := append([]string{"install", "--quiet", "--disable-pip-version-check"}, packages...)
+		return command(ctx, nil, filepath.Join(venv, "bin", "pip"), args...)
+	}
+}
+
+// command runs a program outside the repository, so that its go.mod does not
+// steer it. The error holds the end of what the program printed.
+func command(ctx context.Context, env []string, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Dir = os.TempDir()
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, tail(out.String(), 2000))
+	}
+	return nil
+}
+
+// tail returns at most n bytes from the end of a log, whole lines only.
+func tail(log string, n int) string {
+	if len(log) <= n {
+		return log
+	}
+	log = log[len(log)-n:]
+	_, log, _ = strings.Cut(log, "\n")
+	return log
+}

@@ -1,0 +1,216 @@
+package localstack
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// KafkaOptions are what a test may want of a broker of its own. The zero value
+// is a single plaintext broker.
+type KafkaOptions struct {
+	// Properties are added to server.properties, over the ones set here.
+	Properties map[string]string
+	// Listeners are further listeners, name to security protocol, for example
+	// "MTLS" to "SSL". The plaintext listener stays, for the tests' own use.
+	Listeners map[string]string
+	// Detached lets the broker outlive this process. The caller then records
+	// [KafkaBroker.PID] and removes Dir when it has ended the broker.
+	Detached bool
+	// Port of the plaintext listener; zero picks a free one.
+	Port int
+}
+
+// A KafkaBroker is a running Apache Kafka, broker and KRaft controller in one
+// process. It does not create topics by itself.
+type KafkaBroker struct {
+	dir       string
+	port      int
+	listeners map[string]string
+	detached  bool
+	process   *process
+}
+
+// StartKafka installs Apache Kafka if need be, starts a broker with an empty log,
+// and returns when it answers. Stop it with [KafkaBroker.Stop].
+func StartKafka(ctx context.Context, options KafkaOptions) (*KafkaBroker, error) {
+	if err := Install(ctx, nil, PartKafka); err != nil {
+		return nil, err
+	}
+	dir, err := runDir("kafka")
+	if err != nil {
+		return nil, err
+	}
+	b := &KafkaBroker{dir: dir, port: options.Port, listeners: map[string]string{}, detached: options.Detached}
+	if err := b.configure(options); err != nil {
+		return nil, err
+	}
+	if err := b.format(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.Start(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Addr returns host:port of the plaintext listener.
+func (b *KafkaBroker) Addr() string { return address(b.port) }
+
+// Listener returns host:port of a listener named in the options.
+func (b *KafkaBroker) Listener(name string) string { return b.listeners[name] }
+
+// Dir returns the folder of the broker's log, settings and data.
+func (b *KafkaBroker) Dir() string { return b.dir }
+
+// PID returns the process id of the broker, which leads its own process group.
+func (b *KafkaBroker) PID() int { return b.process.cmd.Process.Pid }
+
+// Start starts a stopped broker again, on the same port with the same data, and
+// returns when it answers.
+func (b *KafkaBroker) Start(ctx context.Context) error {
+	args, err := java(PartKafka, "-Xms256m", "-Xmx1g",
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+		"kafka.Kafka", filepath.Join(b.dir, "server.properties"))
+	if err != nil {
+		return err
+	}
+	b.process, err = launch{name: "kafka", dir: b.dir, args: args, detached: b.detached}.start()
+	if err != nil {
+		return err
+	}
+	if err := b.process.waitFor(ctx, b.ping); err != nil {
+		return errors.Join(err, b.Kill())
+	}
+	return nil
+}
+
+// Stop shuts the broker down in order. The data stays until [KafkaBroker.Remove].
+func (b *KafkaBroker) Stop() error { return b.process.stop(syscall.SIGTERM) }
+
+// Kill ends the broker as a crash would.
+func (b *KafkaBroker) Kill() error { return b.process.stop(syscall.SIGKILL) }
+
+// Remove kills the broker and removes its data.
+func (b *KafkaBroker) Remove() error {
+	return errors.Join(b.Kill(), os.RemoveAll(b.dir))
+}
+
+func (b *KafkaBroker) ping(ctx context.Context) error { return PingKafka(ctx, b.Addr()) }
+
+// PingKafka returns nil once a cluster answers at any of the addresses.
+func PingKafka(ctx context.Context, brokers ...string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RequestRetries(0))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.Ping(ctx)
+}
+
+// configure picks the ports and writes server.properties.
+func (b *KafkaBroker) configure(options KafkaOptions) error {
+	names := slices.Sorted(maps.Keys(options.Listeners))
+	ports := make([]int, 2+len(names))
+	for i := range ports {
+		port, err := FreePort()
+		if err != nil {
+			return err
+		}
+		ports[i] = port
+	}
+	if b.port == 0 {
+		b.port = ports[0]
+	}
+	controller := address(ports[1])
+	listeners := []string{"PLAINTEXT://" + b.Addr()}
+	protocols := []string{"CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT"}
+	for i, name := range names {
+		b.listeners[name] = address(ports[2+i])
+		listeners = append(listeners, name+"://"+b.listeners[name])
+		protocols = append(protocols, name+":"+options.Listeners[name])
+	}
+	properties := maps.Clone(brokerProperties)
+	properties["controller.quorum.voters"] = "1@" + controller
+	properties["listeners"] = strings.Join(append(listeners, "CONTROLLER://"+controller), ",")
+	properties["advertised.listeners"] = strings.Join(listeners, ",")
+	properties["listener.security.protocol.map"] = strings.Join(protocols, ",")
+	properties["log.dirs"] = filepath.Join(b.dir, "data")
+	maps.Copy(properties, options.Properties)
+	return writeProperties(filepath.Join(b.dir, "server.properties"), properties)
+}
+
+// brokerProperties make a small broker that does at once what a real one puts
+// off: segments are checked for retention and compaction every half second, and
+// deleted files go soon after.
+var brokerProperties = map[string]string{
+	"process.roles":                            "broker,controller",
+	"node.id":                                  "1",
+	"controller.listener.names":                "CONTROLLER",
+	"inter.broker.listener.name":               "PLAINTEXT",
+	"auto.create.topics.enable":                "false",
+	"num.partitions":                           "1",
+	"offsets.topic.replication.factor":         "1",
+	"offsets.topic.num.partitions":             "1",
+	"transaction.state.log.replication.factor": "1",
+	"transaction.state.log.min.isr":            "1",
+	"transaction.state.log.num.partitions":     "2",
+	"group.initial.rebalance.delay.ms":         "0",
+	"log.initial.task.delay.ms":                "500",
+	"log.retention.check.interval.ms":          "500",
+	"log.cleaner.backoff.ms":                   "500",
+	"log.cleaner.dedupe.buffer.size":           "16777216",
+	"log.segment.delete.delay.ms":              "1000",
+}
+
+func writeProperties(path string, properties map[string]string) error {
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(properties)) {
+		fmt.Fprintf(&text, "%s=%s\n", key, properties[key])
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o644); err != nil {
+		return fmt.Errorf("localstack: configure kafka: %w", err)
+	}
+	return nil
+}
+
+// format gives the empty data folder a new cluster ID.
+func (b *KafkaBroker) format(ctx context.Context) error {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	args, err := java(PartKafka, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format",
+		"--cluster-id", base64.RawURLEncoding.EncodeToString(id[:]), "--config", filepath.Join(b.dir, "server.properties"))
+	if err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("localstack: format the log of kafka: %w\n%s", err, tail(string(out), 2000))
+	}
+	return nil
+}
+
+// java returns the command line of a program from a part's libraries. Its
+// arguments are options of the JVM, the main class and that one's arguments.
+func java(p Part, args ...string) ([]string, error) {
+	program, err := exec.LookPath("java")
+	if err != nil {
+		return nil, fmt.Errorf("localstack: start %s: install a JDK 17: %w", p, err)
+	}
+	jars, err := p.jars()
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{program, "-cp", filepath.Join(jars, "*")}, args...), nil
+}

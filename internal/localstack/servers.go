@@ -1,0 +1,127 @@
+package localstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+// Region is where everything that runs here says it is.
+const Region = "eu-west-1"
+
+// An Endpoint is where an AWS service is served on this machine, and the
+// credentials that it takes.
+type Endpoint struct {
+	URL             string // http://127.0.0.1:port
+	Region          string
+	AccessKeyID     string
+	SecretAccessKey string
+}
+
+// Config returns the settings for a client of the AWS SDK. The host of the URL
+// is an address, so the S3 client uses path-style requests by itself.
+func (e Endpoint) Config() aws.Config {
+	return aws.Config{
+		Region:       e.Region,
+		BaseEndpoint: aws.String(e.URL),
+		Credentials:  credentials.NewStaticCredentialsProvider(e.AccessKeyID, e.SecretAccessKey, ""),
+	}
+}
+
+func endpoint(url string) Endpoint {
+	return Endpoint{URL: url, Region: Region, AccessKeyID: "test", SecretAccessKey: "test-secret"}
+}
+
+// A Server is a running part that speaks HTTP.
+type Server struct {
+	Endpoint Endpoint
+	dir      string
+	process  *process
+}
+
+// Remove kills the server and removes its data.
+func (s *Server) Remove() error {
+	return errors.Join(s.process.stop(syscall.SIGKILL), os.RemoveAll(s.dir))
+}
+
+// StartDynamoDB installs DynamoDB Local if need be and starts it, without tables,
+// in memory. It listens on every interface: it has no option for one.
+func StartDynamoDB(ctx context.Context) (*Server, error) {
+	return startServer(ctx, PartDynamoDB, func(_ string, port int) ([]string, error) {
+		jars, err := PartDynamoDB.jars()
+		if err != nil {
+			return nil, err
+		}
+		return java(PartDynamoDB, "-Xmx1g", "-Djava.library.path="+jars,
+			"com.amazonaws.services.dynamodbv2.local.main.ServerRunner",
+			"-inMemory", "-sharedDb", "-disableTelemetry", "-port", strconv.Itoa(port))
+	})
+}
+
+// StartS3 installs versitygw if need be and starts it, without buckets.
+func StartS3(ctx context.Context) (*Server, error) {
+	return startServer(ctx, PartS3, func(dir string, port int) ([]string, error) {
+		program, err := Tool("versitygw")
+		if err != nil {
+			return nil, err
+		}
+		data, metadata := filepath.Join(dir, "data"), filepath.Join(dir, "metadata")
+		if err := errors.Join(os.Mkdir(data, 0o755), os.Mkdir(metadata, 0o755)); err != nil {
+			return nil, fmt.Errorf("localstack: start %s: %w", PartS3, err)
+		}
+		login := endpoint("")
+		// The sidecar keeps metadata in files: not every file system has
+		// extended attributes.
+		return []string{program, "--access", login.AccessKeyID, "--secret", login.SecretAccessKey,
+			"--region", login.Region, "--port", address(port), "--quiet", "--keep-alive",
+			"posix", "--sidecar", metadata, data}, nil
+	})
+}
+
+// startServer starts a part on a free port and returns when it answers anything.
+func startServer(ctx context.Context, part Part, args func(dir string, port int) ([]string, error)) (*Server, error) {
+	if err := Install(ctx, nil, part); err != nil {
+		return nil, err
+	}
+	dir, err := runDir(part.name)
+	if err != nil {
+		return nil, err
+	}
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	command, err := args(dir, port)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Endpoint: endpoint("http://" + address(port)), dir: dir}
+	if s.process, err = (launch{name: part.name, dir: dir, args: command}).start(); err != nil {
+		return nil, err
+	}
+	if err := s.process.waitFor(ctx, s.answers); err != nil {
+		return nil, errors.Join(err, s.Remove())
+	}
+	return s, nil
+}
+
+// answers returns nil if the server answers a request, with whatever status.
+func (s *Server) answers(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint.URL, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
