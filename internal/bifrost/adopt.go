@@ -1,0 +1,111 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// errForeign says that the object at a key is whole and not ours: another
+// cluster's, another topic's, or no object of Bifrost's at all.
+var errForeign = errors.New("the object at the key is not ours")
+
+// facts reads what the object at the key says of itself. ErrNotFound: there is
+// none, for certain. errForeign: it is somebody else's. Any other error is no
+// verdict, not even that it is damaged: try again.
+func (a *attempt) facts(ctx context.Context, key string) (Facts, error) {
+	file, stored, err := openObject(ctx, a.Store, key)
+	if err != nil {
+		return Facts{}, err
+	}
+	s := file.Summary()
+	mine := s.ClusterID == a.clusterID && s.Topic == a.task.Key().Topic() && s.TopicID == [16]byte(a.task.TopicID) &&
+		s.Partition == a.task.Partition && s.Start == a.task.StartOffset
+	if !mine {
+		return Facts{}, fmt.Errorf("%s holds cluster %s topic %s (ID %s) partition %d from offset %d: %w",
+			key, s.ClusterID, s.Topic, TopicID(s.TopicID), s.Partition, s.Start, errForeign)
+	}
+	return newFacts(key, s, stored), nil
+}
+
+func openObject(ctx context.Context, store Store, key string) (*baldr.File, Stored, error) {
+	object, err := store.Open(ctx, key)
+	if err != nil {
+		return nil, Stored{}, fmt.Errorf("open %s: %w", key, err)
+	}
+	file, err := baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{})
+	if errors.Is(err, baldr.ErrNotBaldr) {
+		return nil, Stored{}, fmt.Errorf("%s: %w: %w", key, errForeign, err)
+	}
+	if err != nil {
+		return nil, Stored{}, fmt.Errorf("read the summary of %s: %w", key, err)
+	}
+	return file, object.Stored(), nil
+}
+
+func newFacts(key string, s baldr.Summary, stored Stored) Facts {
+	return Facts{
+		Key: key, Kind: s.Kind, Reason: s.Reason, Range: Range{s.Start, s.End},
+		Records: s.Records, Missing: s.Missing, RawBytes: s.RawBytes, StoredBytes: stored.Size,
+		FirstTimestamp: s.FirstTimestamp, LastTimestamp: s.LastTimestamp,
+		Checksum: stored.Checksum, LeaderEpoch: s.LastLeaderEpoch,
+	}
+}
+
+// within is what of an object that reaches beyond its row lies inside the row:
+// another stack tiled the partition otherwise. The row keeps its end, and counts
+// what it holds of the object.
+func (a *attempt) within(ctx context.Context, facts Facts, r Range) (Facts, error) {
+	if facts.End <= r.End {
+		return facts, nil
+	}
+	clipped := facts
+	clipped.Range, clipped.Records, clipped.RawBytes = r, 0, 0
+	clipped.FirstTimestamp, clipped.LastTimestamp = -1, -1
+	if facts.Kind == baldr.KindGap {
+		return clipped, nil
+	}
+	file, _, err := openObject(ctx, a.Store, facts.Key)
+	if err != nil {
+		return Facts{}, err
+	}
+	for record, err := range file.All() {
+		if err != nil {
+			return Facts{}, fmt.Errorf("count the records of %s below offset %d: %w", facts.Key, r.End, err)
+		}
+		if record.Offset < 0 {
+			return Facts{}, fmt.Errorf("%s holds offsets %s, values only: its records below offset %d cannot be counted", facts.Key, facts.Range, r.End)
+		}
+		if record.Offset >= r.End {
+			break
+		}
+		clipped.addRecord(record)
+	}
+	return clipped.missingWithin(facts), nil
+}
+
+func (f *Facts) addRecord(record baldr.Record) {
+	f.Records++
+	f.RawBytes += 8 + int64(len(record.Value))
+	if record.Timestamp < 0 {
+		return
+	}
+	if f.FirstTimestamp < 0 || record.Timestamp < f.FirstTimestamp {
+		f.FirstTimestamp = record.Timestamp
+	}
+	f.LastTimestamp = max(f.LastTimestamp, record.Timestamp)
+}
+
+// missingWithin splits what is missing below the row's end by the object's
+// reasons. An object does not say which offset is missing why, so the counts are
+// given out in a fixed order; their sum is exact.
+func (f Facts) missingWithin(whole Facts) Facts {
+	left := f.Len() - f.Records
+	f.Missing.Control = min(left, whole.Missing.Control)
+	left -= f.Missing.Control
+	f.Missing.Aborted = min(left, whole.Missing.Aborted)
+	f.Missing.Compacted = left - f.Missing.Aborted
+	return f
+}

@@ -1,0 +1,143 @@
+package bifrost
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// listPage is how many keys or rows are read at once.
+const listPage = 1000
+
+// lastObject finds the last object of the incarnation under the partition's
+// prefix; the zero Facts when there is none.
+func (t *tick) lastObject(ctx context.Context, p Progress) (Facts, error) {
+	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
+	var keys []string
+	for after := ""; ; after = keys[len(keys)-1] {
+		page, err := t.Shelf.List(ctx, prefix, after, listPage)
+		if err != nil {
+			return Facts{}, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		keys = append(keys, page...)
+		if len(page) < listPage {
+			break
+		}
+	}
+	i := Incarnation{p.ClusterID, p.Topic(), p.TopicID}
+	for _, key := range slices.Backward(keys) {
+		facts, err := t.ours(ctx, key, p, i)
+		if err != nil || facts.Key != "" {
+			return facts, err
+		}
+	}
+	return Facts{LeaderEpoch: -1}, nil
+}
+
+func (t *tick) lastRowEnd(ctx context.Context, p Partition) (int64, error) {
+	end := int64(0)
+	for {
+		rows, err := t.Ledger.Rows(ctx, p, end, listPage)
+		if err != nil {
+			return 0, fmt.Errorf("read the rows from offset %d: %w", end, err)
+		}
+		if len(rows) > 0 {
+			end = rows[len(rows)-1].End
+		}
+		if len(rows) < listPage {
+			return end, nil
+		}
+	}
+}
+
+// ours reads the facts of the object at the key if it is one of the
+// incarnation's partition, and no Facts when it is something else.
+func (t *tick) ours(ctx context.Context, key string, p Progress, i Incarnation) (Facts, error) {
+	parsed, err := ParseKey(key)
+	if err != nil || key != ObjectKey(t.Settings.Group, p.Partition, parsed.Start, parsed.Alternative) {
+		return Facts{}, nil
+	}
+	reader := attempt{
+		Archiver:  &Archiver{Store: t.Store},
+		task:      Task{Topic: p.Name, Partition: p.Number, TopicID: i.TopicID, StartOffset: parsed.Start},
+		clusterID: i.ClusterID,
+	}
+	facts, err := reader.facts(ctx, key)
+	if errors.Is(err, errForeign) || errors.Is(err, ErrNotFound) {
+		return Facts{}, nil
+	}
+	return facts, err
+}
+
+// ahead finds what exists between planned_offset and KnownUntil: nothing, in the
+// life of a partition whose tables were never lost.
+func (t *tick) ahead(ctx context.Context, p Progress, i Incarnation) (Ahead, error) {
+	if p.PlannedOffset >= p.KnownUntil {
+		return Ahead{}, nil
+	}
+	rows, err := t.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, MaxPlannedAtOnce)
+	if err != nil {
+		return Ahead{}, fmt.Errorf("read the rows from offset %d: %w", p.PlannedOffset, err)
+	}
+	horizon := int64(math.MaxInt64)
+	if len(rows) == MaxPlannedAtOnce {
+		horizon = rows[len(rows)-1].End
+	}
+	known := make([]Known, 0, len(rows))
+	for _, r := range rows {
+		known = append(known, Known{Range: r.Range, IsRow: true})
+	}
+	objects, seen, err := t.objectsAhead(ctx, p, i)
+	if err != nil {
+		return Ahead{}, err
+	}
+	return tile(append(known, objects...), min(horizon, seen)), nil
+}
+
+// objectsAhead lists the incarnation's objects from planned_offset on, and up to
+// which offset the listing is whole.
+func (t *tick) objectsAhead(ctx context.Context, p Progress, i Incarnation) ([]Known, int64, error) {
+	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
+	from := prefix + fmt.Sprintf("%020d", p.PlannedOffset) // sorts before the key of that start
+	keys, err := t.Shelf.List(ctx, prefix, from, MaxPlannedAtOnce)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list %s from offset %d: %w", prefix, p.PlannedOffset, err)
+	}
+	horizon := int64(math.MaxInt64)
+	var objects []Known
+	for n, key := range keys {
+		facts, err := t.ours(ctx, key, p, i)
+		if err != nil {
+			return nil, 0, err
+		}
+		if facts.Key != "" {
+			objects = append(objects, Known{Range: facts.Range})
+		}
+		if parsed, err := ParseKey(key); n == MaxPlannedAtOnce-1 && err == nil {
+			horizon = parsed.Start
+		}
+	}
+	return objects, horizon, nil
+}
+
+// tile puts known stretches in order and cuts them so that none overlaps the
+// next: a row wins over an object at its start, and everything ends where the
+// next one begins. Beyond the horizon nothing is known for certain.
+func tile(known []Known, horizon int64) Ahead {
+	slices.SortStableFunc(known, func(a, b Known) int { return cmp.Compare(a.Start, b.Start) })
+	known = slices.CompactFunc(known, func(a, b Known) bool { return a.Start == b.Start })
+	ahead := Ahead{Partial: horizon != math.MaxInt64}
+	for n, k := range known {
+		if k.Start > horizon || (k.Start == horizon && !k.IsRow && ahead.Partial) {
+			break
+		}
+		if n+1 < len(known) && !k.IsRow {
+			k.End = min(k.End, known[n+1].Start)
+		}
+		ahead.Known = append(ahead.Known, k)
+	}
+	return ahead
+}

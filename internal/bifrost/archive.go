@@ -1,0 +1,338 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// Source reads records from Kafka.
+type Source interface {
+	// ClusterID is the cluster's own ID.
+	ClusterID(ctx context.Context) (string, error)
+	// Read begins to read a range with read_committed, by topic ID where the
+	// cluster has them. It does not wait for the first answer of the broker.
+	Read(ctx context.Context, topic string, id TopicID, partition int32, r Range) (Records, error)
+}
+
+// Records is a range on its way from Kafka.
+type Records interface {
+	// Next gives what lies between the last position and the next. The batch and
+	// all that it points to is borrowed until the next call. io.EOF says that the
+	// position has reached the end of the range. An *OutOfRangeError says that the
+	// log does not hold the position. Every other error: nothing is known, retry.
+	Next(ctx context.Context) (Batch, error)
+	// Close gives back what Read took.
+	Close()
+}
+
+// Batch is a stretch of the log.
+type Batch struct {
+	Records     []baldr.Record // in order of offsets, all in [position before, Position)
+	Position    int64          // first offset after the stretch
+	Missing     baldr.Missing  // offsets of the stretch without a record; with the records they add up to its length
+	LeaderEpoch int32          // of the stretch's last batch, -1 unknown
+}
+
+// Store is what a worker does in the bucket.
+type Store interface {
+	// Create begins a multipart upload to the key. Nothing is visible before Complete.
+	Create(ctx context.Context, key string) (Upload, error)
+	// Open opens an object for reads that last as long as ctx. ErrNotFound only
+	// when the store says for certain that there is none.
+	Open(ctx context.Context, key string) (Object, error)
+}
+
+// Upload is an object in the making. Write gathers parts; memory is bounded.
+type Upload interface {
+	io.Writer
+	// Complete makes the object visible if there is none at the key. It must not
+	// answer nil before the object is durable. ErrExists when there is one, which
+	// may be this upload's own if an answer was lost; ErrUploadGone when the upload
+	// was aborted or is already complete.
+	Complete(ctx context.Context) (Stored, error)
+	// Abort gives the parts back to the store.
+	Abort(ctx context.Context) error
+}
+
+// Stored is what the store says of a complete object.
+type Stored struct {
+	Size     int64  // bytes
+	Checksum string // CRC64NVME, base64; empty when the store keeps none
+}
+
+// Object is an object in the bucket, open for reading.
+type Object interface {
+	io.ReaderAt
+	Stored() Stored
+}
+
+// Archiver turns one range into one object and settles its row.
+type Archiver struct {
+	Group       string // first element of every key
+	Source      Source
+	Store       Store
+	Ledger      Settler
+	Format      baldr.Options
+	MaxRawBytes int64  // a range ends early once its frames reach this; the rest becomes a range of its own
+	Writer      string // version of Bifrost, written into every object
+	Now         func() time.Time
+}
+
+// Settler is what the archiver asks of the ledger.
+type Settler interface {
+	Committer
+	Advancer
+}
+
+// maxAlternatives bounds how many keys are tried at one start when something
+// that is not ours occupies them.
+const maxAlternatives = 2
+
+// Archive brings the row of the task to its end, as far as the deadline allows
+// (zero: none). It is safe to run any number of times, at once or hours late:
+// the row and the key decide who wins, and the loser adopts the winner's object.
+func (a *Archiver) Archive(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
+	result, err := a.archive(ctx, task, deadline)
+	if err != nil {
+		return result, fmt.Errorf("archive topic %s partition %d range %s: %w", task.Topic, task.Partition, task.Range(), err)
+	}
+	return result, nil
+}
+
+func (a *Archiver) archive(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
+	clusterID, err := a.Source.ClusterID(ctx)
+	if err != nil {
+		return RangeResult{}, fmt.Errorf("ask the cluster for its ID: %w", err)
+	}
+	var foreign error
+	for alternative := range maxAlternatives {
+		attempt := attempt{Archiver: a, task: task, clusterID: clusterID, deadline: deadline,
+			key: ObjectKey(a.Group, task.Key(), task.StartOffset, alternative)}
+		result, err := attempt.run(ctx)
+		if !errors.Is(err, errForeign) {
+			return result, err
+		}
+		foreign = errors.Join(foreign, err)
+	}
+	return RangeResult{}, fmt.Errorf("every key for this start is taken; move what is there out of the way: %w", foreign)
+}
+
+// attempt is one try at one key.
+type attempt struct {
+	*Archiver
+	task      Task
+	clusterID string
+	deadline  time.Time
+	key       string
+}
+
+// run takes the steps in the one order that is safe. The upload is begun before
+// the row is read: whoever makes a partition's progress row anew aborts every
+// upload that was begun before, so an upload that survives belongs to a worker
+// that has read the tables as they are now.
+func (a *attempt) run(ctx context.Context) (result RangeResult, err error) {
+	upload, err := a.Store.Create(ctx, a.key)
+	if err != nil {
+		return RangeResult{}, fmt.Errorf("begin the upload of %s: %w", a.key, err)
+	}
+	completed := false
+	defer func() {
+		if !completed {
+			// What cannot be aborted now is aborted by the bucket's lifecycle rule.
+			_ = upload.Abort(context.WithoutCancel(ctx))
+		}
+	}()
+	row, err := a.Ledger.Row(ctx, a.task.Key(), a.task.StartOffset)
+	if done, result, err := a.settledAlready(ctx, row, err); done || err != nil {
+		return result, err
+	}
+	facts, err := a.facts(ctx, a.key)
+	outcome := OutcomeAdopted
+	if errors.Is(err, ErrNotFound) {
+		facts, outcome, err = a.write(ctx, upload, row)
+		completed = err == nil && outcome != OutcomeAdopted
+	}
+	if err != nil {
+		return RangeResult{}, err
+	}
+	return a.settle(ctx, row, facts, outcome)
+}
+
+// settledAlready looks at what was read of the row before any work is done.
+func (a *attempt) settledAlready(ctx context.Context, row Row, err error) (bool, RangeResult, error) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return true, a.result(row, Facts{}, OutcomeGone), nil
+	case err != nil:
+		return true, RangeResult{}, fmt.Errorf("read the row: %w", err)
+	case row.TopicID != a.task.TopicID:
+		return true, RangeResult{}, fmt.Errorf("the row belongs to topic ID %s, the task to %s", row.TopicID, a.task.TopicID)
+	case row.State.Done():
+		return true, a.result(row, row.Facts, OutcomeDoneAlready), a.advance(ctx, row.Partition)
+	case row.End != a.task.EndOffset:
+		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here
+	}
+	return false, RangeResult{}, nil
+}
+
+// write fills the upload and makes it visible. When somebody else's object is
+// there first, the facts are that object's: one's own attempt may have read a
+// log that compaction has changed since.
+func (a *attempt) write(ctx context.Context, upload Upload, row Row) (Facts, string, error) {
+	summary, err := a.fill(ctx, upload, row)
+	if err != nil {
+		return Facts{}, "", err
+	}
+	outcome := OutcomeArchived
+	if summary.Kind == baldr.KindGap {
+		outcome = OutcomeLost
+	}
+	stored, err := upload.Complete(ctx)
+	if err == nil {
+		return newFacts(a.key, summary, stored), outcome, nil
+	}
+	winner, winnerErr := a.facts(ctx, a.key)
+	if winnerErr == nil {
+		return winner, OutcomeAdopted, nil
+	}
+	if errors.Is(winnerErr, errForeign) {
+		return Facts{}, "", winnerErr
+	}
+	return Facts{}, "", fmt.Errorf("complete %s: %w", a.key, errors.Join(err, winnerErr))
+}
+
+// fill writes the range into the upload: its records, or the gap that it is.
+func (a *attempt) fill(ctx context.Context, upload Upload, row Row) (baldr.Summary, error) {
+	out := baldr.NewWriter(upload, a.Format)
+	if row.GapReason != "" {
+		return a.close(out, gap(row.GapReason), row.Range)
+	}
+	counted := count{position: row.Start, epoch: -1}
+	err := a.copyRecords(ctx, out, row, &counted)
+	var outside *OutOfRangeError
+	switch {
+	case errors.As(err, &outside) && counted.position > row.Start:
+		// What was read so far is whole; the next attempt finds out about the rest.
+	case errors.As(err, &outside) && outside.LogStart > row.Start:
+		end := min(outside.LogStart, row.End)
+		return a.close(out, gap(ReasonRetention), Range{row.Start, end})
+	case err != nil:
+		return baldr.Summary{}, err
+	}
+	if counted.position == row.Start {
+		return baldr.Summary{}, fmt.Errorf("no time was left to read anything; raise the archive function's timeout")
+	}
+	records := baldr.Summary{Kind: baldr.KindRecords, Missing: counted.missing, LastLeaderEpoch: counted.epoch}
+	return a.close(out, records, Range{row.Start, counted.position})
+}
+
+func gap(reason string) baldr.Summary {
+	return baldr.Summary{Kind: baldr.KindGap, Reason: reason, LastLeaderEpoch: -1}
+}
+
+func (a *attempt) close(out *baldr.Writer, summary baldr.Summary, r Range) (baldr.Summary, error) {
+	summary.ClusterID = a.clusterID
+	summary.Topic, summary.TopicID, summary.Partition = a.task.Key().Topic(), a.task.TopicID, a.task.Partition
+	summary.Start, summary.End = r.Start, r.End
+	summary.Writer = a.Writer
+	summary, err := out.Close(summary)
+	if err != nil {
+		return summary, fmt.Errorf("write the end of %s: %w", a.key, err)
+	}
+	return summary, nil
+}
+
+// count is how far a range has been read and what was found on the way.
+type count struct {
+	position int64
+	records  int64
+	missing  baldr.Missing
+	epoch    int32
+}
+
+// copyRecords moves records from Kafka to the object until the range ends, the
+// object is large enough or time is short.
+func (a *attempt) copyRecords(ctx context.Context, out *baldr.Writer, row Row, counted *count) error {
+	records, err := a.Source.Read(ctx, row.Topic(), row.TopicID, row.Number, row.Range)
+	if err != nil {
+		return fmt.Errorf("read from Kafka: %w", err)
+	}
+	defer records.Close()
+	for counted.position < row.End && out.RawBytes() < a.MaxRawBytes && a.inTime() {
+		batch, err := records.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("the source ended at offset %d, before the range did", counted.position)
+		}
+		if err != nil {
+			return fmt.Errorf("read from Kafka at offset %d: %w", counted.position, err)
+		}
+		if err := counted.add(batch, row.Range); err != nil {
+			return err
+		}
+		for i := range batch.Records {
+			if err := out.WriteRecord(&batch.Records[i]); err != nil {
+				return fmt.Errorf("write offset %d to %s: %w", batch.Records[i].Offset, a.key, err)
+			}
+		}
+	}
+	return nil
+}
+
+// add accounts for a batch: each offset is a record or missing for a reason.
+func (c *count) add(b Batch, r Range) error {
+	missing := b.Missing.Control + b.Missing.Aborted + b.Missing.Compacted
+	length := b.Position - c.position
+	if length != int64(len(b.Records))+missing || b.Position > r.End || length < 0 {
+		return fmt.Errorf("the source's accounts do not add up: offsets [%d, %d) of range %s, %d records, %+v missing",
+			c.position, b.Position, r, len(b.Records), b.Missing)
+	}
+	c.position = b.Position
+	c.records += int64(len(b.Records))
+	c.missing.Control += b.Missing.Control
+	c.missing.Aborted += b.Missing.Aborted
+	c.missing.Compacted += b.Missing.Compacted
+	c.epoch = max(c.epoch, b.LeaderEpoch)
+	return nil
+}
+
+func (a *attempt) inTime() bool { return a.deadline.IsZero() || a.Now().Before(a.deadline) }
+
+// settle commits the facts and moves the prefix.
+func (a *attempt) settle(ctx context.Context, row Row, facts Facts, outcome string) (RangeResult, error) {
+	settled, err := a.commit(ctx, row, facts)
+	if errors.Is(err, ErrNotFound) {
+		return a.result(row, facts, OutcomeGone), nil
+	}
+	if err != nil {
+		return RangeResult{}, err
+	}
+	if err := a.advance(ctx, row.Partition); err != nil {
+		return RangeResult{}, err
+	}
+	return a.result(settled, settled.Facts, outcome), nil
+}
+
+// advance moves the prefix. A hole in the tiling is for discover to heal; this
+// range is safe.
+func (a *attempt) advance(ctx context.Context, p Partition) error {
+	if _, err := advance(ctx, a.Ledger, p); err != nil && !errors.Is(err, errRowMissing) {
+		return err
+	}
+	return nil
+}
+
+func (a *attempt) result(row Row, facts Facts, outcome string) RangeResult {
+	end := row.End
+	if facts.Key != "" {
+		end = facts.End
+	}
+	return RangeResult{
+		Topic: a.task.Topic, Partition: a.task.Partition, StartOffset: a.task.StartOffset, EndOffset: end,
+		Outcome: outcome, Object: facts.Key, Records: facts.Records, RawBytes: facts.RawBytes, StoredBytes: facts.StoredBytes,
+	}
+}

@@ -1,0 +1,134 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// CommitWrite settles one row.
+type CommitWrite struct {
+	Row        Row   // as read: PLANNED and its End are the condition
+	Facts      Facts // of the object; Facts.End < Row.End leaves a remainder
+	ArchivedAt time.Time
+}
+
+// Committer settles rows.
+type Committer interface {
+	// Row reads one row, consistently; ErrNotFound when there is none.
+	Row(ctx context.Context, p Partition, start int64) (Row, error)
+	// Commit is one transaction: the row becomes ARCHIVED or LOST with the facts
+	// and ends where they end, if it is still PLANNED with the end that was read;
+	// if they end before it, the remainder [Facts.End, Row.End) is put PLANNED if
+	// absent. ErrConflict when nothing was applied.
+	Commit(ctx context.Context, w CommitWrite) error
+}
+
+// AdvanceWrite moves next_offset over one settled row.
+type AdvanceWrite struct {
+	Partition  Partition
+	Generation string // condition
+	From, To   int64  // From is the condition
+	Row        Row    // the settled row: its facts are added to the totals in the same write
+}
+
+// Advancer moves the prefix.
+type Advancer interface {
+	// Progress reads one progress row, consistently; ErrNotFound when there is none.
+	Progress(ctx context.Context, p Partition) (Progress, error)
+	// Advance applies the write, or answers ErrConflict.
+	Advance(ctx context.Context, w AdvanceWrite) error
+}
+
+// commit settles the row with the facts of its object. It answers the row as it
+// is then; ErrNotFound when the row is gone (the tables were lost; whoever makes
+// them anew finds the object).
+func (a *attempt) commit(ctx context.Context, row Row, facts Facts) (Row, error) {
+	for range maxCommits {
+		inside, err := a.within(ctx, facts, row.Range)
+		if err != nil {
+			return Row{}, err
+		}
+		err = a.Ledger.Commit(ctx, CommitWrite{Row: row, Facts: inside, ArchivedAt: a.Now()})
+		if err == nil {
+			return settled(row, inside, a.Now()), nil
+		}
+		// Refused, or an answer lost: the row as it is now tells which.
+		now, readErr := a.Ledger.Row(ctx, row.Partition, row.Start)
+		switch {
+		case readErr != nil:
+			return Row{}, fmt.Errorf("read the row again after its commit failed (%w): %w", err, readErr)
+		case now.State.Done() && now.Facts.Key == facts.Key:
+			return now, nil
+		case now.State.Done():
+			return Row{}, fmt.Errorf("the row is settled with %s, this attempt holds %s: run bifrost verify", now.Facts.Key, facts.Key)
+		case !errors.Is(err, ErrConflict):
+			return Row{}, fmt.Errorf("commit: %w", err)
+		}
+		row = now // still PLANNED with another end: the row's end is the one that counts
+	}
+	return Row{}, fmt.Errorf("commit: the row changed %d times meanwhile: %w", maxCommits, ErrConflict)
+}
+
+// maxCommits bounds the tries at a row whose end keeps changing. It changes when
+// tables are made anew, which nobody does twice within a range's life.
+const maxCommits = 5
+
+func settled(row Row, facts Facts, at time.Time) Row {
+	row.State, row.Facts, row.ArchivedAt = facts.State(), facts, at
+	row.End = facts.End
+	return row
+}
+
+// advance moves next_offset over the settled rows that follow it. Everyone does
+// this after their own commit, so of two neighbours one sees both. It answers
+// the progress row as it is then.
+//
+// errRowMissing says that there is a hole below planned_offset: rows were lost
+// alone, and the partition must be built anew.
+func advance(ctx context.Context, ledger Settler, p Partition) (Progress, error) {
+	for {
+		progress, err := ledger.Progress(ctx, p)
+		if errors.Is(err, ErrNotFound) {
+			return Progress{}, nil // lost tables; whoever makes the row anew advances it
+		}
+		if err != nil {
+			return Progress{}, fmt.Errorf("advance: read progress: %w", err)
+		}
+		moved, err := advanceFrom(ctx, ledger, &progress)
+		if !moved || err != nil {
+			return progress, err
+		}
+	}
+}
+
+// errRowMissing is advance's word for a hole in the tiling.
+var errRowMissing = errors.New("a row below planned_offset is missing")
+
+// advanceFrom moves over settled rows until one is not. It reports true when
+// somebody else moved next_offset meanwhile, so that it must be read again.
+func advanceFrom(ctx context.Context, ledger Settler, progress *Progress) (again bool, err error) {
+	for progress.NextOffset < progress.PlannedOffset {
+		row, err := ledger.Row(ctx, progress.Partition, progress.NextOffset)
+		if errors.Is(err, ErrNotFound) {
+			return false, fmt.Errorf("advance %s at offset %d: %w", progress.Partition, progress.NextOffset, errRowMissing)
+		}
+		if err != nil {
+			return false, fmt.Errorf("advance: read the row at offset %d: %w", progress.NextOffset, err)
+		}
+		if !row.State.Done() {
+			return false, nil
+		}
+		write := AdvanceWrite{Partition: progress.Partition, Generation: progress.Generation, From: row.Start, To: row.End, Row: row}
+		err = ledger.Advance(ctx, write)
+		if errors.Is(err, ErrConflict) {
+			return true, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("advance next_offset from %d to %d: %w", row.Start, row.End, err)
+		}
+		progress.NextOffset = row.End
+	}
+	return false, nil
+}

@@ -1,0 +1,144 @@
+package bifrost
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Leaser keeps two workers from doing the same range at once. It saves work;
+// safety never rests on it.
+type Leaser interface {
+	// Lease sets LeaseUntil and adds one to Attempts if the row is still PLANNED
+	// with the Attempts and LeaseUntil that were read; ErrConflict when not.
+	// It clears Error and answers the row as it is now.
+	Lease(ctx context.Context, r Row, until time.Time) (Row, error)
+	// Release ends a lease early after a failure: the row, if still PLANNED with
+	// the same Attempts, gets the error and may be dispatched again from retryAt on;
+	// the partition's progress row shows the error too.
+	Release(ctx context.Context, r Row, failure string, retryAt time.Time) error
+}
+
+// Dispatcher starts archive functions.
+type Dispatcher interface {
+	// Dispatch hands the task over. nil means that it will probably run, perhaps
+	// twice, perhaps late.
+	Dispatch(ctx context.Context, t Task) error
+}
+
+// dispatch starts workers on planned ranges until the slots are full. Every
+// partition gets one before any gets a second; among those the oldest plan goes
+// first.
+func (t *tick) dispatch(ctx context.Context) {
+	waiting, inFlight := t.waiting()
+	t.summary.InFlight, t.summary.Waiting = inFlight, len(waiting)
+	for _, row := range waiting {
+		if t.summary.InFlight >= t.Settings.MaxInFlight {
+			return
+		}
+		if t.late() {
+			t.summary.Unfinished++
+			continue
+		}
+		started, err := t.start(ctx, row)
+		if err != nil {
+			t.fail(row.Topic(), &row.Number, err)
+		}
+		if started {
+			t.summary.Dispatched++
+			t.summary.InFlight++
+			t.summary.Waiting--
+		}
+	}
+}
+
+// waiting is the rows that may be dispatched, in order, and how many rows are in
+// flight already.
+func (t *tick) waiting() (rows []Row, inFlight int) {
+	now := t.Now()
+	turns := map[Partition]int{} // ranges of the partition that come before
+	for p, planned := range t.view.planned {
+		for _, r := range planned {
+			if r.InFlight(now) {
+				inFlight++
+				turns[p]++
+			}
+		}
+	}
+	may := t.mayDispatch()
+	candidates := slices.Clone(t.rows)
+	for _, planned := range t.view.planned {
+		candidates = append(candidates, planned...)
+	}
+	candidates = slices.DeleteFunc(candidates, func(r Row) bool { return r.Leased(now) || !may(r) })
+	slices.SortFunc(candidates, compareRows)
+	candidates = slices.CompactFunc(candidates, func(a, b Row) bool { return a.Partition == b.Partition && a.Start == b.Start })
+	turn := make([]int, len(candidates))
+	order := make([]int, len(candidates))
+	for i, r := range candidates {
+		order[i], turn[i] = i, turns[r.Partition]
+		turns[r.Partition]++
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(turn[a], turn[b]), candidates[a].PlannedAt.Compare(candidates[b].PlannedAt))
+	})
+	for _, i := range order {
+		rows = append(rows, candidates[i])
+	}
+	return rows, inFlight
+}
+
+func compareRows(a, b Row) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Start, b.Start))
+}
+
+// mayDispatch is the test of a row by its partition's state: a range is read
+// only where the partition is OPEN and unsuspected; a gap needs no Kafka.
+func (t *tick) mayDispatch() func(Row) bool {
+	healthy := make(map[Partition]bool, len(t.healthy))
+	for _, s := range t.healthy {
+		healthy[s.progress.Partition] = true
+	}
+	gone := make(map[Partition]bool, len(t.view.gone))
+	for _, p := range t.view.gone {
+		gone[p.Partition] = true
+	}
+	return func(r Row) bool {
+		return healthy[r.Partition] || (gone[r.Partition] && r.GapReason != "")
+	}
+}
+
+// start leases the row and hands it to a worker.
+func (t *tick) start(ctx context.Context, row Row) (bool, error) {
+	leased, err := t.Ledger.Lease(ctx, row, t.Now().Add(t.Settings.Lease))
+	if errors.Is(err, ErrConflict) {
+		return false, nil // settled, or somebody else's
+	}
+	if err != nil {
+		return false, fmt.Errorf("lease range %s: %w", row.Range, err)
+	}
+	if err := t.Dispatcher.Dispatch(ctx, NewTask(leased)); err != nil {
+		retryAt := t.Now().Add(pause(leased.Attempts))
+		err = fmt.Errorf("dispatch range %s: %w", row.Range, err)
+		return false, errors.Join(err, t.Ledger.Release(ctx, leased, err.Error(), retryAt))
+	}
+	return true, nil
+}
+
+const (
+	firstPause   = 15 * time.Second
+	longestPause = time.Hour
+)
+
+// pause is how long a range that failed is left alone: twice as long after each
+// attempt, so that a poisoned range costs a few attempts a day.
+func pause(attempts int) time.Duration {
+	p := firstPause
+	for n := 1; n < attempts && p < longestPause; n++ {
+		p *= 2
+	}
+	return min(p, longestPause)
+}

@@ -1,0 +1,151 @@
+package bifrost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// RowMaker makes and unmakes progress rows.
+type RowMaker interface {
+	// CreateProgress puts the row if there is none for its partition; ErrConflict when there is.
+	CreateProgress(ctx context.Context, p Progress) error
+	// OpenProgress turns a FENCING row of p's generation OPEN and sets KnownUntil,
+	// StartOffset and PlannedEpoch from p; ErrConflict when it is not FENCING or was made anew.
+	OpenProgress(ctx context.Context, p Progress) error
+	// DeleteProgress removes the row if it still has p's generation and
+	// NextOffset; ErrConflict when not. The partition is then built anew along its objects.
+	DeleteProgress(ctx context.Context, p Progress) error
+}
+
+// Shelf is what discover does in the bucket.
+type Shelf interface {
+	// CreateOnce writes a small object if there is none at the key, and answers
+	// what is there now: the given content or the content that was there first.
+	CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error)
+	// List lists the keys that start with the prefix and come after the key
+	// `after` ("" for all), in order, at most limit of them.
+	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
+	// AbortUploads aborts every unfinished multipart upload under the prefix.
+	// When it returns nil, none that was open when it was called can complete.
+	AbortUploads(ctx context.Context, prefix string) error
+}
+
+// birth makes the progress row of a partition that has none: it is new, or its
+// row was lost or restored away, or a second stack works on the same bucket.
+// All are one case.
+func (t *tick) birth(ctx context.Context, s *sighting) error {
+	name, err := t.incarnationName(ctx, s.incarnation)
+	if err != nil {
+		return err
+	}
+	start, err := t.startOffset(ctx, s)
+	if err != nil {
+		return err
+	}
+	p := Progress{
+		Partition: Partition{Name: name, Number: s.number},
+		ClusterID: s.incarnation.ClusterID, TopicID: s.incarnation.TopicID,
+		Generation: t.NewGeneration(), Status: StatusFencing,
+		FirstLogStart: s.seen.LogStart, StartOffset: start,
+		Observation: s.seen, PlannedEpoch: -1, LastPlannedAt: t.Now(),
+	}
+	t.readAgain()
+	err = t.Ledger.CreateProgress(ctx, p)
+	if errors.Is(err, ErrConflict) {
+		return nil // another discover was quicker; the next pass sees its row
+	}
+	if err != nil {
+		return fmt.Errorf("make the progress row: %w", err)
+	}
+	return t.fence(ctx, p)
+}
+
+// startOffset is where the archive of a new partition begins.
+func (t *tick) startOffset(ctx context.Context, s *sighting) (int64, error) {
+	start := t.Settings.Start
+	switch {
+	case start.Latest:
+		return s.seen.LastStable, nil
+	case start.At.IsZero():
+		return s.seen.LogStart, nil
+	}
+	key := s.kafka()
+	answers, err := t.History.OffsetsAt(ctx, []TopicPartition{key}, start.At)
+	if err != nil {
+		return 0, fmt.Errorf("find the start position: %w", err)
+	}
+	if answer := answers[key]; answer.Err != nil {
+		return 0, fmt.Errorf("find the start position: %w", answer.Err)
+	}
+	return answers[key].LogStart, nil
+}
+
+// marker is the content of the write-once object that says which incarnation
+// owns the plain path of a topic. Neither the tables nor a listing may decide
+// that: both can be lost or late.
+type marker struct {
+	ClusterID string  `json:"cluster_id"`
+	Topic     string  `json:"topic"`
+	TopicID   TopicID `json:"topic_id"`
+}
+
+func (t *tick) incarnationName(ctx context.Context, i Incarnation) (string, error) {
+	t.mutex.Lock()
+	name, known := t.names[i.Topic]
+	t.mutex.Unlock()
+	if known {
+		return name, nil
+	}
+	key := MarkerKey(t.Settings.Group, i.Topic)
+	mine := marker(i)
+	content, err := json.Marshal(mine)
+	if err != nil {
+		return "", err
+	}
+	content, err = t.Shelf.CreateOnce(ctx, key, content)
+	if err != nil {
+		return "", fmt.Errorf("mark the owner of the plain path at %s: %w", key, err)
+	}
+	var owner marker
+	if err := json.Unmarshal(content, &owner); err != nil {
+		return "", fmt.Errorf("the marker %s does not name an incarnation (%q): %w", key, content, err)
+	}
+	name = i.Topic
+	if owner != mine {
+		name = i.LaterName()
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.names[i.Topic] = name
+	return name, nil
+}
+
+// fence makes a FENCING row OPEN. Uploads that were begun before the row was
+// made could still put objects where this row plans others, so they are aborted
+// first; then a listing tells, for good, up to where objects exist.
+func (t *tick) fence(ctx context.Context, p Progress) error {
+	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
+	if err := t.Shelf.AbortUploads(ctx, prefix); err != nil {
+		return fmt.Errorf("abort the uploads under %s: %w", prefix, err)
+	}
+	objects, err := t.lastObject(ctx, p)
+	if err != nil {
+		return err
+	}
+	rows, err := t.lastRowEnd(ctx, p.Partition)
+	if err != nil {
+		return err
+	}
+	p.PlannedEpoch = objects.LeaderEpoch
+	p.KnownUntil = max(objects.End, rows)
+	if p.KnownUntil > 0 {
+		p.StartOffset = 0 // the start position is for partitions never seen before
+	}
+	t.readAgain()
+	if err := ignoreConflict(t.Ledger.OpenProgress(ctx, p)); err != nil {
+		return fmt.Errorf("open the partition: %w", err)
+	}
+	return nil
+}

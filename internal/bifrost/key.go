@@ -1,0 +1,89 @@
+package bifrost
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ObjectSuffix ends the key of every object that holds a range or a gap.
+const ObjectSuffix = ".baldr.gz"
+
+const markerName = "_bifrost.json"
+
+// MarkerKey is where the topic's write-once marker lives. It says which
+// incarnation owns the plain path <group>/<topic>/.
+func MarkerKey(group, topic string) string { return group + "/" + topic + "/" + markerName }
+
+// PartitionPrefix is what the keys of all objects of a partition start with. It
+// ends in a slash, so that partition=1 does not take in partition=10.
+func PartitionPrefix(group string, p Partition) string {
+	return fmt.Sprintf("%s/%s/partition=%d/", group, p.Name, p.Number)
+}
+
+// ObjectKey is where the object that starts at the offset lives. The key holds
+// the start only, so that all attempts at a start meet at one key. Twenty digits
+// hold every offset and sort as text. Alternative 0 is the key itself; 1 is the
+// one beside it, for when something that is not ours occupies the first.
+func ObjectKey(group string, p Partition, start int64, alternative int) string {
+	mark := ""
+	if alternative > 0 {
+		mark = "~" + strconv.Itoa(alternative)
+	}
+	return fmt.Sprintf("%s%020d%s%s", PartitionPrefix(group, p), start, mark, ObjectSuffix)
+}
+
+// ParsedKey is what an object's key says.
+type ParsedKey struct {
+	Group       string
+	Partition   Partition
+	Start       int64
+	Alternative int // 0, or the number behind '~'
+}
+
+var errNotObjectKey = errors.New("not <group>/<topic>/partition=<n>/<first offset>" + ObjectSuffix)
+
+// ParseKey reads an object's key. Offsets of any width are accepted: Bifrost of
+// 2013 wrote 7 and 10 digits.
+func ParseKey(key string) (ParsedKey, error) {
+	parsed, err := parseKey(key)
+	if err != nil {
+		return ParsedKey{}, fmt.Errorf("key %q: %w", key, err)
+	}
+	return parsed, nil
+}
+
+func parseKey(key string) (ParsedKey, error) {
+	parts := strings.Split(key, "/")
+	if len(parts) < 4 {
+		return ParsedKey{}, errNotObjectKey
+	}
+	n := len(parts)
+	number, isPartition := strings.CutPrefix(parts[n-2], "partition=")
+	file, isObject := strings.CutSuffix(parts[n-1], ObjectSuffix)
+	if !isPartition || !isObject {
+		return ParsedKey{}, errNotObjectKey
+	}
+	partition, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || partition < 0 {
+		return ParsedKey{}, errNotObjectKey
+	}
+	first, mark, hasMark := strings.Cut(file, "~")
+	start, err := strconv.ParseInt(first, 10, 64)
+	if err != nil || start < 0 || strings.HasPrefix(first, "+") {
+		return ParsedKey{}, errNotObjectKey
+	}
+	alternative := 0
+	if hasMark {
+		if alternative, err = strconv.Atoi(mark); err != nil || alternative < 1 {
+			return ParsedKey{}, errNotObjectKey
+		}
+	}
+	return ParsedKey{
+		Group:       strings.Join(parts[:n-3], "/"),
+		Partition:   Partition{Name: parts[n-3], Number: int32(partition)},
+		Start:       start,
+		Alternative: alternative,
+	}, nil
+}

@@ -1,0 +1,145 @@
+package bifrost
+
+import (
+	"errors"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// ErrConflict says that a conditional write did not apply, for certain: the
+// condition no longer holds because somebody else moved first. The caller reads
+// again and decides. Every other error of a write leaves open whether it applied.
+var ErrConflict = errors.New("the ledger has moved on")
+
+// ErrNotFound says for certain that a row, an object or a topic does not exist.
+var ErrNotFound = errors.New("not found")
+
+// Status is the state of a partition in its progress row.
+type Status string
+
+// The states of a partition.
+const (
+	StatusFencing  Status = "FENCING"  // made, but older uploads under its prefix may still complete; nothing is planned
+	StatusOpen     Status = "OPEN"     // archived as the schedule goes
+	StatusDiverged Status = "DIVERGED" // the log was cut below what is planned; a person decides
+	StatusClosed   Status = "CLOSED"   // the topic was deleted and everything below its last known end is accounted for
+)
+
+// State is the state of a range in its row.
+type State string
+
+// The states of a range. A row leaves PLANNED once, when its object is durable.
+const (
+	StatePlanned  State = "PLANNED"
+	StateArchived State = "ARCHIVED" // its records are in the object
+	StateLost     State = "LOST"     // a gap: the object records why nobody can read the records any more
+)
+
+// Done reports whether the range is settled for good.
+func (s State) Done() bool { return s == StateArchived || s == StateLost }
+
+// The reasons of a gap. They are written into the summary of the gap's object
+// and into the row.
+const (
+	ReasonBeforeFirstSight = "before_first_sight" // deleted by Kafka before Bifrost first saw the partition; no alarm
+	ReasonSkipped          = "skipped"            // below the start position that the configuration asked for
+	ReasonRetention        = "retention"          // deleted by Kafka before it was archived
+	ReasonTopicDeleted     = "topic_deleted"      // the topic was deleted before it was archived
+)
+
+// Observation is what one tick read of a partition in Kafka.
+type Observation struct {
+	LogStart      int64     // first offset that can be read
+	LastStable    int64     // end of what a read_committed consumer may read (KIP-98)
+	HighWatermark int64     // end of what is replicated
+	LeaderEpoch   int32     // epoch of the leader that answered (KIP-101), -1 unknown
+	At            time.Time // when the tick asked
+}
+
+// Totals are the sums over all rows below next_offset.
+type Totals struct {
+	Records     int64 // records in objects
+	RawBytes    int64 // Baldr frames before compression
+	StoredBytes int64 // bytes of the objects
+	Missing     int64 // offsets in archived ranges without a record: markers, aborted, compacted
+	Lost        int64 // offsets in recorded gaps
+}
+
+// Progress is one row of the progress table: one partition of one incarnation.
+type Progress struct {
+	Partition
+	ClusterID  string
+	TopicID    TopicID
+	Generation string // fresh each time the row is made; every conditional write names it
+	Status     Status
+	Error      string // the last failure, for people; empty when the last attempt went well
+
+	NextOffset    int64 // everything below is archived or a recorded gap
+	PlannedOffset int64 // everything below is planned
+	KnownUntil    int64 // objects or rows of an earlier row of this partition exist below this: plan along them
+	FirstLogStart int64 // log start when the row was made
+	StartOffset   int64 // archiving begins here; 0 or FirstLogStart unless a start position was configured
+
+	Observation          // as of the last plan or change of status
+	Totals               // sums below NextOffset
+	RecentRawBytes int64 // raw bytes of the last archived range ...
+	RecentOffsets  int64 // ... and its length in offsets: the size of what comes next is estimated from them
+	PlannedEpoch   int32 // leader epoch under which PlannedOffset was seen to be in the log, -1 unknown
+	LastObject     string
+	LastRecordAt   time.Time // timestamp of the newest record below NextOffset; zero when none
+	LastArchivedAt time.Time
+	LastPlannedAt  time.Time // when the row was made, before the first plan
+	Suspicion      string    // what the last tick found wrong and the next must confirm; empty when nothing
+	SuspectedAt    time.Time // when it was first seen; zero when nothing
+}
+
+// Lag is how many offsets the archive is behind what can be read, as of the observation.
+func (p Progress) Lag() int64 { return max(0, p.LastStable-p.NextOffset) }
+
+// Facts are what an object says of itself, with what the store says of it. They
+// go into the row that the object settles.
+type Facts struct {
+	Key            string
+	Kind           baldr.Kind
+	Reason         string // of a gap
+	Range                 // what the object holds; it may end before or after the row
+	Records        int64
+	Missing        baldr.Missing
+	RawBytes       int64
+	StoredBytes    int64
+	FirstTimestamp int64  // milliseconds since the Unix epoch, -1 when no record
+	LastTimestamp  int64  // milliseconds since the Unix epoch, -1 when no record
+	Checksum       string // CRC64NVME of the object, base64, as the store gives it
+	LeaderEpoch    int32  // of the last batch, -1 unknown
+}
+
+// State is the state of a row that the facts settle.
+func (f Facts) State() State {
+	if f.Kind == baldr.KindGap {
+		return StateLost
+	}
+	return StateArchived
+}
+
+// Row is one row of the objects table: one range of one partition.
+type Row struct {
+	Partition
+	Range
+	TopicID    TopicID
+	State      State
+	GapReason  string    // of a PLANNED row: write a gap with this reason, do not ask Kafka; of a LOST row: why
+	Facts      Facts     // of a settled row
+	Attempts   int       // how often it was dispatched
+	LeaseUntil time.Time // somebody may be working on it until then; a hint that saves work, never a lock
+	PlannedAt  time.Time
+	ArchivedAt time.Time
+	Error      string // of the last failed attempt; a new lease clears it
+}
+
+// Leased reports whether the row is to be left alone: somebody may be working on
+// it, or it failed and its pause is not over.
+func (r Row) Leased(now time.Time) bool { return r.State == StatePlanned && now.Before(r.LeaseUntil) }
+
+// InFlight reports whether somebody may be working on the row.
+func (r Row) InFlight(now time.Time) bool { return r.Leased(now) && r.Error == "" }

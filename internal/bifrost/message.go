@@ -1,0 +1,133 @@
+package bifrost
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Task is the event that starts an archive function: one range to archive. The
+// row in the objects table decides; the task only points at it.
+type Task struct {
+	Topic       string  `json:"topic"`     // name of the incarnation, as in the tables
+	Partition   int32   `json:"partition"` // number of the partition
+	TopicID     TopicID `json:"topic_id"`  // Kafka's topic ID, as kafka-topics prints it
+	StartOffset int64   `json:"start_offset"`
+	EndOffset   int64   `json:"end_offset"` // first offset after the range
+	Attempt     int     `json:"attempt"`    // 1 for the first dispatch of the range
+}
+
+// NewTask is the task that a leased row asks for.
+func NewTask(r Row) Task {
+	return Task{Topic: r.Name, Partition: r.Number, TopicID: r.TopicID, StartOffset: r.Start, EndOffset: r.End, Attempt: r.Attempts}
+}
+
+// Range is the range of offsets the task asks for.
+func (t Task) Range() Range { return Range{Start: t.StartOffset, End: t.EndOffset} }
+
+// Key is the partition the task is about.
+func (t Task) Key() Partition { return Partition{Name: t.Topic, Number: t.Partition} }
+
+// ParseTask reads an archive event. All six fields must be there, nothing else
+// may be, and the range must not be empty: a mistyped event is refused before any work.
+func ParseTask(event []byte) (Task, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(event, &fields); err != nil {
+		return Task{}, fmt.Errorf("archive event: want a JSON object like events/archive.json: %w", err)
+	}
+	for _, name := range []string{"topic", "partition", "topic_id", "start_offset", "end_offset", "attempt"} {
+		if value, ok := fields[name]; !ok || string(value) == "null" {
+			return Task{}, fmt.Errorf("archive event: field %q is missing; see events/archive.json", name)
+		}
+	}
+	var task Task
+	if err := decodeStrictly(event, &task); err != nil {
+		return Task{}, fmt.Errorf("archive event: %w", err)
+	}
+	return task, task.validate()
+}
+
+func (t Task) validate() error {
+	switch {
+	case t.Topic == "" || strings.Contains(t.Topic, "/"):
+		return fmt.Errorf("archive event: topic %q is not a topic name", t.Topic)
+	case t.Partition < 0:
+		return fmt.Errorf("archive event: partition %d is negative", t.Partition)
+	case !t.Range().Valid():
+		return fmt.Errorf("archive event: topic %s partition %d: range %s is empty or negative; start_offset must be below end_offset", t.Topic, t.Partition, t.Range())
+	case t.Attempt < 1:
+		return fmt.Errorf("archive event: attempt %d: the first attempt is 1", t.Attempt)
+	}
+	return nil
+}
+
+// ParseTick reads a discover event: an empty JSON object. The schedule and a
+// person at the console send the same.
+func ParseTick(event []byte) error {
+	var nothing struct{}
+	if err := decodeStrictly(event, &nothing); err != nil {
+		return fmt.Errorf("discover event: want {}: %w", err)
+	}
+	return nil
+}
+
+func decodeStrictly(event []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(event))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
+}
+
+// TickSummary is what a tick returns, for a person who reads it in the console.
+type TickSummary struct {
+	Topics     int           `json:"topics"`     // topics that the patterns select
+	Partitions int           `json:"partitions"` // their partitions
+	Planned    int           `json:"planned"`    // ranges planned by this tick
+	Dispatched int           `json:"dispatched"` // archive functions started by this tick
+	InFlight   int           `json:"in_flight"`  // ranges somebody may be working on, those of this tick included
+	Waiting    int           `json:"waiting"`    // ranges planned and not in flight
+	Lag        int64         `json:"lag"`        // offsets that can be read and are not archived yet
+	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
+	Failures   int           `json:"failures"`   // how many went wrong in all
+	Unfinished int           `json:"unfinished"` // partitions left to the next tick because time was short
+}
+
+// MaxReportedFailures bounds the list in a TickSummary; the count beside it is whole.
+const MaxReportedFailures = 20
+
+// TickFailure is one thing that a tick could not do.
+type TickFailure struct {
+	Topic     string `json:"topic,omitempty"`
+	Partition *int32 `json:"partition,omitempty"`
+	Error     string `json:"error"`
+}
+
+// RangeResult is what an archive function says of one range.
+type RangeResult struct {
+	Topic       string `json:"topic"`
+	Partition   int32  `json:"partition"`
+	StartOffset int64  `json:"start_offset"`
+	EndOffset   int64  `json:"end_offset"`       // where the object ends; the row's remainder is planned again
+	Outcome     string `json:"outcome"`          // archived, lost, adopted, done_already, gone
+	Object      string `json:"object,omitempty"` // key in the bucket
+	Records     int64  `json:"records"`
+	RawBytes    int64  `json:"raw_bytes"`
+	StoredBytes int64  `json:"stored_bytes"`
+}
+
+// The outcomes of a range.
+const (
+	OutcomeArchived    = "archived"     // this attempt wrote the object
+	OutcomeLost        = "lost"         // this attempt wrote a gap
+	OutcomeAdopted     = "adopted"      // an earlier attempt's object was there; Kafka was not read
+	OutcomeDoneAlready = "done_already" // the row was settled
+	OutcomeGone        = "gone"         // no such row: the tables moved on, nothing was done
+)

@@ -1,0 +1,222 @@
+package bifrost
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// TopicPartition names a partition as Kafka does.
+type TopicPartition struct {
+	Topic     string
+	Partition int32
+}
+
+// Topic is a topic as the brokers' metadata describe it.
+type Topic struct {
+	Name       string
+	ID         TopicID
+	Partitions []int32
+}
+
+// TopicAnswer is what Kafka says about one topic asked for by name. Err is nil,
+// or ErrNotFound when Kafka knows no such topic (UNKNOWN_TOPIC_OR_PARTITION and
+// nothing else: a topic hidden by an ACL is not a deleted topic), or any other
+// error.
+type TopicAnswer struct {
+	Topic Topic
+	Err   error
+}
+
+// OffsetAnswer is what the leader of one partition says.
+type OffsetAnswer struct {
+	Observation
+	Err error
+}
+
+// EpochAnswer is where a leader epoch ends in the log of today's leader.
+type EpochAnswer struct {
+	End int64 // first offset after the epoch; -1 when the leader knows no such epoch
+	Err error
+}
+
+// Cluster is what every tick asks of Kafka.
+type Cluster interface {
+	// Topics lists every topic that Kafka does not flag as internal and that the
+	// credentials may describe, with the cluster's ID.
+	Topics(ctx context.Context) (clusterID string, topics []Topic, err error)
+	// Find asks for topics by name, creates none, and answers for each name.
+	Find(ctx context.Context, names []string) (map[string]TopicAnswer, error)
+	// Offsets asks the leaders for log start, last stable offset and high
+	// watermark, and answers for each partition of the topics.
+	Offsets(ctx context.Context, topics []Topic) (map[TopicPartition]OffsetAnswer, error)
+}
+
+// History is what some ticks ask of Kafka about some partitions.
+type History interface {
+	// OffsetsAt finds the first offset whose record is not older than the time;
+	// the last stable offset when there is none. Observation.LogStart of the
+	// answer carries it; the other fields are not set.
+	OffsetsAt(ctx context.Context, partitions []TopicPartition, at time.Time) (map[TopicPartition]OffsetAnswer, error)
+	// EpochEnds asks today's leaders where the given leader epochs end
+	// (OffsetForLeaderEpoch, KIP-279).
+	EpochEnds(ctx context.Context, epochs map[TopicPartition]int32) (map[TopicPartition]EpochAnswer, error)
+}
+
+// view is what one pass of a tick sees.
+type view struct {
+	clusterID  string
+	partitions []*sighting         // of the selected topics, in order of name and number
+	gone       []Progress          // of this cluster, whose incarnation is not there any more
+	planned    map[Partition][]Row // PLANNED rows by the index: a hint
+	topics     int
+	failures   []TickFailure
+}
+
+// sighting is one partition as a pass sees it.
+type sighting struct {
+	incarnation Incarnation
+	number      int32
+	seen        Observation
+	progress    *Progress // nil when the tables have no row for it
+}
+
+func (s *sighting) kafka() TopicPartition { return TopicPartition{s.incarnation.Topic, s.number} }
+
+// observe reads the tables first and Kafka second. The other way round, an old
+// reading of Kafka beside a new reading of the tables looks like a log that went
+// backwards.
+func (d *Discoverer) observe(ctx context.Context) (*view, error) {
+	progress, err := d.Ledger.ListProgress(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the progress table: %w", err)
+	}
+	rows, err := d.Ledger.ListPlanned(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the planned ranges: %w", err)
+	}
+	clusterID, all, err := d.Cluster.Topics(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	v := &view{clusterID: clusterID, planned: byPartition(rows)}
+	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Selects(t.Name) })
+	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
+	v.topics = len(selected)
+	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {
+		return nil, err
+	}
+	return v, d.observeGone(ctx, v, all, progress)
+}
+
+// observeOffsets asks for offsets, which Kafka gives by name only, and then for
+// the topic IDs once more: a topic made anew in between is left to the next tick.
+func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic, progress []Progress) error {
+	offsets, err := d.Cluster.Offsets(ctx, topics)
+	if err != nil {
+		return fmt.Errorf("list offsets: %w", err)
+	}
+	_, again, err := d.Cluster.Topics(ctx)
+	if err != nil {
+		return fmt.Errorf("list topics again: %w", err)
+	}
+	ids := make(map[string]TopicID, len(again))
+	for _, t := range again {
+		ids[t.Name] = t.ID
+	}
+	rows := make(map[rowKey]*Progress, len(progress))
+	for i := range progress {
+		p := &progress[i]
+		rows[rowKey{Incarnation{p.ClusterID, p.Topic(), p.TopicID}, p.Number}] = p
+	}
+	for _, t := range topics {
+		if id, ok := ids[t.Name]; !ok || id != t.ID {
+			v.fail(t.Name, nil, errors.New("the topic was made anew while it was read; the next tick sees it whole"))
+			continue
+		}
+		for _, number := range t.Partitions {
+			v.sight(Incarnation{v.clusterID, t.Name, t.ID}, number, offsets[TopicPartition{t.Name, number}], rows, d.Now())
+		}
+	}
+	return nil
+}
+
+type rowKey struct {
+	Incarnation
+	number int32
+}
+
+func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[rowKey]*Progress, now time.Time) {
+	if answer.Err == nil && answer.At.IsZero() {
+		answer.At = now
+	}
+	if answer.Err != nil {
+		v.fail(i.Topic, &number, fmt.Errorf("list offsets: %w", answer.Err))
+		return
+	}
+	v.partitions = append(v.partitions, &sighting{incarnation: i, number: number, seen: answer.Observation, progress: rows[rowKey{i, number}]})
+}
+
+// observeGone finds the progress rows whose incarnation the cluster no longer
+// has: the name carries another topic ID, or Kafka says that it knows no such
+// topic. A topic that is hidden or excluded is not gone.
+func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, progress []Progress) error {
+	ids := make(map[string]TopicID, len(topics))
+	for _, t := range topics {
+		ids[t.Name] = t.ID
+	}
+	absent := map[string][]Progress{}
+	for _, p := range progress {
+		if p.ClusterID != v.clusterID || p.Status == StatusClosed || p.Status == StatusDiverged {
+			continue
+		}
+		id, listed := ids[p.Topic()]
+		switch {
+		case !listed:
+			absent[p.Topic()] = append(absent[p.Topic()], p)
+		case id != p.TopicID:
+			v.gone = append(v.gone, p)
+		}
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	return d.askForAbsent(ctx, v, absent)
+}
+
+func (d *Discoverer) askForAbsent(ctx context.Context, v *view, absent map[string][]Progress) error {
+	names := make([]string, 0, len(absent))
+	for name := range absent {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	answers, err := d.Cluster.Find(ctx, names)
+	if err != nil {
+		return fmt.Errorf("ask for %d topics that are no longer listed: %w", len(names), err)
+	}
+	for _, name := range names {
+		answer, ok := answers[name]
+		switch {
+		case ok && errors.Is(answer.Err, ErrNotFound):
+			v.gone = append(v.gone, absent[name]...)
+		case ok && answer.Err != nil:
+			v.fail(name, nil, fmt.Errorf("the topic is archived and no longer listed: %w", answer.Err))
+		}
+	}
+	return nil
+}
+
+func (v *view) fail(topic string, partition *int32, err error) {
+	v.failures = append(v.failures, TickFailure{Topic: topic, Partition: partition, Error: err.Error()})
+}
+
+func byPartition(rows []Row) map[Partition][]Row {
+	grouped := map[Partition][]Row{}
+	for _, r := range rows {
+		grouped[r.Partition] = append(grouped[r.Partition], r)
+	}
+	return grouped
+}

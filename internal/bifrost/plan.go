@@ -1,0 +1,143 @@
+package bifrost
+
+import (
+	"time"
+)
+
+// MaxPlannedAtOnce is how many ranges of one partition one transaction plans.
+// DynamoDB takes 100 items in a transaction (TransactWriteItems); one is the
+// progress row.
+const MaxPlannedAtOnce = 99
+
+const (
+	// assumedBytesPerOffset stands in until a partition's first range is archived.
+	assumedBytesPerOffset = 1024
+	// maxGrowth bounds how much longer than the last range the next may be: one
+	// range of tombstones must not make the next one endless.
+	maxGrowth = 4
+)
+
+// Sizing says how large ranges become.
+type Sizing struct {
+	TargetBytes int64         // raw bytes that a range aims at
+	MaxAge      time.Duration // how long readable records below the target may wait for their range
+}
+
+// PlannedRange is one range that a plan proposes.
+type PlannedRange struct {
+	Range
+	GapReason string // not empty: nobody can or shall read it, write a gap
+	Existing  bool   // the row is in the table already: take its end over
+}
+
+// Known is a stretch that is settled or planned already although planned_offset
+// has not reached it: an object in the bucket, or a row in the table. They exist
+// ahead of planned_offset after tables were lost or restored, or when a second
+// stack works on the same bucket.
+type Known struct {
+	Range
+	IsRow bool
+}
+
+// Ahead is what is known ahead of planned_offset, in order of start.
+type Ahead struct {
+	Known   []Known
+	Partial bool // there is more behind the last one: plan no further
+}
+
+// PlanRanges proposes the ranges that follow planned_offset, in order, each
+// beginning where the one before ends, at most limit of them. It is pure.
+//
+// Below the log start, and below the start position of a partition that is new,
+// it proposes gaps with their reason. Above it cuts what can be read into ranges
+// of the target size; a tail below the target waits until the maximum age has
+// passed since the last plan, so that quiet topics flush and busy ones do not
+// crumble. Along known stretches it proposes exactly their bounds.
+func PlanRanges(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int) []PlannedRange {
+	plan := planner{progress: p, seen: seen, limit: limit}
+	for _, k := range ahead.Known {
+		plan.fill(min(k.Start, seen.LastStable), sizing, true)
+		plan.take(k)
+	}
+	if !ahead.Partial {
+		plan.gaps(seen.LastStable)
+		if p.RecentOffsets == 0 { // no estimate yet: one range tells the size of the next
+			plan.limit = min(plan.limit, len(plan.ranges)+1)
+		}
+		plan.fill(seen.LastStable, sizing, now.Sub(p.LastPlannedAt) >= sizing.MaxAge)
+	}
+	return plan.ranges
+}
+
+type planner struct {
+	progress Progress
+	seen     Observation
+	limit    int
+	ranges   []PlannedRange
+}
+
+func (pl *planner) full() bool { return len(pl.ranges) >= pl.limit }
+
+func (pl *planner) frontier() int64 {
+	if n := len(pl.ranges); n > 0 {
+		return pl.ranges[n-1].End
+	}
+	return pl.progress.PlannedOffset
+}
+
+func (pl *planner) add(end int64, reason string) {
+	if start := pl.frontier(); start < end && !pl.full() {
+		pl.ranges = append(pl.ranges, PlannedRange{Range: Range{start, end}, GapReason: reason})
+	}
+}
+
+// take proposes the bounds of a known stretch that begins at the frontier. One
+// that begins below it overlaps what is planned already, which wins.
+func (pl *planner) take(k Known) {
+	if k.Start == pl.frontier() && !pl.full() {
+		pl.ranges = append(pl.ranges, PlannedRange{Range: k.Range, Existing: k.IsRow})
+	}
+}
+
+// fill proposes gaps and ranges from the frontier up to end. Without whole, a
+// last range below the target is left for later.
+func (pl *planner) fill(end int64, sizing Sizing, whole bool) {
+	pl.gaps(end)
+	length := pl.rangeLength(sizing)
+	for !pl.full() {
+		left := end - pl.frontier()
+		switch {
+		case left <= 0, left < length && !whole:
+			return
+		case left <= length+length/2:
+			pl.add(end, "")
+		default:
+			pl.add(pl.frontier()+length, "")
+		}
+	}
+}
+
+// gaps proposes what lies between the frontier and the first offset to read.
+func (pl *planner) gaps(end int64) {
+	p := pl.progress
+	if pl.frontier() == 0 {
+		pl.add(min(p.FirstLogStart, end), ReasonBeforeFirstSight)
+	}
+	if pl.frontier() >= p.FirstLogStart {
+		pl.add(min(p.StartOffset, end), ReasonSkipped)
+	}
+	pl.add(min(pl.seen.LogStart, end), ReasonRetention)
+}
+
+// rangeLength is how many offsets hold the target, judged by the partition's
+// last range.
+func (pl *planner) rangeLength(sizing Sizing) int64 {
+	p := pl.progress
+	if p.RecentOffsets == 0 {
+		return max(1, sizing.TargetBytes/assumedBytesPerOffset)
+	}
+	// Bytes per offset, rounded up: half-empty objects beat objects twice the target.
+	perOffset := max(1, (p.RecentRawBytes+p.RecentOffsets-1)/p.RecentOffsets)
+	length := max(1, sizing.TargetBytes/perOffset)
+	return min(length, max(maxGrowth*p.RecentOffsets, sizing.TargetBytes/assumedBytesPerOffset, 1))
+}

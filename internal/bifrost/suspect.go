@@ -1,0 +1,186 @@
+package bifrost
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// GapMarker turns a plan into a gap.
+type GapMarker interface {
+	// MarkGap sets the GapReason of the row and ends its pause (LeaseUntil zero,
+	// Error cleared) if it is still PLANNED with the same end; ErrConflict when not.
+	MarkGap(ctx context.Context, r Row, reason string) error
+}
+
+// confirmAfter is how far apart two ticks must be to count as two. Brokers'
+// metadata may be stale and a high watermark may dip for moments after a
+// failover; both are over by then.
+const confirmAfter = 10 * time.Second
+
+// The words of Progress.Suspicion.
+const (
+	suspicionBackwards = "the log ends below what is archived or planned"
+	suspicionGone      = "the topic is deleted"
+)
+
+// epochEnds asks, for the partitions that have another leader than when they
+// were planned, where the old leader's epoch ends now. An answer below what is
+// planned means that the log was cut, even if it has grown back since.
+func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
+	changed := map[TopicPartition]int32{}
+	for _, s := range t.view.partitions {
+		p := s.progress
+		if p != nil && p.Status == StatusOpen && p.PlannedEpoch >= 0 && p.PlannedEpoch != s.seen.LeaderEpoch {
+			changed[s.kafka()] = p.PlannedEpoch
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	answers, err := t.History.EpochEnds(ctx, changed)
+	if err == nil {
+		return answers
+	}
+	answers = make(map[TopicPartition]EpochAnswer, len(changed))
+	for key := range changed {
+		answers[key] = EpochAnswer{Err: err}
+	}
+	return answers
+}
+
+// suspect reports whether the partition may be planned. A log that went
+// backwards must be seen by two ticks before it is DIVERGED; until then nothing
+// is planned.
+func (t *tick) suspect(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
+	p := s.progress
+	backwards, err := wentBackwards(s, epochs)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case !backwards && p.Suspicion == "":
+		return true, nil
+	case !backwards:
+		err = t.change(ctx, p, StatusOpen, "", s.seen)
+		return err == nil, ignoreConflict(err)
+	case p.Suspicion != suspicionBackwards:
+		err = t.change(ctx, p, StatusOpen, suspicionBackwards, s.seen)
+	case t.Now().Sub(p.SuspectedAt) >= confirmAfter:
+		err = t.change(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
+	}
+	if err != nil {
+		return false, ignoreConflict(err)
+	}
+	return false, fmt.Errorf("%s: log end %d, planned or known to exist up to %d (%s)",
+		suspicionBackwards, s.seen.LastStable, p.archivedUntil(), p.Status)
+}
+
+// archivedUntil is up to where offsets are planned or have objects.
+func (p Progress) archivedUntil() int64 { return max(p.PlannedOffset, p.KnownUntil) }
+
+func wentBackwards(s *sighting, epochs map[TopicPartition]EpochAnswer) (bool, error) {
+	if s.seen.LastStable < s.progress.archivedUntil() {
+		return true, nil
+	}
+	answer, asked := epochs[s.kafka()]
+	if !asked {
+		return false, nil
+	}
+	if answer.Err != nil {
+		return false, fmt.Errorf("ask where leader epoch %d ends: %w", s.progress.PlannedEpoch, answer.Err)
+	}
+	return answer.End >= 0 && answer.End < s.progress.archivedUntil(), nil
+}
+
+// change writes status and suspicion, and into p what it has written, except
+// for Generation and PlannedOffset, which it names as its condition.
+func (t *tick) change(ctx context.Context, p *Progress, status Status, suspicion string, seen Observation) error {
+	w := StatusWrite{Progress: *p, Status: status, Suspicion: suspicion, Observation: seen}
+	if suspicion != "" {
+		w.SuspectedAt = p.SuspectedAt
+		if p.Suspicion != suspicion {
+			w.SuspectedAt = t.Now()
+		}
+		w.Error = suspicion
+	}
+	if err := t.Ledger.ChangeStatus(ctx, w); err != nil {
+		return fmt.Errorf("set status %s: %w", status, err)
+	}
+	p.Status, p.Suspicion, p.SuspectedAt = status, suspicion, w.SuspectedAt
+	return nil
+}
+
+// reopen takes back that a partition was closed.
+func (t *tick) reopen(ctx context.Context, s *sighting) error {
+	t.readAgain()
+	return ignoreConflict(t.change(ctx, s.progress, StatusOpen, "", s.seen))
+}
+
+// close settles what an incarnation that is gone leaves behind. What was never
+// archived can be read by nobody any more: it becomes gaps, up to the last end
+// that a tick saw. Two ticks must agree that the topic is gone.
+func (t *tick) close(ctx context.Context, p Progress) error {
+	if p.Status == StatusFencing {
+		return t.fence(ctx, p)
+	}
+	if p.Suspicion != suspicionGone {
+		return ignoreConflict(t.change(ctx, &p, StatusOpen, suspicionGone, Observation{}))
+	}
+	if t.Now().Sub(p.SuspectedAt) < confirmAfter {
+		return nil
+	}
+	if err := t.markGaps(ctx, p); err != nil {
+		return err
+	}
+	if err := t.advance(ctx, &p); err != nil {
+		return err
+	}
+	if p.PlannedOffset < max(p.LastStable, p.KnownUntil) {
+		return t.planGone(ctx, p)
+	}
+	if p.NextOffset == p.PlannedOffset {
+		return ignoreConflict(t.change(ctx, &p, StatusClosed, "", Observation{}))
+	}
+	return nil
+}
+
+// markGaps makes gaps of what was planned to be read. A row with a live lease is
+// left to whoever may still be reading.
+func (t *tick) markGaps(ctx context.Context, p Progress) error {
+	for n, r := range t.view.planned[p.Partition] {
+		if r.GapReason != "" || r.InFlight(t.Now()) {
+			continue
+		}
+		if err := ignoreConflict(t.Ledger.MarkGap(ctx, r, ReasonTopicDeleted)); err != nil {
+			return fmt.Errorf("mark range %s as a gap: %w", r.Range, err)
+		}
+		t.view.planned[p.Partition][n].GapReason = ReasonTopicDeleted
+		t.view.planned[p.Partition][n].LeaseUntil = time.Time{}
+	}
+	return nil
+}
+
+// planGone plans the rest of an incarnation that is gone: along what exists, and
+// gaps for all else.
+func (t *tick) planGone(ctx context.Context, p Progress) error {
+	ahead, err := t.ahead(ctx, p, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	if err != nil {
+		return err
+	}
+	end := max(p.LastStable, p.KnownUntil)
+	seen := p.Observation
+	seen.LogStart, seen.LastStable = end, end
+	ranges := PlanRanges(p, seen, ahead, t.Settings.Sizing, t.Now(), MaxPlannedAtOnce)
+	for i := range ranges {
+		if ranges[i].GapReason == ReasonRetention {
+			ranges[i].GapReason = ReasonTopicDeleted
+		}
+	}
+	if len(ranges) == 0 {
+		return nil
+	}
+	last := p.Observation
+	last.LeaderEpoch = p.PlannedEpoch
+	return t.write(ctx, p, last, ranges)
+}

@@ -1,0 +1,39 @@
+package bifrost
+
+import (
+	"fmt"
+	"path"
+)
+
+// TopicFilter selects topics by globs as path.Match reads them: * and ? and
+// [a-z]. An exclude wins over every include.
+type TopicFilter struct {
+	Include []string // empty selects every topic
+	Exclude []string
+}
+
+// NewTopicFilter checks the globs.
+func NewTopicFilter(include, exclude []string) (TopicFilter, error) {
+	for _, globs := range [][]string{include, exclude} {
+		for _, glob := range globs {
+			if _, err := path.Match(glob, ""); err != nil {
+				return TopicFilter{}, fmt.Errorf("topic pattern %q: %w", glob, err)
+			}
+		}
+	}
+	return TopicFilter{Include: include, Exclude: exclude}, nil
+}
+
+// Selects reports whether the topic is to be archived.
+func (f TopicFilter) Selects(topic string) bool {
+	return (len(f.Include) == 0 || matchesAny(f.Include, topic)) && !matchesAny(f.Exclude, topic)
+}
+
+func matchesAny(globs []string, topic string) bool {
+	for _, glob := range globs {
+		if ok, err := path.Match(glob, topic); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}

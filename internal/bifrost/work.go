@@ -1,0 +1,123 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Waiting finds work.
+type Waiting interface {
+	// SomePlanned reads some rows that are PLANNED and whose lease is over, from
+	// an index that may lag; different callers are likely to see different ones.
+	SomePlanned(ctx context.Context, now time.Time, limit int) ([]Row, error)
+}
+
+// Ledger is both tables: all that the rules ask of DynamoDB. Each rule asks for
+// the part it needs.
+type Ledger interface {
+	Overview
+	Planner
+	RowMaker
+	GapMarker
+	Leaser
+	Committer
+	Advancer
+	Waiting
+}
+
+// Worker lives as long as one invocation of the archive function. It archives
+// the range it was started for and then, while time is left, others that wait: a
+// slot need not stand idle until the next tick, and nobody has to be invoked for
+// that.
+type Worker struct {
+	Archiver *Archiver
+	Ledger   WorkLedger
+	Lease    time.Duration // as Settings.Lease
+	Reserve  time.Duration // the least time before the deadline in which another range is begun
+	Now      func() time.Time
+}
+
+// WorkLedger is what a worker asks of the ledger beside what its archiver does.
+type WorkLedger interface {
+	Waiting
+	Leaser
+	Advancer
+}
+
+// searchWidth is how many waiting rows a worker looks at for its next range.
+const searchWidth = 16
+
+// Work archives the range of the task, then others until the deadline (zero:
+// only the task's). A range that fails is released, to be tried again after a
+// growing pause, and ends the work: what is wrong may be wrong for all.
+func (w *Worker) Work(ctx context.Context, task Task, deadline time.Time) ([]RangeResult, error) {
+	var results []RangeResult
+	for {
+		result, err := w.Archiver.Archive(ctx, task, deadline)
+		if err != nil {
+			return results, w.release(ctx, task, err)
+		}
+		results = append(results, result)
+		next, found, err := w.next(ctx, deadline)
+		if !found || err != nil {
+			return results, err
+		}
+		task = next
+	}
+}
+
+// release gives a failed range back, whatever became of ctx.
+func (w *Worker) release(ctx context.Context, task Task, failure error) error {
+	row := Row{Partition: task.Key(), Range: task.Range(), TopicID: task.TopicID, Attempts: task.Attempt}
+	retryAt := w.Now().Add(pause(task.Attempt))
+	err := w.Ledger.Release(context.WithoutCancel(ctx), row, failure.Error(), retryAt)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return errors.Join(failure, fmt.Errorf("release the range: %w", err))
+	}
+	return failure
+}
+
+// next leases a waiting range, if there is one and time for it.
+func (w *Worker) next(ctx context.Context, deadline time.Time) (Task, bool, error) {
+	if deadline.IsZero() || deadline.Sub(w.Now()) < w.Reserve {
+		return Task{}, false, nil
+	}
+	rows, err := w.Ledger.SomePlanned(ctx, w.Now(), searchWidth)
+	if err != nil {
+		return Task{}, false, fmt.Errorf("look for the next range: %w", err)
+	}
+	for _, row := range rows {
+		if row.Leased(w.Now()) {
+			continue
+		}
+		if may, err := w.mayWork(ctx, row); !may || err != nil {
+			if err != nil {
+				return Task{}, false, err
+			}
+			continue
+		}
+		leased, err := w.Ledger.Lease(ctx, row, w.Now().Add(w.Lease))
+		if err == nil {
+			return NewTask(leased), true, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return Task{}, false, fmt.Errorf("lease the next range: %w", err)
+		}
+	}
+	return Task{}, false, nil
+}
+
+// mayWork reports whether the row's partition is in a state to be worked on, as
+// discover would judge it.
+func (w *Worker) mayWork(ctx context.Context, row Row) (bool, error) {
+	progress, err := w.Ledger.Progress(ctx, row.Partition)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the partition of the next range: %w", err)
+	}
+	return progress.Status == StatusOpen && (progress.Suspicion == "" || row.GapReason != ""), nil
+}
