@@ -1,0 +1,183 @@
+package bifrosttest
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc64"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+var (
+	_ bifrost.Store = (*Store)(nil)
+	_ bifrost.Shelf = (*Store)(nil)
+)
+
+// Store is a bucket in memory. It keeps every version of an object, so that an
+// overwrite can be seen.
+type Store struct {
+	mu       sync.Mutex
+	versions map[string][][]byte
+	uploads  []*upload // open ones, in order of their creation
+}
+
+// NewStore returns an empty bucket.
+func NewStore() *Store { return &Store{versions: map[string][][]byte{}} }
+
+// Versions returns all contents that an object had, the oldest first; none when
+// there is no object at the key.
+func (s *Store) Versions(key string) [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.versions[key])
+}
+
+// Keys returns the keys of all objects in order.
+func (s *Store) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.versions))
+}
+
+// OpenUploads returns the keys of the unfinished multipart uploads, the oldest first.
+func (s *Store) OpenUploads() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var keys []string
+	for _, u := range s.uploads {
+		keys = append(keys, u.key)
+	}
+	return keys
+}
+
+// Put writes an object as no rule would, over what is there.
+func (s *Store) Put(key string, content []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.versions[key] = append(s.versions[key], bytes.Clone(content))
+}
+
+// Delete removes an object and all its versions, as no rule would.
+func (s *Store) Delete(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.versions, key)
+}
+
+// Create implements bifrost.Store.
+func (s *Store) Create(_ context.Context, key string) (bifrost.Upload, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := &upload{store: s, key: key}
+	s.uploads = append(s.uploads, u)
+	return u, nil
+}
+
+// Open implements bifrost.Store.
+func (s *Store) Open(_ context.Context, key string) (bifrost.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	versions := s.versions[key]
+	if len(versions) == 0 {
+		return nil, fmt.Errorf("object %s: %w", key, bifrost.ErrNotFound)
+	}
+	content := versions[len(versions)-1]
+	return &object{Reader: bytes.NewReader(content), stored: stored(content)}, nil
+}
+
+// CreateOnce implements bifrost.Shelf.
+func (s *Store) CreateOnce(_ context.Context, key string, content []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.versions[key]) == 0 {
+		s.versions[key] = [][]byte{bytes.Clone(content)}
+	}
+	versions := s.versions[key]
+	return bytes.Clone(versions[len(versions)-1]), nil
+}
+
+// List implements bifrost.Shelf.
+func (s *Store) List(_ context.Context, prefix, after string, limit int) ([]string, error) {
+	var keys []string
+	for _, key := range s.Keys() {
+		if strings.HasPrefix(key, prefix) && key > after && len(keys) < limit {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+// AbortUploads implements bifrost.Shelf.
+func (s *Store) AbortUploads(_ context.Context, prefix string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uploads = slices.DeleteFunc(s.uploads, func(u *upload) bool { return strings.HasPrefix(u.key, prefix) })
+	return nil
+}
+
+type upload struct {
+	store   *Store
+	key     string
+	content bytes.Buffer
+}
+
+// Write gathers content. An aborted upload shows only in Complete.
+func (u *upload) Write(p []byte) (int, error) { return u.content.Write(p) }
+
+// Complete implements bifrost.Upload.
+func (u *upload) Complete(context.Context) (bifrost.Stored, error) {
+	s := u.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.uploads, u) {
+		return bifrost.Stored{}, fmt.Errorf("complete %s: %w", u.key, bifrost.ErrUploadGone)
+	}
+	if len(s.versions[u.key]) > 0 {
+		return bifrost.Stored{}, fmt.Errorf("complete %s: %w", u.key, bifrost.ErrExists)
+	}
+	s.forget(u)
+	content := bytes.Clone(u.content.Bytes())
+	s.versions[u.key] = [][]byte{content}
+	return stored(content), nil
+}
+
+// Abort implements bifrost.Upload.
+func (u *upload) Abort(context.Context) error {
+	u.store.mu.Lock()
+	defer u.store.mu.Unlock()
+	u.store.forget(u)
+	return nil
+}
+
+func (s *Store) forget(gone *upload) {
+	s.uploads = slices.DeleteFunc(s.uploads, func(u *upload) bool { return u == gone })
+}
+
+type object struct {
+	*bytes.Reader
+	stored bifrost.Stored
+}
+
+// Stored implements bifrost.Object.
+func (o *object) Stored() bifrost.Stored { return o.stored }
+
+// nvme is the polynomial of CRC-64/NVME, reversed: the checksum that S3 computes
+// of whole objects.
+var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
+
+// Checksum is the CRC64NVME of content as S3 writes it.
+func Checksum(content []byte) string {
+	sum := binary.BigEndian.AppendUint64(nil, crc64.Checksum(content, nvme))
+	return base64.StdEncoding.EncodeToString(sum)
+}
+
+func stored(content []byte) bifrost.Stored {
+	return bifrost.Stored{Size: int64(len(content)), Checksum: Checksum(content)}
+}

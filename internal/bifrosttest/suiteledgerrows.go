@@ -1,0 +1,245 @@
+package bifrosttest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+func (s ledgerSuite) rows() {
+	s.planned(orders, 9, 10, 100, 1000)
+	s.planned(orders10, 50)
+	s.planned(ordersNew, 60)
+	read := func(from int64, limit int) []int64 {
+		rows, err := s.Rows(s.Context(), orders, from, limit)
+		s.must(err)
+		return starts(rows)
+	}
+	s.same("all", read(0, 100), []int64{0, 9, 10, 100})
+	s.same("from a start", read(10, 100), []int64{10, 100})
+	s.same("from between two", read(11, 100), []int64{100})
+	s.same("from behind the last", read(101, 100), []int64(nil))
+	s.same("at most two", read(0, 2), []int64{0, 9})
+}
+
+// manyRows plans more than fit into one page of DynamoDB, 1 MB.
+func (s ledgerSuite) manyRows() {
+	s.opened(orders)
+	var next int64
+	for range 2 {
+		var rows []bifrost.Row
+		for range 90 {
+			r := row(orders, next, next+10)
+			r.GapReason = strings.Repeat("g", 9_000)
+			rows = append(rows, r)
+			next = r.End
+		}
+		s.must(s.Plan(s.Context(), write(s.progress(orders), rows...)))
+	}
+	rows := s.allRows(orders)
+	for i, r := range rows {
+		if r.Start != int64(i)*10 {
+			s.Fatalf("row %d starts at %d, want %d", i, r.Start, i*10)
+		}
+	}
+	s.same("rows", len(rows), 180)
+	s.eventually("all rows in the index", func() (bool, string) {
+		planned, err := s.ListPlanned(s.Context())
+		s.must(err)
+		return len(planned) == 180, fmt.Sprint(len(planned), " rows")
+	})
+}
+
+func (s ledgerSuite) markGap() {
+	s.conflicts("no row", s.MarkGap(s.Context(), row(orders, 0, 10), bifrost.ReasonTopicDeleted))
+	s.noRow(orders, 0)
+	rows := s.planned(orders, 10, 20)
+	longer := rows[0]
+	longer.End = 11
+	s.conflicts("another end", s.MarkGap(s.Context(), longer, bifrost.ReasonTopicDeleted))
+	s.must(s.MarkGap(s.Context(), rows[0], bifrost.ReasonTopicDeleted))
+	want := rows[0]
+	want.GapReason = bifrost.ReasonTopicDeleted
+	s.same("the marked row", s.row(orders, 0), want)
+	s.same("its neighbour", s.row(orders, 10), rows[1])
+
+	s.must(s.Commit(s.Context(), s.commitOf(rows[1], facts(orders, 10, 20))))
+	s.conflicts("a settled row", s.MarkGap(s.Context(), rows[1], bifrost.ReasonTopicDeleted))
+	s.same("reason of a settled row", s.row(orders, 10).GapReason, "")
+}
+
+// noRow checks that a refused write made no row: an update of DynamoDB without a
+// condition makes what it does not find.
+func (s ledgerSuite) noRow(p bifrost.Partition, start int64) {
+	s.Helper()
+	if r, err := s.Row(s.Context(), p, start); !errors.Is(err, bifrost.ErrNotFound) {
+		s.Fatalf("a refused write made the row %+v, error %v", r, err)
+	}
+}
+
+func (s ledgerSuite) lease() {
+	_, err := s.Lease(s.Context(), row(orders, 0, 10), noon)
+	s.conflicts("no row", err)
+	s.noRow(orders, 0)
+	read := s.planned(orders, 10)[0]
+	until := noon.Add(15 * time.Minute)
+	leased, err := s.Lease(s.Context(), read, until)
+	s.must(err)
+	want := read
+	want.Attempts, want.LeaseUntil = 1, until
+	s.same("what Lease answers", leased, want)
+	s.same("the row", s.row(orders, 0), want)
+
+	_, err = s.Lease(s.Context(), read, until.Add(time.Hour))
+	s.conflicts("what was read before the first lease", err)
+	otherAttempt := leased
+	otherAttempt.Attempts = 2
+	_, err = s.Lease(s.Context(), otherAttempt, until.Add(time.Hour))
+	s.conflicts("another number of attempts", err)
+	otherLease := leased
+	otherLease.LeaseUntil = until.Add(time.Second)
+	_, err = s.Lease(s.Context(), otherLease, until.Add(time.Hour))
+	s.conflicts("another lease", err)
+	s.same("the row after refusals", s.row(orders, 0), want)
+
+	again, err := s.Lease(s.Context(), leased, until.Add(time.Hour))
+	s.must(err)
+	want.Attempts, want.LeaseUntil = 2, until.Add(time.Hour)
+	s.same("the second lease", again, want)
+	s.must(s.Commit(s.Context(), s.commitOf(read, facts(orders, 0, 10))))
+	_, err = s.Lease(s.Context(), again, until.Add(2*time.Hour))
+	s.conflicts("a settled row", err)
+}
+
+func (s ledgerSuite) leaseRace() {
+	read := s.planned(orders, 10)[0]
+	applied := s.once(8, func(i int) error {
+		_, err := s.Lease(s.Context(), read, noon.Add(time.Duration(i+1)*time.Hour))
+		return err
+	})
+	if attempts := s.row(orders, 0).Attempts; applied > 1 || attempts > 1 {
+		s.Errorf("of 8 leases at once %d said they applied and %d did, want at most one", applied, attempts)
+	}
+}
+
+func (s ledgerSuite) release() {
+	read := s.planned(orders, 10)[0]
+	s.planned(orders10, 10)
+	leased, err := s.Lease(s.Context(), read, noon.Add(time.Hour))
+	s.must(err)
+	progress := s.progress(orders)
+	retryAt := noon.Add(5 * time.Minute)
+	s.must(s.Release(s.Context(), leased, "broker unreachable", retryAt))
+	want := leased
+	want.Error, want.LeaseUntil = "broker unreachable", retryAt
+	s.same("the row", s.row(orders, 0), want)
+	progress.Error = "broker unreachable"
+	s.same("its progress row", s.progress(orders), progress)
+	s.same("another partition's error", s.progress(orders10).Error, "")
+	if _, err := s.Lease(s.Context(), want, noon.Add(2*time.Hour)); err != nil {
+		s.Errorf("a lease of the released row: %v", err)
+	}
+}
+
+// releaseLate checks that a release which no longer fits changes nothing.
+// Whether it answers ErrConflict or nil is left open.
+func (s ledgerSuite) releaseLate() {
+	release := func(what string, r bifrost.Row) {
+		s.Helper()
+		err := s.Release(s.Context(), r, "a zombie failed", noon)
+		if err != nil && !errors.Is(err, bifrost.ErrConflict) {
+			s.Errorf("%s: %v, want nil or ErrConflict", what, err)
+		}
+	}
+	release("no row at all", row(orders, 0, 10))
+	s.noRow(orders, 0)
+	if _, err := s.Progress(s.Context(), orders); !errors.Is(err, bifrost.ErrNotFound) {
+		s.Fatalf("a release made a progress row: %v", err)
+	}
+	read := s.planned(orders, 10)[0]
+	first, err := s.Lease(s.Context(), read, noon.Add(time.Hour))
+	s.must(err)
+	second, err := s.Lease(s.Context(), first, noon.Add(2*time.Hour))
+	s.must(err)
+	release("the attempt before", first)
+	s.same("the row", s.row(orders, 0), second)
+	s.must(s.Commit(s.Context(), s.commitOf(second, facts(orders, 0, 10))))
+	settled := s.row(orders, 0)
+	release("a settled row", second)
+	s.same("the settled row", s.row(orders, 0), settled)
+	s.same("error of the partition", s.progress(orders).Error, "")
+
+	rows := row(ordersNew, 0, 10)
+	s.planned(ordersNew, 10)
+	s.must(s.DeleteProgress(s.Context(), s.progress(ordersNew)))
+	release("a row whose progress row is gone", rows)
+	if _, err := s.Progress(s.Context(), ordersNew); !errors.Is(err, bifrost.ErrNotFound) {
+		s.Fatalf("a release made a progress row: %v", err)
+	}
+}
+
+func (s ledgerSuite) listPlanned() {
+	rows := s.planned(orders, 10, 20, 30)
+	gap := row(ordersNew, 0, 10)
+	gap.GapReason = bifrost.ReasonSkipped
+	s.must(s.Plan(s.Context(), write(s.opened(ordersNew), gap)))
+	leased, err := s.Lease(s.Context(), rows[1], noon.Add(time.Hour))
+	s.must(err)
+	s.must(s.Commit(s.Context(), s.commitOf(rows[0], facts(orders, 0, 10))))
+	s.must(s.Commit(s.Context(), s.commitOf(rows[2], facts(orders, 20, 27))))
+	remainder := s.row(orders, 27)
+	want := map[string]string{
+		"leased": printed(leased), "gap": printed(gap), "remainder": printed(remainder),
+	}
+	s.eventually("PLANNED rows in the index", func() (bool, string) {
+		planned, err := s.ListPlanned(s.Context())
+		s.must(err)
+		seen := map[string]int{}
+		for _, r := range planned {
+			seen[printed(r)]++
+		}
+		all := len(seen) == len(want) && len(planned) == len(want)
+		for _, line := range want {
+			all = all && seen[line] == 1
+		}
+		return all, "\n     " + printed(planned)
+	})
+}
+
+func (s ledgerSuite) somePlanned() {
+	rows := s.planned(orders, 10, 20, 30, 40)
+	now := noon.Add(time.Hour)
+	_, err := s.Lease(s.Context(), rows[0], now.Add(time.Second)) // somebody has it
+	s.must(err)
+	over, err := s.Lease(s.Context(), rows[1], now) // a lease ends at its time
+	s.must(err)
+	s.must(s.Commit(s.Context(), s.commitOf(rows[2], facts(orders, 20, 30))))
+	found := map[int64]string{}
+	s.eventually("rows without a lease", func() (bool, string) {
+		some, err := s.SomePlanned(s.Context(), now, 10)
+		s.must(err)
+		for _, r := range some {
+			found[r.Start] = printed(r)
+		}
+		return found[10] == printed(over) && found[30] == printed(rows[3]), fmt.Sprint(found)
+	})
+	s.eventually("nothing else", func() (bool, string) {
+		some, err := s.SomePlanned(s.Context(), now, 10)
+		s.must(err)
+		ok := true
+		for _, r := range some {
+			ok = ok && (r.Start == 10 || r.Start == 30)
+		}
+		return ok, printed(some)
+	})
+	for range 20 {
+		some, err := s.SomePlanned(s.Context(), now, 1)
+		s.must(err)
+		if len(some) > 1 {
+			s.Fatalf("%d rows, want at most one", len(some))
+		}
+	}
+}
