@@ -133,7 +133,9 @@ func (l *Ledger) MarkGap(_ context.Context, r bifrost.Row, reason string) error 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	sameEnd := func(row bifrost.Row) bool { return row.End == r.End }
-	_, err := l.changeRow(r, sameEnd, func(row *bifrost.Row) { row.GapReason = reason })
+	_, err := l.changeRow(r, sameEnd, func(row *bifrost.Row) {
+		row.GapReason, row.LeaseUntil, row.Error = reason, time.Time{}, ""
+	})
 	return err
 }
 
@@ -144,7 +146,7 @@ func (l *Ledger) Lease(_ context.Context, r bifrost.Row, until time.Time) (bifro
 	asRead := func(row bifrost.Row) bool { return row.Attempts == r.Attempts && row.LeaseUntil.Equal(r.LeaseUntil) }
 	return l.changeRow(r, asRead, func(row *bifrost.Row) {
 		row.Attempts++
-		row.LeaseUntil = until
+		row.LeaseUntil, row.Error = until, ""
 	})
 }
 

@@ -66,6 +66,14 @@ func (s ledgerSuite) markGap() {
 	s.same("the marked row", s.row(orders, 0), want)
 	s.same("its neighbour", s.row(orders, 10), rows[1])
 
+	leased, err := s.Lease(s.Context(), rows[1], noon)
+	s.must(err)
+	s.must(s.Release(s.Context(), leased, "topic not found", noon.Add(time.Hour)))
+	s.must(s.MarkGap(s.Context(), rows[1], bifrost.ReasonTopicDeleted))
+	want = leased
+	want.GapReason, want.LeaseUntil = bifrost.ReasonTopicDeleted, time.Time{}
+	s.same("a row in its pause, which ends", s.row(orders, 10), want)
+
 	s.must(s.Commit(s.Context(), s.commitOf(rows[1], facts(orders, 10, 20))))
 	s.conflicts("a settled row", s.MarkGap(s.Context(), rows[1], bifrost.ReasonTopicDeleted))
 	s.same("reason of a settled row", s.row(orders, 10).GapReason, "")
@@ -139,9 +147,10 @@ func (s ledgerSuite) release() {
 	progress.Error = "broker unreachable"
 	s.same("its progress row", s.progress(orders), progress)
 	s.same("another partition's error", s.progress(orders10).Error, "")
-	if _, err := s.Lease(s.Context(), want, noon.Add(2*time.Hour)); err != nil {
-		s.Errorf("a lease of the released row: %v", err)
-	}
+	again, err := s.Lease(s.Context(), want, noon.Add(2*time.Hour))
+	s.must(err)
+	s.same("error after a new lease", again.Error, "")
+	s.same("the row after a new lease", s.row(orders, 0), again)
 }
 
 // releaseLate checks that a release which no longer fits changes nothing.
