@@ -1,0 +1,131 @@
+package dynamoledger
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+const (
+	// maxAttempts bounds the repetitions of one request. With the SDK's jitter
+	// and maxBackoff they span about ten seconds: long enough for DynamoDB to
+	// split a hot partition a little, short beside a function's 15 minutes.
+	maxAttempts = 8
+	maxBackoff  = 3 * time.Second
+)
+
+// newRetryer is the SDK's standard retryer that also repeats what it does not
+// know about: two transactions that met at a row, and an answer that was cut.
+func newRetryer() aws.RetryerV2 {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff = maxAttempts, maxBackoff
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(metOrCut)}, o.Retryables...)
+	})
+}
+
+func metOrCut(err error) aws.Ternary {
+	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		return aws.BoolTernary(isPassing(canceled.CancellationReasons))
+	}
+	if _, ok := errors.AsType[*types.TransactionConflictException](err); ok {
+		return aws.TrueTernary
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
+
+// The reasons for which DynamoDB cancels a transaction (API reference, TransactWriteItems).
+const (
+	reasonNone            = "None"
+	reasonConditionFailed = "ConditionalCheckFailed"
+	reasonConflict        = "TransactionConflict"
+	reasonThroughput      = "ProvisionedThroughputExceeded"
+	reasonThrottled       = "ThrottlingError"
+)
+
+// isPassing reports whether a canceled transaction may go through when it is
+// repeated as it is: another one held a row, or there was no capacity. A failed
+// condition beside that decides against it.
+func isPassing(reasons []types.CancellationReason) bool {
+	passing := []string{reasonNone, reasonConflict, reasonThroughput, reasonThrottled}
+	return !slices.ContainsFunc(reasons, func(r types.CancellationReason) bool {
+		return !slices.Contains(passing, aws.ToString(r.Code))
+	})
+}
+
+// doubt is the retryer of one single write. It notices when an attempt may have
+// been applied although its answer was not a success, so that a condition that
+// fails afterwards may have been failed by this write itself.
+type doubt struct {
+	aws.RetryerV2
+	lost bool // an answer was lost
+}
+
+// IsErrorRetryable implements aws.Retryer. The SDK asks after every failed attempt.
+func (d *doubt) IsErrorRetryable(err error) bool {
+	if !refused(err) {
+		d.lost = true
+	}
+	return d.RetryerV2.IsErrorRetryable(err)
+}
+
+// refused reports whether DynamoDB itself said no: a status of 400 to 499. What
+// fails with 500, times out or breaks off may have been applied.
+func refused(err error) bool {
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < 500
+}
+
+// A conflict is a failed condition, with the row that failed it.
+type conflict struct {
+	doing string
+	row   attributes // as DynamoDB had it; nil when there was none
+}
+
+// Error says what was attempted and what the row looks like instead.
+func (c *conflict) Error() string {
+	return fmt.Sprintf("%s: %v: %s", c.doing, bifrost.ErrConflict, describe(c.row))
+}
+
+// Unwrap makes it a bifrost.ErrConflict.
+func (c *conflict) Unwrap() error { return bifrost.ErrConflict }
+
+// describe says of a row what the conditions of this package look at.
+func describe(row attributes) string {
+	if len(row) == 0 {
+		return "there is no such row"
+	}
+	var says []string
+	for _, attribute := range []string{
+		"status", "generation", "next_offset", "planned_offset",
+		"state", "end_offset", "attempts", "leased_until", "object",
+	} {
+		if v, ok := row[attribute]; ok {
+			says = append(says, attribute+" "+scalarText(v))
+		}
+	}
+	return "the row has " + strings.Join(says, ", ")
+}
+
+// failed wraps an error that is not about a condition. A table that is not there
+// is a mistake in the configuration, so the error names the variable.
+func (l *Ledger) failed(doing string, err error) error {
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+		return fmt.Errorf("%s: table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE) does not exist in this account and region: %w",
+			doing, l.tables.Progress, l.tables.Objects, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

@@ -1,0 +1,100 @@
+package dynamoledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+func (l *Ledger) changeRow(doing string, r bifrost.Row, e *expression) change {
+	e.require("state", textValue(string(bifrost.StatePlanned)))
+	return change{
+		doing: fmt.Sprintf("%s %s %s", doing, r.Partition, r.Range),
+		table: l.tables.Objects, key: rowKey(r.Partition, r.Start), expr: e,
+	}
+}
+
+// MarkGap implements bifrost.GapMarker. It leaves its condition as it is, so a
+// repetition after a lost answer writes the same again. If a lease was taken in
+// between, it ends early, and two workers may do the same.
+func (l *Ledger) MarkGap(ctx context.Context, r bifrost.Row, reason string) error {
+	e := newExpression().
+		require("end_offset", number(r.End)).
+		set("gap_reason", textValue(reason)).
+		lease(time.Time{}).
+		remove("error")
+	_, err := l.update(ctx, l.changeRow("mark as a gap", r, e))
+	return err
+}
+
+// Lease implements bifrost.Leaser. After a lost answer a row with the attempt and
+// the end of the lease that were to be written will do. If another discover wrote
+// just these in the same millisecond, two workers start; that costs, no more.
+func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
+	e := newExpression().
+		require("attempts", number(int64(r.Attempts))).
+		require("lease_until", number(millis(r.LeaseUntil))).
+		set("attempts", number(int64(r.Attempts)+1)).
+		lease(until).
+		remove("error")
+	c := l.changeRow("lease", r, e)
+	c.ours = func(row attributes) bool {
+		now, err := decodeRow(row)
+		return err == nil && now.State == bifrost.StatePlanned &&
+			now.Attempts == r.Attempts+1 && millis(now.LeaseUntil) == millis(until)
+	}
+	row, err := l.update(ctx, c)
+	if err != nil {
+		return bifrost.Row{}, err
+	}
+	return decodeRow(row)
+}
+
+func (e *expression) lease(until time.Time) *expression {
+	return e.set("lease_until", number(millis(until))).setText("leased_until", iso(until))
+}
+
+// Release implements bifrost.Leaser. The row comes first: it is what brings the
+// next attempt. Both writes leave their conditions as they are, so repetitions
+// after lost answers write the same again.
+func (l *Ledger) Release(ctx context.Context, r bifrost.Row, failure string, retryAt time.Time) error {
+	e := newExpression().require("attempts", number(int64(r.Attempts))).setText("error", failure).lease(retryAt)
+	if _, err := l.update(ctx, l.changeRow("release", r, e)); err != nil {
+		return err
+	}
+	_, err := l.update(ctx, change{
+		doing: fmt.Sprintf("show the failure of %s %s", r.Partition, r.Range),
+		table: l.tables.Progress, key: progressKey(r.Partition),
+		expr: newExpression().requirePresent("topic").setText("error", failure),
+	})
+	if errors.Is(err, bifrost.ErrConflict) {
+		return nil // no progress row, nowhere to show it
+	}
+	return err
+}
+
+// Commit implements bifrost.Committer.
+func (l *Ledger) Commit(ctx context.Context, w bifrost.CommitWrite) error {
+	r := w.Row
+	doing := fmt.Sprintf("commit %s %s with object %s %s", r.Partition, r.Range, w.Facts.Key, w.Facts.Range)
+	if w.Facts.Start != r.Start || w.Facts.End <= r.Start {
+		return fmt.Errorf("%s: the object has to start where the row starts, and to hold something of it", doing)
+	}
+	e := newExpression().
+		require("state", textValue(string(bifrost.StatePlanned))).
+		require("end_offset", number(r.End)).
+		settle(w)
+	writes := []types.TransactWriteItem{e.asUpdate(l.tables.Objects, rowKey(r.Partition, r.Start))}
+	if w.Facts.End < r.End {
+		remainder := r
+		remainder.Range = bifrost.Range{Start: w.Facts.End, End: r.End}
+		remainder.PlannedAt = w.ArchivedAt
+		writes = append(writes, putIfAbsent(l.tables.Objects, plannedItem(remainder)))
+	}
+	return l.transact(ctx, doing, writes)
+}

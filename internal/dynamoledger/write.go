@@ -1,0 +1,96 @@
+package dynamoledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// A change is a conditional update of one row.
+type change struct {
+	doing string // for errors: what, topic, partition, offsets
+	table string
+	key   attributes
+	expr  *expression
+	// ours reports whether the row that refused a repetition shows that the first
+	// attempt was applied. nil when a repetition cannot be refused by the first.
+	ours func(row attributes) bool
+}
+
+// update applies the change and returns the row as it is then.
+func (l *Ledger) update(ctx context.Context, c change) (attributes, error) {
+	d := l.newDoubt()
+	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &c.table, Key: c.key,
+		UpdateExpression: c.expr.updateText(), ConditionExpression: c.expr.conditionText(),
+		ExpressionAttributeNames: c.expr.names, ExpressionAttributeValues: c.expr.valuesOrNil(),
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}, d.use)
+	if err != nil {
+		return l.conclude(c.doing, err, d, c.ours)
+	}
+	return out.Attributes, nil
+}
+
+func (l *Ledger) newDoubt() *doubt { return &doubt{RetryerV2: newRetryer()} }
+
+func (d *doubt) use(o *dynamodb.Options) { o.Retryer = d }
+
+// conclude turns the error of a single conditional write into a conflict, into
+// the success that it was after all, or into an error that leaves it open.
+func (l *Ledger) conclude(doing string, err error, d *doubt, ours func(attributes) bool) (attributes, error) {
+	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+	switch {
+	case !ok:
+		return nil, l.failed(doing, err)
+	case !d.lost:
+		return nil, &conflict{doing, failed.Item}
+	case ours != nil && ours(failed.Item):
+		return failed.Item, nil
+	}
+	return nil, fmt.Errorf("%s: an answer was lost, and whether the write was applied before others moved on cannot be told: %s", doing, describe(failed.Item))
+}
+
+// transact applies all of the writes or none. The SDK gives the call a token, so
+// that a repetition after a lost answer is answered with the first one's success.
+func (l *Ledger) transact(ctx context.Context, doing string, writes []types.TransactWriteItem) error {
+	_, err := l.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+	if err == nil {
+		return nil
+	}
+	canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
+	if !ok {
+		return l.failed(doing, err)
+	}
+	for _, reason := range canceled.CancellationReasons {
+		if aws.ToString(reason.Code) == reasonConditionFailed {
+			return &conflict{doing, reason.Item}
+		}
+	}
+	return l.failed(doing, err)
+}
+
+// asUpdate is the expression as a part of a transaction.
+func (e *expression) asUpdate(table string, key attributes) types.TransactWriteItem {
+	return types.TransactWriteItem{Update: &types.Update{
+		TableName: &table, Key: key,
+		UpdateExpression: e.updateText(), ConditionExpression: e.conditionText(),
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.valuesOrNil(),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
+
+// putIfAbsent is a new row of the objects table as a part of a transaction.
+func putIfAbsent(table string, item attributes) types.TransactWriteItem {
+	e := newExpression().requireAbsent("partition_key")
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: &table, Item: item,
+		ConditionExpression: e.conditionText(), ExpressionAttributeNames: e.names,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
