@@ -20,9 +20,12 @@
 //	slots.go      who gets how many of them: pure
 //	discover.go   one tick: read, compare, plan, dispatch
 //	observe.go    what a tick reads, in an order that is safe
+//	planning.go   propose, share the slots, write the plan
 //	fence.go      the birth of a progress row
+//	ahead.go      what exists ahead of the plan
 //	suspect.go    logs that went backwards, topics that went away
 //	dispatch.go   leases and the asynchronous invoke
+//	topics.go     which topics are archived
 //	archive.go    one range into one object
 //	adopt.go      what an object that is there already says of itself
 //	commit.go     from the object to the ledger, and the advance

@@ -37,3 +37,11 @@ func sortSightings(s []*sighting) {
 		return cmp.Or(cmp.Compare(a.incarnation.Topic, b.incarnation.Topic), cmp.Compare(a.number, b.number))
 	})
 }
+
+func pointers[T any](items []T) []*T {
+	all := make([]*T, len(items))
+	for i := range items {
+		all[i] = &items[i]
+	}
+	return all
+}

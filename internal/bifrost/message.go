@@ -94,7 +94,7 @@ type TickSummary struct {
 	Dispatched int           `json:"dispatched"` // archive functions started by this tick
 	InFlight   int           `json:"in_flight"`  // ranges somebody may be working on, those of this tick included
 	Waiting    int           `json:"waiting"`    // ranges planned and not in flight
-	Lag        int64         `json:"lag"`        // offsets that can be read and are not archived yet
+	Lag        int64         `json:"lag"`        // offsets below the last stable offset, neither archived nor a recorded gap
 	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
 	Failures   int           `json:"failures"`   // how many went wrong in all
 	Unfinished int           `json:"unfinished"` // partitions left to the next tick because time was short

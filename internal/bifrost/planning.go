@@ -1,0 +1,125 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// PlanWrite is one transaction on one partition: put rows, move planned_offset.
+type PlanWrite struct {
+	Progress      Progress // as read: its Generation and PlannedOffset are the condition, with status OPEN
+	Rows          []Row    // put each if absent, as PLANNED; at most 99; none when an existing row is taken over
+	PlannedOffset int64    // the new value
+	PlannedEpoch  int32    // leader epoch under which it was seen, -1 unknown
+	Observation   Observation
+}
+
+// StatusWrite changes what a progress row says of its partition without
+// planning anything.
+type StatusWrite struct {
+	Progress    Progress // as read: its Generation and PlannedOffset are the condition
+	Status      Status
+	Error       string
+	Suspicion   string
+	SuspectedAt time.Time
+	Observation Observation // written when its At is not zero
+}
+
+// Planner writes plans.
+type Planner interface {
+	// Plan applies the whole write or none of it. ErrConflict when the row was
+	// made anew, has moved, is not OPEN, or one of the rows exists already.
+	Plan(ctx context.Context, w PlanWrite) error
+	// ChangeStatus applies the write, or answers ErrConflict.
+	ChangeStatus(ctx context.Context, w StatusWrite) error
+	// Rows reads the rows of a partition with Start >= from in order, consistently, at most limit.
+	Rows(ctx context.Context, p Partition, from int64, limit int) ([]Row, error)
+}
+
+// proposal is what one partition could plan now.
+type proposal struct {
+	*sighting
+	ranges []PlannedRange
+}
+
+// plan proposes ranges for every healthy partition, shares the slots among them
+// and writes what each was granted.
+func (t *tick) plan(ctx context.Context) {
+	sortSightings(t.healthy)
+	proposals := make([]proposal, len(t.healthy))
+	for i, s := range t.healthy {
+		proposals[i].sighting = s
+	}
+	each(t.Parallel, pointers(proposals), func(p *proposal) {
+		t.guard(p.incarnation.Topic, p.number, func() (err error) {
+			p.ranges, err = t.propose(ctx, p.sighting)
+			return err
+		})
+	})
+	grants := ShareSlots(t.wants(proposals), plannedAhead*t.Settings.MaxInFlight)
+	granted := proposals[:0]
+	for i, p := range proposals {
+		if grants[i] > 0 {
+			granted = append(granted, proposal{p.sighting, p.ranges[:grants[i]]})
+		}
+	}
+	each(t.Parallel, granted, func(p proposal) {
+		t.guard(p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, p.ranges) })
+	})
+}
+
+func (t *tick) wants(proposals []proposal) []Want {
+	wants := make([]Want, len(proposals))
+	for i, p := range proposals {
+		wants[i] = Want{Ranges: len(p.ranges), Unfinished: len(t.view.planned[p.progress.Partition]), TimeToLoss: NoLoss}
+	}
+	return wants
+}
+
+func (t *tick) propose(ctx context.Context, s *sighting) ([]PlannedRange, error) {
+	ahead, err := t.ahead(ctx, *s.progress, s.incarnation)
+	if err != nil {
+		return nil, err
+	}
+	return PlanRanges(*s.progress, s.seen, ahead, t.Settings.Sizing, t.Now(), MaxPlannedAtOnce), nil
+}
+
+// write puts the ranges and moves planned_offset in one transaction.
+func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) error {
+	w := PlanWrite{Progress: p, PlannedOffset: ranges[len(ranges)-1].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
+	for _, r := range ranges {
+		if !r.Existing {
+			w.Rows = append(w.Rows, Row{Partition: p.Partition, Range: r.Range, TopicID: p.TopicID, State: StatePlanned,
+				GapReason: r.GapReason, PlannedAt: t.Now()})
+		}
+	}
+	err := t.Ledger.Plan(ctx, w)
+	if errors.Is(err, ErrConflict) {
+		return t.takeOver(ctx, p, seen)
+	}
+	if err != nil {
+		return fmt.Errorf("plan %d ranges from offset %d: %w", len(ranges), p.PlannedOffset, err)
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.rows = append(t.rows, w.Rows...)
+	t.summary.Planned += len(w.Rows)
+	return nil
+}
+
+// takeOver looks why a plan was refused. Another discover was quicker: nothing
+// to do. A row stands at the frontier that no transaction of this progress row
+// put there: its end is taken over.
+func (t *tick) takeOver(ctx context.Context, p Progress, seen Observation) error {
+	rows, err := t.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, 1)
+	if err != nil {
+		return fmt.Errorf("read the row at planned_offset %d: %w", p.PlannedOffset, err)
+	}
+	if len(rows) == 0 || rows[0].Start != p.PlannedOffset {
+		return nil
+	}
+	w := PlanWrite{Progress: p, PlannedOffset: rows[0].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
+	return ignoreConflict(t.Ledger.Plan(ctx, w))
+}
