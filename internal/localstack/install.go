@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,9 +46,21 @@ var (
 	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", pipInstall("aws-sam-cli=="+samVersion, "cfn-lint=="+cfnLintVersion)}
 )
 
-// All returns every part.
-func All() []Part {
-	return []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck}
+// Parts returns the parts with these names, or every part if there is no name.
+func Parts(names ...string) ([]Part, error) {
+	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck}
+	if len(names) == 0 {
+		return all, nil
+	}
+	var parts []Part
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(p Part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("localstack: there is no part %q, only %v", name, all)
+		}
+		parts = append(parts, all[i])
+	}
+	return parts, nil
 }
 
 // String returns the name and version of the part.

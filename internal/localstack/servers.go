@@ -2,6 +2,8 @@ package localstack
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
@@ -20,20 +23,60 @@ const Region = "eu-west-1"
 // An Endpoint is where an AWS service is served on this machine, and the
 // credentials that it takes.
 type Endpoint struct {
-	URL             string // http://127.0.0.1:port
+	URL             string // http://127.0.0.1:port or https://127.0.0.1:port
 	Region          string
 	AccessKeyID     string
 	SecretAccessKey string
+	CABundle        string // file with the certificate to trust; empty without TLS
 }
 
 // Config returns the settings for a client of the AWS SDK. The host of the URL
 // is an address, so the S3 client uses path-style requests by itself.
 func (e Endpoint) Config() aws.Config {
-	return aws.Config{
+	config := aws.Config{
 		Region:       e.Region,
 		BaseEndpoint: aws.String(e.URL),
 		Credentials:  credentials.NewStaticCredentialsProvider(e.AccessKeyID, e.SecretAccessKey, ""),
 	}
+	if e.CABundle != "" {
+		config.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(e.trust)
+	}
+	return config
+}
+
+// Env returns the endpoint as the environment variables that AWS's own tools and
+// libraries read.
+func (e Endpoint) Env() []string {
+	env := []string{
+		"AWS_ENDPOINT_URL=" + e.URL,
+		"AWS_REGION=" + e.Region,
+		"AWS_DEFAULT_REGION=" + e.Region,
+		"AWS_ACCESS_KEY_ID=" + e.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + e.SecretAccessKey,
+	}
+	if e.CABundle != "" {
+		env = append(env, "AWS_CA_BUNDLE="+e.CABundle)
+	}
+	return env
+}
+
+// httpClient returns a client that trusts the endpoint and keeps no connection.
+func (e Endpoint) httpClient() *http.Client {
+	transport := &http.Transport{DisableKeepAlives: true}
+	if e.CABundle != "" {
+		e.trust(transport)
+	}
+	return &http.Client{Transport: transport}
+}
+
+// trust makes a transport trust the certificate of the endpoint and no other. A
+// bundle that cannot be read leaves none, so that every request fails.
+func (e Endpoint) trust(transport *http.Transport) {
+	roots := x509.NewCertPool()
+	if bundle, err := os.ReadFile(e.CABundle); err == nil {
+		roots.AppendCertsFromPEM(bundle)
+	}
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
 func endpoint(url string) Endpoint {
@@ -119,7 +162,7 @@ func (s *Server) answers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := s.Endpoint.httpClient().Do(request)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package localstack
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"testing"
@@ -34,20 +35,22 @@ func S3(t testing.TB) Endpoint {
 }
 
 var (
-	sharedKafka = shared{env: EnvKafka, start: func() (string, error) {
-		b, err := StartKafka(context.Background(), KafkaOptions{})
-		if err != nil {
-			return "", err
-		}
-		return b.Addr(), nil
-	}}
-	sharedDynamoDB = shared{env: EnvDynamoDB, start: startedURL(StartDynamoDB)}
-	sharedS3       = shared{env: EnvS3, start: startedURL(StartS3)}
+	sharedKafka    = shared{env: EnvKafka, start: startSharedKafka}
+	sharedDynamoDB = shared{env: EnvDynamoDB, start: startServerURL(StartDynamoDB)}
+	sharedS3       = shared{env: EnvS3, start: startServerURL(StartS3)}
 )
 
-func startedURL(start func(context.Context) (*Server, error)) func() (string, error) {
-	return func() (string, error) {
-		s, err := start(context.Background())
+func startSharedKafka(ctx context.Context) (string, error) {
+	b, err := StartKafka(ctx, KafkaOptions{})
+	if err != nil {
+		return "", err
+	}
+	return b.Addr(), nil
+}
+
+func startServerURL(start func(context.Context) (*Server, error)) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		s, err := start(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -55,25 +58,45 @@ func startedURL(start func(context.Context) (*Server, error)) func() (string, er
 	}
 }
 
+// StartShared starts all parts that tests share, at the same time, and returns
+// their addresses as environment variables. They end with this process.
+func StartShared(ctx context.Context) ([]string, error) {
+	all := []*shared{&sharedKafka, &sharedDynamoDB, &sharedS3}
+	env, failed := make([]string, len(all)), make([]error, len(all))
+	var wait sync.WaitGroup
+	for i, s := range all {
+		wait.Go(func() {
+			failed[i] = s.ensure(ctx)
+			env[i] = s.env + "=" + s.address
+		})
+	}
+	wait.Wait()
+	return env, errors.Join(failed...)
+}
+
 // A shared part is taken from the environment or started once. Nobody stops it:
 // it ends with the process, by its watchdog.
 type shared struct {
 	env     string
-	start   func() (string, error)
+	start   func(context.Context) (string, error)
 	once    sync.Once
 	address string
 	err     error
 }
 
-func (s *shared) get(t testing.TB) string {
-	t.Helper()
+func (s *shared) ensure(ctx context.Context) error {
 	s.once.Do(func() {
 		if s.address = os.Getenv(s.env); s.address == "" {
-			s.address, s.err = s.start()
+			s.address, s.err = s.start(ctx)
 		}
 	})
-	if s.err != nil {
-		t.Fatal(s.err)
+	return s.err
+}
+
+func (s *shared) get(t testing.TB) string {
+	t.Helper()
+	if err := s.ensure(context.Background()); err != nil {
+		t.Fatal(err)
 	}
 	return s.address
 }

@@ -1,0 +1,58 @@
+# Bifrost, for people who work on it. "make help" lists the commands.
+# What has to be installed: Go 1.26, Python 3.11, a JDK 17 and Maven. Everything else goes to .local.
+
+GO         ?= go
+LOCALSTACK := .local/bin/localstack
+# As Lambda runs them: no C library, no RPC mode, no symbols, the same bytes on every machine.
+BUILD_ENV  := CGO_ENABLED=0 GOFLAGS="-tags=lambda.norpc -ldflags=-s -buildvcs=false"
+SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test check lint templates deploy bench FORCE
+
+help: ## List the commands.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@echo
+	@echo '  demo and up take KAFKA=embedded (no Java needed) or KAFKA=host:port (your own cluster).'
+
+demo: $(LOCALSTACK) ## Show the main job from end to end on this machine, and clean up.
+	@$(LOCALSTACK) demo
+
+up: $(LOCALSTACK) ## Start the whole stack on this machine and leave it running; writes .local/env.
+	@$(LOCALSTACK) up
+
+down: $(LOCALSTACK) ## Stop what "make up" started.
+	@$(LOCALSTACK) down
+
+# Tests that need real parts carry the build tag "real", so "go test ./..." alone never skips one.
+test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
+	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
+
+check: lint ## The fast loop: format, vet, staticcheck, unit tests.
+	$(GO) test ./...
+
+lint: $(LOCALSTACK)
+	@$(LOCALSTACK) install staticcheck
+	@unformatted=$$(gofmt -l baldr cmd functions internal); \
+		test -z "$$unformatted" || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags real ./...
+	.local/bin/staticcheck ./...
+	.local/bin/staticcheck -tags real ./...
+
+templates: $(LOCALSTACK)
+	@$(LOCALSTACK) install sam
+	$(SAM) validate --lint --region eu-west-1
+	.local/venv-sam/bin/cfn-lint template.yaml infra/*.yaml
+
+deploy: $(LOCALSTACK) ## Deploy to your own AWS account; asks for everything it needs to know.
+	@$(LOCALSTACK) install sam
+	$(BUILD_ENV) $(SAM) build
+	$(SAM) deploy --guided --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND
+
+bench: ## Measure the speed of the path from Kafka to S3.
+	$(GO) run ./cmd/bench
+
+# Go itself knows what is out of date.
+$(LOCALSTACK): FORCE
+	@$(GO) build -o $@ ./cmd/localstack

@@ -1,0 +1,53 @@
+// Localstack runs Bifrost on one machine, for its developers: the Makefile's
+// commands up, down, demo and test stand on it.
+//
+//	localstack install [PART …] install the parts that are pinned, into .local
+//	localstack up               start the stack, or update the one that runs
+//	localstack down             stop the stack
+//	localstack demo             show the main job from end to end, and clean up
+//	localstack run COMMAND ...  run a command beside the parts that tests need
+//
+// The environment variable KAFKA says which cluster up and demo use: empty for
+// Apache Kafka, "embedded" for franz-go's kfake, or host:port of a cluster that
+// runs already.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+var commands = map[string]func(ctx context.Context, args []string) error{
+	"install": install,
+	"up":      up,
+	"down":    down,
+	"run":     run,
+	"kfake":   serveKfake,
+}
+
+var errUsage = errors.New("usage: localstack install | up | down | demo | run COMMAND ...")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := dispatch(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		return errUsage
+	}
+	return command(ctx, args[1:])
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/localstack"
+)
+
+// step prints what is being done and how long it took.
+func step(what string, do func() error) error {
+	fmt.Printf("• %s … ", what)
+	start := time.Now()
+	if err := do(); err != nil {
+		fmt.Println("failed")
+		return err
+	}
+	fmt.Printf("%.1f s\n", time.Since(start).Seconds())
+	return nil
+}
+
+func options() localstack.StackOptions {
+	return localstack.StackOptions{Kafka: os.Getenv("KAFKA"), Step: step, Installing: announce}
+}
+
+// announce names a part before the minutes that its installation may take.
+func announce(p localstack.Part) { fmt.Printf("(%v) ", p) }
+
+// install installs the parts that are named, or all.
+func install(ctx context.Context, names []string) error {
+	parts, err := localstack.Parts(names...)
+	if err != nil {
+		return err
+	}
+	report := func(p localstack.Part) { fmt.Printf("• install %v\n", p) }
+	return localstack.Install(ctx, report, parts...)
+}
+
+func up(ctx context.Context, _ []string) error {
+	s, err := localstack.Up(ctx, options())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nReady: Kafka at %s, AWS at %s. To look around:\n\n", s.Brokers, s.AWS.URL)
+	fmt.Printf("  . %s\n  make down   stops it\n", localstack.EnvFile)
+	return nil
+}
+
+func down(context.Context, []string) error {
+	return step("stop the stack", localstack.Down)
+}
+
+// run starts the parts that tests share, once, and runs a command that finds
+// their addresses in its environment.
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	var env []string
+	if err := step("start Kafka, DynamoDB Local and versitygw for the tests", func() (err error) {
+		env, err = localstack.StartShared(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), env...)
+	return cmd.Run()
+}

@@ -1,0 +1,232 @@
+package localstack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// EnvFile is the file of export lines that [Up] writes, below the root of the
+// repository.
+const EnvFile = ".local/env"
+
+// A running stack is described by a file, so that another process can stop it.
+type upState struct {
+	Kafka   string
+	Brokers string
+	AWS     Endpoint
+	Dir     string // of the built functions
+	Parts   []upPart
+}
+
+// An upPart is one process of a running stack.
+type upPart struct {
+	Name    string
+	PID     int
+	Command string // what ps said of it: a process id alone may be someone else's by now
+	Dir     string
+}
+
+// Up starts a stack that outlives this process, or updates the one that runs,
+// and writes [EnvFile]. If it fails nothing is left running.
+func Up(ctx context.Context, options StackOptions) (*Stack, error) {
+	unlock, err := lockUp()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	s, err := up(ctx, options)
+	if err != nil {
+		return nil, errors.Join(err, down())
+	}
+	return s, nil
+}
+
+func up(ctx context.Context, options StackOptions) (*Stack, error) {
+	state, err := readState()
+	if err != nil {
+		return nil, err
+	}
+	var s *Stack
+	if state != nil && state.Kafka == options.Kafka && state.alive(ctx) {
+		s = &Stack{kafka: state.Kafka, Brokers: state.Brokers, AWS: state.AWS, dir: state.Dir}
+		err = s.Deploy(ctx, options.Step, options.Parameters)
+	} else {
+		s, err = freshUp(ctx, options)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, s.writeEnv()
+}
+
+// freshUp stops what is left of an older stack and starts a new one. The parts
+// are on record before anything is deployed to them.
+func freshUp(ctx context.Context, options StackOptions) (*Stack, error) {
+	if err := down(); err != nil {
+		return nil, err
+	}
+	options.detached = true
+	s, err := StartStack(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.writeState(); err != nil {
+		return nil, errors.Join(err, s.Remove())
+	}
+	return s, nil
+}
+
+// Down stops the stack that [Up] started and removes its data and [EnvFile]. It
+// is no error if there is none.
+func Down() error {
+	unlock, err := lockUp()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return down()
+}
+
+func down() error {
+	state, err := readState()
+	if err != nil || state == nil {
+		return err
+	}
+	var failed []error
+	for _, p := range state.Parts {
+		failed = append(failed, p.stop(), os.RemoveAll(p.Dir))
+	}
+	if err := errors.Join(append(failed, os.RemoveAll(state.Dir))...); err != nil {
+		return err
+	}
+	for _, file := range []func() (string, error){envPath, statePath} {
+		path, err := file()
+		if err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("localstack: %w", err)
+		}
+	}
+	return nil
+}
+
+func lockUp() (unlock func(), err error) {
+	path, err := local("run", "up.lock")
+	if err != nil {
+		return nil, err
+	}
+	return lockFile(path)
+}
+
+func statePath() (string, error) { return local("run", "up.json") }
+
+func envPath() (string, error) { return local(filepath.Base(EnvFile)) }
+
+func readState() (*upState, error) {
+	path, err := statePath()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("localstack: %w", err)
+	}
+	state := new(upState)
+	if err := json.Unmarshal(text, state); err != nil {
+		return nil, fmt.Errorf("localstack: %s: %w; stop its processes by hand and remove it", path, err)
+	}
+	return state, nil
+}
+
+func (s *Stack) writeState() error {
+	state := upState{Kafka: s.kafka, Brokers: s.Brokers, AWS: s.AWS, Dir: s.dir}
+	for _, p := range s.parts {
+		pid := p.cmd.Process.Pid
+		command, err := commandOf(pid)
+		if err != nil {
+			return err
+		}
+		state.Parts = append(state.Parts, upPart{Name: p.name, PID: pid, Command: command, Dir: p.dir})
+	}
+	text, err := json.MarshalIndent(state, "", "  ")
+	if err != nil {
+		return fmt.Errorf("localstack: %w", err)
+	}
+	path, err := statePath()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
+}
+
+// writeEnv writes the variables of the stack as lines that a shell can source.
+func (s *Stack) writeEnv() error {
+	var text strings.Builder
+	for _, variable := range s.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		fmt.Fprintf(&text, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	path, err := envPath()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text.String()), 0o600)
+}
+
+// alive reports whether all parts run and answer.
+func (u *upState) alive(ctx context.Context) bool {
+	for _, p := range u.Parts {
+		if !p.running() {
+			return false
+		}
+	}
+	server := Server{Endpoint: u.AWS}
+	return server.answers(ctx) == nil && PingKafka(ctx, strings.Split(u.Brokers, ",")...) == nil
+}
+
+// running reports whether the process on record still runs. One that has ended
+// and that its parent has not asked for yet has another command.
+func (p upPart) running() bool {
+	command, err := commandOf(p.PID)
+	return err == nil && command == p.Command
+}
+
+// stop kills the process group of the part and waits for its end. All its data
+// is thrown away, so nothing has to be put in order.
+func (p upPart) stop() error {
+	if !p.running() {
+		return nil
+	}
+	if err := syscall.Kill(-p.PID, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("localstack: stop %s, process %d: %w", p.Name, p.PID, err)
+	}
+	for end := time.Now().Add(stopTimeout); p.running(); time.Sleep(pollInterval) {
+		if time.Now().After(end) {
+			return fmt.Errorf("localstack: stop %s: process %d does not end", p.Name, p.PID)
+		}
+	}
+	return nil
+}
+
+// commandOf returns the command line of a process.
+func commandOf(pid int) (string, error) {
+	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return "", fmt.Errorf("localstack: ask ps for process %d: %w", pid, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
