@@ -3,6 +3,7 @@ package baldr
 import (
 	"errors"
 	"fmt"
+	"io"
 )
 
 // A reader's errors fall into three kinds, and a program that acts on them must
@@ -11,7 +12,7 @@ import (
 //   - errors.Is(err, ErrNotBaldr): the file was read, and it carries no summary;
 //     somebody else wrote it. Only Open says this.
 //   - errors.As(err, **FormatError): the file was read, and it is damaged, cut,
-//     too new or beyond a limit. Err says which.
+//     too new or beyond a limit. FormatError.Err says which.
 //   - anything else: the file could not be read. The error of the io.Reader or
 //     io.ReaderAt is wrapped; it says nothing about the file, so try again.
 var (
@@ -40,7 +41,7 @@ var (
 
 // A FormatError is a verdict about the bytes of a file.
 type FormatError struct {
-	Pos    int64  // byte position in the file: the start of the part that is wrong
+	Pos    int64  // byte position in the file: where the part that is wrong begins
 	Reason string // what is wrong with it
 	Err    error  // io.ErrUnexpectedEOF for a cut, ErrDamaged, ErrVersion or ErrTooLarge
 }
@@ -52,3 +53,23 @@ func (e *FormatError) Error() string {
 
 // Unwrap returns Err.
 func (e *FormatError) Unwrap() error { return e.Err }
+
+func cut(pos int64, format string, args ...any) error {
+	return &FormatError{Pos: pos, Reason: fmt.Sprintf(format, args...), Err: io.ErrUnexpectedEOF}
+}
+
+func damaged(pos int64, format string, args ...any) error {
+	return &FormatError{Pos: pos, Reason: fmt.Sprintf(format, args...), Err: ErrDamaged}
+}
+
+func tooLarge(pos int64, format string, args ...any) error {
+	return &FormatError{Pos: pos, Reason: fmt.Sprintf(format, args...), Err: ErrTooLarge}
+}
+
+func unknownVersion(pos int64, version byte) error {
+	return &FormatError{
+		Pos:    pos,
+		Reason: fmt.Sprintf("version %d, this reader knows %d; its values can be read with ValuesOnly", version, formatVersion),
+		Err:    ErrVersion,
+	}
+}

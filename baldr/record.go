@@ -43,14 +43,23 @@ type Record struct {
 
 // Clone returns a copy of r that shares no memory with it. Use it to keep a
 // record beyond the next call of the reader it came from.
-func (r Record) Clone() Record {
-	r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+func (r *Record) Clone() Record {
+	c := *r
+	c.Key, c.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
 	if r.Headers != nil {
-		headers := make([]Header, len(r.Headers))
+		c.Headers = make([]Header, len(r.Headers))
 		for i, h := range r.Headers {
-			headers[i] = Header{Key: bytes.Clone(h.Key), Value: bytes.Clone(h.Value)}
+			c.Headers[i] = Header{Key: bytes.Clone(h.Key), Value: bytes.Clone(h.Value)}
 		}
-		r.Headers = headers
 	}
-	return r
+	return c
+}
+
+// valueOnly is the record as it reads without its envelope.
+func (r *Record) valueOnly() Record {
+	value := r.Value
+	if value == nil {
+		value = noBytes
+	}
+	return Record{Offset: -1, Timestamp: -1, Value: value}
 }

@@ -1,0 +1,125 @@
+package baldr
+
+import "io"
+
+// A dataReader reads the data members of an object, each with the empty members
+// before it that carry the begin of its envelope.
+type dataReader struct {
+	opts    ReaderOptions
+	stream  stream
+	decoder decoder
+
+	spilled []byte // chunks of the envelope of the data member to come
+	begin   int64  // position of the first member that belongs to it
+	waiting bool   // there were chunks, and their data member has not come
+}
+
+// ours says whether the header is one of an object that this reader takes apart.
+// A values-only reader lets a later version pass: its values are still
+// plain Baldr.gz.
+func (d *dataReader) ours(h *memberHeader) (bool, error) {
+	if !h.subfields.ours {
+		return false, nil
+	}
+	if version := h.subfields.version; version != formatVersion {
+		if d.opts.ValuesOnly {
+			return false, nil
+		}
+		return false, unknownVersion(h.pos, version)
+	}
+	if !h.onlyExtra {
+		return false, damaged(h.pos, "a member of an object with more in its header than an extra field")
+	}
+	return true, nil
+}
+
+// addSpilled takes in an empty member that carries a chunk of an envelope.
+func (d *dataReader) addSpilled(h *memberHeader) error {
+	if !d.waiting {
+		d.waiting, d.begin, d.spilled = true, h.pos, d.spilled[:0]
+	}
+	if err := d.addChunk(h); err != nil {
+		return err
+	}
+	return d.stream.finishEmpty(h)
+}
+
+func (d *dataReader) addChunk(h *memberHeader) error {
+	if d.opts.ValuesOnly || h.subfields.envelope == nil {
+		return nil
+	}
+	var err error
+	if d.spilled, err = addChunk(d.spilled, h.subfields.envelope, int64(d.opts.MemoryBytes)); err != nil {
+		return d.stream.failure(h.pos, err, "an envelope")
+	}
+	return nil
+}
+
+// finishEmpty reads the rest of a member that must have no data.
+func (s *stream) finishEmpty(h *memberHeader) error {
+	var rest [len(emptyDeflate) + trailerBytes]byte
+	if err := s.readFull(rest[:], h.pos, "an empty member"); err != nil {
+		return err
+	}
+	if rest != emptyRest {
+		return damaged(h.pos, "a member with data that should have none")
+	}
+	return nil
+}
+
+var emptyRest = [len(emptyDeflate) + trailerBytes]byte{emptyDeflate[0], emptyDeflate[1]}
+
+// readFacts returns the checked facts of a data member that is not open.
+func (d *dataReader) readFacts(h *memberHeader) (member, error) {
+	if len(h.subfields.data) != factsBytes {
+		return member{}, damaged(h.pos, "a data subfield of %d bytes, not %d", len(h.subfields.data), factsBytes)
+	}
+	facts := parseFacts(h.subfields.data)
+	if facts.open() {
+		return facts, nil
+	}
+	err := facts.check()
+	if err == nil {
+		err = facts.checkLimits(&d.opts)
+	}
+	if err != nil {
+		return facts, d.stream.failure(h.pos, err, "a data member")
+	}
+	return facts, nil
+}
+
+// readData reads a data member to its end and leaves its records to the decoder.
+func (d *dataReader) readData(h *memberHeader, facts member) error {
+	if !d.waiting {
+		d.begin, d.spilled = h.pos, d.spilled[:0]
+	}
+	d.waiting = false
+	if err := d.addChunk(h); err != nil {
+		return err
+	}
+	body := d.stream.pos()
+	if err := d.decoder.begin(facts, d.spilled, d.stream.buf, d.opts.ValuesOnly); err != nil {
+		return d.stream.failure(h.pos, err, "a data member")
+	}
+	if d.stream.pos()-body != facts.deflatedBytes {
+		return d.stream.failure(h.pos, errDeflatedSize, "a data member")
+	}
+	var trailer [trailerBytes]byte
+	if err := d.stream.readFull(trailer[:], h.pos, "a member's trailer"); err != nil {
+		return err
+	}
+	if err := d.decoder.verify(trailer[:]); err != nil {
+		return d.stream.failure(h.pos, err, "a data member")
+	}
+	d.decoder.facts.storedBytes = d.stream.pos() - d.begin
+	return nil
+}
+
+// next returns the next record of the member that readData has read.
+func (d *dataReader) next() (Record, error) {
+	record, err := d.decoder.next()
+	if err != nil && err != io.EOF {
+		err = damaged(d.begin, "a data member: %v", err)
+	}
+	return record, err
+}

@@ -1,0 +1,170 @@
+package baldr
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// A decoder turns a stored data member into records. It keeps its buffers from
+// member to member.
+type decoder struct {
+	facts      member
+	valuesOnly bool
+
+	frames   []byte // of the member; frames[at:] has not been returned
+	at       int
+	left     int64 // records not returned
+	envelope envelope
+	columns  []byte // what envelope reads from
+
+	inflater io.ReadCloser
+	input    bytes.Reader
+}
+
+// begin decodes a member whose facts have passed their checks. Blob is its
+// deflated envelope, and is not looked at when only values are wanted; body is at
+// the member's deflated data. Records come only after verify.
+func (d *decoder) begin(facts member, blob []byte, body flate.Reader, valuesOnly bool) error {
+	d.facts, d.left, d.at = facts, 0, 0
+	d.valuesOnly = valuesOnly || !facts.hasEnvelope()
+	if !d.valuesOnly {
+		if err := d.beginEnvelope(blob); err != nil {
+			return fmt.Errorf("its envelope: %w", err)
+		}
+	}
+	var err error
+	if d.frames, err = d.inflate(d.frames, body, facts.rawBytes); err != nil {
+		return fmt.Errorf("its frames: %w", err)
+	}
+	return nil
+}
+
+func (d *decoder) beginEnvelope(blob []byte) error {
+	if len(blob) != int(d.facts.envelopeDeflated) {
+		return fmt.Errorf("%d deflated bytes, not %d", len(blob), d.facts.envelopeDeflated)
+	}
+	d.columns = d.columns[:0]
+	if d.facts.envelopeBytes > 0 {
+		d.input.Reset(blob)
+		var err error
+		if d.columns, err = d.inflate(d.columns, &d.input, int64(d.facts.envelopeBytes)); err != nil {
+			return err
+		}
+		if d.input.Len() > 0 {
+			return errDeflatedSize
+		}
+	}
+	if crc32.ChecksumIEEE(d.columns) != d.facts.envelopeCRC {
+		return errors.New("the checksum is wrong")
+	}
+	return d.envelope.begin(d.columns, d.facts.firstOffset)
+}
+
+// verify compares what was inflated with the member's trailer, and lets the
+// records out.
+func (d *decoder) verify(trailer []byte) error {
+	d.facts.crc = crc32.ChecksumIEEE(d.frames)
+	if d.facts.crc != binary.LittleEndian.Uint32(trailer) || uint32(d.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
+		return errors.New("its frames' checksum or size is not what the trailer says")
+	}
+	d.left = d.facts.records
+	return nil
+}
+
+// next returns the next record of the member, io.EOF after the last one.
+func (d *decoder) next() (Record, error) {
+	record := Record{Offset: -1, Timestamp: -1}
+	if d.left == 0 {
+		return record, io.EOF
+	}
+	rest := d.frames[d.at:]
+	if len(rest) < frameHeaderBytes {
+		return record, fmt.Errorf("%d records have no frame", d.left)
+	}
+	length := binary.BigEndian.Uint64(rest)
+	if length > uint64(len(rest)-frameHeaderBytes) {
+		return record, fmt.Errorf("a frame of %d bytes, %d are left", length, len(rest)-frameHeaderBytes)
+	}
+	end := frameHeaderBytes + int(length)
+	record.Value = rest[frameHeaderBytes:end:end]
+	d.at += end
+	d.left--
+	if !d.valuesOnly {
+		if err := d.envelope.next(&record); err != nil {
+			return record, fmt.Errorf("its envelope: %w", err)
+		}
+	}
+	if d.left == 0 {
+		return record, d.finished()
+	}
+	return record, nil
+}
+
+// finished says, with the last record, whether the frames and the envelope end
+// with it too.
+func (d *decoder) finished() error {
+	if d.at != len(d.frames) {
+		return fmt.Errorf("%d bytes are left after the last frame", len(d.frames)-d.at)
+	}
+	if d.valuesOnly {
+		return nil
+	}
+	return d.envelope.finished(d.facts.lastOffset)
+}
+
+var (
+	errInflatedSize = errors.New("the inflated size is not what the member says")
+	errDeflatedSize = errors.New("the deflated size is not what the member says")
+)
+
+// inflate fills buf with exactly size bytes, which must be all there are. When
+// from ends first the error is io.ErrUnexpectedEOF.
+func (d *decoder) inflate(buf []byte, from flate.Reader, size int64) ([]byte, error) {
+	if d.inflater == nil {
+		d.inflater = flate.NewReader(from)
+	} else if err := d.inflater.(flate.Resetter).Reset(from, nil); err != nil {
+		return buf, err
+	}
+	buf = buf[:0]
+	for int64(len(buf)) < size {
+		buf = reserve(buf, size)
+		n, err := d.inflater.Read(buf[len(buf):min(int64(cap(buf)), size)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF && int64(len(buf)) < size {
+			return buf, errInflatedSize
+		}
+		if err != nil && err != io.EOF {
+			return buf, err
+		}
+	}
+	var beyond [1]byte
+	n, err := d.inflater.Read(beyond[:])
+	if n > 0 {
+		return buf, errInflatedSize
+	}
+	if err != io.EOF {
+		return buf, err
+	}
+	return buf, nil
+}
+
+// arrivalBytes is how much is allocated on the word of a header alone. Beyond
+// it memory grows with the bytes that really come.
+const arrivalBytes = MaxMemberBytes
+
+// reserve makes room in a full buffer: for all of size when that is little, and
+// otherwise for twice what has come.
+func reserve(buf []byte, size int64) []byte {
+	if len(buf) < cap(buf) {
+		return buf
+	}
+	larger := make([]byte, len(buf), min(size, max(arrivalBytes, 2*int64(cap(buf)))))
+	copy(larger, buf)
+	return larger
+}

@@ -1,0 +1,49 @@
+package baldr
+
+import (
+	"io"
+	"iter"
+	"slices"
+	"sort"
+)
+
+// All returns all records in order, as Reader.All does.
+func (f *File) All() iter.Seq2[Record, error] { return f.records(0, nil) }
+
+// From returns the records from the first one at or after offset.
+func (f *File) From(offset int64) iter.Seq2[Record, error] {
+	i := sort.Search(len(f.members), func(i int) bool { return f.members[i].lastOffset >= offset })
+	if i < len(f.members) && f.members[i].firstOffset >= offset {
+		return f.records(i, nil)
+	}
+	return f.records(i, func(r *Record) bool { return r.Offset >= offset })
+}
+
+// Since returns the records from the first one, in order of offsets, whose
+// timestamp is at or after timestamp, in milliseconds since the Unix epoch: what
+// Kafka's ListOffsets finds for a time. Later ones may have earlier timestamps.
+func (f *File) Since(timestamp int64) iter.Seq2[Record, error] {
+	i := slices.IndexFunc(f.members, func(m member) bool { return m.mostTimestamp >= timestamp })
+	if i < 0 {
+		i = len(f.members)
+	}
+	return f.records(i, func(r *Record) bool { return r.Timestamp >= timestamp })
+}
+
+// records returns the records of the members from the first one on, and of that
+// member those from the first that is wanted; nil is all.
+func (f *File) records(first int, wanted func(*Record) bool) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		switch {
+		case first == len(f.members):
+		case wanted != nil && !f.members[first].hasEnvelope():
+			yield(Record{}, ErrNoEnvelope)
+		case f.members[first].open():
+			NewReader(io.NewSectionReader(f.r, 0, f.size), f.opts).All()(yield)
+		default:
+			p := &pipeline{f: f, next: first}
+			defer p.wait()
+			p.run(wanted, yield)
+		}
+	}
+}
