@@ -45,6 +45,7 @@ var allowances = []allowance{
 	{"internal/s3store", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/s3", awsSDK + "/aws", smithy, "github.com/minio/crc64nvme"}},
 	{"internal/dynamoledger", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/dynamodb", awsSDK + "/feature/dynamodb", awsSDK + "/aws", smithy}},
 	{"internal/lambdadispatch", []string{"internal/bifrost"}, []string{awsSDK + "/service/lambda", awsSDK + "/aws", smithy}},
+	{"internal/archive", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
 	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch"}, []string{awsSDK, "github.com/twmb/franz-go"}},

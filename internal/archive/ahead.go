@@ -1,0 +1,124 @@
+package archive
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// DefaultReadAhead is the size of one read of the store: large enough that a
+// round trip costs little beside the transfer.
+const DefaultReadAhead = 4 << 20
+
+// readAheadDepth is how many reads are under way ahead of the one being used.
+// One connection to S3 moves 50 to 100 MB a second; two cores inflate twice as much.
+const readAheadDepth = 3
+
+func (r *Reader) readAhead() int64 {
+	if r.ReadAhead > 0 {
+		return r.ReadAhead
+	}
+	return DefaultReadAhead
+}
+
+// readAhead turns the many small reads of somebody who goes through an object
+// from front to back into few large ones that are under way before they are
+// needed. Until begin it passes reads on as they are.
+type readAhead struct {
+	ctx   context.Context
+	r     io.ReaderAt
+	size  int64
+	chunk int64 // bytes of one read
+
+	mutex  sync.Mutex
+	begun  bool
+	lowest int64            // number of the first chunk that is kept
+	chunks map[int64]*chunk // by number
+}
+
+// A chunk is one read, done or under way.
+type chunk struct {
+	done chan struct{}
+	buf  []byte
+	err  error
+}
+
+func newReadAhead(ctx context.Context, r io.ReaderAt, size, bytes int64) *readAhead {
+	return &readAhead{ctx: ctx, r: r, size: size, chunk: bytes, chunks: map[int64]*chunk{}}
+}
+
+// begin says that reads go from front to back from now on.
+func (a *readAhead) begin() {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.begun = true
+}
+
+// beginAt does so and starts the first read.
+func (a *readAhead) beginAt(at int64) {
+	a.begin()
+	a.get(at/a.chunk, 0)
+}
+
+// ReadAt implements io.ReaderAt. It may be called from many goroutines at once.
+func (a *readAhead) ReadAt(p []byte, at int64) (int, error) {
+	read := 0
+	for read < len(p) {
+		position := at + int64(read)
+		if position >= a.size {
+			return read, io.EOF
+		}
+		c := a.get(position/a.chunk, readAheadDepth)
+		if c == nil { // not begun, or a reader far behind the others
+			n, err := a.r.ReadAt(p[read:], position)
+			return read + n, err
+		}
+		select {
+		case <-c.done:
+		case <-a.ctx.Done():
+			return read, context.Cause(a.ctx)
+		}
+		if c.err != nil {
+			return read, c.err
+		}
+		read += copy(p[read:], c.buf[position%a.chunk:])
+	}
+	return read, nil
+}
+
+// get returns the chunk, starts it and the depth following ones if they are not
+// under way, and lets go of those long passed. One chunk behind is kept, for
+// workers that read side by side.
+func (a *readAhead) get(number int64, depth int64) *chunk {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if !a.begun || number < a.lowest {
+		return nil
+	}
+	for n := number; n <= number+depth && n*a.chunk < a.size; n++ {
+		if a.chunks[n] == nil {
+			a.chunks[n] = a.start(n)
+		}
+	}
+	for ; a.lowest < number-1; a.lowest++ {
+		delete(a.chunks, a.lowest)
+	}
+	return a.chunks[number]
+}
+
+func (a *readAhead) start(number int64) *chunk {
+	c := &chunk{done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		at := number * a.chunk
+		c.buf = make([]byte, min(a.chunk, a.size-at))
+		var n int
+		n, c.err = a.r.ReadAt(c.buf, at)
+		if n == len(c.buf) {
+			c.err = nil // io.ReaderAt may say io.EOF with the last byte
+		} else if c.err == nil || c.err == io.EOF {
+			c.err = io.ErrUnexpectedEOF
+		}
+	}()
+	return c
+}

@@ -1,0 +1,129 @@
+package archive
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Catalogue is what a reader asks of the tables.
+type Catalogue interface {
+	// ListProgress reads every progress row.
+	ListProgress(ctx context.Context) ([]bifrost.Progress, error)
+	// Progress reads one progress row; bifrost.ErrNotFound when there is none.
+	Progress(ctx context.Context, p bifrost.Partition) (bifrost.Progress, error)
+	// Rows reads the rows of a partition with Start >= from in order, at most limit.
+	Rows(ctx context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error)
+	// RowsBelow reads the rows of a partition with Start < below, the highest
+	// first, at most limit.
+	RowsBelow(ctx context.Context, p bifrost.Partition, below int64, limit int) ([]bifrost.Row, error)
+}
+
+// Everything is the range of all offsets.
+var Everything = bifrost.Range{Start: 0, End: math.MaxInt64}
+
+// pageRows is how many rows are asked for at once: DynamoDB answers with up to
+// 1 MB, which is a few more than this.
+const pageRows = 1000
+
+// Rows returns the rows of a partition that have offsets in the range, in order.
+func Rows(ctx context.Context, catalogue Catalogue, p bifrost.Partition, offsets bifrost.Range) iter.Seq2[bifrost.Row, error] {
+	return func(yield func(bifrost.Row, error) bool) {
+		from, err := firstRow(ctx, catalogue, p, offsets.Start)
+		for err == nil {
+			var rows []bifrost.Row
+			rows, err = catalogue.Rows(ctx, p, from, pageRows)
+			for _, row := range rows {
+				if row.Start >= offsets.End || !yield(row, nil) {
+					return
+				}
+			}
+			if len(rows) < pageRows && err == nil {
+				return
+			}
+			if len(rows) > 0 {
+				from = rows[len(rows)-1].Start + 1
+			}
+		}
+		yield(bifrost.Row{}, fmt.Errorf("read the catalogue of %s: %w", p, err))
+	}
+}
+
+// firstRow is the start of the row that holds the offset, or the offset itself.
+func firstRow(ctx context.Context, catalogue Catalogue, p bifrost.Partition, offset int64) (int64, error) {
+	if offset <= 0 {
+		return 0, nil
+	}
+	rows, err := catalogue.RowsBelow(ctx, p, offset+1, 1)
+	if err != nil || len(rows) == 0 || rows[0].End <= offset {
+		return offset, err
+	}
+	return rows[0].Start, nil
+}
+
+// Topic lists the progress of all partitions that the name stands for, in order
+// of incarnation and number: "orders" is the first incarnation of a topic,
+// "orders@ID" a later one, as the tables have them. Without such a name the
+// answer is an error that lists what there is.
+func Topic(all []bifrost.Progress, name string) ([]bifrost.Progress, error) {
+	var found []bifrost.Progress
+	for _, p := range all {
+		if p.Name == name {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("topic %q is not in the archive%s", name, alternatives(all, name))
+	}
+	SortProgress(found)
+	return found, nil
+}
+
+// alternatives names up to five topics that a mistyped name may have meant.
+func alternatives(all []bifrost.Progress, name string) string {
+	names := make([]string, 0, len(all))
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) == 0 {
+		return ", which is empty: no tick of discover has run on these tables yet"
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
+	const most = 5
+	return fmt.Sprintf("; it has %d, such as %q (bifrost topics lists them)", len(names), names[:min(most, len(names))])
+}
+
+// distance is how many single changes turn one name into the other (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := diagonal
+			if a[i] != b[j] {
+				replace++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replace, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// SortProgress puts rows in order of name and number.
+func SortProgress(rows []bifrost.Progress) {
+	slices.SortFunc(rows, func(a, b bifrost.Progress) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
+	})
+}

@@ -1,0 +1,123 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// openAhead is how many objects are opened ahead of the one being read. Opening
+// takes two round trips to the store; an archive of small objects would spend
+// most of its time there.
+const openAhead = 4
+
+// opened is one row on its way to the reader: skipped, failed, or an open file.
+type opened struct {
+	row     bifrost.Row
+	wanted  bifrost.Range // offsets of the row that the query asks for
+	partial bool          // not every record of the object is wanted, or known to be
+	skipped bool
+	file    *baldr.File
+	err     error
+}
+
+// open sends the rows of the query in order. Objects are opened side by side.
+func (r *Reader) open(ctx context.Context, q Query) <-chan *opened {
+	queue := make(chan chan *opened, openAhead)
+	go func() {
+		defer close(queue)
+		for row, err := range Rows(ctx, r.Catalogue, q.Partition, q.offsets()) {
+			result := make(chan *opened, 1)
+			if err != nil {
+				result <- &opened{err: err}
+			} else if !r.begin(ctx, q, row, result) {
+				continue
+			}
+			select {
+			case queue <- result:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return inOrder(ctx, queue)
+}
+
+// inOrder receives from one channel after the other.
+func inOrder(ctx context.Context, queue <-chan chan *opened) <-chan *opened {
+	out := make(chan *opened)
+	go func() {
+		defer close(out)
+		for result := range queue {
+			select {
+			case out <- <-result:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// begin decides what becomes of a row, and reports whether anything does.
+func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, result chan<- *opened) bool {
+	offsets := q.offsets()
+	o := &opened{row: row, wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)}}
+	o.partial = o.wanted != row.Range || !q.Times.all()
+	switch {
+	case !o.wanted.Valid():
+		return false
+	case row.State != bifrost.StateArchived:
+		o.skipped = true
+		result <- o
+	case row.Facts.Records == 0 || !q.Times.all() && !overlap(row, q.Times):
+		return false
+	default:
+		go func() {
+			o.err = r.openFile(ctx, q, o)
+			result <- o
+		}()
+	}
+	return true
+}
+
+// overlap reports whether the row has a record in the times.
+func overlap(row bifrost.Row, times Times) bool {
+	return row.Facts.LastTimestamp >= times.Since && (times.Until == 0 || row.Facts.FirstTimestamp < times.Until)
+}
+
+func (r *Reader) openFile(ctx context.Context, q Query, o *opened) error {
+	object, err := r.Objects.Open(ctx, o.row.Facts.Key)
+	if errors.Is(err, bifrost.ErrNotFound) {
+		return fmt.Errorf("the catalogue says that offsets %s of %s are in %s: %w; bifrost verify lists all that is missing", o.row.Range, o.row.Partition, o.row.Facts.Key, err)
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", o.row.Facts.Key, err)
+	}
+	stored := object.Stored()
+	ahead := newReadAhead(ctx, object, stored.Size, r.readAhead())
+	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial}
+	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
+		return o.explain(err)
+	}
+	summary := o.file.Summary()
+	if summary.Topic != o.row.Topic() || summary.Partition != o.row.Number || summary.Start != o.row.Start || summary.TopicID != [16]byte(o.row.TopicID) {
+		return fmt.Errorf("%s holds topic %s partition %d from offset %d, the catalogue says %s %s: bifrost verify tells more",
+			o.row.Facts.Key, summary.Topic, summary.Partition, summary.Start, o.row.Partition, o.row.Range)
+	}
+	if summary.End > o.row.End && !o.partial { // another stack tiled the partition otherwise
+		o.partial, options.ValuesOnly = true, false
+		if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
+			return o.explain(err)
+		}
+	}
+	if o.partial {
+		ahead.begin()
+	} else {
+		ahead.beginAt(0)
+	}
+	return nil
+}

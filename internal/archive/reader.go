@@ -1,0 +1,132 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Objects opens objects of the bucket. bifrost.Store does.
+type Objects interface {
+	// Open opens an object for reads that last as long as ctx. bifrost.ErrNotFound
+	// only when the store says for certain that there is none.
+	Open(ctx context.Context, key string) (bifrost.Object, error)
+}
+
+// Reader reads records by the catalogue. Its methods may be called from many
+// goroutines at once; each call reads for itself.
+type Reader struct {
+	Catalogue Catalogue
+	Objects   Objects
+	Workers   int // members decoded side by side; 0 or 1 is one
+	// ReadAhead is the size in bytes of one read of the store; some are under way
+	// ahead of what is being decoded. 0 is DefaultReadAhead.
+	ReadAhead int64
+	// Skipped, if set, is told of each stretch of a query that has no records to
+	// read: lost, or planned and not archived yet. It is called by the goroutine
+	// that reads.
+	Skipped func(bifrost.Row)
+}
+
+// Times is a half-open range of timestamps [Since, Until) in milliseconds since
+// the Unix epoch. Until 0 has no upper bound; the zero value is all records, also
+// those without a timestamp.
+type Times struct{ Since, Until int64 }
+
+func (t Times) all() bool { return t == Times{} }
+
+func (t Times) contains(timestamp int64) bool {
+	return t.all() || timestamp >= t.Since && (t.Until == 0 || timestamp < t.Until)
+}
+
+// Query says which records of one partition to read. The zero values of Offsets
+// and Times select everything.
+type Query struct {
+	Partition  bifrost.Partition
+	Offsets    bifrost.Range
+	Times      Times
+	ValuesOnly bool // offsets, timestamps, keys and headers are not needed, and left out where that is faster
+}
+
+func (q Query) offsets() bifrost.Range {
+	if q.Offsets == (bifrost.Range{}) {
+		return Everything
+	}
+	return q.Offsets
+}
+
+// Records returns the records of the query in the order of their offsets. A
+// record's memory is borrowed: valid until the next one is asked for
+// (baldr.Record.Clone keeps it). After an error, which comes with no record, it ends.
+func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[baldr.Record, error] {
+	return func(yield func(baldr.Record, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		for next := range r.open(ctx, q) {
+			if next.skipped {
+				if r.Skipped != nil {
+					r.Skipped(next.row)
+				}
+				continue
+			}
+			if next.err != nil || !next.read(q, yield) {
+				if next.err != nil {
+					yield(baldr.Record{}, next.err)
+				}
+				return
+			}
+		}
+	}
+}
+
+// read passes the wanted records of one object on, and says whether to go on.
+func (o *opened) read(q Query, yield func(baldr.Record, error) bool) bool {
+	for record, err := range o.records(q) {
+		if err != nil {
+			yield(baldr.Record{}, o.explain(err))
+			return false
+		}
+		if o.partial {
+			if record.Offset < 0 {
+				yield(baldr.Record{}, o.explain(baldr.ErrNoEnvelope))
+				return false
+			}
+			if record.Offset >= o.wanted.End {
+				return true
+			}
+			if !q.Times.contains(record.Timestamp) {
+				continue
+			}
+		}
+		if !yield(record, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// records begins where the first wanted record may be.
+func (o *opened) records(q Query) iter.Seq2[baldr.Record, error] {
+	switch {
+	case o.wanted.Start > o.row.Start:
+		return o.file.From(o.wanted.Start)
+	case q.Times.Since > 0:
+		return o.file.Since(q.Times.Since)
+	}
+	return o.file.All()
+}
+
+func (o *opened) explain(err error) error {
+	if errors.Is(err, baldr.ErrNoEnvelope) {
+		return fmt.Errorf("read %s: it holds values only, so that nothing but all of its offsets %s can be read: %w", o.row.Facts.Key, o.row.Range, err)
+	}
+	var damage *baldr.FormatError
+	if errors.As(err, &damage) {
+		return fmt.Errorf("read %s (offsets %s of %s): %w; bifrost verify --deep looks at the whole archive", o.row.Facts.Key, o.row.Range, o.row.Partition, err)
+	}
+	return fmt.Errorf("read %s (offsets %s of %s): %w", o.row.Facts.Key, o.row.Range, o.row.Partition, err)
+}

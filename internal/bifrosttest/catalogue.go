@@ -1,0 +1,22 @@
+package bifrosttest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// RowsBelow reads the rows of a partition with Start < below, the highest first,
+// at most limit: what readers of the archive ask beside the ports of the rules.
+func (l *Ledger) RowsBelow(_ context.Context, p bifrost.Partition, below int64, limit int) ([]bifrost.Row, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var rows []bifrost.Row
+	for _, key := range slices.Backward(l.sortedRows()) {
+		if key.Partition == p && key.start < below && len(rows) < limit {
+			rows = append(rows, l.rows[key])
+		}
+	}
+	return rows, nil
+}
