@@ -41,7 +41,7 @@ var allowances = []allowance{
 	{"internal/architecture", nil, nil},
 	{"internal/bifrosttest", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/bifrost", []string{"baldr"}, nil},
-	{"internal/kafka", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/kafka", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go", "github.com/klauspost/compress", "github.com/pierrec/lz4"}},
 	{"internal/s3store", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/s3", awsSDK + "/aws", smithy, "github.com/minio/crc64nvme"}},
 	{"internal/dynamoledger", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/dynamodb", awsSDK + "/feature/dynamodb", awsSDK + "/aws", smithy}},
 	{"internal/lambdadispatch", []string{"internal/bifrost"}, []string{awsSDK + "/service/lambda", awsSDK + "/aws", smithy}},
