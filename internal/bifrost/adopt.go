@@ -30,7 +30,7 @@ func (a *attempt) facts(ctx context.Context, key string) (Facts, error) {
 	return newFacts(key, s, stored), nil
 }
 
-func openObject(ctx context.Context, store Store, key string) (*baldr.File, Stored, error) {
+func openObject(ctx context.Context, store opener, key string) (*baldr.File, Stored, error) {
 	object, err := store.Open(ctx, key)
 	if err != nil {
 		return nil, Stored{}, fmt.Errorf("open %s: %w", key, err)

@@ -1,14 +1,13 @@
 package bifrost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"sync"
 	"time"
-
-	"github.com/bifrost-archive/bifrost/baldr"
 )
 
 // TableReader is all that verify asks of the ledger. Nothing in it writes.
@@ -63,6 +62,10 @@ type VerifySummary struct {
 	Objects    int64 `json:"objects"` // in the bucket
 	Totals           // sums over the settled rows
 
+	// Ahead counts rows and objects that a rebuild has not reached yet: the next
+	// ticks plan along them.
+	Ahead int64 `json:"ahead"`
+
 	Gaps map[string]int64 `json:"gaps"` // offsets in recorded gaps, by reason
 
 	DecodedObjects  int64 `json:"decoded_objects"`  // deep: read to their end
@@ -107,10 +110,50 @@ type verification struct {
 }
 
 // all finds the partitions and looks at each. The bucket is listed before the
-// table is: a progress row is made before the first object, so an object without
-// one is no matter of timing.
+// table is read: a progress row is made before the first object, so an object
+// without one is no matter of timing.
 func (v *verification) all(ctx context.Context) error {
-	return errors.New("verify: not implemented yet")
+	if err := v.askKafka(ctx); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	inBucket, err := survey(ctx, v.Bucket, v.Group, v.strayKey)
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	progress, err := v.Ledger.ListProgress(ctx)
+	if err != nil {
+		return fmt.Errorf("verify: read the progress table: %w", err)
+	}
+	planned, err := v.Ledger.ListPlanned(ctx)
+	if err != nil {
+		return fmt.Errorf("verify: read the planned ranges: %w", err)
+	}
+	v.markers(ctx, progress)
+	share(v.crew, v.selected(inBucket, progress, planned), func(p Partition) {
+		if err := v.partition(ctx, p); err != nil {
+			v.fail(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
+		}
+	})
+	return ctx.Err()
+}
+
+// selected is every partition that the bucket, the progress table or the index
+// of planned rows knows.
+func (v *verification) selected(inBucket []Partition, progress []Progress, planned []Row) []Partition {
+	all := slices.Clone(inBucket)
+	for _, p := range progress {
+		all = append(all, p.Partition)
+	}
+	for _, r := range planned {
+		all = append(all, r.Partition)
+	}
+	all = slices.DeleteFunc(all, func(p Partition) bool { return !v.options.Topics.Selects(p.Topic()) })
+	slices.SortFunc(all, comparePartitions)
+	return slices.Compact(all)
+}
+
+func comparePartitions(a, b Partition) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
 }
 
 func (v *verification) violate(violation Violation) {
@@ -145,6 +188,3 @@ func (v *verification) failed() error {
 	return fmt.Errorf("verify: %d things could not be looked at, so nothing is said about them; run it again: %w",
 		v.unread, errors.Join(v.failures...))
 }
-
-var _ = io.EOF
-var _ baldr.Kind

@@ -1,0 +1,111 @@
+package bifrost
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// lister lists keys, as Shelf.List says.
+type lister interface {
+	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
+}
+
+// opener opens objects, as Store.Open says.
+type opener interface {
+	Open(ctx context.Context, key string) (Object, error)
+}
+
+// afterAll sorts behind everything that may follow a prefix: the last code point
+// of Unicode. S3 sorts keys by their UTF-8 bytes.
+const afterAll = "\U0010FFFF"
+
+// survey finds the partitions that have anything under their prefix, and calls
+// other for every key of the group that lies under none. A page of keys that
+// ends inside a partition is enough of it: the next begins behind it, so that a
+// large archive costs one request a partition at most, and a small one fewer.
+func survey(ctx context.Context, bucket lister, group string, other func(key string)) ([]Partition, error) {
+	prefix := group + "/"
+	var partitions []Partition
+	for after := ""; ; {
+		page, err := bucket.List(ctx, prefix, after, listPage)
+		if err != nil {
+			return nil, fmt.Errorf("list %s after %q: %w", prefix, after, err)
+		}
+		for _, key := range page {
+			p, ok := partitionOf(group, key)
+			switch n := len(partitions); {
+			case !ok:
+				other(key)
+			case n == 0 || partitions[n-1] != p:
+				partitions = append(partitions, p)
+			}
+		}
+		if len(page) < listPage {
+			return partitions, nil
+		}
+		after = page[len(page)-1]
+		if p, ok := partitionOf(group, after); ok {
+			after = PartitionPrefix(group, p) + afterAll
+		}
+	}
+}
+
+// partitionOf is the partition under whose prefix the key lies.
+func partitionOf(group, key string) (Partition, bool) {
+	parts := strings.SplitN(strings.TrimPrefix(key, group+"/"), "/", 3)
+	if len(parts) < 3 {
+		return Partition{}, false
+	}
+	number, err := strconv.ParseInt(strings.TrimPrefix(parts[1], "partition="), 10, 32)
+	p := Partition{Name: parts[0], Number: int32(number)}
+	return p, err == nil && number >= 0 && strings.HasPrefix(key, PartitionPrefix(group, p))
+}
+
+// nameOf is the first element of the key behind the group: a topic, or the name
+// of a later incarnation.
+func nameOf(group, key string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(key, group+"/"), "/")
+	return name
+}
+
+// canonical reads a key and reports whether Bifrost itself would put an object
+// of the partition there.
+func canonical(group string, p Partition, key string) (ParsedKey, bool) {
+	parsed, err := ParseKey(key)
+	ok := err == nil && parsed.Alternative < maxAlternatives && key == ObjectKey(group, p, parsed.Start, parsed.Alternative)
+	return parsed, ok
+}
+
+// keyWalk goes through the keys under a prefix in order, a page at a time.
+type keyWalk struct {
+	bucket lister
+	prefix string
+	after  string
+	page   []string
+	ended  bool
+}
+
+// below returns the next keys that sort before bound ("" for all), at most a
+// page of them, and none when there are no more.
+func (w *keyWalk) below(ctx context.Context, bound string) ([]string, error) {
+	if len(w.page) == 0 && !w.ended {
+		page, err := w.bucket.List(ctx, w.prefix, w.after, listPage)
+		if err != nil {
+			return nil, fmt.Errorf("list %s after %q: %w", w.prefix, w.after, err)
+		}
+		w.page, w.ended = page, len(page) < listPage
+		if len(page) > 0 {
+			w.after = page[len(page)-1]
+		}
+	}
+	n := len(w.page)
+	if bound != "" {
+		for n = 0; n < len(w.page) && w.page[n] < bound; n++ {
+		}
+	}
+	keys := w.page[:n]
+	w.page = w.page[n:]
+	return keys, nil
+}

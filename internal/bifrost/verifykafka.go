@@ -1,0 +1,216 @@
+package bifrost
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// askKafka reads what each partition's log spans now.
+func (v *verification) askKafka(ctx context.Context) error {
+	v.live = map[rowKey]Observation{}
+	if !v.options.Kafka {
+		return nil
+	}
+	clusterID, topics, err := v.Cluster.Topics(ctx)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	topics = slices.DeleteFunc(topics, func(t Topic) bool { return !v.options.Topics.Selects(t.Name) })
+	offsets, err := v.Cluster.Offsets(ctx, topics)
+	if err != nil {
+		return fmt.Errorf("list offsets: %w", err)
+	}
+	for _, t := range topics {
+		for _, number := range t.Partitions {
+			answer := offsets[TopicPartition{t.Name, number}]
+			if answer.Err != nil {
+				v.fail(fmt.Errorf("topic %s partition %d: list offsets: %w", t.Name, number, answer.Err))
+				continue
+			}
+			v.live[rowKey{Incarnation{clusterID, t.Name, t.ID}, number}] = answer.Observation
+		}
+	}
+	return nil
+}
+
+// againstKafka compares what a row holds with what Kafka still has of it.
+func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row Row) error {
+	if !c.options.Kafka || !c.exists {
+		return nil
+	}
+	seen, ok := c.live[rowKey{Incarnation{c.progress.ClusterID, c.partition.Topic(), c.progress.TopicID}, c.partition.Number}]
+	if !ok || c.progress.Status == StatusDiverged {
+		c.notCompared(row.Len())
+		return nil
+	}
+	if row.State == StateLost {
+		c.stillReadable(row, seen)
+		return nil
+	}
+	r := Range{max(row.Start, seen.LogStart), min(row.End, seen.LastStable)}
+	c.notCompared(row.Len() - max(0, r.Len()))
+	if !r.Valid() {
+		return nil
+	}
+	return c.compare(ctx, file, row, r)
+}
+
+func (c *partitionCheck) notCompared(offsets int64) {
+	c.count(func(s *VerifySummary) { s.NotCompared += offsets })
+}
+
+// stillReadable checks that what retention took is gone. Gaps for other reasons
+// may well be readable: below a start position, or after a topic came back.
+func (c *partitionCheck) stillReadable(row Row, seen Observation) {
+	if row.GapReason == ReasonRetention && seen.LogStart < row.End {
+		c.violation(GapStillReadable, Range{max(row.Start, seen.LogStart), row.End}, row.Facts.Key, "offsets that Kafka has deleted", fmt.Sprintf("a log that starts at %d", seen.LogStart))
+	}
+}
+
+// compare reads a range of the object and of Kafka side by side. After the
+// first difference it leaves the object alone: one is enough to look into.
+func (c *partitionCheck) compare(ctx context.Context, file *baldr.File, row Row, r Range) error {
+	next, stop := iter.Pull2(file.From(r.Start))
+	defer stop()
+	archive := &cursor{next: next, end: r.End}
+	if err := archive.advance(); err != nil {
+		return err
+	}
+	if archive.valuesOnly {
+		c.notCompared(r.Len())
+		return nil
+	}
+	log, err := c.Source.Read(ctx, row.Topic(), row.TopicID, row.Number, r)
+	if err != nil {
+		return fmt.Errorf("read from Kafka: %w", err)
+	}
+	defer log.Close()
+	for position := r.Start; position < r.End; {
+		batch, err := log.Next(ctx)
+		var outside *OutOfRangeError
+		if errors.Is(err, ErrWrongTopicID) || errors.As(err, &outside) {
+			c.notCompared(r.End - position) // deleted meanwhile
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read from Kafka at offset %d: %w", position, err)
+		}
+		equal, err := c.compareBatch(archive, batch, Range{position, batch.Position}, row)
+		if !equal || err != nil {
+			return err
+		}
+		position = batch.Position
+	}
+	return nil
+}
+
+// cursor goes through the archived records of a range. The record's memory lasts
+// until the next advance.
+type cursor struct {
+	next       func() (baldr.Record, error, bool)
+	end        int64
+	record     baldr.Record // its offset is end when there is none left
+	valuesOnly bool
+}
+
+func (c *cursor) advance() error {
+	record, err, ok := c.next()
+	if errors.Is(err, baldr.ErrNoEnvelope) {
+		c.valuesOnly = true
+		return nil
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the object: %w", err)
+	}
+	if c.record = record; !ok || record.Offset >= c.end {
+		c.record = baldr.Record{Offset: c.end}
+	}
+	c.valuesOnly = ok && record.Offset < 0
+	return nil
+}
+
+// compareBatch compares a stretch. Records that only the archive has must be no
+// more than compaction took since.
+func (c *partitionCheck) compareBatch(archive *cursor, batch Batch, r Range, row Row) (equal bool, err error) {
+	extra, firstExtra, matched := int64(0), int64(-1), int64(0)
+	skip := func(until int64) error {
+		for archive.record.Offset < until {
+			if firstExtra < 0 {
+				firstExtra = archive.record.Offset
+			}
+			extra++
+			if err := archive.advance(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, record := range batch.Records {
+		if err := skip(record.Offset); err != nil {
+			return false, err
+		}
+		at := Range{record.Offset, record.Offset + 1}
+		if archive.record.Offset != record.Offset {
+			c.violation(RecordMissing, at, row.Facts.Key, "the record that Kafka has", "no record at this offset")
+			return false, nil
+		}
+		if d := compareRecords(record, archive.record); len(d.expected) > 0 {
+			c.differ(RecordDiffers, at, row.Facts.Key, d)
+			return false, nil
+		}
+		matched++
+		if err := archive.advance(); err != nil {
+			return false, err
+		}
+	}
+	if err := skip(r.End); err != nil {
+		return false, err
+	}
+	c.count(func(s *VerifySummary) { s.ComparedRecords += matched })
+	if extra > batch.Missing.Compacted {
+		c.violation(RecordExtra, Range{firstExtra, r.End}, row.Facts.Key,
+			fmt.Sprintf("at most %d records that Kafka does not have, for compaction", batch.Missing.Compacted), fmt.Sprintf("%d", extra))
+		return false, nil
+	}
+	return true, nil
+}
+
+// compareRecords compares all that a record is. null and empty differ.
+func compareRecords(kafka, archive baldr.Record) differences {
+	var d differences
+	d.check("timestamp", kafka.Timestamp, archive.Timestamp)
+	d.check("timestamp type", kafka.TimestampType, archive.TimestampType)
+	d.checkBytes("key", kafka.Key, archive.Key)
+	d.checkBytes("value", kafka.Value, archive.Value)
+	d.check("headers", len(kafka.Headers), len(archive.Headers))
+	for i := range min(len(kafka.Headers), len(archive.Headers)) {
+		k, a := kafka.Headers[i], archive.Headers[i]
+		d.checkBytes(fmt.Sprintf("key of header %d", i+1), append([]byte{}, k.Key...), append([]byte{}, a.Key...))
+		d.checkBytes(fmt.Sprintf("value of header %d", i+1), k.Value, a.Value)
+	}
+	return d
+}
+
+func (d *differences) checkBytes(what string, expected, found []byte) {
+	if (expected == nil) != (found == nil) || !bytes.Equal(expected, found) {
+		d.add(what, shown(expected), shown(found))
+	}
+}
+
+// shown is the beginning of what a record carries, for people.
+func shown(b []byte) string {
+	switch {
+	case b == nil:
+		return "null"
+	case len(b) > 40:
+		return fmt.Sprintf("%d bytes, %q and more", len(b), b[:40])
+	}
+	return fmt.Sprintf("%q", b)
+}

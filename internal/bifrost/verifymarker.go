@@ -1,0 +1,107 @@
+package bifrost
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxMarkerBytes is more than any marker has.
+const maxMarkerBytes = 64 << 10
+
+// readMarker reads the marker of a topic. ErrNotFound: there is none, for
+// certain. errBadMarker: it says nothing.
+func readMarker(ctx context.Context, bucket BucketReader, key string) (marker, error) {
+	var m marker
+	object, err := bucket.Open(ctx, key)
+	if err != nil {
+		return m, fmt.Errorf("open the marker %s: %w", key, err)
+	}
+	content, err := io.ReadAll(io.NewSectionReader(object, 0, min(object.Stored().Size, maxMarkerBytes)))
+	if err != nil {
+		return m, fmt.Errorf("read the marker %s: %w", key, err)
+	}
+	if err := json.Unmarshal(content, &m); err != nil {
+		return m, fmt.Errorf("%w: %s holds %.100q: %w", errBadMarker, key, content, err)
+	}
+	return m, nil
+}
+
+var errBadMarker = errors.New("the marker does not name an incarnation")
+
+// strayKey judges a key of the group that lies under no partition: a marker, or
+// nothing of ours.
+func (v *verification) strayKey(key string) {
+	name := nameOf(v.Group, key)
+	if key == MarkerKey(v.Group, name) && !strings.Contains(name, nameSeparator) {
+		return // read with its topic's progress rows
+	}
+	if p := (Partition{Name: name}); v.options.Topics.Selects(p.Topic()) {
+		v.violate(Violation{Kind: ForeignObject, Partition: -1, Start: -1, End: -1, Key: key,
+			Expected: "markers and objects of partitions, nothing else", Found: "a key that Bifrost does not write"})
+	}
+}
+
+// markers holds the progress rows of each topic against its marker.
+func (v *verification) markers(ctx context.Context, progress []Progress) {
+	topics := map[string][]Progress{}
+	var names []string
+	for _, p := range progress {
+		if !v.options.Topics.Selects(p.Topic()) {
+			continue
+		}
+		if topics[p.Topic()] == nil {
+			names = append(names, p.Topic())
+		}
+		topics[p.Topic()] = append(topics[p.Topic()], p)
+	}
+	share(v.crew, names, func(topic string) {
+		if err := v.marker(ctx, topic, topics[topic]); err != nil {
+			v.fail(fmt.Errorf("topic %s: %w", topic, err))
+		}
+	})
+}
+
+func (v *verification) marker(ctx context.Context, topic string, rows []Progress) error {
+	key := MarkerKey(v.Group, topic)
+	violation := Violation{Topic: topic, Partition: -1, Start: -1, End: -1, Key: key, Expected: "the owner of the plain path"}
+	owner, err := readMarker(ctx, v.Bucket, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		violation.Kind, violation.Found = MarkerMissing, "no object"
+		v.violate(violation)
+		return nil
+	case errors.Is(err, errBadMarker):
+		violation.Kind, violation.Found = MarkerInvalid, err.Error()
+		v.violate(violation)
+		return nil
+	case err != nil:
+		return err
+	}
+	if owner.Topic != topic {
+		violation.Kind, violation.Found = MarkerInvalid, fmt.Sprintf("a marker of topic %q", owner.Topic)
+		v.violate(violation)
+	}
+	for _, p := range rows {
+		v.nameOfRow(key, Incarnation(owner), p)
+	}
+	return nil
+}
+
+// nameOfRow checks that a progress row stands under the name that its
+// incarnation has by the marker.
+func (v *verification) nameOfRow(key string, owner Incarnation, p Progress) {
+	i := Incarnation{p.ClusterID, p.Topic(), p.TopicID}
+	expected := i.LaterName()
+	if i == owner {
+		expected = i.Topic
+	}
+	if p.Name != expected {
+		v.violate(Violation{Kind: MarkerMismatch, Topic: p.Name, Partition: p.Number, Start: -1, End: -1, Key: key,
+			Expected: fmt.Sprintf("the row of cluster %s topic ID %s under the name %s", p.ClusterID, p.TopicID, expected),
+			Found:    fmt.Sprintf("it under %s; the marker gives the plain path to cluster %s topic ID %s", p.Name, owner.ClusterID, owner.TopicID)})
+	}
+}

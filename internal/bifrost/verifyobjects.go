@@ -1,0 +1,219 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// inspected is a key of the partition and what was found at it.
+type inspected struct {
+	key  string
+	held Range // by an object of this partition that is at its place; empty for anything else
+}
+
+// objects looks at every key that sorts before bound and at every row of the
+// page, so that neither an object without a row nor a row without an object is
+// missed.
+func (c *partitionCheck) objects(ctx context.Context, bound string) error {
+	rows := make(map[int64]Row, len(c.page))
+	for _, r := range c.page {
+		rows[r.Start] = r
+	}
+	seen := map[string]bool{}
+	for {
+		keys, err := c.keys.below(ctx, bound)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		found := make([]inspected, len(keys))
+		for i, key := range keys {
+			found[i].key, seen[key] = key, true
+		}
+		share(c.crew, pointers(found), func(f *inspected) { c.guard(f.key, func() error { return c.inspect(ctx, f, rows) }) })
+		for _, f := range found {
+			c.overlap(f)
+		}
+	}
+	share(c.crew, c.page, func(r Row) {
+		if r.State.Done() && !seen[r.Facts.Key] {
+			c.guard(r.Facts.Key, func() error { return c.unlisted(ctx, r) })
+		}
+	})
+	return ctx.Err()
+}
+
+// guard keeps the failure of one key, and goes on with the others.
+func (c *partitionCheck) guard(key string, look func() error) {
+	if err := look(); err != nil {
+		c.fail(fmt.Errorf("%s: %w", key, err))
+	}
+}
+
+// unlisted looks at a settled row whose object the listing did not show.
+func (c *partitionCheck) unlisted(ctx context.Context, r Row) error {
+	if _, ok := canonical(c.Group, c.partition, r.Facts.Key); !ok {
+		return nil // the row was reported
+	}
+	_, err := c.Bucket.Open(ctx, r.Facts.Key)
+	if errors.Is(err, ErrNotFound) {
+		c.violation(ObjectMissing, r.Range, r.Facts.Key, fmt.Sprintf("an object of %d bytes", r.Facts.StoredBytes), "none")
+		return nil
+	}
+	return err
+}
+
+// overlap checks that the object begins where no earlier one reaches.
+func (c *partitionCheck) overlap(f inspected) {
+	if !f.held.Valid() {
+		return
+	}
+	if f.held.Start < c.reach.End {
+		c.violation(ObjectsOverlap, Range{f.held.Start, min(f.held.End, c.reach.End)}, f.key, "offsets that no other object holds",
+			fmt.Sprintf("%s holds %s", c.reachKey, c.reach))
+	}
+	if f.held.End > c.reach.End {
+		c.reach, c.reachKey = f.held, f.key
+	}
+}
+
+// inspect opens the object at a key and holds it against its row.
+func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int64]Row) error {
+	parsed, ok := canonical(c.Group, c.partition, f.key)
+	if !ok {
+		c.foreign(f.key, "a key that Bifrost does not write")
+		return nil
+	}
+	row, err := c.rowAt(ctx, rows, parsed.Start)
+	if err != nil {
+		return err
+	}
+	settles := row.State.Done() && row.Facts.Key == f.key
+	file, stored, err := openObject(ctx, c.Bucket, f.key)
+	var damage *baldr.FormatError
+	switch {
+	case errors.Is(err, ErrNotFound):
+		if settles {
+			return c.unlisted(ctx, row) // deleted just now
+		}
+		return nil
+	case errors.As(err, &damage), errors.Is(err, errForeign) && settles:
+		c.violation(ObjectDamaged, Range{parsed.Start, row.End}, f.key, "an object of Bifrost", err.Error())
+		return nil
+	case errors.Is(err, errForeign):
+		c.foreign(f.key, err.Error())
+		return nil
+	case err != nil:
+		return err
+	}
+	c.count(func(s *VerifySummary) { s.Objects++ })
+	s := file.Summary()
+	if !c.inPlace(f.key, s, row, parsed.Start) {
+		return nil
+	}
+	f.held = Range{s.Start, s.End}
+	switch {
+	case settles:
+		return c.settled(ctx, file, stored, row)
+	case row.State != StatePlanned:
+		c.withoutRow(f, row)
+	}
+	return c.contents(ctx, f.key, file, stored, row)
+}
+
+func (c *partitionCheck) foreign(key, found string) {
+	c.violation(ForeignObject, Range{-1, -1}, key, "objects of this partition, nothing else", found)
+}
+
+// rowAt is the row that begins at the offset; the zero Row when there is none. One
+// that is not on the page may have been made since.
+func (c *partitionCheck) rowAt(ctx context.Context, rows map[int64]Row, start int64) (Row, error) {
+	if r, ok := rows[start]; ok {
+		return r, nil
+	}
+	r, err := c.Ledger.Row(ctx, c.partition, start)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Row{}, fmt.Errorf("read the row at offset %d: %w", start, err)
+	}
+	if err != nil {
+		return Row{}, nil
+	}
+	return r, nil
+}
+
+// inPlace checks that the object is what its key says it is.
+func (c *partitionCheck) inPlace(key string, s baldr.Summary, row Row, start int64) bool {
+	var d differences
+	if c.exists {
+		d.check("cluster", c.progress.ClusterID, s.ClusterID)
+		d.check("topic ID", c.progress.TopicID, TopicID(s.TopicID))
+	}
+	d.check("topic", c.partition.Topic(), s.Topic)
+	d.check("partition", c.partition.Number, s.Partition)
+	d.check("start", start, s.Start)
+	c.differ(ObjectMisplaced, Range{start, row.End}, key, d)
+	return len(d.expected) == 0
+}
+
+// withoutRow is about an object that settles no row, though it is whole and at
+// its place. It need not stay so where a rebuild is still on its way.
+func (c *partitionCheck) withoutRow(f *inspected, row Row) {
+	switch {
+	case row.State.Done():
+		c.violation(ObjectWithoutRow, f.held, f.key, "the object of its row", fmt.Sprintf("the row names %s", row.Facts.Key))
+	case c.exists && f.held.Start >= c.planned && f.held.End <= c.known:
+		c.count(func(s *VerifySummary) { s.Ahead++ })
+	default:
+		c.violation(ObjectWithoutRow, f.held, f.key, fmt.Sprintf("a row that starts at %d", f.held.Start), "none")
+	}
+}
+
+// settled holds an object against the row that it settled, by what the store and
+// its own summary say: nothing but its tail is downloaded.
+func (c *partitionCheck) settled(ctx context.Context, file *baldr.File, stored Stored, row Row) error {
+	f := row.Facts
+	if stored.Size != f.StoredBytes {
+		c.violation(ObjectSize, row.Range, f.Key, fmt.Sprintf("%d bytes", f.StoredBytes), fmt.Sprintf("%d bytes", stored.Size))
+	}
+	if stored.Checksum != f.Checksum {
+		c.violation(ObjectChecksum, row.Range, f.Key, fmt.Sprintf("CRC64NVME %q", f.Checksum), fmt.Sprintf("%q", stored.Checksum))
+	}
+	c.differ(ObjectMismatch, row.Range, f.Key, compareFacts(newFacts(f.Key, file.Summary(), stored), row))
+	return errors.Join(
+		c.contents(ctx, f.Key, file, stored, row),
+		c.againstKafka(ctx, file, row),
+	)
+}
+
+// compareFacts compares what an object says of itself with its row. A row that
+// ends before its object counts a part of it: only a deep look can count that
+// part again.
+func compareFacts(object Facts, row Row) differences {
+	var d differences
+	f := row.Facts
+	d.check("kind", object.Kind, f.Kind)
+	d.check("reason", object.Reason, f.Reason)
+	d.check("leader epoch", object.LeaderEpoch, f.LeaderEpoch)
+	if row.End < object.End {
+		d.check("no more records than the object", true, f.Records <= object.Records)
+		d.check("no more raw bytes than the object", true, f.RawBytes <= object.RawBytes)
+		return d
+	}
+	d.check("end", object.End, f.End)
+	d.check("end of the row", object.End, row.End)
+	checkCounts(&d, object, f)
+	d.check("missing", object.Missing, f.Missing)
+	return d
+}
+
+func checkCounts(d *differences, expected, found Facts) {
+	d.check("records", expected.Records, found.Records)
+	d.check("raw bytes", expected.RawBytes, found.RawBytes)
+	d.check("first timestamp", expected.FirstTimestamp, found.FirstTimestamp)
+	d.check("last timestamp", expected.LastTimestamp, found.LastTimestamp)
+}

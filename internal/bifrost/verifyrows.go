@@ -1,0 +1,352 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// partitionCheck looks at one partition: its rows and its objects side by side
+// in order of offsets, a page at a time, and its progress row against both.
+type partitionCheck struct {
+	*verification
+	partition Partition
+	keys      keyWalk
+	progress  Progress // as it was before the first row was read; zero when there is none
+	exists    bool     // a progress row does
+
+	planned, known int64 // planned_offset and KnownUntil, read again when a row begins behind them
+	frontier       int64 // end of the rows so far
+	last           Row   // the row that was met last
+	page           []Row // rows whose objects are to be looked at next
+	behind         Row   // a settled row that begins at next_offset
+	sum            sums
+	reach          Range  // of the object that reaches farthest so far ...
+	reachKey       string // ... and its key
+}
+
+// sums is what a progress row has to say, by the rows below its next_offset.
+type sums struct {
+	Totals
+	newest      int64    // timestamp of the newest record, -1 when none
+	lastObjects []string // keys that last_object may name: of the last row, and of the last with records
+}
+
+// partition checks one partition.
+func (v *verification) partition(ctx context.Context, p Partition) error {
+	v.count(func(s *VerifySummary) { s.Partitions++ })
+	c := &partitionCheck{verification: v, partition: p, sum: sums{newest: -1},
+		keys: keyWalk{bucket: v.Bucket, prefix: PartitionPrefix(v.Group, p)}}
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	for from, more := int64(0), true; more; {
+		rows, err := v.Ledger.Rows(ctx, p, from, listPage)
+		if err != nil {
+			return fmt.Errorf("read the rows from offset %d: %w", from, err)
+		}
+		bound := ""
+		if more = len(rows) == listPage; more {
+			from = rows[listPage-1].Start + 1
+			bound = c.keys.prefix + fmt.Sprintf("%020d", from)
+		}
+		c.page = c.page[:0]
+		for _, r := range rows {
+			if err := c.meet(ctx, r); err != nil {
+				return err
+			}
+		}
+		if err := c.objects(ctx, bound); err != nil {
+			return err
+		}
+	}
+	return c.end(ctx)
+}
+
+// violation is one about offsets of this partition.
+func (c *partitionCheck) violation(kind ViolationKind, r Range, key, expected, found string) {
+	c.violate(Violation{Kind: kind, Topic: c.partition.Name, Partition: c.partition.Number,
+		Start: r.Start, End: r.End, Key: key, Expected: expected, Found: found})
+}
+
+// begin reads the progress row. It comes first: what a row below its
+// next_offset says then is final.
+func (c *partitionCheck) begin(ctx context.Context) error {
+	p, err := c.Ledger.Progress(ctx, c.partition)
+	if errors.Is(err, ErrNotFound) {
+		c.violation(ProgressMissing, Range{-1, -1}, "", "a progress row", "none; rows or objects of the partition exist")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the progress row: %w", err)
+	}
+	c.progress, c.exists, c.planned, c.known = p, true, p.PlannedOffset, knownUntil(p)
+	var d differences
+	d.check("generation", true, p.Generation != "")
+	d.check("known status", true, slices.Contains(statuses, p.Status))
+	d.check("next_offset below 0", false, p.NextOffset < 0)
+	d.check("next_offset above planned_offset", false, p.NextOffset > p.PlannedOffset)
+	c.differ(ProgressInvalid, Range{0, p.PlannedOffset}, "", d)
+	return nil
+}
+
+var statuses = []Status{StatusFencing, StatusOpen, StatusDiverged, StatusClosed}
+
+// knownUntil is up to where rows and objects may be ahead of planned_offset.
+func knownUntil(p Progress) int64 {
+	if p.Status == StatusFencing {
+		return 1<<63 - 1
+	}
+	return p.KnownUntil
+}
+
+// meet takes the next row, in order of start. A row that was cut in two between
+// two reads looks like an overlap, its second half like a hole: both are read
+// again.
+func (c *partitionCheck) meet(ctx context.Context, r Row) error {
+	if r.Start < c.frontier {
+		if err := c.readLastAgain(ctx); err != nil {
+			return err
+		}
+	}
+	for c.frontier < r.Start {
+		between, err := c.Ledger.Row(ctx, c.partition, c.frontier)
+		if errors.Is(err, ErrNotFound) {
+			c.hole(Range{c.frontier, r.Start})
+			c.frontier = r.Start
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read the row at offset %d: %w", c.frontier, err)
+		}
+		if err := c.take(ctx, between); err != nil {
+			return err
+		}
+	}
+	if r.Start < c.frontier {
+		c.violation(RowsOverlap, Range{r.Start, min(r.End, c.frontier)}, "", "one row for each offset",
+			fmt.Sprintf("row %s after one that ends at %d", r.Range, c.frontier))
+	}
+	return c.take(ctx, r)
+}
+
+func (c *partitionCheck) readLastAgain(ctx context.Context) error {
+	now, err := c.Ledger.Row(ctx, c.partition, c.last.Start)
+	if err != nil {
+		return fmt.Errorf("read the row at offset %d again: %w", c.last.Start, err)
+	}
+	if c.frontier != c.last.End || now.End >= c.last.End {
+		return nil
+	}
+	c.last, c.frontier = now, now.End
+	if n := len(c.page); n > 0 {
+		c.page[n-1] = now
+	}
+	return nil
+}
+
+// hole reports offsets without a row, unless they are behind planned_offset,
+// where rows of an earlier progress row may stand apart.
+func (c *partitionCheck) hole(r Range) {
+	if c.exists && r.Start >= c.planned && r.End <= c.known {
+		return
+	}
+	c.violation(RowMissing, r, "", "a row for each offset below planned_offset", "none")
+}
+
+// take judges a row by itself and against the progress row.
+func (c *partitionCheck) take(ctx context.Context, r Row) error {
+	c.tally(r)
+	c.validate(r)
+	if c.exists {
+		if err := c.againstPlanned(ctx, r); err != nil {
+			return err
+		}
+		c.againstNext(r)
+	}
+	c.page, c.last = append(c.page, r), r
+	c.frontier = max(c.frontier, r.End)
+	return nil
+}
+
+// tally counts the row for the summary.
+func (c *partitionCheck) tally(r Row) {
+	c.count(func(s *VerifySummary) {
+		s.Rows++
+		if !r.State.Done() {
+			s.Planned++
+			return
+		}
+		s.Totals.add(r)
+		if r.State == StateLost {
+			s.Gaps[r.GapReason] += r.Len()
+			if c.options.Gap != nil {
+				c.options.Gap(r)
+			}
+		}
+	})
+}
+
+func (t *Totals) add(r Row) {
+	f := r.Facts
+	t.Records += f.Records
+	t.RawBytes += f.RawBytes
+	t.StoredBytes += f.StoredBytes
+	t.Missing += sumOf(f.Missing)
+	if r.State == StateLost {
+		t.Lost += r.Len()
+	}
+}
+
+func sumOf(m baldr.Missing) int64 { return m.Control + m.Aborted + m.Compacted }
+
+// validate checks what a row says of itself.
+func (c *partitionCheck) validate(r Row) {
+	var d differences
+	d.check("start and end", true, r.Valid())
+	d.check("known state", true, r.State == StatePlanned || r.State.Done())
+	if c.exists {
+		d.check("topic ID", c.progress.TopicID, r.TopicID)
+	}
+	if r.State.Done() {
+		f := r.Facts
+		d.check("object's key is one of this start", true, f.Key == ObjectKey(c.Group, c.partition, r.Start, 0) || f.Key == ObjectKey(c.Group, c.partition, r.Start, 1))
+		d.check("state by the object's kind", f.State(), r.State)
+		d.check("gap_reason", f.Reason, r.GapReason)
+		d.check("gap_reason given", r.State == StateLost, r.GapReason != "")
+		d.check("object starts at", r.Start, f.Start)
+		d.check("object ends before the row", false, f.End < r.End)
+		accounted := f.Records + sumOf(f.Missing)
+		if r.State == StateLost {
+			d.check("records and missing offsets of a gap", 0, accounted)
+			d.check("raw bytes of a gap", 0, f.RawBytes)
+		} else {
+			d.check("records + missing offsets", f.Len(), accounted)
+		}
+	}
+	c.differ(RowInvalid, r.Range, r.Facts.Key, d)
+}
+
+// againstPlanned checks the end of what is planned. A row may have been planned
+// after the progress row was read.
+func (c *partitionCheck) againstPlanned(ctx context.Context, r Row) error {
+	if r.Start >= c.planned {
+		now, err := c.Ledger.Progress(ctx, c.partition)
+		if err != nil {
+			return fmt.Errorf("read the progress row again: %w", err)
+		}
+		c.planned, c.known = now.PlannedOffset, knownUntil(now)
+	}
+	switch {
+	case r.Start >= c.planned && r.End <= c.known:
+		c.count(func(s *VerifySummary) { s.Ahead++ })
+	case r.Start >= c.planned:
+		c.violation(RowBeyondPlanned, r.Range, "", fmt.Sprintf("no row from planned_offset %d on", c.planned), fmt.Sprintf("a row that is %s", r.State))
+	case r.End > c.planned:
+		c.violation(PlannedOffsetWrong, r.Range, "", "planned_offset at the end of a row", fmt.Sprintf("planned_offset %d inside row %s", c.planned, r.Range))
+	}
+	return nil
+}
+
+// againstNext checks that next_offset is the end of the settled prefix.
+func (c *partitionCheck) againstNext(r Row) {
+	next := c.progress.NextOffset
+	switch {
+	case r.Start < next && next < r.End:
+		c.violation(NextOffsetWrong, r.Range, "", "next_offset at the end of a row", fmt.Sprintf("next_offset %d inside row %s", next, r.Range))
+	case r.Start < next && !r.State.Done():
+		c.violation(NextOffsetWrong, r.Range, "", fmt.Sprintf("settled rows below next_offset %d", next), fmt.Sprintf("a row that is %s", r.State))
+	case r.Start < next:
+		c.sum.add(r)
+	case r.Start == next && r.State.Done():
+		c.behind = r
+	}
+}
+
+func (s *sums) add(r Row) {
+	s.Totals.add(r)
+	if r.State == StateArchived || len(s.lastObjects) == 0 {
+		s.lastObjects = []string{r.Facts.Key}
+	} else {
+		s.lastObjects = append(s.lastObjects[:1], r.Facts.Key)
+	}
+	if r.State == StateArchived && r.Facts.Records > 0 {
+		s.newest = max(s.newest, r.Facts.LastTimestamp)
+	}
+}
+
+// advanceGrace is how long a settled row may wait for next_offset to pass it:
+// workers do that at once, after a crash in between the next tick does.
+const advanceGrace = 10 * time.Minute
+
+// end looks at the whole, once all rows were seen.
+func (c *partitionCheck) end(ctx context.Context) error {
+	if !c.exists {
+		return nil
+	}
+	for c.frontier < c.planned {
+		r, err := c.Ledger.Row(ctx, c.partition, c.frontier)
+		if errors.Is(err, ErrNotFound) {
+			c.violation(RowMissing, Range{c.frontier, c.planned}, "", fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read the row at offset %d: %w", c.frontier, err)
+		}
+		c.frontier = r.End // planned while the rows were read
+	}
+	now, err := c.Ledger.Progress(ctx, c.partition)
+	if err != nil || now.Generation != c.progress.Generation {
+		return errors.Join(err, errors.New("its progress row was made anew meanwhile"))
+	}
+	if c.behind.State.Done() && now.NextOffset == c.progress.NextOffset && c.Now().Sub(c.behind.ArchivedAt) > advanceGrace {
+		c.violation(NextOffsetWrong, c.behind.Range, "", fmt.Sprintf("next_offset %d or more", c.behind.End), fmt.Sprintf("next_offset %d; the row there is settled", now.NextOffset))
+	}
+	c.againstSums()
+	return nil
+}
+
+func (c *partitionCheck) againstSums() {
+	p, s := c.progress, c.sum
+	var d differences
+	d.check("archived_records", s.Records, p.Records)
+	d.check("raw_bytes", s.RawBytes, p.RawBytes)
+	d.check("stored_bytes", s.StoredBytes, p.StoredBytes)
+	d.check("missing_offsets", s.Totals.Missing, p.Totals.Missing)
+	d.check("lost_offsets", s.Lost, p.Lost)
+	if !slices.Contains(s.lastObjects, p.LastObject) && p.LastObject+strings.Join(s.lastObjects, "") != "" {
+		d.add("last_object", strings.Join(s.lastObjects, " or "), p.LastObject)
+	}
+	newest := int64(-1)
+	if !p.LastRecordAt.IsZero() {
+		newest = p.LastRecordAt.UnixMilli()
+	}
+	d.check("last_timestamp", s.newest, newest)
+	c.differ(TotalsWrong, Range{0, p.NextOffset}, "", d)
+}
+
+// differ reports the differences, if there are any, as one violation.
+func (c *partitionCheck) differ(kind ViolationKind, r Range, key string, d differences) {
+	if len(d.expected) > 0 {
+		c.violation(kind, r, key, strings.Join(d.expected, "; "), strings.Join(d.found, "; "))
+	}
+}
+
+// differences gathers what disagrees.
+type differences struct{ expected, found []string }
+
+func (d *differences) check(what string, expected, found any) {
+	if fmt.Sprint(expected) != fmt.Sprint(found) {
+		d.add(what, expected, found)
+	}
+}
+
+func (d *differences) add(what string, expected, found any) {
+	d.expected = append(d.expected, fmt.Sprintf("%s: %v", what, expected))
+	d.found = append(d.found, fmt.Sprintf("%s: %v", what, found))
+}
