@@ -16,9 +16,9 @@ func (l *Ledger) Advance(ctx context.Context, w bifrost.AdvanceWrite) error {
 	newest := w.Row.Facts.LastTimestamp >= 0 && w.Row.State == bifrost.StateArchived
 	err := l.advance(ctx, w, newest)
 	if c, ok := errors.AsType[*conflict](err); ok && newest && isAt(c.row, w.Generation, w.From) {
-		// What the port asks for holds, so it was the condition on the newest
-		// record that failed: an earlier range has a newer one, because
-		// producers' clocks differ.
+		// What the port asks for holds, so nothing was applied, and it was the
+		// condition on the newest record that failed: an earlier range has a newer
+		// one, because producers' clocks differ.
 		err = l.advance(ctx, w, false)
 	}
 	return err

@@ -4,34 +4,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-const (
-	// maxAttempts bounds the repetitions of one request. With the SDK's jitter
-	// and maxBackoff they span about ten seconds: long enough for DynamoDB to
-	// split a hot partition a little, short beside a function's 15 minutes.
-	maxAttempts = 8
-	maxBackoff  = 3 * time.Second
-)
+// maxAttempts bounds the repetitions of one request. Together with their pauses
+// they span about ten seconds: long enough for DynamoDB to find capacity, short
+// beside the fifteen minutes of a function.
+const maxAttempts = 10
 
-// newRetryer is the SDK's standard retryer that also repeats what it does not
-// know about: two transactions that met at a row, and an answer that was cut.
+// newRetryer is the SDK's standard retryer that also repeats what that one does
+// not know about: two transactions that met at a row, and an answer that was cut.
 func newRetryer() aws.RetryerV2 {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.MaxBackoff = maxAttempts, maxBackoff
+		o.MaxAttempts = maxAttempts
+		o.Backoff = retry.BackoffDelayerFunc(pause)
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(metOrCut)}, o.Retryables...)
 	})
+}
+
+// pause is a random time before the next attempt, up to 50 ms, 100 ms, 200 ms ...
+// 3.2 s. The SDK's own pauses begin with up to two seconds, which is long for
+// workers that meet at the row of the partition they share.
+func pause(attempt int, _ error) (time.Duration, error) {
+	longest := 50 * time.Millisecond << min(max(attempt-1, 0), 6)
+	return rand.N(longest), nil
 }
 
 func metOrCut(err error) aws.Ternary {
@@ -93,15 +99,25 @@ func refused(err error) bool {
 type conflict struct {
 	doing string
 	row   attributes // as DynamoDB had it; nil when there was none
+	open  bool       // an answer was lost before, so this write itself may have moved the row
 }
 
 // Error says what was attempted and what the row looks like instead.
 func (c *conflict) Error() string {
-	return fmt.Sprintf("%s: %v: %s", c.doing, bifrost.ErrConflict, describe(c.row))
+	cause := bifrost.ErrConflict.Error()
+	if c.open {
+		cause = "an answer was lost, and whether the write was applied before the ledger moved on cannot be told"
+	}
+	return fmt.Sprintf("%s: %s: %s", c.doing, cause, describe(c.row))
 }
 
-// Unwrap makes it a bifrost.ErrConflict.
-func (c *conflict) Unwrap() error { return bifrost.ErrConflict }
+// Unwrap makes it a bifrost.ErrConflict if nothing was applied for certain.
+func (c *conflict) Unwrap() error {
+	if c.open {
+		return nil
+	}
+	return bifrost.ErrConflict
+}
 
 // describe says of a row what the conditions of this package look at.
 func describe(row attributes) string {

@@ -17,8 +17,9 @@ type Tables struct {
 // Ledger is the ledger in DynamoDB. It keeps nothing in memory and may be used by
 // many goroutines at once.
 type Ledger struct {
-	client *dynamodb.Client
-	tables Tables
+	client  *dynamodb.Client
+	tables  Tables
+	retryer aws.RetryerV2
 }
 
 var _ bifrost.Ledger = (*Ledger)(nil)
@@ -26,6 +27,7 @@ var _ bifrost.Ledger = (*Ledger)(nil)
 // New returns the ledger in the tables. It touches no network: a table that does
 // not exist shows with the first read or write.
 func New(cfg aws.Config, tables Tables) *Ledger {
-	client := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = newRetryer() })
-	return &Ledger{client: client, tables: tables}
+	retryer := newRetryer()
+	client := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
+	return &Ledger{client: client, tables: tables, retryer: retryer}
 }

@@ -3,7 +3,6 @@ package dynamoledger
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -37,7 +36,7 @@ func (l *Ledger) update(ctx context.Context, c change) (attributes, error) {
 	return out.Attributes, nil
 }
 
-func (l *Ledger) newDoubt() *doubt { return &doubt{RetryerV2: newRetryer()} }
+func (l *Ledger) newDoubt() *doubt { return &doubt{RetryerV2: l.retryer} }
 
 func (d *doubt) use(o *dynamodb.Options) { o.Retryer = d }
 
@@ -48,12 +47,10 @@ func (l *Ledger) conclude(doing string, err error, d *doubt, ours func(attribute
 	switch {
 	case !ok:
 		return nil, l.failed(doing, err)
-	case !d.lost:
-		return nil, &conflict{doing, failed.Item}
-	case ours != nil && ours(failed.Item):
+	case d.lost && ours != nil && ours(failed.Item):
 		return failed.Item, nil
 	}
-	return nil, fmt.Errorf("%s: an answer was lost, and whether the write was applied before others moved on cannot be told: %s", doing, describe(failed.Item))
+	return nil, &conflict{doing: doing, row: failed.Item, open: d.lost}
 }
 
 // transact applies all of the writes or none. The SDK gives the call a token, so
@@ -69,7 +66,7 @@ func (l *Ledger) transact(ctx context.Context, doing string, writes []types.Tran
 	}
 	for _, reason := range canceled.CancellationReasons {
 		if aws.ToString(reason.Code) == reasonConditionFailed {
-			return &conflict{doing, reason.Item}
+			return &conflict{doing: doing, row: reason.Item}
 		}
 	}
 	return l.failed(doing, err)
