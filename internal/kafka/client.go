@@ -1,0 +1,158 @@
+// Package kafka reads Apache Kafka with franz-go. Its one type, [Client], lists
+// topics and offsets for a tick ([bifrost.Cluster], [bifrost.History],
+// [bifrost.RetentionReader]) and reads ranges of records ([bifrost.Source]).
+//
+// There is no consumer group and nothing is ever written or created.
+//
+// The path of a record, the only part where speed counts:
+//
+//	fetch.go       raw fetch requests, one response ahead of the reader
+//	survey.go       how far a response reaches, from the batch headers alone
+//	walk.go        from batches to records, and the account of missing offsets
+//	batch.go       one record batch: checksum, header, records
+//	transaction.go which batches belong to aborted transactions
+//	decompress.go  the codecs, into memory that is used again
+//
+// Invariants that are easy to break:
+//
+//   - A range ends where the fetch position reaches its end, not at a record:
+//     markers, aborted records and compaction leave offsets without one.
+//   - Records plus missing offsets are always the whole distance from one
+//     position to the next. A distance that cannot be explained is an error.
+//   - What a batch or a response claims about its size is never believed before
+//     the bytes are there.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Config says which cluster to read and how to reach it.
+type Config struct {
+	Brokers []string  // host:port of some brokers; the others are found through them
+	Rack    string    // where this client runs, as brokers know it (client.rack, KIP-392); empty to always read from leaders
+	Options []kgo.Opt // TLS, SASL and the like; they win over what this package sets
+}
+
+// Client is a connection to one cluster, safe for use by many goroutines at
+// once. A function keeps it from one invocation to the next: connections that
+// died meanwhile are made again, without an error.
+type Client struct {
+	kgo        *kgo.Client
+	brokers    string // the configured ones, for errors
+	rack       string
+	patience   time.Duration // how long to wait for a cluster that does not answer
+	fetchBytes int32         // what one fetch asks for at most; a larger batch still comes whole (KIP-74)
+}
+
+var (
+	_ bifrost.Cluster         = (*Client)(nil)
+	_ bifrost.History         = (*Client)(nil)
+	_ bifrost.RetentionReader = (*Client)(nil)
+	_ bifrost.Source          = (*Client)(nil)
+)
+
+// defaultPatience is longer than a leader election and shorter than an
+// operator's own patience.
+const defaultPatience = 15 * time.Second
+
+// New returns a client. It does not connect: the first request does.
+func New(config Config) (*Client, error) {
+	return newClient(config, defaultPatience)
+}
+
+func newClient(config Config, patience time.Duration) (*Client, error) {
+	if len(config.Brokers) == 0 {
+		return nil, errors.New("kafka: no brokers given: want at least one host:port")
+	}
+	options := append([]kgo.Opt{
+		kgo.SeedBrokers(config.Brokers...),
+		kgo.ClientID("bifrost"),
+		kgo.DisableClientMetrics(), // KIP-714 would talk in the background of a frozen function
+		kgo.DialTimeout(patience / 3),
+		kgo.RequestTimeoutOverhead(patience * 2 / 3),
+		kgo.RetryTimeout(patience * 4 / 5), // ends before the patience does, so that its error tells the cause
+	}, config.Options...)
+	client, err := kgo.NewClient(options...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka %s: %w", strings.Join(config.Brokers, ","), err)
+	}
+	return &Client{
+		kgo:        client,
+		brokers:    strings.Join(config.Brokers, ","),
+		rack:       config.Rack,
+		patience:   patience,
+		fetchBytes: defaultFetchBytes,
+	}, nil
+}
+
+// Close closes the connections. Whatever is still being read fails.
+func (c *Client) Close() { c.kgo.Close() }
+
+// ClusterID returns the cluster's own ID; empty for clusters before 0.10.1,
+// which have none.
+func (c *Client) ClusterID(ctx context.Context) (string, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = []kmsg.MetadataRequestTopic{}
+	metadata, err := c.metadata(ctx, request)
+	if err != nil {
+		return "", fmt.Errorf("kafka: ask for the cluster's ID: %w", err)
+	}
+	return clusterID(metadata), nil
+}
+
+func clusterID(metadata *kmsg.MetadataResponse) string {
+	if metadata.ClusterID == nil {
+		return ""
+	}
+	return *metadata.ClusterID
+}
+
+// metadata sends one metadata request to any broker.
+func (c *Client) metadata(ctx context.Context, request *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
+	request.AllowAutoTopicCreation = false
+	ctx, cancel := c.patiently(ctx)
+	defer cancel()
+	response, err := request.RequestWith(ctx, c.kgo)
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	return response, nil
+}
+
+// errImpatient is the cause of a context that ended because nobody answered.
+var errImpatient = errors.New("no answer in time")
+
+// patiently bounds the wait for an answer. Without it a broker that accepts
+// connections and says nothing could cost a function all of its time.
+func (c *Client) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, c.patience, errImpatient)
+}
+
+// explain adds the brokers to an error that did not come from Kafka itself, and
+// what to look at. The context is the one that the request was sent with.
+func (c *Client) explain(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
+		err = cause
+	}
+	var answer *kerr.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return fmt.Errorf("brokers %s refuse the credentials: %w", c.brokers, err)
+	case errors.As(err, &answer):
+		return err
+	}
+	return fmt.Errorf("brokers %s: %w (check their addresses, the network between, and whether they want TLS or SASL)", c.brokers, err)
+}

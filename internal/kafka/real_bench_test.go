@@ -1,0 +1,99 @@
+//go:build real
+
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/localstack"
+)
+
+// BenchmarkSource reads a partition of a real broker to the end: page views of
+// about 500 bytes in batches compressed with lz4. The processor's time is that
+// of this process alone, the system's share of it apart.
+func BenchmarkSource(b *testing.B) {
+	const records = 600_000
+	brokers := localstack.Kafka(b)
+	topic := fmt.Sprintf("bench-%d", rand.Uint32())
+	id := createTopic(b, brokers, topic, nil)
+	rawBytes := producePageViews(b, brokers, topic, records)
+	client, err := New(Config{Brokers: []string{brokers}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	for _, fetchBytes := range []int32{1 << 20, 2 << 20, 4 << 20} {
+		b.Run(fmt.Sprintf("fetch=%dKiB", fetchBytes>>10), func(b *testing.B) {
+			client.fetchBytes = fetchBytes
+			b.ReportAllocs()
+			began, user, system := time.Now(), processorTime(b, false), processorTime(b, true)
+			for b.Loop() {
+				if n := drain(b, client, topic, id, bifrost.Range{Start: 0, End: records}); n != records {
+					b.Fatalf("read %d records, want %d", n, records)
+				}
+			}
+			wall := time.Since(began)
+			user, system = processorTime(b, false)-user, processorTime(b, true)-system
+			megabytes := float64(rawBytes) * float64(b.N) / 1e6
+			b.ReportMetric(megabytes/wall.Seconds(), "MB/s")
+			b.ReportMetric(megabytes/(user+system).Seconds(), "MB/core-s")
+			b.ReportMetric(float64(user.Microseconds())/megabytes, "user-us/MB")
+			b.ReportMetric(float64(system.Microseconds())/megabytes, "system-us/MB")
+		})
+	}
+}
+
+func drain(t testing.TB, client *Client, topic string, id bifrost.TopicID, r bifrost.Range) int {
+	t.Helper()
+	records, err := client.Read(context.Background(), topic, id, 0, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer records.Close()
+	n := 0
+	for {
+		batch, err := records.Next(context.Background())
+		if errors.Is(err, io.EOF) {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(batch.Records)
+	}
+}
+
+// producePageViews fills a topic and returns the bytes of all values.
+func producePageViews(t testing.TB, brokers, topic string, records int) int64 {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(20*time.Millisecond),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.MaxBufferedRecords(50_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	random := rand.New(rand.NewPCG(1, 2))
+	bytes := int64(0)
+	for range records {
+		r := pageView(random)
+		bytes += int64(len(r.Value))
+		client.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := client.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return bytes
+}
