@@ -1,0 +1,42 @@
+// Command discover is the function that the schedule starts: one tick. Its event
+// is {} (events/discover.json), its answer a bifrost.TickSummary.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"sync"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+// discoverer is made once and kept from one invocation to the next.
+var discoverer = sync.OnceValues(func() (*bifrost.Discoverer, error) {
+	c, err := config.Load(config.Discoverer, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := wiring.Open(context.Background(), c)
+	if err != nil {
+		return nil, err
+	}
+	return parts.Discoverer(nil), nil
+})
+
+func handle(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, error) {
+	if err := bifrost.ParseTick(event); err != nil {
+		return bifrost.TickSummary{}, err
+	}
+	d, err := discoverer()
+	if err != nil {
+		return bifrost.TickSummary{}, err
+	}
+	return d.Tick(ctx, wiring.Deadline(ctx))
+}
+
+func main() { lambda.Start(handle) }

@@ -1,0 +1,88 @@
+// Package config is the only reader of the environment. It turns variables into
+// one checked Config before any work is done: every wrong value is named, with
+// what is allowed, in one error.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Config is what an operator has chosen, checked.
+type Config struct {
+	Brokers         []string // host:port, where to ask for the cluster first
+	ClientRack      string   // where the functions run, as brokers spell it (client.rack, KIP-392); empty reads from leaders
+	Group           string   // first element of every key
+	Bucket          string
+	ProgressTable   string
+	ObjectsTable    string
+	ArchiveFunction string // name or ARN; discover only
+	Topics          bifrost.TopicFilter
+	Start           bifrost.StartPosition
+	TargetBytes     int64         // raw bytes an object aims at
+	MaxAge          time.Duration // how long records below the target may wait
+	MaxInFlight     int           // ranges worked on at the same time
+	ArchiveTimeout  time.Duration // time limit of the archive function
+	Format          baldr.Options
+	LogLevel        slog.Level
+}
+
+// Role says which variables have to be set.
+type Role int
+
+const (
+	// Reader is whoever reads the archive and its tables.
+	Reader Role = iota
+	// Archiver is the archive function, and whoever does its work.
+	Archiver
+	// Discoverer is the discover function.
+	Discoverer
+)
+
+// Load reads the variables through lookup, which has the form of os.LookupEnv.
+// An empty value counts as not set.
+func Load(role Role, lookup func(string) (string, bool)) (Config, error) {
+	var config Config
+	var wrong []error
+	for _, v := range Variables {
+		value, _ := lookup(v.Name)
+		if value = strings.TrimSpace(value); value == "" {
+			value = v.Default
+		}
+		if value == "" {
+			if v.required && role >= v.role {
+				wrong = append(wrong, fmt.Errorf("%s is not set: %s (%s)", v.Name, v.Meaning, v.Allowed))
+			}
+			continue
+		}
+		if err := v.read(value, &config); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s is %q: %w; allowed: %s", v.Name, value, err, v.Allowed))
+		}
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return config, nil
+}
+
+// leaseMargin is how much longer than the function's time limit a range is left
+// alone: an asynchronous event may wait a little before it is delivered.
+const leaseMargin = time.Minute
+
+// Settings are the part of the configuration that the rules take.
+func (c Config) Settings() bifrost.Settings {
+	return bifrost.Settings{
+		Group: c.Group, Topics: c.Topics, Start: c.Start,
+		Sizing:      bifrost.Sizing{TargetBytes: c.TargetBytes, MaxAge: c.MaxAge},
+		MaxInFlight: c.MaxInFlight, Lease: c.Lease(),
+	}
+}
+
+// Lease is how long a dispatched range is left alone.
+func (c Config) Lease() time.Duration { return c.ArchiveTimeout + leaseMargin }

@@ -1,0 +1,162 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Variable is one environment variable. docs/configuration.md has a row for
+// each; a test compares the two.
+type Variable struct {
+	Name    string
+	Meaning string
+	Unit    string // empty for text
+	Default string // empty: none
+	Allowed string // what a value may be, for people
+
+	required bool
+	role     Role // the first role that requires it
+	read     func(value string, into *Config) error
+}
+
+// Variables are all variables that Bifrost reads, in the order of the docs.
+var Variables = []Variable{
+	{Name: "BIFROST_BROKERS", Meaning: "brokers to ask for the cluster first", Allowed: "host:port, several with commas between them",
+		required: true, role: Archiver, read: readBrokers},
+	{Name: "BIFROST_CLIENT_RACK", Meaning: "zone of the functions, as `broker.rack` spells it; they read from a replica there (KIP-392); empty: from the leaders", Allowed: "any text",
+		read: text(func(c *Config) *string { return &c.ClientRack })},
+	{Name: "BIFROST_GROUP", Meaning: "first element of every key in the bucket", Allowed: "letters, digits, `.`, `_`, `-`; at most 100, the first a letter or digit",
+		required: true, read: readGroup},
+	{Name: "BIFROST_BUCKET", Meaning: "bucket that holds the archive", Allowed: "the name of a bucket",
+		required: true, read: text(func(c *Config) *string { return &c.Bucket })},
+	{Name: "BIFROST_PROGRESS_TABLE", Meaning: "table with a row a partition", Allowed: "the name of a table",
+		required: true, read: text(func(c *Config) *string { return &c.ProgressTable })},
+	{Name: "BIFROST_OBJECTS_TABLE", Meaning: "table with a row a range", Allowed: "the name of a table",
+		required: true, read: text(func(c *Config) *string { return &c.ObjectsTable })},
+	{Name: "BIFROST_ARCHIVE_FUNCTION", Meaning: "function that discover starts for a range", Allowed: "a function's name or ARN",
+		required: true, role: Discoverer, read: text(func(c *Config) *string { return &c.ArchiveFunction })},
+	{Name: "BIFROST_INCLUDE_TOPICS", Meaning: "topics to archive; those that Kafka flags internal never are", Default: "*", Allowed: "globs with commas between them",
+		read: readGlobs(func(c *Config) *[]string { return &c.Topics.Include })},
+	{Name: "BIFROST_EXCLUDE_TOPICS", Meaning: "topics to leave out; wins over the ones to archive", Allowed: "globs with commas between them",
+		read: readGlobs(func(c *Config) *[]string { return &c.Topics.Exclude })},
+	{Name: "BIFROST_START", Meaning: "where a partition begins that was never seen before; what lies below is recorded as a gap", Default: "earliest", Allowed: "`earliest`, `latest` or a time as in RFC 3339",
+		read: readStart},
+	{Name: "BIFROST_TARGET_BYTES", Meaning: "raw bytes of records that an object aims at", Unit: "bytes", Default: "134217728", Allowed: "1048576 to 5368709120",
+		read: number(1<<20, 5<<30, func(c *Config, n int64) { c.TargetBytes = n })},
+	{Name: "BIFROST_MAX_AGE_SECONDS", Meaning: "how long records below the target may wait for their object; 0 archives all there is on every tick", Unit: "seconds", Default: "900", Allowed: "0 to 86400",
+		read: number(0, 86400, func(c *Config, n int64) { c.MaxAge = time.Duration(n) * time.Second })},
+	{Name: "BIFROST_MAX_IN_FLIGHT", Meaning: "ranges that are worked on at the same time", Unit: "ranges", Default: "8", Allowed: "1 to 1000",
+		read: number(1, 1000, func(c *Config, n int64) { c.MaxInFlight = int(n) })},
+	{Name: "BIFROST_ARCHIVE_TIMEOUT_SECONDS", Meaning: "time limit of the archive function; a range is left alone a minute longer than that before it is tried again", Unit: "seconds", Default: "900", Allowed: "10 to 900",
+		read: number(10, 900, func(c *Config, n int64) { c.ArchiveTimeout = time.Duration(n) * time.Second })},
+	{Name: "BIFROST_FORMAT", Meaning: "what an object keeps: `full` records; `values` only; `single`, values in one gzip member, for readers that stop after the first", Default: "full", Allowed: "`full`, `values` or `single`",
+		read: readFormat},
+	{Name: "BIFROST_COMPRESSION_LEVEL", Meaning: "level of gzip, from fast to small", Default: strconv.Itoa(baldr.DefaultLevel), Allowed: "1 to 9",
+		read: number(1, 9, func(c *Config, n int64) { c.Format.Level = int(n) })},
+	{Name: "BIFROST_LOG_LEVEL", Meaning: "the least important log line that is written", Default: "info", Allowed: "`debug`, `info`, `warn` or `error`",
+		read: readLogLevel},
+}
+
+func text(field func(*Config) *string) func(string, *Config) error {
+	return func(value string, c *Config) error {
+		*field(c) = value
+		return nil
+	}
+}
+
+func number(least, most int64, set func(*Config, int64)) func(string, *Config) error {
+	return func(value string, c *Config) error {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return errors.New("not a whole number")
+		}
+		if n < least || n > most {
+			return errors.New("out of bounds")
+		}
+		set(c, n)
+		return nil
+	}
+}
+
+func readBrokers(value string, c *Config) error {
+	for broker := range strings.SplitSeq(value, ",") {
+		host, port, err := net.SplitHostPort(strings.TrimSpace(broker))
+		if err != nil || host == "" {
+			return fmt.Errorf("%q is not host:port", broker)
+		}
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("%q has no port from 1 to 65535", broker)
+		}
+		c.Brokers = append(c.Brokers, strings.TrimSpace(broker))
+	}
+	return nil
+}
+
+var groupPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+func readGroup(value string, c *Config) error {
+	if !groupPattern.MatchString(value) {
+		return errors.New("not a path element")
+	}
+	c.Group = value
+	return nil
+}
+
+func readGlobs(field func(*Config) *[]string) func(string, *Config) error {
+	return func(value string, c *Config) error {
+		for glob := range strings.SplitSeq(value, ",") {
+			*field(c) = append(*field(c), strings.TrimSpace(glob))
+		}
+		_, err := bifrost.NewTopicFilter(*field(c), nil)
+		return err
+	}
+}
+
+func readStart(value string, c *Config) error {
+	switch value {
+	case "earliest":
+		return nil
+	case "latest":
+		c.Start.Latest = true
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	c.Start.At = at
+	return err
+}
+
+func readFormat(value string, c *Config) error {
+	switch value {
+	case "full":
+	case "values":
+		c.Format.ValuesOnly = true
+	case "single":
+		c.Format.SingleMember = true
+	default:
+		return errors.New("unknown")
+	}
+	return nil
+}
+
+func readLogLevel(value string, c *Config) error {
+	switch value {
+	case "debug", "info", "warn", "error":
+		return c.LogLevel.UnmarshalText([]byte(value))
+	}
+	return errors.New("unknown")
+}
+
+// Logger writes JSON lines to where the runtime collects them. The keys are the
+// same everywhere: topic, partition, start_offset, end_offset, object, attempt.
+func (c Config) Logger(to interface{ Write([]byte) (int, error) }) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: c.LogLevel}))
+}

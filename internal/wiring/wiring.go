@@ -1,0 +1,115 @@
+// Package wiring puts the parts together: configuration, SDK clients, adapters,
+// rules. The two functions and the command line start from here, so that they
+// run the same thing.
+package wiring
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
+	"github.com/bifrost-archive/bifrost/internal/kafka"
+	"github.com/bifrost-archive/bifrost/internal/lambdadispatch"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
+)
+
+// Version is what is written into every object. A release sets it with
+// -ldflags "-X".
+var Version = "devel"
+
+// Parts are the adapters of one process, ready for use.
+type Parts struct {
+	Config config.Config
+	Kafka  *kafka.Client // nil without brokers
+	Store  *s3store.Store
+	Ledger *dynamoledger.Ledger
+	Log    *slog.Logger
+
+	dispatcher bifrost.Dispatcher
+}
+
+// Open builds the parts that the configuration asks for. It connects to
+// nothing: the first use of each does.
+func Open(ctx context.Context, c config.Config) (*Parts, error) {
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	parts := &Parts{
+		Config:     c,
+		Store:      s3store.New(aws, c.Bucket),
+		Ledger:     dynamoledger.New(aws, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable}),
+		Log:        c.Logger(os.Stderr),
+		dispatcher: lambdadispatch.New(aws, c.ArchiveFunction),
+	}
+	if len(c.Brokers) > 0 {
+		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack}); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+// Close gives back what Open took.
+func (p *Parts) Close() {
+	if p.Kafka != nil {
+		p.Kafka.Close()
+	}
+}
+
+// discoverParallel is how many partitions a tick works on at once. Their work is
+// waiting for DynamoDB and S3.
+const discoverParallel = 32
+
+// Discoverer is the rule of the discover function; it starts workers through
+// dispatcher, or through Lambda when that is nil.
+func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
+	if dispatcher == nil {
+		dispatcher = p.dispatcher
+	}
+	return &bifrost.Discoverer{
+		Cluster: p.Kafka, History: p.Kafka, Ledger: p.Ledger, Store: p.Store, Shelf: p.Store,
+		Dispatcher: dispatcher, Settings: p.Config.Settings(),
+		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
+	}
+}
+
+// rangeLimit is how far beyond the target a range may grow before it ends early,
+// as a multiple.
+const rangeLimit = 2
+
+// workReserve is the least time in which a worker begins another range.
+const workReserve = time.Minute
+
+// Worker is the rule of the archive function.
+func (p *Parts) Worker() *bifrost.Worker {
+	format := p.Config.Format
+	format.Workers = runtime.GOMAXPROCS(0) // one a core: a function's memory decides how many it has
+	archiver := &bifrost.Archiver{
+		Group: p.Config.Group, Source: p.Kafka, Store: p.Store, Ledger: p.Ledger,
+		Format: format, MaxRawBytes: rangeLimit * p.Config.TargetBytes, Writer: "bifrost " + Version, Now: time.Now,
+	}
+	return &bifrost.Worker{
+		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Now: time.Now,
+	}
+}
+
+// Deadline is when work has to be brought to its end: the context's deadline,
+// less the time that ending takes. Zero when there is none.
+func Deadline(ctx context.Context) time.Time {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return time.Time{}
+	}
+	const most = 30 * time.Second
+	return deadline.Add(-min(most, time.Until(deadline)/5))
+}
