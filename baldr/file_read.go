@@ -3,6 +3,7 @@ package baldr
 import (
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"sort"
 )
@@ -16,7 +17,7 @@ func (f *File) From(offset int64) iter.Seq2[Record, error] {
 	if i < len(f.members) && f.members[i].firstOffset >= offset {
 		return f.records(i, nil)
 	}
-	return f.records(i, func(r *Record) bool { return r.Offset >= offset })
+	return f.records(i, &target{offset: offset, timestamp: math.MinInt64})
 }
 
 // Since returns the records from the first one, in order of offsets, whose
@@ -27,12 +28,19 @@ func (f *File) Since(timestamp int64) iter.Seq2[Record, error] {
 	if i < 0 {
 		i = len(f.members)
 	}
-	return f.records(i, func(r *Record) bool { return r.Timestamp >= timestamp })
+	return f.records(i, &target{timestamp: timestamp})
+}
+
+// A target is the least offset and timestamp of a record looked for.
+type target struct{ offset, timestamp int64 }
+
+func (t *target) reached(r *Record) bool {
+	return r.Offset >= t.offset && r.Timestamp >= t.timestamp
 }
 
 // records returns the records of the members from the first one on, and of that
-// member those from the first that is wanted; nil is all.
-func (f *File) records(first int, wanted func(*Record) bool) iter.Seq2[Record, error] {
+// member those from the target on; nil is all.
+func (f *File) records(first int, wanted *target) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		switch {
 		case first == len(f.members):

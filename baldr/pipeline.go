@@ -16,7 +16,7 @@ type pipeline struct {
 	memory  int64 // of the members being loaded or returned
 }
 
-func (p *pipeline) run(wanted func(*Record) bool, yield func(Record, error) bool) {
+func (p *pipeline) run(wanted *target, yield func(Record, error) bool) {
 	// The first member goes alone, and its records are returned before another
 	// is read: who looks for one record pays for one member.
 	p.begin(wanted != nil)
@@ -155,9 +155,9 @@ func (l *loader) readListed(header *memberHeader) error {
 	return nil
 }
 
-// yieldAll passes on the records of the member from the first wanted one, and
+// yieldAll passes on the records of the member from the target on, and
 // says whether to go on.
-func (l *loader) yieldAll(wanted func(*Record) bool, valuesOnly bool, yield func(Record, error) bool) bool {
+func (l *loader) yieldAll(wanted *target, valuesOnly bool, yield func(Record, error) bool) bool {
 	if l.err != nil {
 		yield(Record{}, l.err)
 		return false
@@ -171,7 +171,7 @@ func (l *loader) yieldAll(wanted func(*Record) bool, valuesOnly bool, yield func
 			yield(Record{}, err)
 			return false
 		}
-		if wanted != nil && !wanted(&record) {
+		if wanted != nil && !wanted.reached(&record) {
 			continue
 		}
 		wanted = nil

@@ -31,8 +31,22 @@ func (m *manyMembers) add(r *Record) error {
 			return m.addAlone(r)
 		}
 	}
-	m.current.add(r, valuesOnly)
+	m.current.add(r, limit, valuesOnly)
+	if m.w.opts.Workers == 1 && len(m.current.frames) >= feedBytes {
+		return m.feed()
+	}
 	return nil
+}
+
+// feedBytes is how much is deflated at once when there is nobody to hand a whole
+// member to: so little that it is still in a core's cache.
+const feedBytes = 32 << 10
+
+func (m *manyMembers) feed() error {
+	d := m.takeDeflater()
+	err := d.deflate(m.current)
+	m.deflaters <- d
+	return err
 }
 
 // addAlone writes a record that is a member by itself. Such records may be very
@@ -104,7 +118,10 @@ func (m *manyMembers) write(p *pending) error {
 		return p.err
 	}
 	m.w.rows = p.facts.appendRow(m.w.rows)
-	if err := m.w.write(p.stored); err != nil {
+	if err := m.w.write(p.head); err != nil {
+		return err
+	}
+	if err := m.w.write(p.body); err != nil {
 		return err
 	}
 	p.release(m.w.opts.MemberBytes)
@@ -121,15 +138,13 @@ func (m *manyMembers) take() *pending {
 	return p
 }
 
-func (m *manyMembers) finish() error {
+// finish writes all that is left, and returns a deflater that is not in use.
+func (m *manyMembers) finish() (*deflater, error) {
 	if err := m.flush(); err != nil {
-		return err
+		return nil, err
 	}
-	return m.drain(0)
-}
-
-func (m *manyMembers) deflater() *deflater {
-	d := m.takeDeflater()
-	m.deflaters <- d
-	return d
+	if err := m.drain(0); err != nil {
+		return nil, err
+	}
+	return m.takeDeflater(), nil
 }

@@ -81,5 +81,3 @@ func (m *oneMember) finish() error {
 	m.w.rows = m.facts.appendRow(m.w.rows)
 	return m.buffered.Flush()
 }
-
-func (m *oneMember) deflater() *deflater { return m.d }

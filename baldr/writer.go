@@ -61,16 +61,8 @@ type Writer struct {
 	records     member // of all records so far, with first and last offset
 	storedBytes int64
 	rows        []byte // of the index: rowBytes for each data member written
-	members     members
-}
-
-// members is how the data members of an object come about: many, or one. What
-// is finished goes to Writer.write in the order of the records, and to
-// Writer.rows.
-type members interface {
-	add(r *Record) error
-	finish() error
-	deflater() *deflater // not in use by anything else after finish
+	many        *manyMembers
+	one         *oneMember // instead of many, with Options.SingleMember
 }
 
 // NewWriter returns a Writer on w. The object is whole only after Close.
@@ -80,9 +72,9 @@ func NewWriter(w io.Writer, opts Options) *Writer {
 		return writer
 	}
 	if writer.opts.SingleMember {
-		writer.members = newOneMember(writer)
+		writer.one = newOneMember(writer)
 	} else {
-		writer.members = newManyMembers(writer)
+		writer.many = newManyMembers(writer)
 	}
 	return writer
 }
@@ -107,7 +99,7 @@ func (w *Writer) writeRecord(r *Record) error {
 		return fmt.Errorf("baldr: write the record of offset %d, %d bytes of value and about %d of key and headers: %w, at most %d",
 			r.Offset, len(r.Value), envelopeBound(r), ErrTooLarge, MaxValueBytes)
 	}
-	if err := w.members.add(r); err != nil {
+	if err := w.add(r); err != nil {
 		return fmt.Errorf("baldr: write the record of offset %d: %w", r.Offset, err)
 	}
 	if w.records.records == 0 {
@@ -115,6 +107,15 @@ func (w *Writer) writeRecord(r *Record) error {
 	}
 	w.records.count(r)
 	return nil
+}
+
+// add is no method of an interface, so that the caller's record can stay on the
+// stack.
+func (w *Writer) add(r *Record) error {
+	if w.one != nil {
+		return w.one.add(r)
+	}
+	return w.many.add(r)
 }
 
 func (w *Writer) lastOffset() int64 {
@@ -159,14 +160,23 @@ func (w *Writer) finish(s Summary) error {
 	if err != nil {
 		return err
 	}
-	if err := w.members.finish(); err != nil {
+	d, err := w.finishMembers()
+	if err != nil {
 		return err
 	}
-	end, err := w.members.deflater().appendEnd(nil, w.rows, text, w.storedBytes)
+	end, err := d.appendEnd(nil, w.rows, text, w.storedBytes)
 	if err != nil {
 		return err
 	}
 	return w.write(end)
+}
+
+// finishMembers writes all data members, and returns a deflater for the rest.
+func (w *Writer) finishMembers() (*deflater, error) {
+	if w.one != nil {
+		return w.one.d, w.one.finish()
+	}
+	return w.many.finish()
 }
 
 func (w *Writer) write(b []byte) error {

@@ -1,0 +1,116 @@
+package baldr
+
+import (
+	"hash/crc32"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// A deflater turns pending members into finished ones. It is a large part of a
+// Writer's memory, so there is one a worker and not one a member.
+type deflater struct {
+	flate    *flate.Writer
+	body     sink
+	envelope sink
+	facts    [factsBytes]byte
+}
+
+// A sink is an io.Writer that appends.
+type sink struct{ bytes []byte }
+
+func (s *sink) Write(b []byte) (int, error) {
+	s.bytes = append(s.bytes, b...)
+	return len(b), nil
+}
+
+// newDeflater returns a deflater of a level that Options allow.
+func newDeflater(level int) *deflater {
+	d := &deflater{}
+	var err error
+	if d.flate, err = flate.NewWriter(&d.body, level); err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// deflate takes the frames that p has gathered. It may be called many times
+// before seal, by the same deflater and with no other member in between: how the
+// frames are cut leaves no trace in the deflated bytes.
+func (d *deflater) deflate(p *pending) error {
+	if !p.begun {
+		p.begun = true
+		d.body.bytes = p.body[:0]
+		d.flate.Reset(&d.body)
+	}
+	if err := d.write(p, p.frames); err != nil {
+		return err
+	}
+	p.frames = p.frames[:0]
+	return d.write(p, p.value)
+}
+
+func (d *deflater) write(p *pending, part []byte) error {
+	p.facts.crc = crc32.Update(p.facts.crc, crc32.IEEETable, part)
+	_, err := d.flate.Write(part)
+	return err
+}
+
+// seal finishes the member.
+func (d *deflater) seal(p *pending) error {
+	if err := d.deflate(p); err != nil {
+		return err
+	}
+	if err := d.flate.Close(); err != nil {
+		return err
+	}
+	p.facts.deflatedBytes = int64(len(d.body.bytes))
+	p.body, d.body.bytes = appendTrailer(d.body.bytes, p.facts.crc, p.facts.rawBytes), nil
+	if err := d.deflateEnvelope(p); err != nil {
+		return err
+	}
+	d.writeHead(p)
+	p.facts.storedBytes = int64(len(p.head) + len(p.body))
+	return nil
+}
+
+func (d *deflater) deflateEnvelope(p *pending) error {
+	d.envelope.bytes = d.envelope.bytes[:0]
+	if !p.facts.hasEnvelope() {
+		return nil
+	}
+	d.flate.Reset(&d.envelope)
+	err := p.columns.pieces(func(piece []byte) error {
+		p.facts.envelopeBytes += uint32(len(piece))
+		p.facts.envelopeCRC = crc32.Update(p.facts.envelopeCRC, crc32.IEEETable, piece)
+		_, err := d.flate.Write(piece)
+		return err
+	})
+	if err != nil || p.facts.envelopeBytes == 0 {
+		return err
+	}
+	if err := d.flate.Close(); err != nil {
+		return err
+	}
+	p.facts.envelopeDeflated = uint32(len(d.envelope.bytes))
+	return nil
+}
+
+// writeHead writes what stands before the deflated frames. The end of the
+// envelope goes beside the facts, and what finds no room there into empty
+// members before.
+func (d *deflater) writeHead(p *pending) {
+	const roomBesideFacts = maxChunkBytes - subfieldOverhead - factsBytes
+	envelope := d.envelope.bytes
+	head, place := appendSpilled(p.head[:0], typeEnvelope, envelope, roomBesideFacts)
+	rest := len(envelope) - place
+	extra := subfieldOverhead + factsBytes
+	if rest > 0 {
+		extra += subfieldOverhead + chunkHeaderBytes + rest
+	}
+	head = appendHeader(head, extra)
+	head = appendSubfield(head, typeData, p.facts.appendFacts(d.facts[:0]))
+	if rest > 0 {
+		head = appendChunk(head, typeEnvelope, envelope, place, rest)
+	}
+	p.head = head
+}

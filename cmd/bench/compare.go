@@ -1,0 +1,75 @@
+package main
+
+import (
+	"slices"
+	"syscall"
+	"time"
+)
+
+// rounds is how often each of the things compared runs.
+const rounds = 9
+
+// A cost is what one run took, in seconds: on the clock, and of all cores
+// together. On a machine with other work to do the second is the steadier.
+type cost struct{ wall, processor float64 }
+
+// interleave runs the subjects in turns and returns the costs of each, a round
+// that nobody counts going first.
+func interleave(subjects ...func() error) ([][]cost, error) {
+	costs := make([][]cost, len(subjects))
+	for round := range rounds + 1 {
+		for i, subject := range subjects {
+			c, err := measure(subject)
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 {
+				costs[i] = append(costs[i], c)
+			}
+		}
+	}
+	return costs, nil
+}
+
+func measure(subject func() error) (cost, error) {
+	begin, processor := time.Now(), processorSeconds()
+	err := subject()
+	return cost{time.Since(begin).Seconds(), processorSeconds() - processor}, err
+}
+
+// processorSeconds is what this process has used of all cores so far.
+func processorSeconds() float64 {
+	var usage syscall.Rusage
+	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
+}
+
+func wall(c cost) float64      { return c.wall }
+func processor(c cost) float64 { return c.processor }
+
+// megabytes is the median speed in MB/s of runs that each took bytes.
+func megabytes(bytes int64, costs []cost, clock func(cost) float64) float64 {
+	speeds := make([]float64, len(costs))
+	for i, c := range costs {
+		speeds[i] = float64(bytes) / 1e6 / clock(c)
+	}
+	return median(speeds)
+}
+
+// ratio is the median of how much faster subject was than base, round by round.
+func ratio(subject, base []cost, clock func(cost) float64) float64 {
+	ratios := make([]float64, len(subject))
+	for i := range subject {
+		ratios[i] = clock(base[i]) / clock(subject[i])
+	}
+	return median(ratios)
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	middle := len(values) / 2
+	if len(values)%2 == 1 {
+		return values[middle]
+	}
+	return (values[middle-1] + values[middle]) / 2
+}

@@ -1,0 +1,374 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// formatBenchmarks measure package baldr alone, against the compressor it uses.
+var formatBenchmarks = []benchmark{
+	{"format/levels", formatLevels},
+	{"format/write", formatWrite},
+	{"format/read", formatRead},
+	{"format/size", formatSize},
+	{"format/allocations", formatAllocations},
+	{"format/memory", formatMemory},
+	{"format/seek", formatSeek},
+}
+
+const memberBytes = baldr.DefaultMemberBytes
+
+// formatRecords are the records that the format's figures are measured on,
+// about 50 MB of them, made once.
+var formatRecords = sync.OnceValue(func() []baldr.Record { return pageViews(100_000, 1) })
+
+// formatFrames is the Baldr stream of the same records.
+var formatFrames = sync.OnceValue(func() []byte {
+	var frames []byte
+	for _, r := range formatRecords() {
+		frames = baldr.AppendFrame(frames, r.Value)
+	}
+	return frames
+})
+
+func writeObject(w io.Writer, records []baldr.Record, opts baldr.Options) error {
+	writer := baldr.NewWriter(w, opts)
+	return writeAndClose(writer, records)
+}
+
+func writeAndClose(writer *baldr.Writer, records []baldr.Record) error {
+	for i := range records {
+		if err := writer.WriteRecord(&records[i]); err != nil {
+			return err
+		}
+	}
+	_, err := writer.Close(baldr.Summary{
+		Topic: "page-views", Start: records[0].Offset, End: records[len(records)-1].Offset + 1, LastLeaderEpoch: -1, Writer: "bench",
+	})
+	return err
+}
+
+func formatObject(opts baldr.Options) ([]byte, error) {
+	var object bytes.Buffer
+	err := writeObject(&object, formatRecords(), opts)
+	return object.Bytes(), err
+}
+
+// gzipMembers is the limit of the format: the compressor alone, on frames that
+// lie ready in memory, in members of the same size.
+func gzipMembers(w io.Writer, z *gzip.Writer, frames []byte, size int) error {
+	for len(frames) > 0 {
+		n := min(size, len(frames))
+		z.Reset(w)
+		if _, err := z.Write(frames[:n]); err != nil {
+			return err
+		}
+		if err := z.Close(); err != nil {
+			return err
+		}
+		frames = frames[n:]
+	}
+	return nil
+}
+
+func newGzip(level int) *gzip.Writer {
+	z, err := gzip.NewWriterLevel(io.Discard, level)
+	check(err)
+	return z
+}
+
+// formatLevels weighs size against speed: the choice of baldr.DefaultLevel.
+func formatLevels(report func(figure)) error {
+	frames := formatFrames()
+	levels := []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
+	var subjects []func() error
+	for _, level := range levels {
+		z := newGzip(level)
+		subjects = append(subjects, func() error { return gzipMembers(io.Discard, z, frames[:len(frames)/4], memberBytes) })
+	}
+	costs, err := interleave(subjects...)
+	if err != nil {
+		return err
+	}
+	for i, level := range levels {
+		var stored bytes.Buffer
+		if err := gzipMembers(&stored, newGzip(level), frames, memberBytes); err != nil {
+			return err
+		}
+		name := fmt.Sprintf("format/levels/%d", level)
+		report(figure{Name: name + "/speed", Value: megabytes(int64(len(frames)/4), costs[i], processor), Unit: "MB per core-second"})
+		report(figure{Name: name + "/ratio", Value: float64(len(frames)) / float64(stored.Len()), Unit: "raw/stored"})
+	}
+	return nil
+}
+
+func formatWrite(report func(figure)) error {
+	for _, level := range []int{1, baldr.DefaultLevel, 6} {
+		if err := formatWriteLevel(report, level); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func formatWriteLevel(report func(figure), level int) error {
+	records, frames := formatRecords(), formatFrames()
+	one, left, right := newGzip(level), newGzip(level), newGzip(level)
+	costs, err := interleave(
+		func() error { return gzipMembers(io.Discard, one, frames, memberBytes) },
+		func() error { return writeObject(io.Discard, records, baldr.Options{Level: level}) },
+		func() error {
+			return sideBySide(
+				func() error { return gzipMembers(io.Discard, left, frames[:len(frames)/2], memberBytes) },
+				func() error { return gzipMembers(io.Discard, right, frames[len(frames)/2:], memberBytes) })
+		},
+		func() error { return writeObject(io.Discard, records, baldr.Options{Level: level, Workers: 2}) },
+	)
+	if err != nil {
+		return err
+	}
+	size := int64(len(frames))
+	name := fmt.Sprintf("format/write/level-%d", level)
+	for i, subject := range []string{"gzip-1", "baldr-1", "gzip-2", "baldr-2"} {
+		report(figure{Name: name + "/" + subject, Value: megabytes(size, costs[i], wall), Unit: "MB/s"})
+	}
+	report(figure{Name: name + "/one-worker", Value: ratio(costs[1], costs[0], wall), Unit: "of gzip alone", Target: ">= 0.90"})
+	report(figure{Name: name + "/one-worker-cores", Value: ratio(costs[1], costs[0], processor), Unit: "of gzip alone, by core-seconds"})
+	report(figure{Name: name + "/two-workers", Value: ratio(costs[3], costs[2], wall), Unit: "of two gzip writers side by side", Target: ">= 0.90"})
+	report(figure{Name: name + "/two-workers-cores", Value: ratio(costs[3], costs[2], processor), Unit: "of two gzip writers side by side, by core-seconds"})
+	return nil
+}
+
+func sideBySide(left, right func() error) error {
+	result := make(chan error)
+	go func() { result <- left() }()
+	err := right()
+	if other := <-result; err == nil {
+		err = other
+	}
+	return err
+}
+
+func formatRead(report func(figure)) error {
+	object, err := formatObject(baldr.Options{})
+	if err != nil {
+		return err
+	}
+	gunzip, err := gzip.NewReader(bytes.NewReader(object))
+	if err != nil {
+		return err
+	}
+	costs, err := interleave(
+		func() error {
+			if err := gunzip.Reset(bytes.NewReader(object)); err != nil {
+				return err
+			}
+			_, err := io.Copy(io.Discard, gunzip)
+			return err
+		},
+		func() error { return readStream(object, baldr.ReaderOptions{ValuesOnly: true}) },
+		func() error { return readStream(object, baldr.ReaderOptions{}) },
+		func() error { return readFile(object, baldr.ReaderOptions{ValuesOnly: true}) },
+		func() error { return readFile(object, baldr.ReaderOptions{ValuesOnly: true, Workers: 2}) },
+	)
+	if err != nil {
+		return err
+	}
+	size := int64(len(formatFrames()))
+	for i, subject := range []string{"gunzip", "values", "records", "file-values", "file-values-2"} {
+		report(figure{Name: "format/read/" + subject, Value: megabytes(size, costs[i], wall), Unit: "MB/s"})
+	}
+	report(figure{Name: "format/read/values-ratio", Value: ratio(costs[1], costs[0], wall), Unit: "of gunzip alone", Target: ">= 0.90"})
+	report(figure{Name: "format/read/values-cores", Value: ratio(costs[1], costs[0], processor), Unit: "of gunzip alone, by core-seconds"})
+	report(figure{Name: "format/read/records-cores", Value: ratio(costs[2], costs[0], processor), Unit: "of gunzip alone, by core-seconds"})
+	return nil
+}
+
+func readStream(object []byte, opts baldr.ReaderOptions) error {
+	reader := baldr.NewReader(bytes.NewReader(object), opts)
+	for {
+		if _, err := reader.Next(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+func readFile(object []byte, opts baldr.ReaderOptions) error {
+	file, err := baldr.Open(bytes.NewReader(object), int64(len(object)), opts)
+	if err != nil {
+		return err
+	}
+	for _, err := range file.All() {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// formatSize says what members cost in size over one stream, and what the
+// envelope adds to that.
+func formatSize(report func(figure)) error {
+	for _, level := range []int{1, baldr.DefaultLevel, 6} {
+		var stream bytes.Buffer
+		z := newGzip(level)
+		if err := gzipMembers(&stream, z, formatFrames(), len(formatFrames())); err != nil {
+			return err
+		}
+		values, err := formatObject(baldr.Options{Level: level, ValuesOnly: true})
+		if err != nil {
+			return err
+		}
+		full, err := formatObject(baldr.Options{Level: level})
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("format/size/level-%d", level)
+		percent := func(a, b int) float64 { return 100 * float64(a-b) / float64(b) }
+		report(figure{Name: name + "/values", Value: percent(len(values), stream.Len()), Unit: "% over one gzip stream", Target: "<= 1"})
+		report(figure{Name: name + "/envelope", Value: percent(len(full), len(values)), Unit: "% over values only"})
+		report(figure{Name: name + "/envelope-record", Value: float64(len(full)-len(values)) / float64(len(formatRecords())), Unit: "bytes a record"})
+	}
+	return nil
+}
+
+func formatAllocations(report func(figure)) error {
+	records := formatRecords()
+	object, err := formatObject(baldr.Options{})
+	if err != nil {
+		return err
+	}
+	subjects := []struct {
+		name string
+		run  func() error
+	}{
+		{"write", func() error { return writeObject(io.Discard, records, baldr.Options{}) }},
+		{"write-2", func() error { return writeObject(io.Discard, records, baldr.Options{Workers: 2}) }},
+		{"read-values", func() error { return readStream(object, baldr.ReaderOptions{ValuesOnly: true}) }},
+		{"read-records", func() error { return readStream(object, baldr.ReaderOptions{}) }},
+	}
+	for _, s := range subjects {
+		before := allocations()
+		if err := s.run(); err != nil {
+			return err
+		}
+		note := fmt.Sprintf("%d allocations for an object of %d records, mostly before the first", allocations()-before, len(records))
+		report(figure{Name: "format/allocations/" + s.name, Value: float64(allocations()-before) / float64(len(records)), Unit: "a record", Target: "0.00", Note: note})
+	}
+	return nil
+}
+
+func allocations() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
+
+// formatMemory writes objects of 50 MB and of 1 GB with two workers. All bytes
+// ever allocated for one bound its memory, whatever the garbage collector does.
+func formatMemory(report func(figure)) error {
+	for _, times := range []int{1, 20} {
+		allocated, err := allocatedByWriter(times)
+		if err != nil {
+			return err
+		}
+		raw := int64(times) * int64(len(formatFrames()))
+		report(figure{Name: fmt.Sprintf("format/memory/%d-MB", raw/1e6), Value: float64(allocated) / (1 << 20), Unit: "MiB allocated in all, two workers", Target: "<= 32"})
+	}
+	return nil
+}
+
+func allocatedByWriter(times int) (uint64, error) {
+	records := formatRecords()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	writer := baldr.NewWriter(io.Discard, baldr.Options{Workers: 2})
+	for i := range times * len(records) {
+		r := records[i%len(records)]
+		r.Offset = int64(i)
+		if err := writer.WriteRecord(&r); err != nil {
+			return 0, err
+		}
+	}
+	_, err := writer.Close(baldr.Summary{Topic: "page-views", End: int64(times * len(records)), LastLeaderEpoch: -1})
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, err
+}
+
+// countingReaderAt counts the requests a remote store would see.
+type countingReaderAt struct {
+	io.ReaderAt
+	requests, bytes atomic.Int64
+}
+
+func (c *countingReaderAt) ReadAt(p []byte, at int64) (int, error) {
+	c.requests.Add(1)
+	c.bytes.Add(int64(len(p)))
+	return c.ReaderAt.ReadAt(p, at)
+}
+
+// formatSeek opens an object of 1 GB raw and looks for single records.
+func formatSeek(report func(figure)) error {
+	object, records, err := gigabyteObject()
+	if err != nil {
+		return err
+	}
+	counted := &countingReaderAt{ReaderAt: bytes.NewReader(object)}
+	begin := time.Now()
+	file, err := baldr.Open(counted, int64(len(object)), baldr.ReaderOptions{})
+	if err != nil {
+		return err
+	}
+	report(figure{Name: "format/seek/open", Value: time.Since(begin).Seconds() * 1e3, Unit: "ms"})
+	report(figure{Name: "format/seek/open-reads", Value: float64(counted.requests.Load()), Unit: "reads", Target: "1"})
+
+	random := rand.New(rand.NewPCG(2, 2))
+	var times []float64
+	counted.requests.Store(0)
+	counted.bytes.Store(0)
+	const seeks = 100
+	for range seeks {
+		offset := random.Int64N(records)
+		begin := time.Now()
+		for r, err := range file.From(offset) {
+			if err != nil || r.Offset != offset {
+				return fmt.Errorf("seek to %d found %d: %v", offset, r.Offset, err)
+			}
+			break
+		}
+		times = append(times, time.Since(begin).Seconds()*1e3)
+	}
+	report(figure{Name: "format/seek/time", Value: median(times), Unit: "ms"})
+	report(figure{Name: "format/seek/reads", Value: float64(counted.requests.Load()) / seeks, Unit: "reads, one a data member", Target: "1"})
+	report(figure{Name: "format/seek/bytes", Value: float64(counted.bytes.Load()) / seeks, Unit: "bytes a seek", Note: fmt.Sprintf("of an object of %d bytes", len(object))})
+	return nil
+}
+
+func gigabyteObject() ([]byte, int64, error) {
+	records := formatRecords()
+	var object bytes.Buffer
+	writer := baldr.NewWriter(&object, baldr.Options{Workers: runtime.GOMAXPROCS(0)})
+	offset := int64(0)
+	for writer.RawBytes() < 1e9 {
+		r := records[offset%int64(len(records))]
+		r.Offset = offset
+		if err := writer.WriteRecord(&r); err != nil {
+			return nil, 0, err
+		}
+		offset++
+	}
+	_, err := writer.Close(baldr.Summary{Topic: "page-views", End: offset, LastLeaderEpoch: -1})
+	return object.Bytes(), offset, err
+}

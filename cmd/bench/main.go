@@ -1,0 +1,64 @@
+// Bench measures what Bifrost promises to be: one line of JSON for each figure,
+// on standard output. It is no test: it fails only when it cannot measure.
+//
+//	go run ./cmd/bench -run 'format/write'
+//
+// What is compared runs in the same process on the same data, in turns, so that
+// whatever else the machine does meets both. A figure is the median of its runs;
+// a ratio is the median of the ratios of the runs that followed each other.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"regexp"
+	"slices"
+)
+
+// A figure is one line of output.
+type figure struct {
+	Name   string  `json:"name"`
+	Value  float64 `json:"value"`
+	Unit   string  `json:"unit"`
+	Target string  `json:"target,omitempty"` // what the value should be, where something is promised
+	Note   string  `json:"note,omitempty"`
+}
+
+// A benchmark measures figures that belong together.
+type benchmark struct {
+	name string
+	run  func(report func(figure)) error
+}
+
+// benchmarks lists all there are. Add yours here.
+var benchmarks = slices.Concat(formatBenchmarks)
+
+func main() {
+	log.SetFlags(0)
+	pattern := flag.String("run", "", "run the benchmarks whose name matches this regular expression")
+	flag.Parse()
+	wanted, err := regexp.Compile(*pattern)
+	if err != nil {
+		log.Fatalf("bench: -run: %v", err)
+	}
+	output := json.NewEncoder(os.Stdout)
+	for _, b := range benchmarks {
+		if !wanted.MatchString(b.name) {
+			continue
+		}
+		if err := b.run(func(f figure) { check(output.Encode(f)) }); err != nil {
+			log.Fatalf("bench: %s: %v", b.name, err)
+		}
+	}
+}
+
+// check ends the program on an error that is none of the figure's.
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
