@@ -25,11 +25,12 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"install": install,
 	"up":      up,
 	"down":    down,
+	"demo":    demo,
 	"run":     run,
 	"kfake":   serveKfake,
 }
 
-var errUsage = errors.New("usage: localstack install | up | down | demo | run COMMAND ...")
+var errUsage = errors.New("usage: localstack install|up|down|demo, or localstack run COMMAND")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -134,3 +134,10 @@ func makeBucket(ctx context.Context, at Endpoint, name string) error {
 	}
 	return nil
 }
+
+// RemoteInvoke sends a file of the folder events to a function, named as in the
+// template, by sam remote invoke, and returns the answer.
+func RemoteInvoke(ctx context.Context, s *Stack, function, event string) ([]byte, error) {
+	return sam(ctx, s.AWS.Env(), "remote", "invoke", function, "--stack-name", stackName,
+		"--event-file", filepath.Join("events", event))
+}
