@@ -38,9 +38,10 @@ type Parts struct {
 }
 
 // Open builds the parts that the configuration asks for. It connects to
-// nothing: the first use of each does.
-func Open(ctx context.Context, c config.Config) (*Parts, error) {
-	aws, err := awsconfig.LoadDefaultConfig(ctx)
+// nothing: the first use of each does. The options go over where the AWS SDK
+// takes its settings from.
+func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadOptions) error) (*Parts, error) {
+	aws, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
 	}
