@@ -149,7 +149,9 @@ func seasoned(t fatal) *stack {
 	committed := first.Begin("committed")
 	first.End(committed, true)
 	s.produce(second, 1)
-	first.Compact(func(e bifrosttest.Entry) bool { return e.Record.Offset == 5 || e.Record.Offset > 9 && e.Record.Offset%3 == 0 })
+	first.Compact(func(e bifrosttest.Entry) bool {
+		return e.Record.Offset == 5 || e.Record.Offset > 9 && e.Record.Offset%3 == 0
+	})
 	s.settle()
 
 	second.Produce("lost one", "lost two", "lost three")

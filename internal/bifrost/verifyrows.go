@@ -115,14 +115,14 @@ func (c *partitionCheck) meet(ctx context.Context, r Row) error {
 		}
 	}
 	for c.frontier < r.Start {
-		between, err := c.Ledger.Row(ctx, c.partition, c.frontier)
-		if errors.Is(err, ErrNotFound) {
+		between, found, err := c.rowFrom(ctx, c.frontier)
+		if err != nil {
+			return err
+		}
+		if !found {
 			c.hole(Range{c.frontier, r.Start})
 			c.frontier = r.Start
 			break
-		}
-		if err != nil {
-			return fmt.Errorf("read the row at offset %d: %w", c.frontier, err)
 		}
 		if err := c.take(ctx, between); err != nil {
 			return err
@@ -148,6 +148,15 @@ func (c *partitionCheck) readLastAgain(ctx context.Context) error {
 		c.page[n-1] = now
 	}
 	return nil
+}
+
+// rowFrom reads the row that begins at the offset, if it goes on from there.
+func (c *partitionCheck) rowFrom(ctx context.Context, start int64) (Row, bool, error) {
+	r, err := c.Ledger.Row(ctx, c.partition, start)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Row{}, false, fmt.Errorf("read the row at offset %d: %w", start, err)
+	}
+	return r, err == nil && r.End > start, nil
 }
 
 // hole reports offsets without a row, unless they are behind planned_offset,
@@ -290,13 +299,13 @@ func (c *partitionCheck) end(ctx context.Context) error {
 		return nil
 	}
 	for c.frontier < c.planned {
-		r, err := c.Ledger.Row(ctx, c.partition, c.frontier)
-		if errors.Is(err, ErrNotFound) {
+		r, found, err := c.rowFrom(ctx, c.frontier)
+		if err != nil {
+			return err
+		}
+		if !found {
 			c.violation(RowMissing, Range{c.frontier, c.planned}, "", fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
 			break
-		}
-		if err != nil {
-			return fmt.Errorf("read the row at offset %d: %w", c.frontier, err)
 		}
 		c.frontier = r.End // planned while the rows were read
 	}

@@ -1,0 +1,509 @@
+package bifrost_test
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+)
+
+// content is an object as it stands in the bucket.
+func (s *stack) content(key string) []byte {
+	s.Helper()
+	versions := s.store.Versions(key)
+	if len(versions) == 0 {
+		s.Fatalf("no object at %s", key)
+	}
+	return versions[len(versions)-1]
+}
+
+func (s *stack) objectKeys() []string {
+	return slices.DeleteFunc(s.store.Keys(), func(key string) bool { return !strings.HasSuffix(key, bifrost.ObjectSuffix) })
+}
+
+// records reads all of an object.
+func (s *stack) records(key string) ([]baldr.Record, baldr.Summary) {
+	s.Helper()
+	content := s.content(key)
+	file, err := baldr.Open(bytes.NewReader(content), int64(len(content)), baldr.ReaderOptions{})
+	if err != nil {
+		s.Fatalf("%s: %v", key, err)
+	}
+	var records []baldr.Record
+	for record, err := range file.All() {
+		if err != nil {
+			s.Fatalf("%s: %v", key, err)
+		}
+		records = append(records, record.Clone())
+	}
+	return records, file.Summary()
+}
+
+// written is an object of the records.
+func (s *stack) written(records []baldr.Record, summary baldr.Summary) ([]byte, baldr.Summary) {
+	s.Helper()
+	var content bytes.Buffer
+	w := baldr.NewWriter(&content, baldr.Options{})
+	for i := range records {
+		if err := w.WriteRecord(&records[i]); err != nil {
+			s.Fatalf("%v", err)
+		}
+	}
+	summary, err := w.Close(summary)
+	if err != nil {
+		s.Fatalf("%v", err)
+	}
+	return content.Bytes(), summary
+}
+
+// rewrite puts another object in place of the row's, and lets the row agree
+// with it, as a bug of the archiver would.
+func (s *stack) rewrite(r bifrost.Row, change func([]baldr.Record, *baldr.Summary) []baldr.Record) {
+	s.Helper()
+	records, summary := s.records(r.Facts.Key)
+	content, summary := s.written(change(records, &summary), summary)
+	s.store.Put(r.Facts.Key, content)
+	f := &r.Facts
+	f.Kind, f.Reason, f.Missing = summary.Kind, summary.Reason, summary.Missing
+	f.Records, f.RawBytes, f.StoredBytes, f.Checksum = summary.Records, summary.RawBytes, int64(len(content)), bifrosttest.Checksum(content)
+	f.FirstTimestamp, f.LastTimestamp = summary.FirstTimestamp, summary.LastTimestamp
+	r.State, r.GapReason = f.State(), f.Reason
+	s.ledger.Poke(r)
+}
+
+// row is the first of the partition that fits.
+func (s *stack) row(name string, number int32, fits func(bifrost.Row) bool) bifrost.Row {
+	s.Helper()
+	for _, r := range s.ledger.AllRows() {
+		if r.Name == name && r.Number == number && fits(r) {
+			return r
+		}
+	}
+	s.Fatalf("no such row of %s/%d", name, number)
+	return bifrost.Row{}
+}
+
+func (s *stack) lose(r bifrost.Row) {
+	s.ledger.Lose(nil, func(other bifrost.Row) bool { return other.Partition == r.Partition && other.Start == r.Start })
+}
+
+func (s *stack) laterName() string {
+	return bifrost.Incarnation{ClusterID: "cluster", Topic: "orders", TopicID: s.kafka.Topic("orders").ID}.LaterName()
+}
+
+func manyRecords(r bifrost.Row) bool { return r.State == bifrost.StateArchived && r.Facts.Records > 1 }
+
+func isLost(r bifrost.Row) bool { return r.State == bifrost.StateLost }
+
+// damages has one for every kind, by the name of the kind.
+var damages = []struct {
+	kind    bifrost.ViolationKind
+	name    string
+	options bifrost.VerifyOptions
+	inflict func(*stack)
+}{
+	{bifrost.ProgressMissing, "progress row lost", bifrost.VerifyOptions{}, func(s *stack) {
+		s.ledger.Lose(func(p bifrost.Progress) bool { return p.Number == 1 }, nil)
+	}},
+	{bifrost.ProgressInvalid, "status misspelt", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 1)
+		p.Status = "OPENED"
+		s.ledger.PokeProgress(p)
+	}},
+	{bifrost.NextOffsetWrong, "next_offset back by one row", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 1)
+		last := s.row("orders", 1, func(r bifrost.Row) bool { return r.End == p.NextOffset })
+		p.NextOffset = last.Start
+		s.ledger.PokeProgress(p)
+	}},
+	{bifrost.NextOffsetWrong, "next_offset inside a row", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 0)
+		p.NextOffset = s.row("orders", 0, manyRecords).Start + 1
+		s.ledger.PokeProgress(p)
+	}},
+	{bifrost.NextOffsetWrong, "a row below it not settled", bifrost.VerifyOptions{}, func(s *stack) {
+		r := s.row("orders", 0, manyRecords)
+		r.State, r.Facts = bifrost.StatePlanned, bifrost.Facts{}
+		s.ledger.Poke(r)
+	}},
+	{bifrost.PlannedOffsetWrong, "planned_offset inside a row", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 0)
+		p.PlannedOffset = s.row("orders", 0, manyRecords).Start + 1
+		s.ledger.PokeProgress(p)
+	}},
+	{bifrost.TotalsWrong, "records counted twice", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 0)
+		p.Records *= 2
+		s.ledger.PokeProgress(p)
+	}},
+	{bifrost.RowMissing, "a row lost", bifrost.VerifyOptions{}, func(s *stack) { s.lose(s.row("orders", 0, manyRecords)) }},
+	{bifrost.RowMissing, "planned_offset beyond the rows", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 0)
+		p.PlannedOffset += 5
+		s.ledger.PokeProgress(p)
+	}},
+	{bifrost.RowsOverlap, "a row inside another", bifrost.VerifyOptions{}, func(s *stack) {
+		r := s.row("orders", 0, manyRecords)
+		r.Start++
+		s.ledger.Poke(r)
+	}},
+	{bifrost.RowBeyondPlanned, "a row behind all", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 0)
+		s.ledger.Poke(bifrost.Row{Partition: p.Partition, Range: bifrost.Range{Start: p.PlannedOffset, End: p.PlannedOffset + 9},
+			TopicID: p.TopicID, State: bifrost.StatePlanned})
+	}},
+	{bifrost.RowInvalid, "a gap without a reason", bifrost.VerifyOptions{}, func(s *stack) {
+		r := s.row("orders", 0, isLost)
+		r.GapReason = ""
+		s.ledger.Poke(r)
+	}},
+	{bifrost.ObjectMissing, "an object deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(s.row("orders", 1, manyRecords).Facts.Key) }},
+	{bifrost.ObjectMissing, "a gap's object deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(s.row("orders", 1, isLost).Facts.Key) }},
+	{bifrost.ObjectSize, "written again with a longer value", bifrost.VerifyOptions{}, func(s *stack) {
+		key := s.row("orders", 1, manyRecords).Facts.Key
+		records, summary := s.records(key)
+		records[0].Value = append(records[0].Value, "and more"...)
+		content, _ := s.written(records, summary)
+		s.store.Put(key, content)
+	}},
+	{bifrost.ObjectChecksum, "written again with a value changed", bifrost.VerifyOptions{}, func(s *stack) {
+		key := s.row("orders", 1, manyRecords).Facts.Key
+		records, summary := s.records(key)
+		records[0].Value[0] ^= 1
+		content, _ := s.written(records, summary)
+		s.store.Put(key, content)
+	}},
+	{bifrost.ObjectDamaged, "cut in the middle", bifrost.VerifyOptions{}, func(s *stack) {
+		key := s.row("orders", 1, manyRecords).Facts.Key
+		s.store.Put(key, s.content(key)[:len(s.content(key))/2])
+	}},
+	{bifrost.ObjectDamaged, "empty", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put(s.row("orders", 1, manyRecords).Facts.Key, nil) }},
+	{bifrost.ObjectMisplaced, "two objects of a partition swapped", bifrost.VerifyOptions{}, func(s *stack) {
+		a := s.row("orders", 1, manyRecords)
+		b := s.row("orders", 1, func(r bifrost.Row) bool { return manyRecords(r) && r.Start > a.Start })
+		s.swap(a.Facts.Key, b.Facts.Key)
+	}},
+	{bifrost.ObjectMisplaced, "objects of two incarnations swapped", bifrost.VerifyOptions{}, func(s *stack) {
+		b := s.row(s.laterName(), 0, func(r bifrost.Row) bool { return r.Start == 0 })
+		a := s.row("orders", 0, func(r bifrost.Row) bool { return r.Start == 0 })
+		s.swap(a.Facts.Key, b.Facts.Key)
+	}},
+	{bifrost.ObjectMismatch, "a reason edited", bifrost.VerifyOptions{}, func(s *stack) {
+		r := s.row("orders", 1, isLost)
+		r.GapReason, r.Facts.Reason = bifrost.ReasonSkipped, bifrost.ReasonSkipped
+		s.ledger.Poke(r)
+	}},
+	{bifrost.ObjectContent, "accounts that do not add up", bifrost.VerifyOptions{Deep: true}, func(s *stack) {
+		s.rewrite(s.row("orders", 1, manyRecords), func(records []baldr.Record, summary *baldr.Summary) []baldr.Record { return records[1:] })
+	}},
+	{bifrost.ObjectWithoutRow, "a copy at the key beside", bifrost.VerifyOptions{}, func(s *stack) {
+		r := s.row("orders", 1, manyRecords)
+		s.store.Put(bifrost.ObjectKey(testGroup, r.Partition, r.Start, 1), s.content(r.Facts.Key))
+	}},
+	{bifrost.ObjectWithoutRow, "an object behind all", bifrost.VerifyOptions{}, func(s *stack) { s.extraObject(s.progress("orders", 1).PlannedOffset) }},
+	{bifrost.ObjectsOverlap, "an object inside another", bifrost.VerifyOptions{}, func(s *stack) { s.extraObject(s.row("orders", 1, manyRecords).Start + 1) }},
+	{bifrost.ForeignObject, "a file in a partition", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put("archive/orders/partition=1/notes.txt", []byte("hello")) }},
+	{bifrost.ForeignObject, "a file in a topic", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put("archive/orders/notes.txt", []byte("hello")) }},
+	{bifrost.ForeignObject, "a file where an object may come", bifrost.VerifyOptions{}, func(s *stack) {
+		s.store.Put(bifrost.ObjectKey(testGroup, bifrost.Partition{Name: "orders", Number: 1}, 999, 0), []byte("hello"))
+	}},
+	{bifrost.ForeignObject, "an object in the old width", bifrost.VerifyOptions{}, func(s *stack) {
+		s.store.Put("archive/orders/partition=1/0000000000.baldr.gz", s.content(s.row("orders", 1, manyRecords).Facts.Key))
+	}},
+	{bifrost.MarkerMissing, "marker deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(bifrost.MarkerKey(testGroup, "orders")) }},
+	{bifrost.MarkerInvalid, "marker garbled", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put(bifrost.MarkerKey(testGroup, "orders"), []byte("{")) }},
+	{bifrost.MarkerInvalid, "marker of another topic", bifrost.VerifyOptions{}, func(s *stack) {
+		s.store.Put(bifrost.MarkerKey(testGroup, "orders"), s.content(bifrost.MarkerKey(testGroup, "payments")))
+	}},
+	{bifrost.MarkerMismatch, "marker of another incarnation", bifrost.VerifyOptions{}, func(s *stack) {
+		first, second := s.progress("orders", 0).TopicID, s.progress(s.laterName(), 0).TopicID
+		key := bifrost.MarkerKey(testGroup, "orders")
+		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(first.String()), []byte(second.String())))
+	}},
+	{bifrost.RecordMissing, "a record left out and called compacted", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(records []baldr.Record, summary *baldr.Summary) []baldr.Record {
+			summary.Missing.Compacted++
+			return records[1:]
+		})
+	}},
+	{bifrost.RecordDiffers, "a value changed", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(records []baldr.Record, _ *baldr.Summary) []baldr.Record {
+			records[1].Value[0] ^= 1
+			return records
+		})
+	}},
+	{bifrost.RecordExtra, "a record of an aborted transaction", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+		log := s.kafka.Topic("orders").Logs[0]
+		log.End(log.Begin("aborted"), false)
+		log.Produce("after it")
+		s.settle()
+		r := s.row(s.laterName(), 0, func(r bifrost.Row) bool { return r.Facts.Missing.Aborted > 0 })
+		s.rewrite(r, func(records []baldr.Record, summary *baldr.Summary) []baldr.Record {
+			summary.Missing.Aborted--
+			return append([]baldr.Record{{Offset: r.Start, Value: []byte("aborted")}}, records...)
+		})
+	}},
+	{bifrost.GapStillReadable, "records given up too early", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(_ []baldr.Record, summary *baldr.Summary) []baldr.Record {
+			summary.Kind, summary.Reason, summary.Missing = baldr.KindGap, bifrost.ReasonRetention, baldr.Missing{}
+			return nil
+		})
+	}},
+}
+
+func (s *stack) swap(a, b string) {
+	one, other := s.content(a), s.content(b)
+	s.store.Put(a, other)
+	s.store.Put(b, one)
+}
+
+// extraObject is one that nobody planned, whole and at its place.
+func (s *stack) extraObject(start int64) {
+	s.Helper()
+	r := s.row("orders", 1, isLost)
+	_, summary := s.records(r.Facts.Key)
+	summary.Start, summary.End = start, start+1
+	content, _ := s.written(nil, summary)
+	s.store.Put(bifrost.ObjectKey(testGroup, r.Partition, start, 0), content)
+}
+
+func TestVerifyFindsDamageOfEveryKind(t *testing.T) {
+	t.Parallel()
+	inflicted := map[bifrost.ViolationKind]bool{}
+	for _, damage := range damages {
+		inflicted[damage.kind] = true
+		t.Run(string(damage.kind)+"/"+damage.name, func(t *testing.T) {
+			t.Parallel()
+			s := seasoned(t)
+			damage.inflict(s)
+			found, summary := s.verify(damage.options)
+			i := slices.IndexFunc(found, func(v bifrost.Violation) bool { return v.Kind == damage.kind })
+			if i < 0 {
+				t.Fatalf("not found; violations %+v", found)
+			}
+			if v := found[i]; v.Topic+v.Key == "" || v.Expected == "" || v.Found == "" || v.Next == "" {
+				t.Errorf("it does not say what, where and what to do: %+v", v)
+			}
+			if summary.Kinds[damage.kind] == 0 || summary.Violations != int64(len(found)) {
+				t.Errorf("%d violations, summary %+v", len(found), summary)
+			}
+		})
+	}
+	for _, kind := range bifrost.ViolationKinds() {
+		if !inflicted[kind] {
+			t.Errorf("no damage of kind %s is tried", kind)
+		}
+	}
+}
+
+// edits are all that can be edited in a row and be told from the rest.
+var rowEdits = map[string]func(*bifrost.Row, int64){
+	"start":         func(r *bifrost.Row, by int64) { r.Start += by },
+	"end":           func(r *bifrost.Row, by int64) { r.End += by },
+	"topic ID":      func(r *bifrost.Row, by int64) { r.TopicID[3] += byte(by) },
+	"state":         func(r *bifrost.Row, _ int64) { r.State = "DONE" },
+	"state planned": func(r *bifrost.Row, _ int64) { r.State, r.Facts = bifrost.StatePlanned, bifrost.Facts{} },
+	"gap reason":    func(r *bifrost.Row, _ int64) { r.GapReason += "x" },
+	"key":           func(r *bifrost.Row, _ int64) { r.Facts.Key += "x" },
+	"key of another": func(r *bifrost.Row, by int64) {
+		r.Facts.Key = bifrost.ObjectKey(testGroup, r.Partition, max(0, r.Start+by), 0)
+	},
+	"kind":            func(r *bifrost.Row, _ int64) { r.Facts.Kind = 1 - r.Facts.Kind },
+	"reason":          func(r *bifrost.Row, _ int64) { r.Facts.Reason += "x" },
+	"object's start":  func(r *bifrost.Row, by int64) { r.Facts.Start += by },
+	"object's end":    func(r *bifrost.Row, by int64) { r.Facts.End += by },
+	"records":         func(r *bifrost.Row, by int64) { r.Facts.Records += by },
+	"control":         func(r *bifrost.Row, by int64) { r.Facts.Missing.Control += by },
+	"aborted":         func(r *bifrost.Row, by int64) { r.Facts.Missing.Aborted += by },
+	"compacted":       func(r *bifrost.Row, by int64) { r.Facts.Missing.Compacted += by },
+	"other reason":    func(r *bifrost.Row, by int64) { r.Facts.Missing.Compacted += by; r.Facts.Missing.Control -= by },
+	"raw bytes":       func(r *bifrost.Row, by int64) { r.Facts.RawBytes += by },
+	"stored bytes":    func(r *bifrost.Row, by int64) { r.Facts.StoredBytes += by },
+	"first timestamp": func(r *bifrost.Row, by int64) { r.Facts.FirstTimestamp += by },
+	"last timestamp":  func(r *bifrost.Row, by int64) { r.Facts.LastTimestamp += by },
+	"checksum":        func(r *bifrost.Row, _ int64) { r.Facts.Checksum = "rosUhgp5mIg=" },
+	"no checksum":     func(r *bifrost.Row, _ int64) { r.Facts.Checksum = "" },
+	"leader epoch":    func(r *bifrost.Row, by int64) { r.Facts.LeaderEpoch += int32(by) },
+}
+
+var progressEdits = map[string]func(*bifrost.Progress, int64){
+	"next_offset":      func(p *bifrost.Progress, by int64) { p.NextOffset += by },
+	"planned_offset":   func(p *bifrost.Progress, by int64) { p.PlannedOffset += by },
+	"archived_records": func(p *bifrost.Progress, by int64) { p.Records += by },
+	"raw_bytes":        func(p *bifrost.Progress, by int64) { p.RawBytes += by },
+	"stored_bytes":     func(p *bifrost.Progress, by int64) { p.StoredBytes += by },
+	"missing_offsets":  func(p *bifrost.Progress, by int64) { p.Totals.Missing += by },
+	"lost_offsets":     func(p *bifrost.Progress, by int64) { p.Lost += by },
+	"cluster":          func(p *bifrost.Progress, _ int64) { p.ClusterID += "x" },
+	"topic ID":         func(p *bifrost.Progress, by int64) { p.TopicID[7] += byte(by) },
+	"generation":       func(p *bifrost.Progress, _ int64) { p.Generation = "" },
+	"status":           func(p *bifrost.Progress, _ int64) { p.Status = "" },
+	"last_object":      func(p *bifrost.Progress, _ int64) { p.LastObject += "x" },
+	"no last_object":   func(p *bifrost.Progress, _ int64) { p.LastObject = "" },
+	"last_timestamp":   func(p *bifrost.Progress, by int64) { p.LastRecordAt = p.LastRecordAt.Add(1e6 * 1000 * 1000) },
+}
+
+func choice[T any](t *rapid.T, what string, from map[string]T) T {
+	names := make([]string, 0, len(from))
+	for name := range from {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return from[rapid.SampledFrom(names).Draw(t, what)]
+}
+
+// TestVerifyFindsEverySingleDamage damages one thing, anywhere, in any way,
+// verifies, and puts it back.
+func TestVerifyFindsEverySingleDamage(t *testing.T) {
+	t.Parallel()
+	s := seasoned(t)
+	keys, backup := s.objectKeys(), s.ledger.Backup()
+	rows := s.ledger.AllRows()
+	progress, err := s.ledger.ListProgress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage := map[string]func(*rapid.T) func(){
+		"row edited": func(t *rapid.T) func() {
+			r := rapid.SampledFrom(rows).Draw(t, "row")
+			s.lose(r)
+			choice(t, "field", rowEdits)(&r, rapid.SampledFrom([]int64{-2, -1, 1, 2}).Draw(t, "by"))
+			s.ledger.Poke(r)
+			return nil
+		},
+		"row deleted": func(t *rapid.T) func() { s.lose(rapid.SampledFrom(rows).Draw(t, "row")); return nil },
+		"row added": func(t *rapid.T) func() {
+			r := rapid.SampledFrom(rows).Draw(t, "row")
+			r.Start = rapid.Int64Range(0, 60).Filter(func(start int64) bool {
+				return !slices.ContainsFunc(rows, func(o bifrost.Row) bool { return o.Partition == r.Partition && o.Start == start })
+			}).Draw(t, "start")
+			r.End = r.Start + rapid.Int64Range(1, 5).Draw(t, "length")
+			if rapid.Bool().Draw(t, "planned") {
+				r.State, r.Facts, r.GapReason = bifrost.StatePlanned, bifrost.Facts{}, ""
+			}
+			s.ledger.Poke(r)
+			return nil
+		},
+		"progress edited": func(t *rapid.T) func() {
+			p := rapid.SampledFrom(progress).Draw(t, "progress")
+			choice(t, "field", progressEdits)(&p, rapid.SampledFrom([]int64{-40, -3, -1, 1, 2}).Draw(t, "by"))
+			s.ledger.PokeProgress(p)
+			return nil
+		},
+		"progress deleted": func(t *rapid.T) func() {
+			lost := rapid.SampledFrom(progress).Draw(t, "progress")
+			s.ledger.Lose(func(p bifrost.Progress) bool { return p.Partition == lost.Partition }, nil)
+			return nil
+		},
+		"object deleted": func(t *rapid.T) func() {
+			key := rapid.SampledFrom(s.store.Keys()).Draw(t, "key")
+			content := s.content(key)
+			s.store.Delete(key)
+			return func() { s.store.Put(key, content) }
+		},
+		"object replaced": func(t *rapid.T) func() {
+			key := rapid.SampledFrom(keys).Draw(t, "key")
+			content := s.content(key)
+			s.store.Put(key, replacement(t, s, keys, content))
+			return func() { s.store.Put(key, content) }
+		},
+		"object added": func(t *rapid.T) func() {
+			of := rapid.SampledFrom(progress).Draw(t, "partition").Partition
+			key := bifrost.ObjectKey(testGroup, of, rapid.Int64Range(0, 60).Draw(t, "start"), rapid.IntRange(0, 2).Draw(t, "alternative"))
+			if slices.Contains(keys, key) {
+				key += "x"
+			}
+			s.store.Put(key, s.content(rapid.SampledFrom(keys).Draw(t, "copy of")))
+			return func() { s.store.Delete(key) }
+		},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		undo := choice(t, "damage", damage)(t)
+		found, _ := s.verify(bifrost.VerifyOptions{})
+		s.ledger.Restore(backup)
+		if undo != nil {
+			undo()
+		}
+		if len(found) == 0 {
+			t.Fatalf("the damage was not found")
+		}
+	})
+	if found, _ := s.verify(bifrost.VerifyOptions{Deep: true, Kafka: true}); len(found) > 0 {
+		t.Errorf("after everything was put back: %+v", found)
+	}
+}
+
+// replacement is other bytes than those given.
+func replacement(t *rapid.T, s *stack, keys []string, content []byte) []byte {
+	at := rapid.IntRange(0, len(content)-1).Draw(t, "at")
+	switch rapid.IntRange(0, 2).Draw(t, "how") {
+	case 0:
+		return content[:at]
+	case 1:
+		flipped := bytes.Clone(content)
+		flipped[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+		return flipped
+	}
+	other := s.content(rapid.SampledFrom(keys).Filter(func(key string) bool { return !bytes.Equal(s.content(key), content) }).Draw(t, "other"))
+	return bytes.Clone(other)
+}
+
+// rotten is a bucket whose disks lose bits unnoticed: it still answers with the
+// checksum of what was written.
+type rotten struct {
+	*bifrosttest.Store
+	key string
+	at  int // byte of the object at the key that is read wrong
+}
+
+func (b rotten) Open(ctx context.Context, key string) (bifrost.Object, error) {
+	object, err := b.Store.Open(ctx, key)
+	if err == nil && key == b.key {
+		object = rottenObject{object, b.at}
+	}
+	return object, err
+}
+
+type rottenObject struct {
+	bifrost.Object
+	at int
+}
+
+func (o rottenObject) ReadAt(p []byte, off int64) (int, error) {
+	n, err := o.Object.ReadAt(p, off)
+	if i := int64(o.at) - off; i >= 0 && i < int64(n) {
+		p[i] ^= 0x10
+	}
+	return n, err
+}
+
+// TestDeepVerifyFindsEveryRottenByte changes each byte of an object, one at a
+// time, under a store that does not notice.
+func TestDeepVerifyFindsEveryRottenByte(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.target = 1 << 20
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	log.Produce("one", "two")
+	s.settle()
+	key := s.row("orders", 0, manyRecords).Facts.Key
+	size := len(s.content(key))
+	for at := range size {
+		v := s.verifier()
+		v.Bucket = rotten{Store: s.store, key: key, at: at}
+		kinds := map[bifrost.ViolationKind]bool{}
+		if _, err := v.Verify(t.Context(), bifrost.VerifyOptions{Deep: true}, func(v bifrost.Violation) { kinds[v.Kind] = true }); err != nil {
+			t.Fatal(err)
+		}
+		if len(kinds) == 0 {
+			t.Errorf("byte %d of %d: not found", at, size)
+		}
+	}
+}
