@@ -43,6 +43,7 @@ const plannedAhead = 8
 type Discoverer struct {
 	Cluster       Cluster
 	History       History
+	Retention     RetentionReader // nil: no partition is ever seen near to loss
 	Ledger        Ledger
 	Store         Store
 	Shelf         Shelf
@@ -95,7 +96,7 @@ type tick struct {
 	again   bool              // a progress row was made: read everything again
 	rows    []Row             // planned by this tick
 	names   map[string]string // topic → name of its incarnation, once this tick has asked the marker
-	healthy []*sighting       // OPEN and nothing wrong: may be planned
+	healthy []*sighting       // Workable and nothing wrong: may be planned
 }
 
 func (t *tick) begin(v *view) {
@@ -111,6 +112,7 @@ func (t *tick) begin(v *view) {
 }
 
 func (t *tick) run(ctx context.Context) {
+	t.watch(ctx)
 	epochs := t.epochEnds(ctx)
 	each(t.Parallel, t.view.partitions, func(s *sighting) {
 		t.guard(s.incarnation.Topic, s.number, func() error { return t.look(ctx, s, epochs) })
@@ -144,9 +146,9 @@ func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]
 		return err
 	}
 	t.mutex.Lock()
-	defer t.mutex.Unlock()
 	t.healthy = append(t.healthy, s)
-	return nil
+	t.mutex.Unlock()
+	return t.watchStable(ctx, s)
 }
 
 // advance moves next_offset where workers have left that to somebody else. A
@@ -189,6 +191,7 @@ func (t *tick) finish() {
 		}
 		s.Lag += max(0, p.seen.LastStable-next)
 	}
+	t.nearest()
 }
 
 // guard runs one partition's work unless time is short, and keeps its failure.

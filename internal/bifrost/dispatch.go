@@ -30,8 +30,9 @@ type Dispatcher interface {
 }
 
 // dispatch starts workers on planned ranges until the slots are full. Every
-// partition gets one before any gets a second; among those the oldest plan goes
-// first.
+// partition gets one before any gets a second, those nearest to loss first; the
+// second and all that follow go to the nearest to loss, in turns among equals,
+// and of equals the oldest plan goes first.
 func (t *tick) dispatch(ctx context.Context) {
 	waiting, inFlight := t.waiting()
 	t.summary.InFlight, t.summary.Waiting = inFlight, len(waiting)
@@ -76,19 +77,30 @@ func (t *tick) waiting() (rows []Row, inFlight int) {
 	candidates = slices.DeleteFunc(candidates, func(r Row) bool { return r.Leased(now) || !may(r) })
 	slices.SortFunc(candidates, compareRows)
 	candidates = slices.CompactFunc(candidates, func(a, b Row) bool { return a.Partition == b.Partition && a.Start == b.Start })
-	turn := make([]int, len(candidates))
-	order := make([]int, len(candidates))
+	return inTurns(candidates, turns, now), inFlight
+}
+
+// inTurns puts rows, sorted by partition and start, in the order of dispatch.
+// turns counts the ranges of a partition that are in flight already.
+func inTurns(candidates []Row, turns map[Partition]int, now time.Time) []Row {
+	type candidate struct {
+		Row
+		turn, near int
+	}
+	order := make([]candidate, len(candidates))
 	for i, r := range candidates {
-		order[i], turn[i] = i, turns[r.Partition]
+		order[i] = candidate{r, turns[r.Partition], nearness(timeToLoss(r.LossAt, now))}
 		turns[r.Partition]++
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(turn[a], turn[b]), candidates[a].PlannedAt.Compare(candidates[b].PlannedAt))
+	slices.SortStableFunc(order, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(min(a.turn, 1), min(b.turn, 1)), cmp.Compare(a.near, b.near),
+			cmp.Compare(a.turn, b.turn), a.PlannedAt.Compare(b.PlannedAt))
 	})
-	for _, i := range order {
-		rows = append(rows, candidates[i])
+	rows := make([]Row, len(order))
+	for i := range order {
+		rows[i] = order[i].Row
 	}
-	return rows, inFlight
+	return rows
 }
 
 func compareRows(a, b Row) int {

@@ -18,11 +18,15 @@
 //	message.go    the events that start the two functions
 //	plan.go       which ranges to plan: pure
 //	slots.go      who gets how many of them: pure
+//	loss.go       how long until Kafka deletes what is not archived: pure
 //	discover.go   one tick: read, compare, plan, dispatch
 //	observe.go    what a tick reads, in an order that is safe
 //	planning.go   propose, share the slots, write the plan
 //	fence.go      the birth of a progress row
 //	ahead.go      what exists ahead of the plan
+//	retention.go  what Kafka keeps, and for how long
+//	watch.go      which partitions are near to loss
+//	blocked.go    transactions that do not end
 //	suspect.go    logs that went backwards, topics that went away
 //	dispatch.go   leases and the asynchronous invoke
 //	topics.go     which topics are archived

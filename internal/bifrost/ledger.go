@@ -22,9 +22,13 @@ type Status string
 const (
 	StatusFencing  Status = "FENCING"  // made, but older uploads under its prefix may still complete; nothing is planned
 	StatusOpen     Status = "OPEN"     // archived as the schedule goes
+	StatusBlocked  Status = "BLOCKED"  // archived as far as a transaction that does not end lets anybody read
 	StatusDiverged Status = "DIVERGED" // the log was cut below what is planned; a person decides
 	StatusClosed   Status = "CLOSED"   // the topic was deleted and everything below its last known end is accounted for
 )
+
+// Workable reports whether ranges of the partition may be planned and archived.
+func (s Status) Workable() bool { return s == StatusOpen || s == StatusBlocked }
 
 // State is the state of a range in its row.
 type State string
@@ -55,6 +59,7 @@ type Observation struct {
 	HighWatermark int64     // end of what is replicated
 	LeaderEpoch   int32     // epoch of the leader that answered (KIP-101), -1 unknown
 	At            time.Time // when the tick asked
+	LossAt        time.Time // when Kafka may delete the first record that is not archived; zero when no limit threatens it
 }
 
 // Totals are the sums over all rows below next_offset.
@@ -133,6 +138,7 @@ type Row struct {
 	Attempts   int       // how often it was dispatched
 	LeaseUntil time.Time // somebody may be working on it until then; a hint that saves work, never a lock
 	PlannedAt  time.Time
+	LossAt     time.Time // of the partition, as the plan saw it: what is nearest to loss goes first
 	ArchivedAt time.Time
 	Error      string // of the last failed attempt; a new lease clears it
 }

@@ -98,6 +98,12 @@ type TickSummary struct {
 	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
 	Failures   int           `json:"failures"`   // how many went wrong in all
 	Unfinished int           `json:"unfinished"` // partitions left to the next tick because time was short
+	Blocked    int           `json:"blocked"`    // partitions behind a transaction that does not end
+
+	// How long, in seconds, until Kafka may delete a record that is not archived,
+	// and of which partition; absent when no limit threatens anything that waits.
+	TimeToLoss    *int64 `json:"time_to_loss_seconds,omitempty"`
+	NearestToLoss string `json:"nearest_to_loss,omitempty"`
 }
 
 // MaxReportedFailures bounds the list in a TickSummary; the count beside it is whole.

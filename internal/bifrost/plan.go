@@ -133,11 +133,19 @@ func (pl *planner) gaps(end int64) {
 // last range.
 func (pl *planner) rangeLength(sizing Sizing) int64 {
 	p := pl.progress
+	length := max(1, sizing.TargetBytes/bytesPerOffset(p))
 	if p.RecentOffsets == 0 {
-		return max(1, sizing.TargetBytes/assumedBytesPerOffset)
+		return length
 	}
-	// Bytes per offset, rounded up: half-empty objects beat objects twice the target.
-	perOffset := max(1, (p.RecentRawBytes+p.RecentOffsets-1)/p.RecentOffsets)
-	length := max(1, sizing.TargetBytes/perOffset)
 	return min(length, max(maxGrowth*p.RecentOffsets, sizing.TargetBytes/assumedBytesPerOffset, 1))
+}
+
+// bytesPerOffset is how many raw bytes an offset of the partition holds, judged
+// by its last range and rounded up: half-empty objects beat objects twice the
+// target.
+func bytesPerOffset(p Progress) int64 {
+	if p.RecentOffsets == 0 {
+		return assumedBytesPerOffset
+	}
+	return max(1, (p.RecentRawBytes+p.RecentOffsets-1)/p.RecentOffsets)
 }

@@ -9,7 +9,7 @@ import (
 
 // PlanWrite is one transaction on one partition: put rows, move planned_offset.
 type PlanWrite struct {
-	Progress      Progress // as read: its Generation and PlannedOffset are the condition, with status OPEN
+	Progress      Progress // as read: its Generation and PlannedOffset are the condition, with a Workable status
 	Rows          []Row    // put each if absent, as PLANNED; at most 99; none when an existing row is taken over
 	PlannedOffset int64    // the new value
 	PlannedEpoch  int32    // leader epoch under which it was seen, -1 unknown
@@ -30,7 +30,7 @@ type StatusWrite struct {
 // Planner writes plans.
 type Planner interface {
 	// Plan applies the whole write or none of it. ErrConflict when the row was
-	// made anew, has moved, is not OPEN, or one of the rows exists already.
+	// made anew, has moved, is not Workable, or one of the rows exists already.
 	Plan(ctx context.Context, w PlanWrite) error
 	// ChangeStatus applies the write, or answers ErrConflict.
 	ChangeStatus(ctx context.Context, w StatusWrite) error
@@ -73,7 +73,10 @@ func (t *tick) plan(ctx context.Context) {
 func (t *tick) wants(proposals []proposal) []Want {
 	wants := make([]Want, len(proposals))
 	for i, p := range proposals {
-		wants[i] = Want{Ranges: len(p.ranges), Unfinished: len(t.view.planned[p.progress.Partition]), TimeToLoss: NoLoss}
+		wants[i] = Want{
+			Ranges: len(p.ranges), Unfinished: len(t.view.planned[p.progress.Partition]),
+			TimeToLoss: timeToLoss(p.seen.LossAt, t.Now()),
+		}
 	}
 	return wants
 }
@@ -92,7 +95,7 @@ func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges [
 	for _, r := range ranges {
 		if !r.Existing {
 			w.Rows = append(w.Rows, Row{Partition: p.Partition, Range: r.Range, TopicID: p.TopicID, State: StatePlanned,
-				GapReason: r.GapReason, PlannedAt: t.Now()})
+				GapReason: r.GapReason, PlannedAt: t.Now(), LossAt: seen.LossAt})
 		}
 	}
 	err := t.Ledger.Plan(ctx, w)

@@ -19,7 +19,8 @@ const NoLoss = time.Duration(1<<63 - 1)
 // ShareSlots says how many ranges each partition may plan, so that no more than
 // limit are unfinished in the stack. A partition without any gets one whatever
 // the limit: a small partition never waits behind a large backlog. What is left
-// goes to the partitions nearest to loss, in turns among equals. It is pure.
+// goes to the partitions nearest to loss, in turns among those that are about
+// equally near. It is pure.
 func ShareSlots(wants []Want, limit int) []int {
 	grants := make([]int, len(wants))
 	left := limit
@@ -36,7 +37,7 @@ func ShareSlots(wants []Want, limit int) []int {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(wants[a].TimeToLoss, wants[b].TimeToLoss)
+		return cmp.Compare(nearness(wants[a].TimeToLoss), nearness(wants[b].TimeToLoss))
 	})
 	for len(order) > 0 && left > 0 {
 		group := equals(order, wants)
@@ -46,10 +47,10 @@ func ShareSlots(wants []Want, limit int) []int {
 	return grants
 }
 
-// equals is how many at the head of the order are as near to loss as the first.
+// equals is how many at the head of the order are about as near to loss as the first.
 func equals(order []int, wants []Want) int {
 	n := 1
-	for n < len(order) && wants[order[n]].TimeToLoss == wants[order[0]].TimeToLoss {
+	for n < len(order) && nearness(wants[order[n]].TimeToLoss) == nearness(wants[order[0]].TimeToLoss) {
 		n++
 	}
 	return n

@@ -31,7 +31,7 @@ func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
 	changed := map[TopicPartition]int32{}
 	for _, s := range t.view.partitions {
 		p := s.progress
-		if p != nil && p.Status == StatusOpen && p.PlannedEpoch >= 0 && p.PlannedEpoch != s.seen.LeaderEpoch {
+		if p != nil && p.Status.Workable() && p.PlannedEpoch >= 0 && p.PlannedEpoch != s.seen.LeaderEpoch {
 			changed[s.kafka()] = p.PlannedEpoch
 		}
 	}
@@ -62,10 +62,10 @@ func (t *tick) suspect(ctx context.Context, s *sighting, epochs map[TopicPartiti
 	case !backwards && p.Suspicion == "":
 		return true, nil
 	case !backwards:
-		err = t.change(ctx, p, StatusOpen, "", s.seen)
+		err = t.change(ctx, p, p.Status, "", s.seen)
 		return err == nil, ignoreConflict(err)
 	case p.Suspicion != suspicionBackwards:
-		err = t.change(ctx, p, StatusOpen, suspicionBackwards, s.seen)
+		err = t.change(ctx, p, p.Status, suspicionBackwards, s.seen)
 	case t.Now().Sub(p.SuspectedAt) >= confirmAfter:
 		err = t.change(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
 	}

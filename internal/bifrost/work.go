@@ -1,9 +1,11 @@
 package bifrost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -79,7 +81,8 @@ func (w *Worker) release(ctx context.Context, task Task, failure error) error {
 	return failure
 }
 
-// next leases a waiting range, if there is one and time for it.
+// next leases a waiting range, if there is one and time for it: of those it
+// finds, one of a partition nearest to loss.
 func (w *Worker) next(ctx context.Context, deadline time.Time) (Task, bool, error) {
 	if deadline.IsZero() || deadline.Sub(w.Now()) < w.Reserve {
 		return Task{}, false, nil
@@ -88,6 +91,9 @@ func (w *Worker) next(ctx context.Context, deadline time.Time) (Task, bool, erro
 	if err != nil {
 		return Task{}, false, fmt.Errorf("look for the next range: %w", err)
 	}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		return cmp.Compare(nearness(timeToLoss(a.LossAt, w.Now())), nearness(timeToLoss(b.LossAt, w.Now())))
+	})
 	for _, row := range rows {
 		if row.Leased(w.Now()) {
 			continue
@@ -119,5 +125,5 @@ func (w *Worker) mayWork(ctx context.Context, row Row) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at the partition of the next range: %w", err)
 	}
-	return progress.Status == StatusOpen && (progress.Suspicion == "" || row.GapReason != ""), nil
+	return progress.Status.Workable() && (progress.Suspicion == "" || row.GapReason != ""), nil
 }

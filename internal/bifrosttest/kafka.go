@@ -14,9 +14,10 @@ import (
 )
 
 var (
-	_ bifrost.Cluster = (*Kafka)(nil)
-	_ bifrost.History = (*Kafka)(nil)
-	_ bifrost.Source  = (*Kafka)(nil)
+	_ bifrost.Cluster         = (*Kafka)(nil)
+	_ bifrost.History         = (*Kafka)(nil)
+	_ bifrost.RetentionReader = (*Kafka)(nil)
+	_ bifrost.Source          = (*Kafka)(nil)
 )
 
 // Kafka is a cluster in memory. Topics that were deleted stay in it, unseen by
@@ -36,6 +37,7 @@ type KafkaTopic struct {
 	Name    string
 	ID      bifrost.TopicID
 	Logs    []*Log // by partition
+	Keeps   bifrost.Retention
 	Deleted bool
 	hidden  bool
 }
@@ -50,7 +52,7 @@ func (k *Kafka) CreateTopic(name string, partitions int) *KafkaTopic {
 	if _, ok := k.live[name]; ok {
 		panic("topic " + name + " exists")
 	}
-	t := &KafkaTopic{Name: name}
+	t := &KafkaTopic{Name: name, Keeps: bifrost.Retention{Milliseconds: -1, Bytes: -1}}
 	binary.BigEndian.PutUint64(t.ID[8:], uint64(len(k.ever)+1))
 	t.ID[0] = 'T'
 	for range partitions {
@@ -193,6 +195,19 @@ func (k *Kafka) EpochEnds(_ context.Context, epochs map[bifrost.TopicPartition]i
 			answer.End = log.epochEnd(epoch)
 		}
 		answers[p] = answer
+	}
+	return answers, nil
+}
+
+// Retention implements bifrost.RetentionReader. Nothing is deleted by it: that is
+// for [Log.Retain].
+func (k *Kafka) Retention(_ context.Context, topics []string) (map[string]bifrost.Retention, error) {
+	answers := map[string]bifrost.Retention{}
+	for _, name := range topics {
+		answers[name] = bifrost.Retention{Err: k.find(name).Err}
+		if t := k.live[name]; t != nil && !t.hidden {
+			answers[name] = t.Keeps
+		}
 	}
 	return answers, nil
 }

@@ -41,7 +41,7 @@ func (l *Ledger) Plan(_ context.Context, w bifrost.PlanWrite) error {
 		}
 	}
 	holds := func(row bifrost.Progress) bool {
-		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status == bifrost.StatusOpen
+		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable()
 	}
 	err := l.changeProgress(w.Progress, holds, func(row *bifrost.Progress) {
 		row.PlannedOffset, row.PlannedEpoch = w.PlannedOffset, w.PlannedEpoch
@@ -60,7 +60,7 @@ func (l *Ledger) Plan(_ context.Context, w bifrost.PlanWrite) error {
 func planned(r bifrost.Row) bifrost.Row {
 	return bifrost.Row{
 		Partition: r.Partition, Range: r.Range, TopicID: r.TopicID,
-		State: bifrost.StatePlanned, GapReason: r.GapReason, PlannedAt: r.PlannedAt,
+		State: bifrost.StatePlanned, GapReason: r.GapReason, PlannedAt: r.PlannedAt, LossAt: r.LossAt,
 	}
 }
 
@@ -194,7 +194,7 @@ func (l *Ledger) settle(w bifrost.CommitWrite) (bifrost.Row, error) {
 	return l.changeRow(w.Row, sameEnd, func(row *bifrost.Row) {
 		row.State, row.Facts, row.ArchivedAt = w.Facts.State(), w.Facts, w.ArchivedAt
 		row.End = min(row.End, w.Facts.End)
-		row.GapReason, row.Error = w.Facts.Reason, ""
+		row.GapReason, row.Error, row.LossAt = w.Facts.Reason, "", time.Time{}
 	})
 }
 

@@ -58,6 +58,7 @@ var ledgerChecks = []struct {
 	{"advance: adds the totals once", ledgerSuite.advance},
 	{"advance: every condition", ledgerSuite.advanceConditions},
 	{"advance: of many at once one wins", ledgerSuite.advanceRace},
+	{"plan: the time of loss", ledgerSuite.timeToLoss},
 	{"planned: found by the index", ledgerSuite.listPlanned},
 	{"waiting: rows without a lease", ledgerSuite.somePlanned},
 }
@@ -199,11 +200,11 @@ func printed(value any) string {
 	switch v := value.(type) {
 	case bifrost.Progress:
 		v.At, v.LastRecordAt, v.LastArchivedAt = utc(v.At), utc(v.LastRecordAt), utc(v.LastArchivedAt)
-		v.LastPlannedAt, v.SuspectedAt = utc(v.LastPlannedAt), utc(v.SuspectedAt)
+		v.LastPlannedAt, v.SuspectedAt, v.LossAt = utc(v.LastPlannedAt), utc(v.SuspectedAt), utc(v.LossAt)
 		type plain bifrost.Progress
 		return fmt.Sprintf("%+v", plain(v))
 	case bifrost.Row:
-		v.LeaseUntil, v.PlannedAt, v.ArchivedAt = utc(v.LeaseUntil), utc(v.PlannedAt), utc(v.ArchivedAt)
+		v.LeaseUntil, v.PlannedAt, v.ArchivedAt, v.LossAt = utc(v.LeaseUntil), utc(v.PlannedAt), utc(v.ArchivedAt), utc(v.LossAt)
 		type plainFacts bifrost.Facts
 		object := v.Facts
 		v.Facts = bifrost.Facts{}

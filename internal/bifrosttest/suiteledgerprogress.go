@@ -162,6 +162,31 @@ func (s ledgerSuite) statusConditions(p bifrost.Progress) {
 	s.same("rows of a DIVERGED partition", len(s.allRows(p.Partition)), 0)
 	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: p, Status: bifrost.StatusOpen}))
 	s.must(s.Plan(s.Context(), write(p, row(p.Partition, 0, 10))))
+	p = s.progress(p.Partition)
+	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: p, Status: bifrost.StatusBlocked}))
+	s.must(s.Plan(s.Context(), write(p, row(p.Partition, 10, 20))))
+	s.same("status after a plan of a BLOCKED partition", s.progress(p.Partition).Status, bifrost.StatusBlocked)
+}
+
+// timeToLoss is kept to the second.
+func (s ledgerSuite) timeToLoss() {
+	p := s.opened(orders)
+	threatened := row(orders, 0, 10)
+	threatened.LossAt = noon.Add(time.Hour)
+	w := write(p, threatened, row(orders, 10, 20))
+	w.Observation.LossAt = w.Observation.At.Add(59 * time.Second)
+	s.must(s.Plan(s.Context(), w))
+	s.same("progress after a plan", s.progress(orders).LossAt, w.Observation.LossAt)
+	s.same("the threatened row", s.row(orders, 0).LossAt, threatened.LossAt)
+	s.same("the other row", s.row(orders, 10).LossAt, time.Time{})
+	rest := facts(orders, 0, 5)
+	s.must(s.Commit(s.Context(), s.commitOf(threatened, rest)))
+	s.same("the settled row", s.row(orders, 0).LossAt, time.Time{})
+	s.same("its remainder", s.row(orders, 5).LossAt, threatened.LossAt)
+	safe := w.Observation
+	safe.LossAt = time.Time{}
+	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: s.progress(orders), Status: bifrost.StatusOpen, Observation: safe}))
+	s.same("progress out of danger", s.progress(orders).LossAt, time.Time{})
 }
 
 func (s ledgerSuite) plan() {

@@ -27,6 +27,7 @@ type progressItem struct {
 	HighWatermark int64  `dynamodbav:"high_watermark"`
 	LeaderEpoch   int32  `dynamodbav:"last_leader_epoch"` // -1 unknown
 	ObservedAt    string `dynamodbav:"observed_at,omitempty"`
+	TimeToLoss    *int64 `dynamodbav:"time_to_loss_seconds,omitempty"` // from observed_at on; absent when no limit threatens
 
 	Records     int64 `dynamodbav:"archived_records"`
 	RawBytes    int64 `dynamodbav:"raw_bytes"`
@@ -62,7 +63,7 @@ func encodeProgress(p bifrost.Progress) (attributes, error) {
 		Topic: p.Name, Partition: p.Number, Status: string(p.Status), Error: p.Error,
 		NextOffset: p.NextOffset, PlannedOffset: p.PlannedOffset, Lag: p.LastStable - p.NextOffset,
 		LogStart: p.LogStart, LastStable: p.LastStable, HighWatermark: p.HighWatermark,
-		LeaderEpoch: p.LeaderEpoch, ObservedAt: iso(p.At),
+		LeaderEpoch: p.LeaderEpoch, ObservedAt: iso(p.At), TimeToLoss: secondsToLoss(p.Observation),
 		Records: p.Records, RawBytes: p.RawBytes, StoredBytes: p.StoredBytes, Missing: p.Missing, Lost: p.Lost,
 		LastObject: p.LastObject, LastRecordAt: iso(p.LastRecordAt),
 		LastArchivedAt: iso(p.LastArchivedAt), LastPlannedAt: iso(p.LastPlannedAt),
@@ -103,6 +104,9 @@ func decodeProgress(a attributes) (bifrost.Progress, error) {
 	var d decoder
 	d.topicID(&p.TopicID, item.TopicID)
 	d.time(&p.At, item.ObservedAt)
+	if item.TimeToLoss != nil {
+		p.LossAt = p.At.Add(time.Duration(*item.TimeToLoss) * time.Second)
+	}
 	d.time(&p.LastArchivedAt, item.LastArchivedAt)
 	d.time(&p.LastPlannedAt, item.LastPlannedAt)
 	d.time(&p.SuspectedAt, item.SuspectedAt)
@@ -139,11 +143,25 @@ func (d *decoder) time(t *time.Time, text string) {
 // next_offset that the row has at that moment, so an advance in between is not lost.
 func (e *expression) observe(o bifrost.Observation) *expression {
 	e.setDifference("lag", e.value(number(o.LastStable)), e.name("next_offset"))
+	if seconds := secondsToLoss(o); seconds != nil {
+		e.set("time_to_loss_seconds", number(*seconds))
+	} else {
+		e.remove("time_to_loss_seconds")
+	}
 	return e.set("log_start_offset", number(o.LogStart)).
 		set("log_end_offset", number(o.LastStable)).
 		set("high_watermark", number(o.HighWatermark)).
 		set("last_leader_epoch", number(int64(o.LeaderEpoch))).
 		setText("observed_at", iso(o.At))
+}
+
+// secondsToLoss is the distance from the observation to its LossAt, nil for none.
+func secondsToLoss(o bifrost.Observation) *int64 {
+	if o.LossAt.IsZero() {
+		return nil
+	}
+	seconds := int64(max(0, o.LossAt.Sub(o.At)) / time.Second)
+	return &seconds
 }
 
 // keyText names a row that cannot be decoded.

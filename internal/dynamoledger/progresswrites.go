@@ -23,7 +23,7 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 	e := newExpression().
 		require("generation", textValue(p.Generation)).
 		require("planned_offset", number(p.PlannedOffset)).
-		require("status", textValue(string(bifrost.StatusOpen))).
+		requireWorkable().
 		set("planned_offset", number(w.PlannedOffset)).
 		set("planned_epoch", number(int64(w.PlannedEpoch))).
 		setText("last_planned_at", iso(w.Observation.At)).
@@ -33,6 +33,12 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 		writes = append(writes, putIfAbsent(l.tables.Objects, plannedItem(r)))
 	}
 	return l.transact(ctx, doing, writes)
+}
+
+// requireWorkable demands a status in which ranges may be planned.
+func (e *expression) requireWorkable() *expression {
+	status := e.name("status")
+	return e.condition(status + " IN (" + e.value(textValue(string(bifrost.StatusOpen))) + ", " + e.value(textValue(string(bifrost.StatusBlocked))) + ")")
 }
 
 // ChangeStatus implements bifrost.Planner. It leaves its condition as it is, so a

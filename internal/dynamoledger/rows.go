@@ -30,6 +30,7 @@ type rowItem struct {
 	GapReason    string `dynamodbav:"gap_reason"`
 	TopicID      string `dynamodbav:"topic_id"`
 	PlannedAt    string `dynamodbav:"planned_at"`
+	LossAt       string `dynamodbav:"loss_at"` // while PLANNED
 	Attempts     int    `dynamodbav:"attempts"`
 	Error        string `dynamodbav:"error"`
 	LeaseUntil   *int64 `dynamodbav:"lease_until"` // while PLANNED: ms, 0 when never leased
@@ -77,7 +78,7 @@ func plannedItem(r bifrost.Row) attributes {
 	item["open_shard"] = number(openShard(r.Partition, r.Start))
 	item["lease_until"] = number(0)
 	for name, text := range map[string]string{
-		"topic_id": encodeTopicID(r.TopicID), "gap_reason": r.GapReason, "planned_at": iso(r.PlannedAt),
+		"topic_id": encodeTopicID(r.TopicID), "gap_reason": r.GapReason, "planned_at": iso(r.PlannedAt), "loss_at": iso(r.LossAt),
 	} {
 		if text != "" {
 			item[name] = textValue(text)
@@ -106,6 +107,7 @@ func decodeRowItem(a attributes) (bifrost.Row, error) {
 	var d decoder
 	d.topicID(&r.TopicID, item.TopicID)
 	d.time(&r.PlannedAt, item.PlannedAt)
+	d.time(&r.LossAt, item.LossAt)
 	d.time(&r.ArchivedAt, item.ArchivedAt)
 	if d.err != nil {
 		return bifrost.Row{}, d.err
@@ -176,7 +178,7 @@ func (e *expression) settle(w bifrost.CommitWrite) *expression {
 	if f.End > w.Row.End {
 		e.set("object_end_offset", number(f.End))
 	}
-	return e.remove("open_shard").remove("lease_until").remove("leased_until").remove("error")
+	return e.remove("open_shard").remove("lease_until").remove("leased_until").remove("loss_at").remove("error")
 }
 
 // setKnown sets a number for which -1 means that it is not known.
