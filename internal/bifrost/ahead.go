@@ -12,15 +12,15 @@ import (
 // listPage is how many keys or rows are read at once.
 const listPage = 1000
 
-// lastObject finds the last object of the incarnation under the partition's
-// prefix; the zero Facts when there is none.
-func (t *tick) lastObject(ctx context.Context, p Progress) (Facts, error) {
+// lastObjectEnd finds where the last object of the incarnation under the
+// partition's prefix ends; 0 when there is none.
+func (t *tick) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
 	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
 	var keys []string
 	for after := ""; ; after = keys[len(keys)-1] {
 		page, err := t.Shelf.List(ctx, prefix, after, listPage)
 		if err != nil {
-			return Facts{}, fmt.Errorf("list %s: %w", prefix, err)
+			return 0, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		keys = append(keys, page...)
 		if len(page) < listPage {
@@ -31,10 +31,10 @@ func (t *tick) lastObject(ctx context.Context, p Progress) (Facts, error) {
 	for _, key := range slices.Backward(keys) {
 		facts, err := t.ours(ctx, key, p, i)
 		if err != nil || facts.Key != "" {
-			return facts, err
+			return facts.End, err
 		}
 	}
-	return Facts{LeaderEpoch: -1}, nil
+	return 0, nil
 }
 
 func (t *tick) lastRowEnd(ctx context.Context, p Partition) (int64, error) {

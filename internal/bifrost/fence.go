@@ -130,7 +130,7 @@ func (t *tick) fence(ctx context.Context, p Progress) error {
 	if err := t.Shelf.AbortUploads(ctx, prefix); err != nil {
 		return fmt.Errorf("abort the uploads under %s: %w", prefix, err)
 	}
-	objects, err := t.lastObject(ctx, p)
+	objectsEnd, err := t.lastObjectEnd(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -138,8 +138,11 @@ func (t *tick) fence(ctx context.Context, p Progress) error {
 	if err != nil {
 		return err
 	}
-	p.PlannedEpoch = objects.LeaderEpoch
-	p.KnownUntil = max(objects.End, rows)
+	// An object's leader epoch is that of its last batch. What follows the batch,
+	// in the object or in rows behind it, may be of a later epoch, so the object's
+	// says nothing about where the log was cut.
+	p.PlannedEpoch = -1
+	p.KnownUntil = max(objectsEnd, rows)
 	if p.KnownUntil > 0 {
 		p.StartOffset = 0 // the start position is for partitions never seen before
 	}
