@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -68,13 +69,35 @@ func withoutAWS(env []string) []string {
 	})
 }
 
-// samBuild builds the functions into a folder, for this machine's processor and
-// without C, as make deploy does for AWS. It returns the built template.
+// buildEnv makes Go build as make deploy does for AWS: without C and without
+// what only a debugger reads.
+var buildEnv = []string{"CGO_ENABLED=0", "GOFLAGS=-tags=lambda.norpc -ldflags=-s -buildvcs=false"}
+
+// samBuild builds the functions into a folder, for this machine's processor. It
+// returns the built template.
 func samBuild(ctx context.Context, dir string) (template string, err error) {
-	env := []string{"CGO_ENABLED=0", "GOFLAGS=-tags=lambda.norpc -ldflags=-s -buildvcs=false"}
-	_, err = sam(ctx, env, "build", "--template-file", "template.yaml", "--build-dir", dir,
+	_, err = sam(ctx, buildEnv, "build", "--template-file", "template.yaml", "--build-dir", dir,
 		"--parameter-overrides", "Architecture="+architecture())
-	return filepath.Join(dir, "template.yaml"), err
+	if err != nil {
+		return "", errors.Join(err, compile(ctx))
+	}
+	return filepath.Join(dir, "template.yaml"), nil
+}
+
+// compile builds the functions to nowhere. Where sam build only says that it
+// failed, the error of the compiler says why.
+func compile(ctx context.Context) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "vet", "./functions/...")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), buildEnv...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("go vet ./functions/...: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // architecture returns this machine's processor as Lambda calls it.
