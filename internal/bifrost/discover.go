@@ -31,8 +31,9 @@ type Settings struct {
 	Topics      TopicFilter
 	Start       StartPosition
 	Sizing      Sizing
-	MaxInFlight int           // ranges that workers work on at the same time, at most
-	Lease       time.Duration // how long a dispatched range is left alone: the archive function's timeout and a margin
+	Overrides   []SizingOverride // other sizings for some topics; the first whose glob matches counts
+	MaxInFlight int              // ranges that workers work on at the same time, at most
+	Lease       time.Duration    // how long a dispatched range is left alone: the archive function's timeout and a margin
 }
 
 // plannedAhead is how many ranges may be planned and unfinished for each slot,

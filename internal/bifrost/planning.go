@@ -86,7 +86,7 @@ func (t *tick) propose(ctx context.Context, s *sighting) ([]PlannedRange, error)
 	if err != nil {
 		return nil, err
 	}
-	return PlanRanges(*s.progress, s.seen, ahead, t.Settings.Sizing, t.Now(), MaxPlannedAtOnce), nil
+	return PlanRanges(*s.progress, s.seen, ahead, t.Settings.SizingOf(s.incarnation.Topic), t.Now(), MaxPlannedAtOnce), nil
 }
 
 // write puts the ranges and moves planned_offset in one transaction.

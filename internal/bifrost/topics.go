@@ -29,6 +29,22 @@ func (f TopicFilter) Selects(topic string) bool {
 	return (len(f.Include) == 0 || matchesAny(f.Include, topic)) && !matchesAny(f.Exclude, topic)
 }
 
+// SizingOverride is the sizing of the topics that a glob matches, whole.
+type SizingOverride struct {
+	Glob string // as in TopicFilter
+	Sizing
+}
+
+// SizingOf is how large the ranges of a topic become.
+func (s Settings) SizingOf(topic string) Sizing {
+	for _, o := range s.Overrides {
+		if matchesAny([]string{o.Glob}, topic) {
+			return o.Sizing
+		}
+	}
+	return s.Sizing
+}
+
 func matchesAny(globs []string, topic string) bool {
 	for _, glob := range globs {
 		if ok, err := path.Match(glob, topic); ok && err == nil {

@@ -95,7 +95,7 @@ func (c *partitionCheck) begin(ctx context.Context) error {
 	return nil
 }
 
-var statuses = []Status{StatusFencing, StatusOpen, StatusDiverged, StatusClosed}
+var statuses = []Status{StatusFencing, StatusOpen, StatusBlocked, StatusDiverged, StatusClosed}
 
 // knownUntil is up to where rows and objects may be ahead of planned_offset.
 func knownUntil(p Progress) int64 {

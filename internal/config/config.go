@@ -27,6 +27,7 @@ type Config struct {
 	Start           bifrost.StartPosition
 	TargetBytes     int64         // raw bytes an object aims at
 	MaxAge          time.Duration // how long records below the target may wait
+	Overrides       []Override    // of both, for some topics
 	MaxInFlight     int           // ranges worked on at the same time
 	ArchiveTimeout  time.Duration // time limit of the archive function
 	Format          baldr.Options
@@ -79,7 +80,8 @@ const leaseMargin = time.Minute
 func (c Config) Settings() bifrost.Settings {
 	return bifrost.Settings{
 		Group: c.Group, Topics: c.Topics, Start: c.Start,
-		Sizing:      bifrost.Sizing{TargetBytes: c.TargetBytes, MaxAge: c.MaxAge},
+		Sizing:      c.sizing(),
+		Overrides:   c.overrides(),
 		MaxInFlight: c.MaxInFlight, Lease: c.Lease(),
 	}
 }

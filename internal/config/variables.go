@@ -51,9 +51,11 @@ var Variables = []Variable{
 	{Name: "BIFROST_START", Meaning: "where a partition begins that was never seen before; what lies below is recorded as a gap", Default: "earliest", Allowed: "`earliest`, `latest` or a time as in RFC 3339",
 		read: readStart},
 	{Name: "BIFROST_TARGET_BYTES", Meaning: "raw bytes of records that an object aims at", Unit: "bytes", Default: "134217728", Allowed: "1048576 to 5368709120",
-		read: number(1<<20, 5<<30, func(c *Config, n int64) { c.TargetBytes = n })},
+		read: readTargetBytes},
 	{Name: "BIFROST_MAX_AGE_SECONDS", Meaning: "how long records below the target may wait for their object; 0 archives all there is on every tick", Unit: "seconds", Default: "900", Allowed: "0 to 86400",
-		read: number(0, 86400, func(c *Config, n int64) { c.MaxAge = time.Duration(n) * time.Second })},
+		read: readMaxAge},
+	{Name: "BIFROST_TOPIC_OVERRIDES", Meaning: "another target or age for some topics; the first glob that matches counts", Allowed: "`glob:target_bytes=n,max_age_seconds=n`, one setting or both, several with semicolons between them",
+		read: readOverrides},
 	{Name: "BIFROST_MAX_IN_FLIGHT", Meaning: "ranges that are worked on at the same time", Unit: "ranges", Default: "8", Allowed: "1 to 1000",
 		read: number(1, 1000, func(c *Config, n int64) { c.MaxInFlight = int(n) })},
 	{Name: "BIFROST_ARCHIVE_TIMEOUT_SECONDS", Meaning: "time limit of the archive function; a range is left alone a minute longer than that before it is tried again", Unit: "seconds", Default: "900", Allowed: "10 to 900",
@@ -65,6 +67,11 @@ var Variables = []Variable{
 	{Name: "BIFROST_LOG_LEVEL", Meaning: "the least important log line that is written", Default: "info", Allowed: "`debug`, `info`, `warn` or `error`",
 		read: readLogLevel},
 }
+
+var (
+	readTargetBytes = number(1<<20, 5<<30, func(c *Config, n int64) { c.TargetBytes = n })
+	readMaxAge      = number(0, 86400, func(c *Config, n int64) { c.MaxAge = time.Duration(n) * time.Second })
+)
 
 func text(field func(*Config) *string) func(string, *Config) error {
 	return func(value string, c *Config) error {

@@ -71,6 +71,11 @@ func (p *Parts) Close() {
 // waiting for DynamoDB and S3.
 const discoverParallel = 32
 
+// retentionKept is how long the answer about a topic's retention serves. Kafka
+// looks for what it may delete every five minutes by default
+// (log.retention.check.interval.ms).
+const retentionKept = 5 * time.Minute
+
 // Discoverer is the rule of the discover function; it starts workers through
 // dispatcher, or through Lambda when that is nil.
 func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
@@ -78,7 +83,8 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 		dispatcher = p.dispatcher
 	}
 	return &bifrost.Discoverer{
-		Cluster: p.Kafka, History: p.Kafka, Ledger: p.Ledger, Store: p.Store, Shelf: p.Store,
+		Cluster: p.Kafka, History: p.Kafka, Retention: bifrost.RememberRetention(p.Kafka, retentionKept, time.Now),
+		Ledger: p.Ledger, Store: p.Store, Shelf: p.Store,
 		Dispatcher: dispatcher, Settings: p.Config.Settings(),
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
 	}
@@ -97,7 +103,7 @@ func (p *Parts) Worker() *bifrost.Worker {
 	format.Workers = runtime.GOMAXPROCS(0) // one a core: a function's memory decides how many it has
 	archiver := &bifrost.Archiver{
 		Group: p.Config.Group, Source: p.Kafka, Store: p.Store, Ledger: p.Ledger,
-		Format: format, MaxRawBytes: rangeLimit * p.Config.TargetBytes, Writer: "bifrost " + Version, Now: time.Now,
+		Format: format, MaxRawBytes: rangeLimit * p.Config.LargestTarget(), Writer: "bifrost " + Version, Now: time.Now,
 	}
 	return &bifrost.Worker{
 		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Now: time.Now,

@@ -1,0 +1,66 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+func loadOverrides(value string) (Config, error) {
+	return Load(Reader, func(name string) (string, bool) {
+		switch name {
+		case "BIFROST_TOPIC_OVERRIDES":
+			return value, true
+		case "BIFROST_TARGET_BYTES":
+			return "2000000", true
+		case "BIFROST_MAX_AGE_SECONDS":
+			return "100", true
+		}
+		return "x", strings.HasSuffix(name, "GROUP") || strings.HasSuffix(name, "BUCKET") || strings.HasSuffix(name, "TABLE")
+	})
+}
+
+func TestOverrides(t *testing.T) {
+	t.Parallel()
+	c, err := loadOverrides("payments-*:max_age_seconds=0; logs.*:target_bytes=3000000,max_age_seconds=3600;payments-all:target_bytes=4000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := c.Settings()
+	for topic, want := range map[string]bifrost.Sizing{
+		"orders":       {TargetBytes: 2_000_000, MaxAge: 100 * time.Second},
+		"payments-eu":  {TargetBytes: 2_000_000, MaxAge: 0},
+		"payments-all": {TargetBytes: 2_000_000, MaxAge: 0}, // the first that matches
+		"logs.web":     {TargetBytes: 3_000_000, MaxAge: time.Hour},
+	} {
+		if got := settings.SizingOf(topic); got != want {
+			t.Errorf("%s: %+v, want %+v", topic, got, want)
+		}
+	}
+	if c.LargestTarget() != 4_000_000 {
+		t.Errorf("largest target %d", c.LargestTarget())
+	}
+}
+
+func TestOverridesThatAreWrong(t *testing.T) {
+	t.Parallel()
+	for value, word := range map[string]string{
+		"payments":                          "colon",
+		":target_bytes=2000000":             "glob",
+		"a:":                                "unknown setting",
+		"a:size=2000000":                    "unknown setting \"size\"",
+		"a:target_bytes=1":                  "out of bounds",
+		"a:target_bytes":                    "not a whole number",
+		"a:max_age_seconds=100000":          "out of bounds",
+		"[:max_age_seconds=1":               "pattern",
+		"a:max_age_seconds=1;;":             "colon",
+		"a:max_age_seconds=1,target_bytes=": "not a whole number",
+	} {
+		_, err := loadOverrides(value)
+		if err == nil || !strings.Contains(err.Error(), word) || !strings.Contains(err.Error(), "BIFROST_TOPIC_OVERRIDES") {
+			t.Errorf("%q: error %v, want %q in it", value, err, word)
+		}
+	}
+}
