@@ -10,15 +10,11 @@ import (
 
 func loadOverrides(value string) (Config, error) {
 	return Load(Reader, func(name string) (string, bool) {
-		switch name {
-		case "BIFROST_TOPIC_OVERRIDES":
-			return value, true
-		case "BIFROST_TARGET_BYTES":
-			return "2000000", true
-		case "BIFROST_MAX_AGE_SECONDS":
-			return "100", true
-		}
-		return "x", strings.HasSuffix(name, "GROUP") || strings.HasSuffix(name, "BUCKET") || strings.HasSuffix(name, "TABLE")
+		set, ok := map[string]string{
+			"BIFROST_GROUP": "g", "BIFROST_BUCKET": "b", "BIFROST_PROGRESS_TABLE": "p", "BIFROST_OBJECTS_TABLE": "o",
+			"BIFROST_TARGET_BYTES": "2000000", "BIFROST_MAX_AGE_SECONDS": "100", "BIFROST_TOPIC_OVERRIDES": value,
+		}[name]
+		return set, ok
 	})
 }
 
