@@ -1,0 +1,33 @@
+//go:build real
+
+package s3store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
+)
+
+func TestStoreOnVersityGateway(t *testing.T) {
+	t.Parallel()
+	cfg := localstack.S3(t).Config()
+	store := s3store.New(cfg, newBucket(t, cfg))
+	bifrosttest.TestStore(t, func(*testing.T) bifrosttest.Bucket { return store })
+}
+
+// newBucket makes a bucket for one test.
+func newBucket(t *testing.T, cfg aws.Config) string {
+	t.Helper()
+	name := fmt.Sprintf("bucket-%x", rand.Uint64())
+	if _, err := s3.NewFromConfig(cfg).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
