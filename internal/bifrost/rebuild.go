@@ -2,8 +2,11 @@ package bifrost
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 )
 
@@ -13,8 +16,8 @@ type Rebuilder struct {
 	Ledger        Ledger
 	Store         Store
 	Shelf         Shelf
-	Topics        TopicFilter
-	Sizing        Sizing // of the ranges planned where objects are missing
+	Topics        TopicFilter // of Kafka's names
+	Sizing        Sizing      // of the ranges planned where objects are missing
 	Now           func() time.Time
 	NewGeneration func() string // a value never given before
 	Parallel      int           // objects looked at side by side; 0 or 1 uses no goroutine
@@ -23,17 +26,239 @@ type Rebuilder struct {
 
 // RebuildSummary is what a rebuild found and did.
 type RebuildSummary struct {
-	Partitions int           `json:"partitions"` // of the bucket
+	Partitions int           `json:"partitions"` // in the bucket or in the progress table
 	Made       int           `json:"made"`       // progress rows made, or made anew because rows were missing
 	Adopted    int           `json:"adopted"`    // rows settled by an object that was there
-	Planned    int           `json:"planned"`    // rows left PLANNED where no object is
+	Planned    int           `json:"planned"`    // rows left PLANNED because no object is there; the next ticks fill them
 	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
 	Failures   int           `json:"failures"`   // how many partitions failed in all
 }
 
-// Rebuild brings the tables in line with what the bucket holds. It takes the
-// steps that discover takes for a partition without a row, so it may run while
-// the stack runs, twice at once, or stop anywhere and be run again.
+// Rebuild brings the tables in line with what the bucket holds, for every
+// partition that has anything there, also of topics that Kafka no longer knows.
+// It takes the steps that discover and a worker take for a partition without a
+// row: make the row FENCING, abort uploads, list, open, plan along the objects,
+// adopt them by the ordinary commit, advance. So it may run while the stack runs,
+// twice at once, or stop anywhere and be run again. Where rows are there already
+// they stand; where one is missing, the partition's progress row is made anew.
+//
+// The error is for what stops all of it; a partition that fails is in the summary.
 func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
-	return RebuildSummary{}, errors.New("rebuild: not implemented yet")
+	run := &rebuild{Rebuilder: r, crew: newCrew(r.Parallel), summary: RebuildSummary{Failed: []TickFailure{}}}
+	partitions, err := run.partitions(ctx)
+	if err != nil {
+		return run.summary, fmt.Errorf("rebuild: %w", err)
+	}
+	share(run.crew, partitions, func(p Partition) {
+		if ctx.Err() != nil {
+			return
+		}
+		run.count(func(s *RebuildSummary) { s.Partitions++ })
+		if err := run.partition(ctx, p); err != nil {
+			failure := TickFailure{Topic: p.Name, Partition: &p.Number, Error: err.Error()}
+			run.count(func(s *RebuildSummary) { s.Failures, s.Failed = addFailure(s.Failures, s.Failed, failure) })
+		}
+	})
+	return run.summary, ctx.Err()
+}
+
+func addFailure(failures int, failed []TickFailure, f TickFailure) (int, []TickFailure) {
+	if len(failed) < MaxReportedFailures {
+		failed = append(failed, f)
+	}
+	return failures + 1, failed
+}
+
+// partitions is every partition of the bucket, and those that the tables still
+// know: rows may have been lost before the first object was written.
+func (r *rebuild) partitions(ctx context.Context) ([]Partition, error) {
+	all, err := survey(ctx, r.Shelf, r.Group, func(string) {})
+	if err != nil {
+		return nil, err
+	}
+	progress, err := r.Ledger.ListProgress(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the progress table: %w", err)
+	}
+	planned, err := r.Ledger.ListPlanned(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the planned ranges: %w", err)
+	}
+	return knownPartitions(r.Topics, all, progress, planned), nil
+}
+
+// rebuild is one run of Rebuild. The mutex guards the summary.
+type rebuild struct {
+	*Rebuilder
+	crew    crew
+	mutex   sync.Mutex
+	summary RebuildSummary
+}
+
+func (r *rebuild) count(add func(*RebuildSummary)) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	add(&r.summary)
+}
+
+// maxRebuilds bounds how often a partition's row is made anew in one run.
+const maxRebuilds = 3
+
+func (r *rebuild) partition(ctx context.Context, p Partition) error {
+	i, err := r.incarnation(ctx, p)
+	if err != nil || i == (Incarnation{}) {
+		return err
+	}
+	for range maxRebuilds {
+		progress, err := r.open(ctx, p, i)
+		if err != nil {
+			return err
+		}
+		whole, now, err := r.whole(ctx, progress)
+		if err != nil {
+			return err
+		}
+		if whole || now.Status == StatusDiverged { // of that one a person decides
+			return r.fill(ctx, now, i)
+		}
+		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", "topic", p.Name, "partition", p.Number)
+		if err := ignoreConflict(r.Ledger.DeleteProgress(ctx, now)); err != nil {
+			return fmt.Errorf("delete the progress row: %w", err)
+		}
+	}
+	return fmt.Errorf("rows were missing %d times after they had been rebuilt", maxRebuilds)
+}
+
+// tick is a tick of discover that knows no Kafka: its steps along objects need none.
+func (r *rebuild) tick() *tick {
+	return &tick{
+		Discoverer: &Discoverer{Ledger: r.Ledger, Store: r.Store, Shelf: r.Shelf, Now: r.Now, NewGeneration: r.NewGeneration,
+			Settings: Settings{Group: r.Group, Sizing: r.Sizing}, Log: r.Log},
+		view: &view{}, names: map[string]string{},
+	}
+}
+
+// incarnation finds out whose objects lie under the partition's prefix: the
+// first that is of the topic and partition that the key names tells, and the
+// marker must agree about the name. A marker that was lost is written again, or
+// the next incarnation would take the plain path. Without any object it is the
+// progress row's or, of the plain path, the marker's; else none.
+func (r *rebuild) incarnation(ctx context.Context, p Partition) (Incarnation, error) {
+	keys := keyWalk{bucket: r.Shelf, prefix: PartitionPrefix(r.Group, p)}
+	for {
+		page, err := keys.below(ctx, "")
+		if err != nil {
+			return Incarnation{}, err
+		}
+		if len(page) == 0 {
+			return r.recorded(ctx, p)
+		}
+		for _, key := range page {
+			i, found, err := r.claimed(ctx, p, key)
+			if err != nil {
+				return Incarnation{}, err
+			}
+			if found {
+				return i, r.claim(ctx, p, i)
+			}
+		}
+	}
+}
+
+// recorded is the incarnation of a partition without objects.
+func (r *rebuild) recorded(ctx context.Context, p Partition) (Incarnation, error) {
+	progress, err := r.Ledger.Progress(ctx, p)
+	if err == nil {
+		return Incarnation{progress.ClusterID, p.Topic(), progress.TopicID}, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return Incarnation{}, fmt.Errorf("read the progress row: %w", err)
+	}
+	owner, err := readMarker(ctx, r.Store, MarkerKey(r.Group, p.Name))
+	if errors.Is(err, ErrNotFound) {
+		return Incarnation{}, nil
+	}
+	return Incarnation(owner), err
+}
+
+// claimed is the incarnation that the object at the key says it is of, if its
+// key can be right about the rest.
+func (r *rebuild) claimed(ctx context.Context, p Partition, key string) (Incarnation, bool, error) {
+	parsed, ok := canonical(r.Group, p, key)
+	if !ok {
+		return Incarnation{}, false, nil
+	}
+	file, _, err := openObject(ctx, r.Store, key)
+	if errors.Is(err, errForeign) || errors.Is(err, ErrNotFound) {
+		return Incarnation{}, false, nil
+	}
+	if err != nil {
+		return Incarnation{}, false, err
+	}
+	s := file.Summary()
+	i := Incarnation{s.ClusterID, s.Topic, s.TopicID}
+	fits := s.Partition == p.Number && s.Start == parsed.Start && (p.Name == i.Topic || p.Name == i.LaterName())
+	return i, fits, nil
+}
+
+// claim makes sure that the marker gives the incarnation the name under which
+// its objects lie.
+func (r *rebuild) claim(ctx context.Context, p Partition, i Incarnation) error {
+	if p.Name != i.Topic {
+		return nil // only its own incarnation can have this name
+	}
+	key := MarkerKey(r.Group, i.Topic)
+	content, err := json.Marshal(marker(i))
+	if err != nil {
+		return err
+	}
+	if content, err = r.Shelf.CreateOnce(ctx, key, content); err != nil {
+		return fmt.Errorf("mark the owner of the plain path at %s: %w", key, err)
+	}
+	var owner marker
+	if err := json.Unmarshal(content, &owner); err != nil {
+		return fmt.Errorf("the marker %s does not name an incarnation (%q): %w", key, content, err)
+	}
+	if Incarnation(owner) != i {
+		return fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, the objects there are of cluster %s topic ID %s: run bifrost verify",
+			key, owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID)
+	}
+	return nil
+}
+
+// open makes sure that there is a progress row that is not FENCING, and answers it.
+func (r *rebuild) open(ctx context.Context, p Partition, i Incarnation) (Progress, error) {
+	progress, err := r.Ledger.Progress(ctx, p)
+	if errors.Is(err, ErrNotFound) {
+		progress, err = r.create(ctx, p, i)
+	}
+	if err != nil {
+		return Progress{}, fmt.Errorf("read or make the progress row: %w", err)
+	}
+	if mine := (Incarnation{progress.ClusterID, p.Topic(), progress.TopicID}); mine != i {
+		return Progress{}, fmt.Errorf("the progress row is of cluster %s topic ID %s, the objects of cluster %s topic ID %s: run bifrost verify",
+			mine.ClusterID, mine.TopicID, i.ClusterID, i.TopicID)
+	}
+	if progress.Status != StatusFencing {
+		return progress, nil
+	}
+	if err := r.tick().fence(ctx, progress); err != nil {
+		return Progress{}, err
+	}
+	return r.Ledger.Progress(ctx, p)
+}
+
+// create puts the row that a tick would put, but for what only Kafka knows: no
+// offset is taken for a gap before Kafka was asked.
+func (r *rebuild) create(ctx context.Context, p Partition, i Incarnation) (Progress, error) {
+	made := Progress{Partition: p, ClusterID: i.ClusterID, TopicID: i.TopicID, Generation: r.NewGeneration(),
+		Status: StatusFencing, PlannedEpoch: -1, Observation: Observation{LeaderEpoch: -1}, LastPlannedAt: r.Now()}
+	err := r.Ledger.CreateProgress(ctx, made)
+	if err == nil {
+		r.count(func(s *RebuildSummary) { s.Made++ })
+	}
+	if err = ignoreConflict(err); err != nil {
+		return Progress{}, err
+	}
+	return r.Ledger.Progress(ctx, p)
 }

@@ -129,7 +129,7 @@ func (v *verification) all(ctx context.Context) error {
 		return fmt.Errorf("verify: read the planned ranges: %w", err)
 	}
 	v.markers(ctx, progress)
-	share(v.crew, v.selected(inBucket, progress, planned), func(p Partition) {
+	share(v.crew, knownPartitions(v.options.Topics, inBucket, progress, planned), func(p Partition) {
 		if err := v.partition(ctx, p); err != nil {
 			v.fail(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
 		}
@@ -137,9 +137,9 @@ func (v *verification) all(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// selected is every partition that the bucket, the progress table or the index
-// of planned rows knows.
-func (v *verification) selected(inBucket []Partition, progress []Progress, planned []Row) []Partition {
+// knownPartitions is every partition that the bucket, the progress table or the
+// index of planned rows knows, of the topics that the filter selects, in order.
+func knownPartitions(filter TopicFilter, inBucket []Partition, progress []Progress, planned []Row) []Partition {
 	all := slices.Clone(inBucket)
 	for _, p := range progress {
 		all = append(all, p.Partition)
@@ -147,7 +147,7 @@ func (v *verification) selected(inBucket []Partition, progress []Progress, plann
 	for _, r := range planned {
 		all = append(all, r.Partition)
 	}
-	all = slices.DeleteFunc(all, func(p Partition) bool { return !v.options.Topics.Selects(p.Topic()) })
+	all = slices.DeleteFunc(all, func(p Partition) bool { return !filter.Selects(p.Topic()) })
 	slices.SortFunc(all, comparePartitions)
 	return slices.Compact(all)
 }

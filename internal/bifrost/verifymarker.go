@@ -14,7 +14,7 @@ const maxMarkerBytes = 64 << 10
 
 // readMarker reads the marker of a topic. ErrNotFound: there is none, for
 // certain. errBadMarker: it says nothing.
-func readMarker(ctx context.Context, bucket BucketReader, key string) (marker, error) {
+func readMarker(ctx context.Context, bucket opener, key string) (marker, error) {
 	var m marker
 	object, err := bucket.Open(ctx, key)
 	if err != nil {

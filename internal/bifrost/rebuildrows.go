@@ -1,0 +1,167 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// whole reports whether a row covers every offset below planned_offset, and
+// whether every object is below it or known to be ahead; if not, only a new
+// progress row finds them. It answers the progress row as read after the objects
+// were listed: what stands in the bucket was planned before.
+func (r *rebuild) whole(ctx context.Context, p Progress) (bool, Progress, error) {
+	objectsEnd, err := r.tick().lastObjectEnd(ctx, p)
+	if err != nil {
+		return false, p, err
+	}
+	now, err := r.Ledger.Progress(ctx, p.Partition)
+	if errors.Is(err, ErrNotFound) {
+		return false, p, nil
+	}
+	if err != nil {
+		return false, p, fmt.Errorf("read the progress row: %w", err)
+	}
+	if objectsEnd > now.archivedUntil() {
+		return false, now, nil
+	}
+	tiled, err := r.tiled(ctx, now)
+	return tiled, now, err
+}
+
+// tiled reports whether each row below planned_offset begins where another ends.
+// A page of rows shows a row that is cut in two meanwhile before or after; reading
+// that one row shows it as it is.
+func (r *rebuild) tiled(ctx context.Context, p Progress) (bool, error) {
+	for end := int64(0); end < p.PlannedOffset; {
+		rows, err := r.Ledger.Rows(ctx, p.Partition, end, listPage)
+		if err != nil {
+			return false, fmt.Errorf("read the rows from offset %d: %w", end, err)
+		}
+		begin := end
+		for _, row := range rows {
+			if row.Start == end {
+				end = max(end, row.End)
+			}
+		}
+		if end > begin {
+			continue
+		}
+		row, err := r.Ledger.Row(ctx, p.Partition, end)
+		if errors.Is(err, ErrNotFound) || err == nil && row.End <= end {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("read the row at offset %d: %w", end, err)
+		}
+		end = row.End
+	}
+	return true, nil
+}
+
+// fill plans along the objects, up to the end of the last, and adopts them.
+func (r *rebuild) fill(ctx context.Context, p Progress, i Incarnation) error {
+	for p.Status.Workable() && p.PlannedOffset < p.KnownUntil {
+		if err := r.plan(ctx, p, i); err != nil {
+			return err
+		}
+		now, err := r.Ledger.Progress(ctx, p.Partition)
+		if err != nil {
+			return fmt.Errorf("read the progress row: %w", err)
+		}
+		if now.Generation == p.Generation && now.PlannedOffset == p.PlannedOffset {
+			return fmt.Errorf("nothing could be planned from offset %d, though objects or rows are known up to %d", p.PlannedOffset, p.KnownUntil)
+		}
+		p = now
+	}
+	if err := r.adoptAll(ctx, p, i); err != nil {
+		return err
+	}
+	_, err := advance(ctx, r.Ledger, p.Partition)
+	return err
+}
+
+// plan plans what follows planned_offset along rows and objects. Between them it
+// plans what a tick will read or find to be a gap, as nobody asked Kafka yet.
+func (r *rebuild) plan(ctx context.Context, p Progress, i Incarnation) error {
+	t := r.tick()
+	ahead, err := t.ahead(ctx, p, i)
+	if err != nil {
+		return err
+	}
+	readable := Observation{LastStable: p.KnownUntil}
+	ranges := PlanRanges(p, readable, ahead, r.Sizing, r.Now(), MaxPlannedAtOnce)
+	if len(ranges) == 0 {
+		return nil
+	}
+	last := p.Observation
+	last.LeaderEpoch = p.PlannedEpoch
+	return t.write(ctx, p, last, ranges)
+}
+
+// adoptAll settles every PLANNED row that has an object.
+func (r *rebuild) adoptAll(ctx context.Context, p Progress, i Incarnation) error {
+	var mutex sync.Mutex
+	var failed error
+	for from, more := p.NextOffset, true; more && failed == nil; {
+		rows, err := r.Ledger.Rows(ctx, p.Partition, from, listPage)
+		if err != nil {
+			return fmt.Errorf("read the rows from offset %d: %w", from, err)
+		}
+		if more = len(rows) == listPage; more {
+			from = rows[listPage-1].Start + 1
+		}
+		rows = slices.DeleteFunc(rows, func(row Row) bool { return row.State.Done() })
+		share(r.crew, rows, func(row Row) {
+			if err := r.adopt(ctx, row, i); err != nil {
+				mutex.Lock()
+				defer mutex.Unlock()
+				failed = errors.Join(failed, fmt.Errorf("adopt the object of range %s: %w", row.Range, err))
+			}
+		})
+	}
+	return failed
+}
+
+// adopt settles a row by the object at its start, and the remainder that this
+// may leave by the object at its own. It takes a worker's steps but for the
+// upload, as it writes no object.
+func (r *rebuild) adopt(ctx context.Context, row Row, i Incarnation) error {
+	for row.State == StatePlanned {
+		a := attempt{Archiver: &Archiver{Group: r.Group, Store: r.Store, Ledger: r.Ledger, Now: r.Now},
+			task: NewTask(row), clusterID: i.ClusterID}
+		facts, err := a.anyFacts(ctx)
+		if errors.Is(err, ErrNotFound) {
+			r.count(func(s *RebuildSummary) { s.Planned++ })
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		settled, err := a.commit(ctx, row, facts)
+		if err != nil {
+			return err
+		}
+		r.count(func(s *RebuildSummary) { s.Adopted++ })
+		if facts.End >= row.End {
+			return nil
+		}
+		if row, err = r.Ledger.Row(ctx, row.Partition, settled.End); err != nil {
+			return fmt.Errorf("read the remainder at offset %d: %w", settled.End, err)
+		}
+	}
+	return nil
+}
+
+// anyFacts reads the object at the row's start, at whichever key it is.
+func (a *attempt) anyFacts(ctx context.Context) (Facts, error) {
+	for alternative := range maxAlternatives {
+		facts, err := a.facts(ctx, ObjectKey(a.Group, a.task.Key(), a.task.StartOffset, alternative))
+		if !errors.Is(err, errForeign) {
+			return facts, err
+		}
+	}
+	return Facts{}, fmt.Errorf("no object of ours at any key: %w", ErrNotFound)
+}
