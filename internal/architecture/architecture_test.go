@@ -46,6 +46,8 @@ var allowances = []allowance{
 	{"internal/dynamoledger", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/dynamodb", awsSDK + "/feature/dynamodb", awsSDK + "/aws", smithy}},
 	{"internal/lambdadispatch", []string{"internal/bifrost"}, []string{awsSDK + "/service/lambda", awsSDK + "/aws", smithy}},
 	{"internal/archive", []string{"baldr", "internal/bifrost"}, nil},
+	{"internal/inprocess", []string{"internal/bifrost"}, nil},
+	{"internal/replay", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
 	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch"}, []string{awsSDK, "github.com/twmb/franz-go"}},

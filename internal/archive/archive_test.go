@@ -284,6 +284,28 @@ func TestStoppingEarlyLeavesNothingRunning(t *testing.T) {
 	}
 }
 
+// A reader that was told to stop must not look like one that has read all.
+func TestACanceledReadIsAnError(t *testing.T) {
+	t.Parallel()
+	b := newBucket("orders", 0)
+	b.fill(40, rand.New(rand.NewPCG(9, 9)))
+	for after := range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		var last error
+		for _, err := range b.reader().Records(ctx, archive.Query{Partition: b.partition}) {
+			if last = err; n == after {
+				cancel()
+			}
+			n++
+		}
+		if !errors.Is(last, context.Canceled) && n < len(b.records) {
+			t.Errorf("canceled after %d records: %v after %d of %d", after, last, n, len(b.records))
+		}
+		cancel()
+	}
+}
+
 func TestFindCostsTwoReads(t *testing.T) {
 	t.Parallel()
 	b := newBucket("orders", 2)

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
@@ -97,7 +99,11 @@ func alternatives(all []bifrost.Progress, name string) string {
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
 	const most = 5
-	return fmt.Sprintf("; it has %d, such as %q (bifrost topics lists them)", len(names), names[:min(most, len(names))])
+	some := make([]string, 0, most)
+	for _, n := range names[:min(most, len(names))] {
+		some = append(some, strconv.Quote(n))
+	}
+	return fmt.Sprintf("; it has %d, such as %s (bifrost topics lists them)", len(names), strings.Join(some, ", "))
 }
 
 // distance is how many single changes turn one name into the other (Levenshtein).

@@ -73,7 +73,7 @@ func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, result cha
 	case row.State != bifrost.StateArchived:
 		o.skipped = true
 		result <- o
-	case row.Facts.Records == 0 || !q.Times.all() && !overlap(row, q.Times):
+	case row.Facts.Records == 0 || !q.Times.Overlaps(row):
 		return false
 	default:
 		go func() {
@@ -82,11 +82,6 @@ func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, result cha
 		}()
 	}
 	return true
-}
-
-// overlap reports whether the row has a record in the times.
-func overlap(row bifrost.Row, times Times) bool {
-	return row.Facts.LastTimestamp >= times.Since && (times.Until == 0 || row.Facts.FirstTimestamp < times.Until)
 }
 
 func (r *Reader) openFile(ctx context.Context, q Query, o *opened) error {

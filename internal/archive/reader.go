@@ -43,6 +43,12 @@ func (t Times) contains(timestamp int64) bool {
 	return t.all() || timestamp >= t.Since && (t.Until == 0 || timestamp < t.Until)
 }
 
+// Overlaps reports whether the row may have a record in the times. A row without
+// records does not, unless the times are all.
+func (t Times) Overlaps(row bifrost.Row) bool {
+	return t.all() || row.Facts.Records > 0 && row.Facts.LastTimestamp >= t.Since && (t.Until == 0 || row.Facts.FirstTimestamp < t.Until)
+}
+
 // Query says which records of one partition to read. The zero values of Offsets
 // and Times select everything.
 type Query struct {
@@ -64,9 +70,9 @@ func (q Query) offsets() bifrost.Range {
 // (baldr.Record.Clone keeps it). After an error, which comes with no record, it ends.
 func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[baldr.Record, error] {
 	return func(yield func(baldr.Record, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
+		inner, cancel := context.WithCancel(ctx)
 		defer cancel()
-		for next := range r.open(ctx, q) {
+		for next := range r.open(inner, q) {
 			if next.skipped {
 				if r.Skipped != nil {
 					r.Skipped(next.row)
@@ -79,6 +85,9 @@ func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[baldr.Record, e
 				}
 				return
 			}
+		}
+		if ctx.Err() != nil { // that the objects ended then means nothing
+			yield(baldr.Record{}, context.Cause(ctx))
 		}
 	}
 }

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// app is what all commands share: where they read and write, and the settings.
+type app struct {
+	in       io.Reader
+	out      io.Writer // data
+	talk     io.Writer // words for the person
+	now      func() time.Time
+	settings settings
+	color    string // auto, always or never
+}
+
+func newApp(in io.Reader, out, talk io.Writer) *app {
+	return &app{in: in, out: out, talk: talk, now: time.Now}
+}
+
+// say writes a line for the person.
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.talk, format+"\n", args...) }
+
+// warn writes a line that the person should not miss.
+func (a *app) warn(format string, args ...any) {
+	a.say("%s "+format, append([]any{a.paint(a.talk, styleWarn, "warning:")}, args...)...)
+}
+
+// terminal reports whether w is one, and how wide it is in characters.
+func terminal(w io.Writer) (width int, ok bool) {
+	file, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(file.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 {
+		width = 80
+	}
+	return width, true
+}
+
+// colored reports whether to write colours to w: see https://no-color.org.
+func (a *app) colored(w io.Writer) bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	_, isTerminal := terminal(w)
+	return isTerminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func (a *app) paint(w io.Writer, s style, text string) string {
+	if s == "" || !a.colored(w) {
+		return text
+	}
+	return string(s) + text + string(styleEnd)
+}
+
+// printJSON writes one value, indented for people.
+func (a *app) printJSON(v any) error {
+	out := json.NewEncoder(a.out)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+// outBytes is the buffer of standard output for commands that write much: fewer
+// system calls than a pipe's own 64 KiB would need.
+const outBytes = 256 << 10
+
+// buffered calls write with a large buffer before standard output.
+func (a *app) buffered(write func(*bufio.Writer) error) error {
+	out := bufio.NewWriterSize(a.out, outBytes)
+	err := write(out)
+	if flushErr := out.Flush(); err == nil {
+		err = flushErr
+	}
+	return err
+}

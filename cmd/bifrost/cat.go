@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+func newCat(a *app) *cobra.Command {
+	k := &cat{app: a}
+	c := &cobra.Command{
+		Use:     "cat TOPIC [PARTITION ...] | cat FILE ...",
+		GroupID: groupRead,
+		Short:   "Print records of the archive, or of files",
+		Long: `Cat prints records in the order of their offsets, one partition after the other,
+or merged by time with --merge. What is lost or not archived yet is named on
+standard error. An argument that contains a / or ends in .baldr or .baldr.gz is a
+file, and - is standard input: objects of the archive, plain Baldr.gz of any
+writer, and uncompressed Baldr are told apart by themselves.
+
+` + formatHelp,
+		Example: `  bifrost cat orders --last 10
+  bifrost cat orders 0 --from 1000 --to 2000 --format json | jq .value
+  bifrost cat orders --since 2h --merge --format '%T %p/%o %k: %s\n'
+  bifrost cat orders 0-3 -0 | xargs -0 -n1 process
+  zcat old/0000000.baldr.gz | bifrost cat -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
+	}
+	flags := c.Flags()
+	k.selection.addBounds(c)
+	flags.Int64Var(&k.last, "last", 0, "only the last records of each partition")
+	flags.Int64VarP(&k.limit, "limit", "n", 0, "stop after so many records; 0 for no limit")
+	flags.BoolVar(&k.merge, "merge", false, "merge partitions by time")
+	flags.StringVarP(&k.formatName, "format", "f", "value", "how to print a record")
+	flags.BoolVarP(&k.null, "null", "0", false, "same as --format null")
+	flags.BoolVar(&k.json, "json", false, "same as --format json")
+	flags.IntVar(&k.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
+	return c
+}
+
+type cat struct {
+	*app
+	selection
+	last, limit int64
+	merge       bool
+	formatName  string
+	null, json  bool
+	workers     int
+}
+
+func (k *cat) run(ctx context.Context, args []string) error {
+	switch {
+	case k.null:
+		k.formatName = "null"
+	case k.json:
+		k.formatName = "json"
+	}
+	f, err := parseFormat(k.formatName)
+	if err != nil {
+		return err
+	}
+	if k.last < 0 || k.limit < 0 || k.workers < 1 {
+		return usagef("--last, --limit and --workers cannot be negative, and --workers not 0")
+	}
+	var records iter.Seq2[archive.Located, error]
+	if isFile(args[0]) {
+		records, err = k.files(args, f)
+	} else {
+		records, err = k.topic(ctx, args[0], args[1:], f)
+	}
+	if err != nil {
+		return err
+	}
+	return k.buffered(func(out *bufio.Writer) error { return k.copy(ctx, out, records, f) })
+}
+
+func isFile(name string) bool {
+	return name == "-" || strings.Contains(name, "/") || strings.HasSuffix(name, ".baldr") || strings.HasSuffix(name, ".baldr.gz")
+}
+
+func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[archive.Located, error], f format) error {
+	n := int64(0)
+	for record, err := range records {
+		if err != nil {
+			return err
+		}
+		if err := f.write(out, &record); err != nil {
+			return fmt.Errorf("write to standard output: %w", err)
+		}
+		if n++; n == k.limit {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// topic is the records of the selected partitions.
+func (k *cat) topic(ctx context.Context, topic string, partitions []string, f format) (iter.Seq2[archive.Located, error], error) {
+	if err := k.selection.parse(partitions, k.now()); err != nil {
+		return nil, err
+	}
+	parts, err := k.open(ctx, config.Reader)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := progress(ctx, parts.Ledger, []string{topic})
+	if err != nil {
+		return nil, err
+	}
+	selected, err := k.selection.partitions(rows)
+	if err != nil {
+		return nil, err
+	}
+	reader := reader(parts, k.workers)
+	reader.Skipped = k.tellSkipped
+	if k.merge {
+		shareMemory(reader, len(selected))
+	}
+	streams := make([]archive.Stream, len(selected))
+	for i, p := range selected {
+		query := archive.Query{Partition: p.Partition, Offsets: k.offsets(), Times: k.times, ValuesOnly: f.valuesOnly && !k.merge}
+		streams[i] = archive.Stream{Partition: p.Partition, Records: k.records(ctx, reader, query)}
+	}
+	if k.merge {
+		return archive.ByTime(streams), nil
+	}
+	return archive.OneByOne(streams), nil
+}
+
+// mergeMemory is what the reads ahead of all partitions of a merge take together.
+const mergeMemory = 64 << 20
+
+func shareMemory(reader *archive.Reader, partitions int) {
+	const most, readsAhead = archive.DefaultReadAhead, 5
+	reader.ReadAhead = min(most, max(128<<10, mergeMemory/readsAhead/int64(max(1, partitions))))
+	if partitions > 1 {
+		reader.Workers = min(reader.Workers, 2)
+	}
+}
+
+// records is the records of one partition, or the last of them.
+func (k *cat) records(ctx context.Context, reader *archive.Reader, query archive.Query) iter.Seq2[baldr.Record, error] {
+	if k.last == 0 {
+		return reader.Records(ctx, query)
+	}
+	return func(yield func(baldr.Record, error) bool) {
+		last, skip, err := reader.LastOffsets(ctx, query.Partition, k.last)
+		if err != nil {
+			yield(baldr.Record{}, err)
+			return
+		}
+		query.Offsets = last
+		for record, err := range reader.Records(ctx, query) {
+			if skip > 0 && err == nil {
+				skip--
+				continue
+			}
+			if !yield(record, err) {
+				return
+			}
+		}
+	}
+}
+
+func (k *cat) tellSkipped(r bifrost.Row) {
+	if r.State == bifrost.StateLost {
+		k.warn("%s: offsets %s are a recorded gap: %s", r.Partition, r.Range, r.GapReason)
+		return
+	}
+	k.warn("%s: offsets %s are planned and not archived yet", r.Partition, r.Range)
+}
+
+// files is the records of files, one after the other.
+func (k *cat) files(names []string, f format) (iter.Seq2[archive.Located, error], error) {
+	if k.merge || k.last != 0 || k.from != 0 || k.to != 0 || k.since != "" || k.until != "" {
+		return nil, usagef("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
+	}
+	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.valuesOnly}
+	return func(yield func(archive.Located, error) bool) {
+		for _, name := range names {
+			if !k.file(name, options, yield) {
+				return
+			}
+		}
+	}, nil
+}
+
+func (k *cat) file(name string, options baldr.ReaderOptions, yield func(archive.Located, error) bool) bool {
+	records, partition, closeFile, err := k.openFile(name, options)
+	if err != nil {
+		yield(archive.Located{}, err)
+		return false
+	}
+	defer closeFile()
+	for record, err := range records {
+		if !yield(archive.Located{Partition: partition, Record: record}, err) || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *cat) openFile(name string, options baldr.ReaderOptions) (iter.Seq2[baldr.Record, error], bifrost.Partition, func() error, error) {
+	nothing := func() error { return nil }
+	if name == "-" {
+		return archive.StreamRecords(k.in, options), bifrost.Partition{}, nothing, nil
+	}
+	file, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, bifrost.Partition{}, nothing, fmt.Errorf("%w (a topic's name has no / and does not end in .baldr.gz)", err)
+	}
+	if err != nil {
+		return nil, bifrost.Partition{}, nothing, err
+	}
+	records, summary, err := archive.FileRecords(file, options)
+	if err != nil {
+		return nil, bifrost.Partition{}, nothing, errors.Join(err, file.Close())
+	}
+	partition := bifrost.Partition{}
+	if summary != nil {
+		partition = bifrost.Partition{Name: summary.Topic, Number: summary.Partition}
+	}
+	return records, partition, file.Close, nil
+}

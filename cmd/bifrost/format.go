@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+)
+
+// A format writes one record to standard output.
+type format struct {
+	write      func(out *bufio.Writer, r *archive.Located) error
+	valuesOnly bool // needs nothing but values
+}
+
+// formats are the named ones; anything with a % in it is a pattern.
+var formats = map[string]format{
+	"value": {ended('\n'), true},
+	"null":  {ended(0), true},
+	"raw":   {writeRaw, true},
+	"baldr": {writeFrame, true},
+	"json":  {writeJSON, false},
+}
+
+const formatHelp = `Formats:
+  value   the value and a newline (default)
+  null    the value and a zero byte, for xargs -0; also -0
+  raw     the values with nothing between them
+  baldr   plain Baldr: each value behind its length in 8 bytes, big-endian
+  json    one JSON object a line: topic, partition, offset, timestamp, key,
+          headers, value; bytes that are not UTF-8 as {"base64": "..."}
+  a text with % in it, as kcat has: %s value, %k key, %t topic, %p partition,
+          %o offset, %T timestamp in milliseconds, %h headers, %S and %K size of
+          value and key (-1 for null), %R size of the value in 4 bytes,
+          big-endian, %% a percent sign; \n \r \t \0 \\ \xHH`
+
+func parseFormat(name string) (format, error) {
+	if f, ok := formats[name]; ok {
+		return f, nil
+	}
+	if !strings.Contains(name, "%") {
+		return format{}, usagef("--format %q: want value, null, raw, baldr, json, or a pattern with %%s, %%k ... in it", name)
+	}
+	return parsePattern(name)
+}
+
+func ended(with byte) func(*bufio.Writer, *archive.Located) error {
+	return func(out *bufio.Writer, r *archive.Located) error {
+		if _, err := out.Write(r.Value); err != nil {
+			return err
+		}
+		return out.WriteByte(with)
+	}
+}
+
+func writeRaw(out *bufio.Writer, r *archive.Located) error {
+	_, err := out.Write(r.Value)
+	return err
+}
+
+func writeFrame(out *bufio.Writer, r *archive.Located) error {
+	if _, err := out.Write(binary.BigEndian.AppendUint64(out.AvailableBuffer(), uint64(len(r.Value)))); err != nil {
+		return err
+	}
+	return writeRaw(out, r)
+}
+
+// jsonRecord is a record as JSON. Its names are a promise; docs/cli.md has them.
+type jsonRecord struct {
+	Topic         string       `json:"topic"`
+	Partition     int32        `json:"partition"`
+	Offset        int64        `json:"offset"`
+	Timestamp     *string      `json:"timestamp"`
+	TimestampMS   int64        `json:"timestamp_ms"`
+	TimestampType string       `json:"timestamp_type"`
+	Key           any          `json:"key"`
+	Headers       []jsonHeader `json:"headers"`
+	Value         any          `json:"value"`
+}
+
+type jsonHeader struct {
+	Key   any `json:"key"`
+	Value any `json:"value"`
+}
+
+// jsonBase64 is bytes that are not UTF-8.
+type jsonBase64 struct {
+	Base64 []byte `json:"base64"`
+}
+
+// jsonBytes is null, a string, or base64.
+func jsonBytes(b []byte) any {
+	switch {
+	case b == nil:
+		return nil
+	case utf8.Valid(b):
+		return string(b)
+	}
+	return jsonBase64{b}
+}
+
+func newJSONRecord(r *archive.Located) jsonRecord {
+	record := jsonRecord{
+		Topic: r.Partition.Topic(), Partition: r.Partition.Number, Offset: r.Offset,
+		Timestamp: timestamp(millis(r.Timestamp)), TimestampMS: r.Timestamp, TimestampType: r.TimestampType.String(),
+		Key: jsonBytes(r.Key), Headers: make([]jsonHeader, len(r.Headers)), Value: jsonBytes(r.Value),
+	}
+	for i, h := range r.Headers {
+		record.Headers[i] = jsonHeader{jsonBytes(nonNil(h.Key)), jsonBytes(h.Value)}
+	}
+	return record
+}
+
+// nonNil is for the key of a header, which is never null.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+func writeJSON(out *bufio.Writer, r *archive.Located) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(newJSONRecord(r))
+}
+
+// A piece of a pattern appends its part of a record.
+type piece func(to []byte, r *archive.Located) []byte
+
+func parsePattern(pattern string) (format, error) {
+	var pieces []piece
+	for rest := pattern; rest != ""; {
+		p, n, err := parsePiece(rest)
+		if err != nil {
+			return format{}, usagef("--format %q: %v", pattern, err)
+		}
+		pieces = append(pieces, p)
+		rest = rest[n:]
+	}
+	write := func(out *bufio.Writer, r *archive.Located) error {
+		line := out.AvailableBuffer()
+		for _, p := range pieces {
+			line = p(line, r)
+		}
+		_, err := out.Write(line)
+		return err
+	}
+	return format{write: write}, nil
+}
+
+// parsePiece reads one conversion, one escape or a stretch of text, and says how
+// many bytes of the pattern it took.
+func parsePiece(pattern string) (piece, int, error) {
+	switch {
+	case pattern[0] == '%' && len(pattern) > 1:
+		if p, ok := conversions[pattern[1]]; ok {
+			return p, 2, nil
+		}
+		return nil, 0, fmt.Errorf("%%%c is not one of %%s %%k %%t %%p %%o %%T %%h %%S %%K %%R %%%%", pattern[1])
+	case pattern[0] == '\\' && len(pattern) > 1:
+		b, n, err := parseEscape(pattern)
+		return text(string([]byte{b})), n, err
+	case pattern[0] == '%', pattern[0] == '\\':
+		return nil, 0, fmt.Errorf("ends in a single %c", pattern[0])
+	}
+	n := strings.IndexAny(pattern, `%\`)
+	if n < 0 {
+		n = len(pattern)
+	}
+	return text(pattern[:n]), n, nil
+}
+
+func parseEscape(pattern string) (b byte, n int, err error) {
+	if simple := strings.IndexByte(`nrt0\`, pattern[1]); simple >= 0 {
+		return "\n\r\t\x00\\"[simple], 2, nil
+	}
+	if pattern[1] == 'x' && len(pattern) >= 4 {
+		value, err := strconv.ParseUint(pattern[2:4], 16, 8)
+		if err == nil {
+			return byte(value), 4, nil
+		}
+	}
+	return 0, 0, fmt.Errorf(`\%c is not one of \n \r \t \0 \\ \xHH`, pattern[1])
+}
+
+func text(s string) piece {
+	return func(to []byte, _ *archive.Located) []byte { return append(to, s...) }
+}
+
+var conversions = map[byte]piece{
+	's': func(to []byte, r *archive.Located) []byte { return append(to, r.Value...) },
+	'k': func(to []byte, r *archive.Located) []byte { return append(to, r.Key...) },
+	't': func(to []byte, r *archive.Located) []byte { return append(to, r.Partition.Topic()...) },
+	'p': func(to []byte, r *archive.Located) []byte {
+		return strconv.AppendInt(to, int64(r.Partition.Number), 10)
+	},
+	'o': func(to []byte, r *archive.Located) []byte { return strconv.AppendInt(to, r.Offset, 10) },
+	'T': func(to []byte, r *archive.Located) []byte { return strconv.AppendInt(to, r.Timestamp, 10) },
+	'S': func(to []byte, r *archive.Located) []byte { return appendSize(to, r.Value) },
+	'K': func(to []byte, r *archive.Located) []byte { return appendSize(to, r.Key) },
+	'R': func(to []byte, r *archive.Located) []byte {
+		return binary.BigEndian.AppendUint32(to, uint32(len(r.Value)))
+	},
+	'h': appendHeaders,
+	'%': text("%"),
+}
+
+func appendSize(to, b []byte) []byte {
+	if b == nil {
+		return append(to, "-1"...)
+	}
+	return strconv.AppendInt(to, int64(len(b)), 10)
+}
+
+// appendHeaders writes key=value,key=value; NULL for a null value, as kcat does.
+func appendHeaders(to []byte, r *archive.Located) []byte {
+	for i, h := range r.Headers {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = append(append(to, h.Key...), '=')
+		if h.Value == nil {
+			to = append(to, "NULL"...)
+		}
+		to = append(to, h.Value...)
+	}
+	return to
+}
+
+// parseTime reads a moment: RFC 3339, a date, milliseconds since the Unix epoch,
+// or how long ago, such as 90m or 7d.
+func parseTime(text string, now time.Time) (ms int64, err error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z", "2006-01-02T15:04", "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UnixMilli(), nil
+		}
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
+		return n, nil
+	}
+	if days, isDays := strings.CutSuffix(text, "d"); isDays {
+		if n, err := strconv.ParseInt(days, 10, 32); err == nil && n >= 0 {
+			return now.Add(-time.Duration(n) * 24 * time.Hour).UnixMilli(), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d).UnixMilli(), nil
+	}
+	return 0, fmt.Errorf("%q is no time: want 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, or how long ago (90m, 7d)", text)
+}

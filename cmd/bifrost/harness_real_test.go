@@ -1,0 +1,130 @@
+//go:build real
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
+	"github.com/bifrost-archive/bifrost/internal/localstack"
+)
+
+// TestMain lets this test binary stand in for the bifrost binary: testscript puts
+// it on the path under that name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"bifrost": func() { os.Exit(run(os.Args[1:])) }})
+}
+
+// A sandbox is an archive of one test: a bucket, tables and topics of its own on
+// the real parts that all tests share.
+type sandbox struct {
+	brokers string
+	topics  string // what the names of its topics begin with
+	env     []string
+}
+
+func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoint) (*sandbox, error) {
+	name := "cli-" + strings.ToLower(rand.Text()[:12])
+	client := s3.NewFromConfig(store.Config())
+	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(name)}); err != nil {
+		return nil, err
+	}
+	tables := dynamoledger.Tables{Progress: name + "-progress", Objects: name + "-objects"}
+	if err := dynamoledger.CreateTables(ctx, db.Config(), tables); err != nil {
+		return nil, err
+	}
+	env := []string{
+		"BIFROST_BROKERS=" + brokers, "BIFROST_GROUP=test", "BIFROST_BUCKET=" + name,
+		"BIFROST_PROGRESS_TABLE=" + tables.Progress, "BIFROST_OBJECTS_TABLE=" + tables.Objects, "BIFROST_INCLUDE_TOPICS=" + name + "*",
+	}
+	env = append(env, store.Env()...)
+	// The two services have addresses of their own here.
+	env = append(env, "AWS_ENDPOINT_URL_DYNAMODB="+db.URL)
+	return &sandbox{brokers: brokers, topics: name, env: env}, nil
+}
+
+func sandboxOf(t testing.TB) *sandbox {
+	t.Helper()
+	s, err := newSandbox(t.Context(), localstack.Kafka(t), localstack.DynamoDB(t), localstack.S3(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *sandbox) client(options ...kgo.Opt) (*kgo.Client, error) {
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.brokers)}, options...)...)
+}
+
+// topic makes a topic, with settings such as "retention.ms=-1".
+func (s *sandbox) topic(ctx context.Context, name string, partitions int32, settings ...string) error {
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	configs := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
+	for _, setting := range settings {
+		key, value, _ := strings.Cut(setting, "=")
+		configs[key] = &value
+	}
+	response, err := kadm.NewClient(client).CreateTopic(ctx, partitions, 1, configs, name)
+	if err == nil {
+		err = response.Err
+	}
+	return err
+}
+
+// produce writes records, waits until they are in the log, and fills in their offsets.
+func (s *sandbox) produce(ctx context.Context, records ...*kgo.Record) error {
+	client, err := s.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.ProduceSync(ctx, records...).FirstErr()
+}
+
+// bifrost runs the binary and returns what it printed.
+func (s *sandbox) bifrost(t testing.TB, args ...string) string {
+	t.Helper()
+	command := s.command(t.Context(), args...)
+	var out, talk bytes.Buffer
+	command.Stdout, command.Stderr = &out, &talk
+	if err := command.Run(); err != nil {
+		t.Fatalf("bifrost %s: %v\n%s%s", strings.Join(args, " "), err, talk.String(), out.String())
+	}
+	return out.String()
+}
+
+func (s *sandbox) command(ctx context.Context, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, "bifrost", args...)
+	command.Env = append(os.Environ(), s.env...)
+	return command
+}
+
+// numbered makes records "NAME-PARTITION-N" with keys, headers and rising times.
+func numbered(topic string, partition int32, from, to int) []*kgo.Record {
+	var records []*kgo.Record
+	for n := from; n < to; n++ {
+		records = append(records, &kgo.Record{
+			Topic: topic, Partition: partition, Timestamp: millis(int64(1_700_000_000_000 + n*1000 + int(partition))),
+			Key: fmt.Appendf(nil, "k%d", n), Value: fmt.Appendf(nil, "value-%d-%d", partition, n),
+			Headers: []kgo.RecordHeader{{Key: "n", Value: fmt.Append(nil, n)}},
+		})
+	}
+	return records
+}

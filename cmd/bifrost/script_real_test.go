@@ -1,0 +1,64 @@
+//go:build real
+
+package main
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bifrost-archive/bifrost/internal/localstack"
+)
+
+// TestScripts runs the scripts in testdata/script through the binary, against
+// Apache Kafka, DynamoDB Local and versitygw. $T begins the names of a script's
+// topics. Beside testscript's own commands there are:
+//
+//	topic NAME PARTITIONS [SETTING=VALUE ...]   make a topic
+//	produce NAME PARTITION FROM TO              records value-PARTITION-N with keys kN and rising times
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	brokers, db, store := localstack.Kafka(t), localstack.DynamoDB(t), localstack.S3(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			s, err := newSandbox(context.Background(), brokers, db, store)
+			if err != nil {
+				return err
+			}
+			env.Values[sandboxKey{}] = s
+			env.Vars = append(env.Vars, s.env...)
+			env.Setenv("T", s.topics)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // or every command of a race build waits a second
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"topic":   scriptTopic,
+			"produce": scriptProduce,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+type sandboxKey struct{}
+
+func scriptTopic(ts *testscript.TestScript, _ bool, args []string) {
+	partitions, err := strconv.ParseInt(args[1], 10, 32)
+	ts.Check(err)
+	ts.Check(ts.Value(sandboxKey{}).(*sandbox).topic(context.Background(), args[0], int32(partitions), args[2:]...))
+}
+
+func scriptProduce(ts *testscript.TestScript, _ bool, args []string) {
+	var numbers [3]int
+	for i, text := range args[1:] {
+		n, err := strconv.Atoi(text)
+		ts.Check(err)
+		numbers[i] = n
+	}
+	s := ts.Value(sandboxKey{}).(*sandbox)
+	ts.Check(s.produce(context.Background(), numbered(args[0], int32(numbers[0]), numbers[1], numbers[2])...))
+	ts.Logf("produced to %s", strings.Join(args, " "))
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/spf13/pflag"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+// settings say where the archive is. A flag wins over the environment variable
+// that it stands for; the variables are those of the deployed functions and of
+// .local/env.
+type settings struct {
+	flags   *pflag.FlagSet
+	profile string
+	region  string
+	values  map[string]string // by variable, over the environment
+}
+
+// environment is every flag that stands for a variable of the functions.
+var environment = []struct{ flag, variable, usage string }{
+	{"brokers", "BIFROST_BROKERS", "Kafka brokers, host:port with commas between"},
+	{"bucket", "BIFROST_BUCKET", "bucket of the archive"},
+	{"group", "BIFROST_GROUP", "first element of every key in the bucket"},
+	{"progress-table", "BIFROST_PROGRESS_TABLE", "DynamoDB table with a row a partition"},
+	{"objects-table", "BIFROST_OBJECTS_TABLE", "DynamoDB table with a row a range"},
+	{"endpoint-url", "AWS_ENDPOINT_URL", "another address of AWS, such as a local one"},
+}
+
+func (a *app) addSettings(flags *pflag.FlagSet) {
+	a.settings = settings{flags: flags, values: map[string]string{}}
+	for _, e := range environment {
+		flags.String(e.flag, "", e.usage+" ($"+e.variable+")")
+	}
+	flags.StringVar(&a.settings.profile, "profile", "", "AWS profile, as in the AWS CLI ($AWS_PROFILE)")
+	flags.StringVar(&a.settings.region, "region", "", "AWS region, as in the AWS CLI ($AWS_REGION)")
+	flags.StringVar(&a.color, "color", "auto", "auto, always or never ($NO_COLOR)")
+}
+
+// lookup reads a variable: what a command has set, the flag that stands for it,
+// or the environment. It has the form of os.LookupEnv.
+func (s *settings) lookup(variable string) (string, bool) {
+	if value, ok := s.values[variable]; ok {
+		return value, true
+	}
+	for _, e := range environment {
+		if e.variable == variable && s.flags.Changed(e.flag) {
+			value, err := s.flags.GetString(e.flag)
+			return value, err == nil
+		}
+	}
+	return os.LookupEnv(variable)
+}
+
+// load checks all settings that the role needs.
+func (a *app) load(role config.Role) (config.Config, error) {
+	c, err := config.Load(role, a.settings.lookup)
+	if err != nil {
+		return c, usagef("%w\nflags of the same names do too (bifrost help); on this machine, make up writes .local/env to source", err)
+	}
+	return c, nil
+}
+
+// aws is where the AWS SDK takes its settings from, with the flags over them.
+func (s *settings) aws() []func(*awsconfig.LoadOptions) error {
+	var options []func(*awsconfig.LoadOptions) error
+	if s.profile != "" {
+		options = append(options, awsconfig.WithSharedConfigProfile(s.profile))
+	}
+	if s.region != "" {
+		options = append(options, awsconfig.WithRegion(s.region))
+	}
+	// The variable is the SDK's own: it knows others that go over it.
+	if url, err := s.flags.GetString("endpoint-url"); err == nil && url != "" {
+		options = append(options, awsconfig.WithBaseEndpoint(url))
+	}
+	return options
+}
+
+// open makes the parts that a command works with. The first use of each connects,
+// so that a command which reads tables needs no Kafka.
+func (a *app) open(ctx context.Context, role config.Role) (*wiring.Parts, error) {
+	c, err := a.load(role)
+	if err != nil {
+		return nil, err
+	}
+	return wiring.Open(ctx, c, a.settings.aws()...)
+}
+
+// reader reads the archive on the given number of cores.
+func reader(parts *wiring.Parts, workers int) *archive.Reader {
+	return &archive.Reader{Catalogue: parts.Ledger, Objects: parts.Store, Workers: workers}
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+func newTopics(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "topics [TOPIC ...]",
+		GroupID: groupLook,
+		Short:   "List the topics in the archive",
+		Long: `Topics lists what the archive holds of each topic: records, sizes, the times they
+span, and offsets in gaps. A topic that was deleted and made again is listed once
+for each life: the first under its name, later ones as name@ID. Either name is
+what the other commands take.`,
+		Example: "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].topic'",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, topics []string) error {
+			return a.topics(c.Context(), topics, asJSON)
+		},
+	}
+	addJSON(c, &asJSON)
+	return c
+}
+
+// topicSummary is what topics says of one incarnation.
+type topicSummary struct {
+	Topic          string  `json:"topic"`
+	TopicID        string  `json:"topic_id"`
+	ClusterID      string  `json:"cluster_id"`
+	Partitions     int     `json:"partitions"`
+	Records        int64   `json:"records"`
+	RawBytes       int64   `json:"raw_bytes"`
+	StoredBytes    int64   `json:"stored_bytes"`
+	MissingOffsets int64   `json:"missing_offsets"`
+	LostOffsets    int64   `json:"lost_offsets"`
+	Lag            int64   `json:"lag"`
+	FirstRecordAt  *string `json:"first_record_at"`
+	LastRecordAt   *string `json:"last_record_at"`
+	Status         string  `json:"status"`
+
+	first, last time.Time
+}
+
+func (a *app) topics(ctx context.Context, names []string, asJSON bool) error {
+	parts, err := a.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	rows, err := progress(ctx, parts.Ledger, names)
+	if err != nil {
+		return err
+	}
+	all := []topicSummary{}
+	for _, topic := range byTopic(rows) {
+		sum := sumOf(topic)
+		first, err := firstRecord(ctx, parts.Ledger, topic)
+		if err != nil {
+			return err
+		}
+		all = append(all, topicSummary{
+			Topic: sum.Name, TopicID: topic[0].TopicID.String(), ClusterID: topic[0].ClusterID, Partitions: len(topic),
+			Records: sum.Records, RawBytes: sum.RawBytes, StoredBytes: sum.StoredBytes, MissingOffsets: sum.Missing, LostOffsets: sum.Lost,
+			Lag: sum.Lag(), FirstRecordAt: timestamp(first), LastRecordAt: timestamp(sum.LastRecordAt), Status: string(sum.Status),
+			first: first, last: sum.LastRecordAt,
+		})
+	}
+	if asJSON {
+		return a.printJSON(map[string]any{"topics": all})
+	}
+	t := &table{columns: []column{
+		{title: "topic", shrink: true}, {title: "parts", right: true}, {title: "records", right: true}, {title: "raw", right: true},
+		{title: "stored", right: true}, {title: "ratio", right: true}, {title: "first record"}, {title: "last record"}, {title: "lost", right: true}, {title: "id"},
+	}}
+	for _, s := range all {
+		t.add(plain(s.Topic), plain(fmt.Sprint(s.Partitions)), plain(count(s.Records)), plain(size(s.RawBytes)), plain(size(s.StoredBytes)),
+			plain(ratio(s.RawBytes, s.StoredBytes)), plain(moment(s.first)), plain(moment(s.last)), lostCell(s.LostOffsets), plain(s.TopicID))
+	}
+	return a.print(t)
+}
+
+func ratio(raw, stored int64) string {
+	if stored == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", float64(raw)/float64(stored))
+}
+
+// firstRecord is the least timestamp in the first ranges with records.
+func firstRecord(ctx context.Context, catalogue archive.Catalogue, partitions []bifrost.Progress) (time.Time, error) {
+	var first time.Time
+	for _, p := range partitions {
+		for row, err := range archive.Rows(ctx, catalogue, p.Partition, archive.Everything) {
+			if err != nil {
+				return first, err
+			}
+			if row.State == bifrost.StateArchived && row.Facts.FirstTimestamp >= 0 {
+				if at := millis(row.Facts.FirstTimestamp); first.IsZero() || at.Before(first) {
+					first = at
+				}
+				break
+			}
+		}
+	}
+	return first, nil
+}
+
+// progress reads the rows of the named topics, or of all, in order.
+func progress(ctx context.Context, catalogue archive.Catalogue, names []string) ([]bifrost.Progress, error) {
+	all, err := catalogue.ListProgress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		archive.SortProgress(all)
+		return all, nil
+	}
+	var selected []bifrost.Progress
+	for _, name := range names {
+		rows, err := archive.Topic(all, name)
+		if err != nil {
+			return nil, err
+		}
+		selected = append(selected, rows...)
+	}
+	return selected, nil
+}

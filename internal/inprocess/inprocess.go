@@ -1,0 +1,93 @@
+// Package inprocess runs archive workers in the process that plans, in the place
+// of Lambda: for a container, a laptop, or a flush by hand. Tables, bucket and
+// rules are the same, so such a process may run beside a deployed stack, and both
+// may take over each other's ranges.
+package inprocess
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Outcome is what became of one task and the ranges its worker went on with.
+type Outcome struct {
+	Task    bifrost.Task
+	Results []bifrost.RangeResult
+	Err     error
+}
+
+// Options say how a Dispatcher works.
+type Options struct {
+	Worker *bifrost.Worker
+	Slots  int           // workers at once, at least 1
+	Turn   time.Duration // how long a worker may go on with waiting ranges; less than its lease
+	Done   func(Outcome) // called by workers when they end, one at a time
+}
+
+// Dispatcher implements bifrost.Dispatcher with goroutines of this process. As
+// many workers as slots run at once; what is dispatched beyond that waits.
+type Dispatcher struct {
+	options Options
+	worker  bifrost.Worker
+	ctx     context.Context // of the workers: tasks outlive the tick that dispatches them
+	slots   chan struct{}
+	workers sync.WaitGroup
+	ends    sync.Mutex
+
+	stopOnce sync.Once
+	stopping chan struct{}
+}
+
+// New returns a Dispatcher whose workers run as long as ctx.
+func New(ctx context.Context, options Options) *Dispatcher {
+	d := &Dispatcher{
+		options: options, worker: *options.Worker, ctx: ctx,
+		slots: make(chan struct{}, max(1, options.Slots)), stopping: make(chan struct{}),
+	}
+	d.worker.Ledger = lastRange{d.worker.Ledger, d.stopping}
+	return d
+}
+
+// Dispatch implements bifrost.Dispatcher. It never waits.
+func (d *Dispatcher) Dispatch(_ context.Context, task bifrost.Task) error {
+	d.workers.Go(func() {
+		select {
+		case d.slots <- struct{}{}:
+			defer func() { <-d.slots }()
+		case <-d.stopping: // the lease runs out, and somebody else takes the range
+			return
+		case <-d.ctx.Done():
+			return
+		}
+		results, err := d.worker.Work(d.ctx, task, d.worker.Now().Add(d.options.Turn))
+		d.ends.Lock()
+		defer d.ends.Unlock()
+		d.options.Done(Outcome{task, results, err})
+	})
+	return nil
+}
+
+// Stop lets each worker end the range it is at, and nothing new begins.
+func (d *Dispatcher) Stop() { d.stopOnce.Do(func() { close(d.stopping) }) }
+
+// Wait returns when no worker is left.
+func (d *Dispatcher) Wait() { d.workers.Wait() }
+
+// lastRange is a ledger in which nothing waits any more once a stop is asked for.
+type lastRange struct {
+	bifrost.WorkLedger
+	stopping <-chan struct{}
+}
+
+// SomePlanned implements bifrost.Waiting.
+func (l lastRange) SomePlanned(ctx context.Context, now time.Time, limit int) ([]bifrost.Row, error) {
+	select {
+	case <-l.stopping:
+		return nil, nil
+	default:
+		return l.WorkLedger.SomePlanned(ctx, now, limit)
+	}
+}
