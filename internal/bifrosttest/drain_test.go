@@ -1,0 +1,85 @@
+package bifrosttest
+
+import (
+	"slices"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// quiet says what is still to be done, "" when nothing is: every live partition
+// is archived up to its last stable offset, everything of a deleted topic is
+// accounted for, and no range is planned.
+func (w *world) quiet() string {
+	if len(w.lambda.Waiting()) > 0 {
+		return "tasks wait in the queue"
+	}
+	progress, _ := w.ledger.ListProgress(nil)
+	rows := map[partitionOf]bifrost.Progress{}
+	for _, p := range progress {
+		rows[partitionOf{p.TopicID, p.Number}] = p
+	}
+	for _, t := range w.kafka.Ever() {
+		for n, log := range t.Logs {
+			p, ok := rows[partitionOf{t.ID, int32(n)}]
+			if why := behind(t, log, p, ok); why != "" {
+				return t.Name + " " + t.ID.String() + ": " + why
+			}
+		}
+	}
+	return ""
+}
+
+// behind says what a partition lacks.
+func behind(t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
+	switch {
+	case p.Status == bifrost.StatusDiverged && log.cut >= 0:
+		return "" // a person decides
+	case t.hidden:
+		return ""
+	case t.Deleted && !ok:
+		return "" // deleted before it was ever seen, or with its tables
+	case t.Deleted && (p.Status != bifrost.StatusClosed || p.NextOffset != p.PlannedOffset):
+		return "deleted and not closed, status " + string(p.Status)
+	case t.Deleted:
+		return ""
+	case !ok:
+		return "no progress row"
+	case p.Status != bifrost.StatusOpen:
+		return "status " + string(p.Status)
+	case p.Suspicion != "":
+		return "suspicion " + p.Suspicion
+	case p.NextOffset != log.LastStable() || p.PlannedOffset != p.NextOffset:
+		return "lag"
+	}
+	return ""
+}
+
+// round is one minute without faults: a tick, then all workers it started, one
+// after the other.
+func (w *world) round(step func(*process)) {
+	finish := func(p *process) {
+		for slices.Contains(w.processes, p) && !p.asleep {
+			step(p)
+		}
+	}
+	finish(w.startTick())
+	for len(w.lambda.Waiting()) > 0 {
+		finish(w.startWorker(w.lambda.Take(0)))
+	}
+	w.clock.Advance(tickGap)
+}
+
+// drain is L1: without faults the schedule alone comes to rest within so many
+// ticks. It returns how many it took.
+func (w *world) drain(limit int) int {
+	step := func(p *process) { w.step(p, works) }
+	for ticks := 1; ticks <= limit; ticks++ {
+		w.round(step)
+		w.ledger.CatchUp(w.ledger.Behind())
+		if w.quiet() == "" {
+			return ticks
+		}
+	}
+	w.breaks("L1: not at rest after %d ticks: %s", limit, w.quiet())
+	return limit
+}

@@ -1,0 +1,226 @@
+package bifrosttest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// scenario is a small world in which every fault is tried at every step.
+type scenario struct {
+	name   string
+	setup  func(*setup)              // nil for smallRanges
+	begin  func(*world)              // before the first tick
+	during func(w *world, round int) // at the start of each round, from 1
+	event  func(*world)              // happens once, at a step of its own
+}
+
+// manner is how a fault meets the rest of the world.
+type manner int
+
+const (
+	alone     manner = iota
+	doubled          // the same event runs a second time, to its end, before the call is made
+	overtaken        // the process stands still for one round, then makes the call
+	zombie           // the process stands still until the world is at rest, then makes the call
+	event            // the scenario's event happens before the call
+)
+
+func (m manner) String() string {
+	return [...]string{"alone", "doubled", "overtaken", "zombie", "event"}[m]
+}
+
+// fault is what happens at one step of an execution.
+type fault struct {
+	step    int
+	manner  manner
+	outcome outcome
+}
+
+func (f fault) String() string { return fmt.Sprintf("%d:%d:%d", f.step, f.manner, f.outcome) }
+
+// execution runs one scenario with its faults.
+type execution struct {
+	*world
+	scenario scenario
+	faults   []fault // in order of step
+	sleepers []sleeper
+	calls    []call // made without a fault: the steps that others enumerate
+}
+
+type sleeper struct {
+	process *process
+	fault   fault
+}
+
+const (
+	maxRounds = 40 // without faults, for the world to be at rest
+	quietFor  = 2
+)
+
+func (s scenario) world() *world {
+	conf := smallRanges()
+	if s.setup != nil {
+		s.setup(&conf)
+	}
+	return newWorld(conf)
+}
+
+// execute runs a scenario with faults to its end and judges it.
+func (s scenario) execute(recording bool, faults ...fault) *execution {
+	e := &execution{world: s.world(), scenario: s, faults: faults}
+	e.recording = recording
+	s.begin(e.world)
+	defer e.close()
+	for round := 1; ; round++ {
+		if s.during != nil {
+			s.during(e.world, round)
+		}
+		e.round(e.advanceBy)
+		e.ledger.CatchUp(e.ledger.Behind())
+		resting := e.quiet() == ""
+		switch {
+		case e.wake(round, resting):
+		case resting && round > quietFor && len(e.faults) == 0:
+			e.judge()
+			return e
+		case resting && round > quietFor:
+			e.faults = nil // beyond the last step
+		case round > maxRounds:
+			e.breaks("L1: not at rest after %d ticks: %s", round, e.quiet())
+			e.judge()
+			return e
+		}
+	}
+}
+
+// advanceBy makes the next call of a process, with the fault of this step.
+func (e *execution) advanceBy(p *process) {
+	e.calls = append(e.calls, p.at)
+	if len(e.faults) == 0 || e.faults[0].step != e.steps {
+		e.step(p, works)
+		return
+	}
+	f := e.faults[0]
+	e.faults = e.faults[1:]
+	e.note("-- step %d, %s before %s: %v, %v", e.steps, p.name, p.at.name, f.manner, f.outcome)
+	switch f.manner {
+	case doubled:
+		e.double(p)
+	case overtaken, zombie:
+		p.asleep = true
+		e.sleepers = append(e.sleepers, sleeper{p, f})
+		return
+	case event:
+		e.scenario.event(e.world)
+	}
+	e.step(p, f.outcome)
+}
+
+// ticks is how many ticks there have been.
+func (e *execution) ticks() int64 { return int64(e.clock.Now().Sub(noon) / tickGap) }
+
+// double runs the event of a process once more, to its end.
+func (e *execution) double(p *process) {
+	if p.task != nil {
+		e.finish(e.startWorker(*p.task))
+		return
+	}
+	e.finish(e.startTick())
+}
+
+// wake lets those go on whose time has come, and reports whether there were any.
+func (e *execution) wake(round int, resting bool) (any bool) {
+	var still []sleeper
+	for _, s := range e.sleepers {
+		if s.fault.manner == zombie && !resting && round < maxRounds {
+			still = append(still, s)
+			continue
+		}
+		any = true
+		e.note("-- %s goes on", s.process.name)
+		s.process.asleep = false
+		e.step(s.process, s.fault.outcome)
+		e.finish(s.process)
+	}
+	e.sleepers = still
+	return any
+}
+
+// name is how a person asks for this execution again.
+func (s scenario) named(faults []fault) string {
+	words := []string{s.name}
+	for _, f := range faults {
+		words = append(words, f.String())
+	}
+	return strings.Join(words, ",")
+}
+
+// ---- the scenarios
+
+var scenarios = []scenario{
+	{name: "plain", begin: plainLog},
+	{name: "transactions", begin: func(w *world) {
+		log := w.kafka.CreateTopic("orders", 1).Logs[0]
+		log.Produce("a")
+		log.End(log.Begin("bad"), false)
+		log.End(log.Begin("good"), true)
+	}},
+	{name: "early end", begin: plainLog, setup: func(s *setup) { s.maxRawBytes = valueFrame }},
+	{name: "grows", begin: plainLog, during: func(w *world, round int) {
+		if round == 2 {
+			w.kafka.Topic("orders").Logs[0].Produce("g", "h", "i")
+		}
+	}},
+	{name: "first seen late", begin: func(w *world) {
+		plainLog(w)
+		w.kafka.Topic("orders").Logs[0].Retain(2)
+	}},
+	{name: "long-lived workers", begin: plainLog, setup: func(s *setup) { s.timeout = 4 * lease / 5 }},
+	{name: "retention", begin: plainLog, event: func(w *world) { onLive(w, func(l *Log) { l.Retain(l.Start() + 2) }) }},
+	{name: "compaction", begin: plainLog, event: func(w *world) {
+		onLive(w, func(l *Log) { l.Compact(func(e Entry) bool { return e.Record.Offset%2 == 0 }) })
+	}},
+	{name: "recreated", begin: plainLog, event: recreate},
+	{name: "deleted", begin: plainLog, event: func(w *world) { w.kafka.DeleteTopic("orders") }},
+	{name: "tables lost", begin: plainLog, event: loseTables},
+	{name: "progress lost", begin: plainLog, event: loseProgress},
+	{name: "progress lost after a new leader", begin: plainLog, event: loseProgress, during: func(w *world, round int) {
+		if round == 2 {
+			log := w.kafka.Topic("orders").Logs[0]
+			log.Elect()
+			log.Produce("x", "y")
+		}
+	}},
+	{name: "tables lost after early ends", begin: plainLog, event: loseTables, setup: func(s *setup) { s.maxRawBytes = valueFrame }},
+	{name: "appended", begin: plainLog, event: func(w *world) { onLive(w, func(l *Log) { l.Produce("x", "y") }) }},
+	{name: "leader changed", begin: plainLog, event: func(w *world) {
+		onLive(w, func(l *Log) { l.Elect(); l.Produce("x") })
+	}},
+	{name: "log cut", begin: plainLog, event: func(w *world) { onLive(w, func(l *Log) { l.Truncate(l.LogEnd() - 2) }) }},
+	{name: "log cut and grown back", begin: plainLog, event: func(w *world) {
+		onLive(w, func(l *Log) { l.Truncate(l.LogEnd() - 2); l.Produce("x", "y", "z") })
+	}},
+}
+
+func plainLog(w *world) {
+	w.kafka.CreateTopic("orders", 1).Logs[0].Produce("a", "b", "c", "d", "e", "f")
+}
+
+func onLive(w *world, change func(*Log)) {
+	if t := w.kafka.Topic("orders"); t != nil {
+		change(t.Logs[0])
+	}
+}
+
+func recreate(w *world) {
+	w.kafka.DeleteTopic("orders")
+	w.kafka.CreateTopic("orders", 1).Logs[0].Produce("A", "B", "C", "D")
+}
+
+func loseTables(w *world) {
+	w.ledger.Lose(func(bifrost.Progress) bool { return true }, func(bifrost.Row) bool { return true })
+}
+
+func loseProgress(w *world) { w.ledger.Lose(func(bifrost.Progress) bool { return true }, nil) }

@@ -1,0 +1,288 @@
+package bifrosttest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// long is one long random execution: everything that the seed decides.
+type long struct {
+	*world
+	*rand.Rand
+	seed       uint64
+	calm       int // one call in so many has a fault
+	thawAt     time.Time
+	backup     *Backup
+	happenings []happening
+}
+
+// happening is something that the world outside does to the archive.
+type happening struct {
+	name   string
+	weight int
+	do     func(*long)
+}
+
+func newLong(seed uint64, recording bool) *long {
+	random := rand.New(rand.NewPCG(seed, 0))
+	conf := smallRanges()
+	conf.settings.MaxInFlight = 1 + random.IntN(6)
+	conf.settings.Sizing.TargetBytes = int64(1+random.IntN(6)) * valueFrame
+	conf.maxRawBytes = int64(1+random.IntN(10)) * valueFrame
+	if random.IntN(2) == 0 {
+		conf.timeout = 4 * lease / 5
+	}
+	l := &long{world: newWorld(conf), Rand: random, seed: seed, calm: 5 + random.IntN(60)}
+	l.recording = recording
+	l.kafka.BatchOffsets = int64(1 + random.IntN(4))
+	if random.IntN(2) == 0 {
+		l.ledger.HoldIndex()
+	}
+	l.happenings = l.choose()
+	for n := range 1 + random.IntN(2) {
+		t := l.kafka.CreateTopic(fmt.Sprintf("topic-%d", n), 1+random.IntN(2))
+		for _, log := range t.Logs {
+			l.produce(log)
+		}
+	}
+	return l
+}
+
+// choose leaves some of the happenings out of this execution, so that those
+// which end a partition's life do not end every one early.
+func (l *long) choose() []happening {
+	var chosen []happening
+	for _, h := range everyHappening {
+		if h.weight >= 10 || l.IntN(3) == 0 {
+			chosen = append(chosen, h)
+		}
+	}
+	return chosen
+}
+
+var everyHappening = []happening{
+	{"records are produced", 40, func(l *long) { l.withLog(l.produce) }},
+	{"time passes", 40, func(l *long) { l.pass(time.Duration(l.IntN(30)) * time.Second) }},
+	{"much time passes", 10, func(l *long) { l.pass(time.Duration(l.IntN(900)) * time.Second) }},
+	{"the index catches up", 30, func(l *long) { l.ledger.CatchUp(1 + l.IntN(5)) }},
+	{"retention", 8, func(l *long) { l.withLog(func(log *Log) { log.Retain(log.Start() + l.Int64N(6)) }) }},
+	{"compaction", 8, func(l *long) {
+		l.withLog(func(log *Log) { log.Compact(func(Entry) bool { return l.IntN(3) == 0 }) })
+	}},
+	{"a new leader", 8, func(l *long) { l.withLog((*Log).Elect) }},
+	{"the high watermark dips", 5, func(l *long) {
+		l.briefly(func() { l.withLog(func(log *Log) { log.Dip(1 + l.Int64N(4)) }) })
+	}},
+	{"the log is cut", 1, func(l *long) { l.withLog(func(log *Log) { log.Truncate(log.LogEnd() - l.Int64N(5)) }) }},
+	{"a topic is made anew", 3, func(l *long) {
+		if t := l.anyTopic(); t != nil {
+			l.kafka.DeleteTopic(t.Name)
+			for _, log := range l.kafka.CreateTopic(t.Name, len(t.Logs)).Logs {
+				l.produce(log)
+			}
+		}
+	}},
+	{"a topic is deleted", 1, func(l *long) {
+		if t := l.anyTopic(); t != nil {
+			l.kafka.DeleteTopic(t.Name)
+		}
+	}},
+	{"a topic is hidden or shown", 2, func(l *long) {
+		if t := l.anyTopic(); t != nil {
+			l.kafka.Hide(t.Name, !t.hidden)
+		}
+	}},
+	{"the metadata freeze", 3, func(l *long) { l.briefly(func() { l.kafka.FreezeMetadata(true) }) }},
+	{"the tables are lost", 1, func(l *long) { loseTables(l.world) }},
+	{"the progress table is lost", 1, func(l *long) { loseProgress(l.world) }},
+	{"a backup is made", 3, func(l *long) {
+		b := l.ledger.Backup()
+		l.backup = &b
+	}},
+	{"a backup is restored without its progress rows", 1, func(l *long) {
+		if l.backup != nil {
+			l.ledger.Restore(*l.backup)
+			loseProgress(l.world)
+		}
+	}},
+}
+
+func (l *long) produce(log *Log) {
+	value := func() string { return string(rune('a' + l.IntN(26))) }
+	if open := log.OpenTransactions(); len(open) > 0 {
+		log.End(open[0], l.IntN(2) == 0)
+	}
+	for range l.IntN(5) {
+		switch l.IntN(6) {
+		case 0:
+			log.End(log.Begin(value(), value()), l.IntN(2) == 0)
+		case 1:
+			log.Begin(value())
+		default:
+			log.Produce(value())
+		}
+	}
+}
+
+func (l *long) anyTopic() *KafkaTopic {
+	var live []*KafkaTopic
+	for _, t := range l.kafka.Ever() {
+		if !t.Deleted {
+			live = append(live, t)
+		}
+	}
+	if len(live) == 0 {
+		return nil
+	}
+	return live[l.IntN(len(live))]
+}
+
+func (l *long) withLog(change func(*Log)) {
+	if t := l.anyTopic(); t != nil {
+		change(t.Logs[l.IntN(len(t.Logs))])
+	}
+}
+
+// pass moves the time; what was to end by then ends.
+func (l *long) pass(d time.Duration) {
+	l.clock.Advance(d)
+	if !l.clock.Now().Before(l.thawAt) {
+		l.heal()
+	}
+}
+
+// briefly lets brokers say what is not so for less than ten seconds, which is
+// what the rules assume; nor does it happen again before a tick has seen that it
+// was not so.
+func (l *long) briefly(lie func()) {
+	progress, _ := l.ledger.ListProgress(nil)
+	for _, p := range progress {
+		if p.Suspicion != "" {
+			return
+		}
+	}
+	lie()
+	l.thawAt = l.clock.Now().Add(time.Duration(1+l.IntN(9)) * time.Second)
+}
+
+// heal ends what brokers said for a moment.
+func (l *long) heal() {
+	l.kafka.FreezeMetadata(false)
+	for _, t := range l.kafka.Ever() {
+		for _, log := range t.Logs {
+			log.Dip(0)
+		}
+	}
+}
+
+// live is the part with faults.
+func (l *long) live() {
+	nextTick := l.clock.Now()
+	for range moves {
+		switch n := l.IntN(100); {
+		case n < 6:
+			l.happen()
+		case n < 8 && !l.clock.Now().Before(nextTick), n == 8 && l.IntN(4) == 0:
+			nextTick = l.clock.Now().Add(tickGap)
+			l.startTick()
+		case n < 14:
+			l.takeTask()
+		default:
+			l.move()
+		}
+	}
+}
+
+func (l *long) happen() {
+	sum := 0
+	for _, h := range l.happenings {
+		sum += h.weight
+	}
+	n := l.IntN(sum)
+	for _, h := range l.happenings {
+		if n -= h.weight; n < 0 {
+			l.note("-- %s", h.name)
+			h.do(l)
+			return
+		}
+	}
+}
+
+// takeTask starts a worker, in no order, sometimes leaving the task to be
+// delivered once more.
+func (l *long) takeTask() {
+	waiting := l.lambda.Waiting()
+	if len(waiting) == 0 {
+		return
+	}
+	i := l.IntN(len(waiting))
+	if l.IntN(8) > 0 {
+		l.lambda.Take(i)
+	}
+	l.startWorker(waiting[i])
+}
+
+// move lets one process that is not frozen make its next call, or freezes it.
+func (l *long) move() {
+	var ready []*process
+	for _, p := range l.processes {
+		if !p.wakeAt.After(l.clock.Now()) {
+			ready = append(ready, p)
+		}
+	}
+	if len(ready) == 0 {
+		return
+	}
+	p := ready[l.IntN(len(ready))]
+	o := works
+	if l.IntN(l.calm) == 0 {
+		o = outcomes[1+l.IntN(len(outcomes)-1)]
+	}
+	if l.IntN(40) == 0 {
+		p.wakeAt = l.clock.Now().Add(time.Duration(1+l.IntN(1200)) * time.Second)
+		l.note("-- %s freezes before %s", p.name, p.at.name)
+		return
+	}
+	l.step(p, o)
+}
+
+// settle is the part without faults: zombies wake, then the world comes to rest.
+func (l *long) settle() (ticks int) {
+	l.note("-- no more faults")
+	l.heal()
+	for _, t := range l.kafka.Ever() {
+		t.hidden = false
+		for _, log := range t.Logs {
+			for _, tx := range log.OpenTransactions() {
+				log.End(tx, true)
+			}
+		}
+	}
+	for len(l.processes) > 0 {
+		p := l.processes[l.IntN(len(l.processes))]
+		if len(p.name) > 0 && l.IntN(20) == 0 {
+			l.pass(time.Minute)
+		}
+		l.step(p, works)
+	}
+	return l.drain(maxTicks)
+}
+
+// maxTicks is the number of ticks, a minute apart, within which lag is zero once
+// faults stop: the longest pause of a range that failed often is an hour, a lease
+// five minutes, and a tail waits for its age.
+const maxTicks = 75
+
+// moves is how many moves an execution makes with faults.
+const moves = 600
+
+// runLong executes a seed and returns how many ticks it took to come to rest.
+func runLong(seed uint64, recording bool) (l *long, ticks int) {
+	l = newLong(seed, recording)
+	defer l.close()
+	l.live()
+	ticks = l.settle()
+	l.judge()
+	return l, ticks
+}

@@ -1,0 +1,246 @@
+package bifrosttest
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	simulateFor = flag.Duration("simulate", 0, "how long to try combinations of faults, and again how long to run random executions; 0 for a fixed number of each")
+	seedFlag    = flag.Uint64("seed", 0, "first seed of random executions, and the one that TestReplay replays; 0 for any")
+	caseFlag    = flag.String("case", "", "scenario and faults that TestReplay replays, as a failure prints them")
+)
+
+// executions counts what the simulation has run.
+var executions atomic.Int64
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	debug.SetGCPercent(400)
+	code := m.Run()
+	if n := executions.Load(); n > 0 {
+		fmt.Printf("simulation: %d executions\n", n)
+	}
+	os.Exit(code)
+}
+
+// ran fails a test of the simulation that has simulated nothing.
+func ran(t *testing.T, n int64, ticks int64) {
+	t.Helper()
+	if n == 0 {
+		t.Fatal("no execution at all")
+	}
+	t.Logf("%d executions, at rest after %d ticks at most", n, ticks)
+}
+
+// judged executes a scenario and fails the test when an invariant broke.
+func (s scenario) judged(t *testing.T, faults ...fault) *execution {
+	executions.Add(1)
+	e := s.execute(false, faults...)
+	if len(e.broken) > 0 {
+		again := s.execute(true, faults...)
+		t.Errorf("%s\n\nreplay: go test ./internal/bifrosttest -run TestReplay -case='%s'", again.describe(), s.named(faults))
+	}
+	return e
+}
+
+// every lists the single faults that fit a call, the effects' own ones only
+// where there is an effect.
+func every(step int, c call) []fault {
+	var all []fault
+	for _, m := range []manner{alone, doubled, overtaken, zombie} {
+		for _, o := range outcomes {
+			harmless := m == alone && o == works
+			if !harmless && (c.effect || o == works || o == failsBefore || o == diesBefore) {
+				all = append(all, fault{step, m, o})
+			}
+		}
+	}
+	return all
+}
+
+// TestEveryFault is the exhaustive part: in every scenario every side effect
+// fails before and after it is done, loses its answer or kills its process, while
+// the process runs once, twice at once, or as a late zombie; and the scenario's
+// event happens before every call.
+func TestEveryFault(t *testing.T) {
+	t.Parallel()
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			n, ticks := int64(1), int64(0)
+			calls := s.judged(t).calls
+			for step, c := range calls {
+				faults := []fault{}
+				if c.effect {
+					faults = every(step, c)
+				}
+				if s.event != nil {
+					faults = append(faults, fault{step, event, works})
+				}
+				for _, f := range faults {
+					e := s.judged(t, f)
+					if t.Failed() {
+						return
+					}
+					n, ticks = n+1, max(ticks, e.ticks())
+				}
+			}
+			ran(t, n, ticks)
+		})
+	}
+}
+
+// TestCombinedFaults tries two and three faults in one execution, drawn at random.
+func TestCombinedFaults(t *testing.T) {
+	t.Parallel()
+	calls := map[string][]call{}
+	for _, s := range scenarios {
+		calls[s.name] = s.judged(t).calls
+	}
+	inParallel(t, 500, func(random *rand.Rand) int64 {
+		s := scenarios[random.IntN(len(scenarios))]
+		return s.judged(t, s.draw(random, calls[s.name])...).ticks()
+	})
+}
+
+// draw picks two or three faults, mostly with the scenario's event among them.
+func (s scenario) draw(random *rand.Rand, calls []call) []fault {
+	var faults []fault
+	for range 2 + random.IntN(2) {
+		step := random.IntN(len(calls))
+		all := every(step, calls[step])
+		faults = append(faults, all[random.IntN(len(all))])
+	}
+	if s.event != nil && random.IntN(4) > 0 {
+		faults[0] = fault{faults[0].step, event, works}
+	}
+	slices.SortFunc(faults, func(a, b fault) int { return a.step - b.step })
+	return slices.CompactFunc(faults, func(a, b fault) bool { return a.step == b.step })
+}
+
+// TestRandom runs long executions with every kind of fault and happening.
+func TestRandom(t *testing.T) {
+	t.Parallel()
+	var mutex sync.Mutex
+	reached := map[string]int{}
+	inParallel(t, 150, func(random *rand.Rand) int64 {
+		seed := random.Uint64()
+		executions.Add(1)
+		l, ticks := runLong(seed, false)
+		if len(l.broken) > 0 {
+			again, _ := runLong(seed, true)
+			t.Errorf("%s\n\nreplay: go test ./internal/bifrosttest -run TestReplay -seed=%d", again.describe(), seed)
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		for what, n := range l.reached {
+			reached[what] += n
+		}
+		return int64(ticks)
+	})
+	for _, what := range []string{
+		"object", "object with compacted offsets", "gap retention", "gap topic_deleted", "gap before_first_sight",
+		"range archived", "range adopted", "range lost", "range done_already", "range gone", "partition OPEN", "partition CLOSED",
+	} {
+		if reached[what] == 0 {
+			t.Errorf("no execution reached: %s", what)
+		}
+	}
+	t.Logf("reached %v", reached)
+}
+
+// inParallel calls work a fixed number of times, or for as long as -simulate
+// says. Each call has a random source of its own that the seed decides.
+func inParallel(t *testing.T, times int64, work func(*rand.Rand) (ticks int64)) {
+	t.Helper()
+	seed := *seedFlag
+	if seed == 0 && *simulateFor > 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("first seed %d", seed)
+	var next, done, worst atomic.Int64
+	until := time.Now().Add(*simulateFor)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for !t.Failed() {
+				n := next.Add(1)
+				if more := n <= times || (*simulateFor > 0 && time.Now().Before(until)); !more {
+					return
+				}
+				ticks := work(rand.New(rand.NewPCG(seed, uint64(n))))
+				done.Add(1)
+				for {
+					old := worst.Load()
+					if ticks <= old || worst.CompareAndSwap(old, ticks) {
+						break
+					}
+				}
+			}
+		})
+	}
+	workers.Wait()
+	ran(t, done.Load(), worst.Load())
+}
+
+// TestReplay replays what -seed or -case names and prints what happened. Without
+// them it checks that a seed decides everything: two executions are the same
+// step by step.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	switch {
+	case *caseFlag != "":
+		s, faults := findCase(t, *caseFlag)
+		report(t, s.execute(true, faults...).world)
+	case *seedFlag != 0:
+		l, _ := runLong(*seedFlag, true)
+		report(t, l.world)
+	default:
+		for seed := range uint64(10) {
+			first, _ := runLong(seed, true)
+			second, _ := runLong(seed, true)
+			executions.Add(2)
+			if len(first.trace) == 0 || !slices.Equal(first.trace, second.trace) {
+				t.Fatalf("seed %d: two executions differ, or did nothing", seed)
+			}
+		}
+	}
+}
+
+func report(t *testing.T, w *world) {
+	t.Helper()
+	executions.Add(1)
+	if len(w.broken) > 0 {
+		t.Fatal(w.describe())
+	}
+	t.Log(w.describe())
+}
+
+func findCase(t *testing.T, named string) (scenario, []fault) {
+	t.Helper()
+	words := strings.Split(named, ",")
+	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == words[0] })
+	if i < 0 {
+		t.Fatalf("there is no scenario %q", words[0])
+	}
+	var faults []fault
+	for _, word := range words[1:] {
+		var f fault
+		if _, err := fmt.Sscanf(word, "%d:%d:%d", &f.step, &f.manner, &f.outcome); err != nil {
+			t.Fatalf("fault %q: want step:manner:outcome: %v", word, err)
+		}
+		faults = append(faults, f)
+	}
+	return scenarios[i], faults
+}

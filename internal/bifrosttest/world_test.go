@@ -1,0 +1,287 @@
+package bifrosttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// outcome is what a fault does to one call of a port.
+type outcome int
+
+const (
+	works         outcome = iota
+	failsBefore           // an error, and nothing was done: throttled, unreachable
+	answerLost            // it was done, the caller hears an error
+	answerRetried         // it was done, the caller hears what a retry of the SDK hears: the condition no longer holds
+	diesBefore            // the process is killed and nothing was done
+	diesAfter             // it was done, and the process is killed
+)
+
+func (o outcome) String() string {
+	return [...]string{"works", "fails before", "answer lost", "answer lost and retried", "dies before", "dies after"}[o]
+}
+
+var outcomes = []outcome{works, failsBefore, answerLost, answerRetried, diesBefore, diesAfter}
+
+// errInjected is what a call with a fault says; nothing in the rules knows it.
+var errInjected = errors.New("injected fault")
+
+// call is one call of a port that a process is about to make.
+type call struct {
+	name   string
+	effect bool // it changes something outside the process
+}
+
+// world is all that is outside the rules: the twins, the time and the processes.
+// One process runs at a time, and only from one call of a port to the next.
+type world struct {
+	setup       setup
+	clock       *Clock
+	kafka       *Kafka
+	ledger      *Ledger
+	store       *Store
+	lambda      *Lambda
+	processes   []*process // alive, the oldest first
+	started     int
+	generations int
+	steps       int
+	broken      []string // invariants that were found broken
+	truth       *truth
+	reached     map[string]int // what happened how often
+	recording   bool
+	trace       []string
+}
+
+// setup is what differs between worlds.
+type setup struct {
+	settings    bifrost.Settings
+	maxRawBytes int64         // a worker ends its range early at so many
+	timeout     time.Duration // of a worker, which goes on to other ranges; zero: one range each
+}
+
+// group is the first element of every key in the simulated bucket.
+const group = "g"
+
+const (
+	lease   = 5 * time.Minute
+	maxAge  = 2 * time.Minute
+	tickGap = time.Minute
+)
+
+// smallRanges makes ranges of a few offsets out of records of a few bytes.
+func smallRanges() setup {
+	return setup{
+		settings: bifrost.Settings{
+			Group: group, MaxInFlight: 4, Lease: lease,
+			Sizing: bifrost.Sizing{TargetBytes: 2 * valueFrame, MaxAge: maxAge},
+		},
+		maxRawBytes: 1 << 20,
+	}
+}
+
+// valueFrame is the size of the frame of a record of one byte.
+const valueFrame = 9
+
+func newWorld(s setup) *world {
+	clock := NewClock(noon)
+	return &world{
+		setup: s, clock: clock, kafka: NewKafka("cluster", clock.Now),
+		ledger: NewLedger(), store: NewStore(), lambda: &Lambda{}, truth: newTruth(), reached: map[string]int{},
+	}
+}
+
+// process is one invocation of a function.
+type process struct {
+	world    *world
+	name     string
+	next     func() (call, bool)
+	stop     func()
+	yield    func(call) bool
+	at       call    // what it is about to do
+	outcome  outcome // of that, as the scheduler decides
+	dead     bool
+	task     *bifrost.Task // of a worker
+	wakeAt   time.Time     // frozen until then
+	asleep   bool          // frozen until it is woken
+	lastNote string
+}
+
+// killed unwinds a process that died. Its deferred calls reach no port any more.
+type killed struct{}
+
+func (w *world) start(name string, body func(*process)) *process {
+	w.started++
+	p := &process{world: w, name: fmt.Sprintf("%s#%d", name, w.started)}
+	p.next, p.stop = iter.Pull(func(yield func(call) bool) {
+		defer func() {
+			if cause := recover(); cause != nil && cause != any(killed{}) {
+				panic(cause)
+			}
+		}()
+		p.yield = yield
+		body(p)
+	})
+	w.processes = append(w.processes, p)
+	w.note("%s starts", p.name)
+	w.run(p)
+	return p
+}
+
+// run lets the process go on to its next call, or to its end.
+func (w *world) run(p *process) {
+	at, alive := p.next()
+	p.at = at
+	if !alive {
+		w.processes = slices.DeleteFunc(w.processes, func(other *process) bool { return other == p })
+	}
+}
+
+// step makes the call that p stands before, with the outcome.
+func (w *world) step(p *process, o outcome) {
+	w.steps++
+	p.outcome = o
+	w.run(p)
+}
+
+// kill ends a process where it stands.
+func (w *world) kill(p *process) {
+	w.note("%s is killed before %s", p.name, p.at.name)
+	p.stop()
+	w.processes = slices.DeleteFunc(w.processes, func(other *process) bool { return other == p })
+}
+
+// close ends what is still running, so that nothing is left behind.
+func (w *world) close() {
+	for _, p := range slices.Clone(w.processes) {
+		w.kill(p)
+	}
+}
+
+func (p *process) die() {
+	p.dead = true
+	panic(killed{})
+}
+
+// do makes a call of a port: the scheduler runs others first, then the call has
+// the outcome that it decides.
+func (p *process) do(name string, effect bool, retried error, work func() error) error {
+	if p.dead {
+		return errInjected
+	}
+	if !p.yield(call{name, effect}) {
+		p.die()
+	}
+	w, o := p.world, p.outcome
+	if o == diesBefore {
+		w.note("%s %s: %v", p.name, name, o)
+		p.die()
+	}
+	err := errInjected
+	if o != failsBefore {
+		err = work()
+		w.observeCall(name, effect)
+	}
+	w.note("%s %s: %s", p.name, name, told(o, err))
+	switch {
+	case o == diesAfter:
+		p.die()
+	case o == answerRetried && err == nil && retried != nil:
+		return retried
+	case o == answerLost, o == answerRetried:
+		return errInjected
+	}
+	return err
+}
+
+func told(o outcome, err error) string {
+	text := "ok"
+	if err != nil {
+		text = err.Error()
+	}
+	if o != works {
+		text += " (" + o.String() + ")"
+	}
+	return text
+}
+
+func (w *world) note(format string, args ...any) {
+	if w.recording {
+		w.trace = append(w.trace, fmt.Sprintf("%s %s", w.clock.Now().Format("15:04:05"), fmt.Sprintf(format, args...)))
+	}
+}
+
+func (w *world) breaks(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !slices.Contains(w.broken, text) {
+		w.broken = append(w.broken, text)
+		w.note("BROKEN: %s", text)
+	}
+}
+
+func (w *world) newGeneration() string {
+	w.generations++
+	return fmt.Sprintf("generation-%d", w.generations)
+}
+
+// startTick starts a discover function.
+func (w *world) startTick() *process {
+	return w.start("discover", func(p *process) {
+		all := ports{p}
+		d := bifrost.Discoverer{
+			Cluster: all, History: all, Ledger: all, Store: all, Shelf: all, Dispatcher: all,
+			Settings: w.setup.settings, Now: w.clock.Now, NewGeneration: w.newGeneration,
+			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		}
+		summary, err := d.Tick(context.Background(), time.Time{})
+		w.note("%s ends: %+v, error %v", p.name, summary, err)
+	})
+}
+
+// startWorker starts an archive function.
+func (w *world) startWorker(task bifrost.Task) *process {
+	name := fmt.Sprintf("archive %s/%d %s try %d", task.Topic, task.Partition, task.Range(), task.Attempt)
+	p := w.start(name, func(p *process) {
+		all := ports{p}
+		worker := bifrost.Worker{
+			Archiver: &bifrost.Archiver{
+				Group: group, Source: all, Store: all, Ledger: all, MaxRawBytes: w.setup.maxRawBytes,
+				Format: baldr.Options{Level: 1}, // whose tables are the smallest: most of the time goes into making them
+				Writer: "simulation", Now: w.clock.Now,
+			},
+			Ledger: all, Lease: lease, Reserve: time.Minute, Now: w.clock.Now,
+		}
+		deadline := time.Time{}
+		if w.setup.timeout > 0 {
+			deadline = w.clock.Now().Add(w.setup.timeout)
+		}
+		results, err := worker.Work(context.Background(), task, deadline)
+		for _, r := range results {
+			w.reached["range "+r.Outcome]++
+		}
+		w.note("%s ends: %+v, error %v", p.name, results, err)
+	})
+	p.task = &task
+	return p
+}
+
+// finish runs a process to its end without faults.
+func (w *world) finish(p *process) {
+	for slices.Contains(w.processes, p) {
+		w.step(p, works)
+	}
+}
+
+// describe is the trace with what was broken, for a person.
+func (w *world) describe() string {
+	return strings.Join(w.trace, "\n") + "\n\n" + strings.Join(w.broken, "\n")
+}
