@@ -124,6 +124,8 @@ func (t *tick) run(ctx context.Context) {
 	t.plan(ctx)
 }
 
+var errDiverged = errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost accept")
+
 // look decides what state a partition is in and does what has to come before a
 // plan: make its row, fence it, move its prefix.
 func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) error {
@@ -134,7 +136,8 @@ func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]
 	case StatusFencing:
 		return t.fence(ctx, *s.progress)
 	case StatusDiverged:
-		return errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost accept")
+		// What workers had in hand when the log was cut still comes home.
+		return errors.Join(errDiverged, t.advance(ctx, s.progress))
 	case StatusClosed:
 		// Brokers' news of the deletion was wrong: the very same incarnation is here.
 		return t.reopen(ctx, s)
@@ -160,7 +163,7 @@ func (t *tick) advance(ctx context.Context, p *Progress) error {
 		return nil
 	}
 	now, err := advance(ctx, t.Ledger, p.Partition)
-	if errors.Is(err, errRowMissing) {
+	if errors.Is(err, errRowMissing) && p.Status == StatusOpen {
 		t.Log.WarnContext(ctx, "rows are missing; the partition is built anew along its objects",
 			"topic", p.Name, "partition", p.Number, "next_offset", now.NextOffset)
 		t.readAgain()
