@@ -176,11 +176,14 @@ func (u *upload) completed() []types.CompletedPart {
 	return parts
 }
 
-// Abort implements bifrost.Upload. It waits for the parts that are on their way,
-// because one that arrives after the abort is kept and paid for.
+// Abort implements bifrost.Upload. It lets the parts arrive that are on their way,
+// as long as ctx allows: one that S3 still takes in when the upload is aborted
+// may be kept and paid for (API reference, AbortMultipartUpload).
 func (u *upload) Abort(ctx context.Context) error {
-	u.cancel(u.gone())
+	stop := context.AfterFunc(ctx, func() { u.cancel(u.gone()) })
 	u.wait.Wait()
+	stop()
+	u.cancel(u.gone())
 	if u.part != nil {
 		u.store.buffers.Put(u.part)
 		u.part, u.gathered = nil, 0
