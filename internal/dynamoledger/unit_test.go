@@ -1,0 +1,218 @@
+package dynamoledger
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"pgregory.net/rapid"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest/httpfault"
+)
+
+// offline is a ledger whose every request is answered in DynamoDB's place.
+func offline(answer httpfault.Fault) (*Ledger, *httpfault.Transport) {
+	faults := httpfault.New(nil)
+	faults.Next(func(*http.Request) bool { return true }, slices.Repeat([]httpfault.Fault{answer}, 50)...)
+	return New(aws.Config{
+		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		HTTPClient: &http.Client{Transport: faults},
+	}, Tables{Progress: "the-progress", Objects: "the-objects"}), faults
+}
+
+func TestErrorsThatAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	for exception, words := range map[string][]string{
+		"ResourceNotFoundException":   {"the-progress", "BIFROST_PROGRESS_TABLE", "the-objects", "BIFROST_OBJECTS_TABLE"},
+		"UnrecognizedClientException": {"UnrecognizedClientException"},
+		"AccessDeniedException":       {"AccessDeniedException"},
+		"ValidationException":         {"ValidationException"},
+	} {
+		t.Run(exception, func(t *testing.T) {
+			t.Parallel()
+			l, faults := offline(httpfault.Answer(400, nil, fmt.Sprintf(`{"__type":"x#%s","message":"m"}`, exception)))
+			_, err := l.Lease(t.Context(), bifrost.Row{
+				Partition: bifrost.Partition{Name: "orders", Number: 7}, Range: bifrost.Range{Start: 100, End: 200},
+			}, time.Time{})
+			for _, word := range append(words, "lease orders/7 [100, 200)") {
+				if err == nil || !strings.Contains(err.Error(), word) {
+					t.Errorf("error %v does not say %q", err, word)
+				}
+			}
+			if errors.Is(err, bifrost.ErrConflict) || errors.Is(err, bifrost.ErrNotFound) {
+				t.Errorf("%v is a verdict about the row", err)
+			}
+			if n := faults.Count(func(*http.Request) bool { return true }); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+		})
+	}
+}
+
+func TestPassingCancellations(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"None TransactionConflict":                   true,
+		"TransactionConflict ThrottlingError":        true,
+		"ProvisionedThroughputExceeded None":         true,
+		"ConditionalCheckFailed None":                false,
+		"TransactionConflict ConditionalCheckFailed": false,
+		"ValidationError":                            false,
+		"ItemCollectionSizeLimitExceeded None":       false,
+	} {
+		var reasons []types.CancellationReason
+		for code := range strings.FieldsSeq(text) {
+			reasons = append(reasons, types.CancellationReason{Code: aws.String(code)})
+		}
+		if got := isPassing(reasons); got != want {
+			t.Errorf("%s: passing %v, want %v", text, got, want)
+		}
+		err := fmt.Errorf("wrapped: %w", &types.TransactionCanceledException{CancellationReasons: reasons})
+		if got := newRetryer().IsErrorRetryable(err); got != want {
+			t.Errorf("%s: repeated %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestRetryer(t *testing.T) {
+	t.Parallel()
+	r := newRetryer()
+	for err, want := range map[error]bool{
+		&types.TransactionConflictException{}:           true,
+		&types.ProvisionedThroughputExceededException{}: true,
+		io.ErrUnexpectedEOF:                             true,
+		&types.ConditionalCheckFailedException{}:        false,
+		&types.ResourceNotFoundException{}:              false,
+	} {
+		if got := r.IsErrorRetryable(fmt.Errorf("wrapped: %w", err)); got != want {
+			t.Errorf("%T: repeated %v, want %v", err, got, want)
+		}
+	}
+	for attempt := range 20 {
+		if d, err := r.RetryDelay(attempt, nil); err != nil || d < 0 || d > 4*time.Second {
+			t.Errorf("pause after attempt %d: %v, %v", attempt, d, err)
+		}
+	}
+}
+
+// someTime is what a ledger keeps of a time: milliseconds in UTC, or none.
+func someTime() *rapid.Generator[time.Time] {
+	return rapid.Custom(func(t *rapid.T) time.Time {
+		ms := rapid.Int64Range(0, 253402300799999).Draw(t, "ms") // up to the year 9999
+		return fromMillis(ms)
+	})
+}
+
+func TestProgressRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Int64Range(-1, 1<<62)
+		text := rapid.StringMatching(`[a-z@é ]{0,8}`)
+		want := bifrost.Progress{
+			Partition: bifrost.Partition{Name: rapid.StringMatching(`[a-z@._-]{1,20}`).Draw(t, "name"), Number: rapid.Int32Min(0).Draw(t, "number")},
+			ClusterID: text.Draw(t, "cluster"), Generation: text.Draw(t, "generation"), Status: bifrost.StatusDiverged, Error: text.Draw(t, "error"),
+			TopicID:    bifrost.TopicID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
+			NextOffset: n.Draw(t, "next"), PlannedOffset: n.Draw(t, "planned"), KnownUntil: n.Draw(t, "known"),
+			FirstLogStart: n.Draw(t, "first"), StartOffset: n.Draw(t, "start"),
+			Observation: bifrost.Observation{
+				LogStart: n.Draw(t, "log start"), LastStable: n.Draw(t, "stable"), HighWatermark: n.Draw(t, "high"),
+				LeaderEpoch: rapid.Int32().Draw(t, "epoch"), At: someTime().Draw(t, "at"),
+			},
+			Totals: bifrost.Totals{
+				Records: n.Draw(t, "records"), RawBytes: n.Draw(t, "raw"), StoredBytes: n.Draw(t, "stored"),
+				Missing: n.Draw(t, "missing"), Lost: n.Draw(t, "lost"),
+			},
+			RecentRawBytes: n.Draw(t, "recent raw"), RecentOffsets: n.Draw(t, "recent"), PlannedEpoch: rapid.Int32().Draw(t, "planned epoch"),
+			LastObject: text.Draw(t, "object"), LastRecordAt: someTime().Draw(t, "record at"),
+			LastArchivedAt: someTime().Draw(t, "archived at"), LastPlannedAt: someTime().Draw(t, "planned at"),
+			Suspicion: text.Draw(t, "suspicion"), SuspectedAt: someTime().Draw(t, "suspected at"),
+		}
+		item, err := encodeProgress(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range item {
+			if s, ok := value.(*types.AttributeValueMemberS); ok && s.Value == "" && name != "generation" {
+				t.Fatalf("attribute %s is an empty string", name)
+			}
+		}
+		if got, err := decodeProgress(item); err != nil || got != want {
+			t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
+		}
+	})
+}
+
+func TestPlannedRowRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := bifrost.Row{
+			Partition: bifrost.Partition{Name: rapid.StringMatching(`[a-z@._-]{1,20}`).Draw(t, "name"), Number: rapid.Int32Min(0).Draw(t, "number")},
+			Range:     bifrost.Range{Start: rapid.Int64Min(0).Draw(t, "start"), End: rapid.Int64Min(0).Draw(t, "end")},
+			TopicID:   bifrost.TopicID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
+			State:     bifrost.StatePlanned, GapReason: rapid.StringMatching(`[a-z_]{0,5}`).Draw(t, "reason"), PlannedAt: someTime().Draw(t, "at"),
+		}
+		messy := want // a plan writes nothing else, whatever the row says
+		messy.Attempts, messy.Error, messy.LeaseUntil = 7, "failed", time.Now()
+		messy.Facts = bifrost.Facts{Kind: baldr.KindGap, Records: 5}
+		if got, err := decodeRow(plannedItem(messy)); err != nil || got != want {
+			t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
+		}
+	})
+}
+
+func TestRowsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	good := func() attributes {
+		return plannedItem(bifrost.Row{Partition: bifrost.Partition{Name: "orders", Number: 1}, Range: bifrost.Range{End: 10}, PlannedAt: time.UnixMilli(5)})
+	}
+	for name, damage := range map[string]func(attributes){
+		"no partition":     func(a attributes) { a["partition_key"] = textValue("orders") },
+		"no number":        func(a attributes) { a["partition_key"] = textValue("orders/x") },
+		"no topic":         func(a attributes) { a["partition_key"] = textValue("/1") },
+		"offset as text":   func(a attributes) { a["end_offset"] = textValue("ten") },
+		"offset too large": func(a attributes) { a["end_offset"] = &types.AttributeValueMemberN{Value: "1e30"} },
+		"topic ID":         func(a attributes) { a["topic_id"] = textValue("short") },
+		"time":             func(a attributes) { a["planned_at"] = textValue("yesterday") },
+	} {
+		item := good()
+		damage(item)
+		if r, err := decodeRow(item); err == nil || !strings.Contains(err.Error(), scalarText(item["partition_key"])) {
+			t.Errorf("%s: read as %+v with error %v; want an error that names the row", name, r, err)
+		}
+	}
+}
+
+func TestShardsAreSpread(t *testing.T) {
+	t.Parallel()
+	var counts [openShards]int
+	for start := range int64(1600) {
+		counts[openShard(bifrost.Partition{Name: "orders", Number: 1}, start*1000)]++
+	}
+	for shard, n := range counts {
+		if n < 50 || n > 200 {
+			t.Errorf("shard %d has %d of 1600 rows of one partition, want about 100", shard, n)
+		}
+	}
+}
+
+func TestTimesForPeople(t *testing.T) {
+	t.Parallel()
+	for ms, want := range map[int64]string{
+		-1: "", 0: "1970-01-01T00:00:00.000Z", 1709208000007: "2024-02-29T12:00:00.007Z",
+		253402300799999: "9999-12-31T23:59:59.999Z", 253402300800000: "", 1 << 62: "",
+	} {
+		if got := isoMillis(ms); got != want {
+			t.Errorf("isoMillis(%d) = %q, want %q", ms, got, want)
+		}
+	}
+}
