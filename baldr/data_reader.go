@@ -41,7 +41,7 @@ func (d *dataReader) addSpilled(h *memberHeader) error {
 	if err := d.addChunk(h); err != nil {
 		return err
 	}
-	return d.stream.finishEmpty(h)
+	return d.stream.finishEmpty()
 }
 
 func (d *dataReader) addChunk(h *memberHeader) error {
@@ -54,20 +54,6 @@ func (d *dataReader) addChunk(h *memberHeader) error {
 	}
 	return nil
 }
-
-// finishEmpty reads the rest of a member that must have no data.
-func (s *stream) finishEmpty(h *memberHeader) error {
-	var rest [len(emptyDeflate) + trailerBytes]byte
-	if err := s.readFull(rest[:], h.pos, "an empty member"); err != nil {
-		return err
-	}
-	if rest != emptyRest {
-		return damaged(h.pos, "a member with data that should have none")
-	}
-	return nil
-}
-
-var emptyRest = [len(emptyDeflate) + trailerBytes]byte{emptyDeflate[0], emptyDeflate[1]}
 
 // readFacts returns the checked facts of a data member that is not open.
 func (d *dataReader) readFacts(h *memberHeader) (member, error) {
@@ -104,11 +90,11 @@ func (d *dataReader) readData(h *memberHeader, facts member) error {
 	if d.stream.pos()-body != facts.deflatedBytes {
 		return d.stream.failure(h.pos, errDeflatedSize, "a data member")
 	}
-	var trailer [trailerBytes]byte
-	if err := d.stream.readFull(trailer[:], h.pos, "a member's trailer"); err != nil {
+	trailer, err := d.stream.readTrailer()
+	if err != nil {
 		return err
 	}
-	if err := d.decoder.verify(trailer[:]); err != nil {
+	if err := d.decoder.verify(trailer); err != nil {
 		return d.stream.failure(h.pos, err, "a data member")
 	}
 	d.decoder.facts.storedBytes = d.stream.pos() - d.begin

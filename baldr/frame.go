@@ -71,7 +71,7 @@ func NewFrameReader(r io.Reader, maxBytes int) *FrameReader {
 	if maxBytes <= 0 {
 		maxBytes = DefaultMaxRecordBytes
 	}
-	return &FrameReader{r: r, maxBytes: min(maxBytes, MaxValueBytes), buf: make([]byte, frameBufferBytes)}
+	return &FrameReader{r: r, maxBytes: min(maxBytes, MaxValueBytes)}
 }
 
 // reset begins a new stream.

@@ -61,7 +61,7 @@ func (r *Reader) advanceObject(h *memberHeader) error {
 	case s.data != nil || s.envelope != nil || s.index != nil || s.summary != nil || s.footer != nil:
 		return damaged(h.pos, "a member out of its order in an object that begins at byte %d", o.pos)
 	}
-	return r.stream.finishEmpty(h) // of a type that later writers have added
+	return r.stream.finishEmpty() // of a type that later writers have added
 }
 
 func (r *Reader) readMember(h *memberHeader) error {
@@ -88,14 +88,14 @@ func (r *Reader) readIndex(h *memberHeader) error {
 	if o.index, err = addChunk(o.index, h.subfields.index, int64(r.opts.MemoryBytes)); err != nil {
 		return r.stream.failure(h.pos, err, "the index")
 	}
-	return r.stream.finishEmpty(h)
+	return r.stream.finishEmpty()
 }
 
 func (r *Reader) readSummary(h *memberHeader) error {
 	o := &r.object
 	o.phase, o.summaryAt = afterSummary, h.pos-o.pos
 	o.text = append(o.text, h.subfields.summary...)
-	return r.stream.finishEmpty(h)
+	return r.stream.finishEmpty()
 }
 
 // readFooter ends an object: what was read of it must be what its end says.
@@ -105,7 +105,7 @@ func (r *Reader) readFooter(h *memberHeader) error {
 	if err != nil {
 		return r.stream.failure(h.pos, err, "the footer")
 	}
-	if err := r.stream.finishEmpty(h); err != nil {
+	if err := r.stream.finishEmpty(); err != nil {
 		return err
 	}
 	if f.objectBytes != r.stream.pos()-o.pos || f.indexAt != o.indexAt || f.summaryAt != o.summaryAt || f.members != o.read {

@@ -71,10 +71,11 @@ func (p *pipeline) take() *loader {
 	return l
 }
 
-// release gives up a member's memory, for good if it is out of the ordinary.
+// release gives up a member's memory; that of a long one for good, since the
+// next may be short, and there may be many loaders.
 func (p *pipeline) release(l *loader) {
 	p.memory -= l.member.loaded()
-	if l.member.loaded() <= 4*DefaultMemberBytes {
+	if p.f.opts.Workers == 1 || l.member.loaded() <= 4*DefaultMemberBytes {
 		p.free = append(p.free, l)
 	}
 }

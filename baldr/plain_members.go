@@ -53,12 +53,12 @@ func (p *plainMembers) Read(b []byte) (int, error) {
 // endMember checks the trailer and goes on to the next member, or returns io.EOF.
 func (p *plainMembers) endMember() error {
 	p.facts.deflatedBytes = p.stream.pos() - p.bodyAt
-	var trailer [trailerBytes]byte
-	if err := p.stream.readFull(trailer[:], p.pos, "a member's trailer"); err != nil {
+	trailer, err := p.stream.readTrailer()
+	if err != nil {
 		return err
 	}
 	p.facts.storedBytes = p.stream.pos() - p.pos
-	if p.facts.crc != binary.LittleEndian.Uint32(trailer[:]) || uint32(p.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
+	if p.facts.crc != binary.LittleEndian.Uint32(trailer) || uint32(p.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
 		return damaged(p.pos, "a member's checksum or size is not what its trailer says")
 	}
 	if p.single {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"reflect"
 	"slices"
@@ -224,5 +223,3 @@ func TestValuesOnlyAndSingleMember(t *testing.T) {
 		}
 	})
 }
-
-var _ = io.EOF

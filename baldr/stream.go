@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A stream reads the members of a gzip file one after the other and knows where
@@ -15,6 +16,7 @@ type stream struct {
 	buf    *bufio.Reader
 	base   int64 // position in the file of the first byte of source
 	extra  []byte
+	small  [16]byte // for what is read of each member; on the stack it would escape
 
 	header     memberHeader
 	headerRead bool // header is that of a member nobody has begun
@@ -39,10 +41,9 @@ func (s *source) Read(p []byte) (int, error) {
 
 // A memberHeader is what a gzip member says before its data.
 type memberHeader struct {
-	pos        int64 // of the member in the file
-	onlyExtra  bool  // an extra field and nothing else
-	extraBytes int
-	subfields  subfields // they share memory with the stream, until the next header
+	pos       int64     // of the member in the file
+	onlyExtra bool      // an extra field and nothing else
+	subfields subfields // they share memory with the stream, until the next header
 }
 
 const streamBufferBytes = 64 << 10
@@ -99,8 +100,8 @@ func (s *stream) nextHeader() (*memberHeader, error) {
 	if _, err := s.buf.Peek(1); err == io.EOF {
 		return nil, io.EOF
 	}
-	var fixed [10]byte
-	if err := s.readFull(fixed[:], pos, "a member's header"); err != nil {
+	fixed := s.small[:headerBytes-2]
+	if err := s.readFull(fixed, pos, "a member's header"); err != nil {
 		return nil, err
 	}
 	if fixed[0] != gzipID1 || fixed[1] != gzipID2 || fixed[2] != gzipDeflate || fixed[3]&flagsReserved != 0 {
@@ -123,7 +124,7 @@ func (s *stream) readOptional(flags byte) error {
 			return err
 		}
 	}
-	for _, flag := range []byte{flagName, flagComment} {
+	for _, flag := range [...]byte{flagName, flagComment} {
 		if flags&flag == 0 {
 			continue
 		}
@@ -132,25 +133,22 @@ func (s *stream) readOptional(flags byte) error {
 		}
 	}
 	if flags&flagHeaderCRC != 0 {
-		var crc [2]byte
-		return s.readFull(crc[:], s.header.pos, "a member's header")
+		return s.readFull(s.small[:2], s.header.pos, "a member's header")
 	}
 	return nil
 }
 
 func (s *stream) readExtra() error {
-	var size [2]byte
-	if err := s.readFull(size[:], s.header.pos, "a member's header"); err != nil {
+	size := s.small[:2]
+	if err := s.readFull(size, s.header.pos, "a member's header"); err != nil {
 		return err
 	}
-	if s.extra == nil {
-		s.extra = make([]byte, maxExtraBytes)
-	}
-	extra := s.extra[:binary.LittleEndian.Uint16(size[:])]
+	extraBytes := int(binary.LittleEndian.Uint16(size))
+	extra := slices.Grow(s.extra[:0], extraBytes)[:extraBytes]
+	s.extra = extra
 	if err := s.readFull(extra, s.header.pos, "a member's extra field"); err != nil {
 		return err
 	}
-	s.header.extraBytes = len(extra)
 	var err error
 	s.header.subfields, err = parseExtra(extra)
 	if err != nil && s.header.subfields.ours {
@@ -167,4 +165,22 @@ func (s *stream) skipText() error {
 			return err
 		}
 	}
+}
+
+// readTrailer returns a member's trailer, until the next read.
+func (s *stream) readTrailer() ([]byte, error) {
+	trailer := s.small[:trailerBytes]
+	return trailer, s.readFull(trailer, s.header.pos, "a member's trailer")
+}
+
+// finishEmpty reads the rest of a member that must have no data.
+func (s *stream) finishEmpty() error {
+	rest := s.small[:len(emptyRest)]
+	if err := s.readFull(rest, s.header.pos, "an empty member"); err != nil {
+		return err
+	}
+	if string(rest) != emptyRest {
+		return damaged(s.header.pos, "a member with data that should have none")
+	}
+	return nil
 }

@@ -44,10 +44,11 @@ const (
 
 // emptyMemberBytes is the size of a member without data, less its extra field:
 // header, a final block of fixed codes with nothing in it, trailer.
-const (
-	emptyMemberBytes = headerBytes + 2 + trailerBytes
-	emptyDeflate     = "\x03\x00"
-)
+const emptyMemberBytes = headerBytes + 2 + trailerBytes
+
+// emptyRest is what follows the header of such a member: deflated data, CRC-32
+// and size of nothing.
+const emptyRest = "\x03\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
 
 // appendHeader appends a member's header up to and with XLEN. There is no time
 // and no system in it: the same records make the same bytes everywhere.
@@ -73,8 +74,7 @@ func appendSubfield(dst []byte, kind byte, body []byte) []byte {
 func appendEmptyMember(dst []byte, kind byte, body []byte) []byte {
 	dst = appendHeader(dst, subfieldOverhead+len(body))
 	dst = appendSubfield(dst, kind, body)
-	dst = append(dst, emptyDeflate...)
-	return appendTrailer(dst, 0, 0)
+	return append(dst, emptyRest...)
 }
 
 // appendChunk appends the subfield of the chunk of blob that begins at place.
@@ -97,8 +97,7 @@ func appendSpilled(dst []byte, kind byte, blob []byte, keep int) ([]byte, int) {
 		size := min(maxChunkBytes, len(blob)-place)
 		dst = appendHeader(dst, subfieldOverhead+chunkHeaderBytes+size)
 		dst = appendChunk(dst, kind, blob, place, size)
-		dst = append(dst, emptyDeflate...)
-		dst = appendTrailer(dst, 0, 0)
+		dst = append(dst, emptyRest...)
 		place += size
 	}
 	return dst, place
