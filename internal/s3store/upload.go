@@ -159,13 +159,17 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 		Bucket: &u.store.bucket, Key: &u.key, UploadId: &u.id, IfNoneMatch: aws.String("*"),
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.completed()},
 		MpuObjectSize:   &u.size, ChecksumType: types.ChecksumTypeFullObject,
-		ChecksumCRC64NVME: aws.String(checksum(u.crc)),
 	})
 	if err != nil {
 		return bifrost.Stored{}, u.store.failed("complete the upload to", u.key, err)
 	}
 	u.cancel(u.gone())
-	return bifrost.Stored{Size: u.size, Checksum: aws.ToString(done.ChecksumCRC64NVME)}, nil
+	stored := bifrost.Stored{Size: u.size, Checksum: aws.ToString(done.ChecksumCRC64NVME)}
+	if sent := checksum(u.crc); done.ChecksumType == types.ChecksumTypeFullObject && stored.Checksum != sent {
+		return bifrost.Stored{}, fmt.Errorf("s3://%s/%s was sent with checksum %s and is stored with %s: it is damaged; run bifrost verify",
+			u.store.bucket, u.key, sent, stored.Checksum)
+	}
+	return stored, nil
 }
 
 func (u *upload) completed() []types.CompletedPart {
