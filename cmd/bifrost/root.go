@@ -49,7 +49,7 @@ credentials, profile and region come from where the AWS CLI takes them.`,
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newStatus(a), newTopics(a), newLs(a),
-		newCat(a), newGet(a),
+		newCat(a), newGet(a), newReplay(a),
 		newRun(a), newFlush(a),
 		newVersion(a),
 	}
