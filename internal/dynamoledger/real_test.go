@@ -22,7 +22,7 @@ func TestLedgerOnDynamoDBLocal(t *testing.T) {
 }
 
 // newTables makes a pair of tables for one test.
-func newTables(t *testing.T, cfg aws.Config) dynamoledger.Tables {
+func newTables(t testing.TB, cfg aws.Config) dynamoledger.Tables {
 	t.Helper()
 	n := rand.Uint64()
 	tables := dynamoledger.Tables{Progress: fmt.Sprintf("progress-%x", n), Objects: fmt.Sprintf("objects-%x", n)}

@@ -5,13 +5,28 @@ package lambdadispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// ErrThrottled says that Lambda takes no more events at the moment, of this
+// function or of the whole account. Nothing is wrong with the event.
+var ErrThrottled = errors.New("throttled by Lambda")
+
+// maxAttempts and maxPause bound the repetitions of one invocation to a few
+// seconds: whoever dispatches has others to dispatch, and comes back. An event that
+// was taken although its answer got lost is taken twice then, which workers stand.
+const (
+	maxAttempts = 5
+	maxPause    = 500 * time.Millisecond
 )
 
 // Dispatcher invokes one function.
@@ -22,9 +37,15 @@ type Dispatcher struct {
 
 var _ bifrost.Dispatcher = (*Dispatcher)(nil)
 
-// New returns a Dispatcher of the function, given by name or ARN.
+// New returns a Dispatcher of the function, given by name or ARN. It touches no
+// network.
 func New(cfg aws.Config, function string) *Dispatcher {
-	return &Dispatcher{client: lambda.NewFromConfig(cfg), function: function}
+	client := lambda.NewFromConfig(cfg, func(o *lambda.Options) {
+		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+			r.MaxAttempts, r.MaxBackoff = maxAttempts, maxPause
+		})
+	})
+	return &Dispatcher{client: client, function: function}
 }
 
 // Dispatch implements bifrost.Dispatcher. Lambda has taken the event when it
@@ -41,7 +62,18 @@ func (d *Dispatcher) Dispatch(ctx context.Context, t bifrost.Task) error {
 		Payload:        event,
 	})
 	if err != nil {
-		return fmt.Errorf("invoke function %s for topic %s partition %d range %s: %w", d.function, t.Topic, t.Partition, t.Range(), err)
+		return fmt.Errorf("invoke function %s for topic %s partition %d range %s: %w", d.function, t.Topic, t.Partition, t.Range(), explain(err))
 	}
 	return nil
+}
+
+// explain says what Lambda's answer means for whoever reads the error.
+func explain(err error) error {
+	if _, ok := errors.AsType[*types.TooManyRequestsException](err); ok {
+		return fmt.Errorf("%w: %w", ErrThrottled, err)
+	}
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+		return fmt.Errorf("the function (BIFROST_ARCHIVE_FUNCTION) does not exist in this account and region: %w", err)
+	}
+	return err
 }

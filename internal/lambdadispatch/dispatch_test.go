@@ -1,0 +1,110 @@
+package lambdadispatch_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest/httpfault"
+	"github.com/bifrost-archive/bifrost/internal/lambdadispatch"
+)
+
+var task = bifrost.Task{Topic: "orders", Partition: 3, TopicID: bifrost.TopicID{1}, StartOffset: 100, EndOffset: 200, Attempt: 2}
+
+// newDispatcher is a dispatcher to a server that takes every event.
+func newDispatcher(t *testing.T, taken func(r *http.Request, event []byte)) (*lambdadispatch.Dispatcher, *httpfault.Transport) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		event, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		taken(r, event)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(server.Close)
+	faults := httpfault.New(http.DefaultTransport)
+	return lambdadispatch.New(aws.Config{
+		Region: "eu-west-1", BaseEndpoint: &server.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		HTTPClient:  &http.Client{Transport: faults},
+	}, "archive-function"), faults
+}
+
+func any(*http.Request) bool { return true }
+
+func TestDispatch(t *testing.T) {
+	t.Parallel()
+	var invoked []string
+	d, _ := newDispatcher(t, func(r *http.Request, event []byte) {
+		got, err := bifrost.ParseTask(event)
+		if err != nil || got != task {
+			t.Errorf("event %s: task %+v, error %v", event, got, err)
+		}
+		invoked = append(invoked, r.Method+" "+r.URL.Path+" "+r.Header.Get("X-Amz-Invocation-Type"))
+	})
+	if err := d.Dispatch(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"POST /2015-03-31/functions/archive-function/invocations Event"}; !slices.Equal(invoked, want) {
+		t.Errorf("requests %q, want %q", invoked, want)
+	}
+}
+
+// An answer that is lost costs a second run, not the range.
+func TestDispatchRepeats(t *testing.T) {
+	t.Parallel()
+	taken := 0
+	d, faults := newDispatcher(t, func(*http.Request, []byte) { taken++ })
+	faults.Next(any, httpfault.LoseAnswer)
+	if err := d.Dispatch(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	if taken != 2 {
+		t.Errorf("the event was taken %d times, want 2", taken)
+	}
+}
+
+func refusal(status int, exception string) httpfault.Fault {
+	header := http.Header{"X-Amzn-Errortype": {exception}}
+	body, _ := json.Marshal(map[string]string{"Message": "ordered by a test", "Type": "User"})
+	return httpfault.Answer(status, header, string(body))
+}
+
+func TestDispatchRefused(t *testing.T) {
+	t.Parallel()
+	for exception, c := range map[string]struct {
+		status    int
+		throttled bool
+		says      string
+	}{
+		"TooManyRequestsException":    {429, true, "throttled"},
+		"ResourceNotFoundException":   {404, false, "BIFROST_ARCHIVE_FUNCTION"},
+		"AccessDeniedException":       {403, false, "AccessDenied"},
+		"UnrecognizedClientException": {403, false, "UnrecognizedClient"},
+	} {
+		t.Run(exception, func(t *testing.T) {
+			t.Parallel()
+			d, faults := newDispatcher(t, func(*http.Request, []byte) { t.Error("an event was taken") })
+			faults.Next(any, slices.Repeat([]httpfault.Fault{refusal(c.status, exception)}, 20)...)
+			err := d.Dispatch(t.Context(), task)
+			if errors.Is(err, lambdadispatch.ErrThrottled) != c.throttled {
+				t.Errorf("error %v: throttled? want %v", err, c.throttled)
+			}
+			for _, word := range []string{c.says, "archive-function", "topic orders", "partition 3", "[100, 200)"} {
+				if err == nil || !strings.Contains(err.Error(), word) {
+					t.Errorf("error %v does not say %q", err, word)
+				}
+			}
+		})
+	}
+}
