@@ -22,6 +22,10 @@ type Rebuilder struct {
 	NewGeneration func() string // a value never given before
 	Parallel      int           // objects looked at side by side; 0 or 1 uses no goroutine
 	Log           *slog.Logger
+
+	// Anew makes every progress row anew, also those that look whole: a backup of
+	// the tables was restored, and uploads that it knows nothing of may be open.
+	Anew bool
 }
 
 // RebuildSummary is what a rebuild found and did.
@@ -109,6 +113,11 @@ func (r *rebuild) partition(ctx context.Context, p Partition) error {
 	if err != nil || i == (Incarnation{}) {
 		return err
 	}
+	if r.Anew {
+		if err := r.forget(ctx, p); err != nil {
+			return err
+		}
+	}
 	for range maxRebuilds {
 		progress, err := r.open(ctx, p, i)
 		if err != nil {
@@ -122,11 +131,28 @@ func (r *rebuild) partition(ctx context.Context, p Partition) error {
 			return r.fill(ctx, now, i)
 		}
 		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", "topic", p.Name, "partition", p.Number)
-		if err := ignoreConflict(r.Ledger.DeleteProgress(ctx, now)); err != nil {
-			return fmt.Errorf("delete the progress row: %w", err)
+		if err := r.forget(ctx, p); err != nil {
+			return err
 		}
 	}
 	return fmt.Errorf("rows were missing %d times after they had been rebuilt", maxRebuilds)
+}
+
+// forget deletes the progress row, unless a person has to decide about it.
+func (r *rebuild) forget(ctx context.Context, p Partition) error {
+	progress, err := r.Ledger.Progress(ctx, p)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read the progress row: %w", err)
+	case progress.Status == StatusDiverged:
+		return nil
+	}
+	if err := ignoreConflict(r.Ledger.DeleteProgress(ctx, progress)); err != nil {
+		return fmt.Errorf("delete the progress row: %w", err)
+	}
+	return nil
 }
 
 // tick is a tick of discover that knows no Kafka: its steps along objects need none.

@@ -172,6 +172,55 @@ func TestRebuildPlansWhereObjectsAreMissing(t *testing.T) {
 	}
 }
 
+// TestRebuildAfterABackupWasRestored: the backup knows a range as one that became
+// many objects, and nothing of those behind it.
+func TestRebuildAfterABackupWasRestored(t *testing.T) {
+	t.Parallel()
+	for _, anew := range []bool{false, true} {
+		s := newStack(t)
+		s.maxRaw, s.target = 20, 1<<20
+		log := s.kafka.CreateTopic("orders", 1).Logs[0]
+		s.produce(log, 0)
+		s.tick()
+		backup := s.ledger.Backup()
+		s.settle()
+		s.produce(log, 1)
+		s.settle()
+		want := s.tables()
+		if len(want) < 6 {
+			t.Fatalf("tables %q", want)
+		}
+		s.ledger.Restore(backup)
+		r := s.rebuilder()
+		r.Anew = anew
+		if summary, err := r.Rebuild(t.Context()); err != nil || summary.Failures > 0 || summary.Made != 1 {
+			t.Fatalf("error %v, summary %+v", err, summary)
+		}
+		s.compare("tables", s.tables(), want)
+	}
+}
+
+// TestRebuildAnewFencesOff: what a worker of the tables that the backup replaced
+// still has open must not become an object that overlaps others.
+func TestRebuildAnewFencesOff(t *testing.T) {
+	t.Parallel()
+	s := seasoned(t)
+	want, key := s.tables(), bifrost.ObjectKey(testGroup, bifrost.Partition{Name: "orders", Number: 1}, 77, 0)
+	upload, err := s.store.Create(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.rebuilder()
+	r.Anew = true
+	if summary, err := r.Rebuild(t.Context()); err != nil || summary.Failures > 0 || summary.Made != 4 {
+		t.Fatalf("error %v, summary %+v", err, summary)
+	}
+	s.compare("tables", s.tables(), want)
+	if _, err := upload.Complete(t.Context()); !errors.Is(err, bifrost.ErrUploadGone) {
+		t.Errorf("completed after the rebuild: %v", err)
+	}
+}
+
 func TestRebuildRefusesAPlainPathOfTwo(t *testing.T) {
 	t.Parallel()
 	s := seasoned(t)
@@ -266,15 +315,20 @@ func TestRebuildThroughFaults(t *testing.T) {
 		s := newStack(t)
 		s.maxRaw = rapid.SampledFrom([]int64{30, 1 << 20}).Draw(t, "most raw bytes of an object")
 		live(t, s, rapid.IntRange(1, 12).Draw(t, "length of its life"))
+		backup := s.ledger.Backup()
+		live(t, s, rapid.IntRange(0, 6).Draw(t, "length of its life after the backup"))
 		objects := s.objects()
-		loss := rapid.SampledFrom([]string{"both", "progress", "some rows", "some progress"}).Draw(t, "lost")
+		loss := rapid.SampledFrom([]string{"both", "progress", "some rows", "some progress", "all since the backup"}).Draw(t, "lost")
+		if loss == "all since the backup" {
+			s.ledger.Restore(backup)
+		}
 		some := rapid.Int64Range(2, 3).Draw(t, "every so many")
 		s.ledger.Lose(
 			func(p bifrost.Progress) bool {
 				return loss == "both" || loss == "progress" || loss == "some progress" && int64(p.Number)%some == 0
 			},
 			func(r bifrost.Row) bool { return loss == "both" || loss == "some rows" && r.Start%some == 0 })
-		for tries := 0; !s.rebuildThrough(t); tries++ {
+		for !s.rebuildThrough(t, loss == "all since the backup") {
 			if rapid.Bool().Draw(t, "ticks between") {
 				live(t, s, 1)
 			}
@@ -313,7 +367,7 @@ func (s *stack) objects() map[string]string {
 }
 
 // rebuildThrough runs a rebuild with a few faults and reports whether it went through.
-func (s *stack) rebuildThrough(t *rapid.T) bool {
+func (s *stack) rebuildThrough(t *rapid.T, anew bool) bool {
 	faults := rapid.IntRange(0, 3).Draw(t, "faults")
 	broken := errors.New("injected fault")
 	f := flaky{Ledger: s.ledger, Bucket: s.store, fate: func() (error, error) {
@@ -327,7 +381,7 @@ func (s *stack) rebuildThrough(t *rapid.T) bool {
 		return nil, broken
 	}}
 	r := s.rebuilder()
-	r.Ledger, r.Store, r.Shelf = f, f, f
+	r.Ledger, r.Store, r.Shelf, r.Anew = f, f, f, anew
 	summary, err := r.Rebuild(context.Background())
 	for _, failure := range summary.Failed {
 		if !strings.Contains(failure.Error, broken.Error()) {
