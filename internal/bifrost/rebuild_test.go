@@ -182,6 +182,9 @@ func TestRebuildAfterABackupWasRestored(t *testing.T) {
 		log := s.kafka.CreateTopic("orders", 1).Logs[0]
 		s.produce(log, 0)
 		s.tick()
+		if s.tick().Planned != 1 {
+			t.Fatal("not one range")
+		}
 		backup := s.ledger.Backup()
 		s.settle()
 		s.produce(log, 1)
