@@ -80,7 +80,7 @@ func wholeBytes(data []byte) (int, error) {
 		return 0, nil
 	}
 	length := lengthBytes + int64(int32(binary.BigEndian.Uint32(data[8:])))
-	if length < prefixBytes || data[16] == currentMagic && length < headerBytes {
+	if length < prefixBytes || !isOld(data) && length < headerBytes {
 		return 0, corrupt("a length of %d bytes", length)
 	}
 	if length > int64(len(data)) {

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,6 +39,9 @@ type testBatch struct {
 }
 
 func (b testBatch) encode() []byte {
+	if len(b.records) == 0 {
+		b.codec = kgo.CodecNone // as the log cleaner leaves a batch that it has emptied
+	}
 	var payload []byte
 	for _, r := range b.records {
 		payload = append(payload, r.encode(b.base)...)
@@ -93,29 +97,30 @@ func marker(offset int64, commit bool) testRecord {
 }
 
 func compressed(codec kgo.CompressionCodecType, xerial bool, payload []byte) []byte {
-	var with kgo.CompressionCodec
-	switch codec {
-	case kgo.CodecNone:
+	if codec == kgo.CodecNone {
 		return payload
-	case kgo.CodecGzip:
-		with = kgo.GzipCompression()
-	case kgo.CodecSnappy:
-		with = kgo.SnappyCompression()
-	case kgo.CodecLz4:
-		with = kgo.Lz4Compression()
-	case kgo.CodecZstd:
-		with = kgo.ZstdCompression()
 	}
-	compressor, err := kgo.DefaultCompressor(with)
-	if err != nil {
-		panic(err)
-	}
+	compressor := compressors()[codec]
 	if codec == kgo.CodecSnappy && xerial {
 		return xerialFramed(compressor, payload)
 	}
 	out, _ := compressor.Compress(new(bytes.Buffer), payload)
 	return bytes.Clone(out)
 }
+
+var compressors = sync.OnceValue(func() map[kgo.CompressionCodecType]kgo.Compressor {
+	all := make(map[kgo.CompressionCodecType]kgo.Compressor)
+	for codec, with := range map[kgo.CompressionCodecType]kgo.CompressionCodec{
+		kgo.CodecGzip: kgo.GzipCompression(), kgo.CodecSnappy: kgo.SnappyCompression(), kgo.CodecLz4: kgo.Lz4Compression(), kgo.CodecZstd: kgo.ZstdCompression(),
+	} {
+		compressor, err := kgo.DefaultCompressor(with)
+		if err != nil {
+			panic(err)
+		}
+		all[codec] = compressor
+	}
+	return all
+})
 
 // xerialFramed writes snappy as Java's producers do: a header, then blocks of
 // 32 KiB with their lengths.

@@ -52,6 +52,7 @@ type Client struct {
 	brokers    string // the configured ones, for errors
 	rack       string
 	patience   time.Duration // how long to wait for a cluster that does not answer
+	maxWait    time.Duration // how long a broker may hold back an answer that would be empty
 	fetchBytes int32         // what one fetch asks for at most; a larger batch still comes whole (KIP-74)
 }
 
@@ -82,6 +83,7 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 		kgo.DialTimeout(patience / 3),
 		kgo.RequestTimeoutOverhead(patience * 2 / 3),
 		kgo.RetryTimeout(patience * 4 / 5), // ends before the patience does, so that its error tells the cause
+		kgo.RetryBackoffFn(func(tries int) time.Duration { return patience / 60 * time.Duration(min(tries, 5)) }),
 	}, config.Options...)
 	client, err := kgo.NewClient(options...)
 	if err != nil {
@@ -92,7 +94,8 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 		brokers:    strings.Join(config.Brokers, ","),
 		rack:       config.Rack,
 		patience:   patience,
-		fetchBytes: defaultFetchBytes,
+		maxWait:    500 * time.Millisecond,
+		fetchBytes: 4 << 20,
 	}, nil
 }
 

@@ -13,13 +13,8 @@ import (
 )
 
 const (
-	// defaultFetchBytes is what one response aims at. There are two of them in
-	// memory, one being read and one waiting.
-	defaultFetchBytes = 4 << 20
 	// leastFetchBytes is what the last fetch of a range still asks for.
 	leastFetchBytes = 64 << 10
-	// maxWait is how long a broker holds back an answer that would be empty.
-	maxWait = 500 * time.Millisecond
 	// emptyAnswers is how many of them in a row are believed.
 	emptyAnswers = 3
 )
@@ -74,20 +69,46 @@ func (f *fetcher) next(ctx context.Context) (response, error) {
 		return response{}, err
 	}
 	f.throttle = 0
-	began := time.Now()
+	insist := insistence{patience: f.client.patience, began: time.Now()}
 	patient, cancel := f.client.patiently(ctx)
 	defer cancel()
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+	var before error
+	for pause := f.client.patience / 300; ; pause = min(2*pause, f.client.patience/30) {
 		r, err := f.attempt(patient)
-		if err == nil || final(err) || ctx.Err() != nil || patient.Err() != nil ||
-			time.Since(began)+pause > f.client.patienceWith(err) {
+		if errors.Is(err, errImpatient) && before != nil {
+			err = before // says more
+		}
+		if err == nil || patient.Err() != nil || insist.over(err, pause) {
 			return r, err
 		}
-		f.leader, f.replica = -1, -1
-		if sleep(ctx, pause) != nil {
+		before, f.leader, f.replica = err, -1, -1
+		if sleep(patient, pause) != nil {
 			return r, err
 		}
 	}
+}
+
+// insistence is how long to go on asking.
+type insistence struct {
+	patience time.Duration
+	began    time.Time
+	doubted  time.Time // when a broker first denied the topic
+}
+
+// over reports whether to give up on an error instead of pausing and asking
+// again. Brokers hear of new topics within moments; to come back from a restart,
+// or to elect leaders, takes them longer.
+func (i *insistence) over(err error, pause time.Duration) bool {
+	if final(err) {
+		return true
+	}
+	if !errors.Is(err, bifrost.ErrWrongTopicID) && !errors.Is(err, bifrost.ErrNotFound) {
+		return time.Since(i.began)+pause > i.patience
+	}
+	if i.doubted.IsZero() {
+		i.doubted = time.Now()
+	}
+	return time.Since(i.doubted)+pause > i.patience/5
 }
 
 // final reports whether asking again would get the same answer.
@@ -101,16 +122,6 @@ func final(err error) bool {
 		return false // the broker may just be the last to know
 	}
 	return errors.As(err, &answer) && !answer.Retriable
-}
-
-// patienceWith is how long to insist on another answer than this one. Brokers
-// learn of new topics and new leaders within moments; a broker takes longer to
-// come back.
-func (c *Client) patienceWith(err error) time.Duration {
-	if errors.Is(err, bifrost.ErrWrongTopicID) || errors.Is(err, bifrost.ErrNotFound) {
-		return c.patience / 5
-	}
-	return c.patience
 }
 
 // attempt asks one leader, and the replica it may point to.
@@ -235,7 +246,7 @@ func (f *fetcher) request(position int64) *kmsg.FetchRequest {
 	t.Topic, t.TopicID = f.topic, f.id // the version of the protocol decides which one is sent
 	t.Partitions = []kmsg.FetchRequestTopicPartition{p}
 	r := kmsg.NewPtrFetchRequest()
-	r.MaxWaitMillis, r.MinBytes, r.MaxBytes = int32(maxWait/time.Millisecond), 1, p.PartitionMaxBytes
+	r.MaxWaitMillis, r.MinBytes, r.MaxBytes = int32(f.client.maxWait.Milliseconds()), 1, p.PartitionMaxBytes
 	r.IsolationLevel, r.Rack = readCommitted, f.rack
 	r.Topics = []kmsg.FetchRequestTopic{t}
 	return r

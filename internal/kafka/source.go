@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -40,12 +41,21 @@ func (r *records) Next(ctx context.Context) (bifrost.Batch, error) {
 	}
 	batch, err := r.next(ctx)
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("kafka: read %s at offset %d: %w", r.name, r.walker.position, err)
+		err = fmt.Errorf("kafka: read %s at offset %d: %w", r.name, r.walker.position, notTheEnd(err))
 	}
 	if ctx.Err() == nil {
 		r.err = err
 	}
 	return batch, err
+}
+
+// notTheEnd cuts an error off from io.EOF, with which a broker that closes a
+// connection would look like the end of the range.
+func notTheEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return errors.New(err.Error())
+	}
+	return err
 }
 
 func (r *records) next(ctx context.Context) (bifrost.Batch, error) {
