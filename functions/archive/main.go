@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"sync"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -18,7 +17,7 @@ import (
 
 // worker is made once and kept from one invocation to the next.
 var worker = sync.OnceValues(func() (*bifrost.Worker, error) {
-	c, err := config.Load(config.Archiver, os.LookupEnv)
+	c, err := config.FromEnvironment(config.Archiver)
 	if err != nil {
 		return nil, err
 	}

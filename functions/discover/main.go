@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"sync"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -17,7 +16,7 @@ import (
 
 // discoverer is made once and kept from one invocation to the next.
 var discoverer = sync.OnceValues(func() (*bifrost.Discoverer, error) {
-	c, err := config.Load(config.Discoverer, os.LookupEnv)
+	c, err := config.FromEnvironment(config.Discoverer)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -45,6 +46,9 @@ const (
 	// Discoverer is the discover function.
 	Discoverer
 )
+
+// FromEnvironment reads the variables of this process.
+func FromEnvironment(role Role) (Config, error) { return Load(role, os.LookupEnv) }
 
 // Load reads the variables through lookup, which has the form of os.LookupEnv.
 // An empty value counts as not set.
