@@ -151,7 +151,7 @@ import read_baldr
 for name in sys.argv[1:]:
     data = open(name, "rb").read()
     print(json.dumps(read_baldr.read(data)))
-    for length in range(len(data) - 1, 0, -1 - len(data) // 500):
+    for length in range(len(data) - 1, 0, -1 if len(data) < 2000 else -len(data) // 10):
         try:
             read_baldr.read(data[:length])
         except Exception:

@@ -82,72 +82,73 @@ func manyRecords(n int) []Record {
 	return records
 }
 
+var forgeries = []forgery{
+	{name: "a member of 4 GiB", facts: func(m *member) { m.rawBytes = 4 << 30 }},
+	{name: "a member of 4 GiB that could be", facts: func(m *member) { m.rawBytes, m.deflatedBytes = 4<<30, 4<<30 }},
+	{name: "one record of 1 GiB", facts: func(m *member) { m.records, m.lastOffset, m.rawBytes, m.deflatedBytes = 1, m.firstOffset, 1<<30, 1<<30 }, want: ErrTooLarge, file: ErrDamaged},
+	{name: "raw bytes below 0", facts: func(m *member) { m.rawBytes = -1 }},
+	{name: "deflated bytes below 0", facts: func(m *member) { m.deflatedBytes = -1 }},
+	{name: "a deflated size one too large", facts: func(m *member) { m.deflatedBytes++ }},
+	{name: "a raw size one too small", facts: func(m *member) { m.rawBytes-- }},
+	{name: "no records", facts: func(m *member) { m.records = 0 }},
+	{name: "a record more", facts: func(m *member) { m.records++; m.lastOffset++ }},
+	{name: "a record less", facts: func(m *member) { m.records-- }},
+	{name: "2^63 records", facts: func(m *member) { m.records = -1 << 63 }},
+	{name: "offsets backwards", facts: func(m *member) { m.lastOffset = m.firstOffset - 1 }},
+	{name: "another last offset", facts: func(m *member) { m.lastOffset++ }},
+	{name: "timestamps backwards", facts: func(m *member) { m.leastTimestamp = m.mostTimestamp + 1 }},
+	{name: "unknown flags", facts: func(m *member) { m.flags |= 0x80 }},
+	{name: "open with an envelope", facts: func(m *member) { m.flags |= memberIsOpen }, want: ErrDamaged},
+	{name: "an envelope of 4 GiB", facts: func(m *member) { m.envelopeBytes = 1<<32 - 1 }},
+	{name: "another envelope size", facts: func(m *member) { m.envelopeBytes-- }},
+	{name: "another envelope checksum", facts: func(m *member) { m.envelopeCRC++ }},
+	{name: "more memory than allowed", opts: func(o ReaderOptions) ReaderOptions { o.MemoryBytes = 100; return o }, want: ErrTooLarge},
+	{name: "a row less", rows: func(rows []byte) []byte { return nil }},
+	{name: "a row more", rows: func(rows []byte) []byte { return append(rows, rows...) }},
+	{name: "many rows", rows: func(rows []byte) []byte { return bytes.Repeat(rows, 1<<16) }},
+	{name: "half a row more", rows: func(rows []byte) []byte { return append(rows, rows[:40]...) }},
+	{name: "a row of another member", rows: func(rows []byte) []byte { rows[8]++; return rows }},
+	{name: "a member that begins before the object", rows: func(rows []byte) []byte {
+		binary.BigEndian.PutUint64(rows[factsBytes:], 1<<63)
+		return rows
+	}},
+	{name: "a member beyond the index", rows: func(rows []byte) []byte {
+		binary.BigEndian.PutUint64(rows[factsBytes:], 1<<40)
+		return rows
+	}},
+	{name: "an index before the object", foot: func(f *footer) { f.indexAt = -5 }},
+	{name: "an index behind the summary", foot: func(f *footer) { f.indexAt = f.summaryAt + 1 }},
+	{name: "an index elsewhere", foot: func(f *footer) { f.indexAt-- }},
+	{name: "an index at the begin", foot: func(f *footer) { f.indexAt, f.members = 0, 0 }},
+	{name: "a summary elsewhere", foot: func(f *footer) { f.summaryAt++ }},
+	{name: "a summary behind the end", foot: func(f *footer) { f.summaryAt = f.objectBytes }},
+	{name: "an object of another size", foot: func(f *footer) { f.objectBytes++ }},
+	{name: "2^60 members", foot: func(f *footer) { f.members = 1 << 60 }},
+	{name: "another index checksum", foot: func(f *footer) { f.indexCRC++ }},
+	{name: "no JSON", text: func([]byte) []byte { return []byte("{") }},
+	{name: "no summary text", text: func([]byte) []byte { return nil }},
+	{name: "an unknown kind", text: func(text []byte) []byte { return bytes.Replace(text, []byte(`"records"`), []byte(`"other"`), 1) }},
+	{name: "another count", text: func(text []byte) []byte {
+		return bytes.Replace(text, []byte(`"records":20`), []byte(`"records":19`), 1)
+	}},
+	{name: "a range backwards", text: func(text []byte) []byte {
+		return bytes.Replace(text, []byte(`"end_offset":20`), []byte(`"end_offset":0`), 1)
+	}},
+	{name: "a range too short", text: func(text []byte) []byte {
+		return bytes.Replace(text, []byte(`"end_offset":20`), []byte(`"end_offset":19`), 1)
+	}},
+	{name: "a number beyond 64 bits", text: func(text []byte) []byte {
+		return bytes.Replace(text, []byte(`"end_offset":20`), []byte(`"end_offset":20e99`), 1)
+	}},
+	{name: "a topic ID too short", text: func(text []byte) []byte {
+		return bytes.Replace(text, []byte(`"topic_id":"W`), []byte(`"topic_id":"`), 1)
+	}},
+}
+
 func TestForgeries(t *testing.T) {
 	t.Parallel()
 	if records, _, err := readAll(forge(t, forgery{}), ReaderOptions{}); err != nil || len(records) != 20 {
 		t.Fatalf("an object with nothing forged: %d records, %v", len(records), err)
-	}
-	forgeries := []forgery{
-		{name: "a member of 4 GiB", facts: func(m *member) { m.rawBytes = 4 << 30 }},
-		{name: "a member of 4 GiB that could be", facts: func(m *member) { m.rawBytes, m.deflatedBytes = 4<<30, 4<<30 }},
-		{name: "one record of 1 GiB", facts: func(m *member) { m.records, m.lastOffset, m.rawBytes, m.deflatedBytes = 1, m.firstOffset, 1<<30, 1<<30 }, want: ErrTooLarge, file: ErrDamaged},
-		{name: "raw bytes below 0", facts: func(m *member) { m.rawBytes = -1 }},
-		{name: "deflated bytes below 0", facts: func(m *member) { m.deflatedBytes = -1 }},
-		{name: "a deflated size one too large", facts: func(m *member) { m.deflatedBytes++ }},
-		{name: "a raw size one too small", facts: func(m *member) { m.rawBytes-- }},
-		{name: "no records", facts: func(m *member) { m.records = 0 }},
-		{name: "a record more", facts: func(m *member) { m.records++; m.lastOffset++ }},
-		{name: "a record less", facts: func(m *member) { m.records-- }},
-		{name: "2^63 records", facts: func(m *member) { m.records = -1 << 63 }},
-		{name: "offsets backwards", facts: func(m *member) { m.lastOffset = m.firstOffset - 1 }},
-		{name: "another last offset", facts: func(m *member) { m.lastOffset++ }},
-		{name: "timestamps backwards", facts: func(m *member) { m.leastTimestamp = m.mostTimestamp + 1 }},
-		{name: "unknown flags", facts: func(m *member) { m.flags |= 0x80 }},
-		{name: "open with an envelope", facts: func(m *member) { m.flags |= memberIsOpen }, want: ErrDamaged},
-		{name: "an envelope of 4 GiB", facts: func(m *member) { m.envelopeBytes = 1<<32 - 1 }},
-		{name: "another envelope size", facts: func(m *member) { m.envelopeBytes-- }},
-		{name: "another envelope checksum", facts: func(m *member) { m.envelopeCRC++ }},
-		{name: "more memory than allowed", opts: func(o ReaderOptions) ReaderOptions { o.MemoryBytes = 100; return o }, want: ErrTooLarge},
-		{name: "a row less", rows: func(rows []byte) []byte { return nil }},
-		{name: "a row more", rows: func(rows []byte) []byte { return append(rows, rows...) }},
-		{name: "many rows", rows: func(rows []byte) []byte { return bytes.Repeat(rows, 1<<16) }},
-		{name: "half a row more", rows: func(rows []byte) []byte { return append(rows, rows[:40]...) }},
-		{name: "a row of another member", rows: func(rows []byte) []byte { rows[8]++; return rows }},
-		{name: "a member that begins before the object", rows: func(rows []byte) []byte {
-			binary.BigEndian.PutUint64(rows[factsBytes:], 1<<63)
-			return rows
-		}},
-		{name: "a member beyond the index", rows: func(rows []byte) []byte {
-			binary.BigEndian.PutUint64(rows[factsBytes:], 1<<40)
-			return rows
-		}},
-		{name: "an index before the object", foot: func(f *footer) { f.indexAt = -5 }},
-		{name: "an index behind the summary", foot: func(f *footer) { f.indexAt = f.summaryAt + 1 }},
-		{name: "an index elsewhere", foot: func(f *footer) { f.indexAt-- }},
-		{name: "an index at the begin", foot: func(f *footer) { f.indexAt, f.members = 0, 0 }},
-		{name: "a summary elsewhere", foot: func(f *footer) { f.summaryAt++ }},
-		{name: "a summary behind the end", foot: func(f *footer) { f.summaryAt = f.objectBytes }},
-		{name: "an object of another size", foot: func(f *footer) { f.objectBytes++ }},
-		{name: "2^60 members", foot: func(f *footer) { f.members = 1 << 60 }},
-		{name: "another index checksum", foot: func(f *footer) { f.indexCRC++ }},
-		{name: "no JSON", text: func([]byte) []byte { return []byte("{") }},
-		{name: "no summary text", text: func([]byte) []byte { return nil }},
-		{name: "an unknown kind", text: func(text []byte) []byte { return bytes.Replace(text, []byte(`"records"`), []byte(`"other"`), 1) }},
-		{name: "another count", text: func(text []byte) []byte {
-			return bytes.Replace(text, []byte(`"records":20`), []byte(`"records":19`), 1)
-		}},
-		{name: "a range backwards", text: func(text []byte) []byte {
-			return bytes.Replace(text, []byte(`"end_offset":20`), []byte(`"end_offset":0`), 1)
-		}},
-		{name: "a range too short", text: func(text []byte) []byte {
-			return bytes.Replace(text, []byte(`"end_offset":20`), []byte(`"end_offset":19`), 1)
-		}},
-		{name: "a number beyond 64 bits", text: func(text []byte) []byte {
-			return bytes.Replace(text, []byte(`"end_offset":20`), []byte(`"end_offset":20e99`), 1)
-		}},
-		{name: "a topic ID too short", text: func(text []byte) []byte {
-			return bytes.Replace(text, []byte(`"topic_id":"W`), []byte(`"topic_id":"`), 1)
-		}},
 	}
 	for _, f := range forgeries {
 		t.Run(f.name, func(t *testing.T) {
