@@ -69,16 +69,14 @@ func showMainJob(ctx context.Context, s *localstack.Stack) error {
 		return err
 	}
 	var ticks []string
-	if err := step("invoke the discover function with {} until all is archived", func() error {
+	archiving := step("invoke the discover function with {} until all is archived", func() error {
 		return archiveAll(ctx, s, func(answer summary) { ticks = append(ticks, answer.text) })
-	}); err != nil {
-		return err
-	}
-	for _, t := range ticks {
+	})
+	for _, t := range slices.Compact(ticks) {
 		fmt.Println("    " + t)
 	}
 	rows, err := showProgress(ctx, s)
-	if err != nil {
+	if err := errors.Join(archiving, err); err != nil {
 		return err
 	}
 	if err := showObjects(ctx, s, rows); err != nil {
@@ -92,6 +90,7 @@ type progressRow struct {
 	Topic       string `dynamodbav:"topic"`
 	Partition   int32  `dynamodbav:"partition"`
 	Status      string `dynamodbav:"status"`
+	Error       string `dynamodbav:"error"`
 	NextOffset  int64  `dynamodbav:"next_offset"`
 	EndOffset   int64  `dynamodbav:"log_end_offset"`
 	Lag         int64  `dynamodbav:"lag"`
@@ -125,6 +124,9 @@ func showProgress(ctx context.Context, s *localstack.Stack) ([]progressRow, erro
 	for _, r := range rows {
 		fmt.Fprintf(table, "  %s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
 			r.Topic, r.Partition, r.Status, r.NextOffset, r.EndOffset, r.Lag, r.Records, r.Missing, r.RawBytes, r.StoredBytes)
+		if r.Error != "" {
+			fmt.Fprintf(table, "  %s\n", r.Error)
+		}
 	}
 	return rows, table.Flush()
 }

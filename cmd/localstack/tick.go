@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long the stack may take to archive all there is.
-const patience = 5 * time.Minute
+const patience = 10 * time.Minute
 
 // A summary is what a tick answers. It is read here as a stranger would read it,
 // from its JSON.
