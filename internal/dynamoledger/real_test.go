@@ -21,6 +21,22 @@ func TestLedgerOnDynamoDBLocal(t *testing.T) {
 	bifrosttest.TestLedger(t, func(t *testing.T) bifrost.Ledger { return dynamoledger.New(cfg, newTables(t, cfg)) })
 }
 
+// The local AWS is what demo and end-to-end test run on.
+func TestLedgerOnLocalAWS(t *testing.T) {
+	t.Parallel()
+	server, err := localstack.StartAWS(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	cfg := server.Endpoint.Config()
+	bifrosttest.TestLedger(t, func(t *testing.T) bifrost.Ledger { return dynamoledger.New(cfg, newTables(t, cfg)) })
+}
+
 // newTables makes a pair of tables for one test.
 func newTables(t testing.TB, cfg aws.Config) dynamoledger.Tables {
 	t.Helper()

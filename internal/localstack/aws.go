@@ -18,6 +18,10 @@ import (
 	"time"
 )
 
+// StartAWS starts a local AWS for whoever needs an S3 or a DynamoDB that is not
+// the one all tests share, without a stack.
+func StartAWS(ctx context.Context) (*Server, error) { return startAWS(ctx, false) }
+
 // startAWS installs ministack if need be and starts it, empty, with TLS and with
 // the policies of roles and buckets enforced. Deployed functions run as its child
 // processes and inherit its environment: that is how they find the endpoint and

@@ -35,7 +35,7 @@ func (s *Store) Open(ctx context.Context, key string) (bifrost.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the checksum of s3://%s/%s: %w", s.bucket, key, o.replaced(err))
 	}
-	o.stored = bifrost.Stored{Size: aws.ToInt64(head.ContentLength), Checksum: aws.ToString(head.ChecksumCRC64NVME)}
+	o.stored = bifrost.Stored{Size: aws.ToInt64(head.ContentLength), Checksum: ofWhole(head.ChecksumCRC64NVME)}
 	if o.stored.Size != o.tailStart+int64(len(o.tail)) {
 		return nil, fmt.Errorf("open s3://%s/%s: it has %d bytes by one answer and %d by another",
 			s.bucket, key, o.tailStart+int64(len(o.tail)), o.stored.Size)

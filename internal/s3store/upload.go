@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -139,8 +140,9 @@ func checksum(crc uint64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, crc))
 }
 
-// Complete implements bifrost.Upload. S3 compares size and checksum of what it has
-// put together with those of what was written here.
+// Complete implements bifrost.Upload. S3 has compared each part with its checksum
+// by then, and compares the size of the whole; the checksum of the whole, which it
+// answers with, is compared here.
 //
 // A repetition of the request, by the SDK or by the caller, may meet the object
 // that the first has made. S3 then answers as it did the first time, or 412, here
@@ -164,12 +166,22 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 		return bifrost.Stored{}, u.store.failed("complete the upload to", u.key, err)
 	}
 	u.cancel(u.gone())
-	stored := bifrost.Stored{Size: u.size, Checksum: aws.ToString(done.ChecksumCRC64NVME)}
-	if sent := checksum(u.crc); done.ChecksumType == types.ChecksumTypeFullObject && stored.Checksum != sent {
+	stored := bifrost.Stored{Size: u.size, Checksum: ofWhole(done.ChecksumCRC64NVME)}
+	if sent := checksum(u.crc); stored.Checksum != "" && stored.Checksum != sent {
 		return bifrost.Stored{}, fmt.Errorf("s3://%s/%s was sent with checksum %s and is stored with %s: it is damaged; run bifrost verify",
 			u.store.bucket, u.key, sent, stored.Checksum)
 	}
 	return stored, nil
+}
+
+// ofWhole is a checksum of an object's bytes. A service that does not know such
+// checksums for multipart uploads answers with one of the parts' checksums, which
+// ends in a hyphen and their number, and tells nothing about the bytes.
+func ofWhole(sum *string) string {
+	if sum == nil || strings.Contains(*sum, "-") {
+		return ""
+	}
+	return *sum
 }
 
 func (u *upload) completed() []types.CompletedPart {
