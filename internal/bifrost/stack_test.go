@@ -31,6 +31,7 @@ type stack struct {
 	log    []string // failures that ticks and workers told
 
 	target, maxRaw int64
+	inFlight       int
 	generations    int
 }
 
@@ -39,7 +40,7 @@ func newStack(t fatal) *stack {
 	return &stack{
 		fatal: t, clock: clock, kafka: bifrosttest.NewKafka("cluster", clock.Now),
 		ledger: bifrosttest.NewLedger(), store: bifrosttest.NewStore(), lambda: &bifrosttest.Lambda{},
-		target: 48, maxRaw: 1 << 20,
+		target: 48, maxRaw: 1 << 20, inFlight: 4,
 	}
 }
 
@@ -55,7 +56,7 @@ func (s *stack) sizing() bifrost.Sizing {
 func (s *stack) discoverer() *bifrost.Discoverer {
 	return &bifrost.Discoverer{
 		Cluster: s.kafka, History: s.kafka, Ledger: s.ledger, Store: s.store, Shelf: s.store, Dispatcher: s.lambda,
-		Settings: bifrost.Settings{Group: testGroup, Sizing: s.sizing(), MaxInFlight: 4, Lease: 5 * time.Minute},
+		Settings: bifrost.Settings{Group: testGroup, Sizing: s.sizing(), MaxInFlight: s.inFlight, Lease: 5 * time.Minute},
 		Now:      s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),
 	}
 }

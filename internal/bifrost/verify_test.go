@@ -1,9 +1,13 @@
 package bifrost_test
 
 import (
+	"context"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 )
 
 func TestVerifyFindsNothingInAnUndamagedArchive(t *testing.T) {
@@ -17,5 +21,123 @@ func TestVerifyFindsNothingInAnUndamagedArchive(t *testing.T) {
 		if summary.Rows == 0 || summary.Violations != 0 {
 			t.Errorf("%+v: summary %+v", options, summary)
 		}
+	}
+}
+
+// busy is a table and a bucket in which the stack works on while they are read:
+// a row, a page of keys or an object at a time.
+type busy struct {
+	*bifrosttest.Ledger
+	*bifrosttest.Store
+	live func()
+}
+
+func (b busy) Rows(ctx context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error) {
+	var all []bifrost.Row
+	for len(all) < limit {
+		b.live()
+		next, err := b.Ledger.Rows(ctx, p, from, 1)
+		if err != nil || len(next) == 0 {
+			return all, err
+		}
+		all, from = append(all, next...), next[0].Start+1
+	}
+	return all, nil
+}
+
+func (b busy) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+	b.live()
+	return b.Store.List(ctx, prefix, after, limit)
+}
+
+func (b busy) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
+	b.live()
+	return b.Ledger.ListProgress(ctx)
+}
+
+func (b busy) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Progress, error) {
+	b.live()
+	return b.Ledger.Progress(ctx, p)
+}
+
+func (b busy) Open(ctx context.Context, key string) (bifrost.Object, error) {
+	b.live()
+	return b.Store.Open(ctx, key)
+}
+
+// TestVerifyBesideALiveStack: what is on its way is no violation, whenever it is
+// looked at.
+func TestVerifyBesideALiveStack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := newStack(t)
+		s.maxRaw = rapid.SampledFrom([]int64{30, 1 << 20}).Draw(t, "most raw bytes of an object")
+		s.target = rapid.SampledFrom([]int64{48, 1 << 20}).Draw(t, "target")
+		live(t, s, rapid.IntRange(3, 20).Draw(t, "length of its life"))
+		steps := rapid.IntRange(0, 20).Draw(t, "steps meanwhile")
+		v := s.verifier()
+		b := busy{s.ledger, s.store, func() {
+			if steps > 0 && rapid.IntRange(0, 3).Draw(t, "does something happen now") == 0 {
+				steps--
+				live(t, s, 1)
+			}
+		}}
+		v.Ledger, v.Bucket, v.Parallel = b, b, 1
+		_, err := v.Verify(context.Background(), bifrost.VerifyOptions{Deep: true, Kafka: true}, func(v bifrost.Violation) { t.Errorf("%+v", v) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestVerifyManyPages damages rows and objects where one page of a thousand
+// ends and the next begins.
+func TestVerifyManyPages(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.inFlight = 1000
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	for range 1010 {
+		log.Produce("12345678901234567890123456789012345678901234567890")
+	}
+	s.settle()
+	rows := s.ledger.AllRows()
+	if len(rows) != 1010 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	s.sound(bifrost.VerifyOptions{})
+	some, others := []int{0, 999, 1001}, []int{998, 1000, 1009}
+	s.damageRows(rows, some, others)
+	s.damageRows(rows, others, some)
+}
+
+// damageRows loses the rows of some and the objects of others, all of a length of one offset.
+func (s *stack) damageRows(rows []bifrost.Row, some, others []int) {
+	s.Helper()
+	backup := s.ledger.Backup()
+	contents := map[string][]byte{}
+	for _, i := range some {
+		s.lose(rows[i])
+	}
+	for _, i := range others {
+		key := rows[i].Facts.Key
+		contents[key] = s.content(key)
+		s.store.Delete(key)
+		r := rows[i]
+		r.TopicID[0]++
+		s.ledger.Poke(r)
+	}
+	_, summary := s.verify(bifrost.VerifyOptions{})
+	for kind, want := range map[bifrost.ViolationKind]int{
+		bifrost.RowMissing: len(some), bifrost.ObjectWithoutRow: len(some),
+		bifrost.ObjectMissing: len(others), bifrost.RowInvalid: len(others), bifrost.TotalsWrong: 1,
+	} {
+		if summary.Kinds[kind] != int64(want) {
+			s.Fatalf("%s: %d, want %d; %v", kind, summary.Kinds[kind], want, summary.Kinds)
+		}
+	}
+	s.ledger.Restore(backup)
+	for key, content := range contents {
+		s.store.Put(key, content)
 	}
 }

@@ -50,11 +50,10 @@ func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row
 		c.notCompared(row.Len())
 		return nil
 	}
-	if row.State == StateLost {
-		c.stillReadable(row, seen)
-		return nil
-	}
 	r := Range{max(row.Start, seen.LogStart), min(row.End, seen.LastStable)}
+	if row.State == StateLost {
+		return c.stillReadable(ctx, row, r)
+	}
 	c.notCompared(row.Len() - max(0, r.Len()))
 	if !r.Valid() {
 		return nil
@@ -67,11 +66,37 @@ func (c *partitionCheck) notCompared(offsets int64) {
 }
 
 // stillReadable checks that what retention took is gone. Gaps for other reasons
-// may well be readable: below a start position, or after a topic came back.
-func (c *partitionCheck) stillReadable(row Row, seen Observation) {
-	if row.GapReason == ReasonRetention && seen.LogStart < row.End {
-		c.violation(GapStillReadable, Range{max(row.Start, seen.LogStart), row.End}, row.Facts.Key, "offsets that Kafka has deleted", fmt.Sprintf("a log that starts at %d", seen.LogStart))
+// may well be readable: below a start position, or after a topic came back. The
+// log may have moved since its start was read, so only a record is a proof.
+func (c *partitionCheck) stillReadable(ctx context.Context, row Row, r Range) error {
+	if row.GapReason != ReasonRetention || !r.Valid() {
+		return nil
 	}
+	log, err := c.Source.Read(ctx, row.Topic(), row.TopicID, row.Number, r)
+	if err != nil {
+		return fmt.Errorf("read from Kafka: %w", err)
+	}
+	defer log.Close()
+	for position := r.Start; position < r.End; {
+		batch, err := log.Next(ctx)
+		if deletedMeanwhile(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read from Kafka at offset %d: %w", position, err)
+		}
+		if len(batch.Records) > 0 {
+			c.violation(GapStillReadable, Range{batch.Records[0].Offset, r.End}, row.Facts.Key, "offsets that Kafka has deleted", "a record")
+			return nil
+		}
+		position = batch.Position
+	}
+	return nil
+}
+
+func deletedMeanwhile(err error) bool {
+	var outside *OutOfRangeError
+	return errors.Is(err, ErrWrongTopicID) || errors.As(err, &outside)
 }
 
 // compare reads a range of the object and of Kafka side by side. After the
@@ -94,9 +119,8 @@ func (c *partitionCheck) compare(ctx context.Context, file *baldr.File, row Row,
 	defer log.Close()
 	for position := r.Start; position < r.End; {
 		batch, err := log.Next(ctx)
-		var outside *OutOfRangeError
-		if errors.Is(err, ErrWrongTopicID) || errors.As(err, &outside) {
-			c.notCompared(r.End - position) // deleted meanwhile
+		if deletedMeanwhile(err) {
+			c.notCompared(r.End - position)
 			return nil
 		}
 		if err != nil {
