@@ -81,7 +81,7 @@ func (f *flush) untilDone(ctx context.Context) error {
 			return err
 		}
 		if summary.Failures > 0 && summary.Dispatched == 0 && summary.InFlight == 0 {
-			f.tellFailures(summary)
+			f.tellFailed(summary.Failed, summary.Failures)
 			return fmt.Errorf("%w: %s offsets are left", errUnfinished, count(left))
 		}
 		if err := f.waitForWorker(ctx, left); err != nil {

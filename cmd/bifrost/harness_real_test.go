@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -34,6 +35,10 @@ type sandbox struct {
 	brokers string
 	topics  string // what the names of its topics begin with
 	env     []string
+	bucket  string
+	tables  dynamoledger.Tables
+	db      aws.Config
+	store   *s3.Client
 }
 
 func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoint) (*sandbox, error) {
@@ -53,7 +58,7 @@ func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoi
 	env = append(env, store.Env()...)
 	// The two services have addresses of their own here.
 	env = append(env, "AWS_ENDPOINT_URL_DYNAMODB="+db.URL)
-	return &sandbox{brokers: brokers, topics: name, env: env}, nil
+	return &sandbox{brokers: brokers, topics: name, env: env, bucket: name, tables: tables, db: db.Config(), store: client}, nil
 }
 
 func sandboxOf(t testing.TB) *sandbox {
@@ -86,6 +91,34 @@ func (s *sandbox) topic(ctx context.Context, name string, partitions int32, sett
 		err = response.Err
 	}
 	return err
+}
+
+func (s *sandbox) deleteObject(ctx context.Context, key string) error {
+	_, err := s.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
+	return err
+}
+
+// loseTables deletes both tables and makes them again, empty.
+func (s *sandbox) loseTables(ctx context.Context) error {
+	client := dynamodb.NewFromConfig(s.db)
+	for _, table := range []string{s.tables.Progress, s.tables.Objects} {
+		if _, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &table}); err != nil {
+			return err
+		}
+	}
+	return dynamoledger.CreateTables(ctx, s.db, s.tables)
+}
+
+// end is the end of the only partition of a topic; 0 when there is no such topic.
+func (s *sandbox) end(t testing.TB, topic string) int64 {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
+	must(t, err)
+	end, _ := ends.Lookup(topic, 0)
+	return end.Offset
 }
 
 // produce writes records, waits until they are in the log, and fills in their offsets.

@@ -51,6 +51,7 @@ func commands(a *app) []*cobra.Command {
 		newStatus(a), newTopics(a), newLs(a),
 		newCat(a), newGet(a), newReplay(a),
 		newRun(a), newFlush(a),
+		newVerify(a), newRebuild(a),
 		newVersion(a),
 	}
 }

@@ -139,19 +139,20 @@ func (w *work) tellTick(s bifrost.TickSummary, err error) {
 		return
 	}
 	w.say("tick  %d topics, %d partitions, lag %s: %d planned, %d started, %d at work, %d waiting", s.Topics, s.Partitions, count(s.Lag), s.Planned, s.Dispatched, s.InFlight, s.Waiting)
-	w.tellFailures(s)
+	w.tellFailed(s.Failed, s.Failures)
 }
 
-func (w *work) tellFailures(s bifrost.TickSummary) {
-	for _, f := range s.Failed {
+// tellFailed names what failed, of so many in all.
+func (a *app) tellFailed(failed []bifrost.TickFailure, all int) {
+	for _, f := range failed {
 		where := cmp.Or(f.Topic, "the cluster")
 		if f.Partition != nil {
 			where += "/" + strconv.Itoa(int(*f.Partition))
 		}
-		w.say("  %s %s: %s", w.paint(w.talk, styleBad, "failed"), where, f.Error)
+		a.say("  %s %s: %s", a.paint(a.talk, styleBad, "failed"), where, f.Error)
 	}
-	if left := s.Failures - len(s.Failed); left > 0 {
-		w.say("  … and %d more", left)
+	if left := all - len(failed); left > 0 {
+		a.say("  … and %d more", left)
 	}
 }
 

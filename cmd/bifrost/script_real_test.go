@@ -18,6 +18,8 @@ import (
 // topics. Beside testscript's own commands there are:
 //
 //	topic NAME PARTITIONS [SETTING=VALUE ...]   make a topic
+//	delete-object KEY                           delete an object of the bucket
+//	lose-tables                                 empty both tables
 //	produce NAME PARTITION FROM TO              records value-PARTITION-N with keys kN and rising times
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -38,6 +40,12 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"topic":   scriptTopic,
 			"produce": scriptProduce,
+			"delete-object": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(ts.Value(sandboxKey{}).(*sandbox).deleteObject(context.Background(), args[0]))
+			},
+			"lose-tables": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(ts.Value(sandboxKey{}).(*sandbox).loseTables(context.Background()))
+			},
 		},
 		RequireExplicitExec: true,
 	})

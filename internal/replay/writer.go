@@ -19,7 +19,7 @@ import (
 // time keeps a slow replay from holding up readers of committed records.
 const (
 	maxRecords = 200_000
-	maxBytes   = 32 << 20
+	maxBytes   = 16 << 20
 	maxTime    = 2 * time.Second
 )
 

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+func newRebuild(a *app) *cobra.Command {
+	var asJSON, anew bool
+	c := &cobra.Command{
+		Use:     "rebuild [TOPIC ...]",
+		GroupID: groupCheck,
+		Short:   "Make the tables again from the bucket alone",
+		Long: `Rebuild brings both tables in line with what the bucket holds, for all topics or
+those named (globs do too). It needs no Kafka, deletes nothing in the bucket, may
+run while the stack runs, and may be run again. After a backup of the tables was
+restored, --anew makes every progress row anew.`,
+		Example:     "  bifrost rebuild\n  bifrost rebuild --anew orders\n  bifrost verify",
+		Args:        cobra.ArbitraryArgs,
+		Annotations: map[string]string{unhealthyMeaning: "some partitions failed; the others are done"},
+		RunE: func(c *cobra.Command, topics []string) error {
+			return a.rebuild(c.Context(), topics, anew, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&anew, "anew", false, "make progress rows anew that look whole: a backup of the tables was restored")
+	addJSON(c, &asJSON)
+	return c
+}
+
+// rebuildParallel is how many objects are looked at side by side: each is a
+// round trip or two.
+const rebuildParallel = 32
+
+func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) error {
+	filter, err := bifrost.NewTopicFilter(topics, nil)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	parts, err := a.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	rule := bifrost.Rebuilder{
+		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store, Topics: filter,
+		Sizing: parts.Config.Settings().Sizing, Now: time.Now, NewGeneration: rand.Text, Parallel: rebuildParallel, Log: parts.Log, Anew: anew,
+	}
+	summary, err := rule.Rebuild(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := a.printJSON(summary); err != nil {
+			return err
+		}
+	} else {
+		a.say("Looked at %d partitions: made %d progress rows, adopted %d objects, left %d ranges to the next ticks.",
+			summary.Partitions, summary.Made, summary.Adopted, summary.Planned)
+		a.tellFailed(summary.Failed, summary.Failures)
+	}
+	if summary.Failures > 0 {
+		return fmt.Errorf("%d partitions failed; run it again: %w", summary.Failures, errUnhealthy)
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+func newVerify(a *app) *cobra.Command {
+	v := &verifier{app: a}
+	c := &cobra.Command{
+		Use:     "verify [TOPIC ...]",
+		GroupID: groupCheck,
+		Short:   "Compare tables, bucket and, if asked, Kafka with each other",
+		Long: `Verify changes nothing and may run at any time. Alone it reads the tables and the
+end of each object: every offset is in one object or one recorded gap, and each
+object is there, with the size, the checksum and the facts that its row says.
+--deep downloads and decodes every object; --kafka compares record by record what
+Kafka still has. Topics may be globs. docs/verify.md explains each kind of violation.`,
+		Example: `  bifrost verify
+  bifrost verify --deep orders 'payments.*'
+  bifrost verify --kafka --json | jq '.violations[] | .kind'`,
+		Args:        cobra.ArbitraryArgs,
+		Annotations: map[string]string{unhealthyMeaning: "something is not as it has to be"},
+		RunE:        func(c *cobra.Command, topics []string) error { return v.run(c.Context(), topics) },
+	}
+	c.Flags().BoolVar(&v.options.Deep, "deep", false, "download and decode every object")
+	c.Flags().BoolVar(&v.options.Kafka, "kafka", false, "compare with what Kafka still has")
+	c.Flags().BoolVar(&v.gaps, "gaps", false, "list recorded gaps too: they are no violations")
+	c.Flags().IntVar(&v.parallel, "parallel", 16, "objects looked at side by side")
+	addJSON(c, &v.json)
+	return c
+}
+
+type verifier struct {
+	*app
+	options    bifrost.VerifyOptions
+	gaps, json bool
+	parallel   int
+	found      verifyJSON
+}
+
+// verifyJSON is what verify --json prints.
+type verifyJSON struct {
+	Complete   bool                  `json:"complete"` // everything could be looked at
+	Summary    bifrost.VerifySummary `json:"summary"`
+	Violations []bifrost.Violation   `json:"violations"`
+	Gaps       []rangeJSON           `json:"gaps"`
+}
+
+func (v *verifier) run(ctx context.Context, topics []string) (err error) {
+	if v.options.Topics, err = bifrost.NewTopicFilter(topics, nil); err != nil {
+		return usagef("%w", err)
+	}
+	if v.parallel < 1 {
+		return usagef("--parallel %d: want at least 1", v.parallel)
+	}
+	role := config.Reader
+	if v.options.Kafka {
+		role = config.Archiver
+	}
+	parts, err := v.open(ctx, role)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	rule := bifrost.Verifier{Group: parts.Config.Group, Ledger: parts.Ledger, Bucket: parts.Store, Now: time.Now, Parallel: v.parallel}
+	if v.options.Kafka {
+		rule.Cluster, rule.Source = parts.Kafka, parts.Kafka
+	}
+	v.found = verifyJSON{Violations: []bifrost.Violation{}, Gaps: []rangeJSON{}}
+	v.options.Gap = v.gap
+	v.found.Summary, err = rule.Verify(ctx, v.options, v.violation)
+	v.found.Complete = err == nil
+	if showErr := v.show(); showErr != nil {
+		return showErr
+	}
+	if err == nil && v.found.Summary.Violations > 0 {
+		return errUnhealthy
+	}
+	return err
+}
+
+func (v *verifier) violation(found bifrost.Violation) {
+	if v.json {
+		v.found.Violations = append(v.found.Violations, found)
+		return
+	}
+	fmt.Fprintln(v.out, v.describe(found))
+}
+
+// describe writes a violation in a few lines: what, where, and what to do.
+func (v *verifier) describe(found bifrost.Violation) string {
+	text := v.paint(v.out, styleBad, string(found.Kind)) + "  " + found.Topic
+	if found.Partition >= 0 {
+		text += fmt.Sprintf("/%d", found.Partition)
+	}
+	if found.Start >= 0 {
+		text += " " + bifrost.Range{Start: found.Start, End: found.End}.String()
+	}
+	if found.Key != "" {
+		text += "  " + found.Key
+	}
+	return fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s", text, found.Expected, found.Found, found.Next)
+}
+
+func (v *verifier) gap(row bifrost.Row) {
+	switch {
+	case !v.gaps:
+	case v.json:
+		v.found.Gaps = append(v.found.Gaps, newRangeJSON(row))
+	default:
+		fmt.Fprintf(v.out, "%s  %s %s  %s\n", v.paint(v.out, styleWarn, "gap"), row.Partition, row.Range, row.GapReason)
+	}
+}
+
+func (v *verifier) show() error {
+	if v.json {
+		return v.printJSON(v.found)
+	}
+	s := v.found.Summary
+	v.say("Looked at %d partitions, %s rows, %s objects: %s records, %s as %s.",
+		s.Partitions, count(s.Rows), count(s.Objects), count(s.Records), size(s.RawBytes), size(s.StoredBytes))
+	if v.options.Deep {
+		v.say("Decoded %s objects.", count(s.DecodedObjects))
+	}
+	if v.options.Kafka {
+		v.say("Compared %s records with Kafka; %s offsets are not there any more.", count(s.ComparedRecords), count(s.NotCompared))
+	}
+	if len(s.Gaps) > 0 {
+		var gaps []string
+		for _, reason := range slices.Sorted(maps.Keys(s.Gaps)) {
+			gaps = append(gaps, fmt.Sprintf("%s offsets %s", count(s.Gaps[reason]), reason))
+		}
+		v.say("Recorded gaps: %s.", strings.Join(gaps, ", "))
+	}
+	if s.Violations == 0 && v.found.Complete {
+		v.say("%s", v.paint(v.talk, styleGood, "The archive is what the tables say."))
+	} else if s.Violations > 0 {
+		kinds, _ := json.Marshal(s.Kinds)
+		v.say("%s %s", v.paint(v.talk, styleBad, fmt.Sprintf("%d violations:", s.Violations)), kinds)
+	}
+	return nil
+}
