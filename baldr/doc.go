@@ -9,8 +9,8 @@
 //
 //	00 00 00 00 00 00 00 05  68 65 6c 6c 6f                 |hello|
 //	00 00 00 00 00 00 00 00
-//	00 00 00 00 00 00 00 0d  7b 22 70 61 67 65 22 3a 22 2f  |{"page":"/|
-//	22 7d ...
+//	00 00 00 00 00 00 00 0c  7b 22 70 61 67 65 22 3a 22 2f  |{"page":"/|
+//	22 7d                                                   |"}|
 //
 // Baldr.gz is a gzip file (RFC 1952) of such a stream. A gzip file is a sequence
 // of members, each deflated for itself, and unpacks to the data of all of them.

