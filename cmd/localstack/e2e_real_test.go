@@ -126,12 +126,12 @@ func value(random *rand.Rand, i int) []byte {
 	case i%1000 == 2:
 		return []byte{}
 	case i%10 == 3:
-		return binary(random)
+		return bytesOf(random)
 	}
 	return encode(map[string]any{"sequence": i, "number": random.Uint64(), "text": strings.Repeat("bifrost ", random.IntN(12))})
 }
 
-func binary(random *rand.Rand) []byte {
+func bytesOf(random *rand.Rand) []byte {
 	value := make([]byte, random.IntN(200))
 	for i := range value {
 		value[i] = byte(random.Uint32())
@@ -257,12 +257,6 @@ func (e *endToEnd) comparePartitions() {
 		e.Errorf("S3 has partitions %v", slices.Sorted(maps.Keys(got)))
 	}
 	e.Logf("%d records are the same in S3 and in Kafka", total)
-}
-
-// A digest is what testdata/values.py prints for a partition.
-type digest struct {
-	Records int    `json:"records"`
-	SHA256  string `json:"sha256"`
 }
 
 func (e *endToEnd) fromKafka() map[string]digest {

@@ -18,15 +18,11 @@ import (
 	"time"
 )
 
-// StartAWS starts a local AWS for whoever needs an S3 or a DynamoDB that is not
-// the one all tests share, without a stack.
-func StartAWS(ctx context.Context) (*Server, error) { return startAWS(ctx, false) }
-
-// startAWS installs ministack if need be and starts it, empty, with TLS and with
+// StartAWS installs ministack if need be and starts it, empty, with TLS and with
 // the policies of roles and buckets enforced. Deployed functions run as its child
 // processes and inherit its environment: that is how they find the endpoint and
 // trust its certificate, as in AWS with no parameter of the template.
-func startAWS(ctx context.Context, detached bool) (*Server, error) {
+func StartAWS(ctx context.Context) (*Server, error) {
 	if err := Install(ctx, nil, PartAWS); err != nil {
 		return nil, err
 	}
@@ -54,7 +50,7 @@ func startAWS(ctx context.Context, detached bool) (*Server, error) {
 		"USE_SSL=1", "MINISTACK_SSL_CERT="+certificate, "MINISTACK_SSL_KEY="+key,
 		"AUTH=true", "IOT_MTLS_ENABLED=0",
 	)
-	s.process, err = launch{name: PartAWS.name, dir: dir, args: []string{program}, env: env, detached: detached}.start()
+	s.process, err = launch{name: PartAWS.name, dir: dir, args: []string{program}, env: env}.start()
 	if err != nil {
 		return nil, err
 	}

@@ -25,11 +25,6 @@ type KafkaOptions struct {
 	// Listeners are further listeners, name to security protocol, for example
 	// "MTLS" to "SSL". The plaintext listener stays, for the tests' own use.
 	Listeners map[string]string
-	// Detached lets the broker outlive this process. The caller then records
-	// [KafkaBroker.PID] and removes Dir when it has ended the broker.
-	Detached bool
-	// Port of the plaintext listener; zero picks a free one.
-	Port int
 }
 
 // A KafkaBroker is a running Apache Kafka, broker and KRaft controller in one
@@ -38,7 +33,6 @@ type KafkaBroker struct {
 	dir       string
 	port      int
 	listeners map[string]string
-	detached  bool
 	process   *process
 }
 
@@ -52,7 +46,7 @@ func StartKafka(ctx context.Context, options KafkaOptions) (*KafkaBroker, error)
 	if err != nil {
 		return nil, err
 	}
-	b := &KafkaBroker{dir: dir, port: options.Port, listeners: map[string]string{}, detached: options.Detached}
+	b := &KafkaBroker{dir: dir, listeners: map[string]string{}}
 	if err := b.configure(options); err != nil {
 		return nil, err
 	}
@@ -86,7 +80,7 @@ func (b *KafkaBroker) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.process, err = launch{name: "kafka", dir: b.dir, args: args, detached: b.detached}.start()
+	b.process, err = launch{name: "kafka", dir: b.dir, args: args}.start()
 	if err != nil {
 		return err
 	}
@@ -130,9 +124,7 @@ func (b *KafkaBroker) configure(options KafkaOptions) error {
 		}
 		ports[i] = port
 	}
-	if b.port == 0 {
-		b.port = ports[0]
-	}
+	b.port = ports[0]
 	controller := address(ports[1])
 	listeners := []string{"PLAINTEXT://" + b.Addr()}
 	protocols := []string{"CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT"}

@@ -32,16 +32,15 @@ type process struct {
 	dir      string // its folder, for the log too
 	cmd      *exec.Cmd
 	done     chan struct{} // closed when the process has ended
-	watchdog *watchdog     // nil if the process may outlive this one
+	watchdog *watchdog     // nil once the process is stopped, or may outlive this one
 }
 
 // A launch says how to start a process.
 type launch struct {
-	name     string
-	dir      string
-	args     []string
-	env      []string // nil: that of this process
-	detached bool     // the process may outlive this one; somebody records its id
+	name string
+	dir  string
+	args []string
+	env  []string // nil: that of this process
 }
 
 // start starts a process, its output appended to the file name.log in its folder.
@@ -62,10 +61,8 @@ func (l launch) start() (*process, error) {
 		_ = cmd.Wait() // its end is what counts; the log says why
 		close(p.done)
 	}()
-	if !l.detached {
-		if p.watchdog, err = watch(cmd.Process.Pid, l.dir); err != nil {
-			return nil, errors.Join(err, p.stop(syscall.SIGKILL))
-		}
+	if p.watchdog, err = watch(cmd.Process.Pid, l.dir); err != nil {
+		return nil, errors.Join(err, p.stop(syscall.SIGKILL))
 	}
 	return p, nil
 }

@@ -30,8 +30,6 @@ type StackOptions struct {
 	Step Step
 	// Installing is told of each part that is missing, before it is installed.
 	Installing func(Part)
-
-	detached bool
 }
 
 // A Stack is the whole of Bifrost on this machine: a local AWS with template.yaml
@@ -79,10 +77,10 @@ func (s *Stack) start(ctx context.Context, options StackOptions) error {
 			return step("install what is missing into .local", func() error { return s.install(ctx, options.Installing) })
 		},
 		func() error {
-			return step("start Kafka: "+describeKafka(s.kafka), func() error { return s.startKafka(ctx, options.detached) })
+			return step("start Kafka: "+describeKafka(s.kafka), func() error { return s.startKafka(ctx) })
 		},
 		func() error {
-			return step("start a local AWS (ministack "+ministackVersion+")", func() error { return s.startAWS(ctx, options.detached) })
+			return step("start a local AWS (ministack "+ministackVersion+")", func() error { return s.startAWS(ctx) })
 		},
 		func() error { return s.Deploy(ctx, step, options.Parameters) },
 	)
@@ -116,17 +114,17 @@ func describeKafka(kafka string) string {
 	return "the cluster at " + kafka
 }
 
-func (s *Stack) startKafka(ctx context.Context, detached bool) error {
+func (s *Stack) startKafka(ctx context.Context) error {
 	switch s.kafka {
 	case apacheKafka:
-		broker, err := StartKafka(ctx, KafkaOptions{Detached: detached})
+		broker, err := StartKafka(ctx, KafkaOptions{})
 		if err != nil {
 			return err
 		}
 		s.parts, s.Brokers = append(s.parts, broker.process), broker.Addr()
 		return nil
 	case embeddedKafka:
-		p, brokers, err := startEmbeddedKafka(ctx, detached)
+		p, brokers, err := startEmbeddedKafka(ctx)
 		if err != nil {
 			return err
 		}
@@ -142,7 +140,7 @@ func (s *Stack) startKafka(ctx context.Context, detached bool) error {
 
 // startEmbeddedKafka starts kfake in a process of its own, by this program's
 // command "kfake".
-func startEmbeddedKafka(ctx context.Context, detached bool) (*process, string, error) {
+func startEmbeddedKafka(ctx context.Context) (*process, string, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, "", fmt.Errorf("localstack: start kfake: %w", err)
@@ -155,7 +153,7 @@ func startEmbeddedKafka(ctx context.Context, detached bool) (*process, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := launch{name: "kfake", dir: dir, args: []string{program, "kfake", strconv.Itoa(port)}, detached: detached}.start()
+	p, err := launch{name: "kfake", dir: dir, args: []string{program, "kfake", strconv.Itoa(port)}}.start()
 	if err != nil {
 		return nil, "", err
 	}
@@ -166,8 +164,8 @@ func startEmbeddedKafka(ctx context.Context, detached bool) (*process, string, e
 	return p, address(port), nil
 }
 
-func (s *Stack) startAWS(ctx context.Context, detached bool) error {
-	server, err := startAWS(ctx, detached)
+func (s *Stack) startAWS(ctx context.Context) error {
+	server, err := StartAWS(ctx)
 	if err != nil {
 		return err
 	}
@@ -242,6 +240,14 @@ func (s *Stack) Remove() error {
 		failed = append(failed, os.RemoveAll(s.dir))
 	}
 	return errors.Join(failed...)
+}
+
+// release lets the parts outlive this process.
+func (s *Stack) release() {
+	for _, p := range s.parts {
+		p.watchdog.dismiss()
+		p.watchdog = nil
+	}
 }
 
 // remove kills the process and removes its folder.

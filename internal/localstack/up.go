@@ -15,9 +15,20 @@ import (
 	"time"
 )
 
-// EnvFile is the file of export lines that [Up] writes, below the root of the
+// EnvFile is the file of export lines that [Up] writes, from the root of the
 // repository.
 const EnvFile = ".local/env"
+
+// A home is the folder that a running stack is on record in: .local, but in tests.
+type home string
+
+func (h home) envFile() string   { return filepath.Join(string(h), "env") }
+func (h home) stateFile() string { return filepath.Join(string(h), "run", "up.json") }
+
+// lock keeps two processes from starting and stopping the stack at once.
+func (h home) lock() (unlock func(), err error) {
+	return lockFile(filepath.Join(string(h), "run", "up.lock"))
+}
 
 // A running stack is described by a file, so that another process can stop it.
 type upState struct {
@@ -37,22 +48,23 @@ type upPart struct {
 }
 
 // Up starts a stack that outlives this process, or updates the one that runs,
-// and writes [EnvFile]. If it fails nothing is left running.
+// and writes [EnvFile]. If it fails to start one, nothing is left running; if it
+// fails to update one, that one stays as it is.
 func Up(ctx context.Context, options StackOptions) (*Stack, error) {
-	unlock, err := lockUp()
+	dir, err := local()
+	if err != nil {
+		return nil, err
+	}
+	return home(dir).up(ctx, options)
+}
+
+func (h home) up(ctx context.Context, options StackOptions) (*Stack, error) {
+	unlock, err := h.lock()
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	s, err := up(ctx, options)
-	if err != nil {
-		return nil, errors.Join(err, down())
-	}
-	return s, nil
-}
-
-func up(ctx context.Context, options StackOptions) (*Stack, error) {
-	state, err := readState()
+	state, err := h.readState()
 	if err != nil {
 		return nil, err
 	}
@@ -61,44 +73,51 @@ func up(ctx context.Context, options StackOptions) (*Stack, error) {
 		s = &Stack{kafka: state.Kafka, Brokers: state.Brokers, AWS: state.AWS, dir: state.Dir}
 		err = s.Deploy(ctx, options.Step, options.Parameters)
 	} else {
-		s, err = freshUp(ctx, options)
+		s, err = h.start(ctx, options)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s, s.writeEnv()
+	return s, s.writeEnv(h.envFile())
 }
 
-// freshUp stops what is left of an older stack and starts a new one. The parts
-// are on record before anything is deployed to them.
-func freshUp(ctx context.Context, options StackOptions) (*Stack, error) {
-	if err := down(); err != nil {
+// start stops what is left of an older stack and starts a new one.
+func (h home) start(ctx context.Context, options StackOptions) (*Stack, error) {
+	if err := h.stop(); err != nil {
 		return nil, err
 	}
-	options.detached = true
 	s, err := StartStack(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.writeState(); err != nil {
+	if err := s.writeState(h.stateFile()); err != nil {
 		return nil, errors.Join(err, s.Remove())
 	}
+	s.release() // only now that they are on record
 	return s, nil
 }
 
 // Down stops the stack that [Up] started and removes its data and [EnvFile]. It
 // is no error if there is none.
 func Down() error {
-	unlock, err := lockUp()
+	dir, err := local()
+	if err != nil {
+		return err
+	}
+	return home(dir).down()
+}
+
+func (h home) down() error {
+	unlock, err := h.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return down()
+	return h.stop()
 }
 
-func down() error {
-	state, err := readState()
+func (h home) stop() error {
+	state, err := h.readState()
 	if err != nil || state == nil {
 		return err
 	}
@@ -109,36 +128,17 @@ func down() error {
 	if err := errors.Join(append(failed, os.RemoveAll(state.Dir))...); err != nil {
 		return err
 	}
-	for _, file := range []func() (string, error){envPath, statePath} {
-		path, err := file()
-		if err != nil {
-			return err
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// The state goes last: while it is there, a repetition knows what to stop.
+	for _, file := range []string{h.envFile(), h.stateFile()} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("localstack: %w", err)
 		}
 	}
 	return nil
 }
 
-func lockUp() (unlock func(), err error) {
-	path, err := local("run", "up.lock")
-	if err != nil {
-		return nil, err
-	}
-	return lockFile(path)
-}
-
-func statePath() (string, error) { return local("run", "up.json") }
-
-func envPath() (string, error) { return local(filepath.Base(EnvFile)) }
-
-func readState() (*upState, error) {
-	path, err := statePath()
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(path)
+func (h home) readState() (*upState, error) {
+	text, err := os.ReadFile(h.stateFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -147,12 +147,12 @@ func readState() (*upState, error) {
 	}
 	state := new(upState)
 	if err := json.Unmarshal(text, state); err != nil {
-		return nil, fmt.Errorf("localstack: %s: %w; stop its processes by hand and remove it", path, err)
+		return nil, fmt.Errorf("localstack: %s: %w; stop its processes by hand and remove it", h.stateFile(), err)
 	}
 	return state, nil
 }
 
-func (s *Stack) writeState() error {
+func (s *Stack) writeState(path string) error {
 	state := upState{Kafka: s.kafka, Brokers: s.Brokers, AWS: s.AWS, Dir: s.dir}
 	for _, p := range s.parts {
 		pid := p.cmd.Process.Pid
@@ -166,23 +166,15 @@ func (s *Stack) writeState() error {
 	if err != nil {
 		return fmt.Errorf("localstack: %w", err)
 	}
-	path, err := statePath()
-	if err != nil {
-		return err
-	}
 	return os.WriteFile(path, text, 0o600)
 }
 
 // writeEnv writes the variables of the stack as lines that a shell can source.
-func (s *Stack) writeEnv() error {
+func (s *Stack) writeEnv(path string) error {
 	var text strings.Builder
 	for _, variable := range s.Env() {
 		name, value, _ := strings.Cut(variable, "=")
 		fmt.Fprintf(&text, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
-	}
-	path, err := envPath()
-	if err != nil {
-		return err
 	}
 	return os.WriteFile(path, []byte(text.String()), 0o600)
 }
