@@ -15,17 +15,13 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-// worker is made once and kept from one invocation to the next.
-var worker = sync.OnceValues(func() (*bifrost.Worker, error) {
+// open makes the clients once. They are kept from one invocation to the next.
+var open = sync.OnceValues(func() (*wiring.Parts, error) {
 	c, err := config.FromEnvironment(config.Archiver)
 	if err != nil {
 		return nil, err
 	}
-	parts, err := wiring.Open(context.Background(), c)
-	if err != nil {
-		return nil, err
-	}
-	return parts.Worker(), nil
+	return wiring.Open(context.Background(), c)
 })
 
 func handle(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, error) {
@@ -33,11 +29,13 @@ func handle(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, 
 	if err != nil {
 		return nil, err
 	}
-	w, err := worker()
+	parts, err := open()
 	if err != nil {
 		return nil, err
 	}
-	return w.Work(ctx, task, wiring.Deadline(ctx))
+	results, err := parts.Worker().Work(ctx, task, wiring.Deadline(ctx))
+	wiring.LogRanges(ctx, parts.Log, results)
+	return results, err
 }
 
 func main() { lambda.Start(handle) }

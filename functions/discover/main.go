@@ -35,7 +35,11 @@ func handle(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, er
 	if err != nil {
 		return bifrost.TickSummary{}, err
 	}
-	return d.Tick(ctx, wiring.Deadline(ctx))
+	summary, err := d.Tick(ctx, wiring.Deadline(ctx))
+	if err == nil {
+		wiring.LogTick(ctx, d.Log, summary)
+	}
+	return summary, err
 }
 
 func main() { lambda.Start(handle) }

@@ -8,10 +8,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -41,6 +43,7 @@ type Parts struct {
 // nothing: the first use of each does. The options go over where the AWS SDK
 // takes its settings from.
 func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadOptions) error) (*Parts, error) {
+	options = append([]func(*awsconfig.LoadOptions) error{awsconfig.WithHTTPClient(newHTTPClient())}, options...)
 	aws, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
@@ -58,6 +61,20 @@ func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadO
 		}
 	}
 	return parts, nil
+}
+
+// answerTimeout is how long a service may take to begin its answer. Without it a
+// connection that died silently holds a worker until its function is killed. S3
+// begins to answer while it still puts the parts of a large upload together.
+const answerTimeout = time.Minute
+
+// newHTTPClient is the SDK's own with that timeout, and with as many connections
+// kept to one service as a tick works on partitions at once.
+func newHTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.ResponseHeaderTimeout = answerTimeout
+		t.MaxIdleConnsPerHost = 2 * discoverParallel
+	})
 }
 
 // Close gives back what Open took.

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestMain takes away what the shell of a developer may have set: no test here
+// has a stack to talk to.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "BIFROST_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+const event = `{"topic":"orders","partition":0,"topic_id":"AQIDAAAAAAAAAAAAAAAA_w","start_offset":0,"end_offset":10,"attempt":1}`
+
+func TestEventsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for event, word := range map[string]string{
+		`{}`: "topic",
+		strings.Replace(event, `"end_offset":10`, `"end_offset":0`, 1):               "[0, 0)",
+		strings.Replace(event, `"attempt":1`, `"attempt":1,"bucket":"elsewhere"`, 1): "bucket",
+		`[]`: "events/archive.json",
+	} {
+		if _, err := handle(t.Context(), json.RawMessage(event)); err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: error %v, want one that says %q", event, err, word)
+		}
+	}
+}
+
+func TestNoConfiguration(t *testing.T) {
+	t.Parallel()
+	_, err := handle(t.Context(), json.RawMessage(event))
+	for _, name := range []string{"BIFROST_BROKERS", "BIFROST_GROUP", "BIFROST_BUCKET", "BIFROST_PROGRESS_TABLE", "BIFROST_OBJECTS_TABLE"} {
+		if err == nil || !strings.Contains(err.Error(), name+" is not set") {
+			t.Errorf("error %v does not say that %s is not set", err, name)
+		}
+	}
+}

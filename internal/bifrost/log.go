@@ -1,0 +1,28 @@
+package bifrost
+
+import "log/slog"
+
+// The keys of log lines. A key means the same in every line, and the same as the
+// field of that name in events, answers and tables.
+const (
+	LogTopic       = "topic"     // name of the incarnation
+	LogPartition   = "partition" // its number
+	LogStartOffset = "start_offset"
+	LogEndOffset   = "end_offset" // first offset after the range
+	LogOutcome     = "outcome"
+	LogObject      = "object" // key in the bucket
+	LogRecords     = "records"
+	LogRawBytes    = "raw_bytes"
+	LogStoredBytes = "stored_bytes"
+	LogTick        = "tick" // the TickSummary of one tick
+)
+
+// LogAttrs are what a log line says of an archived range.
+func (r RangeResult) LogAttrs() []slog.Attr {
+	return []slog.Attr{
+		slog.String(LogTopic, r.Topic), slog.Int(LogPartition, int(r.Partition)),
+		slog.Int64(LogStartOffset, r.StartOffset), slog.Int64(LogEndOffset, r.EndOffset),
+		slog.String(LogOutcome, r.Outcome), slog.String(LogObject, r.Object),
+		slog.Int64(LogRecords, r.Records), slog.Int64(LogRawBytes, r.RawBytes), slog.Int64(LogStoredBytes, r.StoredBytes),
+	}
+}

@@ -1,0 +1,75 @@
+package wiring_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"testing"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+func TestOpenTouchesNoNetwork(t *testing.T) {
+	t.Parallel()
+	values := map[string]string{
+		"BIFROST_BROKERS": "127.0.0.1:1", "BIFROST_GROUP": "archive", "BIFROST_BUCKET": "bucket", "BIFROST_TARGET_BYTES": "1048576",
+		"BIFROST_PROGRESS_TABLE": "progress", "BIFROST_OBJECTS_TABLE": "objects", "BIFROST_ARCHIVE_FUNCTION": "archive",
+	}
+	c, err := config.Load(config.Discoverer, func(name string) (string, bool) { v, ok := values[name]; return v, ok })
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := wiring.Open(t.Context(), c, awsconfig.WithRegion("eu-west-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parts.Close()
+	if d := parts.Discoverer(nil); d.Dispatcher == nil || d.Settings.Group != "archive" || d.NewGeneration() == d.NewGeneration() {
+		t.Errorf("discoverer %+v", d)
+	}
+	w := parts.Worker()
+	if w.Archiver.MaxRawBytes != 2<<20 || w.Lease <= c.ArchiveTimeout {
+		t.Errorf("a range ends at %d raw bytes, its lease after %v", w.Archiver.MaxRawBytes, w.Lease)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	if at := wiring.Deadline(t.Context()); !at.IsZero() {
+		t.Errorf("deadline %v without one", at)
+	}
+	for limit, least := range map[time.Duration]time.Duration{15 * time.Minute: 14 * time.Minute, 10 * time.Second: 7 * time.Second} {
+		end := time.Now().Add(limit)
+		ctx, cancel := context.WithDeadline(t.Context(), end)
+		if at := wiring.Deadline(ctx); !at.Before(end) || at.Before(end.Add(least-limit)) {
+			t.Errorf("of %v, %v are left for the end", limit, end.Sub(at))
+		}
+		cancel()
+	}
+}
+
+func TestLogLines(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	log := slog.New(slog.NewJSONHandler(&lines, nil))
+	wiring.LogTick(t.Context(), log, bifrost.TickSummary{Topics: 3, Lag: 7})
+	wiring.LogRanges(t.Context(), log, []bifrost.RangeResult{{Topic: "orders", Partition: 2, StartOffset: 10, EndOffset: 20, Outcome: bifrost.OutcomeArchived, Records: 9}})
+	decoder := json.NewDecoder(&lines)
+	var tick struct {
+		Tick bifrost.TickSummary
+	}
+	var got, want bifrost.RangeResult
+	if err := decoder.Decode(&tick); err != nil || tick.Tick.Topics != 3 || tick.Tick.Lag != 7 {
+		t.Errorf("tick %+v, error %v", tick, err)
+	}
+	want = bifrost.RangeResult{Topic: "orders", Partition: 2, StartOffset: 10, EndOffset: 20, Outcome: bifrost.OutcomeArchived, Records: 9}
+	if err := decoder.Decode(&got); err != nil || got != want {
+		t.Errorf("range %+v, error %v; want the fields of the function's answer: %+v", got, err, want)
+	}
+}
