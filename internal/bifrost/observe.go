@@ -68,12 +68,26 @@ type History interface {
 
 // view is what one pass of a tick sees.
 type view struct {
+	at         time.Time // before Kafka was asked
 	clusterID  string
 	partitions []*sighting         // of the selected topics, in order of name and number
 	gone       []Progress          // of this cluster, whose incarnation is not there any more
 	planned    map[Partition][]Row // PLANNED rows by the index: a hint
 	topics     int
 	failures   []TickFailure
+}
+
+// split parts the partitions that have their row from those that are new or whose
+// row was not opened yet.
+func (v *view) split() (known, newcomers []*sighting) {
+	for _, s := range v.partitions {
+		if s.progress == nil || s.progress.Status == StatusFencing {
+			newcomers = append(newcomers, s)
+		} else {
+			known = append(known, s)
+		}
+	}
+	return known, newcomers
 }
 
 // sighting is one partition as a pass sees it.
@@ -98,11 +112,12 @@ func (d *Discoverer) observe(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the planned ranges: %w", err)
 	}
+	at := d.Now()
 	clusterID, all, err := d.Cluster.Topics(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	v := &view{clusterID: clusterID, planned: byPartition(rows)}
+	v := &view{at: at, clusterID: clusterID, planned: byPartition(rows)}
 	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Selects(t.Name) })
 	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
 	v.topics = len(selected)

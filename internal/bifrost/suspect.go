@@ -15,7 +15,9 @@ type GapMarker interface {
 
 // confirmAfter is how far apart two ticks must be to count as two. Brokers'
 // metadata may be stale and a high watermark may dip for moments after a
-// failover; both are over by then.
+// failover; both are over by then. What counts is when the second tick asked
+// Kafka: one that stood still since, between asking and acting, has seen nothing
+// new.
 const confirmAfter = 10 * time.Second
 
 // The words of Progress.Suspicion.
@@ -66,7 +68,7 @@ func (t *tick) suspect(ctx context.Context, s *sighting, epochs map[TopicPartiti
 		return err == nil, ignoreConflict(err)
 	case p.Suspicion != suspicionBackwards:
 		err = t.change(ctx, p, p.Status, suspicionBackwards, s.seen)
-	case t.Now().Sub(p.SuspectedAt) >= confirmAfter:
+	case t.view.at.Sub(p.SuspectedAt) >= confirmAfter:
 		err = t.change(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
 	}
 	if err != nil {
@@ -127,7 +129,7 @@ func (t *tick) close(ctx context.Context, p Progress) error {
 	if p.Suspicion != suspicionGone {
 		return ignoreConflict(t.change(ctx, &p, StatusOpen, suspicionGone, Observation{}))
 	}
-	if t.Now().Sub(p.SuspectedAt) < confirmAfter {
+	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {
 		return nil
 	}
 	if err := t.markGaps(ctx, p); err != nil {
