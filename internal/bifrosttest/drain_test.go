@@ -1,6 +1,7 @@
 package bifrosttest
 
 import (
+	"context"
 	"slices"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -21,7 +22,7 @@ func (w *world) quiet() string {
 	for _, t := range w.kafka.Ever() {
 		for n, log := range t.Logs {
 			p, ok := rows[partitionOf{t.ID, int32(n)}]
-			if why := behind(t, log, p, ok); why != "" {
+			if why := w.behind(t, log, p, ok); why != "" {
 				return t.Name + " " + t.ID.String() + ": " + why
 			}
 		}
@@ -30,8 +31,10 @@ func (w *world) quiet() string {
 }
 
 // behind says what a partition lacks.
-func behind(t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
+func (w *world) behind(t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
 	switch {
+	case ok && w.settledAt(p):
+		return "next_offset stands before a settled row"
 	case p.Status == bifrost.StatusDiverged && log.cut >= 0:
 		return "" // a person decides
 	case t.hidden:
@@ -44,7 +47,7 @@ func behind(t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
 		return ""
 	case !ok:
 		return "no progress row"
-	case p.Status != bifrost.StatusOpen:
+	case !p.Status.Workable():
 		return "status " + string(p.Status)
 	case p.Suspicion != "":
 		return "suspicion " + p.Suspicion
@@ -52,6 +55,12 @@ func behind(t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
 		return "lag"
 	}
 	return ""
+}
+
+// settledAt reports whether the row at next_offset is settled.
+func (w *world) settledAt(p bifrost.Progress) bool {
+	row, err := w.ledger.Row(context.Background(), p.Partition, p.NextOffset)
+	return err == nil && row.State.Done()
 }
 
 // round is one minute without faults: a tick, then all workers it started, one
@@ -66,7 +75,7 @@ func (w *world) round(step func(*process)) {
 	for len(w.lambda.Waiting()) > 0 {
 		finish(w.startWorker(w.lambda.Take(0)))
 	}
-	w.clock.Advance(tickGap)
+	w.pass(tickGap)
 }
 
 // drain is L1: without faults the schedule alone comes to rest within so many
@@ -74,7 +83,11 @@ func (w *world) round(step func(*process)) {
 func (w *world) drain(limit int) int {
 	step := func(p *process) { w.step(p, works) }
 	for ticks := 1; ticks <= limit; ticks++ {
+		before, traced := w.effects, len(w.trace)
 		w.round(step)
+		if w.effects == before && traced < len(w.trace) {
+			w.trace = w.trace[:traced+1] // nothing happened: its first line is enough
+		}
 		w.ledger.CatchUp(w.ledger.Behind())
 		if w.quiet() == "" {
 			return ticks

@@ -1,9 +1,13 @@
 package bifrosttest
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
@@ -195,6 +199,22 @@ var scenarios = []scenario{
 	}},
 	{name: "tables lost after early ends", begin: plainLog, event: loseTables, setup: func(s *setup) { s.maxRawBytes = valueFrame }},
 	{name: "appended", begin: plainLog, event: func(w *world) { onLive(w, func(l *Log) { l.Produce("x", "y") }) }},
+	{name: "foreign object", begin: plainLog, event: func(w *world) { w.putForeign(uint64(w.steps)) }},
+	{name: "high watermark dips", begin: plainLog, event: func(w *world) {
+		w.lie(9*time.Second, func() { onLive(w, func(l *Log) { l.Dip(3) }) })
+		w.finish(w.startTick())
+	}},
+	{name: "stale metadata", begin: plainLog, event: func(w *world) {
+		w.lie(9*time.Second, func() { w.kafka.StaleMetadata(true) })
+		w.finish(w.startTick())
+	}},
+	{name: "stale metadata of a topic made anew", begin: func(w *world) {
+		plainLog(w)
+		recreate(w)
+	}, event: func(w *world) {
+		w.lie(9*time.Second, func() { w.kafka.StaleMetadata(true) })
+		w.finish(w.startTick())
+	}},
 	{name: "leader changed", begin: plainLog, event: func(w *world) {
 		onLive(w, func(l *Log) { l.Elect(); l.Produce("x") })
 	}},
@@ -212,6 +232,44 @@ func onLive(w *world, change func(*Log)) {
 	if t := w.kafka.Topic("orders"); t != nil {
 		change(t.Logs[0])
 	}
+}
+
+// putForeign puts something that is not ours where the next object goes.
+func (w *world) putForeign(what uint64) {
+	progress, _ := w.ledger.ListProgress(context.Background())
+	if len(progress) == 0 {
+		return
+	}
+	p := progress[what%uint64(len(progress))]
+	key := bifrost.ObjectKey(group, p.Partition, p.PlannedOffset, 0)
+	if rows, _ := w.ledger.Rows(context.Background(), p.Partition, p.NextOffset, 1); len(rows) > 0 {
+		key = bifrost.ObjectKey(group, p.Partition, rows[0].Start, 0)
+	}
+	if len(w.store.Versions(key)) > 0 {
+		return
+	}
+	w.truth.foreign[key] = true
+	content := []byte("not an object of Bifrost")
+	if what%2 == 0 {
+		content = othersObject(p)
+	}
+	w.store.Put(key, content)
+}
+
+// othersObject is what another cluster's archive would have at the key.
+func othersObject(p bifrost.Progress) []byte {
+	var content bytes.Buffer
+	out := baldr.NewWriter(&content, baldr.Options{Level: 1})
+	record := baldr.Record{Offset: p.PlannedOffset, Value: []byte("another cluster's")}
+	_ = out.WriteRecord(&record)
+	_, err := out.Close(baldr.Summary{
+		ClusterID: "another", Topic: p.Topic(), TopicID: p.TopicID, Partition: p.Number,
+		Start: p.PlannedOffset, End: p.PlannedOffset + 1,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return content.Bytes()
 }
 
 func recreate(w *world) {

@@ -28,8 +28,8 @@ type Kafka struct {
 	now          func() time.Time
 	live         map[string]*KafkaTopic
 	ever         []*KafkaTopic
-	stale        []bifrost.Topic // what the metadata say while they are frozen
-	frozen       bool
+	before       []bifrost.Topic // what the metadata said before topics last changed
+	stale        bool            // what they say now
 }
 
 // KafkaTopic is one incarnation of a topic.
@@ -58,7 +58,7 @@ func (k *Kafka) CreateTopic(name string, partitions int) *KafkaTopic {
 	for range partitions {
 		t.Logs = append(t.Logs, newLog(k.now))
 	}
-	k.live[name] = t
+	k.changeTopics(func() { k.live[name] = t })
 	k.ever = append(k.ever, t)
 	return t
 }
@@ -66,11 +66,13 @@ func (k *Kafka) CreateTopic(name string, partitions int) *KafkaTopic {
 // DeleteTopic deletes a topic; its records can be read no more.
 func (k *Kafka) DeleteTopic(name string) {
 	k.live[name].Deleted = true
-	delete(k.live, name)
+	k.changeTopics(func() { delete(k.live, name) })
 }
 
 // Hide takes a topic out of what the credentials may describe, or puts it back.
-func (k *Kafka) Hide(name string, hidden bool) { k.live[name].hidden = hidden }
+func (k *Kafka) Hide(name string, hidden bool) {
+	k.changeTopics(func() { k.live[name].hidden = hidden })
+}
 
 // Topic returns the live topic of the name, nil when there is none.
 func (k *Kafka) Topic(name string) *KafkaTopic { return k.live[name] }
@@ -78,10 +80,14 @@ func (k *Kafka) Topic(name string) *KafkaTopic { return k.live[name] }
 // Ever returns all topics that ever were, in order of their creation.
 func (k *Kafka) Ever() []*KafkaTopic { return slices.Clone(k.ever) }
 
-// FreezeMetadata makes brokers answer with today's list of topics until it is
-// thawed, whatever is created and deleted.
-func (k *Kafka) FreezeMetadata(frozen bool) {
-	k.stale, k.frozen = k.described(), frozen
+// StaleMetadata makes brokers list the topics as they were before one was last
+// created, deleted, hidden or shown, until it is told that they do no more.
+func (k *Kafka) StaleMetadata(stale bool) { k.stale = stale }
+
+// changeTopics changes topics and keeps what the metadata said before.
+func (k *Kafka) changeTopics(change func()) {
+	k.before = k.described()
+	change()
 }
 
 func (k *Kafka) described() []bifrost.Topic {
@@ -104,8 +110,8 @@ func (t *KafkaTopic) describe() bifrost.Topic {
 
 // Topics implements bifrost.Cluster.
 func (k *Kafka) Topics(context.Context) (string, []bifrost.Topic, error) {
-	if k.frozen {
-		return k.ID, slices.Clone(k.stale), nil
+	if k.stale {
+		return k.ID, slices.Clone(k.before), nil
 	}
 	return k.ID, k.described(), nil
 }
@@ -126,8 +132,8 @@ func (k *Kafka) Find(_ context.Context, names []string) (map[string]bifrost.Topi
 }
 
 func (k *Kafka) find(name string) bifrost.TopicAnswer {
-	if k.frozen {
-		for _, t := range k.stale {
+	if k.stale {
+		for _, t := range k.before {
 			if t.Name == name {
 				return bifrost.TopicAnswer{Topic: t}
 			}

@@ -110,14 +110,14 @@ func TestKafkaIncarnations(t *testing.T) {
 	t.Parallel()
 	kafka, first, log := newTestLog(t)
 	log.Produce("old")
-	kafka.FreezeMetadata(true)
 	kafka.DeleteTopic("orders")
+	kafka.StaleMetadata(true)
 	if _, topics, err := kafka.Topics(t.Context()); err != nil || len(topics) != 1 || topics[0].ID != first.ID {
 		t.Errorf("stale metadata: %+v, %v", topics, err)
 	}
 	second := kafka.CreateTopic("orders", 1)
 	second.Logs[0].Produce("new")
-	kafka.FreezeMetadata(false)
+	kafka.StaleMetadata(false)
 	if _, _, err := readAll(t, kafka, first.ID, bifrost.Range{Start: 0, End: 1}); !errors.Is(err, bifrost.ErrWrongTopicID) {
 		t.Errorf("read of the deleted topic by ID: %v", err)
 	}

@@ -12,7 +12,6 @@ type long struct {
 	*rand.Rand
 	seed       uint64
 	calm       int // one call in so many has a fault
-	thawAt     time.Time
 	backup     *Backup
 	happenings []happening
 }
@@ -93,9 +92,10 @@ var everyHappening = []happening{
 			l.kafka.Hide(t.Name, !t.hidden)
 		}
 	}},
-	{"the metadata freeze", 3, func(l *long) { l.briefly(func() { l.kafka.FreezeMetadata(true) }) }},
+	{"the metadata are stale", 3, func(l *long) { l.briefly(func() { l.kafka.StaleMetadata(true) }) }},
 	{"the tables are lost", 1, func(l *long) { loseTables(l.world) }},
 	{"the progress table is lost", 1, func(l *long) { loseProgress(l.world) }},
+	{"something foreign takes a key", 4, func(l *long) { l.putForeign(l.Uint64()) }},
 	{"a backup is made", 3, func(l *long) {
 		b := l.ledger.Backup()
 		l.backup = &b
@@ -144,14 +144,6 @@ func (l *long) withLog(change func(*Log)) {
 	}
 }
 
-// pass moves the time; what was to end by then ends.
-func (l *long) pass(d time.Duration) {
-	l.clock.Advance(d)
-	if !l.clock.Now().Before(l.thawAt) {
-		l.heal()
-	}
-}
-
 // briefly lets brokers say what is not so for less than ten seconds, which is
 // what the rules assume; nor does it happen again before a tick has seen that it
 // was not so.
@@ -162,17 +154,12 @@ func (l *long) briefly(lie func()) {
 			return
 		}
 	}
-	lie()
-	l.thawAt = l.clock.Now().Add(time.Duration(1+l.IntN(9)) * time.Second)
-}
-
-// heal ends what brokers said for a moment.
-func (l *long) heal() {
-	l.kafka.FreezeMetadata(false)
-	for _, t := range l.kafka.Ever() {
-		for _, log := range t.Logs {
-			log.Dip(0)
+	l.lie(time.Duration(1+l.IntN(9))*time.Second, lie)
+	for range l.IntN(3) { // ticks that hear it, the last of them still running
+		if len(l.processes) > 0 {
+			l.finish(l.processes[len(l.processes)-1])
 		}
+		l.startTick()
 	}
 }
 

@@ -21,8 +21,10 @@ var (
 	caseFlag    = flag.String("case", "", "scenario and faults that TestReplay replays, as a failure prints them")
 )
 
-// executions counts what the simulation has run.
-var executions atomic.Int64
+var (
+	executions atomic.Int64 // what the simulation has run
+	broken     atomic.Bool  // an execution broke an invariant: one trace is enough
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -47,7 +49,7 @@ func ran(t *testing.T, n int64, ticks int64) {
 func (s scenario) judged(t *testing.T, faults ...fault) *execution {
 	executions.Add(1)
 	e := s.execute(false, faults...)
-	if len(e.broken) > 0 {
+	if len(e.broken) > 0 && broken.CompareAndSwap(false, true) {
 		again := s.execute(true, faults...)
 		t.Errorf("%s\n\nreplay: go test ./internal/bifrosttest -run TestReplay -case='%s'", again.describe(), s.named(faults))
 	}
@@ -90,7 +92,7 @@ func TestEveryFault(t *testing.T) {
 				}
 				for _, f := range faults {
 					e := s.judged(t, f)
-					if t.Failed() {
+					if broken.Load() {
 						return
 					}
 					n, ticks = n+1, max(ticks, e.ticks())
@@ -138,7 +140,7 @@ func TestRandom(t *testing.T) {
 		seed := random.Uint64()
 		executions.Add(1)
 		l, ticks := runLong(seed, false)
-		if len(l.broken) > 0 {
+		if len(l.broken) > 0 && broken.CompareAndSwap(false, true) {
 			again, _ := runLong(seed, true)
 			t.Errorf("%s\n\nreplay: go test ./internal/bifrosttest -run TestReplay -seed=%d", again.describe(), seed)
 		}
@@ -174,7 +176,7 @@ func inParallel(t *testing.T, times int64, work func(*rand.Rand) (ticks int64)) 
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for !t.Failed() {
+			for !broken.Load() {
 				n := next.Add(1)
 				if more := n <= times || (*simulateFor > 0 && time.Now().Before(until)); !more {
 					return

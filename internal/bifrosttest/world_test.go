@@ -2,6 +2,7 @@ package bifrosttest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,8 +54,10 @@ type world struct {
 	lambda      *Lambda
 	processes   []*process // alive, the oldest first
 	started     int
+	honestAt    time.Time // when brokers stop saying what is not so
 	generations int
 	steps       int
+	effects     int      // calls that changed something outside their process
 	broken      []string // invariants that were found broken
 	truth       *truth
 	reached     map[string]int // what happened how often
@@ -189,7 +192,10 @@ func (p *process) do(name string, effect bool, retried error, work func() error)
 	err := errInjected
 	if o != failsBefore {
 		err = work()
-		w.observeCall(name, effect)
+		if effect {
+			w.effects++
+			w.observeCall(name)
+		}
 	}
 	w.note("%s %s: %s", p.name, name, told(o, err))
 	switch {
@@ -233,6 +239,30 @@ func (w *world) newGeneration() string {
 	return fmt.Sprintf("generation-%d", w.generations)
 }
 
+// pass moves the time; what brokers said for a moment, they say no more.
+func (w *world) pass(d time.Duration) {
+	w.clock.Advance(d)
+	if !w.clock.Now().Before(w.honestAt) {
+		w.heal()
+	}
+}
+
+// lie makes brokers say what is not so, for less than the ten seconds that the
+// rules assume at most.
+func (w *world) lie(d time.Duration, lie func()) {
+	lie()
+	w.honestAt = w.clock.Now().Add(d)
+}
+
+func (w *world) heal() {
+	w.kafka.StaleMetadata(false)
+	for _, t := range w.kafka.Ever() {
+		for _, log := range t.Logs {
+			log.Dip(0)
+		}
+	}
+}
+
 // startTick starts a discover function.
 func (w *world) startTick() *process {
 	return w.start("discover", func(p *process) {
@@ -243,7 +273,7 @@ func (w *world) startTick() *process {
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		summary, err := d.Tick(context.Background(), time.Time{})
-		w.note("%s ends: %+v, error %v", p.name, summary, err)
+		w.note("%s ends: %s, error %v", p.name, words(summary), err)
 	})
 }
 
@@ -268,10 +298,19 @@ func (w *world) startWorker(task bifrost.Task) *process {
 		for _, r := range results {
 			w.reached["range "+r.Outcome]++
 		}
-		w.note("%s ends: %+v, error %v", p.name, results, err)
+		w.note("%s ends: %s, error %v", p.name, words(results), err)
 	})
 	p.task = &task
 	return p
+}
+
+// words writes what a function returns as a person at the console reads it.
+func words(result any) string {
+	text, err := json.Marshal(result)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 // finish runs a process to its end without faults.
