@@ -2,6 +2,7 @@ package bifrost_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -139,5 +140,51 @@ func (s *stack) damageRows(rows []bifrost.Row, some, others []int) {
 	s.ledger.Restore(backup)
 	for key, content := range contents {
 		s.store.Put(key, content)
+	}
+}
+
+// torn reads rows as DynamoDB may: each as it is when it is read, so that a
+// transaction on two of them shows half done.
+type torn struct {
+	*bifrosttest.Ledger
+	progress bifrost.Progress // read before the rows, so it is never ahead of them
+	rows     func(from int64) ([]bifrost.Row, error)
+}
+
+func (b torn) Progress(context.Context, bifrost.Partition) (bifrost.Progress, error) {
+	return b.progress, nil
+}
+
+func (b torn) Rows(_ context.Context, _ bifrost.Partition, from int64, _ int) ([]bifrost.Row, error) {
+	return b.rows(from)
+}
+
+// TestVerifyWhileARowIsCutInTwo: a range that ends early leaves a remainder. A
+// read may see the row as it was beside the remainder, or as it is without it.
+func TestVerifyWhileARowIsCutInTwo(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.maxRaw, s.target = 20, 1<<20
+	s.produce(s.kafka.CreateTopic("orders", 1).Logs[0], 0)
+	s.tick()
+	s.tick()
+	before, progress := s.ledger.AllRows(), s.progress("orders", 0)
+	s.work()
+	after := s.ledger.AllRows()
+	if len(before) != 1 || len(after) != 2 || after[1].End != before[0].End {
+		t.Fatalf("rows before %+v and after %+v", before, after)
+	}
+	for name, rows := range map[string][]bifrost.Row{
+		"before and remainder": {before[0], after[1]},
+		"after, no remainder":  {after[0]},
+		"before":               before,
+	} {
+		v := s.verifier()
+		v.Ledger = torn{s.ledger, progress, func(from int64) ([]bifrost.Row, error) {
+			return slices.DeleteFunc(slices.Clone(rows), func(r bifrost.Row) bool { return r.Start < from }), nil
+		}}
+		if _, err := v.Verify(t.Context(), bifrost.VerifyOptions{}, func(v bifrost.Violation) { t.Errorf("%s: %+v", name, v) }); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
