@@ -223,8 +223,8 @@ func count(p *bifrost.Progress, r bifrost.Row) {
 		return
 	}
 	p.RecentRawBytes, p.RecentOffsets = f.RawBytes, r.Len()
-	if f.Records > 0 && f.LastTimestamp >= 0 {
-		p.LastRecordAt = time.UnixMilli(f.LastTimestamp).UTC()
+	if last := time.UnixMilli(f.LastTimestamp).UTC(); f.LastTimestamp >= 0 && last.After(p.LastRecordAt) {
+		p.LastRecordAt = last // producers' clocks differ: an earlier range may have a newer record
 	}
 	p.Error = ""
 }

@@ -56,6 +56,7 @@ var ledgerChecks = []struct {
 	{"commit: nothing when the remainder is there", ledgerSuite.commitAtomic},
 	{"commit: of many at once one wins", ledgerSuite.commitRace},
 	{"advance: adds the totals once", ledgerSuite.advance},
+	{"advance: the newest record stays the newest", ledgerSuite.advanceOlder},
 	{"advance: every condition", ledgerSuite.advanceConditions},
 	{"advance: of many at once one wins", ledgerSuite.advanceRace},
 	{"plan: the time of loss", ledgerSuite.timeToLoss},

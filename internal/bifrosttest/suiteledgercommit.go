@@ -164,6 +164,21 @@ func (s ledgerSuite) advance() {
 	s.same("next_offset", got.NextOffset, int64(30))
 }
 
+// advanceOlder: the newest record stays the newest when a range of older ones follows.
+func (s ledgerSuite) advanceOlder() {
+	s.planned(orders, 10, 20)
+	newer, older := facts(orders, 0, 10), facts(orders, 10, 20)
+	older.FirstTimestamp, older.LastTimestamp = noon.UnixMilli()-90, noon.UnixMilli()-80
+	for _, f := range []bifrost.Facts{newer, older} {
+		s.must(s.Commit(s.Context(), s.commitOf(s.row(orders, f.Start), f)))
+		s.step(s.progress(orders), f.Start)
+	}
+	got := s.progress(orders)
+	s.same("next_offset", got.NextOffset, int64(20))
+	s.same("records", got.Records, int64(8))
+	s.same("time of the newest record", got.LastRecordAt.UnixMilli(), noon.UnixMilli())
+}
+
 // step advances over the row at the offset.
 func (s ledgerSuite) step(p bifrost.Progress, from int64) {
 	s.Helper()
