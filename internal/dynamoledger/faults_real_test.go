@@ -320,6 +320,11 @@ func TestReadsOnBadDays(t *testing.T) {
 	l.must(err)
 	rows, err := l.Rows(l.Context(), orders, 0, 10)
 	l.must(err)
+	last, err := l.RowsBelow(l.Context(), orders, 11, 1)
+	l.must(err)
+	if len(last) != 1 || last[0].Start != 10 {
+		t.Errorf("rows below 11, the highest first, at most one: %+v", last)
+	}
 	if len(all) != 1 || len(rows) != 2 || l.progress().Generation != all[0].Generation {
 		t.Errorf("read %d progress rows and %d rows, want 1 and 2", len(all), len(rows))
 	}

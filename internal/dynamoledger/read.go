@@ -111,17 +111,21 @@ func (l *Ledger) SomePlanned(ctx context.Context, now time.Time, limit int) ([]b
 func (l *Ledger) Rows(ctx context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error) {
 	e := newExpression().require("partition_key", textValue(p.String()))
 	e.condition(e.name("start_offset") + " >= " + e.value(number(from)))
-	query := &dynamodb.QueryInput{
+	return l.query(ctx, fmt.Sprintf("read the rows of %s from offset %d", p, from), limit, &dynamodb.QueryInput{
 		TableName: &l.tables.Objects, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:   e.conditionText(),
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
-		Limit: aws.Int32(int32(min(limit, math.MaxInt32))),
-	}
+	})
+}
+
+// query reads rows in the order of the query, at most limit of them.
+func (l *Ledger) query(ctx context.Context, doing string, limit int, query *dynamodb.QueryInput) ([]bifrost.Row, error) {
+	query.Limit = aws.Int32(int32(min(limit, math.MaxInt32)))
 	var rows []bifrost.Row
 	for pages := dynamodb.NewQueryPaginator(l.client, query); pages.HasMorePages() && len(rows) < limit; {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, l.failed(fmt.Sprintf("read the rows of %s from offset %d", p, from), err)
+			return nil, l.failed(doing, err)
 		}
 		if rows, err = appendDecoded(rows, page.Items, decodeRow); err != nil {
 			return nil, err
