@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
 )
 
 // BenchmarkSource reads a partition of a real broker to the end: page views of
@@ -22,22 +21,15 @@ import (
 // of this process alone, the system's share of it apart.
 func BenchmarkSource(b *testing.B) {
 	const records = 600_000
-	brokers := localstack.Kafka(b)
-	topic := fmt.Sprintf("bench-%d", rand.Uint32())
-	id := createTopic(b, brokers, topic, nil)
-	rawBytes := producePageViews(b, brokers, topic, records)
-	client, err := New(Config{Brokers: []string{brokers}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer client.Close()
+	r := newReal(b, nil)
+	rawBytes := producePageViews(b, r.brokers, r.topic, records)
 	for _, fetchBytes := range []int32{1 << 20, 2 << 20, 4 << 20} {
 		b.Run(fmt.Sprintf("fetch=%dKiB", fetchBytes>>10), func(b *testing.B) {
-			client.fetchBytes = fetchBytes
+			r.client.fetchBytes = fetchBytes
 			b.ReportAllocs()
 			began, user, system := time.Now(), processorTime(b, false), processorTime(b, true)
 			for b.Loop() {
-				if n := drain(b, client, topic, id, bifrost.Range{Start: 0, End: records}); n != records {
+				if n := drain(b, r.client, r.topic, r.id, bifrost.Range{Start: 0, End: records}); n != records {
 					b.Fatalf("read %d records, want %d", n, records)
 				}
 			}
