@@ -1,0 +1,361 @@
+//go:build real
+
+package killtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
+	"github.com/bifrost-archive/bifrost/internal/localstack"
+)
+
+// EnvSeconds says how long the faults last; make soak sets it.
+const EnvSeconds = "BIFROST_KILL_SECONDS"
+
+const defaultSeconds = 60
+
+// processes is how many stacks work on the same tables and the same bucket.
+const processes = 2
+
+// TestKill kills the archivers with SIGKILL at random moments, restarts the
+// broker, lets S3 fail, erases leases so that workers meet on the same ranges, and
+// deletes the beginning of partitions, under load. Then it lets everything recover
+// and asks: is every record that a consumer saw in exactly one object, is every
+// offset that is in none a recorded gap, and was nothing ever overwritten?
+func TestKill(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("BIFROST_KILL_SEED"); text != "" {
+		parsed, err := strconv.ParseUint(text, 10, 64)
+		must(t, err)
+		seed = parsed
+	}
+	t.Logf("seed %d (BIFROST_KILL_SEED); real processes do not repeat exactly, their faults do", seed)
+	s := newScene(t, seed)
+	s.truth = follow(t, s.brokers, filepath.Join(s.dir, "truth.jsonl"))
+
+	var load sync.WaitGroup
+	producing, stopLoad := context.WithCancel(t.Context())
+	defer stopLoad()
+	var plain, committed, aborted int
+	var plainErr error
+	load.Go(func() { plain, plainErr = producePlain(producing, s.brokers, seed) })
+	load.Go(func() { committed, aborted = produceTransactions(producing, s.brokers, seed) })
+
+	running := s.misfortunes(t, seed)
+	s.outage(t, running)
+	stopLoad()
+	load.Wait()
+	must(t, plainErr)
+	s.recover(t)
+	s.truth.end(t, s.admin)
+	s.judge(t)
+	t.Logf("%d plain records, %d transactions committed, %d aborted, %d records seen; %d kills, %d broker restarts, %d lease erasures, S3 faults %v",
+		plain, committed, aborted, s.truth.count, s.kills, s.restarts, s.erasures, s.s3.faults)
+	if s.kills == 0 || s.truth.count == 0 || len(s.s3.faults) == 0 {
+		t.Error("nothing was put to the test")
+	}
+}
+
+// scene is everything that takes part.
+type scene struct {
+	dir     string
+	broker  *localstack.KafkaBroker
+	brokers string
+	admin   *kadm.Client
+	s3      *faultyS3
+	store   *s3.Client
+	db      *dynamodb.Client
+	bucket  string
+	tables  dynamoledger.Tables
+	program string
+	env     []string
+	truth   *truth
+	logs    bytes.Buffer
+	logging sync.Mutex
+
+	kills, restarts, erasures int
+}
+
+func newScene(t *testing.T, seed uint64) *scene {
+	t.Helper()
+	ctx := t.Context()
+	broker, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
+	must(t, err)
+	t.Cleanup(func() { _ = broker.Remove() })
+	admin, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr()))
+	must(t, err)
+	t.Cleanup(admin.Close)
+	backend := localstack.S3(t)
+	database := localstack.DynamoDB(t)
+	name := "kill-" + strings.ToLower(rand.Text()[:12])
+	s := &scene{
+		dir: t.TempDir(), broker: broker, brokers: broker.Addr(), admin: kadm.NewClient(admin),
+		s3: startFaultyS3(t, backend.URL, seed), store: s3.NewFromConfig(backend.Config()), db: dynamodb.NewFromConfig(database.Config()),
+		bucket: name, tables: dynamoledger.Tables{Progress: name + "-progress", Objects: name + "-objects"},
+	}
+	_, err = s.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name})
+	must(t, err)
+	must(t, dynamoledger.CreateTables(ctx, database.Config(), s.tables))
+	_, err = s.admin.CreateTopics(ctx, partitions, 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, plainTopic, txnTopic)
+	must(t, err)
+	s.env = append(append(os.Environ(), backend.Env()...),
+		"AWS_ENDPOINT_URL_S3="+s.s3.url, "AWS_ENDPOINT_URL_DYNAMODB="+database.URL,
+		"BIFROST_BROKERS="+s.brokers, "BIFROST_GROUP=kill", "BIFROST_BUCKET="+name,
+		"BIFROST_PROGRESS_TABLE="+s.tables.Progress, "BIFROST_OBJECTS_TABLE="+s.tables.Objects,
+		"BIFROST_INCLUDE_TOPICS="+plainTopic+","+txnTopic, "BIFROST_MAX_AGE_SECONDS=1", "BIFROST_ARCHIVE_TIMEOUT_SECONDS=20",
+		"BIFROST_MAX_IN_FLIGHT=6", "BIFROST_TARGET_BYTES=1048576", "BIFROST_LOG_LEVEL=error")
+	s.program = filepath.Join(s.dir, "bifrost")
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.program, "../../cmd/bifrost")
+	output, err := build.CombinedOutput()
+	if err != nil {
+		t.Fatalf("build bifrost: %v\n%s", err, output)
+	}
+	return s
+}
+
+// start runs one stack: discover and its workers in one process of their own.
+func (s *scene) start(t *testing.T) *exec.Cmd {
+	t.Helper()
+	command := exec.Command(s.program, "run", "--every", "1s")
+	command.Env, command.Stdout, command.Stderr = s.env, s, s
+	must(t, command.Start())
+	t.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	return command
+}
+
+// Write keeps what the processes say, for when the test fails.
+func (s *scene) Write(p []byte) (int, error) {
+	s.logging.Lock()
+	defer s.logging.Unlock()
+	return s.logs.Write(p)
+}
+
+// misfortunes is the time of faults.
+func (s *scene) misfortunes(t *testing.T, seed uint64) []*exec.Cmd {
+	t.Helper()
+	random := mathrand.New(mathrand.NewPCG(seed, 1))
+	seconds := defaultSeconds
+	if text := os.Getenv(EnvSeconds); text != "" {
+		parsed, err := strconv.Atoi(text)
+		must(t, err)
+		seconds = parsed
+	}
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	running := make([]*exec.Cmd, processes)
+	for i := range running {
+		running[i] = s.start(t)
+	}
+	s.s3.faulty.Store(true)
+	for time.Now().Before(end) {
+		pause(t.Context(), time.Duration(1000+random.IntN(2000))*time.Millisecond)
+		switch what := random.IntN(12); {
+		case what < 6:
+			i := random.IntN(processes)
+			must(t, running[i].Process.Signal(syscall.SIGKILL))
+			_ = running[i].Wait() // killed, as asked
+			running[i] = s.start(t)
+			s.kills++
+		case what < 9:
+			s.eraseLeases(t)
+		case what < 11:
+			if err := s.truth.forget(t.Context(), s.admin, int32(random.IntN(partitions))); err != nil {
+				t.Logf("delete records: %v", err)
+			}
+		case s.restarts*20 < seconds:
+			must(t, s.broker.Kill())
+			must(t, s.broker.Start(t.Context()))
+			s.restarts++
+		}
+	}
+	s.s3.faulty.Store(false)
+	return running
+}
+
+// outage kills every stack and lets retention overtake the archive before they
+// are back: there are gaps now.
+func (s *scene) outage(t *testing.T, running []*exec.Cmd) {
+	t.Helper()
+	before := make([]int64, partitions)
+	for i, command := range running {
+		must(t, command.Process.Kill())
+		_ = command.Wait() // killed, as asked
+		s.kills++
+		before[i] = s.truth.seenBelow(plainTopic, int32(i))
+	}
+	eventually(t, time.Minute, "the log grows while nobody archives", func(context.Context) error {
+		for i := range running {
+			if seen := s.truth.seenBelow(plainTopic, int32(i)); seen < before[i]+500 {
+				return fmt.Errorf("partition %d: %d records since the outage", i, seen-before[i])
+			}
+		}
+		return nil
+	})
+	for p := range int32(len(running)) {
+		must(t, s.truth.forget(t.Context(), s.admin, p))
+	}
+	for range running {
+		s.start(t)
+	}
+}
+
+// eraseLeases ends every lease, while workers work: they save work and must not
+// be needed for anything else.
+func (s *scene) eraseLeases(t *testing.T) {
+	t.Helper()
+	rows, err := s.db.Scan(t.Context(), &dynamodb.ScanInput{TableName: &s.tables.Objects})
+	must(t, err)
+	for _, row := range rows.Items {
+		if _, open := row["open_shard"]; !open {
+			continue
+		}
+		_, err := s.db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+			TableName: &s.tables.Objects,
+			Key:       map[string]types.AttributeValue{"partition_key": row["partition_key"], "start_offset": row["start_offset"]},
+			// A row that is settled meanwhile stays as it is.
+			ConditionExpression:       aws.String("attribute_exists(open_shard)"),
+			UpdateExpression:          aws.String("SET lease_until = :none"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{":none": &types.AttributeValueMemberN{Value: "0"}},
+		})
+		if _, settled := errors.AsType[*types.ConditionalCheckFailedException](err); err != nil && !settled {
+			t.Fatal(err)
+		}
+	}
+	s.erasures++
+}
+
+// recover lets the stacks bring the lag to zero. Leases of the killed are erased
+// rather than waited for.
+func (s *scene) recover(t *testing.T) {
+	t.Helper()
+	s.eraseLeases(t)
+	eventually(t, 3*time.Minute, "lag comes to zero", func(ctx context.Context) error {
+		ends, err := s.admin.ListCommittedOffsets(ctx, plainTopic, txnTopic)
+		if err != nil {
+			return err
+		}
+		rows, err := s.db.Scan(ctx, &dynamodb.ScanInput{TableName: &s.tables.Progress, ConsistentRead: aws.Bool(true)})
+		if err != nil {
+			return err
+		}
+		next := map[string]string{}
+		for _, row := range rows.Items {
+			next[scalar(row["topic"])+"/"+scalar(row["partition"])] = scalar(row["next_offset"])
+		}
+		var behind error
+		ends.Each(func(o kadm.ListedOffset) {
+			key := fmt.Sprintf("%s/%d", o.Topic, o.Partition)
+			if next[key] != strconv.FormatInt(o.Offset, 10) {
+				behind = fmt.Errorf("%s: next_offset %q, last stable offset %d", key, next[key], o.Offset)
+			}
+		})
+		return behind
+	})
+}
+
+func scalar(v types.AttributeValue) string {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return v.Value
+	case *types.AttributeValueMemberN:
+		return v.Value
+	}
+	return ""
+}
+
+// judge downloads the archive and has it compared, and verifies it by our own
+// command too.
+func (s *scene) judge(t *testing.T) {
+	t.Helper()
+	if twice := s.s3.overwritten(); len(twice) > 0 {
+		t.Errorf("objects were overwritten: %v", twice)
+	}
+	objects := filepath.Join(s.dir, "objects")
+	must(t, os.Mkdir(objects, 0o755))
+	pages := s3.NewListObjectsV2Paginator(s.store, &s3.ListObjectsV2Input{Bucket: &s.bucket})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		must(t, err)
+		for _, object := range page.Contents {
+			s.download(t, objects, *object.Key)
+		}
+	}
+	starts, err := s.admin.ListStartOffsets(t.Context(), plainTopic, txnTopic)
+	must(t, err)
+	arguments := []string{"testdata/compare.py", "../../baldr/testdata", s.truth.file.Name(), objects}
+	starts.Each(func(o kadm.ListedOffset) {
+		arguments = append(arguments, fmt.Sprintf("%s/%d=%d", o.Topic, o.Partition, o.Offset))
+	})
+	s.run(t, exec.Command("python3", arguments...))
+	verify := exec.Command(s.program, "verify", "--deep")
+	verify.Env = s.env
+	s.run(t, verify)
+}
+
+func (s *scene) run(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v\n%s", strings.Join(command.Args, " "), err, output)
+		return
+	}
+	t.Logf("%s", bytes.TrimSpace(output))
+}
+
+func (s *scene) download(t *testing.T, into, key string) {
+	t.Helper()
+	object, err := s.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	must(t, err)
+	defer object.Body.Close()
+	var content bytes.Buffer
+	_, err = content.ReadFrom(object.Body)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(into, strings.ReplaceAll(key, "/", "|")), content.Bytes(), 0o600))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually asks again until the condition holds.
+func eventually(t *testing.T, limit time.Duration, what string, condition func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for {
+		err := condition(ctx)
+		if err == nil {
+			return
+		}
+		pause(ctx, 300*time.Millisecond)
+		if ctx.Err() != nil {
+			t.Fatalf("%s: not within %v: %v", what, limit, err)
+		}
+	}
+}

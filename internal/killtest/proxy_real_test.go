@@ -1,0 +1,158 @@
+//go:build real
+
+package killtest
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// faultyS3 stands between the archivers and the S3 server. While it is faulty it
+// delays, resets, truncates, refuses and loses answers. It also keeps account of
+// what the server itself says it has created: a key created twice is an object
+// overwritten, whatever is left of it.
+type faultyS3 struct {
+	url     string
+	backend http.Handler
+	faulty  atomic.Bool
+
+	mutex   sync.Mutex
+	random  *rand.Rand
+	created map[string]int // key → how often the server said 200 to a request that makes the object
+	faults  map[string]int
+}
+
+func startFaultyS3(t *testing.T, backend string, seed uint64) *faultyS3 {
+	t.Helper()
+	target, err := url.Parse(backend)
+	must(t, err)
+	p := &faultyS3{random: rand.New(rand.NewPCG(seed, 2)), created: map[string]int{}, faults: map[string]int{}}
+	reverse := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host // the signature covers it
+		},
+		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+		ModifyResponse: p.account,
+		ErrorLog:       nil,
+	}
+	p.backend = reverse
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	server := &http.Server{Handler: p, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	p.url = "http://" + listener.Addr().String()
+	return p
+}
+
+// account counts the objects that the server says it has made.
+func (p *faultyS3) account(answer *http.Response) error {
+	request := answer.Request
+	completes := request.Method == http.MethodPost && request.URL.Query().Has("uploadId")
+	puts := request.Method == http.MethodPut && !request.URL.Query().Has("partNumber")
+	if (!completes && !puts) || answer.StatusCode != http.StatusOK || !strings.HasSuffix(request.URL.Path, ".baldr.gz") {
+		return nil
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.created[request.URL.Path]++
+	return nil
+}
+
+// overwritten lists the keys that were created more than once.
+func (p *faultyS3) overwritten() (keys []string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for key, times := range p.created {
+		if times > 1 {
+			keys = append(keys, fmt.Sprintf("%s (%d times)", key, times))
+		}
+	}
+	return keys
+}
+
+// faultRate is the share of requests that meet a fault.
+const faultRate = 0.12
+
+func (p *faultyS3) choose() string {
+	if !p.faulty.Load() {
+		return ""
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.random.Float64() >= faultRate {
+		return ""
+	}
+	kinds := []string{"delay", "503 before", "500 after", "reset before", "reset after", "truncate"}
+	kind := kinds[p.random.IntN(len(kinds))]
+	p.faults[kind]++
+	return kind
+}
+
+func (p *faultyS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch p.choose() {
+	case "delay":
+		time.Sleep(700 * time.Millisecond) // a slow network, not a condition to wait for
+		p.backend.ServeHTTP(w, r)
+	case "503 before":
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `<Error><Code>SlowDown</Code><Message>injected</Message></Error>`)
+	case "500 after":
+		p.backend.ServeHTTP(&swallowed{header: http.Header{}}, r)
+		w.WriteHeader(http.StatusInternalServerError)
+	case "reset before":
+		hangUp(w)
+	case "reset after":
+		p.backend.ServeHTTP(&swallowed{header: http.Header{}}, r)
+		hangUp(w)
+	case "truncate":
+		cut := &truncated{ResponseWriter: w}
+		p.backend.ServeHTTP(cut, r)
+		hangUp(w)
+	default:
+		p.backend.ServeHTTP(w, r)
+	}
+}
+
+// hangUp closes the connection in the client's face.
+func hangUp(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).Flush()
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := connection.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // a reset, not a polite end
+	}
+	_ = connection.Close()
+}
+
+// swallowed takes an answer that the client never hears.
+type swallowed struct{ header http.Header }
+
+func (s *swallowed) Header() http.Header         { return s.header }
+func (s *swallowed) Write(p []byte) (int, error) { return len(p), nil }
+func (s *swallowed) WriteHeader(int)             {}
+
+// truncated lets half of each write through.
+type truncated struct{ http.ResponseWriter }
+
+func (c *truncated) Write(p []byte) (int, error) {
+	if _, err := c.ResponseWriter.Write(p[:len(p)/2]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
