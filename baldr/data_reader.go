@@ -1,6 +1,10 @@
 package baldr
 
-import "io"
+import (
+	"bytes"
+	"io"
+	"slices"
+)
 
 // A dataReader reads the data members of an object, each with the empty members
 // before it that carry the begin of its envelope.
@@ -8,6 +12,9 @@ type dataReader struct {
 	opts    ReaderOptions
 	stream  stream
 	decoder decoder
+
+	deflated []byte // data of a member, brought into memory
+	body     bytes.Reader
 
 	spilled []byte // chunks of the envelope of the data member to come
 	begin   int64  // position of the first member that belongs to it
@@ -83,12 +90,8 @@ func (d *dataReader) readData(h *memberHeader, facts member) error {
 	if err := d.addChunk(h); err != nil {
 		return err
 	}
-	body := d.stream.pos()
-	if err := d.decoder.begin(facts, d.spilled, d.stream.buf, d.opts.ValuesOnly); err != nil {
-		return d.stream.failure(h.pos, err, "a data member")
-	}
-	if d.stream.pos()-body != facts.deflatedBytes {
-		return d.stream.failure(h.pos, errDeflatedSize, "a data member")
+	if err := d.inflate(h, facts); err != nil {
+		return err
 	}
 	trailer, err := d.stream.readTrailer()
 	if err != nil {
@@ -98,6 +101,34 @@ func (d *dataReader) readData(h *memberHeader, facts member) error {
 		return d.stream.failure(h.pos, err, "a data member")
 	}
 	d.decoder.facts.storedBytes = d.stream.pos() - d.begin
+	return nil
+}
+
+// inflate inflates the deflated data of a member. It is faster from memory, so
+// unless that would be much more of it the data is brought there first.
+func (d *dataReader) inflate(h *memberHeader, facts member) error {
+	if facts.deflatedBytes > arrivalBytes {
+		begin := d.stream.pos()
+		if err := d.decoder.begin(facts, d.spilled, d.stream.buf, d.opts.ValuesOnly); err != nil {
+			return d.stream.failure(h.pos, err, "a data member")
+		}
+		if d.stream.pos()-begin != facts.deflatedBytes {
+			return d.stream.failure(h.pos, errDeflatedSize, "a data member")
+		}
+		return nil
+	}
+	size := int(facts.deflatedBytes)
+	d.deflated = slices.Grow(d.deflated[:0], size)[:size]
+	if err := d.stream.readFull(d.deflated, h.pos, "a data member"); err != nil {
+		return err
+	}
+	d.body.Reset(d.deflated)
+	if err := d.decoder.begin(facts, d.spilled, &d.body, d.opts.ValuesOnly); err != nil {
+		return damaged(h.pos, "a data member: %v", err)
+	}
+	if d.body.Len() > 0 {
+		return damaged(h.pos, "a data member: %v", errDeflatedSize)
+	}
 	return nil
 }
 

@@ -25,6 +25,7 @@ type decoder struct {
 
 	inflater io.ReadCloser
 	input    bytes.Reader
+	beyond   [1]byte // to see that there is nothing more; on the stack it would escape
 }
 
 // begin decodes a member whose facts have passed their checks. Blob is its
@@ -39,7 +40,7 @@ func (d *decoder) begin(facts member, blob []byte, body flate.Reader, valuesOnly
 		}
 	}
 	var err error
-	if d.frames, err = d.inflate(d.frames, body, facts.rawBytes); err != nil {
+	if d.frames, d.facts.crc, err = d.inflate(d.frames, body, facts.rawBytes); err != nil {
 		return fmt.Errorf("its frames: %w", err)
 	}
 	return nil
@@ -49,18 +50,19 @@ func (d *decoder) beginEnvelope(blob []byte) error {
 	if len(blob) != int(d.facts.envelopeDeflated) {
 		return fmt.Errorf("%d deflated bytes, not %d", len(blob), d.facts.envelopeDeflated)
 	}
+	var crc uint32
 	d.columns = d.columns[:0]
 	if d.facts.envelopeBytes > 0 {
 		d.input.Reset(blob)
 		var err error
-		if d.columns, err = d.inflate(d.columns, &d.input, int64(d.facts.envelopeBytes)); err != nil {
+		if d.columns, crc, err = d.inflate(d.columns, &d.input, int64(d.facts.envelopeBytes)); err != nil {
 			return err
 		}
 		if d.input.Len() > 0 {
 			return errDeflatedSize
 		}
 	}
-	if crc32.ChecksumIEEE(d.columns) != d.facts.envelopeCRC {
+	if crc != d.facts.envelopeCRC {
 		return errors.New("the checksum is wrong")
 	}
 	return d.envelope.begin(d.columns, d.facts.firstOffset)
@@ -69,7 +71,6 @@ func (d *decoder) beginEnvelope(blob []byte) error {
 // verify compares what was inflated with the member's trailer, and lets the
 // records out.
 func (d *decoder) verify(trailer []byte) error {
-	d.facts.crc = crc32.ChecksumIEEE(d.frames)
 	if d.facts.crc != binary.LittleEndian.Uint32(trailer) || uint32(d.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
 		return errors.New("its frames' checksum or size is not what the trailer says")
 	}
@@ -123,35 +124,37 @@ var (
 	errDeflatedSize = errors.New("the deflated size is not what the member says")
 )
 
-// inflate fills buf with exactly size bytes, which must be all there are. When
-// from ends first the error is io.ErrUnexpectedEOF.
-func (d *decoder) inflate(buf []byte, from flate.Reader, size int64) ([]byte, error) {
+// inflate fills buf with exactly size bytes, which must be all there are, and
+// returns their CRC-32 too: computed piece by piece, while each is in the cache.
+// When from ends first the error is io.ErrUnexpectedEOF.
+func (d *decoder) inflate(buf []byte, from flate.Reader, size int64) ([]byte, uint32, error) {
 	if d.inflater == nil {
 		d.inflater = flate.NewReader(from)
 	} else if err := d.inflater.(flate.Resetter).Reset(from, nil); err != nil {
-		return buf, err
+		return buf, 0, err
 	}
+	var crc uint32
 	buf = buf[:0]
 	for int64(len(buf)) < size {
 		buf = reserve(buf, size)
 		n, err := d.inflater.Read(buf[len(buf):min(int64(cap(buf)), size)])
+		crc = crc32.Update(crc, crc32.IEEETable, buf[len(buf):len(buf)+n])
 		buf = buf[:len(buf)+n]
 		if err == io.EOF && int64(len(buf)) < size {
-			return buf, errInflatedSize
+			return buf, crc, errInflatedSize
 		}
 		if err != nil && err != io.EOF {
-			return buf, err
+			return buf, crc, err
 		}
 	}
-	var beyond [1]byte
-	n, err := d.inflater.Read(beyond[:])
+	n, err := d.inflater.Read(d.beyond[:])
 	if n > 0 {
-		return buf, errInflatedSize
+		return buf, crc, errInflatedSize
 	}
 	if err != io.EOF {
-		return buf, err
+		return buf, crc, err
 	}
-	return buf, nil
+	return buf, crc, nil
 }
 
 // arrivalBytes is how much is allocated on the word of a header alone. Beyond
