@@ -47,6 +47,7 @@ var allowances = []allowance{
 	{"internal/lambdadispatch", []string{"internal/bifrost"}, []string{awsSDK + "/service/lambda", awsSDK + "/aws", smithy}},
 	{"internal/archive", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/inprocess", []string{"internal/bifrost"}, nil},
+	{"internal/rehearse", []string{"internal/bifrost"}, nil},
 	{"internal/replay", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed

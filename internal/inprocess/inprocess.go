@@ -54,6 +54,9 @@ func New(ctx context.Context, options Options) *Dispatcher {
 // Dispatch implements bifrost.Dispatcher. It never waits.
 func (d *Dispatcher) Dispatch(_ context.Context, task bifrost.Task) error {
 	d.workers.Go(func() {
+		if d.stopped() { // before a free slot, which select might choose
+			return
+		}
 		select {
 		case d.slots <- struct{}{}:
 			defer func() { <-d.slots }()
@@ -68,6 +71,15 @@ func (d *Dispatcher) Dispatch(_ context.Context, task bifrost.Task) error {
 		d.options.Done(Outcome{task, results, err})
 	})
 	return nil
+}
+
+func (d *Dispatcher) stopped() bool {
+	select {
+	case <-d.stopping:
+		return true
+	default:
+		return false
+	}
 }
 
 // Stop lets each worker end the range it is at, and nothing new begins.

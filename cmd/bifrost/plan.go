@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/rehearse"
+)
+
+func newPlan(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "plan [TOPIC ...]",
+		GroupID: groupLook,
+		Short:   "Say what the next tick would do, and why",
+		Long: `Plan runs a tick of discover over the real tables, bucket and Kafka, and writes
+nothing. It lists the ranges that would be planned or started, and for partitions
+where nothing would happen, why. Topics may be globs.`,
+		Example: "  bifrost plan\n  BIFROST_MAX_AGE_SECONDS=0 bifrost plan orders",
+		Args:    cobra.ArbitraryArgs,
+		RunE:    func(c *cobra.Command, topics []string) error { return a.plan(c.Context(), topics, asJSON) },
+	}
+	addJSON(c, &asJSON)
+	return c
+}
+
+// planJSON is what plan --json prints.
+type planJSON struct {
+	Summary bifrost.TickSummary `json:"summary"`
+	Steps   []stepJSON          `json:"steps"`
+}
+
+// stepJSON is a range that a tick would plan or start, or a partition that it
+// would leave alone: then there is no range.
+type stepJSON struct {
+	Topic       string `json:"topic"`
+	Partition   int32  `json:"partition"`
+	StartOffset *int64 `json:"start_offset,omitempty"`
+	EndOffset   *int64 `json:"end_offset,omitempty"`
+	Action      string `json:"action"` // start, plan, wait
+	Reason      string `json:"reason"`
+}
+
+// The actions of a step.
+const (
+	actionStart = "start" // a worker begins at once
+	actionPlan  = "plan"  // a range that waits for a slot
+	actionWait  = "wait"  // nothing happens
+)
+
+func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
+	if len(topics) > 0 {
+		a.settings.values["BIFROST_INCLUDE_TOPICS"] = strings.Join(topics, ",")
+	}
+	parts, err := a.open(ctx, config.Archiver)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	ledger, shelf, dispatcher := rehearse.NewLedger(parts.Ledger), rehearse.Shelf{Bucket: parts.Store}, &rehearse.Dispatcher{}
+	discover := parts.Discoverer(dispatcher)
+	discover.Ledger, discover.Store, discover.Shelf = ledger, shelf, shelf
+	summary, err := discover.Tick(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	p := planner{now: a.now(), settings: discover.Settings, planned: ledger.Planned(), tasks: dispatcher.Tasks()}
+	steps, err := p.steps(ctx, ledger, parts.Kafka)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(planJSON{summary, steps})
+	}
+	for _, made := range ledger.Made() {
+		a.say("%s is new to these tables: its progress row would be made.", made)
+	}
+	for _, dropped := range ledger.Dropped() {
+		a.say("%s has lost rows: it would be made anew along its objects.", dropped)
+	}
+	t := &table{columns: []column{{title: "topic"}, {title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "action"}, {title: "why", shrink: true}}}
+	for _, s := range steps {
+		t.add(s.cells()...)
+	}
+	if err := a.print(t); err != nil {
+		return err
+	}
+	a.say("%d planned, %d started, %d at work, %d waiting for a slot; lag %s.", summary.Planned, summary.Dispatched, summary.InFlight-summary.Dispatched, summary.Waiting, count(summary.Lag))
+	a.tellFailed(summary.Failed, summary.Failures)
+	return nil
+}
+
+func (s stepJSON) cells() []cell {
+	cells := []cell{plain(s.Topic), plain(fmt.Sprint(s.Partition)), {}, {}}
+	if s.StartOffset != nil {
+		cells[2], cells[3] = plain(fmt.Sprint(*s.StartOffset)), plain(fmt.Sprint(*s.EndOffset))
+	}
+	return append(cells, cell{s.Action, map[string]style{actionStart: styleGood, actionPlan: styleWarn}[s.Action]}, plain(s.Reason))
+}
+
+// planner explains a rehearsed tick.
+type planner struct {
+	now      time.Time
+	settings bifrost.Settings
+	planned  []bifrost.Row
+	tasks    []bifrost.Task
+}
+
+// steps are the ranges of the tick, then the partitions that it leaves alone.
+func (p *planner) steps(ctx context.Context, ledger *rehearse.Ledger, cluster bifrost.Cluster) ([]stepJSON, error) {
+	steps, busy := []stepJSON{}, map[bifrost.Partition]bool{}
+	started := map[bifrost.Task]bool{}
+	for _, t := range p.tasks {
+		key := t
+		key.Attempt = 0
+		started[key] = true
+		busy[t.Key()] = true
+		steps = append(steps, newStep(t.Key(), t.Range(), actionStart, p.whyRange(t)))
+	}
+	for _, r := range p.planned {
+		busy[r.Partition] = true
+		if task := bifrost.NewTask(r); !started[task] {
+			steps = append(steps, newStep(r.Partition, r.Range, actionPlan, cmp.Or(gapWords(r.GapReason), "waits for a slot")))
+		}
+	}
+	rows, err := ledger.ListProgress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows = slices.DeleteFunc(rows, func(row bifrost.Progress) bool { return busy[row.Partition] || !p.settings.Topics.Selects(row.Topic()) })
+	if err := observe(ctx, cluster, rows); err != nil {
+		return nil, err
+	}
+	archive.SortProgress(rows)
+	for _, row := range rows {
+		steps = append(steps, stepJSON{Topic: row.Name, Partition: row.Number, Action: actionWait, Reason: p.whyNot(row)})
+	}
+	return steps, nil
+}
+
+func newStep(p bifrost.Partition, r bifrost.Range, action, reason string) stepJSON {
+	return stepJSON{Topic: p.Name, Partition: p.Number, StartOffset: &r.Start, EndOffset: &r.End, Action: action, Reason: reason}
+}
+
+func gapWords(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return "a gap: " + reason
+}
+
+// whyRange says why a range is started now.
+func (p *planner) whyRange(t bifrost.Task) string {
+	for _, r := range p.planned {
+		if r.Partition == t.Key() && r.Start == t.StartOffset {
+			return cmp.Or(gapWords(r.GapReason), "planned by this tick: enough for an object, or old enough")
+		}
+	}
+	if t.Attempt > 1 {
+		return fmt.Sprintf("attempt %d: the one before failed or ran out of time", t.Attempt)
+	}
+	return "planned earlier, and nobody works on it"
+}
+
+// whyNot says why nothing happens in a partition.
+func (p *planner) whyNot(row bifrost.Progress) string {
+	unread := row.LastStable - row.PlannedOffset
+	wait := row.LastPlannedAt.Add(p.settings.SizingOf(row.Topic()).MaxAge).Sub(p.now)
+	switch {
+	case !row.Status.Workable():
+		return string(row.Status) + cmp.Or(": "+row.Error, "")
+	case row.Suspicion != "":
+		return "must be seen by two ticks: " + row.Suspicion
+	case unread > 0 && wait > 0:
+		return fmt.Sprintf("%s offsets wait for an object of full size, or %s longer", count(unread), span(wait))
+	case unread > 0:
+		return fmt.Sprintf("%s offsets wait for a slot", count(unread))
+	case row.NextOffset < row.PlannedOffset:
+		return "all is planned, workers are at it"
+	}
+	return "all is archived"
+}

@@ -1,0 +1,110 @@
+package inprocess_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/inprocess"
+)
+
+// gate is a source that counts who is at work and holds them until it opens.
+type gate struct {
+	bifrost.Source
+	inside, most, calls atomic.Int32
+	open                chan struct{}
+}
+
+func (g *gate) ClusterID(ctx context.Context) (string, error) {
+	g.calls.Add(1)
+	now := g.inside.Add(1)
+	defer g.inside.Add(-1)
+	for {
+		most := g.most.Load()
+		if now <= most || g.most.CompareAndSwap(most, now) {
+			break
+		}
+	}
+	select {
+	case <-g.open:
+	case <-ctx.Done():
+	}
+	return "cluster", ctx.Err()
+}
+
+func (g *gate) worker(ledger *bifrosttest.Ledger) *bifrost.Worker {
+	archiver := &bifrost.Archiver{Group: "g", Source: g, Store: bifrosttest.NewStore(), Ledger: ledger, Now: time.Now}
+	return &bifrost.Worker{Archiver: archiver, Ledger: ledger, Lease: time.Minute, Now: time.Now}
+}
+
+func task(start int64) bifrost.Task {
+	return bifrost.Task{Topic: "t", StartOffset: start, EndOffset: start + 1, Attempt: 1}
+}
+
+func TestNoMoreWorkersThanSlots(t *testing.T) {
+	t.Parallel()
+	g := &gate{open: make(chan struct{})}
+	var ended int
+	d := inprocess.New(t.Context(), inprocess.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 3, Turn: time.Minute, Done: func(inprocess.Outcome) { ended++ }})
+	for n := range int64(20) {
+		if err := d.Dispatch(t.Context(), task(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for g.inside.Load() < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	close(g.open)
+	d.Wait()
+	if g.most.Load() != 3 || ended != 20 {
+		t.Errorf("at most %d workers at once and %d ends, want 3 and 20", g.most.Load(), ended)
+	}
+}
+
+func TestAfterStopNothingBegins(t *testing.T) {
+	t.Parallel()
+	g := &gate{open: make(chan struct{})}
+	d := inprocess.New(t.Context(), inprocess.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 1, Turn: time.Minute, Done: func(inprocess.Outcome) {}})
+	must(t, d.Dispatch(t.Context(), task(0)))
+	for g.inside.Load() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	d.Stop()
+	d.Stop() // a second time is no harm
+	close(g.open)
+	d.Wait()
+	for n := range int64(50) {
+		must(t, d.Dispatch(t.Context(), task(n)))
+	}
+	d.Wait()
+	if calls := g.calls.Load(); calls != 1 {
+		t.Errorf("%d workers have begun, want the one from before the stop", calls)
+	}
+}
+
+// A tick's context ends with the tick, a worker does not.
+func TestWorkersOutliveTheTick(t *testing.T) {
+	t.Parallel()
+	g := &gate{open: make(chan struct{})}
+	outcomes := make(chan inprocess.Outcome, 1)
+	d := inprocess.New(t.Context(), inprocess.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 1, Turn: time.Minute, Done: func(o inprocess.Outcome) { outcomes <- o }})
+	tick, cancel := context.WithCancel(t.Context())
+	must(t, d.Dispatch(tick, task(0)))
+	cancel()
+	close(g.open)
+	d.Wait()
+	o := <-outcomes
+	if o.Err != nil || len(o.Results) != 1 || o.Results[0].Outcome != bifrost.OutcomeGone {
+		t.Errorf("outcome %+v, want a range that is gone: there is no row", o)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,168 @@
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Plan implements bifrost.Planner.
+func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
+	for _, r := range w.Rows {
+		_, err := l.Row(ctx, r.Partition, r.Start)
+		if err == nil {
+			return fmt.Errorf("row %s at %d: %w", r.Partition, r.Start, bifrost.ErrConflict)
+		}
+		if !errors.Is(err, bifrost.ErrNotFound) {
+			return err
+		}
+	}
+	err := l.change(ctx, w.Progress, func(p *bifrost.Progress) bool {
+		asRead := p.PlannedOffset == w.Progress.PlannedOffset && p.Status.Workable()
+		p.PlannedOffset, p.PlannedEpoch = w.PlannedOffset, w.PlannedEpoch
+		p.Observation, p.LastPlannedAt = w.Observation, w.Observation.At
+		return asRead
+	})
+	if err != nil {
+		return err
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.rows[w.Progress.Partition] = append(l.rows[w.Progress.Partition], w.Rows...)
+	return nil
+}
+
+// ChangeStatus implements bifrost.Planner.
+func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
+	return l.change(ctx, w.Progress, func(p *bifrost.Progress) bool {
+		asRead := p.PlannedOffset == w.Progress.PlannedOffset
+		p.Status, p.Error, p.Suspicion, p.SuspectedAt = w.Status, w.Error, w.Suspicion, w.SuspectedAt
+		if !w.Observation.At.IsZero() {
+			p.Observation = w.Observation
+		}
+		return asRead
+	})
+}
+
+// CreateProgress implements bifrost.RowMaker.
+func (l *Ledger) CreateProgress(ctx context.Context, p bifrost.Progress) error {
+	_, err := l.Progress(ctx, p.Partition)
+	if err == nil {
+		return fmt.Errorf("progress of %s: %w", p.Partition, bifrost.ErrConflict)
+	}
+	if !errors.Is(err, bifrost.ErrNotFound) {
+		return err
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.progress[p.Partition] = &p
+	l.made = append(l.made, p.Partition)
+	return nil
+}
+
+// OpenProgress implements bifrost.RowMaker.
+func (l *Ledger) OpenProgress(ctx context.Context, w bifrost.Progress) error {
+	return l.change(ctx, w, func(p *bifrost.Progress) bool {
+		fencing := p.Status == bifrost.StatusFencing
+		p.Status = bifrost.StatusOpen
+		p.KnownUntil, p.StartOffset, p.PlannedEpoch = w.KnownUntil, w.StartOffset, w.PlannedEpoch
+		return fencing
+	})
+}
+
+// DeleteProgress implements bifrost.RowMaker.
+func (l *Ledger) DeleteProgress(ctx context.Context, w bifrost.Progress) error {
+	err := l.change(ctx, w, func(p *bifrost.Progress) bool { return p.NextOffset == w.NextOffset })
+	if err != nil {
+		return err
+	}
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.progress[w.Partition] = nil
+	l.dropped = append(l.dropped, w.Partition)
+	return nil
+}
+
+// MarkGap implements bifrost.GapMarker. The tick itself remembers what it marked.
+func (l *Ledger) MarkGap(context.Context, bifrost.Row, string) error { return nil }
+
+// Lease implements bifrost.Leaser.
+func (l *Ledger) Lease(_ context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
+	r.Attempts++
+	r.LeaseUntil, r.Error = until, ""
+	return r, nil
+}
+
+// Release implements bifrost.Leaser.
+func (l *Ledger) Release(context.Context, bifrost.Row, string, time.Time) error { return nil }
+
+// Commit implements bifrost.Committer. No worker runs in a rehearsal.
+func (l *Ledger) Commit(context.Context, bifrost.CommitWrite) error {
+	return errors.New("a rehearsal archives nothing")
+}
+
+// Advance implements bifrost.Advancer.
+func (l *Ledger) Advance(ctx context.Context, w bifrost.AdvanceWrite) error {
+	as := bifrost.Progress{Partition: w.Partition, Generation: w.Generation}
+	return l.change(ctx, as, func(p *bifrost.Progress) bool {
+		asRead := p.NextOffset == w.From
+		p.NextOffset = w.To
+		return asRead
+	})
+}
+
+// Bucket is what a rehearsal reads of the real bucket.
+type Bucket interface {
+	Open(ctx context.Context, key string) (bifrost.Object, error)
+	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
+}
+
+// Shelf implements bifrost.Shelf over the real bucket without writing to it.
+type Shelf struct{ Bucket }
+
+// CreateOnce implements bifrost.Shelf: it answers what is there, or what would be.
+func (s Shelf) CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error) {
+	object, err := s.Open(ctx, key)
+	if errors.Is(err, bifrost.ErrNotFound) {
+		return content, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(object, 0, object.Stored().Size))
+}
+
+// AbortUploads implements bifrost.Shelf.
+func (Shelf) AbortUploads(context.Context, string) error { return nil }
+
+// Create implements bifrost.Store. No worker runs in a rehearsal.
+func (Shelf) Create(context.Context, string) (bifrost.Upload, error) {
+	return nil, errors.New("a rehearsal archives nothing")
+}
+
+// Dispatcher notes the tasks that would be started.
+type Dispatcher struct {
+	mutex sync.Mutex
+	tasks []bifrost.Task
+}
+
+// Dispatch implements bifrost.Dispatcher.
+func (d *Dispatcher) Dispatch(_ context.Context, t bifrost.Task) error {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.tasks = append(d.tasks, t)
+	return nil
+}
+
+// Tasks lists what would be started, in order.
+func (d *Dispatcher) Tasks() []bifrost.Task {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return slices.Clone(d.tasks)
+}

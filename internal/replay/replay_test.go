@@ -1,0 +1,156 @@
+package replay
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+func TestTheMapTellsEveryRecord(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		type record struct {
+			source, target int64
+			partition      int32
+		}
+		var written []record
+		s := Stretch{}
+		ends := map[int32]int64{}
+		source := int64(0)
+		for range rapid.IntRange(0, 60).Draw(t, "records") {
+			source += rapid.SampledFrom([]int64{1, 1, 1, 4}).Draw(t, "distance")
+			partition := rapid.SampledFrom([]int32{0, 0, 0, 1, 2}).Draw(t, "partition")
+			ends[partition] += rapid.SampledFrom([]int64{1, 1, 1, 2}).Draw(t, "marker")
+			written = append(written, record{source, ends[partition], partition})
+			s.add(source, partition, ends[partition])
+		}
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Stretch
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		var told []record
+		for _, m := range back.Map {
+			for i := range m.Count {
+				told = append(told, record{m.Source + i, m.Target + i, m.Partition})
+			}
+		}
+		if !slices.Equal(told, written) {
+			t.Fatalf("the map tells %v, written were %v", told, written)
+		}
+	})
+}
+
+func TestJudgingATarget(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_800_000_000_000)
+	day := (24 * time.Hour).Milliseconds()
+	old := Need{Topic: "t", Oldest: now.UnixMilli() - 30*day, Newest: now.UnixMilli() + day, MostBytes: 1000}
+	for _, c := range []struct {
+		settings string
+		need     Need
+		says     string // empty: nothing is wrong
+	}{
+		{"retention.ms=-1", old, ""},
+		{"retention.ms=604800000", old, "retention.ms=-1"},
+		{"retention.ms=604800000", Need{Oldest: now.UnixMilli() - day, Newest: now.UnixMilli()}, ""},
+		{"retention.bytes=999", old, "retention.bytes=-1"},
+		{"retention.bytes=1000", old, ""},
+		{"message.timestamp.type=LogAppendTime", old, "CreateTime"},
+		{"message.timestamp.before.max.ms=3600000", old, "before.max.ms"},
+		{"message.timestamp.after.max.ms=3600000", old, "after.max.ms"},
+		{"message.timestamp.difference.max.ms=3600000", old, "after.max.ms"},
+		{"message.timestamp.after.max.ms=9223372036854775807", old, ""},
+		{"retention.ms=1", Need{Oldest: -1, Newest: -1}, ""}, // no timestamps
+	} {
+		key, value, _ := strings.Cut(c.settings, "=")
+		target := Target{Need: c.need}
+		target.judge(map[string]string{key: value}, now)
+		problems := strings.Join(target.Problems, "; ")
+		if c.says == "" && problems != "" || !strings.Contains(problems, c.says) {
+			t.Errorf("%s for %+v: %q, want %q", c.settings, c.need, problems, c.says)
+		}
+	}
+}
+
+func TestCopiesAreNotShared(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var m memory
+		for range 3 { // memory is used again
+			var kept, want [][]byte
+			for i := range rapid.IntRange(0, 30).Draw(t, "copies") {
+				size := rapid.SampledFrom([]int{0, 1, 100, blockBytes - 1, blockBytes, blockBytes + 1}).Draw(t, "size")
+				lent := bytes.Repeat([]byte{byte(i + 1)}, size)
+				want = append(want, bytes.Clone(lent))
+				kept = append(kept, m.copy(lent))
+				clear(lent)
+			}
+			for i := range kept {
+				if !bytes.Equal(kept[i], want[i]) || kept[i] == nil {
+					t.Fatalf("copy %d is not what was copied", i)
+				}
+			}
+			m.reuse()
+		}
+	})
+	if (&memory{}).copy(nil) != nil {
+		t.Error("the copy of null is not null")
+	}
+}
+
+func TestHeadersKeepNullAndOrder(t *testing.T) {
+	t.Parallel()
+	var m memory
+	got := m.headers([]baldr.Header{{Key: []byte("a"), Value: nil}, {Key: []byte("a"), Value: []byte{}}, {Key: nil, Value: []byte("x")}})
+	if s := fmt.Sprintf("%q", got); s != `[{"a" ""} {"a" ""} {"" "x"}]` || got[0].Value != nil || got[1].Value == nil {
+		t.Errorf("headers %s, null %v, empty %v", s, got[0].Value == nil, got[1].Value != nil)
+	}
+}
+
+func TestPace(t *testing.T) {
+	t.Parallel()
+	if p := newPace(0); p.take(1<<30) != 0 {
+		t.Error("without a rate there is a pause")
+	}
+	p := newPace(1000)
+	p.take(5000)
+	if pause := p.take(1); pause < 4*time.Second || pause > 5*time.Second {
+		t.Errorf("after 5,000 bytes at 1,000 a second the pause is %s", pause)
+	}
+}
+
+func TestAnotherReplayUnderTheSameNameIsRefused(t *testing.T) {
+	t.Parallel()
+	one := Partition{Source: "a", Number: 0, End: 5, Target: "b"}
+	two := Partition{Source: "a", Number: 1, End: 5, Target: "b"}
+	longer, elsewhere := one, one
+	longer.End, elsewhere.Target = 9, "c"
+	begun := Job{ID: "x", Partitions: []Partition{one}}
+	for _, c := range []struct {
+		name string
+		now  Job
+		ok   bool
+	}{
+		{"the same", begun, true},
+		{"more is archived by now", Job{ID: "x", Partitions: []Partition{longer, two}}, true},
+		{"another target", Job{ID: "x", Partitions: []Partition{elsewhere}}, false},
+		{"a partition is left out", Job{ID: "x", Partitions: []Partition{two}}, false},
+		{"by key", Job{ID: "x", Rekey: true, Partitions: []Partition{one}}, false},
+	} {
+		if err := c.now.sameAs(begun); (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
