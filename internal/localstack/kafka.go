@@ -47,14 +47,13 @@ func StartKafka(ctx context.Context, options KafkaOptions) (*KafkaBroker, error)
 		return nil, err
 	}
 	b := &KafkaBroker{dir: dir, listeners: map[string]string{}}
-	if err := b.configure(options); err != nil {
-		return nil, err
-	}
-	if err := b.format(ctx); err != nil {
-		return nil, err
-	}
-	if err := b.Start(ctx); err != nil {
-		return nil, err
+	err = firstError(
+		func() error { return b.configure(options) },
+		func() error { return b.format(ctx) },
+		func() error { return b.Start(ctx) },
+	)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return b, nil
 }

@@ -17,8 +17,8 @@ import (
 
 const (
 	// startTimeout is long enough for a cold JVM on a machine that is busy
-	// with something else.
-	startTimeout = 90 * time.Second
+	// with much else.
+	startTimeout = 3 * time.Minute
 	// stopTimeout is how long a process may take to end by itself.
 	stopTimeout = 20 * time.Second
 	// pollInterval is the pause between two looks at a condition.

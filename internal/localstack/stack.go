@@ -32,6 +32,13 @@ type StackOptions struct {
 	Installing func(Part)
 }
 
+func (o StackOptions) step() Step {
+	if o.Step == nil {
+		return Quietly
+	}
+	return o.Step
+}
+
 // A Stack is the whole of Bifrost on this machine: a local AWS with template.yaml
 // deployed to it, and a Kafka cluster.
 type Stack struct {
@@ -60,9 +67,6 @@ func StartStack(ctx context.Context, options StackOptions) (*Stack, error) {
 	if runtime.GOOS != "linux" {
 		return nil, errors.New("localstack: the local AWS runs the functions as Lambda does, as programs for Linux: use a Linux machine")
 	}
-	if options.Step == nil {
-		options.Step = Quietly
-	}
 	s := &Stack{kafka: options.Kafka}
 	if err := s.start(ctx, options); err != nil {
 		return nil, errors.Join(err, s.Remove())
@@ -71,7 +75,7 @@ func StartStack(ctx context.Context, options StackOptions) (*Stack, error) {
 }
 
 func (s *Stack) start(ctx context.Context, options StackOptions) error {
-	step := options.Step
+	step := options.step()
 	return firstError(
 		func() error {
 			return step("install what is missing into .local", func() error { return s.install(ctx, options.Installing) })
@@ -82,7 +86,7 @@ func (s *Stack) start(ctx context.Context, options StackOptions) error {
 		func() error {
 			return step("start a local AWS (ministack "+ministackVersion+")", func() error { return s.startAWS(ctx) })
 		},
-		func() error { return s.Deploy(ctx, step, options.Parameters) },
+		func() error { return s.deploy(ctx, options) },
 	)
 }
 
@@ -173,10 +177,11 @@ func (s *Stack) startAWS(ctx context.Context) error {
 	return nil
 }
 
-// Deploy builds the functions and deploys the template, or updates the stack.
+// deploy builds the functions and deploys the template, or updates the stack.
 // The parameters go over those of a local stack: all there is is archived on
 // every tick, and the tables may be deleted.
-func (s *Stack) Deploy(ctx context.Context, step Step, parameters map[string]string) error {
+func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
+	step, parameters := options.step(), options.Parameters
 	all := map[string]string{
 		"Brokers":            s.Brokers,
 		"Architecture":       architecture(),

@@ -71,7 +71,7 @@ func (h home) up(ctx context.Context, options StackOptions) (*Stack, error) {
 	var s *Stack
 	if state != nil && state.Kafka == options.Kafka && state.alive(ctx) {
 		s = &Stack{kafka: state.Kafka, Brokers: state.Brokers, AWS: state.AWS, dir: state.Dir}
-		err = s.Deploy(ctx, options.Step, options.Parameters)
+		err = s.deploy(ctx, options)
 	} else {
 		s, err = h.start(ctx, options)
 	}
