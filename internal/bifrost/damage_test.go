@@ -3,6 +3,7 @@ package bifrost_test
 import (
 	"bytes"
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -504,6 +505,19 @@ func TestDeepVerifyFindsEveryRottenByte(t *testing.T) {
 		}
 		if len(kinds) == 0 {
 			t.Errorf("byte %d of %d: not found", at, size)
+		}
+	}
+}
+
+func TestEveryKindIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/verify.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range bifrost.ViolationKinds() {
+		if !bytes.Contains(page, []byte("\n| `"+string(kind)+"` | ")) {
+			t.Errorf("docs/verify.md has no row for %s", kind)
 		}
 	}
 }

@@ -34,4 +34,7 @@
 //	adopt.go      what an object that is there already says of itself
 //	commit.go     from the object to the ledger, and the advance
 //	work.go       a worker's life: one range, then the next, until time is up
+//	verify.go     whether tables, bucket and Kafka agree; violation.go has the words
+//	survey.go     which partitions the bucket has
+//	rebuild.go    both tables from the bucket alone
 package bifrost

@@ -188,3 +188,17 @@ func TestVerifyWhileARowIsCutInTwo(t *testing.T) {
 		}
 	}
 }
+
+// TestVerifyKnowsEveryStatus: a state that the rules write is no violation.
+func TestVerifyKnowsEveryStatus(t *testing.T) {
+	t.Parallel()
+	for _, status := range []bifrost.Status{bifrost.StatusOpen, bifrost.StatusBlocked, bifrost.StatusDiverged, bifrost.StatusClosed, bifrost.StatusFencing} {
+		s := newStack(t)
+		s.produce(s.kafka.CreateTopic("orders", 1).Logs[0], 0)
+		s.settle()
+		p := s.progress("orders", 0)
+		p.Status = status
+		s.ledger.PokeProgress(p)
+		s.sound(bifrost.VerifyOptions{})
+	}
+}
