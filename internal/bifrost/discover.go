@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -56,19 +57,27 @@ type Discoverer struct {
 	Log           *slog.Logger
 }
 
-// maxPasses bounds how often a tick reads everything again because it has made
-// progress rows: one pass makes them, the next plans for them.
-const maxPasses = 3
+const (
+	// maxPasses bounds how often a tick reads everything again because it has made
+	// progress rows: one pass makes them, the next plans for them.
+	maxPasses = 3
+	// quickPass is how long a tick may have taken so that reading everything again
+	// is better than leaving it to the next tick.
+	quickPass = 20 * time.Second
+)
 
 // Tick compares Kafka with the archive once, plans what is due and starts
 // workers. It may run at any time, twice at once, or stop anywhere: every write
 // is conditional on what was read. After the deadline (zero: none) it starts
-// nothing new, and says how many partitions it left to the next tick.
+// nothing new, and says how many partitions it left to the next tick. Until then
+// what is known comes before what is new, what is urgent before what is not, and
+// each kind of work leaves time for the ones behind it, so that ticks which are
+// too short for all there is still get somewhere, and the next goes on from there.
 //
 // A partition that fails is in the summary and does not stop the others. The
 // error is for what stops the whole tick: no table, no broker.
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
-	t := &tick{Discoverer: d, deadline: deadline}
+	t := &tick{Discoverer: d, started: d.Now(), deadline: deadline}
 	for pass := 1; ; pass++ {
 		v, err := d.observe(ctx)
 		if err != nil {
@@ -76,7 +85,7 @@ func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary,
 		}
 		t.begin(v)
 		t.run(ctx)
-		if !t.again || pass == maxPasses || t.late() {
+		if !t.again || pass == maxPasses || t.late(toReadAgain) || d.Now().Sub(t.started) >= quickPass {
 			break
 		}
 	}
@@ -89,6 +98,7 @@ func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary,
 // side report.
 type tick struct {
 	*Discoverer
+	started  time.Time
 	deadline time.Time
 	view     *view
 
@@ -115,26 +125,64 @@ func (t *tick) begin(v *view) {
 func (t *tick) run(ctx context.Context) {
 	t.watch(ctx)
 	epochs := t.epochEnds(ctx)
-	each(t.Parallel, t.view.partitions, func(s *sighting) {
-		t.guard(s.incarnation.Topic, s.number, func() error { return t.look(ctx, s, epochs) })
+	known, newcomers := t.view.split()
+	each(t.Parallel, known, func(s *sighting) {
+		t.guard(toLook, s.incarnation.Topic, s.number, func() error { return t.look(ctx, s, epochs) })
 	})
 	each(t.Parallel, t.view.gone, func(p Progress) {
-		t.guard(p.Topic(), p.Number, func() error { return t.close(ctx, p) })
+		t.guard(toLook, p.Topic(), p.Number, func() error { return t.close(ctx, p) })
 	})
 	t.plan(ctx)
+	each(t.Parallel, rotated(newcomers, t.started), func(s *sighting) {
+		t.guard(toWelcome, s.incarnation.Topic, s.number, func() error { return t.welcome(ctx, s) })
+	})
+}
+
+// The parts of a tick's time, as fractions of it, by which each kind of work has
+// to be done. Making rows for a hundred thousand new partitions takes minutes:
+// what is left when its time is over has no row yet, and is what the next tick
+// finds.
+const (
+	toReadAgain = 0.2
+	toLook      = 0.5
+	toPlan      = 0.7
+	toWelcome   = 0.8
+	toDispatch  = 1.0
+)
+
+// late reports whether the part of the tick's time is over.
+func (t *tick) late(part float64) bool {
+	if t.deadline.IsZero() {
+		return false
+	}
+	given := time.Duration(part * float64(t.deadline.Sub(t.started)))
+	return !t.Now().Before(t.started.Add(given))
+}
+
+// rotated begins a list elsewhere each time, so that ticks that overlap do not
+// all do the same.
+func rotated(list []*sighting, at time.Time) []*sighting {
+	if len(list) == 0 {
+		return nil
+	}
+	first := int(at.UnixMilli() % int64(len(list)))
+	return slices.Concat(list[first:], list[:first])
+}
+
+// welcome brings a partition that is new to where it can be planned.
+func (t *tick) welcome(ctx context.Context, s *sighting) error {
+	if s.progress == nil {
+		return t.birth(ctx, s)
+	}
+	return t.fence(ctx, *s.progress)
 }
 
 var errDiverged = errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost accept")
 
 // look decides what state a partition is in and does what has to come before a
-// plan: make its row, fence it, move its prefix.
+// plan: move its prefix, and change its status.
 func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) error {
-	if s.progress == nil {
-		return t.birth(ctx, s)
-	}
 	switch s.progress.Status {
-	case StatusFencing:
-		return t.fence(ctx, *s.progress)
 	case StatusDiverged:
 		// What workers had in hand when the log was cut still comes home.
 		return errors.Join(errDiverged, t.advance(ctx, s.progress))
@@ -198,9 +246,10 @@ func (t *tick) finish() {
 	t.nearest()
 }
 
-// guard runs one partition's work unless time is short, and keeps its failure.
-func (t *tick) guard(topic string, partition int32, work func() error) {
-	if t.late() {
+// guard runs one partition's work if its part of the time is not over, and keeps
+// its failure.
+func (t *tick) guard(part float64, topic string, partition int32, work func() error) {
+	if t.late(part) {
 		t.mutex.Lock()
 		defer t.mutex.Unlock()
 		t.summary.Unfinished++
@@ -222,8 +271,6 @@ func (t *tick) readAgain() {
 	defer t.mutex.Unlock()
 	t.again = true
 }
-
-func (t *tick) late() bool { return !t.deadline.IsZero() && !t.Now().Before(t.deadline) }
 
 func (s *TickSummary) add(f TickFailure) {
 	s.Failures++

@@ -36,24 +36,44 @@ type Dispatcher interface {
 func (t *tick) dispatch(ctx context.Context) {
 	waiting, inFlight := t.waiting()
 	t.summary.InFlight, t.summary.Waiting = inFlight, len(waiting)
-	for _, row := range waiting {
-		if t.summary.InFlight >= t.Settings.MaxInFlight {
+	each(t.Parallel, waiting, func(row Row) {
+		if !t.takeSlot() {
 			return
-		}
-		if t.late() {
-			t.summary.Unfinished++
-			continue
 		}
 		started, err := t.start(ctx, row)
 		if err != nil {
 			t.fail(row.Topic(), &row.Number, err)
 		}
-		if started {
-			t.summary.Dispatched++
-			t.summary.InFlight++
-			t.summary.Waiting--
-		}
+		t.useSlot(started)
+	})
+}
+
+// takeSlot reports whether there is a free slot, and time to start a worker. The
+// slot counts as taken from then on.
+func (t *tick) takeSlot() bool {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.summary.InFlight >= t.Settings.MaxInFlight {
+		return false
 	}
+	if t.late(toDispatch) {
+		t.summary.Unfinished++
+		return false
+	}
+	t.summary.InFlight++
+	return true
+}
+
+// useSlot says whether the slot that was taken is used, or free again.
+func (t *tick) useSlot(started bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if !started {
+		t.summary.InFlight--
+		return
+	}
+	t.summary.Dispatched++
+	t.summary.Waiting--
 }
 
 // waiting is the rows that may be dispatched, in order, and how many rows are in

@@ -1,9 +1,11 @@
 package bifrost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -45,7 +47,9 @@ type proposal struct {
 }
 
 // plan proposes ranges for every healthy partition, shares the slots among them
-// and writes what each was granted.
+// and writes what each was granted: what is nearest to loss first, and then what
+// has waited longest for a plan, so that a tick that ends too soon goes on where
+// the one before stopped.
 func (t *tick) plan(ctx context.Context) {
 	sortSightings(t.healthy)
 	proposals := make([]proposal, len(t.healthy))
@@ -53,7 +57,7 @@ func (t *tick) plan(ctx context.Context) {
 		proposals[i].sighting = s
 	}
 	each(t.Parallel, pointers(proposals), func(p *proposal) {
-		t.guard(p.incarnation.Topic, p.number, func() (err error) {
+		t.guard(toPlan, p.incarnation.Topic, p.number, func() (err error) {
 			p.ranges, err = t.propose(ctx, p.sighting)
 			return err
 		})
@@ -65,16 +69,24 @@ func (t *tick) plan(ctx context.Context) {
 			granted = append(granted, proposal{p.sighting, p.ranges[:grants[i]]})
 		}
 	}
+	now := t.Now()
+	slices.SortStableFunc(granted, func(a, b proposal) int {
+		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
+	})
 	each(t.Parallel, granted, func(p proposal) {
-		t.guard(p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, p.ranges) })
+		t.guard(toPlan, p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, p.ranges) })
 	})
 }
 
+func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.seen.LossAt, now)) }
+
 func (t *tick) wants(proposals []proposal) []Want {
 	wants := make([]Want, len(proposals))
+	own := byPartition(t.rows) // of an earlier pass of this tick, which the index may not show yet
 	for i, p := range proposals {
+		unfinished := max(len(t.view.planned[p.progress.Partition]), len(own[p.progress.Partition]))
 		wants[i] = Want{
-			Ranges: len(p.ranges), Unfinished: len(t.view.planned[p.progress.Partition]),
+			Ranges: len(p.ranges), Unfinished: unfinished,
 			TimeToLoss: timeToLoss(p.seen.LossAt, t.Now()),
 		}
 	}
