@@ -22,7 +22,8 @@ func newStatus(a *app) *cobra.Command {
 		Short:   "Show how far the archive is behind, and what is wrong",
 		Long: `Status reads the progress table and shows a line a topic, or a line a partition
 if topics are named or --partitions is given. Lag and end are as of the last time
-the stack wrote the row, which it does when something happens; --live asks Kafka.`,
+the stack wrote the row, which it does when something happens; --live asks Kafka.
+TO LOSS is how long until Kafka may delete a record that is not archived.`,
 		Example: `  bifrost status
   bifrost status orders --live
   bifrost status --watch 5s
@@ -121,6 +122,7 @@ func observe(ctx context.Context, cluster bifrost.Cluster, rows []bifrost.Progre
 		p := &rows[i]
 		answer, ok := offsets[bifrost.TopicPartition{Topic: p.Topic(), Partition: p.Number}]
 		if ok && answer.Err == nil && p.ClusterID == clusterID && ids[p.Topic()] == p.TopicID {
+			answer.LossAt = p.LossAt // which a tick works out
 			p.Observation = answer.Observation
 		}
 	}
@@ -145,12 +147,12 @@ func partitionTable(rows []bifrost.Progress, now time.Time) *table {
 	t := &table{columns: []column{
 		{title: "topic"}, {title: "part", right: true}, {title: "status"}, {title: "lag", right: true}, {title: "next offset", right: true},
 		{title: "end", right: true}, {title: "records", right: true}, {title: "lost", right: true}, {title: "stored", right: true},
-		{title: "last record", right: true}, {title: "as of", right: true}, {title: "error", shrink: true},
+		{title: "last record", right: true}, {title: "to loss", right: true}, {title: "as of", right: true}, {title: "error", shrink: true},
 	}}
 	for _, p := range rows {
 		t.add(plain(p.Name), plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()), plain(count(p.NextOffset)),
 			plain(count(p.LastStable)), plain(count(p.Records)), lostCell(p.Lost), plain(size(p.StoredBytes)),
-			plain(ago(p.LastRecordAt, now)), plain(ago(p.At, now)), errorCell(p))
+			plain(ago(p.LastRecordAt, now)), lossCell(p, now), plain(ago(p.At, now)), errorCell(p))
 	}
 	return t
 }
@@ -159,7 +161,7 @@ func topicTable(rows []bifrost.Progress, now time.Time) *table {
 	t := &table{columns: []column{
 		{title: "topic"}, {title: "parts", right: true}, {title: "status"}, {title: "lag", right: true},
 		{title: "records", right: true}, {title: "lost", right: true}, {title: "raw", right: true}, {title: "stored", right: true},
-		{title: "last record", right: true}, {title: "error", shrink: true},
+		{title: "last record", right: true}, {title: "to loss", right: true}, {title: "error", shrink: true},
 	}}
 	var all []bifrost.Progress
 	for _, topic := range byTopic(rows) {
@@ -177,7 +179,7 @@ func topicTable(rows []bifrost.Progress, now time.Time) *table {
 
 func topicCells(name string, partitions int, sum bifrost.Progress, now time.Time) []cell {
 	return []cell{plain(name), plain(fmt.Sprint(partitions)), statusCell(sum), lagCell(sum.Lag()), plain(count(sum.Records)),
-		lostCell(sum.Lost), plain(size(sum.RawBytes)), plain(size(sum.StoredBytes)), plain(ago(sum.LastRecordAt, now)), errorCell(sum)}
+		lostCell(sum.Lost), plain(size(sum.RawBytes)), plain(size(sum.StoredBytes)), plain(ago(sum.LastRecordAt, now)), lossCell(sum, now), errorCell(sum)}
 }
 
 // byTopic groups rows that are in order of name.
@@ -193,7 +195,7 @@ func byTopic(rows []bifrost.Progress) [][]bifrost.Progress {
 }
 
 // severity orders states from what needs a person to what needs nobody.
-var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusClosed}
+var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusBlocked, bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusClosed}
 
 // sumOf is one row that stands for many: sums, the newest record, the worst
 // state, the first error. Its offsets are sums too, so that its lag is the sum.
@@ -211,6 +213,9 @@ func sumOf(rows []bifrost.Progress) bifrost.Progress {
 		sum.Suspicion = cmp.Or(sum.Suspicion, p.Suspicion)
 		if p.LastRecordAt.After(sum.LastRecordAt) {
 			sum.LastRecordAt = p.LastRecordAt
+		}
+		if loss := p.LossAt; !loss.IsZero() && (sum.LossAt.IsZero() || loss.Before(sum.LossAt)) {
+			sum.LossAt = loss
 		}
 		if slices.Index(severity, p.Status) < slices.Index(severity, sum.Status) {
 			sum.Status = p.Status
@@ -244,6 +249,23 @@ func lostCell(lost int64) cell {
 		return cell{count(lost), styleWarn}
 	}
 	return plain("")
+}
+
+// nearLoss is when a waiting record counts as in danger.
+const nearLoss = 6 * time.Hour
+
+// lossCell is how long until Kafka may delete a record that is not archived.
+func lossCell(p bifrost.Progress, now time.Time) cell {
+	switch left := p.LossAt.Sub(now); {
+	case p.LossAt.IsZero():
+		return plain("")
+	case left <= 0:
+		return cell{"now", styleBad}
+	case left < nearLoss:
+		return cell{span(left), styleBad}
+	default:
+		return plain(span(left))
+	}
 }
 
 func errorCell(p bifrost.Progress) cell { return cell{cmp.Or(p.Error, p.Suspicion), styleBad} }

@@ -30,6 +30,7 @@ type partitionJSON struct {
 	LogEndOffset    int64   `json:"log_end_offset"`
 	HighWatermark   int64   `json:"high_watermark"`
 	ObservedAt      *string `json:"observed_at"`
+	LossAt          *string `json:"loss_at"` // when Kafka may delete the first record not archived; null for never
 	Records         int64   `json:"records"`
 	RawBytes        int64   `json:"raw_bytes"`
 	StoredBytes     int64   `json:"stored_bytes"`
@@ -49,7 +50,7 @@ func newStatusJSON(rows []bifrost.Progress, now time.Time) statusJSON {
 			Topic: p.Name, Partition: p.Number, TopicID: p.TopicID.String(), ClusterID: p.ClusterID,
 			Status: string(p.Status), Healthy: !unhealthy(p), Error: p.Error, Suspicion: p.Suspicion,
 			Lag: p.Lag(), NextOffset: p.NextOffset, PlannedOffset: p.PlannedOffset,
-			LogStartOffset: p.LogStart, LogEndOffset: p.LastStable, HighWatermark: p.HighWatermark, ObservedAt: timestamp(p.At),
+			LogStartOffset: p.LogStart, LogEndOffset: p.LastStable, HighWatermark: p.HighWatermark, ObservedAt: timestamp(p.At), LossAt: timestamp(p.LossAt),
 			Records: p.Records, RawBytes: p.RawBytes, StoredBytes: p.StoredBytes, MissingOffsets: p.Missing, LostOffsets: p.Lost,
 			LastRecordAt: timestamp(p.LastRecordAt), LastArchivedAt: timestamp(p.LastArchivedAt), LastPlannedAt: timestamp(p.LastPlannedAt),
 			LastObject: p.LastObject, LastLeaderEpoch: p.LeaderEpoch,
