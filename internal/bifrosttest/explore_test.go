@@ -278,7 +278,11 @@ func recreate(w *world) {
 }
 
 func loseTables(w *world) {
+	w.truth.tablesLost = true
 	w.ledger.Lose(func(bifrost.Progress) bool { return true }, func(bifrost.Row) bool { return true })
 }
 
-func loseProgress(w *world) { w.ledger.Lose(func(bifrost.Progress) bool { return true }, nil) }
+func loseProgress(w *world) {
+	w.truth.tablesLost = true
+	w.ledger.Lose(func(bifrost.Progress) bool { return true }, nil)
+}

@@ -23,6 +23,7 @@ type Entry struct {
 type Log struct {
 	now        func() time.Time
 	start, end int64
+	top        int64 // the largest end it ever had
 	dip        int64 // how far the high watermark is below the end
 	entries    []Entry
 	epochs     []epochStart
@@ -53,6 +54,7 @@ func (l *Log) append(e Entry) {
 	l.entries = append(l.entries, e)
 	l.history[l.end] = append(l.history[l.end], e)
 	l.end++
+	l.top = max(l.top, l.end)
 }
 
 // Produce appends a record for each value.

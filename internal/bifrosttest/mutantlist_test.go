@@ -1,11 +1,17 @@
 package bifrosttest
 
-// mutants are the planted bugs.
+// mutants are the planted bugs. A bug that a port's contract keeps out is
+// planted in the twin that keeps the contract.
 var mutants = []mutant{
-	{"plan without its condition", "two discovers plan at once, and one of them has read old tables", []edit{{
+	{"plan without its condition", "a plan that was made of old tables must not move planned_offset back", []edit{{
 		twins + "ledgerwrites.go",
 		"return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable()",
 		"return row.Status.Workable()",
+	}}},
+	{"conditions without the generation", "what was read of tables that are lost must not be written to those made anew", []edit{{
+		twins + "ledgerwrites.go",
+		"case row.Generation != p.Generation:",
+		"case row.Generation != p.Generation && p.Generation == \"\":",
 	}}},
 	{"advance before commit", "next_offset must not pass a range whose row is not settled", []edit{{
 		rules + "archive.go",
@@ -17,5 +23,167 @@ var mutants = []mutant{
 	}
 	settled, err := a.commit(ctx, row, facts)
 `,
+	}}},
+	{"advance over what is planned", "only settled rows belong to the prefix", []edit{{
+		rules + "commit.go",
+		"		if !row.State.Done() {\n			return false, nil\n		}\n",
+		"",
+	}}},
+	{"advance without its condition", "totals are added once, whoever advances", []edit{{
+		twins + "ledgerwrites.go",
+		"holds := func(row bifrost.Progress) bool { return row.NextOffset == w.From }",
+		"holds := func(row bifrost.Progress) bool { return row.NextOffset >= w.From }",
+	}}},
+	{"adopt without reading", "an object that is there may end before the row does", []edit{{
+		rules + "archive.go",
+		"	outcome := OutcomeAdopted\n	if errors.Is(err, ErrNotFound) {",
+		"	facts.Range = row.Range\n	outcome := OutcomeAdopted\n	if errors.Is(err, ErrNotFound) {",
+	}}},
+	{"adopt what is not ours", "another cluster's object may lie at the key", []edit{{
+		rules + "adopt.go",
+		"	if !mine {",
+		"	if !mine && s.Start != a.task.StartOffset {",
+	}}},
+	{"overwrite", "If-None-Match lets one of all attempts at a start win", []edit{{
+		twins + "store.go",
+		"	if len(s.versions[u.key]) > 0 {\n		return bifrost.Stored{}, fmt.Errorf(\"complete %s: %w\", u.key, bifrost.ErrExists)\n	}\n",
+		"",
+	}, {
+		twins + "store.go",
+		"	s.versions[u.key] = [][]byte{content}\n	return stored(content), nil",
+		"	s.versions[u.key] = append(s.versions[u.key], content)\n	return stored(content), nil",
+	}}},
+	{"forget the split", "a range that ended early leaves a remainder", []edit{{
+		twins + "ledgerwrites.go",
+		"	if _, err := l.settle(w); err != nil {\n		return err\n	}\n	l.put(remainder)\n",
+		"	if _, err := l.settle(w); err != nil {\n		return err\n	}\n",
+	}}},
+	{"claim the whole row after an early end", "an object's range ends where reading ended", []edit{{
+		rules + "archive.go",
+		"return a.close(out, records, Range{row.Start, counted.position})",
+		"return a.close(out, records, row.Range)",
+	}}},
+	{"count wrong", "each missing offset is counted for what it is", []edit{{
+		rules + "archive.go",
+		"c.missing.Aborted += b.Missing.Aborted",
+		"c.missing.Compacted += b.Missing.Aborted",
+	}}},
+	{"skip LOST", "a recorded gap is settled, and the prefix moves over it", []edit{{
+		rules + "ledger.go",
+		"return s == StateArchived || s == StateLost }",
+		"return s == StateArchived }",
+	}}},
+	{"a gap adopted as records", "LOST is what nobody can read, ARCHIVED what is in the object", []edit{{
+		rules + "ledger.go",
+		"	if f.Kind == baldr.KindGap {\n		return StateLost\n	}\n",
+		"",
+	}}},
+	{"a gap beyond the row", "the next row's records are not lost because this one's are", []edit{{
+		rules + "archive.go",
+		"end := min(outside.LogStart, row.End)",
+		"end := outside.LogStart",
+	}}},
+	{"retention counted as compaction", "what was deleted unread is on record as lost", []edit{{
+		twins + "kafkalog.go",
+		"case f.position < log.start || f.position > log.end:",
+		"case f.position > log.end:",
+	}}},
+	{"reuse a key after recreation", "a topic made anew starts again at offset 0, at other keys", []edit{{
+		rules + "fence.go",
+		"	if owner != mine {",
+		"	if owner.Topic != mine.Topic {",
+	}}},
+	{"fetch by name", "a topic made anew must not answer for the one that was deleted", []edit{{
+		rules + "archive.go",
+		"a.Source.Read(ctx, row.Topic(), row.TopicID, row.Number, row.Range)",
+		"a.Source.Read(ctx, row.Topic(), TopicID{}, row.Number, row.Range)",
+	}}},
+	{"topic IDs not read again", "offsets are asked for by name, and the topic may be made anew in between", []edit{{
+		rules + "observe.go",
+		"if id, ok := ids[t.Name]; !ok || id != t.ID {",
+		"if _, ok := ids[t.Name]; !ok {",
+	}}},
+	{"Kafka before tables", "an old reading of Kafka beside new tables looks like a log that went backwards", []edit{{
+		rules + "observe.go",
+		"	v := &view{at: at, clusterID: clusterID,",
+		"	if progress, err = d.Ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	v := &view{at: at, clusterID: clusterID,",
+	}, {
+		rules + "observe.go",
+		"	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {",
+		"	early, err := d.Cluster.Offsets(ctx, selected)\n	if err != nil {\n		return nil, err\n	}\n	if progress, err = d.Ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	d.earlyOffsets = early\n	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {",
+	}, {
+		rules + "observe.go",
+		"	offsets, err := d.Cluster.Offsets(ctx, topics)\n",
+		"	offsets, err := d.earlyOffsets, error(nil)\n",
+	}, {
+		rules + "discover.go",
+		"type Discoverer struct {\n",
+		"type Discoverer struct {\n	earlyOffsets map[TopicPartition]OffsetAnswer\n",
+	}}},
+	{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
+		rules + "archive.go",
+		"	case row.End != a.task.EndOffset:\n		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here\n",
+		"",
+	}, {
+		rules + "archive.go",
+		"	facts, err := a.facts(ctx, a.key)\n	outcome",
+		"	row.End = a.task.EndOffset\n	facts, err := a.facts(ctx, a.key)\n	outcome",
+	}, {
+		twins + "ledgerwrites.go",
+		"	sameEnd := func(row bifrost.Row) bool { return row.End == w.Row.End }\n",
+		"	sameEnd := func(bifrost.Row) bool { return true }\n",
+	}}},
+	{"own facts after a 412", "compaction may have changed the log between two attempts", []edit{{
+		rules + "archive.go",
+		"	if winnerErr == nil {\n		return winner, OutcomeAdopted, nil",
+		"	if winnerErr == nil {\n		return newFacts(a.key, summary, Stored{Size: winner.StoredBytes, Checksum: winner.Checksum}), OutcomeAdopted, nil",
+	}}},
+	{"the row read before the upload is begun", "only so the fence catches everyone who has read older tables", []edit{{
+		rules + "archive.go",
+		"	upload, err := a.Store.Create(ctx, a.key)\n	if err != nil {\n		return RangeResult{}, fmt.Errorf(\"begin",
+		"	early, earlyErr := a.Ledger.Row(ctx, a.task.Key(), a.task.StartOffset)\n	upload, err := a.Store.Create(ctx, a.key)\n	if err != nil {\n		return RangeResult{}, fmt.Errorf(\"begin",
+	}, {
+		rules + "archive.go",
+		"	row, err := a.Ledger.Row(ctx, a.task.Key(), a.task.StartOffset)\n",
+		"	row, err := early, earlyErr\n",
+	}}},
+	{"no fence", "an upload of before the tables were lost must not complete behind a new plan's back", []edit{{
+		rules + "fence.go",
+		"if err := t.Shelf.AbortUploads(ctx, prefix); err != nil {",
+		"if err := error(nil); err != nil {",
+	}}},
+	{"no plan along the bucket", "objects of before the tables were lost keep their bounds", []edit{{
+		rules + "fence.go",
+		"p.KnownUntil = max(objectsEnd, rows)",
+		"p.KnownUntil = 0 * max(objectsEnd, rows)",
+	}}},
+	{"the archive begins at the log start", "what was gone before the first sight is a gap too, so that rows tile from 0", []edit{{
+		rules + "plan.go",
+		"	pl.gaps(end)\n",
+		"	if pl.frontier() == 0 && pl.seen.LogStart > 0 {\n		pl.progress.PlannedOffset = min(pl.seen.LogStart, end)\n	}\n	pl.gaps(end)\n",
+	}}},
+	{"no look at leader epochs", "a log that was cut and has grown back does not look short", []edit{{
+		rules + "suspect.go",
+		"return answer.End >= 0 && answer.End < s.progress.archivedUntil(), nil",
+		"return false, nil",
+	}}},
+	{"one look is enough", "stale metadata must not close a topic that is there", []edit{{
+		rules + "suspect.go",
+		"	if p.Suspicion != suspicionGone {\n",
+		"	if p.Suspicion != suspicionGone && p.Suspicion != \"\" {\n",
+	}, {
+		rules + "suspect.go",
+		"	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {\n		return nil\n	}\n",
+		"",
+	}}},
+	{"a lease for ever", "a worker that died must not keep its range", []edit{{
+		rules + "ledger.go",
+		"return r.State == StatePlanned && now.Before(r.LeaseUntil) }",
+		"return r.State == StatePlanned && !r.LeaseUntil.IsZero() }",
+	}}},
+	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{
+		rules + "observe.go",
+		"			v.gone = append(v.gone, p)\n",
+		"",
 	}}},
 }

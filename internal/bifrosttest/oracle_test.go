@@ -15,6 +15,8 @@ import (
 type truth struct {
 	foreign     map[string]bool // keys of objects that somebody else put there
 	rowsDamaged bool            // rows were lost or restored under a progress row that stayed
+	lied        bool            // brokers said for a moment what was not so
+	tablesLost  bool            // progress rows were lost, and with them the epochs under which they were planned
 }
 
 func newTruth() *truth { return &truth{foreign: map[string]bool{}} }
@@ -83,6 +85,7 @@ func (w *world) judge() {
 			w.checkRow(p, r, objects)
 		}
 		w.checkRebuildable(p, rows[p.Partition], objects)
+		w.checkFork(p, topic, objects)
 	}
 }
 
@@ -260,7 +263,9 @@ func (w *world) checkGap(o storedObject, topic *KafkaTopic, log *Log) {
 	case bifrost.ReasonRetention, bifrost.ReasonBeforeFirstSight:
 		ok = s.End <= log.start
 	case bifrost.ReasonTopicDeleted:
-		ok = topic.Deleted
+		// Offsets are asked for by name: while metadata are stale, the log of the
+		// topic made anew may lend the old one an end that it never had.
+		ok = topic.Deleted && (s.End <= log.top || w.truth.lied)
 	case bifrost.ReasonSkipped:
 		ok = w.setup.settings.Start != bifrost.StartPosition{}
 	}
@@ -329,6 +334,38 @@ func (w *world) checkRow(p bifrost.Progress, r bifrost.Row, objects map[string]s
 	if f.Records != s.Records || f.Missing != s.Missing || f.RawBytes != s.RawBytes || f.StoredBytes != int64(o.size) ||
 		f.FirstTimestamp != s.FirstTimestamp || f.LastTimestamp != s.LastTimestamp || f.Checksum != o.checksum {
 		w.breaks("row %v %v has the facts %+v, its object the summary %+v in %d bytes", r.Partition, r.Range, f, s, o.size)
+	}
+}
+
+// checkFork: an archive of records that the log holds no more, and others in
+// their place, must be known as DIVERGED. Lost tables take that knowledge along.
+func (w *world) checkFork(p bifrost.Progress, topic *KafkaTopic, objects map[string]storedObject) {
+	log := topic.Logs[p.Number]
+	if log.cut < 0 || topic.Deleted || w.truth.tablesLost || p.Status == bifrost.StatusDiverged {
+		return
+	}
+	for key, o := range objects {
+		if bifrost.TopicID(o.summary.TopicID) != p.TopicID || o.summary.Partition != p.Number {
+			continue
+		}
+		for _, r := range o.records {
+			stand := log.history[r.Offset]
+			last := stand[len(stand)-1].Record
+			if !bytes.Equal(last.Value, r.Value) || last.Timestamp != r.Timestamp {
+				w.breaks("fork: %s holds another branch's record at %d, and %v is %s", key, r.Offset, p.Partition, p.Status)
+			}
+		}
+	}
+}
+
+// checkSuspicion: a log that never went backwards must never look like one that did.
+func (w *world) checkSuspicion(s bifrost.StatusWrite) {
+	topic := w.topicOf(s.Progress.TopicID)
+	if topic == nil || topic.Deleted || s.Suspicion == "" || w.truth.lied {
+		return
+	}
+	if log := topic.Logs[s.Progress.Number]; log.cut < 0 {
+		w.breaks("%v is suspected without a cause: %s", s.Progress.Partition, s.Suspicion)
 	}
 }
 

@@ -197,6 +197,7 @@ func (p ports) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 }
 
 func (p ports) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
+	p.world.checkSuspicion(w)
 	return p.write("ledger: change status to "+string(w.Status)+" "+w.Suspicion, func() error { return p.world.ledger.ChangeStatus(ctx, w) })
 }
 

@@ -251,6 +251,7 @@ func (w *world) pass(d time.Duration) {
 // rules assume at most.
 func (w *world) lie(d time.Duration, lie func()) {
 	lie()
+	w.truth.lied = true
 	w.honestAt = w.clock.Now().Add(d)
 }
 
