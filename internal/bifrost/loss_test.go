@@ -144,8 +144,10 @@ func TestRetentionIsRememberedForAWhile(t *testing.T) {
 		}
 		return answers[topic]
 	}
-	if ask("orders").Milliseconds != 1 || ask("orders").Milliseconds != 1 {
-		t.Error("asked twice within the minute")
+	for range 2 {
+		if ask("orders").Milliseconds != 1 {
+			t.Error("asked twice within the minute")
+		}
 	}
 	if got := ask("payments"); got.Milliseconds != 2 || len(from.asked) != 2 || len(from.asked[1]) != 1 {
 		t.Errorf("a topic of which nothing is known yet: %v, asked %v", got, from.asked)
