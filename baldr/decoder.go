@@ -161,13 +161,18 @@ func (d *decoder) inflate(buf []byte, from flate.Reader, size int64) ([]byte, ui
 // it memory grows with the bytes that really come.
 const arrivalBytes = MaxMemberBytes
 
-// reserve makes room in a full buffer: for all of size when that is little, and
-// otherwise for twice what has come.
+// reserve makes room for more of size bytes in buf, if there is none: for all of
+// size when that is little, and otherwise for twice what has come. The sizes of
+// members differ a little, so an empty buffer gets some room to spare.
 func reserve(buf []byte, size int64) []byte {
-	if len(buf) < cap(buf) {
+	room := int64(cap(buf))
+	switch {
+	case len(buf) == 0 && room < min(size, arrivalBytes):
+		return make([]byte, 0, min(size, arrivalBytes)*17/16)
+	case len(buf) < cap(buf):
 		return buf
 	}
-	larger := make([]byte, len(buf), min(size, max(arrivalBytes, 2*int64(cap(buf)))))
+	larger := make([]byte, len(buf), min(size, 2*room))
 	copy(larger, buf)
 	return larger
 }

@@ -9,11 +9,20 @@ type pending struct {
 	frames  []byte // not yet deflated
 	value   []byte // of a record too long to copy: borrowed, the end of the last frame
 	columns columns
-	begun   bool          // a deflater has begun with the frames
-	head    []byte        // empty members with the begin of the envelope, then the data member's header
-	body    []byte        // its deflated frames and trailer
-	err     error         // that the deflater met
-	done    chan struct{} // receives once when the above are set
+	begun   bool // a deflater has begun with the frames
+
+	handOver bool // to another goroutine, instead of deflating the frames as they come
+
+	head []byte        // empty members with the begin of the envelope, then the data member's header
+	body []byte        // its deflated frames and trailer
+	err  error         // that the deflater met
+	done chan struct{} // receives once when the three are set
+}
+
+// seal lets d finish the member.
+func (p *pending) seal(d *deflater) {
+	p.err = d.seal(p)
+	p.done <- struct{}{}
 }
 
 func newPending() *pending { return &pending{done: make(chan struct{}, 1)} }
@@ -98,7 +107,7 @@ func widen(least, most, timestamp int64) (int64, int64) {
 // release makes the member ready for new records. Memory that a very long
 // record made it take is given back: it would stay for the rest of the object.
 func (p *pending) release(limit int) {
-	p.facts, p.value, p.begun = member{}, nil, false
+	p.facts, p.value, p.begun, p.handOver = member{}, nil, false, false
 	p.frames, p.head, p.body = emptied(p.frames, limit), emptied(p.head, limit), emptied(p.body, limit)
 	for i, column := range p.columns.column {
 		p.columns.column[i] = emptied(column, limit)

@@ -1,22 +1,29 @@
 package baldr
 
-// manyMembers makes data members of about Options.MemberBytes. With one worker
-// all happens in the calling goroutine. With more, the calling goroutine gathers
-// records and writes sealed members in the order of their records; each is
-// sealed by a goroutine that lives no longer than that. Which deflater sealed a
-// member leaves no trace in it.
+import "sync/atomic"
+
+// manyMembers makes data members of about Options.MemberBytes.
+//
+// The goroutine that calls the Writer is one of its workers. With one worker all
+// happens there, and records are deflated as they come. With more, members are
+// gathered and handed to goroutines, each of which seals one and ends; when all
+// of those have work and one more waits, the calling goroutine deflates
+// the next member itself. Who sealed a member leaves no trace in it, and members are written
+// in the order of their records by the calling goroutine alone.
 type manyMembers struct {
-	w         *Writer
-	current   *pending
-	deflaters chan *deflater // one a worker; nil until it is needed
-	sealing   []*pending     // in the order of their records
-	free      []*pending
+	w          *Writer
+	current    *pending
+	own        *deflater      // of the calling goroutine; nil until it is needed
+	others     chan *deflater // of the other workers, likewise
+	unfinished atomic.Int64   // members handed over and not sealed
+	queue      []*pending     // to be written, in the order of their records
+	free       []*pending
 }
 
 func newManyMembers(w *Writer) *manyMembers {
-	m := &manyMembers{w: w, current: newPending(), deflaters: make(chan *deflater, w.opts.Workers)}
-	for range w.opts.Workers {
-		m.deflaters <- nil
+	m := &manyMembers{w: w, current: newPending(), others: make(chan *deflater, w.opts.Workers-1)}
+	for range w.opts.Workers - 1 {
+		m.others <- nil
 	}
 	return m
 }
@@ -31,23 +38,19 @@ func (m *manyMembers) add(r *Record) error {
 			return m.addAlone(r)
 		}
 	}
+	if m.current.empty() {
+		m.current.handOver = cap(m.others) > 0 && m.unfinished.Load() <= int64(cap(m.others))
+	}
 	m.current.add(r, limit, valuesOnly)
-	if m.w.opts.Workers == 1 && len(m.current.frames) >= feedBytes {
-		return m.feed()
+	if !m.current.handOver && len(m.current.frames) >= feedBytes {
+		return m.ownDeflater().deflate(m.current)
 	}
 	return nil
 }
 
-// feedBytes is how much is deflated at once when there is nobody to hand a whole
-// member to: so little that it is still in a core's cache.
+// feedBytes is how much the calling goroutine deflates at once: so little that it
+// is still in a core's cache.
 const feedBytes = 32 << 10
-
-func (m *manyMembers) feed() error {
-	d := m.takeDeflater()
-	err := d.deflate(m.current)
-	m.deflaters <- d
-	return err
-}
 
 // addAlone writes a record that is a member by itself. Such records may be very
 // large, so no other member is in memory with it, and its value is not copied.
@@ -56,22 +59,26 @@ func (m *manyMembers) addAlone(r *Record) error {
 		return err
 	}
 	m.current.addBorrowed(r, m.w.opts.ValuesOnly)
-	return m.sealAndWrite()
+	if err := m.flush(); err != nil {
+		return err
+	}
+	return m.drain(0)
 }
 
-// flush hands the current member on, if there is anything in it.
+// flush ends the current member, if there is anything in it, and begins another.
 func (m *manyMembers) flush() error {
 	if m.current.empty() {
 		return nil
 	}
-	if m.w.opts.Workers == 1 {
-		return m.sealAndWrite()
+	if m.current.handOver {
+		m.unfinished.Add(1)
+		go m.sealElsewhere(m.current)
+	} else {
+		m.current.seal(m.ownDeflater())
 	}
-	go m.seal(m.current)
-	m.sealing = append(m.sealing, m.current)
-	m.current = nil
-	// Twice as many members as workers, so that a worker that is done before an
-	// older member is finds its next one waiting.
+	m.queue = append(m.queue, m.current)
+	// Enough for the members handed over and as many again, which may be done
+	// and wait for an older one.
 	if err := m.drain(2*m.w.opts.Workers - 1); err != nil {
 		return err
 	}
@@ -79,32 +86,33 @@ func (m *manyMembers) flush() error {
 	return nil
 }
 
-func (m *manyMembers) sealAndWrite() error {
-	m.seal(m.current)
-	<-m.current.done
-	return m.write(m.current)
-}
-
-func (m *manyMembers) seal(p *pending) {
-	d := m.takeDeflater()
-	p.err = d.seal(p)
-	m.deflaters <- d
-	p.done <- struct{}{}
-}
-
-func (m *manyMembers) takeDeflater() *deflater {
-	if d := <-m.deflaters; d != nil {
-		return d
+func (m *manyMembers) sealElsewhere(p *pending) {
+	defer m.unfinished.Add(-1)
+	d := <-m.others
+	if d == nil {
+		d = newDeflater(m.w.opts.Level)
 	}
-	return newDeflater(m.w.opts.Level)
+	p.seal(d)
+	m.others <- d
 }
 
-// drain writes the oldest members until at most keep are being sealed.
+func (m *manyMembers) ownDeflater() *deflater {
+	if m.own == nil {
+		m.own = newDeflater(m.w.opts.Level)
+	}
+	return m.own
+}
+
+// drain writes the members whose turn has come. Those that are not sealed yet
+// it waits for only when more than keep are left.
 func (m *manyMembers) drain(keep int) error {
-	for len(m.sealing) > keep {
-		oldest := m.sealing[0]
-		m.sealing = append(m.sealing[:0], m.sealing[1:]...)
+	for len(m.queue) > 0 {
+		oldest := m.queue[0]
+		if len(m.queue) <= keep && len(oldest.done) == 0 {
+			return nil
+		}
 		<-oldest.done
+		m.queue = append(m.queue[:0], m.queue[1:]...)
 		if err := m.write(oldest); err != nil {
 			return err
 		}
@@ -146,5 +154,5 @@ func (m *manyMembers) finish() (*deflater, error) {
 	if err := m.drain(0); err != nil {
 		return nil, err
 	}
-	return m.takeDeflater(), nil
+	return m.ownDeflater(), nil
 }
