@@ -37,4 +37,5 @@
 //	verify.go     whether tables, bucket and Kafka agree; violation.go has the words
 //	survey.go     which partitions the bucket has
 //	rebuild.go    both tables from the bucket alone
+//	erase.go      a person's word that an object is gone for good
 package bifrost

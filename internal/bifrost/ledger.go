@@ -50,6 +50,7 @@ const (
 	ReasonSkipped          = "skipped"            // below the start position that the configuration asked for
 	ReasonRetention        = "retention"          // deleted by Kafka before it was archived
 	ReasonTopicDeleted     = "topic_deleted"      // the topic was deleted before it was archived
+	ReasonErased           = "erased"             // archived, and its object is gone for good by somebody's decision
 )
 
 // Observation is what one tick read of a partition in Kafka.

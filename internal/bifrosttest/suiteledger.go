@@ -60,6 +60,10 @@ var ledgerChecks = []struct {
 	{"advance: every condition", ledgerSuite.advanceConditions},
 	{"advance: of many at once one wins", ledgerSuite.advanceRace},
 	{"plan: the time of loss", ledgerSuite.timeToLoss},
+	{"erase: the row becomes a gap", ledgerSuite.erase},
+	{"erase: ahead of next_offset", ledgerSuite.eraseAhead},
+	{"erase: every condition", ledgerSuite.eraseConditions},
+	{"erase: of many at once one wins", ledgerSuite.eraseRace},
 	{"planned: found by the index", ledgerSuite.listPlanned},
 	{"waiting: rows without a lease", ledgerSuite.somePlanned},
 }
