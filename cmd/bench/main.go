@@ -42,10 +42,6 @@ func main() {
 		runTicks()
 		return
 	}
-	if job := os.Getenv(pathProcess); job != "" {
-		runPath(job)
-		return
-	}
 	pattern := flag.String("run", "", "run the benchmarks whose name matches this regular expression")
 	flag.Parse()
 	wanted, err := regexp.Compile(*pattern)
