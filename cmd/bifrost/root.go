@@ -48,7 +48,7 @@ credentials, profile and region come from where the AWS CLI takes them.`,
 // commands are the finished ones.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
-		newStatus(a), newTopics(a), newLs(a), newPlan(a),
+		newStatus(a), newTopics(a), newLs(a), newPlan(a), newReport(a),
 		newCat(a), newGet(a), newReplay(a),
 		newRun(a), newFlush(a),
 		newVerify(a), newRebuild(a), newDoctor(a),

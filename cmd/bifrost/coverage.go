@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// coverage is a map of partitions over time, in columns of equal length.
+type coverage struct {
+	from, to time.Time
+	lines    []coverageLine
+	bytes    [columns]float64 // raw bytes of all partitions, by the times of the records
+	objects  int64
+}
+
+// columns is how finely time is cut: about as many pixels as a screen is wide,
+// over eight.
+const columns = 160
+
+// coverageLine is one partition.
+type coverageLine struct {
+	partition bifrost.Progress
+	cells     [columns]state
+}
+
+// state is what a partition has in a column; the worst one counts.
+type state uint8
+
+const (
+	stateNothing state = iota
+	stateArchived
+	stateInFlight
+	stateGap
+)
+
+// newCoverage reads the catalogue of the partitions twice: the first time for
+// the span of time, which decides the columns.
+func newCoverage(ctx context.Context, catalogue archive.Catalogue, rows []bifrost.Progress, times archive.Times, now time.Time) (*coverage, error) {
+	c := &coverage{}
+	if err := c.measure(ctx, catalogue, rows, times, now); err != nil {
+		return nil, err
+	}
+	for _, p := range rows {
+		line := coverageLine{partition: p}
+		if err := c.fill(ctx, catalogue, &line); err != nil {
+			return nil, err
+		}
+		c.lines = append(c.lines, line)
+	}
+	return c, nil
+}
+
+func (c *coverage) measure(ctx context.Context, catalogue archive.Catalogue, rows []bifrost.Progress, times archive.Times, now time.Time) error {
+	for _, p := range rows {
+		for row, err := range archive.Rows(ctx, catalogue, p.Partition, archive.Everything) {
+			if err != nil {
+				return err
+			}
+			if row.State != bifrost.StateArchived || row.Facts.FirstTimestamp < 0 {
+				continue
+			}
+			if first := millis(row.Facts.FirstTimestamp); c.from.IsZero() || first.Before(c.from) {
+				c.from = first
+			}
+			if last := millis(row.Facts.LastTimestamp); last.After(c.to) {
+				c.to = last
+			}
+		}
+	}
+	if c.from.IsZero() {
+		c.from, c.to = now.Add(-time.Hour), now
+	}
+	if times.Since > 0 {
+		c.from = millis(times.Since)
+	}
+	if times.Until > 0 {
+		c.to = millis(times.Until)
+	}
+	if !c.to.After(c.from) {
+		c.to = c.from.Add(time.Minute)
+	}
+	return nil
+}
+
+// column is the one that a time falls into; times outside fall into the first or last.
+func (c *coverage) column(t time.Time) int {
+	n := int(float64(t.Sub(c.from)) / float64(c.to.Sub(c.from)) * columns)
+	return min(max(n, 0), columns-1)
+}
+
+// fill paints one partition. A gap and a range at work have no times of their
+// own: they lie between those of their neighbours.
+func (c *coverage) fill(ctx context.Context, catalogue archive.Catalogue, line *coverageLine) error {
+	last, pending := c.from, stateNothing
+	for row, err := range archive.Rows(ctx, catalogue, line.partition.Partition, archive.Everything) {
+		if err != nil {
+			return err
+		}
+		switch row.State {
+		case bifrost.StateLost:
+			pending = stateGap
+		case bifrost.StatePlanned:
+			pending = max(pending, stateInFlight)
+		case bifrost.StateArchived:
+			c.objects++
+			if row.Facts.FirstTimestamp < 0 {
+				continue
+			}
+			first := millis(row.Facts.FirstTimestamp)
+			line.paint(c.column(last), c.column(first), pending)
+			last, pending = millis(row.Facts.LastTimestamp), stateNothing
+			if last.Before(c.from) || first.After(c.to) {
+				continue
+			}
+			line.paint(c.column(first), c.column(last), stateArchived)
+			c.spread(c.column(first), c.column(last), row.Facts.RawBytes)
+		}
+	}
+	line.paint(c.column(last), columns-1, pending)
+	return nil
+}
+
+func (l *coverageLine) paint(first, last int, s state) {
+	for n := first; n <= last; n++ {
+		l.cells[n] = max(l.cells[n], s)
+	}
+}
+
+// spread shares an object's bytes evenly among its columns.
+func (c *coverage) spread(first, last int, bytes int64) {
+	for n := first; n <= last; n++ {
+		c.bytes[n] += float64(bytes) / float64(last-first+1)
+	}
+}
