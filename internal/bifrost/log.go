@@ -14,6 +14,8 @@ const (
 	LogRecords     = "records"
 	LogRawBytes    = "raw_bytes"
 	LogStoredBytes = "stored_bytes"
+	LogBilled      = "billed_milliseconds"
+	LogCoreSeconds = "core_seconds"
 	LogTick        = "tick" // the TickSummary of one tick
 )
 
@@ -24,5 +26,6 @@ func (r RangeResult) LogAttrs() []slog.Attr {
 		slog.Int64(LogStartOffset, r.StartOffset), slog.Int64(LogEndOffset, r.EndOffset),
 		slog.String(LogOutcome, r.Outcome), slog.String(LogObject, r.Object),
 		slog.Int64(LogRecords, r.Records), slog.Int64(LogRawBytes, r.RawBytes), slog.Int64(LogStoredBytes, r.StoredBytes),
+		slog.Int64(LogBilled, r.BilledMilliseconds), slog.Float64(LogCoreSeconds, r.CoreSeconds),
 	}
 }

@@ -127,6 +127,11 @@ type RangeResult struct {
 	Records     int64  `json:"records"`
 	RawBytes    int64  `json:"raw_bytes"`
 	StoredBytes int64  `json:"stored_bytes"`
+
+	// What the range cost: milliseconds of the function, and seconds of all its
+	// cores together, 0 when nobody counted.
+	BilledMilliseconds int64   `json:"billed_milliseconds"`
+	CoreSeconds        float64 `json:"core_seconds"`
 }
 
 // The outcomes of a range.

@@ -39,6 +39,10 @@ type Worker struct {
 	Lease    time.Duration // as Settings.Lease
 	Reserve  time.Duration // the least time before the deadline in which another range is begun
 	Now      func() time.Time
+
+	// Processor is what this process has used of all cores so far; nil when nobody
+	// counts.
+	Processor func() time.Duration
 }
 
 // WorkLedger is what a worker asks of the ledger beside what its archiver does.
@@ -56,17 +60,36 @@ const searchWidth = 16
 // growing pause, and ends the work: what is wrong may be wrong for all.
 func (w *Worker) Work(ctx context.Context, task Task, deadline time.Time) ([]RangeResult, error) {
 	var results []RangeResult
+	meter := w.meter()
 	for {
 		result, err := w.Archiver.Archive(ctx, task, deadline)
 		if err != nil {
 			return results, w.release(ctx, task, err)
 		}
+		result.BilledMilliseconds, result.CoreSeconds = meter()
 		results = append(results, result)
 		next, found, err := w.next(ctx, deadline)
 		if !found || err != nil {
 			return results, err
 		}
 		task = next
+	}
+}
+
+// meter answers what has passed and what was used since it was asked last: time
+// in milliseconds, each begun one counting, as Lambda bills them, and seconds of
+// all cores together. What it takes to find a range counts for that range.
+func (w *Worker) meter() func() (milliseconds int64, coreSeconds float64) {
+	processor := w.Processor
+	if processor == nil {
+		processor = func() time.Duration { return 0 }
+	}
+	at, used := w.Now(), processor()
+	return func() (int64, float64) {
+		before, usedBefore := at, used
+		at, used = w.Now(), processor()
+		milliseconds := (at.Sub(before) + time.Millisecond - 1) / time.Millisecond
+		return int64(milliseconds), (used - usedBefore).Seconds()
 	}
 }
 
@@ -125,5 +148,8 @@ func (w *Worker) mayWork(ctx context.Context, row Row) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at the partition of the next range: %w", err)
 	}
-	return progress.Status.Workable() && (progress.Suspicion == "" || row.GapReason != ""), nil
+	if row.GapReason != "" {
+		return progress.Status.Workable() || progress.Status == StatusForked, nil
+	}
+	return progress.Status.Workable() && progress.Suspicion == "", nil
 }

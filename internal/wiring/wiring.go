@@ -123,7 +123,7 @@ func (p *Parts) Worker() *bifrost.Worker {
 		Format: format, MaxRawBytes: rangeLimit * p.Config.LargestTarget(), Writer: "bifrost " + Version, Now: time.Now,
 	}
 	return &bifrost.Worker{
-		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Now: time.Now,
+		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Now: time.Now, Processor: processorTime,
 	}
 }
 
