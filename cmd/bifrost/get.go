@@ -3,12 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/internal/archive"
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 )
 
@@ -44,20 +42,15 @@ func (a *app) get(ctx context.Context, args []string, name string) error {
 	if err != nil {
 		return err
 	}
-	number, err := strconv.ParseInt(args[1], 10, 32)
-	if err != nil || number < 0 {
-		return usagef("partition %q is no partition's number", args[1])
-	}
-	offset, err := strconv.ParseInt(args[2], 10, 64)
-	if err != nil || offset < 0 {
-		return usagef("offset %q is no offset", args[2])
+	p, offset, err := parsePosition(args)
+	if err != nil {
+		return err
 	}
 	parts, err := a.open(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
-	p := bifrost.Partition{Name: args[0], Number: int32(number)}
 	record, err := reader(parts, 1).Find(ctx, p, offset)
 	if err != nil {
 		return err

@@ -51,7 +51,7 @@ func commands(a *app) []*cobra.Command {
 		newStatus(a), newTopics(a), newLs(a), newPlan(a), newReport(a),
 		newCat(a), newGet(a), newReplay(a),
 		newRun(a), newFlush(a),
-		newVerify(a), newRebuild(a), newDoctor(a),
+		newVerify(a), newRebuild(a), newAccept(a), newDoctor(a),
 		newVersion(a),
 	}
 }

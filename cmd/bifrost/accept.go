@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+func newAccept(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "accept",
+		GroupID: groupCheck,
+		Short:   "Settle what needs a person's word",
+		Long: `Accept records a decision that no rule takes by itself. It is on record in the
+bucket, so that verify and rebuild stay truthful, and cannot be taken back.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newAcceptErased(a))
+	for _, sub := range c.Commands() {
+		sub.Args = usageOf(sub.Args)
+		sub.Long += "\n\n" + exitCodesHelp(sub)
+	}
+	return c
+}
+
+func newAcceptErased(a *app) *cobra.Command {
+	var yes, asJSON bool
+	c := &cobra.Command{
+		Use:   "erased TOPIC PARTITION START",
+		Short: "Record that an object is gone for good",
+		Long: `Erased records that the object which began at offset START expired or was erased.
+A gap takes its place in the bucket and in the tables, and no tick ever archives
+these offsets again. It refuses as long as anything is at the object's key.`,
+		Example: "  bifrost verify\n  bifrost accept erased orders 0 123000 --yes",
+		Args:    cobra.ExactArgs(3),
+		RunE: func(c *cobra.Command, args []string) error {
+			p, start, err := parsePosition(args)
+			if err != nil {
+				return err
+			}
+			if !yes {
+				return usagef("this is recorded for good: give --yes to record that the object of %s from offset %d is gone", p, start)
+			}
+			return a.acceptErased(c.Context(), p, start, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "record it")
+	addJSON(c, &asJSON)
+	return c
+}
+
+// parsePosition reads TOPIC PARTITION OFFSET.
+func parsePosition(args []string) (bifrost.Partition, int64, error) {
+	number, err := strconv.ParseInt(args[1], 10, 32)
+	if err != nil || number < 0 {
+		return bifrost.Partition{}, 0, usagef("partition %q is no partition's number", args[1])
+	}
+	offset, err := strconv.ParseInt(args[2], 10, 64)
+	if err != nil || offset < 0 {
+		return bifrost.Partition{}, 0, usagef("offset %q is no offset", args[2])
+	}
+	return bifrost.Partition{Name: args[0], Number: int32(number)}, offset, nil
+}
+
+func (a *app) acceptErased(ctx context.Context, p bifrost.Partition, start int64, asJSON bool) error {
+	parts, err := a.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	row, err := accepter(parts).AcceptErased(ctx, p, start)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(newRangeJSON(row))
+	}
+	_, err = fmt.Fprintf(a.out, "%s %s is recorded as lost: %s (%s)\n", row.Partition, row.Range, row.GapReason, row.Facts.Key)
+	return err
+}
+
+func accepter(parts *wiring.Parts) *bifrost.Accepter {
+	return &bifrost.Accepter{
+		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store,
+		Format: parts.Config.Format, Writer: "bifrost " + wiring.Version, Now: time.Now,
+	}
+}
