@@ -7,8 +7,11 @@ LOCALSTACK := .local/bin/localstack
 BUILD_ENV  := CGO_ENABLED=0 GOFLAGS="-tags=lambda.norpc -ldflags=-s -buildvcs=false"
 SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
 
+# How long "make soak" takes, half of it in the simulation and half with real processes.
+MINUTES    ?= 30
+
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint templates deploy bench FORCE
+.PHONY: help demo up down test check lint templates deploy bench soak audit FORCE
 
 help: ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -27,6 +30,12 @@ down: $(LOCALSTACK) ## Stop what "make up" started.
 # Tests that need real parts carry the build tag "real", so "go test ./..." alone never skips one.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
+	$(GO) test ./internal/bifrosttest -count=1 -timeout 20m -simulate=20s -mutants
+
+# Half of the time for simulated faults, half for real ones.
+soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
+	$(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
+	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 30 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 
 check: lint ## The fast loop: format, vet, staticcheck, unit tests.
 	$(GO) test ./...
@@ -52,6 +61,17 @@ deploy: $(LOCALSTACK) ## Deploy to your own AWS account; asks for everything it 
 
 bench: ## Measure the speed of the path from Kafka to S3.
 	$(GO) run ./cmd/bench
+
+soak: $(LOCALSTACK) ## Look for rare faults for MINUTES=30: simulation, then archivers that are killed.
+	$(GO) test -count=1 -timeout $$(($(MINUTES) + 10))m ./internal/bifrosttest -simulate $$(($(MINUTES) * 15))s
+	BIFROST_KILL_SECONDS=$$(($(MINUTES) * 30)) $(LOCALSTACK) run \
+		$(GO) test -tags real -count=1 -timeout $$(($(MINUTES) + 20))m ./internal/killtest
+
+# govulncheck ends with 3 when it found something, with 1 when it could not look.
+audit: $(LOCALSTACK) ## Look for known vulnerabilities in what is used.
+	@$(LOCALSTACK) install govulncheck
+	@.local/bin/govulncheck ./...; status=$$?; \
+		if [ $$status -eq 1 ]; then echo "NOT RUN: govulncheck could not do its work, as it says above"; fi; exit $$status
 
 # Go itself knows what is out of date.
 $(LOCALSTACK): FORCE
