@@ -37,9 +37,9 @@ type Settings struct {
 	Lease       time.Duration    // how long a dispatched range is left alone: the archive function's timeout and a margin
 }
 
-// plannedAhead is how many ranges may be planned and unfinished for each slot,
+// PlannedAhead is how many ranges may be planned and unfinished for each slot,
 // so that a worker that finishes between two ticks finds another range.
-const plannedAhead = 8
+const PlannedAhead = 8
 
 // Discoverer runs ticks.
 type Discoverer struct {

@@ -54,7 +54,22 @@ type Ahead struct {
 // passed since the last plan, so that quiet topics flush and busy ones do not
 // crumble. Along known stretches it proposes exactly their bounds.
 func PlanRanges(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int) []PlannedRange {
-	plan := planner{progress: p, seen: seen, limit: limit}
+	var ranges []PlannedRange
+	walkPlan(p, seen, ahead, sizing, now, limit, func(r PlannedRange) { ranges = append(ranges, r) })
+	return ranges
+}
+
+// CountRanges is how many ranges PlanRanges proposes. A tick counts for every
+// partition and proposes for those that get slots: the ranges of a hundred
+// thousand backlogs would not fit into its memory. With a smaller limit PlanRanges
+// proposes the first of the same ranges.
+func CountRanges(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int) int {
+	return walkPlan(p, seen, ahead, sizing, now, limit, func(PlannedRange) {})
+}
+
+// walkPlan gives the ranges of a plan to propose, one by one, and counts them.
+func walkPlan(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int, propose func(PlannedRange)) int {
+	plan := planner{progress: p, seen: seen, limit: limit, frontier: p.PlannedOffset, propose: propose}
 	for _, k := range ahead.Known {
 		plan.fill(min(k.Start, seen.LastStable), sizing, true)
 		plan.take(k)
@@ -62,40 +77,41 @@ func PlanRanges(p Progress, seen Observation, ahead Ahead, sizing Sizing, now ti
 	if !ahead.Partial {
 		plan.gaps(seen.LastStable)
 		if p.RecentOffsets == 0 { // no estimate yet: one range tells the size of the next
-			plan.limit = min(plan.limit, len(plan.ranges)+1)
+			plan.limit = min(plan.limit, plan.count+1)
 		}
 		plan.fill(seen.LastStable, sizing, now.Sub(p.LastPlannedAt) >= sizing.MaxAge)
 	}
-	return plan.ranges
+	return plan.count
 }
 
 type planner struct {
 	progress Progress
 	seen     Observation
 	limit    int
-	ranges   []PlannedRange
+	count    int   // ranges so far
+	frontier int64 // where the next begins
+	propose  func(PlannedRange)
 }
 
-func (pl *planner) full() bool { return len(pl.ranges) >= pl.limit }
+func (pl *planner) full() bool { return pl.count >= pl.limit }
 
-func (pl *planner) frontier() int64 {
-	if n := len(pl.ranges); n > 0 {
-		return pl.ranges[n-1].End
-	}
-	return pl.progress.PlannedOffset
+func (pl *planner) put(r PlannedRange) {
+	pl.propose(r)
+	pl.count++
+	pl.frontier = r.End
 }
 
 func (pl *planner) add(end int64, reason string) {
-	if start := pl.frontier(); start < end && !pl.full() {
-		pl.ranges = append(pl.ranges, PlannedRange{Range: Range{start, end}, GapReason: reason})
+	if pl.frontier < end && !pl.full() {
+		pl.put(PlannedRange{Range: Range{pl.frontier, end}, GapReason: reason})
 	}
 }
 
 // take proposes the bounds of a known stretch that begins at the frontier. One
 // that begins below it overlaps what is planned already, which wins.
 func (pl *planner) take(k Known) {
-	if k.Start == pl.frontier() && !pl.full() {
-		pl.ranges = append(pl.ranges, PlannedRange{Range: k.Range, Existing: k.IsRow})
+	if k.Start == pl.frontier && !pl.full() {
+		pl.put(PlannedRange{Range: k.Range, Existing: k.IsRow})
 	}
 }
 
@@ -105,14 +121,14 @@ func (pl *planner) fill(end int64, sizing Sizing, whole bool) {
 	pl.gaps(end)
 	length := pl.rangeLength(sizing)
 	for !pl.full() {
-		left := end - pl.frontier()
+		left := end - pl.frontier
 		switch {
 		case left <= 0, left < length && !whole:
 			return
 		case left <= length+length/2:
 			pl.add(end, "")
 		default:
-			pl.add(pl.frontier()+length, "")
+			pl.add(pl.frontier+length, "")
 		}
 	}
 }
@@ -120,10 +136,10 @@ func (pl *planner) fill(end int64, sizing Sizing, whole bool) {
 // gaps proposes what lies between the frontier and the first offset to read.
 func (pl *planner) gaps(end int64) {
 	p := pl.progress
-	if pl.frontier() == 0 {
+	if pl.frontier == 0 {
 		pl.add(min(p.FirstLogStart, end), ReasonBeforeFirstSight)
 	}
-	if pl.frontier() >= p.FirstLogStart {
+	if pl.frontier >= p.FirstLogStart {
 		pl.add(min(p.StartOffset, end), ReasonSkipped)
 	}
 	pl.add(min(pl.seen.LogStart, end), ReasonRetention)

@@ -1,6 +1,7 @@
 package bifrost
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -151,6 +152,13 @@ func TestPlanTiles(t *testing.T) {
 		limit := rapid.IntRange(1, MaxPlannedAtOnce).Draw(t, "limit")
 		ranges := PlanRanges(p, seen, ahead, testSizing, now, limit)
 		checkTiling(t, p, seen, ranges, limit)
+		if n := CountRanges(p, seen, ahead, testSizing, now, limit); n != len(ranges) {
+			t.Fatalf("%d ranges counted, %d planned", n, len(ranges))
+		}
+		fewer := rapid.IntRange(0, limit).Draw(t, "fewer")
+		if some := PlanRanges(p, seen, ahead, testSizing, now, fewer); !slices.Equal(some, ranges[:min(fewer, len(ranges))]) {
+			t.Fatalf("with limit %d %v, with limit %d %v", fewer, some, limit, ranges)
+		}
 	})
 }
 

@@ -40,13 +40,14 @@ type Planner interface {
 	Rows(ctx context.Context, p Partition, from int64, limit int) ([]Row, error)
 }
 
-// proposal is what one partition could plan now.
+// proposal is how much one partition could plan now.
 type proposal struct {
 	*sighting
-	ranges []PlannedRange
+	ahead  Ahead
+	ranges int // that it could plan, and in the end may plan
 }
 
-// plan proposes ranges for every healthy partition, shares the slots among them
+// plan counts what every healthy partition could plan, shares the slots among them
 // and writes what each was granted: what is nearest to loss first, and then what
 // has waited longest for a plan, so that a tick that ends too soon goes on where
 // the one before stopped.
@@ -58,15 +59,18 @@ func (t *tick) plan(ctx context.Context) {
 	}
 	each(t.Parallel, pointers(proposals), func(p *proposal) {
 		t.guard(toPlan, p.incarnation.Topic, p.number, func() (err error) {
-			p.ranges, err = t.propose(ctx, p.sighting)
+			if p.ahead, err = t.ahead(ctx, *p.progress, p.incarnation); err == nil {
+				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), t.Now(), MaxPlannedAtOnce)
+			}
 			return err
 		})
 	})
-	grants := ShareSlots(t.wants(proposals), plannedAhead*t.Settings.MaxInFlight)
+	grants := ShareSlots(t.wants(proposals), PlannedAhead*t.Settings.MaxInFlight)
 	granted := proposals[:0]
 	for i, p := range proposals {
 		if grants[i] > 0 {
-			granted = append(granted, proposal{p.sighting, p.ranges[:grants[i]]})
+			p.ranges = grants[i]
+			granted = append(granted, p)
 		}
 	}
 	now := t.Now()
@@ -74,8 +78,12 @@ func (t *tick) plan(ctx context.Context) {
 		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
 	})
 	each(t.Parallel, granted, func(p proposal) {
-		t.guard(toPlan, p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, p.ranges) })
+		t.guard(toPlan, p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, t.propose(p)) })
 	})
+}
+
+func (t *tick) propose(p proposal) []PlannedRange {
+	return PlanRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), t.Now(), p.ranges)
 }
 
 func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.seen.LossAt, now)) }
@@ -86,19 +94,11 @@ func (t *tick) wants(proposals []proposal) []Want {
 	for i, p := range proposals {
 		unfinished := max(len(t.view.planned[p.progress.Partition]), len(own[p.progress.Partition]))
 		wants[i] = Want{
-			Ranges: len(p.ranges), Unfinished: unfinished,
+			Ranges: p.ranges, Unfinished: unfinished,
 			TimeToLoss: timeToLoss(p.seen.LossAt, t.Now()),
 		}
 	}
 	return wants
-}
-
-func (t *tick) propose(ctx context.Context, s *sighting) ([]PlannedRange, error) {
-	ahead, err := t.ahead(ctx, *s.progress, s.incarnation)
-	if err != nil {
-		return nil, err
-	}
-	return PlanRanges(*s.progress, s.seen, ahead, t.Settings.SizingOf(s.incarnation.Topic), t.Now(), MaxPlannedAtOnce), nil
 }
 
 // write puts the ranges and moves planned_offset in one transaction.
