@@ -17,9 +17,11 @@ type decoder struct {
 	facts      member
 	valuesOnly bool
 
-	frames   []byte // of the member; frames[at:] has not been returned
-	at       int
-	left     int64 // records not returned
+	frames   []byte // of the member
+	ends     []int  // of each frame in frames
+	scanned  int    // end of the last frame in ends, and begin of the next
+	returned int    // records
+	left     int64  // records not returned, once all is known to be right
 	envelope envelope
 	columns  []byte // what envelope reads from
 
@@ -32,7 +34,8 @@ type decoder struct {
 // deflated envelope, and is not looked at when only values are wanted; body is at
 // the member's deflated data. Records come only after verify.
 func (d *decoder) begin(facts member, blob []byte, body flate.Reader, valuesOnly bool) error {
-	d.facts, d.left, d.at = facts, 0, 0
+	d.facts, d.left, d.returned = facts, 0, 0
+	d.ends, d.scanned = d.ends[:0], 0
 	d.valuesOnly = valuesOnly || !facts.hasEnvelope()
 	if !d.valuesOnly {
 		if err := d.beginEnvelope(blob); err != nil {
@@ -40,8 +43,26 @@ func (d *decoder) begin(facts member, blob []byte, body flate.Reader, valuesOnly
 		}
 	}
 	var err error
-	if d.frames, d.facts.crc, err = d.inflate(d.frames, body, facts.rawBytes); err != nil {
+	if d.frames, d.facts.crc, err = d.inflate(d.frames, body, facts.rawBytes, d.scan); err != nil {
 		return fmt.Errorf("its frames: %w", err)
+	}
+	if int64(len(d.ends)) != facts.records || d.scanned != len(d.frames) {
+		return fmt.Errorf("its frames: %d in %d of %d bytes, for %d records", len(d.ends), d.scanned, len(d.frames), facts.records)
+	}
+	return nil
+}
+
+// scan notes where the frames inflated so far end: now that their headers are in
+// the cache, and before any record is returned.
+func (d *decoder) scan(frames []byte) error {
+	for len(frames)-d.scanned >= frameHeaderBytes && int64(len(d.ends)) < d.facts.records {
+		length := binary.BigEndian.Uint64(frames[d.scanned:])
+		left := d.facts.rawBytes - int64(d.scanned) - frameHeaderBytes
+		if length > uint64(left) {
+			return fmt.Errorf("a frame of %d bytes, %d are left", length, left)
+		}
+		d.scanned += frameHeaderBytes + int(length)
+		d.ends = append(d.ends, d.scanned)
 	}
 	return nil
 }
@@ -55,7 +76,7 @@ func (d *decoder) beginEnvelope(blob []byte) error {
 	if d.facts.envelopeBytes > 0 {
 		d.input.Reset(blob)
 		var err error
-		if d.columns, crc, err = d.inflate(d.columns, &d.input, int64(d.facts.envelopeBytes)); err != nil {
+		if d.columns, crc, err = d.inflate(d.columns, &d.input, int64(d.facts.envelopeBytes), nil); err != nil {
 			return err
 		}
 		if d.input.Len() > 0 {
@@ -84,39 +105,22 @@ func (d *decoder) next() (Record, error) {
 	if d.left == 0 {
 		return record, io.EOF
 	}
-	rest := d.frames[d.at:]
-	if len(rest) < frameHeaderBytes {
-		return record, fmt.Errorf("%d records have no frame", d.left)
+	begin, end := frameHeaderBytes, d.ends[d.returned]
+	if d.returned > 0 {
+		begin += d.ends[d.returned-1]
 	}
-	length := binary.BigEndian.Uint64(rest)
-	if length > uint64(len(rest)-frameHeaderBytes) {
-		return record, fmt.Errorf("a frame of %d bytes, %d are left", length, len(rest)-frameHeaderBytes)
-	}
-	end := frameHeaderBytes + int(length)
-	record.Value = rest[frameHeaderBytes:end:end]
-	d.at += end
+	record.Value = d.frames[begin:end:end]
+	d.returned++
 	d.left--
 	if !d.valuesOnly {
 		if err := d.envelope.next(&record); err != nil {
 			return record, fmt.Errorf("its envelope: %w", err)
 		}
 	}
-	if d.left == 0 {
-		return record, d.finished()
+	if d.left == 0 && !d.valuesOnly {
+		return record, d.envelope.finished(d.facts.lastOffset)
 	}
 	return record, nil
-}
-
-// finished says, with the last record, whether the frames and the envelope end
-// with it too.
-func (d *decoder) finished() error {
-	if d.at != len(d.frames) {
-		return fmt.Errorf("%d bytes are left after the last frame", len(d.frames)-d.at)
-	}
-	if d.valuesOnly {
-		return nil
-	}
-	return d.envelope.finished(d.facts.lastOffset)
 }
 
 var (
@@ -126,8 +130,9 @@ var (
 
 // inflate fills buf with exactly size bytes, which must be all there are, and
 // returns their CRC-32 too: computed piece by piece, while each is in the cache.
-// When from ends first the error is io.ErrUnexpectedEOF.
-func (d *decoder) inflate(buf []byte, from flate.Reader, size int64) ([]byte, uint32, error) {
+// Each, if not nil, sees what there is after each piece. When from ends first the
+// error is io.ErrUnexpectedEOF.
+func (d *decoder) inflate(buf []byte, from flate.Reader, size int64, each func([]byte) error) ([]byte, uint32, error) {
 	if d.inflater == nil {
 		d.inflater = flate.NewReader(from)
 	} else if err := d.inflater.(flate.Resetter).Reset(from, nil); err != nil {
@@ -145,6 +150,11 @@ func (d *decoder) inflate(buf []byte, from flate.Reader, size int64) ([]byte, ui
 		}
 		if err != nil && err != io.EOF {
 			return buf, crc, err
+		}
+		if each != nil {
+			if err := each(buf); err != nil {
+				return buf, crc, err
+			}
 		}
 	}
 	n, err := d.inflater.Read(d.beyond[:])

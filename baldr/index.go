@@ -95,7 +95,7 @@ func readCatalogue(f footer, index, summary []byte, memoryBytes int) (catalogue,
 	}
 	var d decoder
 	d.input.Reset(index)
-	rows, crc, err := d.inflate(nil, &d.input, rowsBytes)
+	rows, crc, err := d.inflate(nil, &d.input, rowsBytes, nil)
 	if err != nil {
 		// Not %w: that the index ends early does not make it a cut file.
 		return c, fmt.Errorf("inflate the index: %v", err)

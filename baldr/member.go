@@ -143,5 +143,6 @@ const singleEnvelopeSlack = 1 << 10
 
 // memory is what decoding the member takes at most.
 func (m *member) memory() int64 {
-	return m.rawBytes + m.deflatedBytes + int64(m.envelopeBytes) + int64(m.envelopeDeflated)
+	const frameEnd = 8 // a decoder notes where each frame ends
+	return m.rawBytes + m.deflatedBytes + int64(m.envelopeBytes) + int64(m.envelopeDeflated) + m.records*frameEnd
 }

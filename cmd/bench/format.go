@@ -113,7 +113,7 @@ func formatLevels(report func(figure)) error {
 }
 
 func formatWrite(report func(figure)) error {
-	for _, level := range []int{1, baldr.DefaultLevel, 6} {
+	for _, level := range []int{1, baldr.DefaultLevel} {
 		if err := formatWriteLevel(report, level); err != nil {
 			return err
 		}
