@@ -81,8 +81,8 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 		kgo.ClientID("bifrost"),
 		kgo.DisableClientMetrics(), // KIP-714 would talk in the background of a frozen function
 		kgo.DialTimeout(patience / 3),
-		kgo.RequestTimeoutOverhead(patience * 2 / 3),
-		kgo.RetryTimeout(patience * 4 / 5), // ends before the patience does, so that its error tells the cause
+		kgo.RequestTimeoutOverhead(patience / 2), // leaves time to ask again on a new connection
+		kgo.RetryTimeout(patience * 4 / 5),       // ends before the patience does, so that its error tells the cause
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return patience / 60 * time.Duration(min(tries, 5)) }),
 	}, config.Options...)
 	client, err := kgo.NewClient(options...)
@@ -145,13 +145,13 @@ func (c *Client) patiently(ctx context.Context) (context.Context, context.Cancel
 // explain adds the brokers to an error that did not come from Kafka itself, and
 // what to look at. The context is the one that the request was sent with.
 func (c *Client) explain(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
-		err = cause
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // and not a dial that took too long
+		if err = context.Cause(ctx); !errors.Is(err, errImpatient) {
+			return err
+		}
 	}
 	var answer *kerr.Error
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return fmt.Errorf("brokers %s refuse the credentials: %w", c.brokers, err)
 	case errors.As(err, &answer):

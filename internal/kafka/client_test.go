@@ -396,7 +396,11 @@ func TestThaw(t *testing.T) {
 	cluster, _ := startCluster(t)
 	produce(t, cluster, "orders", 0, 5)
 	network := new(network)
-	client := connect(t, Config{Brokers: cluster.ListenAddrs(), Options: []kgo.Opt{kgo.Dialer(network.dial)}})
+	client, err := newClient(Config{Brokers: cluster.ListenAddrs(), Options: []kgo.Opt{kgo.Dialer(network.dial)}}, 2*testPatience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
 	id := topicID(cluster, "orders")
 	use := func() {
 		t.Helper()

@@ -59,8 +59,26 @@ func (c *Client) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifro
 	return answers, nil
 }
 
+// timesAtOnce bounds a question for times: for each partition a broker has to
+// look into an index on its disk, and all of them have to fit into its answer's time.
+const timesAtOnce = 1000
+
 // OffsetsAt implements [bifrost.History].
 func (c *Client) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+	answers := make(map[bifrost.TopicPartition]bifrost.OffsetAnswer, len(partitions))
+	for some := range slices.Chunk(partitions, timesAtOnce) {
+		found, err := c.offsetsAt(ctx, some, at)
+		if err != nil {
+			return nil, err
+		}
+		for tp, a := range found {
+			answers[tp] = bifrost.OffsetAnswer{Observation: bifrost.Observation{LogStart: a.offset}, Err: a.err}
+		}
+	}
+	return answers, nil
+}
+
+func (c *Client) offsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]answer, error) {
 	found, err := c.listOffsets(ctx, slices.Values(partitions), at.UnixMilli(), readCommitted)
 	if err != nil {
 		return nil, err
@@ -71,11 +89,7 @@ func (c *Client) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartit
 		return nil, err
 	}
 	maps.Copy(found, ends)
-	answers := make(map[bifrost.TopicPartition]bifrost.OffsetAnswer, len(found))
-	for tp, a := range found {
-		answers[tp] = bifrost.OffsetAnswer{Observation: bifrost.Observation{LogStart: a.offset}, Err: a.err}
-	}
-	return answers, nil
+	return found, nil
 }
 
 // localLogStart returns the first offset on the disks of the partition's leader,

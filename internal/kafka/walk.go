@@ -122,7 +122,6 @@ func (w *walker) stretch() (bifrost.Batch, error) {
 		switch {
 		case r.Offset < w.position:
 		case r.Offset >= w.end:
-			w.batch.left = 0
 			return w.account(w.end, passed), nil
 		case w.void || w.batch.control():
 			passed++
