@@ -62,11 +62,6 @@ deploy: $(LOCALSTACK) ## Deploy to your own AWS account; asks for everything it 
 bench: ## Measure the speed of the path from Kafka to S3.
 	$(GO) run ./cmd/bench
 
-soak: $(LOCALSTACK) ## Look for rare faults for MINUTES=30: simulation, then archivers that are killed.
-	$(GO) test -count=1 -timeout $$(($(MINUTES) + 10))m ./internal/bifrosttest -simulate $$(($(MINUTES) * 15))s
-	BIFROST_KILL_SECONDS=$$(($(MINUTES) * 30)) $(LOCALSTACK) run \
-		$(GO) test -tags real -count=1 -timeout $$(($(MINUTES) + 20))m ./internal/killtest
-
 # govulncheck ends with 3 when it found something, with 1 when it could not look.
 audit: $(LOCALSTACK) ## Look for known vulnerabilities in what is used.
 	@$(LOCALSTACK) install govulncheck
