@@ -52,6 +52,7 @@ type proposal struct {
 // has waited longest for a plan, so that a tick that ends too soon goes on where
 // the one before stopped.
 func (t *tick) plan(ctx context.Context) {
+	now := t.Now() // one for all: what was counted is what is proposed
 	sortSightings(t.healthy)
 	proposals := make([]proposal, len(t.healthy))
 	for i, s := range t.healthy {
@@ -60,7 +61,7 @@ func (t *tick) plan(ctx context.Context) {
 	each(t.Parallel, pointers(proposals), func(p *proposal) {
 		t.guard(toPlan, p.incarnation.Topic, p.number, func() (err error) {
 			if p.ahead, err = t.ahead(ctx, *p.progress, p.incarnation); err == nil {
-				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), t.Now(), MaxPlannedAtOnce)
+				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, MaxPlannedAtOnce)
 			}
 			return err
 		})
@@ -73,17 +74,16 @@ func (t *tick) plan(ctx context.Context) {
 			granted = append(granted, p)
 		}
 	}
-	now := t.Now()
 	slices.SortStableFunc(granted, func(a, b proposal) int {
 		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
 	})
 	each(t.Parallel, granted, func(p proposal) {
-		t.guard(toPlan, p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, t.propose(p)) })
+		t.guard(toPlan, p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, t.propose(p, now)) })
 	})
 }
 
-func (t *tick) propose(p proposal) []PlannedRange {
-	return PlanRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), t.Now(), p.ranges)
+func (t *tick) propose(p proposal, now time.Time) []PlannedRange {
+	return PlanRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, p.ranges)
 }
 
 func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.seen.LossAt, now)) }
