@@ -14,7 +14,7 @@ func (w *world) quiet() string {
 	if len(w.lambda.Waiting()) > 0 {
 		return "tasks wait in the queue"
 	}
-	progress, _ := w.ledger.ListProgress(nil)
+	progress, _ := w.ledger.ListProgress(context.Background())
 	rows := map[partitionOf]bifrost.Progress{}
 	for _, p := range progress {
 		rows[partitionOf{p.TopicID, p.Number}] = p
@@ -64,14 +64,15 @@ func (w *world) settledAt(p bifrost.Progress) bool {
 }
 
 // round is one minute without faults: a tick, then all workers it started, one
-// after the other.
-func (w *world) round(step func(*process)) {
+// after the other. Between the tick and its workers it calls ticked.
+func (w *world) round(step func(*process), ticked func()) {
 	finish := func(p *process) {
 		for slices.Contains(w.processes, p) && !p.asleep {
 			step(p)
 		}
 	}
 	finish(w.startTick())
+	ticked()
 	for len(w.lambda.Waiting()) > 0 {
 		finish(w.startWorker(w.lambda.Take(0)))
 	}
@@ -84,7 +85,7 @@ func (w *world) drain(limit int) int {
 	step := func(p *process) { w.step(p, works) }
 	for ticks := 1; ticks <= limit; ticks++ {
 		before, traced := w.effects, len(w.trace)
-		w.round(step)
+		w.round(step, func() {})
 		if w.effects == before && traced < len(w.trace) {
 			w.trace = w.trace[:traced+1] // nothing happened: its first line is enough
 		}

@@ -3,6 +3,7 @@ package bifrosttest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ func (w *world) observeCall(name string) {
 		return
 	}
 	rows := rowsByPartition(w.ledger.AllRows())
-	progress, _ := w.ledger.ListProgress(nil)
+	progress, _ := w.ledger.ListProgress(context.Background())
 	for _, p := range progress {
 		w.checkTiling(p, rows[p.Partition])
 		for _, r := range rows[p.Partition] {
@@ -69,7 +70,7 @@ func (w *world) checkTiling(p bifrost.Progress, rows []bifrost.Row) {
 
 // judge checks everything once nothing moves any more.
 func (w *world) judge() {
-	progress, _ := w.ledger.ListProgress(nil)
+	progress, _ := w.ledger.ListProgress(context.Background())
 	rows := rowsByPartition(w.ledger.AllRows())
 	objects := w.checkObjects()
 	for _, p := range progress {

@@ -1,6 +1,7 @@
 package bifrosttest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -148,7 +149,7 @@ func (l *long) withLog(change func(*Log)) {
 // what the rules assume; nor does it happen again before a tick has seen that it
 // was not so.
 func (l *long) briefly(lie func()) {
-	progress, _ := l.ledger.ListProgress(nil)
+	progress, _ := l.ledger.ListProgress(context.Background())
 	for _, p := range progress {
 		if p.Suspicion != "" {
 			return

@@ -105,18 +105,17 @@ func newWorld(s setup) *world {
 
 // process is one invocation of a function.
 type process struct {
-	world    *world
-	name     string
-	next     func() (call, bool)
-	stop     func()
-	yield    func(call) bool
-	at       call    // what it is about to do
-	outcome  outcome // of that, as the scheduler decides
-	dead     bool
-	task     *bifrost.Task // of a worker
-	wakeAt   time.Time     // frozen until then
-	asleep   bool          // frozen until it is woken
-	lastNote string
+	world   *world
+	name    string
+	next    func() (call, bool)
+	stop    func()
+	yield   func(call) bool
+	at      call    // what it is about to do
+	outcome outcome // of that, as the scheduler decides
+	dead    bool
+	task    *bifrost.Task // of a worker
+	wakeAt  time.Time     // frozen until then
+	asleep  bool          // frozen until it is woken
 }
 
 // killed unwinds a process that died. Its deferred calls reach no port any more.
