@@ -34,12 +34,16 @@ type benchmark struct {
 }
 
 // benchmarks lists all there are. Add yours here.
-var benchmarks = slices.Concat(formatBenchmarks, scaleBenchmarks)
+var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks)
 
 func main() {
 	log.SetFlags(0)
 	if os.Getenv(tickProcess) != "" {
 		runTicks()
+		return
+	}
+	if job := os.Getenv(pathProcess); job != "" {
+		runPath(job)
 		return
 	}
 	pattern := flag.String("run", "", "run the benchmarks whose name matches this regular expression")
