@@ -109,7 +109,7 @@ func inTurns(candidates []Row, turns map[Partition]int, now time.Time) []Row {
 	}
 	order := make([]candidate, len(candidates))
 	for i, r := range candidates {
-		order[i] = candidate{r, turns[r.Partition], nearness(timeToLoss(r.LossAt, now))}
+		order[i] = candidate{r, turns[r.Partition], r.Nearness(now)}
 		turns[r.Partition]++
 	}
 	slices.SortStableFunc(order, func(a, b candidate) int {

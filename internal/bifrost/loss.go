@@ -97,6 +97,10 @@ func nearness(toLoss time.Duration) int {
 	return bits.Len64(uint64(max(0, toLoss) / time.Minute))
 }
 
+// Nearness is how near to loss the row's partition is, the nearest first: rows of
+// one class are served in turns.
+func (r Row) Nearness(now time.Time) int { return nearness(timeToLoss(r.LossAt, now)) }
+
 // sooner is the earlier of two times, of which a zero one is never.
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {

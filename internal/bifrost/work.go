@@ -115,7 +115,7 @@ func (w *Worker) next(ctx context.Context, deadline time.Time) (Task, bool, erro
 		return Task{}, false, fmt.Errorf("look for the next range: %w", err)
 	}
 	slices.SortStableFunc(rows, func(a, b Row) int {
-		return cmp.Compare(nearness(timeToLoss(a.LossAt, w.Now())), nearness(timeToLoss(b.LossAt, w.Now())))
+		return cmp.Compare(a.Nearness(w.Now()), b.Nearness(w.Now()))
 	})
 	for _, row := range rows {
 		if row.Leased(w.Now()) {
