@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,13 +27,15 @@ type manner int
 const (
 	alone     manner = iota
 	doubled          // the same event runs a second time, to its end, before the call is made
-	overtaken        // the process stands still for one round, then makes the call
+	overtaken        // the process stands still to the end of the round, then makes the call
 	zombie           // the process stands still until the world is at rest, then makes the call
 	event            // the scenario's event happens before the call
+	rivalled         // the same event runs a second time, makes the same call and is killed, before the call is made
+	outpaced         // the process stands still until the next tick is over, then makes the call
 )
 
 func (m manner) String() string {
-	return [...]string{"alone", "doubled", "overtaken", "zombie", "event"}[m]
+	return [...]string{"alone", "doubled", "overtaken", "zombie", "event", "rivalled", "outpaced"}[m]
 }
 
 // fault is what happens at one step of an execution.
@@ -40,9 +43,16 @@ type fault struct {
 	step    int
 	manner  manner
 	outcome outcome
+	event   bool // the scenario's event happens first
 }
 
-func (f fault) String() string { return fmt.Sprintf("%d:%d:%d", f.step, f.manner, f.outcome) }
+func (f fault) String() string {
+	text := fmt.Sprintf("%d:%d:%d", f.step, f.manner, f.outcome)
+	if f.event {
+		text += ":e"
+	}
+	return text
+}
 
 // execution runs one scenario with its faults.
 type execution struct {
@@ -50,6 +60,7 @@ type execution struct {
 	scenario scenario
 	faults   []fault // in order of step
 	sleepers []sleeper
+	happened bool   // the event, which happens once
 	calls    []call // made without a fault: the steps that others enumerate
 }
 
@@ -81,11 +92,11 @@ func (s scenario) execute(recording bool, faults ...fault) *execution {
 		if s.during != nil {
 			s.during(e.world, round)
 		}
-		e.round(e.advanceBy)
+		e.round(e.advanceBy, func() { e.wake(func(f fault) bool { return f.manner == outpaced }) })
 		e.ledger.CatchUp(e.ledger.Behind())
 		resting := e.quiet() == ""
 		switch {
-		case e.wake(round, resting):
+		case e.wake(func(f fault) bool { return f.manner == overtaken || resting || round >= maxRounds }):
 		case resting && round > quietFor && len(e.faults) == 0:
 			e.judge()
 			return e
@@ -109,15 +120,19 @@ func (e *execution) advanceBy(p *process) {
 	f := e.faults[0]
 	e.faults = e.faults[1:]
 	e.note("-- step %d, %s before %s: %v, %v", e.steps, p.name, p.at.name, f.manner, f.outcome)
+	if (f.event || f.manner == event) && !e.happened {
+		e.happened = true
+		e.scenario.event(e.world)
+	}
 	switch f.manner {
 	case doubled:
-		e.double(p)
-	case overtaken, zombie:
+		e.finish(e.again(p))
+	case rivalled:
+		e.rival(p)
+	case overtaken, zombie, outpaced:
 		p.asleep = true
 		e.sleepers = append(e.sleepers, sleeper{p, f})
 		return
-	case event:
-		e.scenario.event(e.world)
 	}
 	e.step(p, f.outcome)
 }
@@ -125,21 +140,35 @@ func (e *execution) advanceBy(p *process) {
 // ticks is how many ticks there have been.
 func (e *execution) ticks() int64 { return int64(e.clock.Now().Sub(noon) / tickGap) }
 
-// double runs the event of a process once more, to its end.
-func (e *execution) double(p *process) {
+// again starts the event of a process once more.
+func (e *execution) again(p *process) *process {
 	if p.task != nil {
-		e.finish(e.startWorker(*p.task))
-		return
+		return e.startWorker(*p.task)
 	}
-	e.finish(e.startTick())
+	return e.startTick()
 }
 
-// wake lets those go on whose time has come, and reports whether there were any.
-func (e *execution) wake(round int, resting bool) (any bool) {
-	var still []sleeper
-	for _, s := range e.sleepers {
-		if s.fault.manner == zombie && !resting && round < maxRounds {
-			still = append(still, s)
+// rival starts the event of a process once more and kills it after it has made
+// the call that the process stands before.
+func (e *execution) rival(p *process) {
+	rival := e.again(p)
+	for slices.Contains(e.processes, rival) {
+		same := rival.at.name == p.at.name
+		e.step(rival, works)
+		if same && slices.Contains(e.processes, rival) {
+			e.kill(rival)
+		}
+	}
+}
+
+// wake lets the sleepers go on whose time has come, and reports whether there
+// were any.
+func (e *execution) wake(due func(fault) bool) (any bool) {
+	sleepers := e.sleepers
+	e.sleepers = nil
+	for _, s := range sleepers {
+		if !due(s.fault) || !slices.Contains(e.processes, s.process) {
+			e.sleepers = append(e.sleepers, s)
 			continue
 		}
 		any = true
@@ -148,7 +177,6 @@ func (e *execution) wake(round int, resting bool) (any bool) {
 		e.step(s.process, s.fault.outcome)
 		e.finish(s.process)
 	}
-	e.sleepers = still
 	return any
 }
 
@@ -187,7 +215,7 @@ var scenarios = []scenario{
 		onLive(w, func(l *Log) { l.Compact(func(e Entry) bool { return e.Record.Offset%2 == 0 }) })
 	}},
 	{name: "recreated", begin: plainLog, event: recreate},
-	{name: "deleted", begin: plainLog, event: func(w *world) { w.kafka.DeleteTopic("orders") }},
+	{name: "deleted", begin: plainLog, event: deleteTopic},
 	{name: "tables lost", begin: plainLog, event: loseTables},
 	{name: "progress lost", begin: plainLog, event: loseProgress},
 	{name: "progress lost after a new leader", begin: plainLog, event: loseProgress, during: func(w *world, round int) {
@@ -272,8 +300,14 @@ func othersObject(p bifrost.Progress) []byte {
 	return content.Bytes()
 }
 
+func deleteTopic(w *world) {
+	if w.kafka.Topic("orders") != nil {
+		w.kafka.DeleteTopic("orders")
+	}
+}
+
 func recreate(w *world) {
-	w.kafka.DeleteTopic("orders")
+	deleteTopic(w)
 	w.kafka.CreateTopic("orders", 1).Logs[0].Produce("A", "B", "C", "D")
 }
 

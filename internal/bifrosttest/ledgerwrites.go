@@ -68,7 +68,9 @@ func planned(r bifrost.Row) bifrost.Row {
 func (l *Ledger) ChangeStatus(_ context.Context, w bifrost.StatusWrite) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	holds := func(row bifrost.Progress) bool { return row.PlannedOffset == w.Progress.PlannedOffset }
+	holds := func(row bifrost.Progress) bool {
+		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status == w.Progress.Status
+	}
 	return l.changeProgress(w.Progress, holds, func(row *bifrost.Progress) {
 		row.Status, row.Error = w.Status, w.Error
 		row.Suspicion, row.SuspectedAt = w.Suspicion, w.SuspectedAt

@@ -89,13 +89,18 @@ func (m mutant) write(t *testing.T) (overlay string) {
 func (m mutant) hunt(t *testing.T, overlay string) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-overlay="+overlay,
-		"-run=^(TestEveryFault|TestCombinedFaults|TestRandom)$", ".", "-simulate=20s")
+		"-run=^(TestEveryFault|TestCombinedFaults|TestRandom)$", ".", "-simulate=10s", "-seed=1")
 	output, err := command.CombinedOutput()
 	found := strings.Index(string(output), "replay: go test")
 	if err == nil || found < 0 {
 		t.Fatalf("the simulation did not find it; go test says %v:\n%.3000s", err, output)
 	}
 	text := strings.TrimSpace(string(output[:found]))
-	symptom := text[strings.LastIndex(text, "\n\n")+1:]
-	t.Logf("%s\nfound: %s", m.why, strings.TrimSpace(symptom))
+	symptom := text[strings.LastIndex(text, "\n")+1:]
+	t.Logf("%s\nfound: %s\n%s", m.why, strings.TrimSpace(symptom), firstLine(output[found:]))
+}
+
+func firstLine(text []byte) string {
+	line, _, _ := strings.Cut(string(text), "\n")
+	return line
 }

@@ -56,25 +56,33 @@ func (s scenario) judged(t *testing.T, faults ...fault) *execution {
 	return e
 }
 
-// every lists the single faults that fit a call, the effects' own ones only
-// where there is an effect.
-func every(step int, c call) []fault {
-	var all []fault
-	for _, m := range []manner{alone, doubled, overtaken, zombie} {
-		for _, o := range outcomes {
-			harmless := m == alone && o == works
-			if !harmless && (c.effect || o == works || o == failsBefore || o == diesBefore) {
-				all = append(all, fault{step, m, o})
+// every lists the single faults that fit a call: all that can happen to a side
+// effect, in every manner, and what a read can meet.
+func (s scenario) every(step int, c call) []fault {
+	all := []fault{{step: step, manner: rivalled}, {step: step, manner: overtaken}, {step: step, manner: outpaced}}
+	if c.effect {
+		for _, m := range []manner{alone, doubled, zombie} {
+			for _, o := range outcomes {
+				all = append(all, fault{step: step, manner: m, outcome: o})
 			}
 		}
+	} else {
+		all = append(all, fault{step: step, outcome: failsBefore}, fault{step: step, manner: zombie})
 	}
-	return all
+	if s.event == nil {
+		return all
+	}
+	for _, m := range []manner{alone, doubled, rivalled, outpaced, overtaken, zombie} {
+		all = append(all, fault{step: step, manner: m, event: true})
+	}
+	return append(all, fault{step: step, outcome: diesBefore, event: true}, fault{step: step, outcome: diesAfter, event: true})
 }
 
 // TestEveryFault is the exhaustive part: in every scenario every side effect
 // fails before and after it is done, loses its answer or kills its process, while
-// the process runs once, twice at once, or as a late zombie; and the scenario's
-// event happens before every call.
+// the process runs once, twice at once, or as a late zombie; and where the
+// scenario has an event, it happens before every call, while the process runs
+// alone, stands still, has a rival or dies.
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios {
@@ -83,14 +91,10 @@ func TestEveryFault(t *testing.T) {
 			n, ticks := int64(1), int64(0)
 			calls := s.judged(t).calls
 			for step, c := range calls {
-				faults := []fault{}
-				if c.effect {
-					faults = every(step, c)
+				if !c.effect && *simulateFor == 0 {
+					continue // a process that stands still before a read stood still after the effect before it
 				}
-				if s.event != nil {
-					faults = append(faults, fault{step, event, works})
-				}
-				for _, f := range faults {
+				for _, f := range s.every(step, c) {
 					e := s.judged(t, f)
 					if broken.Load() {
 						return
@@ -116,16 +120,13 @@ func TestCombinedFaults(t *testing.T) {
 	})
 }
 
-// draw picks two or three faults, mostly with the scenario's event among them.
+// draw picks two or three faults, often with the scenario's event among them.
 func (s scenario) draw(random *rand.Rand, calls []call) []fault {
 	var faults []fault
 	for range 2 + random.IntN(2) {
 		step := random.IntN(len(calls))
-		all := every(step, calls[step])
+		all := s.every(step, calls[step])
 		faults = append(faults, all[random.IntN(len(all))])
-	}
-	if s.event != nil && random.IntN(4) > 0 {
-		faults[0] = fault{faults[0].step, event, works}
 	}
 	slices.SortFunc(faults, func(a, b fault) int { return a.step - b.step })
 	return slices.CompactFunc(faults, func(a, b fault) bool { return a.step == b.step })
@@ -239,6 +240,7 @@ func findCase(t *testing.T, named string) (scenario, []fault) {
 	var faults []fault
 	for _, word := range words[1:] {
 		var f fault
+		word, f.event = strings.CutSuffix(word, ":e")
 		if _, err := fmt.Sscanf(word, "%d:%d:%d", &f.step, &f.manner, &f.outcome); err != nil {
 			t.Fatalf("fault %q: want step:manner:outcome: %v", word, err)
 		}

@@ -157,6 +157,9 @@ func (s ledgerSuite) statusConditions(p bifrost.Progress) {
 	moved := p
 	moved.PlannedOffset = 5
 	s.conflicts("another planned_offset", s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: moved, Status: bifrost.StatusOpen}))
+	stale := p
+	stale.Status = bifrost.StatusOpen
+	s.conflicts("another status", s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: stale, Status: bifrost.StatusOpen}))
 	s.same("after refusals", s.progress(p.Partition), p)
 	s.conflicts("a plan of a DIVERGED partition", s.Plan(s.Context(), write(p, row(p.Partition, 0, 10))))
 	s.same("rows of a DIVERGED partition", len(s.allRows(p.Partition)), 0)
