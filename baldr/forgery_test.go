@@ -108,6 +108,8 @@ var forgeries = []forgery{
 	{name: "many rows", rows: func(rows []byte) []byte { return bytes.Repeat(rows, 1<<16) }},
 	{name: "half a row more", rows: func(rows []byte) []byte { return append(rows, rows[:40]...) }},
 	{name: "a row of another member", rows: func(rows []byte) []byte { rows[8]++; return rows }},
+	{name: "another timestamp in the index", rows: func(rows []byte) []byte { rows[60]--; return rows }},
+	{name: "another checksum in the index", rows: func(rows []byte) []byte { rows[rowBytes-1]++; return rows }},
 	{name: "a member that begins before the object", rows: func(rows []byte) []byte {
 		binary.BigEndian.PutUint64(rows[factsBytes:], 1<<63)
 		return rows
