@@ -180,8 +180,9 @@ func writeProperties(path string, properties map[string]string) error {
 func (b *KafkaBroker) format(ctx context.Context) error {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
+	// In one argument: an ID may begin with a dash.
 	args, err := java(PartKafka, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format",
-		"--cluster-id", base64.RawURLEncoding.EncodeToString(id[:]), "--config", filepath.Join(b.dir, "server.properties"))
+		"--cluster-id="+base64.RawURLEncoding.EncodeToString(id[:]), "--config", filepath.Join(b.dir, "server.properties"))
 	if err != nil {
 		return err
 	}
