@@ -8,11 +8,11 @@ import (
 
 // DefaultReadAhead is the size of one read of the store: large enough that a
 // round trip costs little beside the transfer.
-const DefaultReadAhead = 4 << 20
+const DefaultReadAhead = 2 << 20
 
 // readAheadDepth is how many reads are under way ahead of the one being used.
-// One connection to S3 moves 50 to 100 MB a second; two cores inflate twice as much.
-const readAheadDepth = 3
+// One connection to S3 moves 50 to 100 MB a second; two cores inflate more.
+const readAheadDepth = 4
 
 func (r *Reader) readAhead() int64 {
 	if r.ReadAhead > 0 {
@@ -29,6 +29,7 @@ type readAhead struct {
 	r     io.ReaderAt
 	size  int64
 	chunk int64 // bytes of one read
+	free  *sync.Pool
 
 	mutex  sync.Mutex
 	begun  bool
@@ -36,15 +37,17 @@ type readAhead struct {
 	chunks map[int64]*chunk // by number
 }
 
-// A chunk is one read, done or under way.
+// A chunk is one read, done or under way. Its memory is used again when nobody
+// needs it any more.
 type chunk struct {
-	done chan struct{}
-	buf  []byte
-	err  error
+	done  chan struct{}
+	buf   []byte
+	err   error
+	users int // who reads into it or from it, and the window that keeps it
 }
 
-func newReadAhead(ctx context.Context, r io.ReaderAt, size, bytes int64) *readAhead {
-	return &readAhead{ctx: ctx, r: r, size: size, chunk: bytes, chunks: map[int64]*chunk{}}
+func newReadAhead(ctx context.Context, r io.ReaderAt, size, bytes int64, free *sync.Pool) *readAhead {
+	return &readAhead{ctx: ctx, r: r, size: size, chunk: bytes, free: free, chunks: map[int64]*chunk{}}
 }
 
 // begin says that reads go from front to back from now on.
@@ -57,7 +60,18 @@ func (a *readAhead) begin() {
 // beginAt does so and starts the first read.
 func (a *readAhead) beginAt(at int64) {
 	a.begin()
-	a.get(at/a.chunk, 0)
+	a.leave(a.get(at/a.chunk, 0))
+}
+
+// close lets go of what is left. Reads under way may still end.
+func (a *readAhead) close() {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	for number, c := range a.chunks {
+		delete(a.chunks, number)
+		a.drop(c)
+	}
+	a.begun = false
 }
 
 // ReadAt implements io.ReaderAt. It may be called from many goroutines at once.
@@ -73,22 +87,32 @@ func (a *readAhead) ReadAt(p []byte, at int64) (int, error) {
 			n, err := a.r.ReadAt(p[read:], position)
 			return read + n, err
 		}
-		select {
-		case <-c.done:
-		case <-a.ctx.Done():
-			return read, context.Cause(a.ctx)
+		n, err := a.copy(p[read:], c, position%a.chunk)
+		if err != nil {
+			return read, err
 		}
-		if c.err != nil {
-			return read, c.err
-		}
-		read += copy(p[read:], c.buf[position%a.chunk:])
+		read += n
 	}
 	return read, nil
 }
 
-// get returns the chunk, starts it and the depth following ones if they are not
-// under way, and lets go of those long passed. One chunk behind is kept, for
-// workers that read side by side.
+// copy waits for a chunk and copies what it has from a position on.
+func (a *readAhead) copy(p []byte, c *chunk, from int64) (int, error) {
+	defer a.leave(c)
+	select {
+	case <-c.done:
+	case <-a.ctx.Done():
+		return 0, context.Cause(a.ctx)
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	return copy(p, c.buf[from:]), nil
+}
+
+// get returns the chunk for use until leave, starts it and the depth following
+// ones if they are not under way, and lets go of those long passed. One chunk
+// behind is kept, for workers that read side by side.
 func (a *readAhead) get(number int64, depth int64) *chunk {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -101,17 +125,41 @@ func (a *readAhead) get(number int64, depth int64) *chunk {
 		}
 	}
 	for ; a.lowest < number-1; a.lowest++ {
-		delete(a.chunks, a.lowest)
+		if passed := a.chunks[a.lowest]; passed != nil {
+			delete(a.chunks, a.lowest)
+			a.drop(passed)
+		}
 	}
-	return a.chunks[number]
+	c := a.chunks[number]
+	c.users++
+	return c
+}
+
+// leave ends the use of a chunk.
+func (a *readAhead) leave(c *chunk) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.drop(c)
+}
+
+func (a *readAhead) drop(c *chunk) {
+	if c.users--; c.users == 0 && cap(c.buf) == int(a.chunk) {
+		a.free.Put(&c.buf)
+	}
 }
 
 func (a *readAhead) start(number int64) *chunk {
-	c := &chunk{done: make(chan struct{})}
+	c := &chunk{done: make(chan struct{}), users: 2} // the window, and the read
+	at := number * a.chunk
+	if free, ok := a.free.Get().(*[]byte); ok && cap(*free) == int(a.chunk) {
+		c.buf = *free
+	} else {
+		c.buf = make([]byte, a.chunk)
+	}
+	c.buf = c.buf[:min(a.chunk, a.size-at)]
 	go func() {
+		defer a.leave(c)
 		defer close(c.done)
-		at := number * a.chunk
-		c.buf = make([]byte, min(a.chunk, a.size-at))
 		var n int
 		n, c.err = a.r.ReadAt(c.buf, at)
 		if n == len(c.buf) {

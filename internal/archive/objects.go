@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -12,7 +13,7 @@ import (
 // openAhead is how many objects are opened ahead of the one being read. Opening
 // takes two round trips to the store; an archive of small objects would spend
 // most of its time there.
-const openAhead = 4
+const openAhead = 2
 
 // opened is one row on its way to the reader: skipped, failed, or an open file.
 type opened struct {
@@ -21,11 +22,13 @@ type opened struct {
 	partial bool          // not every record of the object is wanted, or known to be
 	skipped bool
 	file    *baldr.File
+	ahead   *readAhead
 	err     error
 }
 
 // open sends the rows of the query in order. Objects are opened side by side.
 func (r *Reader) open(ctx context.Context, q Query) <-chan *opened {
+	free := &sync.Pool{} // of chunks
 	queue := make(chan chan *opened, openAhead)
 	go func() {
 		defer close(queue)
@@ -33,7 +36,7 @@ func (r *Reader) open(ctx context.Context, q Query) <-chan *opened {
 			result := make(chan *opened, 1)
 			if err != nil {
 				result <- &opened{err: err}
-			} else if !r.begin(ctx, q, row, result) {
+			} else if !r.begin(ctx, q, row, free, result) {
 				continue
 			}
 			select {
@@ -63,7 +66,7 @@ func inOrder(ctx context.Context, queue <-chan chan *opened) <-chan *opened {
 }
 
 // begin decides what becomes of a row, and reports whether anything does.
-func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, result chan<- *opened) bool {
+func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *opened) bool {
 	offsets := q.offsets()
 	o := &opened{row: row, wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)}}
 	o.partial = o.wanted != row.Range || !q.Times.all()
@@ -77,14 +80,14 @@ func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, result cha
 		return false
 	default:
 		go func() {
-			o.err = r.openFile(ctx, q, o)
+			o.err = r.openFile(ctx, q, o, free)
 			result <- o
 		}()
 	}
 	return true
 }
 
-func (r *Reader) openFile(ctx context.Context, q Query, o *opened) error {
+func (r *Reader) openFile(ctx context.Context, q Query, o *opened, free *sync.Pool) error {
 	object, err := r.Objects.Open(ctx, o.row.Facts.Key)
 	if errors.Is(err, bifrost.ErrNotFound) {
 		return fmt.Errorf("the catalogue says that offsets %s of %s are in %s: %w; bifrost verify lists all that is missing", o.row.Range, o.row.Partition, o.row.Facts.Key, err)
@@ -93,7 +96,8 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *opened) error {
 		return fmt.Errorf("open %s: %w", o.row.Facts.Key, err)
 	}
 	stored := object.Stored()
-	ahead := newReadAhead(ctx, object, stored.Size, r.readAhead())
+	ahead := newReadAhead(ctx, object, stored.Size, r.readAhead(), free)
+	o.ahead = ahead
 	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial}
 	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
 		return o.explain(err)

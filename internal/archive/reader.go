@@ -94,6 +94,7 @@ func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[baldr.Record, e
 
 // read passes the wanted records of one object on, and says whether to go on.
 func (o *opened) read(q Query, yield func(baldr.Record, error) bool) bool {
+	defer o.ahead.close()
 	for record, err := range o.records(q) {
 		if err != nil {
 			yield(baldr.Record{}, o.explain(err))
