@@ -1,6 +1,7 @@
 package bifrost
 
 import (
+	"hash/fnv"
 	"time"
 )
 
@@ -52,7 +53,7 @@ type Ahead struct {
 // it proposes gaps with their reason. Above it cuts what can be read into ranges
 // of the target size; a tail below the target waits until the maximum age has
 // passed since the last plan, so that quiet topics flush and busy ones do not
-// crumble. Along known stretches it proposes exactly their bounds.
+// crumble. What Kafka is about to delete waits for nothing. Along known stretches it proposes exactly their bounds.
 func PlanRanges(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int) []PlannedRange {
 	var ranges []PlannedRange
 	walkPlan(p, seen, ahead, sizing, now, limit, func(r PlannedRange) { ranges = append(ranges, r) })
@@ -79,9 +80,33 @@ func walkPlan(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time
 		if p.RecentOffsets == 0 { // no estimate yet: one range tells the size of the next
 			plan.limit = min(plan.limit, plan.count+1)
 		}
-		plan.fill(seen.LastStable, sizing, now.Sub(p.LastPlannedAt) >= sizing.MaxAge)
+		plan.fill(seen.LastStable, sizing, mayNotWait(p, seen, sizing, now))
 	}
 	return plan.count
+}
+
+// mayNotWait reports whether a tail below the target is planned all the same: its
+// time is over, or Kafka would delete it before that. A gap is a plan too and
+// begins the time anew, so without the last rule a log start that moves with
+// every tick would keep the records behind it waiting until they are gone.
+func mayNotWait(p Progress, seen Observation, sizing Sizing, now time.Time) bool {
+	return now.Sub(p.LastPlannedAt) >= firstAge(p, sizing.MaxAge) ||
+		timeToLoss(seen.LossAt, now) < sizing.MaxAge ||
+		seen.LogStart > max(p.PlannedOffset, p.FirstLogStart)
+}
+
+// firstAge is the maximum age, and for a partition of which nothing is archived
+// yet a part of it that its name decides. Partitions that are seen for the first
+// time together would otherwise be planned together ever after, in one tick out of
+// fifteen.
+func firstAge(p Progress, age time.Duration) time.Duration {
+	if p.RecentOffsets > 0 {
+		return age
+	}
+	name := fnv.New32a()
+	name.Write([]byte(p.String()))
+	const parts = 1000
+	return age * time.Duration(name.Sum32()%parts) / parts
 }
 
 type planner struct {

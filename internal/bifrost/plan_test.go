@@ -69,6 +69,15 @@ func TestPlanRanges(t *testing.T) {
 			progress: knownSize(40), seen: Observation{LogStart: 60, LastStable: 70}, now: late,
 			want: []PlannedRange{{Range: Range{40, 60}, GapReason: ReasonRetention}, {Range: Range{60, 70}}},
 		},
+		"behind a log start that moves nothing waits": {
+			progress: knownSize(40), seen: Observation{LogStart: 60, LastStable: 70}, now: noon,
+			want: []PlannedRange{{Range: Range{40, 60}, GapReason: ReasonRetention}, {Range: Range{60, 70}}},
+		},
+		"what is lost before its age is over does not wait": {
+			progress: knownSize(0), seen: Observation{LastStable: 99, LossAt: noon.Add(testSizing.MaxAge - 1)}, now: noon,
+			want: []PlannedRange{{Range: Range{0, 99}}},
+		},
+		"what is lost later waits": {progress: knownSize(0), seen: Observation{LastStable: 99, LossAt: late}, now: noon},
 		"retention beyond first sight is a loss": {
 			progress: Progress{FirstLogStart: 10, StartOffset: 10, LastPlannedAt: noon},
 			seen:     Observation{LogStart: 25, LastStable: 25}, now: noon,
@@ -160,6 +169,26 @@ func TestPlanTiles(t *testing.T) {
 			t.Fatalf("with limit %d %v, with limit %d %v", fewer, some, limit, ranges)
 		}
 	})
+}
+
+// The first plans of partitions that were seen together are spread over the age.
+func TestFirstPlansAreSpread(t *testing.T) {
+	t.Parallel()
+	sizing := Sizing{TargetBytes: 1 << 30, MaxAge: 15 * time.Minute}
+	planned := map[int]int{}
+	for n := range 1500 {
+		p := Progress{Partition: Partition{Name: "orders", Number: int32(n)}, LastPlannedAt: noon}
+		minute := 0
+		for CountRanges(p, Observation{LastStable: 1}, Ahead{}, sizing, noon.Add(time.Duration(minute)*time.Minute), 1) == 0 {
+			minute++
+		}
+		planned[minute]++
+	}
+	for minute := 1; minute <= 15; minute++ {
+		if n := planned[minute]; n < 50 || n > 150 {
+			t.Errorf("%d of 1500 partitions are planned first in minute %d", n, minute)
+		}
+	}
 }
 
 func checkTiling(t *rapid.T, p Progress, seen Observation, ranges []PlannedRange, limit int) {
