@@ -11,10 +11,19 @@ import (
 // is archived up to its last stable offset, everything of a deleted topic is
 // accounted for, and no range is planned.
 func (w *world) quiet() string {
-	if len(w.lambda.Waiting()) > 0 {
+	for _, s := range w.stacks {
+		if why := w.quietOf(s); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+func (w *world) quietOf(s *stack) string {
+	if len(s.lambda.Waiting()) > 0 {
 		return "tasks wait in the queue"
 	}
-	progress, _ := w.ledger.ListProgress(context.Background())
+	progress, _ := s.ledger.ListProgress(context.Background())
 	rows := map[partitionOf]bifrost.Progress{}
 	for _, p := range progress {
 		rows[partitionOf{p.TopicID, p.Number}] = p
@@ -22,7 +31,7 @@ func (w *world) quiet() string {
 	for _, t := range w.kafka.Ever() {
 		for n, log := range t.Logs {
 			p, ok := rows[partitionOf{t.ID, int32(n)}]
-			if why := w.behind(t, log, p, ok); why != "" {
+			if why := behind(s.ledger, t, log, p, ok); why != "" {
 				return t.Name + " " + t.ID.String() + ": " + why
 			}
 		}
@@ -31,9 +40,9 @@ func (w *world) quiet() string {
 }
 
 // behind says what a partition lacks.
-func (w *world) behind(t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
+func behind(ledger *Ledger, t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
 	switch {
-	case ok && w.settledAt(p):
+	case ok && settledAt(ledger, p):
 		return "next_offset stands before a settled row"
 	case p.Status == bifrost.StatusDiverged && log.cut >= 0:
 		return "" // a person decides
@@ -58,12 +67,12 @@ func (w *world) behind(t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) str
 }
 
 // settledAt reports whether the row at next_offset is settled.
-func (w *world) settledAt(p bifrost.Progress) bool {
-	row, err := w.ledger.Row(context.Background(), p.Partition, p.NextOffset)
+func settledAt(ledger *Ledger, p bifrost.Progress) bool {
+	row, err := ledger.Row(context.Background(), p.Partition, p.NextOffset)
 	return err == nil && row.State.Done()
 }
 
-// round is one minute without faults: a tick, then all workers it started, one
+// round is one minute: of each stack a tick, then all workers it started, one
 // after the other. Between the tick and its workers it calls ticked.
 func (w *world) round(step func(*process), ticked func()) {
 	finish := func(p *process) {
@@ -71,12 +80,23 @@ func (w *world) round(step func(*process), ticked func()) {
 			step(p)
 		}
 	}
-	finish(w.startTick())
-	ticked()
-	for len(w.lambda.Waiting()) > 0 {
-		finish(w.startWorker(w.lambda.Take(0)))
+	for _, s := range w.stacks {
+		w.stack = s
+		finish(w.startTick())
+		ticked()
+		for len(s.lambda.Waiting()) > 0 {
+			finish(w.startWorker(s.lambda.Take(0)))
+		}
 	}
+	w.stack = w.stacks[0]
 	w.pass(tickGap)
+}
+
+// catchUp lets the indexes see everything.
+func (w *world) catchUp() {
+	for _, s := range w.stacks {
+		s.ledger.CatchUp(s.ledger.Behind())
+	}
 }
 
 // drain is L1: without faults the schedule alone comes to rest within so many
@@ -89,7 +109,7 @@ func (w *world) drain(limit int) int {
 		if w.effects == before && traced < len(w.trace) {
 			w.trace = w.trace[:traced+1] // nothing happened: its first line is enough
 		}
-		w.ledger.CatchUp(w.ledger.Behind())
+		w.catchUp()
 		if w.quiet() == "" {
 			return ticks
 		}

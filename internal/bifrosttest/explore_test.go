@@ -93,7 +93,7 @@ func (s scenario) execute(recording bool, faults ...fault) *execution {
 			s.during(e.world, round)
 		}
 		e.round(e.advanceBy, func() { e.wake(func(f fault) bool { return f.manner == outpaced }) })
-		e.ledger.CatchUp(e.ledger.Behind())
+		e.catchUp()
 		resting := e.quiet() == ""
 		switch {
 		case e.wake(func(f fault) bool { return f.manner == overtaken || resting || round >= maxRounds }):
@@ -142,6 +142,9 @@ func (e *execution) ticks() int64 { return int64(e.clock.Now().Sub(noon) / tickG
 
 // again starts the event of a process once more.
 func (e *execution) again(p *process) *process {
+	current := e.stack
+	defer func() { e.stack = current }()
+	e.stack = p.stack
 	if p.task != nil {
 		return e.startWorker(*p.task)
 	}
@@ -227,6 +230,8 @@ var scenarios = []scenario{
 	}},
 	{name: "tables lost after early ends", begin: plainLog, event: loseTables, setup: func(s *setup) { s.maxRawBytes = valueFrame }},
 	{name: "appended", begin: plainLog, event: func(w *world) { onLive(w, func(l *Log) { l.Produce("x", "y") }) }},
+	{name: "second stack", begin: plainLog, event: addStack},
+	{name: "second stack after early ends", begin: plainLog, event: addStack, setup: func(s *setup) { s.maxRawBytes = valueFrame }},
 	{name: "foreign object", begin: plainLog, event: func(w *world) { w.putForeign(uint64(w.steps)) }},
 	{name: "high watermark dips", begin: plainLog, event: func(w *world) {
 		w.lie(9*time.Second, func() { onLive(w, func(l *Log) { l.Dip(3) }) })
@@ -298,6 +303,19 @@ func othersObject(p bifrost.Progress) []byte {
 		panic(err)
 	}
 	return content.Bytes()
+}
+
+// addStack starts a second stack on the same bucket: it ticks at once, and its
+// workers run to their end.
+func addStack(w *world) {
+	current := w.stack
+	w.stack = newStack()
+	w.stacks = append(w.stacks, w.stack)
+	w.finish(w.startTick())
+	for len(w.lambda.Waiting()) > 0 {
+		w.finish(w.startWorker(w.lambda.Take(0)))
+	}
+	w.stack = current
 }
 
 func deleteTopic(w *world) {

@@ -181,6 +181,11 @@ var mutants = []mutant{
 		"return r.State == StatePlanned && now.Before(r.LeaseUntil) }",
 		"return r.State == StatePlanned && !r.LeaseUntil.IsZero() }",
 	}}},
+	{"an object longer than its row taken whole", "a second stack on the bucket cuts ranges in its own way", []edit{{
+		rules + "adopt.go",
+		"	if facts.End <= r.End {\n		return facts, nil\n	}\n	clipped := facts\n",
+		"	if facts.End > 0 {\n		return facts, nil\n	}\n	clipped := facts\n",
+	}}},
 	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{
 		rules + "observe.go",
 		"			v.gone = append(v.gone, p)\n",

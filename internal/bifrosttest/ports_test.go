@@ -163,72 +163,72 @@ func (p ports) AbortUploads(ctx context.Context, prefix string) error {
 // ---- Dispatcher
 
 func (p ports) Dispatch(ctx context.Context, t bifrost.Task) error {
-	return p.do("lambda: invoke", true, nil, func() error { return p.world.lambda.Dispatch(ctx, t) })
+	return p.do("lambda: invoke", true, nil, func() error { return p.lambda.Dispatch(ctx, t) })
 }
 
 // ---- Ledger
 
 func (p ports) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
-	return read(p.process, "ledger: list progress", func() ([]bifrost.Progress, error) { return p.world.ledger.ListProgress(ctx) })
+	return read(p.process, "ledger: list progress", func() ([]bifrost.Progress, error) { return p.ledger.ListProgress(ctx) })
 }
 
 func (p ports) ListPlanned(ctx context.Context) ([]bifrost.Row, error) {
-	return read(p.process, "ledger: list planned", func() ([]bifrost.Row, error) { return p.world.ledger.ListPlanned(ctx) })
+	return read(p.process, "ledger: list planned", func() ([]bifrost.Row, error) { return p.ledger.ListPlanned(ctx) })
 }
 
 func (p ports) SomePlanned(ctx context.Context, now time.Time, limit int) ([]bifrost.Row, error) {
-	return read(p.process, "ledger: some planned", func() ([]bifrost.Row, error) { return p.world.ledger.SomePlanned(ctx, now, limit) })
+	return read(p.process, "ledger: some planned", func() ([]bifrost.Row, error) { return p.ledger.SomePlanned(ctx, now, limit) })
 }
 
 func (p ports) Rows(ctx context.Context, partition bifrost.Partition, from int64, limit int) ([]bifrost.Row, error) {
-	return read(p.process, "ledger: rows", func() ([]bifrost.Row, error) { return p.world.ledger.Rows(ctx, partition, from, limit) })
+	return read(p.process, "ledger: rows", func() ([]bifrost.Row, error) { return p.ledger.Rows(ctx, partition, from, limit) })
 }
 
 func (p ports) Row(ctx context.Context, partition bifrost.Partition, start int64) (bifrost.Row, error) {
-	return read(p.process, "ledger: row", func() (bifrost.Row, error) { return p.world.ledger.Row(ctx, partition, start) })
+	return read(p.process, "ledger: row", func() (bifrost.Row, error) { return p.ledger.Row(ctx, partition, start) })
 }
 
 func (p ports) Progress(ctx context.Context, partition bifrost.Partition) (bifrost.Progress, error) {
-	return read(p.process, "ledger: progress", func() (bifrost.Progress, error) { return p.world.ledger.Progress(ctx, partition) })
+	return read(p.process, "ledger: progress", func() (bifrost.Progress, error) { return p.ledger.Progress(ctx, partition) })
 }
 
 func (p ports) Plan(ctx context.Context, w bifrost.PlanWrite) error {
-	return p.write("ledger: plan", func() error { return p.world.ledger.Plan(ctx, w) })
+	return p.write("ledger: plan", func() error { return p.ledger.Plan(ctx, w) })
 }
 
 func (p ports) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
 	p.world.checkSuspicion(w)
-	return p.write("ledger: change status to "+string(w.Status)+" "+w.Suspicion, func() error { return p.world.ledger.ChangeStatus(ctx, w) })
+	return p.write("ledger: change status to "+string(w.Status)+" "+w.Suspicion, func() error { return p.ledger.ChangeStatus(ctx, w) })
 }
 
 func (p ports) CreateProgress(ctx context.Context, row bifrost.Progress) error {
-	return p.write("ledger: create progress", func() error { return p.world.ledger.CreateProgress(ctx, row) })
+	return p.write("ledger: create progress", func() error { return p.ledger.CreateProgress(ctx, row) })
 }
 
 func (p ports) OpenProgress(ctx context.Context, row bifrost.Progress) error {
-	return p.write("ledger: open progress", func() error { return p.world.ledger.OpenProgress(ctx, row) })
+	return p.write("ledger: open progress", func() error { return p.ledger.OpenProgress(ctx, row) })
 }
 
 func (p ports) DeleteProgress(ctx context.Context, row bifrost.Progress) error {
-	return p.write("ledger: delete progress", func() error { return p.world.ledger.DeleteProgress(ctx, row) })
+	return p.write("ledger: delete progress", func() error { return p.ledger.DeleteProgress(ctx, row) })
 }
 
 func (p ports) MarkGap(ctx context.Context, r bifrost.Row, reason string) error {
-	return p.write("ledger: mark gap", func() error { return p.world.ledger.MarkGap(ctx, r, reason) })
+	return p.write("ledger: mark gap", func() error { return p.ledger.MarkGap(ctx, r, reason) })
 }
 
 func (p ports) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
-	return effect(p.process, "ledger: lease", bifrost.ErrConflict, func() (bifrost.Row, error) { return p.world.ledger.Lease(ctx, r, until) })
+	return effect(p.process, "ledger: lease", bifrost.ErrConflict, func() (bifrost.Row, error) { return p.ledger.Lease(ctx, r, until) })
 }
 
 func (p ports) Release(ctx context.Context, r bifrost.Row, failure string, retryAt time.Time) error {
-	return p.write("ledger: release", func() error { return p.world.ledger.Release(ctx, r, failure, retryAt) })
+	return p.write("ledger: release", func() error { return p.ledger.Release(ctx, r, failure, retryAt) })
 }
 
 func (p ports) Commit(ctx context.Context, w bifrost.CommitWrite) error {
-	return p.write("ledger: commit", func() error { return p.world.ledger.Commit(ctx, w) })
+	return p.write("ledger: commit", func() error { return p.ledger.Commit(ctx, w) })
 }
 
 func (p ports) Advance(ctx context.Context, w bifrost.AdvanceWrite) error {
-	return p.write("ledger: advance", func() error { return p.world.ledger.Advance(ctx, w) })
+	return p.write("ledger: advance", func() error { return p.ledger.Advance(ctx, w) })
 }

@@ -82,7 +82,7 @@ func (s scenario) every(step int, c call) []fault {
 // fails before and after it is done, loses its answer or kills its process, while
 // the process runs once, twice at once, or as a late zombie; and where the
 // scenario has an event, it happens before every call, while the process runs
-// alone, stands still, has a rival or dies.
+// alone, stands still, has a rival or dies. With -short it is every third of that.
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	for _, s := range scenarios {
@@ -94,7 +94,10 @@ func TestEveryFault(t *testing.T) {
 				if !c.effect && *simulateFor == 0 {
 					continue // a process that stands still before a read stood still after the effect before it
 				}
-				for _, f := range s.every(step, c) {
+				for i, f := range s.every(step, c) {
+					if testing.Short() && (step+i)%3 > 0 {
+						continue
+					}
 					e := s.judged(t, f)
 					if broken.Load() {
 						return
@@ -152,11 +155,12 @@ func TestRandom(t *testing.T) {
 		}
 		return int64(ticks)
 	})
+	// The fixed seeds reach everything; others may not, when there are few of them.
 	for _, what := range []string{
 		"object", "object with compacted offsets", "gap retention", "gap topic_deleted", "gap before_first_sight",
 		"range archived", "range adopted", "range lost", "range done_already", "range gone", "partition OPEN", "partition CLOSED",
 	} {
-		if reached[what] == 0 {
+		if reached[what] == 0 && *simulateFor == 0 {
 			t.Errorf("no execution reached: %s", what)
 		}
 	}

@@ -49,9 +49,9 @@ type world struct {
 	setup       setup
 	clock       *Clock
 	kafka       *Kafka
-	ledger      *Ledger
 	store       *Store
-	lambda      *Lambda
+	*stack                 // the one that starts ticks and workers now
+	stacks      []*stack   // usually one
 	processes   []*process // alive, the oldest first
 	started     int
 	honestAt    time.Time // when brokers stop saying what is not so
@@ -64,6 +64,14 @@ type world struct {
 	recording   bool
 	trace       []string
 }
+
+// stack is one deployment of Bifrost: tables, and a queue of its own.
+type stack struct {
+	ledger *Ledger
+	lambda *Lambda
+}
+
+func newStack() *stack { return &stack{ledger: NewLedger(), lambda: &Lambda{}} }
 
 // setup is what differs between worlds.
 type setup struct {
@@ -97,14 +105,16 @@ const valueFrame = 9
 
 func newWorld(s setup) *world {
 	clock := NewClock(noon)
+	first := newStack()
 	return &world{
-		setup: s, clock: clock, kafka: NewKafka("cluster", clock.Now),
-		ledger: NewLedger(), store: NewStore(), lambda: &Lambda{}, truth: newTruth(), reached: map[string]int{},
+		setup: s, clock: clock, kafka: NewKafka("cluster", clock.Now), store: NewStore(),
+		stack: first, stacks: []*stack{first}, truth: newTruth(), reached: map[string]int{},
 	}
 }
 
 // process is one invocation of a function.
 type process struct {
+	*stack  // whose tables it works on
 	world   *world
 	name    string
 	next    func() (call, bool)
@@ -123,7 +133,7 @@ type killed struct{}
 
 func (w *world) start(name string, body func(*process)) *process {
 	w.started++
-	p := &process{world: w, name: fmt.Sprintf("%s#%d", name, w.started)}
+	p := &process{world: w, stack: w.stack, name: fmt.Sprintf("%s#%d", name, w.started)}
 	p.next, p.stop = iter.Pull(func(yield func(call) bool) {
 		defer func() {
 			if cause := recover(); cause != nil && cause != any(killed{}) {
@@ -193,7 +203,7 @@ func (p *process) do(name string, effect bool, retried error, work func() error)
 		err = work()
 		if effect {
 			w.effects++
-			w.observeCall(name)
+			w.observeCall(p.ledger, name)
 		}
 	}
 	w.note("%s %s: %s", p.name, name, told(o, err))
