@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -220,7 +219,7 @@ func runTicks() {
 		begin, processor := time.Now(), processorSeconds()
 		summary, err := discoverer.Tick(context.Background(), time.Now().Add(4*time.Minute))
 		check(err)
-		r := tickReport{Summary: summary, Wall: time.Since(begin).Seconds(), Processor: processorSeconds() - processor, Peak: peakMemory()}
+		r := tickReport{Summary: summary, Wall: time.Since(begin).Seconds(), Processor: processorSeconds() - processor, Peak: peakResident()}
 		check(output.Encode(r))
 	}
 }
@@ -231,11 +230,4 @@ type invoked struct{}
 func (invoked) Dispatch(context.Context, bifrost.Task) error {
 	time.Sleep(30 * time.Millisecond)
 	return nil
-}
-
-// peakMemory is the most memory that this process ever had, in bytes.
-func peakMemory() int64 {
-	var usage syscall.Rusage
-	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
-	return usage.Maxrss << 10
 }

@@ -48,6 +48,7 @@ var allowances = []allowance{
 	{"internal/archive", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/inprocess", []string{"internal/bifrost"}, nil},
 	{"internal/rehearse", []string{"internal/bifrost"}, nil},
+	{"internal/scale", []string{"internal/bifrost"}, nil},
 	{"internal/replay", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed

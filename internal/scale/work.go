@@ -1,0 +1,106 @@
+package scale
+
+// The rules of a worker that the play follows; internal/bifrost and
+// internal/wiring have them.
+const (
+	reserve      = 60.0 // seconds before its end in which a worker begins nothing
+	firstPause   = 15.0
+	longestPause = 3600.0
+)
+
+// work lets the workers go on until a time.
+func (p *play) work(until float64) {
+	for {
+		e, ok := p.running.next(until)
+		if !ok {
+			return
+		}
+		if p.unreachable(e.job.partition, e.at) {
+			p.fail(e) // a worker that fails ends
+			continue
+		}
+		p.finish(e.job, e.at)
+		p.takeNext(e.at, e.until)
+	}
+}
+
+// dispatch starts workers where slots are free.
+func (p *play) dispatch(at float64) {
+	p.revive(at)
+	for p.busy < p.Slots && p.waiting.length > 0 {
+		p.busy++
+		p.result.Workers++
+		start := at + p.Speed.Start.Seconds()
+		p.result.WorkerSeconds += p.Speed.Start.Seconds()
+		p.takeNext(start, start+p.Timeout.Seconds())
+	}
+}
+
+// takeNext gives a worker its next range, or ends it.
+func (p *play) takeNext(at, until float64) {
+	p.revive(at)
+	j, ok := job{}, false
+	if until-at > reserve {
+		j, ok = p.waiting.pop()
+	}
+	if !ok {
+		p.busy--
+		return
+	}
+	took := p.takes(j, at)
+	p.result.WorkerSeconds += took
+	p.running.add(event{at: at + took, until: until, job: j})
+}
+
+// takes is how long a worker works on a range, in seconds.
+func (p *play) takes(j job, at float64) float64 {
+	if p.unreachable(j.partition, at) || p.logStart(j.partition, at) >= j.end {
+		return p.Speed.PerObject.Seconds()
+	}
+	speed := p.Speed.BytesPerSecond
+	if p.Brokers > 0 {
+		speed = min(speed, p.Brokers/float64(p.busy))
+	}
+	return p.Speed.PerObject.Seconds() + float64(j.end-j.start)*recordBytes/speed
+}
+
+// revive lets ranges wait for a worker again whose pause is over.
+func (p *play) revive(at float64) {
+	for {
+		e, ok := p.retries.next(at)
+		if !ok {
+			return
+		}
+		p.waiting.push(e.job)
+	}
+}
+
+func (p *play) fail(e event) {
+	p.busy--
+	p.result.Failures++
+	pause := min(firstPause*float64(int(1)<<min(e.job.attempts, 10)), longestPause)
+	e.job.attempts++
+	p.retries.add(event{at: e.at + pause, job: e.job})
+}
+
+// finish settles a range and moves the prefix of its partition.
+func (p *play) finish(j job, at float64) {
+	q := &p.partitions[j.partition]
+	for n := range q.unfinished {
+		if q.unfinished[n].end == j.end {
+			q.unfinished[n].done = true
+		}
+	}
+	done := 0
+	for done < len(q.unfinished) && q.unfinished[done].done {
+		q.next = q.unfinished[done].end
+		done++
+	}
+	q.unfinished = q.unfinished[done:]
+	if len(q.unfinished) == 0 {
+		q.unfinished = nil
+	}
+	p.open--
+	lost := min(j.end, max(j.start, p.logStart(j.partition, at))) - j.start
+	p.result.settle(j.end-j.start, lost)
+}
