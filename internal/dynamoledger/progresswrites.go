@@ -41,13 +41,15 @@ func (e *expression) requireWorkable() *expression {
 	return e.condition(status + " IN (" + e.value(textValue(string(bifrost.StatusOpen))) + ", " + e.value(textValue(string(bifrost.StatusBlocked))) + ")")
 }
 
-// ChangeStatus implements bifrost.Planner. It leaves its condition as it is, so a
-// repetition after a lost answer writes the same again.
+// ChangeStatus implements bifrost.Planner. After a lost answer a row of the same
+// generation with the status and the suspicion that were to be written will do,
+// whoever wrote them.
 func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
 	p := w.Progress
 	e := newExpression().
 		require("generation", textValue(p.Generation)).
 		require("planned_offset", number(p.PlannedOffset)).
+		require("status", textValue(string(p.Status))).
 		set("status", textValue(string(w.Status))).
 		setText("error", w.Error).
 		setText("suspicion", w.Suspicion).
@@ -56,7 +58,14 @@ func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error 
 		e.observe(w.Observation)
 	}
 	doing := fmt.Sprintf("change %s, planned to offset %d, from %s to %s", p.Partition, p.PlannedOffset, p.Status, w.Status)
-	_, err := l.update(ctx, change{doing: doing, table: l.tables.Progress, key: progressKey(p.Partition), expr: e})
+	_, err := l.update(ctx, change{
+		doing: doing, table: l.tables.Progress, key: progressKey(p.Partition), expr: e,
+		ours: func(row attributes) bool {
+			now, err := decodeProgress(row)
+			return err == nil && now.Generation == p.Generation && now.PlannedOffset == p.PlannedOffset &&
+				now.Status == w.Status && now.Suspicion == w.Suspicion
+		},
+	})
 	return err
 }
 
