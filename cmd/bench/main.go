@@ -38,6 +38,10 @@ var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks
 
 func main() {
 	log.SetFlags(0)
+	if job := os.Getenv(slotProcess); job != "" {
+		runSlot(job)
+		return
+	}
 	if os.Getenv(tickProcess) != "" {
 		runTicks()
 		return

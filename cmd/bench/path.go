@@ -133,12 +133,12 @@ func preparePath(ctx context.Context) (pathJob, func(), error) {
 	job := pathJob{Brokers: broker.Addr(), S3: server.Endpoint, Bucket: "bench"}
 	_, err = s3.NewFromConfig(server.Endpoint.Config()).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &job.Bucket})
 	if err == nil {
-		err = fillPathTopic(ctx, broker.Addr())
+		err = fillPathTopic(ctx, broker.Addr(), pathLarge)
 	}
 	return job, stop, err
 }
 
-func fillPathTopic(ctx context.Context, brokers string) error {
+func fillPathTopic(ctx context.Context, brokers string, records int) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(pathTopic),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerBatchMaxBytes(900_000), kgo.ProducerLinger(20*time.Millisecond))
 	if err != nil {
@@ -150,7 +150,7 @@ func fillPathTopic(ctx context.Context, brokers string) error {
 	}
 	views := pageViews(pathRecords/8, 1)
 	var failed error
-	for n := range pathLarge {
+	for n := range records {
 		v := &views[n%len(views)]
 		client.Produce(ctx, &kgo.Record{Key: v.Key, Value: v.Value}, func(_ *kgo.Record, err error) {
 			if err != nil {

@@ -23,6 +23,8 @@ import (
 
 var scaleBenchmarks = []benchmark{
 	{"scale/discover", benchDiscover},
+	{"backfill", benchBackfill},
+	{"latency", benchLatency},
 }
 
 // The sizes of cluster at which a tick is measured. Every topic has ten
