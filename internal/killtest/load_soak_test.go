@@ -1,4 +1,4 @@
-//go:build real
+//go:build soak
 
 package killtest
 
@@ -32,7 +32,11 @@ type truth struct {
 	out   *bufio.Writer
 	seen  map[string]map[int32]int64 // topic → partition → first offset not seen
 	count int
-	stop  context.CancelFunc
+	// forgotten is how far the beginning of each partition of the plain topic was
+	// deleted, at the most.
+	forgotten [partitions]int64
+
+	stop context.CancelFunc
 	done  chan struct{}
 }
 
@@ -200,7 +204,8 @@ func record(random *rand.Rand, topic string, n int) *kgo.Record {
 // truth has been written down.
 func (f *truth) forget(ctx context.Context, admin *kadm.Client, p int32) error {
 	var offsets kadm.Offsets = map[string]map[int32]kadm.Offset{}
-	offsets.AddOffset(plainTopic, p, f.seenBelow(plainTopic, p), -1)
+	f.forgotten[p] = f.seenBelow(plainTopic, p)
+	offsets.AddOffset(plainTopic, p, f.forgotten[p], -1)
 	_, err := admin.DeleteRecords(ctx, offsets)
 	return err
 }
