@@ -37,7 +37,7 @@ type truth struct {
 	forgotten [partitions]int64
 
 	stop context.CancelFunc
-	done  chan struct{}
+	done chan struct{}
 }
 
 func follow(t *testing.T, brokers, path string) *truth {
