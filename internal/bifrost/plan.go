@@ -165,11 +165,7 @@ func (pl *planner) gaps(end int64) {
 		pl.add(min(p.FirstLogStart, end), ReasonBeforeFirstSight)
 	}
 	if pl.frontier >= p.FirstLogStart {
-		reason := ReasonSkipped
-		if p.Fork() > 0 {
-			reason = ReasonForked
-		}
-		pl.add(min(p.StartOffset, end), reason)
+		pl.add(min(p.StartOffset, end), ReasonSkipped)
 	}
 	pl.add(min(pl.seen.LogStart, end), ReasonRetention)
 }

@@ -148,8 +148,5 @@ func (w *Worker) mayWork(ctx context.Context, row Row) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at the partition of the next range: %w", err)
 	}
-	if row.GapReason != "" {
-		return progress.Status.Workable() || progress.Status == StatusForked, nil
-	}
-	return progress.Status.Workable() && progress.Suspicion == "", nil
+	return progress.Status.Workable() && (progress.Suspicion == "" || row.GapReason != ""), nil
 }
