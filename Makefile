@@ -30,7 +30,6 @@ down: $(LOCALSTACK) ## Stop what "make up" started.
 # Tests that need real parts carry the build tag "real", so "go test ./..." alone never skips one.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
-	$(GO) test ./internal/bifrosttest -count=1 -timeout 20m -simulate=20s -mutants
 
 # Half of the time for simulated faults, half for real ones.
 soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
