@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,8 +16,9 @@ import (
 )
 
 // fakeTables speak so much of DynamoDB's protocol as a tick needs, count what it
-// would cost, and wait as long as DynamoDB does. Reads answer what was loaded;
-// writes are counted, checked for nothing and forgotten.
+// would cost, and wait as long as DynamoDB does. Reads answer what was loaded and
+// the progress rows that were made; all other writes are counted, checked for
+// nothing and forgotten.
 type fakeTables struct {
 	URL      string
 	listener net.Listener
@@ -25,6 +27,7 @@ type fakeTables struct {
 	mutex    sync.Mutex
 	progress []fakeRow
 	planned  []fakeRow
+	made     map[string]int    // rows that were put, by key: where they are in progress
 	captured []json.RawMessage // items put into tables called capture
 	bill     bill
 }
@@ -50,7 +53,7 @@ func startFakeTables(latency time.Duration) (*fakeTables, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &fakeTables{URL: "http://" + listener.Addr().String(), listener: listener, latency: latency}
+	t := &fakeTables{URL: "http://" + listener.Addr().String(), listener: listener, latency: latency, made: map[string]int{}}
 	go http.Serve(listener, t)
 	return t, nil
 }
@@ -115,11 +118,18 @@ func (t *fakeTables) answer(operation string, request tableRequest) []byte {
 		return []byte(`{}`)
 	case "PutItem":
 		t.write(1, len(request.Item), 1)
+		if request.TableName == "progress" {
+			t.made[string(rowID(request.Item))] = len(t.progress)
+			t.progress = append(t.progress, fakeRow{request.Item, storedBytes(request.Item)})
+		}
 		if strings.HasPrefix(request.TableName, "capture") {
 			t.captured = append(t.captured, request.Item)
 		}
 	case "UpdateItem":
 		t.write(1, 1000, 1)
+		if n, ok := t.made[string(rowID(request.Key))]; ok { // opened: nothing else is written to rows that a tick makes
+			t.progress[n].item = bytes.Replace(t.progress[n].item, []byte(`"FENCING"`), []byte(`"OPEN"`), 1)
+		}
 		return []byte(`{"Attributes":` + string(request.Key) + `}`)
 	case "TransactWriteItems":
 		for _, item := range request.TransactItems {
@@ -160,6 +170,15 @@ func (t *fakeTables) page(rows []fakeRow, request tableRequest, unitsPer4K float
 		last = fmt.Sprintf(`,"LastEvaluatedKey":{"topic":{"S":"%d"},"partition":{"N":"0"}}`, from)
 	}
 	return fmt.Appendf(nil, `{"Items":[%s],"Count":%d,"ScannedCount":%d%s}`, items.Bytes(), n, n, last)
+}
+
+// rowID is the key of a progress row.
+func rowID(item json.RawMessage) []byte {
+	var key struct{ Topic, Partition json.RawMessage }
+	if json.Unmarshal(item, &key) != nil {
+		return nil
+	}
+	return slices.Concat(key.Topic, key.Partition)
 }
 
 // storedBytes is what DynamoDB counts for an item: names and text as they are, a

@@ -22,7 +22,10 @@ import (
 )
 
 var scaleBenchmarks = []benchmark{
-	{"scale/discover", benchDiscover},
+	{"discover/idle", benchIdle},
+	{"discover/busy", benchLoaded(busy)},
+	{"discover/behind", benchLoaded(behind)},
+	{"discover/new", benchNewcomers},
 	{"backfill", benchBackfill},
 	{"latency", benchLatency},
 }
@@ -33,8 +36,11 @@ var discoverSizes = []int{1_000, 10_000, 100_000}
 
 const partitionsPerTopic = 10
 
-// tableLatency is how long DynamoDB takes to answer, about.
-const tableLatency = 5 * time.Millisecond
+// How long DynamoDB and S3 take to answer, about.
+const (
+	tableLatency  = 5 * time.Millisecond
+	bucketLatency = 20 * time.Millisecond
+)
 
 // A tickReport is what a process that ran ticks says of the last.
 type tickReport struct {
@@ -44,31 +50,112 @@ type tickReport struct {
 	Peak      int64               `json:"peak"`      // bytes of memory at most, of the process
 }
 
-// benchDiscover runs ticks in a process of their own, with the production wiring,
-// against a cluster and tables that another process pretends to be.
-func benchDiscover(report func(figure)) error {
-	var idle []tickReport
-	for _, size := range discoverSizes {
-		for _, load := range []string{"idle", "busy"} {
-			r, b, requests, err := discoverOnce(size, load)
-			if err != nil {
-				return err
-			}
-			if load == "idle" {
-				idle = append(idle, r)
-			}
-			reportTick(report, fmt.Sprintf("scale/discover/%s/%d", load, size), r, b, requests)
+// A load is what the partitions of the pretended cluster hold.
+type load struct {
+	name    string
+	known   bool                      // they have their rows, archived up to archivedUpTo
+	stable  func(partition int) int64 // the end of each
+	seconds int                       // that a tick has
+}
+
+// archivedUpTo is where every partition is archived that is known.
+const archivedUpTo = 1_000_000
+
+var (
+	idle = load{"idle", true, func(int) int64 { return archivedUpTo }, 270}
+	// In a busy cluster one partition in ten has a range to plan.
+	busy = load{"busy", true, func(partition int) int64 {
+		if partition == 0 {
+			return archivedUpTo + 1000
 		}
+		return archivedUpTo
+	}, 270}
+	// Everything is far behind: each partition has more to plan than fits into a
+	// transaction. The time is short, so that the tick has to leave something.
+	behind = load{"behind", true, func(int) int64 { return 1000 * archivedUpTo }, 30}
+	// Nothing was ever seen before. A tick has a short time, so that it takes
+	// several to make the rows.
+	unseen = load{"new", false, func(int) int64 { return 1000 }, 15}
+)
+
+// benchIdle runs ticks that find nothing to do, in a process of their own with the
+// production wiring, against a cluster, tables and a bucket that another process
+// pretends to be. It measures the second tick: the first opens connections and
+// reads retentions.
+func benchIdle(report func(figure)) error {
+	var ticks []tickReport
+	for _, size := range discoverSizes {
+		r, err := discoverTwice(report, size, idle)
+		if err != nil {
+			return err
+		}
+		ticks = append(ticks, r)
 	}
-	first, last := idle[0], idle[len(idle)-1]
+	first, last := ticks[0], ticks[len(ticks)-1]
 	decades := math.Log(float64(discoverSizes[len(discoverSizes)-1]) / float64(discoverSizes[0]))
-	report(figure{Name: "scale/discover/exponent", Value: math.Log(last.Processor/first.Processor) / decades, Unit: "exponent",
+	report(figure{Name: "discover/exponent", Value: math.Log(last.Processor/first.Processor) / decades, Unit: "exponent",
 		Target: "at most 1", Note: "processor time of an idle tick, from 1,000 to 100,000 partitions"})
 	return nil
 }
 
+// benchLoaded runs ticks at the largest size with something to do.
+func benchLoaded(l load) func(func(figure)) error {
+	return func(report func(figure)) error {
+		_, err := discoverTwice(report, discoverSizes[len(discoverSizes)-1], l)
+		return err
+	}
+}
+
+func discoverTwice(report func(figure), partitions int, l load) (r tickReport, err error) {
+	s, err := newStage(partitions, l)
+	if err != nil {
+		return r, err
+	}
+	defer s.close()
+	for range 2 {
+		s.tables.take()
+		s.cluster.requests.Store(0)
+		if r, err = s.child.tick(l.seconds); err != nil {
+			return r, err
+		}
+	}
+	reportTick(report, fmt.Sprintf("discover/%s/%d", l.name, partitions), r, s.tables.take(), s.cluster.requests.Load())
+	return r, nil
+}
+
+// newcomers is how many partitions appear at once.
+const newcomers = 10_000
+
+// benchNewcomers runs ticks until every partition has its row.
+func benchNewcomers(report func(figure)) error {
+	s, err := newStage(newcomers, unseen)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	seconds, processor := 0.0, 0.0
+	for ticks := 1; ; ticks++ {
+		r, err := s.child.tick(unseen.seconds)
+		if err != nil {
+			return err
+		}
+		seconds, processor = seconds+r.Wall, processor+r.Processor
+		if r.Summary.Unfinished > 0 {
+			continue
+		}
+		b := s.tables.take()
+		report(figure{Name: "discover/new", Value: newcomers / seconds, Unit: "partitions a second",
+			Note: fmt.Sprintf("%d new partitions at once, in %d ticks of at most %d s; %.2f ms of processor, %.1f requests to S3 and %.1f to DynamoDB each",
+				newcomers, ticks, unseen.seconds, processor/newcomers*1e3, float64(s.bucket.requests.Load())/newcomers, float64(b.Requests)/newcomers)})
+		return nil
+	}
+}
+
 func reportTick(report func(figure), name string, r tickReport, b bill, requests int64) {
-	target := map[bool]string{true: "at most 30"}[strings.HasSuffix(name, "100000")]
+	target := ""
+	if strings.HasSuffix(name, "100000") {
+		target = "at most 30"
+	}
 	note := fmt.Sprintf("%d topics, %d partitions, %d ranges planned, %d started, %d left over; Kafka requests %d",
 		r.Summary.Topics, r.Summary.Partitions, r.Summary.Planned, r.Summary.Dispatched, r.Summary.Unfinished, requests)
 	report(figure{Name: name + "/wall", Value: r.Wall, Unit: "s", Target: target, Note: note})
@@ -79,44 +166,54 @@ func reportTick(report func(figure), name string, r tickReport, b bill, requests
 	report(figure{Name: name + "/dynamodb_writes", Value: b.WriteUnits, Unit: "write units", Note: fmt.Sprintf("%d rows", b.Writes)})
 }
 
-// archivedUpTo is where every partition of the pretended cluster is archived.
-const archivedUpTo = 1_000_000
+// stage is all that a tick sees, and the process that runs it.
+type stage struct {
+	cluster *fakeCluster
+	tables  *fakeTables
+	bucket  *fakeBucket
+	child   *ticks
+}
 
-// discoverOnce measures the second tick of a process: the first opens connections
-// and reads retentions. In a busy cluster one partition in ten has a range to
-// plan.
-func discoverOnce(partitions int, load string) (tickReport, bill, int64, error) {
-	cluster, err := startFakeCluster(partitions/partitionsPerTopic, partitionsPerTopic, func(topic, partition int) (int64, int64) {
-		if load == "busy" && partition == 0 {
-			return 0, archivedUpTo + 1000
+func newStage(partitions int, l load) (s *stage, err error) {
+	s = &stage{}
+	defer func() {
+		if err != nil {
+			s.close()
 		}
-		return 0, archivedUpTo
-	})
-	if err != nil {
-		return tickReport{}, bill{}, 0, err
+	}()
+	topics := partitions / partitionsPerTopic
+	offsets := func(_, partition int) (int64, int64) { return 0, l.stable(partition) }
+	if s.cluster, err = startFakeCluster(topics, partitionsPerTopic, offsets); err != nil {
+		return s, err
 	}
-	defer cluster.close()
-	tables, err := startFakeTables(tableLatency)
-	if err != nil {
-		return tickReport{}, bill{}, 0, err
+	if s.tables, err = startFakeTables(tableLatency); err != nil {
+		return s, err
 	}
-	defer tables.close()
-	if err := tables.load(partitions / partitionsPerTopic); err != nil {
-		return tickReport{}, bill{}, 0, err
+	if s.bucket, err = startFakeBucket(bucketLatency); err != nil {
+		return s, err
 	}
-	child := startTicks(cluster, tables)
-	defer child.stop()
-	var r tickReport
-	var b bill
-	for range 2 {
-		tables.take()
-		cluster.requests.Store(0)
-		if r, err = child.tick(); err != nil {
-			return r, b, 0, err
+	if l.known {
+		if err = s.tables.load(topics); err != nil {
+			return s, err
 		}
-		b = tables.take()
 	}
-	return r, b, cluster.requests.Load(), nil
+	s.child = startTicks(s)
+	return s, s.child.err
+}
+
+func (s *stage) close() {
+	if s.child != nil {
+		s.child.stop()
+	}
+	if s.bucket != nil {
+		s.bucket.close()
+	}
+	if s.tables != nil {
+		s.tables.close()
+	}
+	if s.cluster != nil {
+		s.cluster.close()
+	}
 }
 
 // load fills the progress table with the rows of partitions that are archived.
@@ -173,11 +270,11 @@ type ticks struct {
 // tickProcess is the variable that makes this program a process of ticks.
 const tickProcess = "BIFROST_BENCH_TICKS"
 
-func startTicks(cluster *fakeCluster, tables *fakeTables) *ticks {
+func startTicks(s *stage) *ticks {
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), tickProcess+"=1", "GOMAXPROCS=2", "GOMEMLIMIT=440MiB",
-		"AWS_ENDPOINT_URL="+tables.URL, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench",
-		"BIFROST_BROKERS="+cluster.addr(), "BIFROST_GROUP=bifrost", "BIFROST_BUCKET=bucket", "BIFROST_LOG_LEVEL=error",
+		"AWS_ENDPOINT_URL_DYNAMODB="+s.tables.URL, "AWS_ENDPOINT_URL_S3="+s.bucket.URL, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench",
+		"BIFROST_BROKERS="+s.cluster.addr(), "BIFROST_GROUP=bifrost", "BIFROST_BUCKET=bucket", "BIFROST_LOG_LEVEL=error",
 		"BIFROST_PROGRESS_TABLE=progress", "BIFROST_OBJECTS_TABLE=objects", "BIFROST_ARCHIVE_FUNCTION=archive", "BIFROST_MAX_IN_FLIGHT=1000")
 	command.Stderr = os.Stderr
 	t := &ticks{command: command}
@@ -195,11 +292,9 @@ func (t *ticks) stop() {
 	}
 }
 
-func (t *ticks) tick() (r tickReport, err error) {
-	if t.err != nil {
-		return r, t.err
-	}
-	if err := t.input.Encode("tick"); err != nil {
+// tick runs one tick that has so many seconds.
+func (t *ticks) tick(seconds int) (r tickReport, err error) {
+	if err := t.input.Encode(seconds); err != nil {
 		return r, err
 	}
 	return r, t.output.Decode(&r)
@@ -214,12 +309,12 @@ func runTicks() {
 	discoverer := parts.Discoverer(invoked{})
 	input, output := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
-		var line string
-		if input.Decode(&line) != nil {
+		var seconds int
+		if input.Decode(&seconds) != nil {
 			return
 		}
 		begin, processor := time.Now(), processorSeconds()
-		summary, err := discoverer.Tick(context.Background(), time.Now().Add(4*time.Minute))
+		summary, err := discoverer.Tick(context.Background(), begin.Add(time.Duration(seconds)*time.Second))
 		check(err)
 		r := tickReport{Summary: summary, Wall: time.Since(begin).Seconds(), Processor: processorSeconds() - processor, Peak: peakResident()}
 		check(output.Encode(r))
