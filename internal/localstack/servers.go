@@ -109,15 +109,16 @@ func StartDynamoDB(ctx context.Context) (*Server, error) {
 	})
 }
 
-// StartS3 installs versitygw if need be and starts it, without buckets.
+// StartS3 installs versitygw if need be and starts it, without buckets. A bucket
+// keeps versions once it is told to.
 func StartS3(ctx context.Context) (*Server, error) {
 	return startServer(ctx, PartS3, func(dir string, port int) ([]string, error) {
 		program, err := Tool("versitygw")
 		if err != nil {
 			return nil, err
 		}
-		data, metadata := filepath.Join(dir, "data"), filepath.Join(dir, "metadata")
-		if err := errors.Join(os.Mkdir(data, 0o755), os.Mkdir(metadata, 0o755)); err != nil {
+		data, metadata, versions := filepath.Join(dir, "data"), filepath.Join(dir, "metadata"), filepath.Join(dir, "versions")
+		if err := errors.Join(os.Mkdir(data, 0o755), os.Mkdir(metadata, 0o755), os.Mkdir(versions, 0o755)); err != nil {
 			return nil, fmt.Errorf("localstack: start %s: %w", PartS3, err)
 		}
 		login := endpoint("")
@@ -125,7 +126,7 @@ func StartS3(ctx context.Context) (*Server, error) {
 		// extended attributes.
 		return []string{program, "--access", login.AccessKeyID, "--secret", login.SecretAccessKey,
 			"--region", login.Region, "--port", address(port), "--quiet", "--keep-alive",
-			"posix", "--sidecar", metadata, data}, nil
+			"posix", "--sidecar", metadata, "--versioning-dir", versions, data}, nil
 	})
 }
 

@@ -171,7 +171,11 @@ func TestCompletionAppliedButNotHeard(t *testing.T) {
 			f := newFaulty(t)
 			f.faults.Next(isComplete, fault)
 			content := noise(100)
-			if _, err := f.put(content); err != nil && !errors.Is(err, bifrost.ErrExists) && !errors.Is(err, bifrost.ErrUploadGone) {
+			stored, err := f.put(content)
+			switch {
+			case err == nil && stored.Checksum != bifrosttest.Checksum(content):
+				t.Errorf("success with checksum %q, want that of the content", stored.Checksum)
+			case err != nil && !errors.Is(err, bifrost.ErrExists) && !errors.Is(err, bifrost.ErrUploadGone):
 				t.Errorf("error %v, want none, ErrExists or ErrUploadGone", err)
 			}
 			f.holds(content)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -166,12 +167,38 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 		return bifrost.Stored{}, u.store.failed("complete the upload to", u.key, err)
 	}
 	u.cancel(u.gone())
-	stored := bifrost.Stored{Size: u.size, Checksum: ofWhole(done.ChecksumCRC64NVME)}
-	if sent := checksum(u.crc); stored.Checksum != "" && stored.Checksum != sent {
-		return bifrost.Stored{}, fmt.Errorf("s3://%s/%s was sent with checksum %s and is stored with %s: it is damaged; run bifrost verify",
-			u.store.bucket, u.key, sent, stored.Checksum)
+	sum := ofWhole(done.ChecksumCRC64NVME)
+	if sum == "" {
+		if sum, err = u.confirm(ctx, aws.ToString(done.ETag)); err != nil {
+			return bifrost.Stored{}, err
+		}
 	}
-	return stored, nil
+	if sent := checksum(u.crc); sum != "" && sum != sent {
+		return bifrost.Stored{}, fmt.Errorf("s3://%s/%s was sent with checksum %s and is stored with %s: it is damaged; run bifrost verify",
+			u.store.bucket, u.key, sent, sum)
+	}
+	return bifrost.Stored{Size: u.size, Checksum: sum}, nil
+}
+
+// confirm asks the object itself whose it is, when the success of a completion was
+// told without the checksum of the whole. S3 always tells it. versitygw does not when
+// it no longer knows the upload: it then says success as soon as any object is at the
+// key, also to an upload that was aborted while another one won, and says it to the
+// repetition of a completion that is still at work and may yet be refused. The
+// ETag that it answers is that of the parts it was told of, so it is the
+// object's only if the object has these parts.
+func (u *upload) confirm(ctx context.Context, etag string) (string, error) {
+	head, err := u.store.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.store.bucket, Key: &u.key, ChecksumMode: types.ChecksumModeEnabled})
+	if status(err) == http.StatusNotFound {
+		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and no object is there: %w", u.store.bucket, u.key, bifrost.ErrUploadGone)
+	}
+	if err != nil {
+		return "", u.store.failed("ask for the completed", u.key, err)
+	}
+	if etag == "" || strings.Trim(aws.ToString(head.ETag), `"`) != strings.Trim(etag, `"`) {
+		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and the object there is another one: %w", u.store.bucket, u.key, bifrost.ErrExists)
+	}
+	return ofWhole(head.ChecksumCRC64NVME), nil
 }
 
 // ofWhole is a checksum of an object's bytes. A service that does not know such
