@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -16,6 +17,7 @@ func (d *doctor) kafka(ctx context.Context, parts *wiring.Parts) {
 		})
 		return
 	}
+	d.check(ctx, "Kafka security", func(context.Context) finding { return kafkaSecurity(parts.Config.Kafka) })
 	var clusterID string
 	var topics []bifrost.Topic
 	d.check(ctx, "Kafka", func(ctx context.Context) finding {
@@ -33,6 +35,21 @@ func (d *doctor) kafka(ctx context.Context, parts *wiring.Parts) {
 	d.check(ctx, "offsets", func(ctx context.Context) finding { return offsets(ctx, parts, topics) })
 	d.check(ctx, "retention", func(ctx context.Context) finding { return retention(ctx, parts, topics) })
 	d.check(ctx, "cluster of the tables", func(ctx context.Context) finding { return sameCluster(ctx, parts, clusterID) })
+}
+
+// kafkaSecurity says how the brokers are reached, and what others may read then.
+func kafkaSecurity(k config.Kafka) finding {
+	switch {
+	case k.InTheClear():
+		return advice(k.Mechanism+" without TLS", "anyone on the network can read the credentials: set BIFROST_SECURITY_PROTOCOL=SASL_SSL")
+	case k.SASL && k.TLS:
+		return fine("TLS, %s", k.Mechanism)
+	case k.SASL:
+		return fine("%s, without TLS", k.Mechanism)
+	case k.TLS:
+		return fine("TLS")
+	}
+	return fine("plaintext")
 }
 
 func topicIDs(topics []bifrost.Topic) finding {

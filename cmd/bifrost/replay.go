@@ -126,8 +126,9 @@ func (r *replayer) connect(ctx context.Context) (err error) {
 	if r.toBrokers != "" {
 		brokers = strings.Split(r.toBrokers, ",")
 	}
-	r.target = []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID("bifrost-replay"), kgo.DisableClientMetrics()}
-	return nil
+	security, err := r.parts.Security.Options() // the same for a target of its own
+	r.target = append(security, kgo.SeedBrokers(brokers...), kgo.ClientID("bifrost-replay"), kgo.DisableClientMetrics())
+	return err
 }
 
 // plan turns the arguments into a job with absolute bounds.

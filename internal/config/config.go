@@ -18,6 +18,7 @@ import (
 // Config is what an operator has chosen, checked.
 type Config struct {
 	Brokers         []string // host:port, where to ask for the cluster first
+	Kafka           Kafka    // how to get in there
 	ClientRack      string   // where the functions run, as brokers spell it (client.rack, KIP-392); empty reads from leaders
 	Group           string   // first element of every key
 	Bucket          string
@@ -67,13 +68,21 @@ func Load(role Role, lookup func(string) (string, bool)) (Config, error) {
 			continue
 		}
 		if err := v.read(value, &config); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s is %q: %w; allowed: %s", v.Name, value, err, v.Allowed))
+			wrong = append(wrong, wrongValue(v, value, err))
 		}
 	}
+	wrong = append(wrong, config.Kafka.fits())
 	if err := errors.Join(wrong...); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
 	return config, nil
+}
+
+func wrongValue(v Variable, value string, err error) error {
+	if errors.Is(err, errNotASecret) {
+		value = "…"
+	}
+	return fmt.Errorf("%s is %q: %w; allowed: %s", v.Name, value, err, v.Allowed)
 }
 
 // leaseMargin is how much longer than the function's time limit a range is left

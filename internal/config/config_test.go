@@ -91,6 +91,8 @@ func TestWrongValues(t *testing.T) {
 		"BIFROST_FORMAT":                  {"gzip", "Full"},
 		"BIFROST_LOG_LEVEL":               {"verbose", "info+2"},
 		"BIFROST_TOPIC_OVERRIDES":         {"orders"},
+		"BIFROST_SECURITY_PROTOCOL":       {"TLS", "ssl", "SASL"},
+		"BIFROST_SASL_MECHANISM":          {"SCRAM", "scram-sha-512", "GSSAPI"},
 	} {
 		for _, value := range values {
 			_, err := Load(Discoverer, with(map[string]string{name: value}))

@@ -32,6 +32,12 @@ type Variable struct {
 var Variables = []Variable{
 	{Name: "BIFROST_BROKERS", Meaning: "brokers to ask for the cluster first", Allowed: "host:port, several with commas between them",
 		required: true, role: Archiver, read: readBrokers},
+	{Name: "BIFROST_SECURITY_PROTOCOL", Meaning: "how to connect to the brokers, in Kafka's own words", Default: "PLAINTEXT", Allowed: "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`",
+		read: readSecurityProtocol},
+	{Name: "BIFROST_SASL_MECHANISM", Meaning: "how to authenticate, with `SASL_SSL` or `SASL_PLAINTEXT`", Allowed: "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER` or `AWS_MSK_IAM`",
+		read: readMechanism},
+	{Name: "BIFROST_KAFKA_SECRET", Meaning: "where the credentials and certificates for Kafka are; never the credentials themselves", Allowed: "ARN of a secret in AWS Secrets Manager; `file:` and a path for local runs",
+		read: readSecret},
 	{Name: "BIFROST_CLIENT_RACK", Meaning: "zone of the functions, as `broker.rack` spells it; they read from a replica there (KIP-392); empty: from the leaders", Allowed: "any text",
 		read: text(func(c *Config) *string { return &c.ClientRack })},
 	{Name: "BIFROST_GROUP", Meaning: "first element of every key in the bucket", Allowed: "letters, digits, `.`, `_`, `-`; at most 100, the first a letter or digit",

@@ -27,10 +27,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -39,9 +39,10 @@ import (
 
 // Config says which cluster to read and how to reach it.
 type Config struct {
-	Brokers []string  // host:port of some brokers; the others are found through them
-	Rack    string    // where this client runs, as brokers know it (client.rack, KIP-392); empty to always read from leaders
-	Options []kgo.Opt // TLS, SASL and the like; they win over what this package sets
+	Brokers  []string  // host:port of some brokers; the others are found through them
+	Rack     string    // where this client runs, as brokers know it (client.rack, KIP-392); empty to always read from leaders
+	Security           // TLS and credentials
+	Options  []kgo.Opt // they win over what this package sets
 }
 
 // Client is a connection to one cluster, safe for use by many goroutines at
@@ -49,6 +50,7 @@ type Config struct {
 // died meanwhile are made again, without an error.
 type Client struct {
 	kgo        *kgo.Client
+	keyring    *keyring
 	brokers    string // the configured ones, for errors
 	rack       string
 	patience   time.Duration // how long to wait for a cluster that does not answer
@@ -76,6 +78,10 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 	if len(config.Brokers) == 0 {
 		return nil, errors.New("kafka: no brokers given: want at least one host:port")
 	}
+	keyring, err := newKeyring(config.Security)
+	if err != nil {
+		return nil, err
+	}
 	options := append([]kgo.Opt{
 		kgo.SeedBrokers(config.Brokers...),
 		kgo.ClientID("bifrost"),
@@ -84,13 +90,14 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 		kgo.RequestTimeoutOverhead(patience / 2), // leaves time to ask again on a new connection
 		kgo.RetryTimeout(patience * 4 / 5),       // ends before the patience does, so that its error tells the cause
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return patience / 60 * time.Duration(min(tries, 5)) }),
-	}, config.Options...)
+	}, slices.Concat(keyring.options(patience/3), config.Options)...)
 	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka %s: %w", strings.Join(config.Brokers, ","), err)
 	}
 	return &Client{
 		kgo:        client,
+		keyring:    keyring,
 		brokers:    strings.Join(config.Brokers, ","),
 		rack:       config.Rack,
 		patience:   patience,
@@ -126,11 +133,37 @@ func (c *Client) metadata(ctx context.Context, request *kmsg.MetadataRequest) (*
 	request.AllowAutoTopicCreation = false
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()
-	response, err := request.RequestWith(ctx, c.kgo)
+	response, err := c.request(ctx, c.kgo, request)
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}
-	return response, nil
+	return response.(*kmsg.MetadataResponse), nil
+}
+
+// request sends a request to a broker, or to whichever the client chooses. When
+// that fails for credentials which have changed meanwhile, it is sent again.
+func (c *Client) request(ctx context.Context, to kmsg.Requestor, request kmsg.Request) (kmsg.Response, error) {
+	var response kmsg.Response
+	err := c.withCredentials(ctx, func() (err error) {
+		response, err = to.Request(ctx, request)
+		return err
+	})
+	return response, err
+}
+
+// withCredentials calls do, and once more if it fails with credentials that are
+// no longer those of the secret.
+func (c *Client) withCredentials(ctx context.Context, do func() error) error {
+	if err := c.keyring.ready(ctx); err != nil {
+		return err
+	}
+	begun := time.Now()
+	refused := do()
+	again, err := c.keyring.renew(ctx, refused, begun)
+	if again {
+		return do()
+	}
+	return errors.Join(refused, err)
 }
 
 // errImpatient is the cause of a context that ended because nobody answered.
@@ -140,22 +173,4 @@ var errImpatient = errors.New("no answer in time")
 // connections and says nothing could cost a function all of its time.
 func (c *Client) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, c.patience, errImpatient)
-}
-
-// explain adds the brokers to an error that did not come from Kafka itself, and
-// what to look at. The context is the one that the request was sent with.
-func (c *Client) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // and not a dial that took too long
-		if err = context.Cause(ctx); !errors.Is(err, errImpatient) {
-			return err
-		}
-	}
-	var answer *kerr.Error
-	switch {
-	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		return fmt.Errorf("brokers %s refuse the credentials: %w", c.brokers, err)
-	case errors.As(err, &answer):
-		return err
-	}
-	return fmt.Errorf("brokers %s: %w (check their addresses, the network between, and whether they want TLS or SASL)", c.brokers, err)
 }

@@ -202,7 +202,7 @@ func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseT
 	if f.replica >= 0 {
 		node = f.replica
 	}
-	reply, err := f.client.kgo.Broker(int(node)).Request(ctx, f.request(position))
+	reply, err := f.client.request(ctx, f.client.kgo.Broker(int(node)), f.request(position))
 	if err != nil {
 		return nil, f.client.explain(ctx, fmt.Errorf("node %d: %w", node, err))
 	}

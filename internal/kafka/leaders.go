@@ -34,9 +34,17 @@ func (c *Client) askLeaders(ctx context.Context, partitions iter.Seq[bifrost.Top
 	}
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()
+	var shards []kgo.ResponseShard
+	err := c.withCredentials(ctx, func() error {
+		shards = c.kgo.RequestSharded(ctx, request)
+		return firstRefusal(shards)
+	})
+	if err != nil && len(shards) == 0 {
+		return nil, err
+	}
 	reached := false
 	var last error
-	for _, shard := range c.kgo.RequestSharded(ctx, request) {
+	for _, shard := range shards {
 		var kafkas *kerr.Error // Kafka's own word, if only by its metadata
 		reached = reached || shard.Err == nil || errors.As(shard.Err, &kafkas)
 		if shard.Err != nil {
@@ -49,6 +57,16 @@ func (c *Client) askLeaders(ctx context.Context, partitions iter.Seq[bifrost.Top
 		return nil, last
 	}
 	return answers, nil
+}
+
+// firstRefusal returns the first error for which other credentials may help.
+func firstRefusal(shards []kgo.ResponseShard) error {
+	for _, shard := range shards {
+		if shard.Err != nil && isRefusal(shard.Err) {
+			return shard.Err
+		}
+	}
+	return nil
 }
 
 // put adds what one broker said, or the reason why it said nothing.

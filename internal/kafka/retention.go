@@ -41,10 +41,11 @@ func (c *Client) retention(ctx context.Context, topics []string, answers map[str
 	}
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()
-	response, err := request.RequestWith(ctx, c.kgo)
+	answer, err := c.request(ctx, c.kgo, request)
 	if err != nil {
 		return c.explain(ctx, err)
 	}
+	response := answer.(*kmsg.DescribeConfigsResponse)
 	for i := range response.Resources {
 		r := &response.Resources[i]
 		answers[r.ResourceName] = retentionOf(r)

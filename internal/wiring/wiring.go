@@ -36,6 +36,8 @@ type Parts struct {
 	Ledger *dynamoledger.Ledger
 	Log    *slog.Logger
 
+	Security kafka.Security // how to get into the cluster, for other clients
+
 	dispatcher bifrost.Dispatcher
 }
 
@@ -53,10 +55,11 @@ func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadO
 		Store:      s3store.New(aws, c.Bucket),
 		Ledger:     dynamoledger.New(aws, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable}),
 		Log:        c.Logger(os.Stderr),
+		Security:   security(c.Kafka, aws),
 		dispatcher: lambdadispatch.New(aws, c.ArchiveFunction),
 	}
 	if len(c.Brokers) > 0 {
-		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack}); err != nil {
+		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack, Security: parts.Security}); err != nil {
 			return nil, err
 		}
 	}
