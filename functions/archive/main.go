@@ -6,7 +6,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -15,8 +14,8 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-// open makes the clients once. They are kept from one invocation to the next.
-var open = sync.OnceValues(func() (*wiring.Parts, error) {
+// open makes the clients once.
+var open = wiring.Kept(func() (*wiring.Parts, error) {
 	c, err := config.FromEnvironment(config.Archiver)
 	if err != nil {
 		return nil, err
@@ -34,7 +33,7 @@ func handle(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, 
 		return nil, err
 	}
 	results, err := parts.Worker().Work(ctx, task, wiring.Deadline(ctx))
-	wiring.LogRanges(ctx, parts.Log, results)
+	parts.ReportRanges(ctx, results, err)
 	return results, err
 }
 

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
@@ -14,30 +13,38 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-// discoverer is made once and kept from one invocation to the next.
-var discoverer = sync.OnceValues(func() (*bifrost.Discoverer, error) {
+// started is what is made once and kept from one invocation to the next: the
+// discoverer remembers what it learned of topics.
+type started struct {
+	parts      *wiring.Parts
+	discoverer *bifrost.Discoverer
+}
+
+var start = wiring.Kept(func() (started, error) {
 	c, err := config.FromEnvironment(config.Discoverer)
 	if err != nil {
-		return nil, err
+		return started{}, err
 	}
 	parts, err := wiring.Open(context.Background(), c)
 	if err != nil {
-		return nil, err
+		return started{}, err
 	}
-	return parts.Discoverer(nil), nil
+	return started{parts, parts.Discoverer(nil)}, nil
 })
 
 func handle(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, error) {
 	if err := bifrost.ParseTick(event); err != nil {
 		return bifrost.TickSummary{}, err
 	}
-	d, err := discoverer()
+	s, err := start()
 	if err != nil {
 		return bifrost.TickSummary{}, err
 	}
+	d := *s.discoverer
+	d.Log = s.parts.LogOf(ctx)
 	summary, err := d.Tick(ctx, wiring.Deadline(ctx))
 	if err == nil {
-		wiring.LogTick(ctx, d.Log, summary)
+		s.parts.ReportTick(ctx, summary)
 	}
 	return summary, err
 }

@@ -51,9 +51,11 @@ var allowances = []allowance{
 	{"internal/rehearse", []string{"internal/bifrost"}, nil},
 	{"internal/scale", []string{"internal/bifrost"}, nil},
 	{"internal/replay", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/metrics", []string{"internal/bifrost"}, nil},
+	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
-	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/secretsmanager"}, []string{awsSDK, "github.com/twmb/franz-go"}},
+	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
 	{"functions", []string{"internal/bifrost", "internal/config", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go"}},
 	{"cmd", []string{"baldr", "internal"}, []string{"github.com", "golang.org/x", "pgregory.net/rapid"}},
 }

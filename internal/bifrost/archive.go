@@ -333,6 +333,6 @@ func (a *attempt) result(row Row, facts Facts, outcome string) RangeResult {
 	}
 	return RangeResult{
 		Topic: a.task.Topic, Partition: a.task.Partition, StartOffset: a.task.StartOffset, EndOffset: end,
-		Outcome: outcome, Object: facts.Key, Records: facts.Records, RawBytes: facts.RawBytes, StoredBytes: facts.StoredBytes,
+		Outcome: outcome, GapReason: facts.Reason, Object: facts.Key, TickID: a.task.TickID, Records: facts.Records, RawBytes: facts.RawBytes, StoredBytes: facts.StoredBytes,
 	}
 }

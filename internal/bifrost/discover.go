@@ -53,6 +53,7 @@ type Discoverer struct {
 	Settings      Settings
 	Now           func() time.Time
 	NewGeneration func() string // a value never given before
+	CaughtUp      *CaughtUp     // kept from one tick to the next; nil: lag in seconds rests on the tables alone
 	Parallel      int           // partitions worked on at once; 0 or 1 uses no goroutine
 	Log           *slog.Logger
 }
@@ -78,6 +79,7 @@ const (
 // error is for what stops the whole tick: no table, no broker.
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
 	t := &tick{Discoverer: d, started: d.Now(), deadline: deadline}
+	t.summary.ID = d.NewGeneration()
 	for pass := 1; ; pass++ {
 		v, err := d.observe(ctx)
 		if err != nil {
@@ -111,10 +113,10 @@ type tick struct {
 }
 
 func (t *tick) begin(v *view) {
-	planned := t.summary.Planned
+	id, planned := t.summary.ID, t.summary.Planned
 	t.view, t.again, t.healthy, t.names = v, false, nil, map[string]string{}
 	t.summary = TickSummary{
-		Topics: v.topics, Partitions: len(v.partitions), Planned: planned,
+		ID: id, Topics: v.topics, Partitions: len(v.partitions), Planned: planned,
 		Failed: []TickFailure{}, Failures: 0,
 	}
 	for _, f := range v.failures {
@@ -240,10 +242,15 @@ func (t *tick) finish() {
 		next := int64(0)
 		if p.progress != nil {
 			next = p.progress.NextOffset
+			if p.progress.Status == StatusDiverged {
+				s.Diverged++
+			}
 		}
 		s.Lag += max(0, p.seen.LastStable-next)
 	}
+	s.LagSeconds = int64(t.longestWait().Seconds())
 	t.nearest()
+	s.Milliseconds = t.Now().Sub(t.started).Milliseconds()
 }
 
 // guard runs one partition's work if its part of the time is not over, and keeps

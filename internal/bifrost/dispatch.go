@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -152,11 +153,14 @@ func (t *tick) start(ctx context.Context, row Row) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("lease range %s: %w", row.Range, err)
 	}
-	if err := t.Dispatcher.Dispatch(ctx, NewTask(leased)); err != nil {
+	task := NewTask(leased)
+	task.TickID = t.summary.ID
+	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
 		retryAt := t.Now().Add(pause(leased.Attempts))
 		err = fmt.Errorf("dispatch range %s: %w", row.Range, err)
 		return false, errors.Join(err, t.Ledger.Release(ctx, leased, err.Error(), retryAt))
 	}
+	t.Log.LogAttrs(ctx, slog.LevelInfo, "dispatched", task.LogAttrs()...)
 	return true, nil
 }
 

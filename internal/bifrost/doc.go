@@ -18,6 +18,7 @@
 //	message.go    the events that start the two functions
 //	plan.go       which ranges to plan: pure
 //	slots.go      who gets how many of them: pure
+//	age.go        for how long something waits
 //	loss.go       how long until Kafka deletes what is not archived: pure
 //	discover.go   one tick: read, compare, plan, dispatch
 //	observe.go    what a tick reads, in an order that is safe

@@ -18,6 +18,10 @@ type Task struct {
 	StartOffset int64   `json:"start_offset"`
 	EndOffset   int64   `json:"end_offset"` // first offset after the range
 	Attempt     int     `json:"attempt"`    // 1 for the first dispatch of the range
+
+	// TickID is the TickSummary.ID of the tick that dispatched the range, for the
+	// log; empty when a worker went on to it.
+	TickID string `json:"tick_id,omitempty"`
 }
 
 // NewTask is the task that a leased row asks for.
@@ -31,8 +35,8 @@ func (t Task) Range() Range { return Range{Start: t.StartOffset, End: t.EndOffse
 // Key is the partition the task is about.
 func (t Task) Key() Partition { return Partition{Name: t.Topic, Number: t.Partition} }
 
-// ParseTask reads an archive event. All six fields must be there, nothing else
-// may be, and the range must not be empty: a mistyped event is refused before any work.
+// ParseTask reads an archive event. All fields but tick_id must be there, nothing
+// else may be, and the range must not be empty: a mistyped event is refused before any work.
 func ParseTask(event []byte) (Task, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(event, &fields); err != nil {
@@ -88,6 +92,7 @@ func decodeStrictly(event []byte, into any) error {
 
 // TickSummary is what a tick returns, for a person who reads it in the console.
 type TickSummary struct {
+	ID         string        `json:"tick_id"`    // of this tick alone; the log lines of its ranges have it too
 	Topics     int           `json:"topics"`     // topics that the patterns select
 	Partitions int           `json:"partitions"` // their partitions
 	Planned    int           `json:"planned"`    // ranges planned by this tick
@@ -99,6 +104,13 @@ type TickSummary struct {
 	Failures   int           `json:"failures"`   // how many went wrong in all
 	Unfinished int           `json:"unfinished"` // partitions left to the next tick because time was short
 	Blocked    int           `json:"blocked"`    // partitions behind a transaction that does not end
+	Diverged   int           `json:"diverged"`   // partitions whose log was cut below what is archived
+
+	// How long, in seconds, the partition that is furthest behind has had something
+	// to archive, see waitingSince; 0 when nothing waits.
+	LagSeconds int64 `json:"lag_seconds"`
+	// Milliseconds that the tick took.
+	Milliseconds int64 `json:"milliseconds"`
 
 	// How long, in seconds, until Kafka may delete a record that is not archived,
 	// and of which partition; absent when no limit threatens anything that waits.
@@ -121,9 +133,11 @@ type RangeResult struct {
 	Topic       string `json:"topic"`
 	Partition   int32  `json:"partition"`
 	StartOffset int64  `json:"start_offset"`
-	EndOffset   int64  `json:"end_offset"`       // where the object ends; the row's remainder is planned again
-	Outcome     string `json:"outcome"`          // archived, lost, adopted, done_already, gone
-	Object      string `json:"object,omitempty"` // key in the bucket
+	EndOffset   int64  `json:"end_offset"` // where the object ends; the row's remainder is planned again
+	Outcome     string `json:"outcome"`    // archived, lost, adopted, done_already, gone
+	GapReason   string `json:"gap_reason,omitempty"`
+	Object      string `json:"object,omitempty"`  // key in the bucket
+	TickID      string `json:"tick_id,omitempty"` // as in the Task
 	Records     int64  `json:"records"`
 	RawBytes    int64  `json:"raw_bytes"`
 	StoredBytes int64  `json:"stored_bytes"`

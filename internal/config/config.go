@@ -34,6 +34,7 @@ type Config struct {
 	ArchiveTimeout  time.Duration // time limit of the archive function
 	Format          baldr.Options
 	LogLevel        slog.Level
+	Stack           string // dimension of the metrics
 }
 
 // Role says which variables have to be set.

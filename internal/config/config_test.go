@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 		ProgressTable: "progress", ObjectsTable: "objects", ArchiveFunction: "archive",
 		Topics:      bifrost.TopicFilter{Include: []string{"*"}},
 		TargetBytes: 128 << 20, MaxAge: 15 * time.Minute, MaxInFlight: 8, ArchiveTimeout: 15 * time.Minute,
-		Format: c.Format, LogLevel: slog.LevelInfo,
+		Format: c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost",
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)

@@ -72,6 +72,8 @@ var Variables = []Variable{
 		read: number(1, 9, func(c *Config, n int64) { c.Format.Level = int(n) })},
 	{Name: "BIFROST_LOG_LEVEL", Meaning: "the least important log line that is written", Default: "info", Allowed: "`debug`, `info`, `warn` or `error`",
 		read: readLogLevel},
+	{Name: "BIFROST_STACK", Meaning: "name of the stack, by which its metrics are told from those of others", Default: "bifrost", Allowed: "any text",
+		read: text(func(c *Config) *string { return &c.Stack })},
 }
 
 var (

@@ -21,6 +21,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
 	"github.com/bifrost-archive/bifrost/internal/lambdadispatch"
+	"github.com/bifrost-archive/bifrost/internal/metrics"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -38,6 +39,7 @@ type Parts struct {
 
 	Security kafka.Security // how to get into the cluster, for other clients
 
+	metrics    metrics.Emitter
 	dispatcher bifrost.Dispatcher
 }
 
@@ -56,6 +58,7 @@ func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadO
 		Ledger:     dynamoledger.New(aws, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable}),
 		Log:        c.Logger(os.Stderr),
 		Security:   security(c.Kafka, aws),
+		metrics:    metrics.Emitter{Stack: c.Stack, To: os.Stdout, Now: time.Now},
 		dispatcher: lambdadispatch.New(aws, c.ArchiveFunction),
 	}
 	if len(c.Brokers) > 0 {
@@ -107,6 +110,7 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 		Ledger: p.Ledger, Store: p.Store, Shelf: p.Store,
 		Dispatcher: dispatcher, Settings: p.Config.Settings(),
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
+		CaughtUp: new(bifrost.CaughtUp),
 	}
 }
 

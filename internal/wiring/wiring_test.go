@@ -1,16 +1,13 @@
 package wiring_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"log/slog"
+	"errors"
 	"testing"
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -58,22 +55,21 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-func TestLogLines(t *testing.T) {
+// A start that failed is tried again by the next invocation, one that went well
+// is kept.
+func TestKept(t *testing.T) {
 	t.Parallel()
-	var lines bytes.Buffer
-	log := slog.New(slog.NewJSONHandler(&lines, nil))
-	wiring.LogTick(t.Context(), log, bifrost.TickSummary{Topics: 3, Lag: 7})
-	wiring.LogRanges(t.Context(), log, []bifrost.RangeResult{{Topic: "orders", Partition: 2, StartOffset: 10, EndOffset: 20, Outcome: bifrost.OutcomeArchived, Records: 9}})
-	decoder := json.NewDecoder(&lines)
-	var tick struct {
-		Tick bifrost.TickSummary
-	}
-	var got, want bifrost.RangeResult
-	if err := decoder.Decode(&tick); err != nil || tick.Tick.Topics != 3 || tick.Tick.Lag != 7 {
-		t.Errorf("tick %+v, error %v", tick, err)
-	}
-	want = bifrost.RangeResult{Topic: "orders", Partition: 2, StartOffset: 10, EndOffset: 20, Outcome: bifrost.OutcomeArchived, Records: 9}
-	if err := decoder.Decode(&got); err != nil || got != want {
-		t.Errorf("range %+v, error %v; want the fields of the function's answer: %+v", got, err, want)
+	tries := 0
+	open := wiring.Kept(func() (int, error) {
+		if tries++; tries < 3 {
+			return 0, errors.New("not yet")
+		}
+		return tries, nil
+	})
+	for call, want := range []int{0, 0, 3, 3} {
+		got, err := open()
+		if got != want || (err == nil) != (want > 0) {
+			t.Errorf("call %d: %d, error %v; want %d", call, got, err, want)
+		}
 	}
 }

@@ -1,0 +1,59 @@
+package bifrost
+
+import (
+	"sync"
+	"time"
+)
+
+// CaughtUp remembers when nothing of a partition waited. The tables do not: an
+// idle partition is never written. It is kept in the memory of a function, which
+// is enough: without it the age of what waits is overestimated, never under.
+type CaughtUp struct {
+	mutex sync.Mutex
+	at    map[Partition]time.Time
+}
+
+// longestWait is for how long the partition that is furthest behind has had
+// something to archive; 0 when nothing waits.
+func (t *tick) longestWait() time.Duration {
+	memory := t.CaughtUp
+	if memory == nil {
+		memory = new(CaughtUp)
+	}
+	memory.mutex.Lock()
+	defer memory.mutex.Unlock()
+	now, longest := t.Now(), time.Duration(0)
+	at := make(map[Partition]time.Time, len(t.view.partitions))
+	for _, s := range t.view.partitions {
+		if s.progress == nil {
+			continue
+		}
+		key := s.progress.Partition
+		if s.seen.LastStable <= s.progress.NextOffset {
+			at[key] = s.seen.At
+			continue
+		}
+		at[key] = memory.at[key]
+		longest = max(longest, now.Sub(waitingSince(*s.progress, at[key])))
+	}
+	memory.at = at
+	return longest
+}
+
+// waitingSince is a time that the first waiting record was not written before, as
+// late as can be known without reading it: that of the record before it, when
+// nothing waited, or, as long as nothing of the partition was ever archived, when
+// it was last planned. It is pure.
+func waitingSince(p Progress, caughtUp time.Time) time.Time {
+	since := caughtUp
+	if p.LastStable <= p.NextOffset {
+		since = later(since, p.At)
+	}
+	if !p.LastRecordAt.IsZero() {
+		since = later(since, sooner(p.LastRecordAt, p.LastArchivedAt))
+	}
+	if since.IsZero() {
+		since = p.LastPlannedAt
+	}
+	return since
+}
