@@ -228,6 +228,23 @@ var damages = []struct {
 		key := bifrost.MarkerKey(testGroup, "orders")
 		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(first.String()), []byte(second.String())))
 	}},
+	{bifrost.ForkMissing, "a branch left for none", bifrost.VerifyOptions{}, func(s *stack) {
+		p := s.progress("orders", 0)
+		p.Status = bifrost.StatusForked
+		s.ledger.PokeProgress(p)
+	}},
+	{bifrost.ForkMissing, "the record deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(s.forkKey()) }},
+	{bifrost.ForkInvalid, "the record garbled", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put(s.forkKey(), []byte("{}")) }},
+	{bifrost.ForkInvalid, "the record edited", bifrost.VerifyOptions{}, func(s *stack) {
+		key := s.forkKey()
+		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(`"from":2`), []byte(`"from":1`)))
+	}},
+	{bifrost.ForkInvalid, "the progress row edited", bifrost.VerifyOptions{}, func(s *stack) {
+		p, _, _ := strings.Cut(strings.TrimPrefix(s.forkKey(), testGroup+"/"), "/")
+		edited := s.progress(p, 0)
+		edited.StartOffset++
+		s.ledger.PokeProgress(edited)
+	}},
 	{bifrost.RecordMissing, "a record left out and called compacted", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
 		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(records []baldr.Record, summary *baldr.Summary) []baldr.Record {
 			summary.Missing.Compacted++
@@ -257,6 +274,20 @@ var damages = []struct {
 			return nil
 		})
 	}},
+}
+
+// forkKey is where the record of a fork lies that is made now: the log of the
+// live topic is cut, and goes on from offset 2.
+func (s *stack) forkKey() string {
+	s.Helper()
+	s.kafka.Topic("orders").Logs[0].Truncate(2)
+	for range 3 {
+		s.tick()
+	}
+	next := s.accept(bifrost.Partition{Name: s.laterName(), Number: 0}, 2)
+	s.settle()
+	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	return bifrost.ForkKey(testGroup, next)
 }
 
 func (s *stack) swap(a, b string) {

@@ -134,6 +134,9 @@ func (t *tick) run(ctx context.Context) {
 	each(t.Parallel, t.view.gone, func(p Progress) {
 		t.guard(toLook, p.Topic(), p.Number, func() error { return t.close(ctx, p) })
 	})
+	each(t.Parallel, t.view.forked, func(p Progress) {
+		t.guard(toLook, p.Topic(), p.Number, func() error { return t.finishBranch(ctx, p) })
+	})
 	t.plan(ctx)
 	each(t.Parallel, rotated(newcomers, t.started), func(s *sighting) {
 		t.guard(toWelcome, s.incarnation.Topic, s.number, func() error { return t.welcome(ctx, s) })
@@ -188,6 +191,8 @@ func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]
 	case StatusDiverged:
 		// What workers had in hand when the log was cut still comes home.
 		return errors.Join(errDiverged, t.advance(ctx, s.progress))
+	case StatusForked:
+		return t.birth(ctx, s) // the last branch on record has no row yet
 	case StatusClosed:
 		// Brokers' news of the deletion was wrong: the very same incarnation is here.
 		return t.reopen(ctx, s)

@@ -139,6 +139,9 @@ func (t *tick) mayDispatch() func(Row) bool {
 	for _, p := range t.view.gone {
 		gone[p.Partition] = true
 	}
+	for _, p := range t.view.forked {
+		gone[p.Partition] = true
+	}
 	return func(r Row) bool {
 		return healthy[r.Partition] || (gone[r.Partition] && r.GapReason != "")
 	}

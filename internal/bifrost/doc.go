@@ -39,4 +39,6 @@
 //	survey.go     which partitions the bucket has
 //	rebuild.go    both tables from the bucket alone
 //	erase.go      a person's word that an object is gone for good
+//	accept.go     a person's word where a log that was cut goes on
+//	fork.go       how that stays on record
 package bifrost

@@ -42,6 +42,7 @@ type Accepter struct {
 	Group  string // first element of every key
 	Ledger AccepterLedger
 	Store  Store
+	Shelf  Shelf // for AcceptDiverged only
 	Format baldr.Options
 	Writer string // version of Bifrost, written into every object
 	Now    func() time.Time
@@ -51,6 +52,7 @@ type Accepter struct {
 type AccepterLedger interface {
 	Settler
 	Eraser
+	DivergedLedger
 }
 
 // AcceptErased records that the object of a settled row is gone for good: it

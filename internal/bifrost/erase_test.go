@@ -11,7 +11,7 @@ import (
 )
 
 func (s *stack) accepter() *bifrost.Accepter {
-	return &bifrost.Accepter{Group: testGroup, Ledger: s.ledger, Store: s.store, Writer: "test", Now: s.clock.Now}
+	return &bifrost.Accepter{Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Writer: "test", Now: s.clock.Now}
 }
 
 // erased is a live archive whose row has lost its object.

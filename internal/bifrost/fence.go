@@ -44,12 +44,22 @@ func (t *tick) birth(ctx context.Context, s *sighting) error {
 	if err != nil {
 		return err
 	}
+	branch, fork, err := lastBranch(ctx, t.Store, t.Settings.Group, Partition{Name: name, Number: s.number}, s.incarnation)
+	if err != nil {
+		return err
+	}
 	p := Progress{
-		Partition: Partition{Name: name, Number: s.number},
+		Partition: branch,
 		ClusterID: s.incarnation.ClusterID, TopicID: s.incarnation.TopicID,
 		Generation: t.NewGeneration(), Status: StatusFencing,
 		FirstLogStart: s.seen.LogStart, StartOffset: start,
 		Observation: s.seen, PlannedEpoch: -1, LastPlannedAt: t.Now(),
+	}
+	if branch.Fork() > 0 {
+		p.FirstLogStart, p.StartOffset = 0, fork.From
+	}
+	if s.progress != nil && s.progress.Partition == branch {
+		return fmt.Errorf("the partition is %s, and no fork is on record at %s: restore that object", s.progress.Status, ForkKey(t.Settings.Group, s.incarnation.forked(s.number, branch.Fork()+1)))
 	}
 	t.readAgain()
 	err = t.Ledger.CreateProgress(ctx, p)
@@ -126,6 +136,21 @@ func (t *tick) incarnationName(ctx context.Context, i Incarnation) (string, erro
 // made could still put objects where this row plans others, so they are aborted
 // first; then a listing tells, for good, up to where objects exist.
 func (t *tick) fence(ctx context.Context, p Progress) error {
+	// The row was made before this look for a fork, and a fork is put on record
+	// before the row is looked for: one of the two sees the other.
+	next, fork, forked, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	if err != nil {
+		return err
+	}
+	if forked {
+		t.readAgain()
+		return ignoreConflict(t.Ledger.ChangeStatus(ctx, leaving(p, next, fork.From)))
+	}
+	return t.open(ctx, p)
+}
+
+// open fences the partition off and opens it.
+func (t *tick) open(ctx context.Context, p Progress) error {
 	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
 	if err := t.Shelf.AbortUploads(ctx, prefix); err != nil {
 		return fmt.Errorf("abort the uploads under %s: %w", prefix, err)
@@ -143,7 +168,7 @@ func (t *tick) fence(ctx context.Context, p Progress) error {
 	// says nothing about where the log was cut.
 	p.PlannedEpoch = -1
 	p.KnownUntil = max(objectsEnd, rows)
-	if p.KnownUntil > 0 {
+	if p.KnownUntil > 0 && p.Fork() == 0 {
 		p.StartOffset = 0 // the start position is for partitions never seen before
 	}
 	t.readAgain()

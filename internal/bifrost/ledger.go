@@ -24,6 +24,7 @@ const (
 	StatusOpen     Status = "OPEN"     // archived as the schedule goes
 	StatusBlocked  Status = "BLOCKED"  // archived as far as a transaction that does not end lets anybody read
 	StatusDiverged Status = "DIVERGED" // the log was cut below what is planned; a person decides
+	StatusForked   Status = "FORKED"   // DIVERGED, and a person decided: the log goes on under the name of a fork, this one is complete as it is
 	StatusClosed   Status = "CLOSED"   // the topic was deleted and everything below its last known end is accounted for
 )
 
@@ -50,6 +51,8 @@ const (
 	ReasonSkipped          = "skipped"            // below the start position that the configuration asked for
 	ReasonRetention        = "retention"          // deleted by Kafka before it was archived
 	ReasonTopicDeleted     = "topic_deleted"      // the topic was deleted before it was archived
+	ReasonForked           = "forked"             // below the fork: these offsets are those of the branch it left
+	ReasonDiverged         = "diverged"           // planned of a branch that was cut off before it was archived
 	ReasonErased           = "erased"             // archived, and its object is gone for good by somebody's decision
 )
 

@@ -72,6 +72,7 @@ type view struct {
 	clusterID  string
 	partitions []*sighting         // of the selected topics, in order of name and number
 	gone       []Progress          // of this cluster, whose incarnation is not there any more
+	forked     []Progress          // of this cluster, branches that were left
 	planned    map[Partition][]Row // PLANNED rows by the index: a hint
 	topics     int
 	failures   []TickFailure
@@ -145,7 +146,10 @@ func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic
 	rows := make(map[rowKey]*Progress, len(progress))
 	for i := range progress {
 		p := &progress[i]
-		rows[rowKey{Incarnation{p.ClusterID, p.Topic(), p.TopicID}, p.Number}] = p
+		key := rowKey{Incarnation{p.ClusterID, p.Topic(), p.TopicID}, p.Number}
+		if other := rows[key]; other == nil || other.Fork() < p.Fork() { // the last branch is the one that goes on
+			rows[key] = p
+		}
 	}
 	for _, t := range topics {
 		if id, ok := ids[t.Name]; !ok || id != t.ID {
@@ -185,7 +189,10 @@ func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, p
 	}
 	absent := map[string][]Progress{}
 	for _, p := range progress {
-		if p.ClusterID != v.clusterID || p.Status == StatusClosed || p.Status == StatusDiverged {
+		if p.ClusterID == v.clusterID && p.Status == StatusForked {
+			v.forked = append(v.forked, p)
+		}
+		if p.ClusterID != v.clusterID || p.Status == StatusClosed || p.Status == StatusDiverged || p.Status == StatusForked {
 			continue
 		}
 		id, listed := ids[p.Topic()]

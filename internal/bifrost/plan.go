@@ -165,7 +165,11 @@ func (pl *planner) gaps(end int64) {
 		pl.add(min(p.FirstLogStart, end), ReasonBeforeFirstSight)
 	}
 	if pl.frontier >= p.FirstLogStart {
-		pl.add(min(p.StartOffset, end), ReasonSkipped)
+		reason := ReasonSkipped
+		if p.Fork() > 0 {
+			reason = ReasonForked
+		}
+		pl.add(min(p.StartOffset, end), reason)
 	}
 	pl.add(min(pl.seen.LogStart, end), ReasonRetention)
 }

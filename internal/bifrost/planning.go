@@ -21,7 +21,7 @@ type PlanWrite struct {
 // StatusWrite changes what a progress row says of its partition without
 // planning anything.
 type StatusWrite struct {
-	Progress    Progress // as read: its Generation and PlannedOffset are the condition
+	Progress    Progress // as read: its Generation, PlannedOffset and Status are the condition
 	Status      Status
 	Error       string
 	Suspicion   string

@@ -1,11 +1,13 @@
 package bifrost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -53,17 +55,36 @@ func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
 	if err != nil {
 		return run.summary, fmt.Errorf("rebuild: %w", err)
 	}
-	share(run.crew, partitions, func(p Partition) {
-		if ctx.Err() != nil {
-			return
+	// The branch that goes on comes first: beside its row, no tick plans for the
+	// branches that were left while theirs are rebuilt.
+	for len(partitions) > 0 {
+		last := slices.MaxFunc(partitions, compareForks).Fork()
+		var now, later []Partition
+		for _, p := range partitions {
+			if p.Fork() == last {
+				now = append(now, p)
+			} else {
+				later = append(later, p)
+			}
 		}
-		run.count(func(s *RebuildSummary) { s.Partitions++ })
-		if err := run.partition(ctx, p); err != nil {
-			failure := TickFailure{Topic: p.Name, Partition: &p.Number, Error: err.Error()}
-			run.count(func(s *RebuildSummary) { s.Failures, s.Failed = addFailure(s.Failures, s.Failed, failure) })
-		}
-	})
+		share(run.crew, now, func(p Partition) { run.try(ctx, p) })
+		partitions = later
+	}
 	return run.summary, ctx.Err()
+}
+
+func compareForks(a, b Partition) int { return cmp.Compare(a.Fork(), b.Fork()) }
+
+// try rebuilds one partition, and keeps its failure.
+func (r *rebuild) try(ctx context.Context, p Partition) {
+	if ctx.Err() != nil {
+		return
+	}
+	r.count(func(s *RebuildSummary) { s.Partitions++ })
+	if err := r.partition(ctx, p); err != nil {
+		failure := TickFailure{Topic: p.Name, Partition: &p.Number, Error: err.Error()}
+		r.count(func(s *RebuildSummary) { s.Failures, s.Failed = addFailure(s.Failures, s.Failed, failure) })
+	}
 }
 
 func addFailure(failures int, failed []TickFailure, f TickFailure) (int, []TickFailure) {
@@ -200,6 +221,13 @@ func (r *rebuild) recorded(ctx context.Context, p Partition) (Incarnation, error
 	if !errors.Is(err, ErrNotFound) {
 		return Incarnation{}, fmt.Errorf("read the progress row: %w", err)
 	}
+	if p.Fork() > 0 {
+		fork, err := readFork(ctx, r.Store, r.Group, p)
+		if errors.Is(err, ErrNotFound) {
+			return Incarnation{}, nil
+		}
+		return fork.incarnation(), err
+	}
 	owner, err := readMarker(ctx, r.Store, MarkerKey(r.Group, p.Name))
 	if errors.Is(err, ErrNotFound) {
 		return Incarnation{}, nil
@@ -223,7 +251,8 @@ func (r *rebuild) claimed(ctx context.Context, p Partition, key string) (Incarna
 	}
 	s := file.Summary()
 	i := Incarnation{s.ClusterID, s.Topic, s.TopicID}
-	fits := s.Partition == p.Number && s.Start == parsed.Start && (p.Name == i.Topic || p.Name == i.LaterName())
+	named := p.Name == i.Topic || p.Name == i.LaterName() || p == i.forked(p.Number, p.Fork())
+	fits := s.Partition == p.Number && s.Start == parsed.Start && named
 	return i, fits, nil
 }
 
@@ -268,7 +297,7 @@ func (r *rebuild) open(ctx context.Context, p Partition, i Incarnation) (Progres
 	if progress.Status != StatusFencing {
 		return progress, nil
 	}
-	if err := r.tick().fence(ctx, progress); err != nil {
+	if err := r.tick().open(ctx, progress); err != nil {
 		return Progress{}, err
 	}
 	return r.Ledger.Progress(ctx, p)
@@ -279,6 +308,13 @@ func (r *rebuild) open(ctx context.Context, p Partition, i Incarnation) (Progres
 func (r *rebuild) create(ctx context.Context, p Partition, i Incarnation) (Progress, error) {
 	made := Progress{Partition: p, ClusterID: i.ClusterID, TopicID: i.TopicID, Generation: r.NewGeneration(),
 		Status: StatusFencing, PlannedEpoch: -1, Observation: Observation{LeaderEpoch: -1}, LastPlannedAt: r.Now()}
+	if p.Fork() > 0 {
+		fork, err := readFork(ctx, r.Store, r.Group, p)
+		if err != nil {
+			return Progress{}, err
+		}
+		made.StartOffset = fork.From
+	}
 	err := r.Ledger.CreateProgress(ctx, made)
 	if err == nil {
 		r.count(func(s *RebuildSummary) { s.Made++ })

@@ -24,7 +24,7 @@ func (r *rebuild) whole(ctx context.Context, p Progress) (bool, Progress, error)
 	if err != nil {
 		return false, p, fmt.Errorf("read the progress row: %w", err)
 	}
-	if objectsEnd > now.archivedUntil() {
+	if objectsEnd > now.archivedUntil() || now.Status == StatusForked && now.PlannedOffset < now.KnownUntil {
 		return false, now, nil
 	}
 	tiled, err := r.tiled(ctx, now)
@@ -61,10 +61,15 @@ func (r *rebuild) tiled(ctx context.Context, p Progress) (bool, error) {
 	return true, nil
 }
 
-// fill plans along the objects, up to the end of the last, and adopts them.
+// fill plans along the objects, up to the end of the last, and adopts them. A
+// branch that was left is left again at last.
 func (r *rebuild) fill(ctx context.Context, p Progress, i Incarnation) error {
+	next, fork, left, err := forkOf(ctx, r.Store, r.Group, p.Partition, i)
+	if err != nil {
+		return err
+	}
 	for p.Status.Workable() && p.PlannedOffset < p.KnownUntil {
-		if err := r.plan(ctx, p, i); err != nil {
+		if err := r.plan(ctx, p, i, left); err != nil {
 			return err
 		}
 		now, err := r.Ledger.Progress(ctx, p.Partition)
@@ -79,13 +84,17 @@ func (r *rebuild) fill(ctx context.Context, p Progress, i Incarnation) error {
 	if err := r.adoptAll(ctx, p, i); err != nil {
 		return err
 	}
-	_, err := advance(ctx, r.Ledger, p.Partition)
-	return err
+	p, err = advance(ctx, r.Ledger, p.Partition)
+	if err != nil || !left || !p.Status.Workable() {
+		return err
+	}
+	return ignoreConflict(r.Ledger.ChangeStatus(ctx, leaving(p, next, fork.From)))
 }
 
 // plan plans what follows planned_offset along rows and objects. Between them it
-// plans what a tick will read or find to be a gap, as nobody asked Kafka yet.
-func (r *rebuild) plan(ctx context.Context, p Progress, i Incarnation) error {
+// plans what a tick will read or find to be a gap, as nobody asked Kafka yet; of
+// a branch that was left, gaps.
+func (r *rebuild) plan(ctx context.Context, p Progress, i Incarnation, left bool) error {
 	t := r.tick()
 	ahead, err := t.ahead(ctx, p, i)
 	if err != nil {
@@ -95,6 +104,12 @@ func (r *rebuild) plan(ctx context.Context, p Progress, i Incarnation) error {
 	ranges := PlanRanges(p, readable, ahead, r.Sizing, r.Now(), MaxPlannedAtOnce)
 	if len(ranges) == 0 {
 		return nil
+	}
+	for n, planned := range ranges {
+		known := slices.ContainsFunc(ahead.Known, func(k Known) bool { return k.Start == planned.Start })
+		if left && !known && planned.GapReason == "" {
+			ranges[n].GapReason = ReasonDiverged
+		}
 	}
 	last := p.Observation
 	last.LeaderEpoch = p.PlannedEpoch

@@ -2,6 +2,7 @@ package bifrost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -132,7 +133,7 @@ func (t *tick) close(ctx context.Context, p Progress) error {
 	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {
 		return nil
 	}
-	if err := t.markGaps(ctx, p); err != nil {
+	if err := t.markGaps(ctx, p, ReasonTopicDeleted); err != nil {
 		return err
 	}
 	if err := t.advance(ctx, &p); err != nil {
@@ -149,15 +150,15 @@ func (t *tick) close(ctx context.Context, p Progress) error {
 
 // markGaps makes gaps of what was planned to be read. A row with a live lease is
 // left to whoever may still be reading.
-func (t *tick) markGaps(ctx context.Context, p Progress) error {
+func (t *tick) markGaps(ctx context.Context, p Progress, reason string) error {
 	for n, r := range t.view.planned[p.Partition] {
 		if r.GapReason != "" || r.InFlight(t.Now()) {
 			continue
 		}
-		if err := ignoreConflict(t.Ledger.MarkGap(ctx, r, ReasonTopicDeleted)); err != nil {
+		if err := ignoreConflict(t.Ledger.MarkGap(ctx, r, reason)); err != nil {
 			return fmt.Errorf("mark range %s as a gap: %w", r.Range, err)
 		}
-		t.view.planned[p.Partition][n].GapReason = ReasonTopicDeleted
+		t.view.planned[p.Partition][n].GapReason = reason
 		t.view.planned[p.Partition][n].LeaseUntil = time.Time{}
 	}
 	return nil
@@ -185,4 +186,20 @@ func (t *tick) planGone(ctx context.Context, p Progress) error {
 	last := p.Observation
 	last.LeaderEpoch = p.PlannedEpoch
 	return t.write(ctx, p, last, ranges)
+}
+
+// finishBranch settles what a branch that was left leaves behind. Its log is cut
+// off: what was planned of it and never archived becomes gaps.
+func (t *tick) finishBranch(ctx context.Context, p Progress) error {
+	if p.NextOffset == p.PlannedOffset {
+		return nil
+	}
+	if err := t.markGaps(ctx, p, ReasonDiverged); err != nil {
+		return err
+	}
+	_, err := advance(ctx, t.Ledger, p.Partition)
+	if errors.Is(err, errRowMissing) {
+		return fmt.Errorf("%w: run bifrost rebuild", err)
+	}
+	return err
 }

@@ -46,7 +46,7 @@ func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row
 		return nil
 	}
 	seen, ok := c.live[rowKey{Incarnation{c.progress.ClusterID, c.partition.Topic(), c.progress.TopicID}, c.partition.Number}]
-	if !ok || c.progress.Status == StatusDiverged {
+	if cut := c.progress.Status == StatusDiverged || c.progress.Status == StatusForked; cut || !ok {
 		c.notCompared(row.Len())
 		return nil
 	}

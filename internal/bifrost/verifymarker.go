@@ -16,11 +16,7 @@ const maxMarkerBytes = 64 << 10
 // certain. errBadMarker: it says nothing.
 func readMarker(ctx context.Context, bucket opener, key string) (marker, error) {
 	var m marker
-	object, err := bucket.Open(ctx, key)
-	if err != nil {
-		return m, fmt.Errorf("open the marker %s: %w", key, err)
-	}
-	content, err := io.ReadAll(io.NewSectionReader(object, 0, min(object.Stored().Size, maxMarkerBytes)))
+	content, err := readSmall(ctx, bucket, key)
 	if err != nil {
 		return m, fmt.Errorf("read the marker %s: %w", key, err)
 	}
@@ -28,6 +24,15 @@ func readMarker(ctx context.Context, bucket opener, key string) (marker, error) 
 		return m, fmt.Errorf("%w: %s holds %.100q: %w", errBadMarker, key, content, err)
 	}
 	return m, nil
+}
+
+// readSmall reads a marker or the record of a fork.
+func readSmall(ctx context.Context, bucket opener, key string) ([]byte, error) {
+	object, err := bucket.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.NewSectionReader(object, 0, min(object.Stored().Size, maxMarkerBytes)))
 }
 
 var errBadMarker = errors.New("the marker does not name an incarnation")
@@ -91,12 +96,58 @@ func (v *verification) marker(ctx context.Context, topic string, rows []Progress
 	return nil
 }
 
+// fork holds the progress row of a branch against the record of its fork, and
+// that of a branch that was left against the record of the next.
+func (c *partitionCheck) fork(ctx context.Context) error {
+	p := c.progress
+	i := Incarnation{p.ClusterID, p.Topic(), p.TopicID}
+	_, _, left, err := forkOf(ctx, c.Bucket, c.Group, p.Partition, i)
+	if err := c.forkErr(i.forked(p.Number, p.Fork()+1), p.Status == StatusForked && !left, err); err != nil {
+		return err
+	}
+	if p.Fork() == 0 {
+		return nil
+	}
+	record, err := readFork(ctx, c.Bucket, c.Group, p.Partition)
+	if missing := errors.Is(err, ErrNotFound); missing || err != nil {
+		return c.forkErr(p.Partition, missing, ignoreNotFound(err))
+	}
+	if record.incarnation() != i || record.From != p.StartOffset {
+		c.violation(ForkInvalid, Range{record.From, record.From}, ForkKey(c.Group, p.Partition),
+			fmt.Sprintf("a branch of cluster %s topic ID %s from offset %d", record.ClusterID, record.TopicID, record.From),
+			fmt.Sprintf("a progress row of cluster %s topic ID %s with start_offset %d", p.ClusterID, p.TopicID, p.StartOffset))
+	}
+	return nil
+}
+
+func (c *partitionCheck) forkErr(p Partition, missing bool, err error) error {
+	key := ForkKey(c.Group, p)
+	switch {
+	case missing:
+		c.violation(ForkMissing, Range{-1, -1}, key, "the record of a fork", "no object")
+	case errors.Is(err, errBadFork):
+		c.violation(ForkInvalid, Range{-1, -1}, key, "the record of a fork", err.Error())
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 // nameOfRow checks that a progress row stands under the name that its
 // incarnation has by the marker.
 func (v *verification) nameOfRow(key string, owner Incarnation, p Progress) {
 	i := Incarnation{p.ClusterID, p.Topic(), p.TopicID}
 	expected := i.LaterName()
-	if i == owner {
+	if n := p.Fork(); n > 0 {
+		expected = i.forked(p.Number, n).Name
+	} else if i == owner {
 		expected = i.Topic
 	}
 	if p.Name != expected {

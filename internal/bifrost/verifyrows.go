@@ -80,7 +80,6 @@ func (c *partitionCheck) violation(kind ViolationKind, r Range, key, expected, f
 func (c *partitionCheck) begin(ctx context.Context) error {
 	p, err := c.Ledger.Progress(ctx, c.partition)
 	if errors.Is(err, ErrNotFound) {
-		c.violation(ProgressMissing, Range{-1, -1}, "", "a progress row", "none; rows or objects of the partition exist")
 		return nil
 	}
 	if err != nil {
@@ -93,10 +92,10 @@ func (c *partitionCheck) begin(ctx context.Context) error {
 	d.check("next_offset below 0", false, p.NextOffset < 0)
 	d.check("next_offset above planned_offset", false, p.NextOffset > p.PlannedOffset)
 	c.differ(ProgressInvalid, Range{0, p.PlannedOffset}, "", d)
-	return nil
+	return c.fork(ctx)
 }
 
-var statuses = []Status{StatusFencing, StatusOpen, StatusBlocked, StatusDiverged, StatusClosed}
+var statuses = []Status{StatusFencing, StatusOpen, StatusBlocked, StatusDiverged, StatusForked, StatusClosed}
 
 // knownUntil is up to where rows and objects may be ahead of planned_offset.
 func knownUntil(p Progress) int64 {
@@ -298,6 +297,10 @@ const advanceGrace = 10 * time.Minute
 // end looks at the whole, once all rows were seen.
 func (c *partitionCheck) end(ctx context.Context) error {
 	if !c.exists {
+		// A fork is on record before the next tick makes its row.
+		if c.partition.Fork() == 0 || c.frontier > 0 || c.reach.End > 0 {
+			c.violation(ProgressMissing, Range{-1, -1}, "", "a progress row", "none; rows or objects of the partition exist")
+		}
 		return nil
 	}
 	for c.frontier < c.planned {

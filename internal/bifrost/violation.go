@@ -48,6 +48,9 @@ const (
 	MarkerInvalid    ViolationKind = "marker_invalid"     // the marker cannot be read, or is about another topic
 	MarkerMismatch   ViolationKind = "marker_mismatch"    // the marker and a progress row disagree about an incarnation's name
 
+	ForkMissing ViolationKind = "fork_missing" // nothing says where a branch of a cut log begins
+	ForkInvalid ViolationKind = "fork_invalid" // the record of a fork cannot be read, or disagrees with the progress row
+
 	// Against Kafka.
 	RecordMissing    ViolationKind = "record_missing"     // Kafka has a record that the archive lacks
 	RecordExtra      ViolationKind = "record_extra"       // the archive has records that Kafka does not have and did not compact away
@@ -81,6 +84,8 @@ var violationKinds = []struct {
 	{MarkerMissing, "run bifrost rebuild before a topic of this name is made anew"},
 	{MarkerInvalid, "restore the marker (an older version, a replica)"},
 	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},
+	{ForkMissing, "restore the record (an older version, a replica)"},
+	{ForkInvalid, "restore the record (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},
 	{RecordMissing, "keep the object and report a bug, with the topic's settings; export the records from Kafka before its retention deletes them"},
 	{RecordExtra, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},
 	{RecordDiffers, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},

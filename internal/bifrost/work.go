@@ -148,5 +148,8 @@ func (w *Worker) mayWork(ctx context.Context, row Row) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("look at the partition of the next range: %w", err)
 	}
-	return progress.Status.Workable() && (progress.Suspicion == "" || row.GapReason != ""), nil
+	if row.GapReason != "" {
+		return progress.Status.Workable() || progress.Status == StatusForked, nil
+	}
+	return progress.Status.Workable() && progress.Suspicion == "", nil
 }
