@@ -23,7 +23,7 @@ bucket, so that verify and rebuild stay truthful, and cannot be taken back.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newAcceptErased(a))
+	c.AddCommand(newAcceptErased(a), newAcceptDiverged(a))
 	for _, sub := range c.Commands() {
 		sub.Args = usageOf(sub.Args)
 		sub.Long += "\n\n" + exitCodesHelp(sub)
@@ -55,6 +55,62 @@ these offsets again. It refuses as long as anything is at the object's key.`,
 	c.Flags().BoolVar(&yes, "yes", false, "record it")
 	addJSON(c, &asJSON)
 	return c
+}
+
+func newAcceptDiverged(a *app) *cobra.Command {
+	var yes, asJSON bool
+	c := &cobra.Command{
+		Use:   "diverged TOPIC PARTITION FROM",
+		Short: "Say from which offset a log that was cut goes on",
+		Long: `Diverged ends the wait of a partition that is DIVERGED: its log was cut below what
+is archived, by an unclean leader election or because the cluster was restored.
+The archive goes on from offset FROM under a name of its own; nothing of what was
+archived before is touched. TOPIC is the name that status shows.
+
+FROM is where the log was cut; the brokers log every truncation. A FROM that is
+too low archives some records on both branches, one that is too high leaves out
+new ones: when in doubt, take a lower one.`,
+		Example: "  bifrost status --partitions\n  bifrost accept diverged orders 0 123000 --yes",
+		Args:    cobra.ExactArgs(3),
+		RunE: func(c *cobra.Command, args []string) error {
+			p, from, err := parsePosition(args)
+			if err != nil {
+				return err
+			}
+			if !yes {
+				return usagef("this is recorded for good: give --yes to record that the log of %s goes on from offset %d", p, from)
+			}
+			return a.acceptDiverged(c.Context(), p, from, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "record it")
+	addJSON(c, &asJSON)
+	return c
+}
+
+// branchJSON is what accept diverged prints for programs.
+type branchJSON struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	From      int64  `json:"from_offset"`
+	Parent    string `json:"parent"` // name of the branch that ends
+}
+
+func (a *app) acceptDiverged(ctx context.Context, p bifrost.Partition, from int64, asJSON bool) error {
+	parts, err := a.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	next, err := accepter(parts).AcceptDiverged(ctx, p, from)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(branchJSON{Topic: next.Name, Partition: next.Number, From: from, Parent: p.Name})
+	}
+	_, err = fmt.Fprintf(a.out, "%s goes on from offset %d as %s; the next ticks archive it\n", p, from, next)
+	return err
 }
 
 // parsePosition reads TOPIC PARTITION OFFSET.
@@ -89,7 +145,7 @@ func (a *app) acceptErased(ctx context.Context, p bifrost.Partition, start int64
 
 func accepter(parts *wiring.Parts) *bifrost.Accepter {
 	return &bifrost.Accepter{
-		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store,
+		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store,
 		Format: parts.Config.Format, Writer: "bifrost " + wiring.Version, Now: time.Now,
 	}
 }

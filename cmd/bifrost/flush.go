@@ -137,7 +137,7 @@ func (f *flush) left(ctx context.Context) (int64, error) {
 	}
 	archived := map[bifrost.TopicPartition]int64{}
 	for _, p := range rows {
-		if ids[p.Topic()] == p.TopicID {
+		if ids[p.Topic()] == p.TopicID && p.Status != bifrost.StatusForked { // a branch that was left goes nowhere
 			archived[bifrost.TopicPartition{Topic: p.Topic(), Partition: p.Number}] = p.NextOffset
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
 )
@@ -107,6 +108,17 @@ func (s *sandbox) loseTables(ctx context.Context) error {
 		}
 	}
 	return dynamoledger.CreateTables(ctx, s.db, s.tables)
+}
+
+// diverge makes partition 0 of a topic DIVERGED, as ticks do that see its log cut:
+// one broker cuts no logs.
+func (s *sandbox) diverge(ctx context.Context, topic string) error {
+	ledger := dynamoledger.New(s.db, s.tables)
+	p, err := ledger.Progress(ctx, bifrost.Partition{Name: topic})
+	if err != nil {
+		return err
+	}
+	return ledger.ChangeStatus(ctx, bifrost.StatusWrite{Progress: p, Status: bifrost.StatusDiverged, Error: "the log was cut"})
 }
 
 // end is the end of the only partition of a topic; 0 when there is no such topic.

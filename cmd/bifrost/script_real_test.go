@@ -20,6 +20,7 @@ import (
 //	topic NAME PARTITIONS [SETTING=VALUE ...]   make a topic
 //	delete-object KEY                           delete an object of the bucket
 //	lose-tables                                 empty both tables
+//	diverge NAME                                say in the table that the log of partition 0 was cut
 //	produce NAME PARTITION FROM TO              records value-PARTITION-N with keys kN and rising times
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -45,6 +46,9 @@ func TestScripts(t *testing.T) {
 			},
 			"lose-tables": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).loseTables(context.Background()))
+			},
+			"diverge": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(ts.Value(sandboxKey{}).(*sandbox).diverge(context.Background(), args[0]))
 			},
 		},
 		RequireExplicitExec: true,

@@ -92,6 +92,9 @@ func health(rows []bifrost.Progress) error {
 
 // unhealthy reports whether a person should look at the partition.
 func unhealthy(p bifrost.Progress) bool {
+	if p.Status == bifrost.StatusForked {
+		return false // its error says where the log goes on
+	}
 	return p.Error != "" || p.Suspicion != "" || !slices.Contains([]bifrost.Status{bifrost.StatusOpen, bifrost.StatusFencing, bifrost.StatusClosed}, p.Status)
 }
 
@@ -195,7 +198,7 @@ func byTopic(rows []bifrost.Progress) [][]bifrost.Progress {
 }
 
 // severity orders states from what needs a person to what needs nobody.
-var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusBlocked, bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusClosed}
+var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusBlocked, bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusForked, bifrost.StatusClosed}
 
 // sumOf is one row that stands for many: sums, the newest record, the worst
 // state, the first error. Its offsets are sums too, so that its lag is the sum.
@@ -203,7 +206,7 @@ func sumOf(rows []bifrost.Progress) bifrost.Progress {
 	sum := bifrost.Progress{Partition: rows[0].Partition, Status: rows[0].Status}
 	for _, p := range rows {
 		sum.NextOffset += p.NextOffset
-		sum.LastStable += max(p.LastStable, p.NextOffset)
+		sum.LastStable += p.NextOffset + p.Lag()
 		sum.Records += p.Records
 		sum.RawBytes += p.RawBytes
 		sum.StoredBytes += p.StoredBytes

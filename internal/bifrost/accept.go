@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // DivergedLedger is what it takes to settle a partition whose log was cut.
@@ -44,7 +45,7 @@ func (a *Accepter) acceptDiverged(ctx context.Context, p Partition, from int64) 
 		}
 	}
 	if record.From != from {
-		return p, fmt.Errorf("it was accepted on %s that it goes on from offset %d as %s", record.AcceptedAt, record.From, next.Name)
+		return p, fmt.Errorf("it was accepted on %s that it goes on from offset %d as %s", record.AcceptedAt.Format(time.RFC3339), record.From, next.Name)
 	}
 	return next, a.leave(ctx, p, next, from)
 }

@@ -103,8 +103,14 @@ type Progress struct {
 	SuspectedAt    time.Time // when it was first seen; zero when nothing
 }
 
-// Lag is how many offsets the archive is behind what can be read, as of the observation.
-func (p Progress) Lag() int64 { return max(0, p.LastStable-p.NextOffset) }
+// Lag is how many offsets the archive is behind what can be read, as of the
+// observation. Of a branch that was left nothing is read any more.
+func (p Progress) Lag() int64 {
+	if p.Status == StatusForked {
+		return 0
+	}
+	return max(0, p.LastStable-p.NextOffset)
+}
 
 // Facts are what an object says of itself, with what the store says of it. They
 // go into the row that the object settles.
