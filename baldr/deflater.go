@@ -2,13 +2,16 @@ package baldr
 
 import (
 	"hash/crc32"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 )
 
 // A deflater turns pending members into finished ones. It is a large part of a
-// Writer's memory, so there is one a worker and not one a member.
+// Writer's memory, so there is one a worker and not one a member, and the next
+// Writer of the program takes it over.
 type deflater struct {
+	level    int
 	flate    *flate.Writer
 	body     sink
 	envelope sink
@@ -23,14 +26,27 @@ func (s *sink) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// spareDeflaters are those of Writers that were closed, by level.
+var spareDeflaters [10]sync.Pool
+
 // newDeflater returns a deflater of a level that Options allow.
 func newDeflater(level int) *deflater {
-	d := &deflater{}
+	if d, ok := spareDeflaters[level].Get().(*deflater); ok {
+		return d
+	}
+	d := &deflater{level: level}
 	var err error
 	if d.flate, err = flate.NewWriter(&d.body, level); err != nil {
 		panic(err)
 	}
 	return d
+}
+
+// spare leaves the deflater to another Writer. Like a pending member's release,
+// it does not keep what a very long record took.
+func (d *deflater) spare() {
+	d.body.bytes, d.envelope.bytes = nil, emptied(d.envelope.bytes, DefaultMemberBytes)
+	spareDeflaters[d.level].Put(d)
 }
 
 // deflate takes the frames that p has gathered. It may be called many times
@@ -82,8 +98,7 @@ func (d *deflater) deflateEnvelope(p *pending) error {
 	err := p.columns.pieces(func(piece []byte) error {
 		p.facts.envelopeBytes += uint32(len(piece))
 		p.facts.envelopeCRC = crc32.Update(p.facts.envelopeCRC, crc32.IEEETable, piece)
-		_, err := d.flate.Write(piece)
-		return err
+		return d.deflatePiece(piece)
 	})
 	if err != nil || p.facts.envelopeBytes == 0 {
 		return err
@@ -92,6 +107,21 @@ func (d *deflater) deflateEnvelope(p *pending) error {
 		return err
 	}
 	p.facts.envelopeDeflated = uint32(len(d.envelope.bytes))
+	return nil
+}
+
+// deflatePiece adds a piece to the envelope. After stored bytes the compressor
+// begins anew, because it did not see them and would count distances wrongly.
+func (d *deflater) deflatePiece(piece []byte) error {
+	if d.level >= levelForSize || !looksRandom(piece) {
+		_, err := d.flate.Write(piece)
+		return err
+	}
+	if err := d.flate.Flush(); err != nil {
+		return err
+	}
+	d.envelope.bytes = appendStored(d.envelope.bytes, piece)
+	d.flate.Reset(&d.envelope)
 	return nil
 }
 

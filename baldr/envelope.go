@@ -30,23 +30,22 @@ const (
 type columns struct {
 	column            [columnsEnd][]byte
 	needed            [columnsEnd]bool // some record differs from the default
+	records           int
+	size              int // bytes gathered, defaults of columns left out so far among them
 	previousOffset    int64
 	previousTimestamp int64
 }
 
 // begin begins the envelope of a member whose first record has offset first.
-func (c *columns) begin(first int64) {
-	c.needed = [columnsEnd]bool{}
-	c.previousOffset, c.previousTimestamp = first-1, 0
-}
+func (c *columns) begin(first int64) { c.previousOffset = first - 1 }
 
-// size is the bytes gathered, also those of columns that will be left out.
-func (c *columns) size() int {
-	size := 0
-	for i := range c.column {
-		size += len(c.column[i])
+// release empties the columns.
+func (c *columns) release(limit int) {
+	kept := c.column
+	*c = columns{}
+	for i, column := range kept {
+		c.column[i] = emptied(column, limit)
 	}
-	return size
 }
 
 // envelopeBound is the most that add may add for r.
@@ -59,39 +58,59 @@ func envelopeBound(r *Record) int {
 }
 
 func (c *columns) add(r *Record) {
-	c.number(columnOffsets, uint64(r.Offset-c.previousOffset-1))
+	c.oftenDefault(columnOffsets, uint64(r.Offset-c.previousOffset-1))
 	c.previousOffset = r.Offset
 
-	c.column[columnTimestamps] = binary.AppendVarint(c.column[columnTimestamps], r.Timestamp-c.previousTimestamp)
+	delta := r.Timestamp - c.previousTimestamp
+	c.number(columnTimestamps, uint64(delta)<<1^uint64(delta>>63))
 	c.needed[columnTimestamps] = c.needed[columnTimestamps] || r.Timestamp != -1
 	c.previousTimestamp = r.Timestamp
 
-	c.number(columnFlags, recordFlags(r))
-	c.number(columnKeyLengths, nullableLength(r.Key))
+	c.oftenDefault(columnFlags, recordFlags(r))
+	c.oftenDefault(columnKeyLengths, nullableLength(r.Key))
 	c.bytes(columnKeys, r.Key)
-	c.number(columnHeaderCounts, uint64(len(r.Headers)))
+	c.oftenDefault(columnHeaderCounts, uint64(len(r.Headers)))
 	for i := range r.Headers {
-		h := &r.Headers[i]
-		c.needed[columnHeaderLengths] = true
-		c.number(columnHeaderLengths, uint64(len(h.Key)))
-		c.number(columnHeaderLengths, nullableLength(h.Value))
-		c.bytes(columnHeaderKeys, h.Key)
-		c.bytes(columnHeaderValues, h.Value)
+		c.addHeader(&r.Headers[i])
 	}
+	c.records++
 }
 
-// number appends to a column whose default is 0.
+func (c *columns) addHeader(h *Header) {
+	c.needed[columnHeaderLengths] = true
+	c.number(columnHeaderLengths, uint64(len(h.Key)))
+	c.number(columnHeaderLengths, nullableLength(h.Value))
+	c.bytes(columnHeaderKeys, h.Key)
+	c.bytes(columnHeaderValues, h.Value)
+}
+
+// oftenDefault adds a record's number to a column whose default is 0. Most such
+// columns stay without a use, so they are only counted until there is one.
+func (c *columns) oftenDefault(column int, value uint64) {
+	if value == 0 && !c.needed[column] {
+		c.size++
+		return
+	}
+	if !c.needed[column] {
+		c.needed[column] = true
+		c.column[column] = append(c.column[column], make([]byte, c.records)...)
+	}
+	c.number(column, value)
+}
+
 func (c *columns) number(column int, value uint64) {
+	before := len(c.column[column])
 	if value < 0x80 {
 		c.column[column] = append(c.column[column], byte(value))
 	} else {
 		c.column[column] = binary.AppendUvarint(c.column[column], value)
 	}
-	c.needed[column] = c.needed[column] || value != 0
+	c.size += len(c.column[column]) - before
 }
 
 func (c *columns) bytes(column int, b []byte) {
 	c.column[column] = append(c.column[column], b...)
+	c.size += len(b)
 	c.needed[column] = c.needed[column] || len(b) > 0
 }
 

@@ -1,6 +1,9 @@
 package baldr
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // A pending member gathers records until it is large enough, and then holds the
 // bytes of the finished member until their turn to be written.
@@ -25,7 +28,15 @@ func (p *pending) seal(d *deflater) {
 	p.done <- struct{}{}
 }
 
-func newPending() *pending { return &pending{done: make(chan struct{}, 1)} }
+// sparePending are the released members of Writers that were closed.
+var sparePending sync.Pool
+
+func newPending() *pending {
+	if p, ok := sparePending.Get().(*pending); ok {
+		return p
+	}
+	return &pending{done: make(chan struct{}, 1)}
+}
 
 func (p *pending) empty() bool { return p.facts.records == 0 }
 
@@ -35,7 +46,7 @@ func (p *pending) fits(r *Record, limit int, valuesOnly bool) bool {
 	if int(p.facts.rawBytes)+frameHeaderBytes+len(r.Value) > limit {
 		return false
 	}
-	return valuesOnly || p.columns.size()+envelopeBound(r) <= limit
+	return valuesOnly || p.columns.size+envelopeBound(r) <= limit
 }
 
 func (p *pending) add(r *Record, limit int, valuesOnly bool) {
@@ -109,9 +120,7 @@ func widen(least, most, timestamp int64) (int64, int64) {
 func (p *pending) release(limit int) {
 	p.facts, p.value, p.begun, p.handOver = member{}, nil, false, false
 	p.frames, p.head, p.body = emptied(p.frames, limit), emptied(p.head, limit), emptied(p.body, limit)
-	for i, column := range p.columns.column {
-		p.columns.column[i] = emptied(column, limit)
-	}
+	p.columns.release(limit)
 }
 
 func emptied(b []byte, limit int) []byte {

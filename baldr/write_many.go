@@ -154,5 +154,20 @@ func (m *manyMembers) finish() (*deflater, error) {
 	if err := m.drain(0); err != nil {
 		return nil, err
 	}
+	m.spare()
 	return m.ownDeflater(), nil
+}
+
+// spare leaves what took memory to other Writers, but for the own deflater.
+func (m *manyMembers) spare() {
+	for range cap(m.others) {
+		if d := <-m.others; d != nil {
+			d.spare()
+		}
+	}
+	for _, p := range append(m.free, m.current) {
+		p.release(min(m.w.opts.MemberBytes, DefaultMemberBytes))
+		sparePending.Put(p)
+	}
+	m.free, m.current = nil, nil
 }

@@ -168,6 +168,7 @@ func (w *Writer) finish(s Summary) error {
 	if err != nil {
 		return err
 	}
+	d.spare()
 	return w.write(end)
 }
 

@@ -1,25 +1,31 @@
 package main
 
 import (
+	"runtime"
 	"slices"
 	"syscall"
 	"time"
 )
 
 // rounds is how often each of the things compared runs.
-const rounds = 9
+const rounds = 11
 
 // A cost is what one run took, in seconds: on the clock, and of all cores
 // together. On a machine with other work to do the second is the steadier.
 type cost struct{ wall, processor float64 }
 
 // interleave runs the subjects in turns and returns the costs of each, a round
-// that nobody counts going first.
+// that nobody counts going first. Every other round goes backwards, so that a
+// machine that slows down or speeds up meets the first as often as the last.
 func interleave(subjects ...func() error) ([][]cost, error) {
 	costs := make([][]cost, len(subjects))
 	for round := range rounds + 1 {
-		for i, subject := range subjects {
-			c, err := measure(subject)
+		for n := range subjects {
+			i := n
+			if round%2 == 1 {
+				i = len(subjects) - 1 - n
+			}
+			c, err := measure(subjects[i])
 			if err != nil {
 				return nil, err
 			}
@@ -31,7 +37,9 @@ func interleave(subjects ...func() error) ([][]cost, error) {
 	return costs, nil
 }
 
+// measure runs the subject on a heap without anybody else's garbage.
 func measure(subject func() error) (cost, error) {
+	runtime.GC()
 	begin, processor := time.Now(), processorSeconds()
 	err := subject()
 	return cost{time.Since(begin).Seconds(), processorSeconds() - processor}, err

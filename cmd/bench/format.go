@@ -29,8 +29,8 @@ var formatBenchmarks = []benchmark{
 const memberBytes = baldr.DefaultMemberBytes
 
 // formatRecords are the records that the format's figures are measured on,
-// about 50 MB of them, made once.
-var formatRecords = sync.OnceValue(func() []baldr.Record { return pageViews(100_000, 1) })
+// made once: 131 MB of frames, an object of the default target size.
+var formatRecords = sync.OnceValue(func() []baldr.Record { return pageViews(250_000, 1) })
 
 // formatFrames is the Baldr stream of the same records.
 var formatFrames = sync.OnceValue(func() []byte {
@@ -94,7 +94,7 @@ func formatLevels(report func(figure)) error {
 	var subjects []func() error
 	for _, level := range levels {
 		z := newGzip(level)
-		subjects = append(subjects, func() error { return gzipMembers(io.Discard, z, frames[:len(frames)/4], memberBytes) })
+		subjects = append(subjects, func() error { return gzipMembers(io.Discard, z, frames[:len(frames)/8], memberBytes) })
 	}
 	costs, err := interleave(subjects...)
 	if err != nil {
@@ -106,7 +106,7 @@ func formatLevels(report func(figure)) error {
 			return err
 		}
 		name := fmt.Sprintf("format/levels/%d", level)
-		report(figure{Name: name + "/speed", Value: megabytes(int64(len(frames)/4), costs[i], processor), Unit: "MB per core-second"})
+		report(figure{Name: name + "/speed", Value: megabytes(int64(len(frames)/8), costs[i], processor), Unit: "MB per core-second"})
 		report(figure{Name: name + "/ratio", Value: float64(len(frames)) / float64(stored.Len()), Unit: "raw/stored"})
 	}
 	return nil
@@ -276,10 +276,10 @@ func allocations() uint64 {
 	return m.Mallocs
 }
 
-// formatMemory writes objects of 50 MB and of 1 GB with two workers. All bytes
+// formatMemory writes objects of 131 MB and of 1 GB with two workers. All bytes
 // ever allocated for one bound its memory, whatever the garbage collector does.
 func formatMemory(report func(figure)) error {
-	for _, times := range []int{1, 20} {
+	for _, times := range []int{1, 8} {
 		allocated, err := allocatedByWriter(times)
 		if err != nil {
 			return err
@@ -292,6 +292,8 @@ func formatMemory(report func(figure)) error {
 
 func allocatedByWriter(times int) (uint64, error) {
 	records := formatRecords()
+	runtime.GC()
+	runtime.GC() // what earlier Writers left in a sync.Pool survives the first
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	writer := baldr.NewWriter(io.Discard, baldr.Options{Workers: 2})

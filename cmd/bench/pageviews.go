@@ -11,29 +11,35 @@ import (
 // pageViews makes n records that look like a web shop's page views: JSON values
 // of about 500 bytes with the repetition such events have (few user agents,
 // skewed products, rising times) and the parts that do not compress (identifiers,
-// addresses), and 8-byte user keys. The same seed makes the same records.
+// addresses), and 8-byte user keys. They lie in memory as those of uncompressed
+// batches do, key before value. The same seed makes the same records.
 func pageViews(n int, seed uint64) []baldr.Record {
 	random := rand.New(rand.NewPCG(seed, seed))
 	visitors := rand.NewZipf(random, 1.1, 50, 1<<20)
 	products := rand.NewZipf(random, 1.2, 20, 1<<15)
 	timestamp := int64(1_700_000_000_000)
 	records := make([]baldr.Record, n)
+	var batch []byte
 	for i := range records {
 		timestamp += random.Int64N(20)
 		visitor := visitors.Uint64()
-		key := binary.BigEndian.AppendUint64(nil, visitor*0x9e3779b97f4a7c15)
-		records[i] = baldr.Record{
-			Offset:    int64(i),
-			Timestamp: timestamp,
-			Key:       key,
-			Value:     pageView(random, timestamp, key, products.Uint64()),
+		if cap(batch)-len(batch) < roomForView {
+			batch = make([]byte, 0, 1<<20)
 		}
+		batch = binary.BigEndian.AppendUint64(batch, visitor*0x9e3779b97f4a7c15)
+		key := batch[len(batch)-8 : len(batch) : len(batch)]
+		begin := len(batch)
+		batch = pageView(batch, random, timestamp, key, products.Uint64())
+		records[i] = baldr.Record{Offset: int64(i), Timestamp: timestamp, Key: key, Value: batch[begin:len(batch):len(batch)]}
 	}
 	return records
 }
 
-func pageView(random *rand.Rand, timestamp int64, key []byte, product uint64) []byte {
-	return fmt.Appendf(nil, `{"event":"page_view","event_id":"%016x%016x","time":%d,"user_id":"%x","session":"%016x","trace_id":"%016x",`+
+// roomForView is more than a page view takes.
+const roomForView = 4 << 10
+
+func pageView(dst []byte, random *rand.Rand, timestamp int64, key []byte, product uint64) []byte {
+	return fmt.Appendf(dst, `{"event":"page_view","event_id":"%016x%016x","time":%d,"user_id":"%x","session":"%016x","trace_id":"%016x",`+
 		`"url":"https://shop.example.com/%s/product-%d?utm_source=%s","referrer":"%s","load_ms":%d,`+
 		`"ip":"%d.%d.%d.%d","user_agent":"%s","language":"%s","screen":"%s","experiment":"%s","price_cents":%d}`,
 		random.Uint64(), random.Uint64(), timestamp, key, random.Uint64(), random.Uint64(),
