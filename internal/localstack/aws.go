@@ -2,20 +2,10 @@ package localstack
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 )
 
 // StartAWS installs ministack if need be and starts it, empty, with TLS and with
@@ -34,7 +24,7 @@ func StartAWS(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, key, err := writeCertificate(dir)
+	authority, certificate, key, err := writeCertificate(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +33,7 @@ func StartAWS(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Endpoint: endpoint("https://" + address(port)), dir: dir}
-	s.Endpoint.CABundle = certificate
+	s.Endpoint.CABundle = authority
 	env := append(s.Endpoint.Env(),
 		"PATH="+os.Getenv("PATH"), "HOME="+dir, "TMPDIR="+dir,
 		"BIND_HOST=127.0.0.1", "GATEWAY_PORT="+strconv.Itoa(port), "MINISTACK_REGION="+Region,
@@ -60,34 +50,21 @@ func StartAWS(ctx context.Context) (*Server, error) {
 	return s, nil
 }
 
-// writeCertificate writes a certificate for 127.0.0.1 that vouches for itself,
-// and its key, and returns the paths of both.
-func writeCertificate(dir string) (certificate, key string, err error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// writeCertificate writes a certificate for 127.0.0.1, the authority behind it,
+// and its key, and returns the paths.
+func writeCertificate(dir string) (authority, certificate, key string, err error) {
+	a, err := NewAuthority()
 	if err != nil {
-		return "", "", fmt.Errorf("localstack: make a certificate: %w", err)
+		return "", "", "", err
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: "bifrost local stack"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().AddDate(1, 0, 0),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-		DNSNames:     []string{"localhost"},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	certificatePEM, keyPEM, err := a.Issue("bifrost local stack")
 	if err != nil {
-		return "", "", fmt.Errorf("localstack: make a certificate: %w", err)
+		return "", "", "", err
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return "", "", fmt.Errorf("localstack: make a certificate: %w", err)
-	}
-	certificate, key = filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
-	return certificate, key, errors.Join(
-		os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644),
-		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600),
+	authority, certificate, key = filepath.Join(dir, "ca.crt"), filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
+	return authority, certificate, key, errors.Join(
+		os.WriteFile(authority, []byte(a.Certificate), 0o644),
+		os.WriteFile(certificate, []byte(certificatePEM), 0o644),
+		os.WriteFile(key, []byte(keyPEM), 0o600),
 	)
 }
