@@ -1,0 +1,198 @@
+package templates
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// actionsOf says which actions an operation needs (AWS Service Authorization
+// Reference). What is not listed fails, so that a new call has to be thought about.
+var actionsOf = map[string][]string{
+	"s3.PutObject":               {"s3:PutObject"},
+	"s3.CreateMultipartUpload":   {"s3:PutObject"},
+	"s3.UploadPart":              {"s3:PutObject"},
+	"s3.CompleteMultipartUpload": {"s3:PutObject"},
+	"s3.AbortMultipartUpload":    {"s3:AbortMultipartUpload"},
+	"s3.ListMultipartUploads":    {"s3:ListBucketMultipartUploads"},
+	"s3.ListObjectsV2":           {"s3:ListBucket"},
+	// Without s3:ListBucket S3 answers "forbidden" for a key that is not there.
+	"s3.GetObject":  {"s3:GetObject", "s3:ListBucket"},
+	"s3.HeadObject": {"s3:GetObject", "s3:ListBucket"},
+
+	"dynamodb.GetItem":              {"dynamodb:GetItem"},
+	"dynamodb.PutItem":              {"dynamodb:PutItem"},
+	"dynamodb.UpdateItem":           {"dynamodb:UpdateItem"},
+	"dynamodb.DeleteItem":           {"dynamodb:DeleteItem"},
+	"dynamodb.Query":                {"dynamodb:Query"},
+	"dynamodb.Scan":                 {"dynamodb:Scan"},
+	"dynamodb.BatchGetItem":         {"dynamodb:BatchGetItem"},
+	"dynamodb.TransactWriteItems":   nil, // what is in it says
+	"dynamodb.types.Put":            {"dynamodb:PutItem"},
+	"dynamodb.types.Update":         {"dynamodb:UpdateItem"},
+	"dynamodb.types.Delete":         {"dynamodb:DeleteItem"},
+	"dynamodb.types.ConditionCheck": {"dynamodb:ConditionCheckItem"},
+
+	"lambda.Invoke":                 {"lambda:InvokeFunction"},
+	"secretsmanager.GetSecretValue": {"secretsmanager:GetSecretValue"},
+}
+
+// notByTheCode are actions that something else takes in the role's name.
+var notByTheCode = map[string]string{
+	"logs:CreateLogStream": "the runtime, for the log", "logs:PutLogEvents": "the runtime, for the log",
+	"sqs:SendMessage": "Lambda, for events that failed",
+	"kms:Decrypt":     "Secrets Manager, for a secret under the owner's key",
+	// S3 takes these for objects under the owner's key; a part of an upload is both (Amazon S3
+	// User Guide, "Using server-side encryption with AWS KMS keys").
+	"kms:GenerateDataKey":                             "S3, for objects under the owner's key",
+	"ec2:CreateNetworkInterface":                      "Lambda, in a VPC",
+	"ec2:DescribeNetworkInterfaces":                   "Lambda, in a VPC",
+	"ec2:DescribeSubnets":                             "Lambda, in a VPC",
+	"ec2:DeleteNetworkInterface":                      "Lambda, in a VPC",
+	"ec2:AssignPrivateIpAddresses":                    "Lambda, in a VPC",
+	"ec2:UnassignPrivateIpAddresses":                  "Lambda, in a VPC",
+	"kafka-cluster:Connect":                           "Amazon MSK, for what the Kafka client asks",
+	"kafka-cluster:DescribeTopic":                     "Amazon MSK, for what the Kafka client asks",
+	"kafka-cluster:DescribeTopicDynamicConfiguration": "Amazon MSK, for what the Kafka client asks",
+	"kafka-cluster:ReadData":                          "Amazon MSK, for what the Kafka client asks",
+}
+
+// TestRolesGrantWhatTheCodeCalls compares each role with the source of its
+// function, both ways.
+func TestRolesGrantWhatTheCodeCalls(t *testing.T) {
+	t.Parallel()
+	for role, path := range map[string]string{"DiscoverRole": "functions/discover", "ArchiveRole": "functions/archive"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			needed := map[string][]string{}
+			for operation := range loadProgram(t, path).calls() {
+				actions, known := actionsOf[operation]
+				if !known && !strings.Contains(operation, ".types.") {
+					t.Errorf("%s calls %s, of which this test does not know what it needs", path, operation)
+				}
+				for _, action := range actions {
+					needed[action] = append(needed[action], operation)
+				}
+			}
+			granted := actionsGranted(statements(t, role))
+			for action, operations := range needed {
+				if !granted[action] {
+					t.Errorf("%s may not do %s, which the code needs for %v", role, action, operations)
+				}
+			}
+			for action := range granted {
+				if needed[action] == nil && notByTheCode[action] == "" {
+					t.Errorf("%s may do %s, which the code never does", role, action)
+				}
+			}
+			t.Logf("%d actions: %v", len(needed), slices.Sorted(maps.Keys(needed)))
+		})
+	}
+}
+
+// What nobody may do, whatever the code calls.
+func TestRolesKeepTheirHandsOff(t *testing.T) {
+	t.Parallel()
+	for _, role := range []string{"DiscoverRole", "ArchiveRole", "ScheduleRole"} {
+		for _, s := range statements(t, role) {
+			for _, action := range s.actions {
+				if strings.Contains(action, "*") {
+					t.Errorf("%s, %s: action %s has a wildcard", role, s.sid, action)
+				}
+				if role == "ArchiveRole" && strings.Contains(action, "Delete") && action != "ec2:DeleteNetworkInterface" {
+					t.Errorf("%s, %s: %s: archive must not delete", role, s.sid, action)
+				}
+				if strings.HasPrefix(action, "s3:Delete") || strings.HasPrefix(action, "s3:Bypass") || strings.HasPrefix(action, "s3:PutBucket") {
+					t.Errorf("%s, %s: %s: nobody deletes objects or changes the bucket", role, s.sid, action)
+				}
+			}
+			if s.resource == "*" && s.sid != "JoinNetwork" {
+				t.Errorf("%s, %s is about every resource", role, s.sid)
+			}
+			checkNarrow(t, role, s)
+		}
+	}
+}
+
+// checkNarrow looks at the resources of statements that matter most: what is
+// written to the bucket, and which secrets are read.
+func checkNarrow(t *testing.T, role string, s statement) {
+	t.Helper()
+	resource, _ := s.resource.(map[string]any)
+	switch {
+	case slices.Contains(s.actions, "s3:PutObject"):
+		want := map[string]string{
+			"DiscoverRole": "${Data.Outputs.BucketArn}/${Group}/*/_bifrost.json",
+			"ArchiveRole":  "${Data.Outputs.BucketArn}/${Group}/*/partition=*/*.baldr.gz",
+		}[role]
+		if resource["Fn::Sub"] != want {
+			t.Errorf("%s, %s: writes to %v, want only %s", role, s.sid, s.resource, want)
+		}
+	case slices.Contains(s.actions, "secretsmanager:GetSecretValue"):
+		if resource["Ref"] != "KafkaSecretArn" {
+			t.Errorf("%s, %s: reads %v, want only the secret for Kafka", role, s.sid, s.resource)
+		}
+	case slices.Contains(s.actions, "dynamodb:DeleteItem"):
+		if role != "DiscoverRole" || !slices.Equal(resource["Fn::GetAtt"].([]any), []any{"Data", "Outputs.ProgressTableArn"}) {
+			t.Errorf("%s, %s: deletes rows of %v, want only discover of progress", role, s.sid, s.resource)
+		}
+	}
+}
+
+// A statement is what a role is allowed.
+type statement struct {
+	sid      string
+	actions  []string
+	resource any
+}
+
+// statements are those of a role that allow, with every condition of the
+// template true.
+func statements(t *testing.T, role string) []statement {
+	t.Helper()
+	template, err := Load("../../template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []statement
+	policies, _ := template.Resources("AWS::IAM::Role")[role].Get("Policies").([]any)
+	for _, policy := range policies {
+		list, _ := Get(policy, "PolicyDocument", "Statement").([]any)
+		for _, item := range list {
+			if choice, ok := Get(item, "Fn::If").([]any); ok {
+				item = choice[1]
+			}
+			if Get(item, "Effect") != "Allow" {
+				continue
+			}
+			all = append(all, statement{Get(item, "Sid").(string), texts(Get(item, "Action")), Get(item, "Resource")})
+		}
+	}
+	if len(all) == 0 {
+		t.Fatalf("template.yaml has no role %s that may do anything", role)
+	}
+	return all
+}
+
+func texts(v any) []string {
+	list, ok := v.([]any)
+	if !ok {
+		return []string{v.(string)}
+	}
+	var all []string
+	for _, item := range list {
+		all = append(all, item.(string))
+	}
+	return all
+}
+
+func actionsGranted(all []statement) map[string]bool {
+	granted := map[string]bool{}
+	for _, s := range all {
+		for _, action := range s.actions {
+			granted[action] = true
+		}
+	}
+	return granted
+}
