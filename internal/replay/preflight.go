@@ -1,10 +1,12 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -102,10 +104,15 @@ func (t *Target) judge(settings map[string]string, now time.Time) {
 	if t.Oldest < 0 {
 		oldest, newest = 0, 0
 	}
-	if keep := number(settings, "retention.ms", -1); keep >= 0 && oldest.Milliseconds() > keep {
+	policy := cmp.Or(settings["cleanup.policy"], "delete")
+	deletes := strings.Contains(policy, "delete")
+	if strings.Contains(policy, "compact") {
+		t.problem("it is compacted, so that of the records of a key only the last stays and one without a key is refused: set cleanup.policy=delete")
+	}
+	if keep := number(settings, "retention.ms", -1); deletes && keep >= 0 && oldest.Milliseconds() > keep {
 		t.problem("it deletes records older than %s and the oldest to replay is %s old: set retention.ms=-1", days(keep), days(oldest.Milliseconds()))
 	}
-	if keep := number(settings, "retention.bytes", -1); keep >= 0 && t.MostBytes > keep {
+	if keep := number(settings, "retention.bytes", -1); deletes && keep >= 0 && t.MostBytes > keep {
 		t.problem("it keeps %d bytes a partition and %d are to be replayed into one: set retention.bytes=-1", keep, t.MostBytes)
 	}
 	// message.timestamp.difference.max.ms was split in two by KIP-937.
@@ -141,10 +148,10 @@ func Create(ctx context.Context, options []kgo.Opt, topic string, partitions int
 		return err
 	}
 	defer client.Close()
-	forever, create := "-1", "CreateTime"
+	forever, create, remove := "-1", "CreateTime", "delete"
 	const brokersDefault = -1
 	response, err := kadm.NewClient(client).CreateTopic(ctx, partitions, brokersDefault,
-		map[string]*string{"retention.ms": &forever, "retention.bytes": &forever, "message.timestamp.type": &create}, topic)
+		map[string]*string{"retention.ms": &forever, "retention.bytes": &forever, "message.timestamp.type": &create, "cleanup.policy": &remove}, topic)
 	if err == nil {
 		err = response.Err
 	}
