@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -97,6 +98,19 @@ func (s *sandbox) topic(ctx context.Context, name string, partitions int32, sett
 func (s *sandbox) deleteObject(ctx context.Context, key string) error {
 	_, err := s.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
 	return err
+}
+
+func (s *sandbox) download(ctx context.Context, key, file string) error {
+	object, err := s.store.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	if err != nil {
+		return err
+	}
+	defer object.Body.Close()
+	content, err := io.ReadAll(object.Body)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, content, 0o600)
 }
 
 // loseTables deletes both tables and makes them again, empty.

@@ -5,6 +5,7 @@
 //	localstack up               start the stack, or update the one that runs
 //	localstack down             stop the stack
 //	localstack demo             show the main job from end to end, and clean up
+//	localstack produce TOPIC    write lines of standard input to a topic, as records
 //	localstack run COMMAND ...  run a command beside the parts that tests need
 //
 // The environment variable KAFKA says which cluster up and demo use: empty for
@@ -26,11 +27,12 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"up":      up,
 	"down":    down,
 	"demo":    demo,
+	"produce": produceTo,
 	"run":     run,
 	"kfake":   serveKfake,
 }
 
-var errUsage = errors.New("usage: localstack install|up|down|demo, or localstack run COMMAND")
+var errUsage = errors.New("usage: localstack install|up|down|demo, localstack produce TOPIC, or localstack run COMMAND")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
