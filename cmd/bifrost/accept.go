@@ -24,42 +24,22 @@ bucket, so that verify and rebuild stay truthful, and cannot be taken back.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newAcceptErased(a), newAcceptDiverged(a))
-	for _, sub := range c.Commands() {
-		sub.Args = usageOf(sub.Args)
-		sub.Long += "\n\n" + exitCodesHelp(sub)
-	}
 	return c
 }
 
 func newAcceptErased(a *app) *cobra.Command {
-	var yes, asJSON bool
-	c := &cobra.Command{
+	return a.acceptCommand(&cobra.Command{
 		Use:   "erased TOPIC PARTITION START",
 		Short: "Record that an object is gone for good",
 		Long: `Erased records that the object which began at offset START expired or was erased.
 A gap takes its place in the bucket and in the tables, and no tick ever archives
 these offsets again. It refuses as long as anything is at the object's key.`,
 		Example: "  bifrost verify\n  bifrost accept erased orders 0 123000 --yes",
-		Args:    cobra.ExactArgs(3),
-		RunE: func(c *cobra.Command, args []string) error {
-			p, start, err := parsePosition(args)
-			if err != nil {
-				return err
-			}
-			if !yes {
-				return usagef("this is recorded for good: give --yes to record that the object of %s from offset %d is gone", p, start)
-			}
-			return a.acceptErased(c.Context(), p, start, asJSON)
-		},
-	}
-	c.Flags().BoolVar(&yes, "yes", false, "record it")
-	addJSON(c, &asJSON)
-	return c
+	}, "the object of %s from offset %d is gone", a.acceptErased)
 }
 
 func newAcceptDiverged(a *app) *cobra.Command {
-	var yes, asJSON bool
-	c := &cobra.Command{
+	return a.acceptCommand(&cobra.Command{
 		Use:   "diverged TOPIC PARTITION FROM",
 		Short: "Say from which offset a log that was cut goes on",
 		Long: `Diverged ends the wait of a partition that is DIVERGED: its log was cut below what
@@ -71,17 +51,23 @@ FROM is where the log was cut; the brokers log every truncation. A FROM that is
 too low archives some records on both branches, one that is too high leaves out
 new ones: when in doubt, take a lower one.`,
 		Example: "  bifrost status --partitions\n  bifrost accept diverged orders 0 123000 --yes",
-		Args:    cobra.ExactArgs(3),
-		RunE: func(c *cobra.Command, args []string) error {
-			p, from, err := parsePosition(args)
-			if err != nil {
-				return err
-			}
-			if !yes {
-				return usagef("this is recorded for good: give --yes to record that the log of %s goes on from offset %d", p, from)
-			}
-			return a.acceptDiverged(c.Context(), p, from, asJSON)
-		},
+	}, "the log of %s goes on from offset %d", a.acceptDiverged)
+}
+
+// acceptCommand asks for --yes before what cannot be taken back: the decision,
+// with the partition and the offset that it is about.
+func (a *app) acceptCommand(c *cobra.Command, decision string, accept func(ctx context.Context, p bifrost.Partition, offset int64, asJSON bool) error) *cobra.Command {
+	var yes, asJSON bool
+	c.Args, c.ValidArgsFunction = cobra.ExactArgs(3), a.completePartitions(2)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		p, offset, err := parsePosition(args)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return usagef("this is recorded for good: give --yes to record that "+decision, p, offset)
+		}
+		return accept(c.Context(), p, offset, asJSON)
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "record it")
 	addJSON(c, &asJSON)

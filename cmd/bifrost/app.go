@@ -28,6 +28,10 @@ func newApp(in io.Reader, out, talk io.Writer) *app {
 // say writes a line for the person.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.talk, format+"\n", args...) }
 
+func (a *app) sayNothingArchived() {
+	a.say("Nothing is archived yet: no tick of discover has run on these tables. bifrost plan says what the first would do.")
+}
+
 // warn writes a line that the person should not miss.
 func (a *app) warn(format string, args ...any) {
 	a.say("%s "+format, append([]any{a.paint(a.talk, styleWarn, "warning:")}, args...)...)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,8 +38,9 @@ writer, and uncompressed Baldr are told apart by themselves.
   bifrost cat orders --since 2h --merge --format '%T %p/%o %k: %s\n'
   bifrost cat orders 0-3 -0 | xargs -0 -n1 process
   zcat old/0000000.baldr.gz | bifrost cat -`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completePartitions(0),
+		RunE:              func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
 	}
 	flags := c.Flags()
 	k.selection.addBounds(c)
@@ -45,6 +48,7 @@ writer, and uncompressed Baldr are told apart by themselves.
 	flags.Int64VarP(&k.limit, "limit", "n", 0, "stop after so many records; 0 for no limit")
 	flags.BoolVar(&k.merge, "merge", false, "merge partitions by time")
 	flags.StringVarP(&k.formatName, "format", "f", "value", "how to print a record")
+	completeWords(c, "format", slices.Sorted(maps.Keys(formats))...)
 	flags.BoolVarP(&k.null, "null", "0", false, "same as --format null")
 	flags.BoolVar(&k.json, "json", false, "same as --format json")
 	flags.IntVar(&k.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")

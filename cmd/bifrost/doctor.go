@@ -29,6 +29,11 @@ Warnings are advice; only a failed check makes it exit with 3.`,
 	return c
 }
 
+// doctorJSON is what doctor --json prints.
+type doctorJSON struct {
+	Checks []check `json:"checks"`
+}
+
 // A check is one line of doctor.
 type check struct {
 	Name   string `json:"name"`
@@ -66,7 +71,7 @@ func (a *app) doctor(ctx context.Context, asJSON bool) error {
 	d := &doctor{app: a}
 	d.all(ctx)
 	if asJSON {
-		if err := a.printJSON(map[string]any{"checks": d.checks}); err != nil {
+		if err := a.printJSON(doctorJSON{d.checks}); err != nil {
 			return err
 		}
 	} else if err := d.show(); err != nil {

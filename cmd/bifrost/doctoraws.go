@@ -188,6 +188,9 @@ func (t *tableDoctor) look(ctx context.Context, name, variable string, keys ...s
 	if missing := (*dynamotypes.ResourceNotFoundException)(nil); errors.As(err, &missing) {
 		return broken(err, variable+" names a table that does not exist in this account and region")
 	}
+	if garbled := (*smithy.DeserializationError)(nil); errors.As(err, &garbled) {
+		return advice(name+" is there, and described as DynamoDB does not: "+garbled.Error(), "nothing on a local stand-in for AWS; elsewhere, see what answers at the endpoint")
+	}
 	if err != nil {
 		return broken(err, "allow dynamodb:DescribeTable, Scan, Query and GetItem on the tables; check region and network")
 	}

@@ -55,7 +55,7 @@ func kafkaSecurity(k config.Kafka) finding {
 func topicIDs(topics []bifrost.Topic) finding {
 	for _, t := range topics {
 		if t.ID.IsZero() {
-			return advice("the cluster gives none (before Kafka 2.8)", "a topic deleted and made again can only be told by its offsets: see docs/operations.md")
+			return advice("the cluster gives none (before Kafka 2.8)", "a topic deleted and made again can only be told by its offsets: see the limits in the README")
 		}
 	}
 	return fine("given")

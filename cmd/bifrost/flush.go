@@ -21,9 +21,10 @@ func newFlush(a *app) *cobra.Command {
 maximum age, of all topics or of those named (globs do too). The work is done in
 this process, by the rules and tables of the stack; ranges that others work on are
 waited for.`,
-		Example: "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
-		Args:    cobra.ArbitraryArgs,
-		RunE:    func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
+		Example:           "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeTopics,
+		RunE:              func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
 	}
 	c.Flags().DurationVar(&f.patience, "timeout", 15*time.Minute, "give up after this time")
 	f.addSlots(c)

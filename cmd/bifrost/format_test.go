@@ -124,18 +124,25 @@ func TestNumbersForPeople(t *testing.T) {
 
 func TestTablesFitTheTerminal(t *testing.T) {
 	t.Parallel()
-	tab := &table{columns: []column{{title: "name"}, {title: "n", right: true}, {title: "empty"}, {title: "error", shrink: true}}}
-	tab.add(plain("a"), plain("1"), plain(""), cell{"something went quite wrong", styleBad})
-	tab.add(plain("longer"), plain("1,000"), plain(""), plain(""))
+	tab := &table{columns: []column{{title: "name"}, {title: "n", right: true, spare: 1}, {title: "empty"}, {title: "size", spare: 2}, {title: "error", shrink: true}}}
+	tab.add(plain("a"), plain("1"), plain(""), plain("1 kB"), cell{"something went quite wrong", styleBad})
+	tab.add(plain("longer"), plain("1,000"), plain(""), plain("2 kB"), plain(""))
+	for width, want := range map[int]string{
+		0:  "NAME        N  SIZE  ERROR\na           1  1 kB  something went quite wrong\nlonger  1,000  2 kB\n",
+		36: "NAME        N  SIZE  ERROR\na           1  1 kB  something went…\nlonger  1,000  2 kB\n",
+		30: "NAME        N  ERROR\na           1  something went…\nlonger  1,000\n",
+		20: "NAME    ERROR\na       something w…\nlonger\n",
+		1:  "NAME    ERROR\na       something w…\nlonger\n",
+	} {
+		var out strings.Builder
+		if err := tab.write(&out, width, false); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("in a terminal of %d got\n%swant\n%s", width, out.String(), want)
+		}
+	}
 	var out strings.Builder
-	if err := tab.write(&out, 30, false); err != nil {
-		t.Fatal(err)
-	}
-	want := "NAME        N  ERROR\na           1  something went…\nlonger  1,000\n"
-	if out.String() != want {
-		t.Errorf("got\n%swant\n%s", out.String(), want)
-	}
-	out.Reset()
 	if err := tab.write(&out, 0, true); err != nil {
 		t.Fatal(err)
 	}

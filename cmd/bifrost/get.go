@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +26,8 @@ member that holds it: two ranged requests, however large the object is.
 		Example: `  bifrost get orders 0 1234
   bifrost get orders 0 1234 --json
   bifrost get orders 0 1234 --format '%k %T %h\n'`,
-		Args: cobra.ExactArgs(3),
+		Args:              cobra.ExactArgs(3),
+		ValidArgsFunction: a.completePartitions(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if asJSON {
 				name = "json"
@@ -33,6 +36,7 @@ member that holds it: two ranged requests, however large the object is.
 		},
 	}
 	c.Flags().StringVarP(&name, "format", "f", "value", "how to print the record")
+	completeWords(c, "format", slices.Sorted(maps.Keys(formats))...)
 	c.Flags().BoolVar(&asJSON, "json", false, "same as --format json")
 	return c
 }

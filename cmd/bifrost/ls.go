@@ -25,10 +25,12 @@ gap: its object says why nobody can read the records any more.`,
 		Example: `  bifrost ls orders
   bifrost ls orders 0 1 --state LOST
   bifrost ls orders --since 7d --json | jq -r .object`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0], args[1:]) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completePartitions(0),
+		RunE:              func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0], args[1:]) },
 	}
 	c.Flags().StringVar(&l.state, "state", "", "only rows in this state: PLANNED, ARCHIVED or LOST")
+	completeWords(c, "state", "PLANNED", "ARCHIVED", "LOST")
 	l.selection.addBounds(c)
 	c.Flags().BoolVar(&l.json, "json", false, "print a JSON object a line instead, for scripts")
 	return c
@@ -108,7 +110,8 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	}
 	t := &table{columns: []column{
 		{title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "state"}, {title: "records", right: true},
-		{title: "missing", right: true}, {title: "raw", right: true}, {title: "stored", right: true}, {title: "first record"}, {title: "last record"}, {title: "object", shrink: true},
+		{title: "missing", right: true, spare: 4}, {title: "raw", right: true, spare: 5}, {title: "stored", right: true}, {title: "first record", spare: 2}, {title: "last record", spare: 3},
+		{title: "object", spare: 6}, {title: "why", shrink: true},
 	}}
 	err = l.each(ctx, parts.Ledger, selected, func(r bifrost.Row) error {
 		t.add(rowCells(r)...)
@@ -121,17 +124,20 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 }
 
 func rowCells(r bifrost.Row) []cell {
-	cells := []cell{plain(fmt.Sprint(r.Number)), plain(fmt.Sprint(r.Start)), plain(fmt.Sprint(r.End))}
+	cells := []cell{plain(fmt.Sprint(r.Number)), plain(fmt.Sprint(r.Start)), plain(fmt.Sprint(r.End)), {string(r.State), stateStyles[r.State]}}
+	f := r.Facts
 	switch r.State {
 	case bifrost.StateArchived:
-		missing := r.Facts.Missing.Control + r.Facts.Missing.Aborted + r.Facts.Missing.Compacted
-		return append(cells, cell{string(r.State), styleGood}, plain(count(r.Facts.Records)), plain(count(missing)), plain(size(r.Facts.RawBytes)), plain(size(r.Facts.StoredBytes)),
-			plain(moment(millis(r.Facts.FirstTimestamp))), plain(moment(millis(r.Facts.LastTimestamp))), plain(r.Facts.Key))
+		missing := f.Missing.Control + f.Missing.Aborted + f.Missing.Compacted
+		return append(cells, plain(count(f.Records)), plain(count(missing)), plain(size(f.RawBytes)), plain(size(f.StoredBytes)),
+			plain(moment(millis(f.FirstTimestamp))), plain(moment(millis(f.LastTimestamp))), plain(f.Key), cell{})
 	case bifrost.StateLost:
-		return append(cells, cell{string(r.State), styleBad}, plain(""), plain(""), plain(""), plain(size(r.Facts.StoredBytes)), plain(r.GapReason), plain(""), plain(r.Facts.Key))
+		return append(cells, cell{}, cell{}, cell{}, plain(size(f.StoredBytes)), cell{}, cell{}, plain(f.Key), plain("a gap: "+r.GapReason))
 	}
-	return append(cells, cell{string(r.State), styleWarn}, plain(""), plain(""), plain(""), plain(""), plain(r.Error), plain(""), plain(""))
+	return append(cells, cell{}, cell{}, cell{}, cell{}, cell{}, cell{}, cell{}, plain(r.Error))
 }
+
+var stateStyles = map[bifrost.State]style{bifrost.StateArchived: styleGood, bifrost.StateLost: styleBad, bifrost.StatePlanned: styleWarn}
 
 // each calls show for every row that is wanted.
 func (l *ls) each(ctx context.Context, catalogue archive.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error) error {

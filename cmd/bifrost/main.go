@@ -34,6 +34,9 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
+	// A write to a closed pipe is then an error, which ends the command as any
+	// other end does, and not a signal that ends the process.
+	signal.Ignore(syscall.SIGPIPE)
 	root := newRoot(newApp(os.Stdin, os.Stdout, os.Stderr))
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -25,9 +25,10 @@ func newPlan(a *app) *cobra.Command {
 		Long: `Plan runs a tick of discover over the real tables, bucket and Kafka, and writes
 nothing. It lists the ranges that would be planned or started, and for partitions
 where nothing would happen, why. Topics may be globs.`,
-		Example: "  bifrost plan\n  BIFROST_MAX_AGE_SECONDS=0 bifrost plan orders",
-		Args:    cobra.ArbitraryArgs,
-		RunE:    func(c *cobra.Command, topics []string) error { return a.plan(c.Context(), topics, asJSON) },
+		Example:           "  bifrost plan\n  BIFROST_MAX_AGE_SECONDS=0 bifrost plan orders",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeTopics,
+		RunE:              func(c *cobra.Command, topics []string) error { return a.plan(c.Context(), topics, asJSON) },
 	}
 	addJSON(c, &asJSON)
 	return c

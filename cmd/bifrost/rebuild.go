@@ -22,9 +22,10 @@ func newRebuild(a *app) *cobra.Command {
 those named (globs do too). It needs no Kafka, deletes nothing in the bucket, may
 run while the stack runs, and may be run again. After a backup of the tables was
 restored, --anew makes every progress row anew.`,
-		Example:     "  bifrost rebuild\n  bifrost rebuild --anew orders\n  bifrost verify",
-		Args:        cobra.ArbitraryArgs,
-		Annotations: map[string]string{unhealthyMeaning: "some partitions failed; the others are done"},
+		Example:           "  bifrost rebuild\n  bifrost rebuild --anew orders\n  bifrost verify",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeTopics,
+		Annotations:       map[string]string{unhealthyMeaning: "some partitions failed; the others are done"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			return a.rebuild(c.Context(), topics, anew, asJSON)
 		},

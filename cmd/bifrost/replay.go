@@ -40,9 +40,10 @@ Before it writes, it looks whether the target would lose records, and refuses.`,
   bifrost replay orders --to-brokers other:9092 --since 2026-01-31 --until 2026-02-01
   bifrost replay orders:orders-copy --rekey --throttle 20MB --offset-map map.jsonl
   bifrost replay orders:orders-restored --dry-run`,
-		Args:        cobra.MinimumNArgs(1),
-		Annotations: map[string]string{unhealthyMeaning: "the target would lose records, so nothing was written"},
-		RunE:        func(c *cobra.Command, args []string) error { return r.run(c.Context(), args) },
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeTopics,
+		Annotations:       map[string]string{unhealthyMeaning: "the target would lose records, so nothing was written"},
+		RunE:              func(c *cobra.Command, args []string) error { return r.run(c.Context(), args) },
 	}
 	flags := c.Flags()
 	flags.StringVar(&r.toBrokers, "to-brokers", "", "brokers of the target cluster; the archived one if not given")
@@ -192,7 +193,7 @@ func (r *replayer) measure(ctx context.Context, p bifrost.Partition, offsets bif
 		if row.State != bifrost.StateArchived || !r.times.Overlaps(row) {
 			continue
 		}
-		r.records += row.Facts.Records
+		r.records += min(row.Facts.Records, min(row.End, offsets.End)-max(row.Start, offsets.Start))
 		bytes += row.Facts.RawBytes
 		if first := row.Facts.FirstTimestamp; first >= 0 {
 			if need.Oldest < 0 || first < need.Oldest {

@@ -25,9 +25,10 @@ func newReport(a *app) *cobra.Command {
 		Long: `Report writes one self-contained page, for all topics or those named: a map of
 every partition over the times of its records (archived, at work, gap), and tables
 of lag, sizes, rates and cost. The page needs no network and no script.`,
-		Example: "  bifrost report > report.html\n  bifrost report orders --since 30d --output orders.html",
-		Args:    cobra.ArbitraryArgs,
-		RunE:    func(c *cobra.Command, topics []string) error { return r.run(c.Context(), topics) },
+		Example:           "  bifrost report > report.html\n  bifrost report orders --since 30d --output orders.html",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeTopics,
+		RunE:              func(c *cobra.Command, topics []string) error { return r.run(c.Context(), topics) },
 	}
 	c.Flags().StringVarP(&r.output, "output", "o", "-", "file to write; - is standard output")
 	c.Flags().StringVar(&r.since, "since", "", "begin of the map: a time as for cat")

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,30 +24,55 @@ credentials, profile and region come from where the AWS CLI takes them.`,
   bifrost status
   bifrost cat orders --last 10
   bifrost get orders 0 1234 --json`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
-		Args:              cobra.NoArgs,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains(colorWords, a.color) {
+			return usagef("--color %q: want %s", a.color, strings.Join(colorWords, ", "))
+		}
+		return nil
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.talk)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	a.addSettings(root.PersistentFlags())
+	completeWords(root, "color", colorWords...)
 	root.AddGroup(&cobra.Group{ID: groupLook, Title: "Look at the archive:"}, &cobra.Group{ID: groupRead, Title: "Read it:"},
 		&cobra.Group{ID: groupWork, Title: "Archive:"}, &cobra.Group{ID: groupCheck, Title: "Check and repair:"})
-	root.Args = usageOf(root.Args)
 	root.AddCommand(commands(a)...)
-	for _, command := range root.Commands() {
-		command.Args = usageOf(command.Args)
-		command.Long = strings.TrimRight(command.Long, "\n") + "\n\n" + exitCodesHelp(command)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = existingCommand(root)
 	}
-	root.Long += "\n\n" + exitCodesHelp(root)
+	finish(root)
 	return root
 }
 
-// commands are the finished ones.
+// finish gives a command and those below it what all have.
+func finish(c *cobra.Command) {
+	c.Args = usageOf(c.Args)
+	c.Long = strings.TrimSpace(c.Long) + "\n\n" + exitCodesHelp(c)
+	for _, sub := range c.Commands() {
+		finish(sub)
+	}
+}
+
+// existingCommand accepts the words that lead to a command.
+func existingCommand(root *cobra.Command) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+			return fmt.Errorf("unknown command %q", strings.Join(args, " "))
+		}
+		return nil
+	}
+}
+
+// commands are all but cobra's own: help and completion.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newStatus(a), newTopics(a), newLs(a), newPlan(a), newReport(a),
@@ -55,6 +82,8 @@ func commands(a *app) []*cobra.Command {
 		newVersion(a),
 	}
 }
+
+var colorWords = []string{"auto", "always", "never"}
 
 // The groups of the help.
 const (

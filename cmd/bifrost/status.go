@@ -26,16 +26,17 @@ the stack wrote the row, which it does when something happens; --live asks Kafka
 TO LOSS is how long until Kafka may delete a record that is not archived.`,
 		Example: `  bifrost status
   bifrost status orders --live
-  bifrost status --watch 5s
+  bifrost status --watch --every 5s
   bifrost status --json | jq '.partitions[] | select(.lag > 0)'`,
-		Args:        cobra.ArbitraryArgs,
-		Annotations: map[string]string{unhealthyMeaning: "a partition is DIVERGED or BLOCKED, or its last attempt failed"},
-		RunE:        func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeTopics,
+		Annotations:       map[string]string{unhealthyMeaning: "a partition is DIVERGED or BLOCKED, or its last attempt failed"},
+		RunE:              func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
 	}
 	c.Flags().BoolVar(&s.byPartition, "partitions", false, "a line a partition")
 	c.Flags().BoolVar(&s.live, "live", false, "ask Kafka for the ends of the logs now")
-	c.Flags().DurationVar(&s.watch, "watch", 0, "show it again after this time, until interrupted (--watch alone: 2s)")
-	c.Flags().Lookup("watch").NoOptDefVal = "2s"
+	c.Flags().BoolVarP(&s.watch, "watch", "w", false, "show it again and again, until interrupted")
+	c.Flags().DurationVar(&s.every, "every", 2*time.Second, "time between two looks of --watch")
 	addJSON(c, &s.json)
 	return c
 }
@@ -44,13 +45,14 @@ type status struct {
 	*app
 	byPartition bool
 	live        bool
-	watch       time.Duration
+	watch       bool
+	every       time.Duration
 	json        bool
 }
 
 func (s *status) run(ctx context.Context, topics []string) error {
-	if s.watch < 0 {
-		return usagef("--watch %s: want a time above 0", s.watch)
+	if s.every <= 0 {
+		return usagef("--every %s: want a time above 0", s.every)
 	}
 	role := config.Reader
 	if s.live {
@@ -62,25 +64,32 @@ func (s *status) run(ctx context.Context, topics []string) error {
 	}
 	defer parts.Close()
 	for {
-		rows, err := s.read(ctx, parts, topics)
+		rows, err := s.look(ctx, parts, topics)
 		if err != nil {
 			return err
 		}
-		if s.watch > 0 && s.colored(s.out) {
-			fmt.Fprint(s.out, "\x1b[H\x1b[2J") // to the corner, and clear
-		}
-		if err := s.show(rows, len(topics) > 0); err != nil {
-			return err
-		}
-		if s.watch == 0 {
+		if !s.watch {
 			return health(rows)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(s.watch):
+		case <-time.After(s.every):
 		}
 	}
+}
+
+// look shows the rows once. On a terminal that is watched it goes over what was
+// there before.
+func (s *status) look(ctx context.Context, parts *wiring.Parts, topics []string) ([]bifrost.Progress, error) {
+	rows, err := s.read(ctx, parts, topics)
+	if err != nil {
+		return nil, err
+	}
+	if _, isTerminal := terminal(s.out); s.watch && isTerminal {
+		fmt.Fprint(s.out, "\x1b[H\x1b[2J") // to the corner, and clear (ECMA-48)
+	}
+	return rows, s.show(rows, len(topics) > 0)
 }
 
 func health(rows []bifrost.Progress) error {
@@ -137,7 +146,7 @@ func (s *status) show(rows []bifrost.Progress, named bool) error {
 		return s.printJSON(newStatusJSON(rows, s.now()))
 	}
 	if len(rows) == 0 {
-		s.say("Nothing is archived yet: no tick of discover has run on these tables. bifrost plan says what the first would do.")
+		s.sayNothingArchived()
 		return nil
 	}
 	if s.byPartition || named {
@@ -148,9 +157,9 @@ func (s *status) show(rows []bifrost.Progress, named bool) error {
 
 func partitionTable(rows []bifrost.Progress, now time.Time) *table {
 	t := &table{columns: []column{
-		{title: "topic"}, {title: "part", right: true}, {title: "status"}, {title: "lag", right: true}, {title: "next offset", right: true},
-		{title: "end", right: true}, {title: "records", right: true}, {title: "lost", right: true}, {title: "stored", right: true},
-		{title: "last record", right: true}, {title: "to loss", right: true}, {title: "as of", right: true}, {title: "error", shrink: true},
+		{title: "topic"}, {title: "part", right: true}, {title: "status"}, {title: "lag", right: true}, {title: "next offset", right: true, spare: 1},
+		{title: "end", right: true, spare: 2}, {title: "records", right: true, spare: 4}, {title: "lost", right: true}, {title: "stored", right: true, spare: 5},
+		{title: "last record", right: true, spare: 3}, {title: "to loss", right: true}, {title: "as of", right: true, spare: 6}, {title: "error", shrink: true},
 	}}
 	for _, p := range rows {
 		t.add(plain(p.Name), plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()), plain(count(p.NextOffset)),
@@ -162,9 +171,9 @@ func partitionTable(rows []bifrost.Progress, now time.Time) *table {
 
 func topicTable(rows []bifrost.Progress, now time.Time) *table {
 	t := &table{columns: []column{
-		{title: "topic"}, {title: "parts", right: true}, {title: "status"}, {title: "lag", right: true},
-		{title: "records", right: true}, {title: "lost", right: true}, {title: "raw", right: true}, {title: "stored", right: true},
-		{title: "last record", right: true}, {title: "to loss", right: true}, {title: "error", shrink: true},
+		{title: "topic"}, {title: "parts", right: true, spare: 5}, {title: "status"}, {title: "lag", right: true},
+		{title: "records", right: true, spare: 2}, {title: "lost", right: true}, {title: "raw", right: true, spare: 4}, {title: "stored", right: true, spare: 3},
+		{title: "last record", right: true, spare: 1}, {title: "to loss", right: true}, {title: "error", shrink: true},
 	}}
 	var all []bifrost.Progress
 	for _, topic := range byTopic(rows) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,12 +29,12 @@ type cell struct {
 
 func plain(text string) cell { return cell{text: text} }
 
-// A column of a table. Numbers go to the right. Of a table that is wider than
-// the terminal the last column that may shrink is cut.
+// A column of a table. Numbers go to the right.
 type column struct {
 	title  string
 	right  bool
-	shrink bool
+	shrink bool // cut where the table is wider than the terminal; one column at most
+	spare  int  // left out before that, the highest first; 0 never
 }
 
 // A table is for people: aligned, with a head. Scripts read --json.
@@ -66,31 +67,59 @@ func (t *table) write(w io.Writer, width int, colored bool) error {
 	return out.Flush()
 }
 
-// widths is how wide each column is. A column without a text in any row is left
-// out: width -1.
+// widths is how wide each column is, -1 for those that are left out: the ones
+// without a text in any row, and what a terminal limit characters wide has no
+// space for.
 func (t *table) widths(limit int) []int {
+	widths := t.natural()
+	if limit == 0 {
+		return widths
+	}
+	shrink := slices.IndexFunc(t.columns, func(c column) bool { return c.shrink })
+	slack := 0
+	if shrink >= 0 {
+		slack = max(0, widths[shrink]-shortest)
+	}
+	for spare := len(t.columns); spare > 0 && total(widths)-slack > limit; spare-- {
+		if i := slices.IndexFunc(t.columns, func(c column) bool { return c.spare == spare }); i >= 0 {
+			widths[i] = -1
+		}
+	}
+	if over := total(widths) - limit; over > 0 && slack > 0 {
+		widths[shrink] -= min(over, slack)
+	}
+	return widths
+}
+
+// shortest is what a column that shrinks keeps.
+const shortest = 12
+
+// natural is how wide the columns are where there is space for all.
+func (t *table) natural() []int {
 	widths := make([]int, len(t.columns))
-	for _, row := range append(t.rows[:len(t.rows):len(t.rows)], t.foot...) {
+	for _, row := range slices.Concat(t.rows, t.foot) {
 		for i, c := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
 		}
 	}
-	total, shrink := -len(between), -1
 	for i, c := range t.columns {
 		if widths[i] == 0 && len(t.rows) > 0 {
 			widths[i] = -1
-			continue
+		} else {
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.title))
 		}
-		widths[i] = max(widths[i], utf8.RuneCountInString(c.title))
-		total += widths[i] + len(between)
-		if c.shrink {
-			shrink = i
-		}
-	}
-	if over := total - limit; limit > 0 && over > 0 && shrink >= 0 {
-		widths[shrink] = max(8, widths[shrink]-over)
 	}
 	return widths
+}
+
+func total(widths []int) int {
+	sum := -len(between)
+	for _, width := range widths {
+		if width >= 0 {
+			sum += width + len(between)
+		}
+	}
+	return sum
 }
 
 func (t *table) line(out *bufio.Writer, widths []int, row []cell, colored bool) {

@@ -22,14 +22,20 @@ func newTopics(a *app) *cobra.Command {
 span, and offsets in gaps. A topic that was deleted and made again is listed once
 for each life: the first under its name, later ones as name@ID. Either name is
 what the other commands take.`,
-		Example: "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].topic'",
-		Args:    cobra.ArbitraryArgs,
+		Example:           "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].topic'",
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeTopics,
 		RunE: func(c *cobra.Command, topics []string) error {
 			return a.topics(c.Context(), topics, asJSON)
 		},
 	}
 	addJSON(c, &asJSON)
 	return c
+}
+
+// topicsJSON is what topics --json prints.
+type topicsJSON struct {
+	Topics []topicSummary `json:"topics"`
 }
 
 // topicSummary is what topics says of one incarnation.
@@ -76,17 +82,25 @@ func (a *app) topics(ctx context.Context, names []string, asJSON bool) error {
 		})
 	}
 	if asJSON {
-		return a.printJSON(map[string]any{"topics": all})
+		return a.printJSON(topicsJSON{all})
 	}
+	if len(all) == 0 {
+		a.sayNothingArchived()
+		return nil
+	}
+	return a.print(topicsTable(all))
+}
+
+func topicsTable(all []topicSummary) *table {
 	t := &table{columns: []column{
-		{title: "topic", shrink: true}, {title: "parts", right: true}, {title: "records", right: true}, {title: "raw", right: true},
-		{title: "stored", right: true}, {title: "ratio", right: true}, {title: "first record"}, {title: "last record"}, {title: "lost", right: true}, {title: "id"},
+		{title: "topic", shrink: true}, {title: "parts", right: true, spare: 5}, {title: "records", right: true}, {title: "raw", right: true, spare: 4},
+		{title: "stored", right: true}, {title: "ratio", right: true, spare: 3}, {title: "first record", spare: 1}, {title: "last record", spare: 2}, {title: "lost", right: true}, {title: "id", spare: 6},
 	}}
 	for _, s := range all {
 		t.add(plain(s.Topic), plain(fmt.Sprint(s.Partitions)), plain(count(s.Records)), plain(size(s.RawBytes)), plain(size(s.StoredBytes)),
 			plain(ratio(s.RawBytes, s.StoredBytes)), plain(moment(s.first)), plain(moment(s.last)), lostCell(s.LostOffsets), plain(s.TopicID))
 	}
-	return a.print(t)
+	return t
 }
 
 func ratio(raw, stored int64) string {

@@ -29,9 +29,10 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
 		Example: `  bifrost verify
   bifrost verify --deep orders 'payments.*'
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
-		Args:        cobra.ArbitraryArgs,
-		Annotations: map[string]string{unhealthyMeaning: "something is not as it has to be"},
-		RunE:        func(c *cobra.Command, topics []string) error { return v.run(c.Context(), topics) },
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: a.completeTopics,
+		Annotations:       map[string]string{unhealthyMeaning: "something is not as it has to be"},
+		RunE:              func(c *cobra.Command, topics []string) error { return v.run(c.Context(), topics) },
 	}
 	c.Flags().BoolVar(&v.options.Deep, "deep", false, "download and decode every object")
 	c.Flags().BoolVar(&v.options.Kafka, "kafka", false, "compare with what Kafka still has")

@@ -28,6 +28,13 @@ func buildVersion() string {
 	return info.Main.Version
 }
 
+// versionJSON is what version --json prints.
+type versionJSON struct {
+	Version  string `json:"version"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
 func newVersion(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
@@ -36,7 +43,7 @@ func newVersion(a *app) *cobra.Command {
 		Example: "  bifrost version\n  bifrost version --json",
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return a.printJSON(map[string]string{"version": buildVersion(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+				return a.printJSON(versionJSON{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
 			}
 			_, err := fmt.Fprintf(a.out, "bifrost %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err

@@ -68,11 +68,11 @@ type Observation struct {
 
 // Totals are the sums over all rows below next_offset.
 type Totals struct {
-	Records     int64 // records in objects
-	RawBytes    int64 // Baldr frames before compression
-	StoredBytes int64 // bytes of the objects
-	Missing     int64 // offsets in archived ranges without a record: markers, aborted, compacted
-	Lost        int64 // offsets in recorded gaps
+	Records     int64 `json:"records"`         // records in objects
+	RawBytes    int64 `json:"raw_bytes"`       // Baldr frames before compression
+	StoredBytes int64 `json:"stored_bytes"`    // bytes of the objects
+	Missing     int64 `json:"missing_offsets"` // offsets in archived ranges without a record: markers, aborted, compacted
+	Lost        int64 `json:"lost_offsets"`    // offsets in recorded gaps
 }
 
 // Progress is one row of the progress table: one partition of one incarnation.

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+// completePatience is how long a person who pressed TAB waits for names.
+const completePatience = 3 * time.Second
+
+// completeTopics completes the names of topics in the archive.
+func (a *app) completeTopics(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, topic := range byTopic(a.known(c.Context())) {
+		if !slices.Contains(args, topic[0].Name) {
+			names = append(names, topic[0].Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completePartitions completes a topic, and then its partitions, up to so many
+// arguments; 0 for no end.
+func (a *app) completePartitions(most int) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			names, _ := a.completeTopics(c, args, begun)
+			return names, cobra.ShellCompDirectiveDefault // without a topic the shell completes files
+		}
+		var numbers []string
+		for _, p := range a.known(c.Context()) {
+			if number := fmt.Sprint(p.Number); p.Name == args[0] && (most == 0 || len(args) < most) && !slices.Contains(args[1:], number) {
+				numbers = append(numbers, number)
+			}
+		}
+		return numbers, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// known is the progress rows, or nothing: completion has no place for errors.
+func (a *app) known(ctx context.Context) []bifrost.Progress {
+	ctx, cancel := context.WithTimeout(ctx, completePatience)
+	defer cancel()
+	parts, err := a.open(ctx, config.Reader)
+	if err != nil {
+		return nil
+	}
+	defer parts.Close()
+	rows, err := progress(ctx, parts.Ledger, nil)
+	if err != nil {
+		return nil
+	}
+	return rows
+}
+
+// completeWords completes the value of a flag from a fixed list.
+func completeWords(c *cobra.Command, flag string, words ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag does not exist
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// The names in --json are a promise: docs/cli.md has each of them, in order.
+func TestEveryNameInJSONIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for command, value := range map[string]any{
+		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": jsonRecord{}, "`plan`": planJSON{}, "`flush`": flushJSON{},
+		"`replay`": replayJSON{}, "`replay --offset-map`": mapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": bifrost.RebuildSummary{},
+		"`accept diverged`": branchJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},
+	} {
+		want := "- " + command + ": "
+		line := ""
+		for l := range strings.Lines(string(page)) {
+			if strings.HasPrefix(l, want) {
+				line = l
+			}
+		}
+		if shape := shapeOf(reflect.TypeOf(value)); !strings.Contains(line, "`"+shape+"`") {
+			t.Errorf("docs/cli.md says\n%s\nof what prints\n%s`%s`", line, want, shape)
+		}
+	}
+}
+
+// shapeOf writes the names of a type in JSON: {a, b: {c}, d: [{e}]}.
+func shapeOf(of reflect.Type) string {
+	switch of.Kind() {
+	case reflect.Slice:
+		if shape := shapeOf(of.Elem()); shape != "" {
+			return "[" + shape + "]"
+		}
+	case reflect.Struct:
+		return "{" + strings.Join(namesOf(of), ", ") + "}"
+	}
+	return ""
+}
+
+func namesOf(of reflect.Type) (names []string) {
+	for i := range of.NumField() {
+		field := of.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case field.Anonymous:
+			names = append(names, namesOf(field.Type)...)
+		case field.IsExported():
+			if shape := shapeOf(field.Type); shape != "" {
+				name += ": " + shape
+			}
+			names = append(names, name)
+		}
+	}
+	return names
+}
