@@ -1,4 +1,4 @@
-//go:build soak
+//go:build real
 
 package killtest
 
@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -33,13 +35,14 @@ import (
 // EnvSeconds says how long the faults last; make soak sets it.
 const EnvSeconds = "BIFROST_KILL_SECONDS"
 
-const defaultSeconds = 60
+const defaultSeconds = 40
 
 // processes is how many stacks work on the same tables and the same bucket.
 const processes = 2
 
 // TestKill kills the archivers with SIGKILL at random moments, restarts the
-// broker, lets S3 fail and deletes the beginning of partitions, under load. Then it lets everything recover
+// broker, lets S3 fail, erases leases so that workers meet on the same ranges, and
+// deletes the beginning of partitions, under load. Then it lets everything recover
 // and asks: is every record that a consumer saw in exactly one object, is every
 // offset that is in none a recorded gap, and was nothing ever overwritten?
 func TestKill(t *testing.T) {
@@ -51,6 +54,11 @@ func TestKill(t *testing.T) {
 	}
 	t.Logf("seed %d (BIFROST_KILL_SEED); real processes do not repeat exactly, their faults do", seed)
 	s := newScene(t, seed)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the stacks said at last:\n%s", s.said(5000))
+		}
+	})
 	s.truth = follow(t, s.brokers, filepath.Join(s.dir, "truth.jsonl"))
 
 	var load sync.WaitGroup
@@ -66,12 +74,13 @@ func TestKill(t *testing.T) {
 	stopLoad()
 	load.Wait()
 	must(t, plainErr)
+	s.truth.end(t, s.brokers)
 	s.recover(t)
-	s.truth.end(t, s.admin)
 	s.judge(t)
-	t.Logf("%d plain records, %d transactions committed, %d aborted, %d records seen; %d kills, %d broker restarts, %d lease erasures, S3 faults %v",
-		plain, committed, aborted, s.truth.count, s.kills, s.restarts, s.erasures, s.s3.faults)
-	if s.kills == 0 || s.truth.count == 0 || len(s.s3.faults) == 0 {
+	t.Logf("%d plain records, %d transactions committed, %d aborted, %d records seen; %d kills, %d broker restarts, %d lease erasures, "+
+		"%d uploads that met another's object, S3 faults %v",
+		plain, committed, aborted, s.truth.count, s.kills, s.restarts, s.erasures, s.s3.refused, s.s3.faults)
+	if s.kills == 0 || s.truth.count == 0 || s.s3.refused == 0 || len(s.s3.faults) == 0 {
 		t.Error("nothing was put to the test")
 	}
 }
@@ -115,6 +124,10 @@ func newScene(t *testing.T, seed uint64) *scene {
 	}
 	_, err = s.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name})
 	must(t, err)
+	_, err = s.store.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
+		Bucket: &name, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled},
+	})
+	must(t, err)
 	must(t, dynamoledger.CreateTables(ctx, database.Config(), s.tables))
 	_, err = s.admin.CreateTopics(ctx, partitions, 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, plainTopic, txnTopic)
 	must(t, err)
@@ -123,7 +136,7 @@ func newScene(t *testing.T, seed uint64) *scene {
 		"BIFROST_BROKERS="+s.brokers, "BIFROST_GROUP=kill", "BIFROST_BUCKET="+name,
 		"BIFROST_PROGRESS_TABLE="+s.tables.Progress, "BIFROST_OBJECTS_TABLE="+s.tables.Objects,
 		"BIFROST_INCLUDE_TOPICS="+plainTopic+","+txnTopic, "BIFROST_MAX_AGE_SECONDS=1", "BIFROST_ARCHIVE_TIMEOUT_SECONDS=20",
-		"BIFROST_MAX_IN_FLIGHT=6", "BIFROST_TARGET_BYTES=1048576", "BIFROST_LOG_LEVEL=error")
+		"BIFROST_MAX_IN_FLIGHT=24", "BIFROST_TARGET_BYTES=1048576", "BIFROST_LOG_LEVEL=error")
 	s.program = filepath.Join(s.dir, "bifrost")
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.program, "../../cmd/bifrost")
 	output, err := build.CombinedOutput()
@@ -136,7 +149,7 @@ func newScene(t *testing.T, seed uint64) *scene {
 // start runs one stack: discover and its workers in one process of their own.
 func (s *scene) start(t *testing.T) *exec.Cmd {
 	t.Helper()
-	command := exec.Command(s.program, "run", "--every", "1s")
+	command := exec.Command(s.program, "run", "--every", "500ms")
 	command.Env, command.Stdout, command.Stderr = s.env, s, s
 	must(t, command.Start())
 	t.Cleanup(func() {
@@ -146,11 +159,71 @@ func (s *scene) start(t *testing.T) *exec.Cmd {
 	return command
 }
 
+// kill ends a stack with SIGKILL, which must be the first end that it meets.
+func (s *scene) kill(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+	must(t, command.Process.Signal(syscall.SIGKILL))
+	_ = command.Wait() // killed, as asked
+	if status, ok := command.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		t.Fatalf("a stack ended by itself: %v", command.ProcessState)
+	}
+	s.kills++
+}
+
 // Write keeps what the processes say, for when the test fails.
 func (s *scene) Write(p []byte) (int, error) {
 	s.logging.Lock()
 	defer s.logging.Unlock()
 	return s.logs.Write(p)
+}
+
+// said is the end of what the stacks have said.
+func (s *scene) said(bytes int) []byte {
+	s.logging.Lock()
+	defer s.logging.Unlock()
+	all := s.logs.Bytes()
+	return slices.Clone(all[max(0, len(all)-bytes):])
+}
+
+// deck is what goes wrong, each as often as it is in it, in an order of chance.
+var deck = []func(s *scene, t *testing.T, random *mathrand.Rand, running []*exec.Cmd){
+	(*scene).killOne, (*scene).killOne, (*scene).killOne, (*scene).killOne, (*scene).killOne, (*scene).killOne,
+	(*scene).eraseAll, (*scene).eraseAll, (*scene).eraseAll, (*scene).eraseAll, (*scene).eraseAll, (*scene).eraseAll,
+	(*scene).meet, (*scene).meet,
+	(*scene).forgetOne, (*scene).forgetOne,
+	(*scene).restartBroker,
+}
+
+func (s *scene) killOne(t *testing.T, random *mathrand.Rand, running []*exec.Cmd) {
+	i := random.IntN(len(running))
+	s.kill(t, running[i])
+	running[i] = s.start(t)
+}
+
+func (s *scene) eraseAll(t *testing.T, _ *mathrand.Rand, _ []*exec.Cmd) { s.eraseLeases(t) }
+
+// meet erases leases until two workers complete the same key at the same moment.
+func (s *scene) meet(t *testing.T, _ *mathrand.Rand, _ []*exec.Cmd) {
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	go func() {
+		defer cancel()
+		s.s3.gather(ctx)
+	}()
+	for ctx.Err() == nil {
+		s.eraseLeases(t)
+		pause(ctx, 300*time.Millisecond)
+	}
+}
+
+func (s *scene) forgetOne(t *testing.T, random *mathrand.Rand, _ []*exec.Cmd) {
+	must(t, s.truth.forget(t.Context(), s.admin, int32(random.IntN(partitions))))
+}
+
+func (s *scene) restartBroker(t *testing.T, _ *mathrand.Rand, _ []*exec.Cmd) {
+	must(t, s.broker.Kill())
+	must(t, s.broker.Start(t.Context()))
+	s.restarts++
 }
 
 // misfortunes is the time of faults.
@@ -170,22 +243,9 @@ func (s *scene) misfortunes(t *testing.T, seed uint64) []*exec.Cmd {
 	}
 	s.s3.faulty.Store(true)
 	for time.Now().Before(end) {
-		pause(t.Context(), time.Duration(1000+random.IntN(2000))*time.Millisecond)
-		switch what := random.IntN(12); {
-		case what < 6:
-			i := random.IntN(processes)
-			must(t, running[i].Process.Signal(syscall.SIGKILL))
-			_ = running[i].Wait() // killed, as asked
-			running[i] = s.start(t)
-			s.kills++
-		case what < 11:
-			if err := s.truth.forget(t.Context(), s.admin, int32(random.IntN(partitions))); err != nil {
-				t.Logf("delete records: %v", err)
-			}
-		case s.restarts*20 < seconds:
-			must(t, s.broker.Kill())
-			must(t, s.broker.Start(t.Context()))
-			s.restarts++
+		for _, i := range random.Perm(len(deck)) {
+			pause(t.Context(), time.Duration(200+random.IntN(800))*time.Millisecond)
+			deck[i](s, t, random, running)
 		}
 	}
 	s.s3.faulty.Store(false)
@@ -198,12 +258,9 @@ func (s *scene) outage(t *testing.T, running []*exec.Cmd) {
 	t.Helper()
 	before := make([]int64, partitions)
 	for i, command := range running {
-		must(t, command.Process.Kill())
-		_ = command.Wait() // killed, as asked
-		s.kills++
+		s.kill(t, command)
 		before[i] = s.truth.seenBelow(plainTopic, int32(i))
 	}
-	s.eraseLeases(t)
 	eventually(t, time.Minute, "the log grows while nobody archives", func(context.Context) error {
 		for i := range running {
 			if seen := s.truth.seenBelow(plainTopic, int32(i)); seen < before[i]+500 {
@@ -220,8 +277,8 @@ func (s *scene) outage(t *testing.T, running []*exec.Cmd) {
 	}
 }
 
-// eraseLeases ends the leases that the killed have left, rather than wait for
-// their end.
+// eraseLeases ends every lease, while workers work: they save work and must not
+// be needed for anything else.
 func (s *scene) eraseLeases(t *testing.T) {
 	t.Helper()
 	rows, err := s.db.Scan(t.Context(), &dynamodb.ScanInput{TableName: &s.tables.Objects})
@@ -245,10 +302,12 @@ func (s *scene) eraseLeases(t *testing.T) {
 	s.erasures++
 }
 
-// recover lets the stacks bring the lag to zero.
+// recover lets the stacks bring the lag to zero. Leases of the killed are erased
+// rather than waited for.
 func (s *scene) recover(t *testing.T) {
 	t.Helper()
-	eventually(t, 3*time.Minute, "lag comes to zero", func(ctx context.Context) error {
+	s.eraseLeases(t)
+	eventually(t, 4*time.Minute, "lag comes to zero", func(ctx context.Context) error {
 		ends, err := s.admin.ListCommittedOffsets(ctx, plainTopic, txnTopic)
 		if err != nil {
 			return err
@@ -265,7 +324,7 @@ func (s *scene) recover(t *testing.T) {
 		ends.Each(func(o kadm.ListedOffset) {
 			key := fmt.Sprintf("%s/%d", o.Topic, o.Partition)
 			if next[key] != strconv.FormatInt(o.Offset, 10) {
-				behind = fmt.Errorf("%s: next_offset %q, last stable offset %d", key, next[key], o.Offset)
+				behind = errors.Join(behind, fmt.Errorf("%s: next_offset %q, last stable offset %d", key, next[key], o.Offset))
 			}
 		})
 		return behind
@@ -286,32 +345,32 @@ func scalar(v types.AttributeValue) string {
 // command too.
 func (s *scene) judge(t *testing.T) {
 	t.Helper()
-	if twice := s.s3.overwritten(); len(twice) > 0 {
-		t.Errorf("objects were overwritten: %v", twice)
-	}
 	objects := filepath.Join(s.dir, "objects")
 	must(t, os.Mkdir(objects, 0o755))
-	pages := s3.NewListObjectsV2Paginator(s.store, &s3.ListObjectsV2Input{Bucket: &s.bucket})
+	pages := s3.NewListObjectVersionsPaginator(s.store, &s3.ListObjectVersionsInput{Bucket: &s.bucket})
+	seen := map[string]bool{}
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		must(t, err)
-		for _, object := range page.Contents {
-			s.download(t, objects, *object.Key)
+		for _, deleted := range page.DeleteMarkers {
+			t.Errorf("%s was deleted", *deleted.Key)
+		}
+		for _, version := range page.Versions {
+			if seen[*version.Key] {
+				t.Errorf("%s was overwritten: it has more than one version", *version.Key)
+				continue
+			}
+			seen[*version.Key] = true
+			s.download(t, objects, *version.Key)
 		}
 	}
-	starts, err := s.admin.ListStartOffsets(t.Context(), plainTopic, txnTopic)
-	must(t, err)
 	arguments := []string{"testdata/compare.py", "../../baldr/testdata", s.truth.file.Name(), objects}
-	starts.Each(func(o kadm.ListedOffset) {
-		// A broker that was killed may have forgotten that it had deleted.
-		start := max(o.Offset, s.truth.forgotten[o.Partition])
-		if o.Topic == txnTopic {
-			start = o.Offset
-		}
-		arguments = append(arguments, fmt.Sprintf("%s/%d=%d", o.Topic, o.Partition, start))
-	})
+	for p, starts := range s.truth.forgotten {
+		text := strings.Trim(strings.ReplaceAll(fmt.Sprint(starts), " ", ","), "[]")
+		arguments = append(arguments, fmt.Sprintf("%s/%d=%s", plainTopic, p, text), fmt.Sprintf("%s/%d=", txnTopic, p))
+	}
 	s.run(t, exec.Command("python3", arguments...))
-	verify := exec.Command(s.program, "verify", "--deep")
+	verify := exec.Command(s.program, "verify", "--deep", "--kafka")
 	verify.Env = s.env
 	s.run(t, verify)
 }

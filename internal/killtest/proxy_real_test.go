@@ -1,16 +1,15 @@
-//go:build soak
+//go:build real
 
 package killtest
 
 import (
-	"fmt"
+	"context"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,9 +17,9 @@ import (
 )
 
 // faultyS3 stands between the archivers and the S3 server. While it is faulty it
-// delays, resets, truncates, refuses and loses answers. It also keeps account of
-// what the server itself says it has created: a key created twice is an object
-// overwritten, whatever is left of it.
+// delays, resets, truncates, refuses and loses answers. It also counts how often
+// an upload found another's object at its key: without that, nothing would have
+// been shown about the condition on the key.
 type faultyS3 struct {
 	url     string
 	backend http.Handler
@@ -28,15 +27,19 @@ type faultyS3 struct {
 
 	mutex   sync.Mutex
 	random  *rand.Rand
-	created map[string]int // key → how often the server said 200 to a request that makes the object
 	faults  map[string]int
+	refused int // completions that were answered 412
+
+	gate    chan struct{}  // nil unless completions are gathered
+	met     chan struct{}  // closed when two are at a key; nil from then on
+	waiting map[string]int // completions at each key
 }
 
 func startFaultyS3(t *testing.T, backend string, seed uint64) *faultyS3 {
 	t.Helper()
 	target, err := url.Parse(backend)
 	must(t, err)
-	p := &faultyS3{random: rand.New(rand.NewPCG(seed, 2)), created: map[string]int{}, faults: map[string]int{}}
+	p := &faultyS3{random: rand.New(rand.NewPCG(seed, 2)), faults: map[string]int{}}
 	reverse := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -56,30 +59,54 @@ func startFaultyS3(t *testing.T, backend string, seed uint64) *faultyS3 {
 	return p
 }
 
-// account counts the objects that the server says it has made.
+// account counts the completions that the server refuses.
 func (p *faultyS3) account(answer *http.Response) error {
-	request := answer.Request
-	completes := request.Method == http.MethodPost && request.URL.Query().Has("uploadId")
-	puts := request.Method == http.MethodPut && !request.URL.Query().Has("partNumber")
-	if (!completes && !puts) || answer.StatusCode != http.StatusOK || !strings.HasSuffix(request.URL.Path, ".baldr.gz") {
-		return nil
+	if completes(answer.Request) && answer.StatusCode == http.StatusPreconditionFailed {
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		p.refused++
 	}
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	p.created[request.URL.Path]++
 	return nil
 }
 
-// overwritten lists the keys that were created more than once.
-func (p *faultyS3) overwritten() (keys []string) {
+// gather holds back every completion until two of them wait for the same key, or
+// ctx ends, and then lets all go at once.
+func (p *faultyS3) gather(ctx context.Context) {
+	gate, met := make(chan struct{}), make(chan struct{})
 	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	for key, times := range p.created {
-		if times > 1 {
-			keys = append(keys, fmt.Sprintf("%s (%d times)", key, times))
+	p.gate, p.met, p.waiting = gate, met, map[string]int{}
+	p.mutex.Unlock()
+	select {
+	case <-met:
+	case <-ctx.Done():
+	}
+	p.mutex.Lock()
+	p.gate = nil
+	p.mutex.Unlock()
+	close(gate)
+}
+
+// hold makes a completion wait while others are gathered.
+func (p *faultyS3) hold(r *http.Request) {
+	if !completes(r) {
+		return
+	}
+	p.mutex.Lock()
+	gate := p.gate
+	if gate != nil {
+		if p.waiting[r.URL.Path]++; p.waiting[r.URL.Path] == 2 && p.met != nil {
+			close(p.met)
+			p.met = nil
 		}
 	}
-	return keys
+	p.mutex.Unlock()
+	if gate != nil {
+		<-gate
+	}
+}
+
+func completes(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.URL.Query().Has("uploadId")
 }
 
 // faultRate is the share of requests that meet a fault.
@@ -101,6 +128,7 @@ func (p *faultyS3) choose() string {
 }
 
 func (p *faultyS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.hold(r)
 	switch p.choose() {
 	case "delay":
 		time.Sleep(700 * time.Millisecond) // a slow network, not a condition to wait for

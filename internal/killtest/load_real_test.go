@@ -1,4 +1,4 @@
-//go:build soak
+//go:build real
 
 package killtest
 
@@ -32,9 +32,9 @@ type truth struct {
 	out   *bufio.Writer
 	seen  map[string]map[int32]int64 // topic → partition → first offset not seen
 	count int
-	// forgotten is how far the beginning of each partition of the plain topic was
-	// deleted, at the most.
-	forgotten [partitions]int64
+	// forgotten has every offset at which the log of a partition of the plain topic
+	// was told to begin.
+	forgotten [partitions][]int64
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -102,21 +102,27 @@ func (f *truth) seenBelow(topic string, partition int32) int64 {
 	return f.seen[topic][partition]
 }
 
-// end waits until the consumer has seen all there is, and closes the file.
-func (f *truth) end(t *testing.T, admin *kadm.Client) {
+// end writes a last record to every partition, whose offset it waits for: a
+// consumer that has seen it has seen all. It closes the file.
+func (f *truth) end(t *testing.T, brokers string) {
 	t.Helper()
-	eventually(t, time.Minute, "the consumer sees the whole log", func(ctx context.Context) error {
-		ends, err := admin.ListCommittedOffsets(ctx, plainTopic)
-		if err != nil {
-			return err
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	must(t, err)
+	defer client.Close()
+	var last []*kgo.Record
+	for _, topic := range []string{plainTopic, txnTopic} {
+		for p := range int32(partitions) {
+			last = append(last, &kgo.Record{Topic: topic, Partition: p, Value: []byte("the last record")})
 		}
-		var behind error
-		ends.Each(func(o kadm.ListedOffset) {
-			if seen := f.seenBelow(o.Topic, o.Partition); seen < o.Offset {
-				behind = fmt.Errorf("%s/%d: seen %d of %d", o.Topic, o.Partition, seen, o.Offset)
+	}
+	must(t, client.ProduceSync(t.Context(), last...).FirstErr())
+	eventually(t, 2*time.Minute, "the consumer sees the whole log", func(context.Context) error {
+		for _, r := range last {
+			if seen := f.seenBelow(r.Topic, r.Partition); seen <= r.Offset {
+				return fmt.Errorf("%s/%d: seen below %d, the last record is at %d", r.Topic, r.Partition, seen, r.Offset)
 			}
-		})
-		return behind
+		}
+		return nil
 	})
 	f.stop()
 	<-f.done
@@ -204,8 +210,9 @@ func record(random *rand.Rand, topic string, n int) *kgo.Record {
 // truth has been written down.
 func (f *truth) forget(ctx context.Context, admin *kadm.Client, p int32) error {
 	var offsets kadm.Offsets = map[string]map[int32]kadm.Offset{}
-	f.forgotten[p] = f.seenBelow(plainTopic, p)
-	offsets.AddOffset(plainTopic, p, f.forgotten[p], -1)
+	start := f.seenBelow(plainTopic, p)
+	f.forgotten[p] = append(f.forgotten[p], start)
+	offsets.AddOffset(plainTopic, p, start, -1)
 	_, err := admin.DeleteRecords(ctx, offsets)
 	return err
 }

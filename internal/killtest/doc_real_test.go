@@ -1,4 +1,4 @@
-//go:build soak
+//go:build real
 
 // Package killtest holds no code: its test lets real processes of Bifrost archive
 // a real Kafka to a real S3 server while everything around them fails, and then
