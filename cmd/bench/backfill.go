@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
-	"sync"
+	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -40,7 +42,19 @@ type parts struct {
 	Tables     dynamoledger.Tables
 	Group      string
 	Delay      time.Duration
+	Ranges     int   // of the partition
+	Length     int64 // of each, in records
 	Task       bifrost.Task
+
+	meter *meter // nil when nobody counts
+}
+
+// watched is the configuration of a client that is that far away and counted.
+func (p parts) watched(cfg aws.Config) aws.Config {
+	if cfg = farFrom(cfg, p.Delay); p.meter != nil {
+		cfg = p.meter.watch(cfg)
+	}
+	return cfg
 }
 
 // startParts starts Kafka, S3 and DynamoDB, with a bucket.
@@ -89,9 +103,9 @@ func (p parts) worker() (*bifrost.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	ledger := dynamoledger.New(farFrom(p.Dynamo.Config(), p.Delay), p.Tables)
+	ledger := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables)
 	archiver := &bifrost.Archiver{
-		Group: p.Group, Source: source, Store: s3store.New(farFrom(p.S3.Config(), p.Delay), p.Bucket), Ledger: ledger,
+		Group: p.Group, Source: source, Store: s3store.New(p.watched(p.S3.Config()), p.Bucket), Ledger: ledger,
 		Format: baldr.Options{Workers: 1}, MaxRawBytes: 1 << 40, Writer: "bench", Now: time.Now,
 	}
 	return &bifrost.Worker{Archiver: archiver, Ledger: ledger, Lease: time.Hour, Now: time.Now, Processor: processorTime}, nil
@@ -108,67 +122,119 @@ func benchBackfill(report func(figure)) error {
 	if err := fillPathTopic(ctx, p.Brokers, backfillRanges*backfillRange); err != nil {
 		return err
 	}
-	var one, four, ratios []float64
-	var cores []float64
+	p.Ranges, p.Length, p.Delay = backfillRanges, backfillRange, farDelay
+	var one, four, ratios, cores, machine []float64
 	for round := range backfillRounds {
-		alone, _, err := p.backfill(ctx, fmt.Sprintf("one-%d", round), 1)
+		alone, err := p.backfill(ctx, fmt.Sprintf("one-%d", round), 1)
 		if err != nil {
 			return err
 		}
-		together, used, err := p.backfill(ctx, fmt.Sprintf("four-%d", round), backfillSlots)
+		together, err := p.backfill(ctx, fmt.Sprintf("four-%d", round), backfillSlots)
 		if err != nil {
 			return err
 		}
-		one, four, ratios, cores = append(one, alone), append(four, together), append(ratios, together/alone), append(cores, used)
+		one, four = append(one, alone.speed()), append(four, together.speed())
+		ratios, cores = append(ratios, together.speed()/alone.speed()), append(cores, together.cores())
+		machine = append(machine, together.Machine)
 	}
 	note := fmt.Sprintf("%d ranges of one partition, each worker held to one core, %v added to each round trip", backfillRanges, farDelay)
 	report(figure{Name: "backfill/1", Value: median(one), Unit: "MB/s", Note: note})
 	report(figure{Name: fmt.Sprintf("backfill/%d", backfillSlots), Value: median(four), Unit: "MB/s", Note: note})
 	report(figure{Name: "backfill/ratio", Value: median(ratios), Unit: "times", Target: "at least 1.7",
-		Note: fmt.Sprintf("the workers used %.2f cores of the machine's; the broker, S3 and DynamoDB share them", median(cores))})
+		Note: fmt.Sprintf("what binds is processor: with %d slots the machine's %d cores were busy %.0f %% of the time, %.2f of them with the workers, the rest with the broker, S3 and DynamoDB",
+			backfillSlots, runtime.NumCPU(), 100*median(machine), median(cores))})
 	return nil
 }
 
-// backfill answers MB of raw frames a second, and how many cores the workers used.
-func (p parts) backfill(ctx context.Context, name string, slots int) (speed, cores float64, err error) {
-	p, err = p.fresh(ctx, name)
-	if err != nil {
-		return 0, 0, err
+// A backfilled is what the archive of the whole partition took.
+type backfilled struct {
+	Results []bifrost.RangeResult
+	Seconds float64
+	Machine float64 // share of all cores that was busy meanwhile, with whatever
+	Used    usage
+	Starts  []float64 // seconds from the start of each worker's process to its first answer from Kafka
+}
+
+func (b backfilled) raw() (bytes float64) {
+	for _, r := range b.Results {
+		bytes += float64(r.RawBytes)
 	}
-	p.Delay = farDelay
+	return bytes
+}
+
+func (b backfilled) processor() (seconds float64) {
+	for _, r := range b.Results {
+		seconds += r.CoreSeconds
+	}
+	return seconds
+}
+
+func (b backfilled) billed() (seconds float64) {
+	for _, r := range b.Results {
+		seconds += float64(r.BilledMilliseconds) / 1e3
+	}
+	return seconds
+}
+
+func (b backfilled) stored() (bytes float64) {
+	for _, r := range b.Results {
+		bytes += float64(r.StoredBytes)
+	}
+	return bytes
+}
+
+func (b backfilled) speed() float64 { return b.raw() / 1e6 / b.Seconds } // MB of raw frames a second
+func (b backfilled) cores() float64 { return b.processor() / b.Seconds } // that the workers used
+
+// backfill archives the partition with so many workers.
+func (p parts) backfill(ctx context.Context, name string, slots int) (b backfilled, err error) {
+	if p, err = p.fresh(ctx, name); err != nil {
+		return b, err
+	}
+	p.meter = &meter{}
 	rows, err := p.planBackfill(ctx, slots)
 	if err != nil {
-		return 0, 0, err
+		return b, err
 	}
 	workers := make([]*slot, slots)
 	for i := range workers {
+		begin := time.Now()
 		p.Task = bifrost.NewTask(rows[i])
 		if workers[i], err = p.startSlot(); err != nil {
-			return 0, 0, err
+			return b, err
 		}
+		b.Starts = append(b.Starts, time.Since(begin).Seconds())
 	}
-	begin := time.Now()
+	begin, machine := time.Now(), machineTime()
 	for _, w := range workers {
 		w.begin()
 	}
-	var results []bifrost.RangeResult
 	for _, w := range workers {
-		some, err := w.end()
+		done, err := w.end()
 		if err != nil {
-			return 0, 0, err
+			return b, err
 		}
-		results = append(results, some...)
+		b.Results, b.Used = append(b.Results, done.Results...), b.Used.plus(done.Used, 1)
 	}
-	took := time.Since(begin).Seconds()
-	if err := p.checkBackfill(ctx, results); err != nil {
-		return 0, 0, err
+	b.Seconds = time.Since(begin).Seconds()
+	b.Machine = (machineTime() - machine) / b.Seconds / float64(runtime.NumCPU())
+	b.Used = b.Used.plus(p.meter.total(), 1)
+	return b, p.checkBackfill(ctx, b.Results)
+}
+
+// machineTime is how many seconds the cores of this machine have been busy
+// together: the first line of /proc/stat (proc(5)), all but idle and iowait.
+func machineTime() float64 {
+	stat := must(os.ReadFile("/proc/stat"))
+	line, _, _ := strings.Cut(string(stat), "\n")
+	const ticksASecond = 100 // USER_HZ
+	busy := 0.0
+	for i, field := range strings.Fields(line)[1:] {
+		if i != 3 && i != 4 && i < 8 { // the last two are counted in the first two already
+			busy += must(strconv.ParseFloat(field, 64))
+		}
 	}
-	raw, processor := int64(0), 0.0
-	for _, r := range results {
-		raw += r.RawBytes
-		processor += r.CoreSeconds
-	}
-	return float64(raw) / 1e6 / took, processor / took, nil
+	return busy / ticksASecond
 }
 
 // planBackfill plans the whole partition and leases every range that a slot
@@ -185,18 +251,18 @@ func (p parts) planBackfill(ctx context.Context, slots int) ([]bifrost.Row, erro
 	}
 	partition := bifrost.Partition{Name: pathTopic}
 	progress := bifrost.Progress{Partition: partition, ClusterID: clusterID, TopicID: topics[0].ID, Generation: "1", Status: bifrost.StatusFencing, PlannedEpoch: -1}
-	ledger := dynamoledger.New(p.Dynamo.Config(), p.Tables)
+	ledger := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables)
 	if err := errors.Join(ledger.CreateProgress(ctx, progress), ledger.OpenProgress(ctx, progress)); err != nil {
 		return nil, err
 	}
 	var rows []bifrost.Row
-	for n := range int64(backfillRanges) {
+	for n := range int64(p.Ranges) {
 		rows = append(rows, bifrost.Row{
-			Partition: partition, Range: bifrost.Range{Start: n * backfillRange, End: (n + 1) * backfillRange}, TopicID: topics[0].ID,
+			Partition: partition, Range: bifrost.Range{Start: n * p.Length, End: (n + 1) * p.Length}, TopicID: topics[0].ID,
 			State: bifrost.StatePlanned, PlannedAt: time.Now(),
 		})
 	}
-	seen := bifrost.Observation{LastStable: backfillRanges * backfillRange, HighWatermark: backfillRanges * backfillRange, At: time.Now()}
+	seen := bifrost.Observation{LastStable: p.end(), HighWatermark: p.end(), At: time.Now()}
 	write := bifrost.PlanWrite{Progress: progress, Rows: rows, PlannedOffset: seen.LastStable, PlannedEpoch: -1, Observation: seen}
 	if err := ledger.Plan(ctx, write); err != nil {
 		return nil, err
@@ -209,13 +275,16 @@ func (p parts) planBackfill(ctx context.Context, slots int) ([]bifrost.Row, erro
 	return rows, nil
 }
 
+// end is the first offset behind the ranges.
+func (p parts) end() int64 { return int64(p.Ranges) * p.Length }
+
 // checkBackfill makes sure that what was measured was the whole partition.
 func (p parts) checkBackfill(ctx context.Context, results []bifrost.RangeResult) error {
 	progress, err := dynamoledger.New(p.Dynamo.Config(), p.Tables).Progress(ctx, bifrost.Partition{Name: pathTopic})
 	if err != nil {
 		return err
 	}
-	if progress.NextOffset != backfillRanges*backfillRange || progress.Totals.Records != progress.NextOffset {
+	if progress.NextOffset != p.end() || progress.Totals.Records != progress.NextOffset {
 		return fmt.Errorf("archived to offset %d with %d records: %+v", progress.NextOffset, progress.Totals.Records, results)
 	}
 	return nil
@@ -251,119 +320,27 @@ func (p parts) startSlot() (*slot, error) {
 
 func (s *slot) begin() { s.input.Close() }
 
-func (s *slot) end() (results []bifrost.RangeResult, err error) {
-	err = json.NewDecoder(s.output).Decode(&results)
-	return results, errors.Join(err, s.command.Wait())
+// slotDone is what the process of a slot says in the end.
+type slotDone struct {
+	Results []bifrost.RangeResult
+	Used    usage
+}
+
+func (s *slot) end() (done slotDone, err error) {
+	err = json.NewDecoder(s.output).Decode(&done)
+	return done, errors.Join(err, s.command.Wait())
 }
 
 // runSlot is what the process of a slot does.
 func runSlot(description string) {
 	var p parts
 	check(json.Unmarshal([]byte(description), &p))
+	p.meter = &meter{}
 	worker := must(p.worker())
 	must(worker.Archiver.Source.ClusterID(context.Background())) // as a warm function is connected already
 	fmt.Println("ready")
 	must(io.ReadAll(os.Stdin))
 	results, err := worker.Work(context.Background(), p.Task, time.Now().Add(time.Hour))
 	check(err)
-	check(json.NewEncoder(os.Stdout).Encode(results))
-}
-
-// latencyRounds is how many records are timed.
-const latencyRounds = 20
-
-// benchLatency times a record from its commit to its object, with the maximum
-// age 0 and a tick at once: what is left of the way is the wait for the schedule.
-func benchLatency(report func(figure)) error {
-	ctx := context.Background()
-	p, stop, err := startParts(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { check(stop()) }()
-	if p, err = p.fresh(ctx, "latency"); err != nil {
-		return err
-	}
-	if err := fillPathTopic(ctx, p.Brokers, 0); err != nil {
-		return err
-	}
-	tick, err := p.ticker()
-	if err != nil {
-		return err
-	}
-	producer, err := kgo.NewClient(kgo.SeedBrokers(p.Brokers), kgo.DefaultProduceTopic(pathTopic), kgo.ProducerLinger(0))
-	if err != nil {
-		return err
-	}
-	defer producer.Close()
-	var took []float64
-	for n := range latencyRounds + 2 {
-		if err := producer.ProduceSync(ctx, kgo.StringRecord("one more")).FirstErr(); err != nil {
-			return err
-		}
-		begin := time.Now()
-		if err := tick(ctx, int64(n)+1); err != nil {
-			return err
-		}
-		if n >= 2 { // the first make the rows and the connections
-			took = append(took, time.Since(begin).Seconds())
-		}
-	}
-	report(figure{Name: "latency/commit_to_object", Value: median(took), Unit: "s",
-		Note: "age bound 0, warm functions, beside the wait for the next tick: from 0 to 60 s with rate(1 minute), 30 on average"})
-	return nil
-}
-
-// ticker gives a function that runs a tick and its workers until everything below
-// the offset is archived.
-func (p parts) ticker() (func(ctx context.Context, until int64) error, error) {
-	worker, err := p.worker()
-	if err != nil {
-		return nil, err
-	}
-	source := worker.Archiver.Source.(*kafka.Client)
-	store := s3store.New(p.S3.Config(), p.Bucket)
-	ledger := dynamoledger.New(p.Dynamo.Config(), p.Tables)
-	lambda := &tasks{}
-	discoverer := &bifrost.Discoverer{
-		Cluster: source, History: source, Retention: source, Ledger: ledger, Store: store, Shelf: store, Dispatcher: lambda,
-		Settings: bifrost.Settings{Group: p.Group, Sizing: bifrost.Sizing{TargetBytes: 128 << 20}, MaxInFlight: 8, Lease: time.Minute},
-		Now:      time.Now, NewGeneration: func() string { return fmt.Sprint(time.Now().UnixNano()) }, Parallel: 8, Log: slog.New(slog.DiscardHandler),
-	}
-	return func(ctx context.Context, until int64) error {
-		summary, err := discoverer.Tick(ctx, time.Time{})
-		if err != nil {
-			return err
-		}
-		for _, task := range lambda.take() {
-			if _, err := worker.Work(ctx, task, time.Time{}); err != nil {
-				return err
-			}
-		}
-		progress, err := ledger.Progress(ctx, bifrost.Partition{Name: pathTopic})
-		if err == nil && progress.NextOffset < until {
-			err = fmt.Errorf("archived to offset %d of %d: %+v", progress.NextOffset, until, summary)
-		}
-		return err
-	}, nil
-}
-
-// tasks keeps what it is asked to start.
-type tasks struct {
-	mutex   sync.Mutex
-	waiting []bifrost.Task
-}
-
-// Dispatch implements bifrost.Dispatcher.
-func (t *tasks) Dispatch(_ context.Context, task bifrost.Task) error {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.waiting = append(t.waiting, task)
-	return nil
-}
-
-func (t *tasks) take() []bifrost.Task {
-	some := t.waiting
-	t.waiting = nil
-	return some
+	check(json.NewEncoder(os.Stdout).Encode(slotDone{results, p.meter.total()}))
 }

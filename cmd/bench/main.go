@@ -34,7 +34,7 @@ type benchmark struct {
 }
 
 // benchmarks lists all there are. Add yours here.
-var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, cliBenchmarks)
+var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, cliBenchmarks)
 
 func main() {
 	log.SetFlags(0)

@@ -56,39 +56,82 @@ type load struct {
 	known   bool                      // they have their rows, archived up to archivedUpTo
 	stable  func(partition int) int64 // the end of each
 	seconds int                       // that a tick has
+	runs    int                       // ticks to measure, after a first one that opens connections and reads retentions
 }
 
 // archivedUpTo is where every partition is archived that is known.
 const archivedUpTo = 1_000_000
 
 var (
-	idle = load{"idle", true, func(int) int64 { return archivedUpTo }, 270}
+	idle = load{"idle", true, func(int) int64 { return archivedUpTo }, 270, 3}
 	// In a busy cluster one partition in ten has a range to plan.
 	busy = load{"busy", true, func(partition int) int64 {
 		if partition == 0 {
 			return archivedUpTo + 1000
 		}
 		return archivedUpTo
-	}, 270}
+	}, 270, 1}
 	// Everything is far behind: each partition has more to plan than fits into a
 	// transaction. The time is short, so that the tick has to leave something.
-	behind = load{"behind", true, func(int) int64 { return 1000 * archivedUpTo }, 30}
+	behind = load{"behind", true, func(int) int64 { return 1000 * archivedUpTo }, 30, 1}
 	// Nothing was ever seen before. A tick has a short time, so that it takes
 	// several to make the rows.
-	unseen = load{"new", false, func(int) int64 { return 1000 }, 15}
+	unseen = load{"new", false, func(int) int64 { return 1000 }, 15, 1}
 )
 
-// benchIdle runs ticks that find nothing to do, in a process of their own with the
-// production wiring, against a cluster, tables and a bucket that another process
-// pretends to be. It measures the second tick: the first opens connections and
-// reads retentions.
+// A measuredTickReport is a tick with what DynamoDB would bill for it.
+type measuredTickReport struct {
+	tickReport
+	bill     bill
+	requests int64 // to Kafka
+}
+
+type tickKind struct {
+	partitions int
+	load       string
+}
+
+var measuredTicks = map[tickKind]measuredTickReport{}
+
+// measuredTick runs ticks in a process of its own with the production wiring,
+// against a cluster, tables and a bucket that another process pretends to be. It
+// answers the quickest: whatever else the machine does only adds to a tick. Each
+// kind is measured once in the life of the program.
+func measuredTick(partitions int, l load) (r measuredTickReport, err error) {
+	kind := tickKind{partitions, l.name}
+	if r, known := measuredTicks[kind]; known {
+		return r, nil
+	}
+	s, err := newStage(partitions, l)
+	if err != nil {
+		return r, err
+	}
+	defer s.close()
+	for n := range 1 + l.runs {
+		s.tables.take()
+		s.cluster.requests.Store(0)
+		one, err := s.child.tick(l.seconds)
+		if err != nil {
+			return r, err
+		}
+		if n == 1 || n > 1 && one.Processor < r.Processor {
+			r.tickReport = one
+		}
+		r.Peak, r.bill, r.requests = max(r.Peak, one.Peak), s.tables.take(), s.cluster.requests.Load()
+	}
+	measuredTicks[kind] = r
+	return r, nil
+}
+
+// benchIdle measures ticks that find nothing to do.
 func benchIdle(report func(figure)) error {
-	var ticks []tickReport
+	var ticks []measuredTickReport
 	for _, size := range discoverSizes {
-		r, err := discoverTwice(report, size, idle)
+		r, err := measuredTick(size, idle)
 		if err != nil {
 			return err
 		}
+		reportTick(report, fmt.Sprintf("discover/%s/%d", idle.name, size), r)
 		ticks = append(ticks, r)
 	}
 	first, last := ticks[0], ticks[len(ticks)-1]
@@ -98,29 +141,16 @@ func benchIdle(report func(figure)) error {
 	return nil
 }
 
-// benchLoaded runs ticks at the largest size with something to do.
+// benchLoaded measures ticks at the largest size with something to do.
 func benchLoaded(l load) func(func(figure)) error {
 	return func(report func(figure)) error {
-		_, err := discoverTwice(report, discoverSizes[len(discoverSizes)-1], l)
+		size := discoverSizes[len(discoverSizes)-1]
+		r, err := measuredTick(size, l)
+		if err == nil {
+			reportTick(report, fmt.Sprintf("discover/%s/%d", l.name, size), r)
+		}
 		return err
 	}
-}
-
-func discoverTwice(report func(figure), partitions int, l load) (r tickReport, err error) {
-	s, err := newStage(partitions, l)
-	if err != nil {
-		return r, err
-	}
-	defer s.close()
-	for range 2 {
-		s.tables.take()
-		s.cluster.requests.Store(0)
-		if r, err = s.child.tick(l.seconds); err != nil {
-			return r, err
-		}
-	}
-	reportTick(report, fmt.Sprintf("discover/%s/%d", l.name, partitions), r, s.tables.take(), s.cluster.requests.Load())
-	return r, nil
 }
 
 // newcomers is how many partitions appear at once.
@@ -151,19 +181,19 @@ func benchNewcomers(report func(figure)) error {
 	}
 }
 
-func reportTick(report func(figure), name string, r tickReport, b bill, requests int64) {
+func reportTick(report func(figure), name string, r measuredTickReport) {
 	target := ""
 	if strings.HasSuffix(name, "100000") {
 		target = "at most 30"
 	}
 	note := fmt.Sprintf("%d topics, %d partitions, %d ranges planned, %d started, %d left over; Kafka requests %d",
-		r.Summary.Topics, r.Summary.Partitions, r.Summary.Planned, r.Summary.Dispatched, r.Summary.Unfinished, requests)
+		r.Summary.Topics, r.Summary.Partitions, r.Summary.Planned, r.Summary.Dispatched, r.Summary.Unfinished, r.requests)
 	report(figure{Name: name + "/wall", Value: r.Wall, Unit: "s", Target: target, Note: note})
 	report(figure{Name: name + "/processor", Value: r.Processor, Unit: "core-s"})
 	report(figure{Name: name + "/memory", Value: float64(r.Peak) / (1 << 20), Unit: "MiB", Target: "at most 512"})
-	report(figure{Name: name + "/dynamodb_requests", Value: float64(b.Requests), Unit: "requests"})
-	report(figure{Name: name + "/dynamodb_reads", Value: b.ReadUnits, Unit: "read units"})
-	report(figure{Name: name + "/dynamodb_writes", Value: b.WriteUnits, Unit: "write units", Note: fmt.Sprintf("%d rows", b.Writes)})
+	report(figure{Name: name + "/dynamodb_requests", Value: float64(r.bill.Requests), Unit: "requests"})
+	report(figure{Name: name + "/dynamodb_reads", Value: r.bill.ReadUnits, Unit: "read units"})
+	report(figure{Name: name + "/dynamodb_writes", Value: r.bill.WriteUnits, Unit: "write units", Note: fmt.Sprintf("%d rows", r.bill.Writes)})
 }
 
 // stage is all that a tick sees, and the process that runs it.
@@ -272,7 +302,7 @@ const tickProcess = "BIFROST_BENCH_TICKS"
 
 func startTicks(s *stage) *ticks {
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), tickProcess+"=1", "GOMAXPROCS=2", "GOMEMLIMIT=440MiB",
+	command.Env = append(os.Environ(), tickProcess+"=1", "GOMAXPROCS=2", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
 		"AWS_ENDPOINT_URL_DYNAMODB="+s.tables.URL, "AWS_ENDPOINT_URL_S3="+s.bucket.URL, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench",
 		"BIFROST_BROKERS="+s.cluster.addr(), "BIFROST_GROUP=bifrost", "BIFROST_BUCKET=bucket", "BIFROST_LOG_LEVEL=error",
 		"BIFROST_PROGRESS_TABLE=progress", "BIFROST_OBJECTS_TABLE=objects", "BIFROST_ARCHIVE_FUNCTION=archive", "BIFROST_MAX_IN_FLIGHT=1000")
@@ -302,6 +332,7 @@ func (t *ticks) tick(seconds int) (r tickReport, err error) {
 
 // runTicks is what the process of ticks does.
 func runTicks() {
+	wiring.LimitMemory()
 	c, err := config.Load(config.Discoverer, os.LookupEnv)
 	check(err)
 	parts, err := wiring.Open(context.Background(), c)

@@ -37,4 +37,7 @@ func handle(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, 
 	return results, err
 }
 
-func main() { lambda.Start(handle) }
+func main() {
+	wiring.LimitMemory()
+	lambda.Start(handle)
+}

@@ -49,4 +49,7 @@ func handle(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, er
 	return summary, err
 }
 
-func main() { lambda.Start(handle) }
+func main() {
+	wiring.LimitMemory()
+	lambda.Start(handle)
+}

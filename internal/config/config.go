@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,6 +85,17 @@ func wrongValue(v Variable, value string, err error) error {
 		value = "…"
 	}
 	return fmt.Errorf("%s is %q: %w; allowed: %s", v.Name, value, err, v.Allowed)
+}
+
+// FunctionMemory is the memory of the Lambda function that this process runs in, in
+// bytes; 0 outside of Lambda (AWS Lambda Developer Guide, "Defined runtime
+// environment variables").
+func FunctionMemory() int64 {
+	megabytes, err := strconv.ParseInt(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return megabytes << 20
 }
 
 // leaseMargin is how much longer than the function's time limit a range is left

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// usage is what AWS bills beside time, as S3 and DynamoDB count it.
+type usage struct {
+	Puts       float64 // requests to S3 of the dearer class: PUT, POST, LIST
+	Gets       float64 // requests of the cheaper class: GET, HEAD
+	ReadUnits  float64 // of DynamoDB, on demand
+	WriteUnits float64
+}
+
+func (u usage) plus(other usage, times float64) usage {
+	return usage{
+		Puts: u.Puts + times*other.Puts, Gets: u.Gets + times*other.Gets,
+		ReadUnits: u.ReadUnits + times*other.ReadUnits, WriteUnits: u.WriteUnits + times*other.WriteUnits,
+	}
+}
+
+// A meter counts what the clients it watches use. DynamoDB tells the units of each
+// request itself, those of indexes among them.
+type meter struct {
+	mutex sync.Mutex
+	used  usage
+}
+
+func (m *meter) total() usage {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.used
+}
+
+// watch is the configuration of a client that the meter watches.
+func (m *meter) watch(cfg aws.Config) aws.Config {
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("BenchMeter", m.handle), middleware.After)
+	})
+	return cfg
+}
+
+func (m *meter) handle(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+	if wish := reflect.ValueOf(in.Parameters).Elem().FieldByName("ReturnConsumedCapacity"); wish.IsValid() {
+		wish.SetString("TOTAL")
+	}
+	out, metadata, err := next.HandleInitialize(ctx, in)
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.count(awsmiddleware.GetOperationName(ctx), out.Result)
+	return out, metadata, err
+}
+
+func (m *meter) count(operation string, result any) {
+	switch operation {
+	case "PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "ListObjectsV2", "ListMultipartUploads":
+		m.used.Puts++
+	case "GetObject", "HeadObject":
+		m.used.Gets++
+	case "GetItem", "Query", "Scan":
+		m.used.ReadUnits += capacityUnits(result)
+	case "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems":
+		m.used.WriteUnits += capacityUnits(result)
+	}
+}
+
+// capacityUnits adds up the ConsumedCapacity of an answer: one, or a list by table.
+func capacityUnits(result any) float64 {
+	answer := reflect.ValueOf(result)
+	if !answer.IsValid() || answer.IsNil() { // the request failed: DynamoDB does not say what it cost
+		return 0
+	}
+	consumed := answer.Elem().FieldByName("ConsumedCapacity")
+	if consumed.Kind() == reflect.Pointer {
+		return unitsOf(consumed)
+	}
+	units := 0.0
+	for i := range consumed.Len() {
+		units += unitsOf(consumed.Index(i).Addr())
+	}
+	return units
+}
+
+func unitsOf(consumed reflect.Value) float64 {
+	if consumed.IsNil() {
+		return 0
+	}
+	units, _ := consumed.Elem().FieldByName("CapacityUnits").Interface().(*float64)
+	return aws.ToFloat64(units)
+}
