@@ -18,25 +18,24 @@ func drawWants(t *rapid.T) []Want {
 }
 
 // Whatever the partitions want, each that has nothing under way gets one range
-// before any gets a second, the rest goes to the nearest to loss, in turns among
+// beside the limit, which goes to the nearest to loss, in turns among
 // equals, no slot is granted twice and none is left while somebody wants it.
 func TestSlotsAreSharedFairly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		wants, limit := drawWants(t), rapid.IntRange(0, 40).Draw(t, "limit")
 		grants := ShareSlots(wants, limit)
-		extra := make([]int, len(wants)) // beyond the first of those that have nothing
-		used, least, short := 0, 0, false
+		extra := make([]int, len(wants))  // beyond the first of those that have nothing
+		used, least, short := 0, 0, false // of the limit
 		for i, w := range wants {
 			extra[i] = grants[i]
 			if w.Ranges > 0 && w.Unfinished == 0 {
 				extra[i]--
-				least++
 			}
 			if extra[i] < 0 || grants[i] > w.Ranges {
 				t.Fatalf("partition %d gets %d of %d, with %d unfinished", i, grants[i], w.Ranges, w.Unfinished)
 			}
-			used += w.Unfinished + grants[i]
+			used += w.Unfinished + extra[i]
 			least += w.Unfinished
 			short = short || grants[i] < w.Ranges
 		}

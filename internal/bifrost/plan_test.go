@@ -219,19 +219,19 @@ func TestShareSlots(t *testing.T) {
 	}{
 		"everyone gets one before any gets two": {
 			wants: []Want{{Ranges: 9, TimeToLoss: NoLoss}, {Ranges: 1, TimeToLoss: NoLoss}, {Ranges: 1, TimeToLoss: NoLoss}},
-			limit: 4, want: []int{2, 1, 1},
+			limit: 1, want: []int{2, 1, 1},
 		},
-		"one each even over the limit": {
-			wants: []Want{{Ranges: 9, TimeToLoss: NoLoss}, {Ranges: 9, TimeToLoss: NoLoss}}, limit: 1, want: []int{1, 1},
+		"one each even without a limit to share": {
+			wants: []Want{{Ranges: 9, TimeToLoss: NoLoss}, {Ranges: 9, TimeToLoss: NoLoss}}, limit: 0, want: []int{1, 1},
 		},
 		"the rest goes to the nearest to loss": {
-			wants: []Want{{Ranges: 9, TimeToLoss: time.Hour}, {Ranges: 3, TimeToLoss: time.Minute}}, limit: 5, want: []int{2, 3},
+			wants: []Want{{Ranges: 9, TimeToLoss: time.Hour}, {Ranges: 3, TimeToLoss: time.Minute}}, limit: 3, want: []int{2, 3},
 		},
 		"equals take turns": {
-			wants: []Want{{Ranges: 9, TimeToLoss: time.Hour}, {Ranges: 9, TimeToLoss: time.Hour}}, limit: 6, want: []int{3, 3},
+			wants: []Want{{Ranges: 9, TimeToLoss: time.Hour}, {Ranges: 9, TimeToLoss: time.Hour}}, limit: 4, want: []int{3, 3},
 		},
 		"unfinished ranges count": {
-			wants: []Want{{Ranges: 9, Unfinished: 3, TimeToLoss: NoLoss}, {Ranges: 2, TimeToLoss: NoLoss}}, limit: 5, want: []int{1, 1},
+			wants: []Want{{Ranges: 9, Unfinished: 3, TimeToLoss: NoLoss}, {Ranges: 2, TimeToLoss: NoLoss}}, limit: 4, want: []int{1, 1},
 		},
 		"nothing wanted": {wants: []Want{{}, {Unfinished: 2}}, limit: 5, want: []int{0, 0}},
 	}

@@ -16,11 +16,11 @@ type Want struct {
 // NoLoss is the time to loss of a partition that Kafka's retention does not threaten.
 const NoLoss = time.Duration(1<<63 - 1)
 
-// ShareSlots says how many ranges each partition may plan, so that no more than
-// limit are unfinished in the stack. A partition without any gets one whatever
-// the limit: a small partition never waits behind a large backlog. What is left
-// goes to the partitions nearest to loss, in turns among those that are about
-// equally near. It is pure.
+// ShareSlots says how many ranges each partition may plan. A partition without any
+// unfinished gets one, beside the limit: a small partition never waits behind a
+// large backlog, and a thousand small ones leave the backlog its share. The limit,
+// less what is unfinished in the stack, goes to the partitions nearest to loss, in
+// turns among those that are about equally near. It is pure.
 func ShareSlots(wants []Want, limit int) []int {
 	grants := make([]int, len(wants))
 	left := limit
@@ -28,7 +28,7 @@ func ShareSlots(wants []Want, limit int) []int {
 		if w.Ranges > 0 && w.Unfinished == 0 {
 			grants[i] = 1
 		}
-		left -= w.Unfinished + grants[i]
+		left -= w.Unfinished
 	}
 	order := make([]int, 0, len(wants))
 	for i, w := range wants {

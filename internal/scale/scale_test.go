@@ -110,11 +110,24 @@ func TestTenTimesBehindCatchesUp(t *testing.T) {
 	}
 }
 
+// A terabyte an hour, most of it in a few of a thousand partitions: what the small
+// ones flush leaves the large ones their share, and slots do not wait for ticks.
+func TestSlotsAreBusyUntilItHasCaughtUp(t *testing.T) {
+	t.Parallel()
+	s := small()
+	s.BytesPerHour, s.Skew, s.Backlog, s.Length, s.Retention = 1e12, 1, 150*time.Minute, 6*time.Hour, 24*time.Hour
+	r := Run(s)
+	at, ok := r.CaughtUp()
+	if !ok || at > 3*time.Hour || r.LostBytes > 0 {
+		t.Errorf("caught up %v after %v, lost %v bytes", ok, at, r.LostBytes)
+	}
+}
+
 // With slots for half of the flow it never catches up, and says what binds.
 func TestTooFewSlotsAreTheLimit(t *testing.T) {
 	t.Parallel()
 	s := small()
-	s.BytesPerHour, s.Slots, s.Retention = 2*3600*80e6, 1, 2*time.Hour
+	s.BytesPerHour, s.Slots, s.Retention, s.Length = 2*3600*80e6, 1, 2*time.Hour, 6*time.Hour
 	r := Run(s)
 	if _, ok := r.CaughtUp(); ok || r.Binding() != "slots" || r.LostBytes == 0 {
 		t.Errorf("caught up %v, bound by %s, lost %v", ok, r.Binding(), r.LostBytes)
