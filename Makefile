@@ -11,7 +11,7 @@ SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
 MINUTES    ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint templates deploy bench soak audit FORCE
+.PHONY: help demo up down test check lint templates deploy bench figures soak audit FORCE
 
 help: ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -58,8 +58,11 @@ deploy: $(LOCALSTACK) ## Deploy to your own AWS account; asks for everything it 
 	$(BUILD_ENV) $(SAM) build
 	$(SAM) deploy --guided --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND
 
-bench: ## Measure the speed of the path from Kafka to S3.
+bench: $(LOCALSTACK) ## Measure speed, scale and cost; every figure is a line of JSON.
 	$(GO) run ./cmd/bench
+
+figures: $(LOCALSTACK) ## Measure as bench does, and put figures and pictures into docs.
+	$(GO) run ./cmd/bench -docs docs
 
 # govulncheck ends with 3 when it found something, with 1 when it could not look.
 audit: $(LOCALSTACK) ## Look for known vulnerabilities in what is used.

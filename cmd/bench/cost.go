@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
@@ -15,8 +16,8 @@ var costBenchmarks = []benchmark{{"cost", benchCost}}
 const (
 	megabytesOfACore = 1769.0 // one vCPU (AWS Lambda Developer Guide, "Configure Lambda function memory")
 	archiveMegabytes = 1769.0
-	defaultTarget    = 128 << 20 // raw bytes that an object aims at
-	workSeconds      = 840.0     // that a worker goes on to further ranges
+	defaultTarget    = 128 << 20         // raw bytes that an object aims at
+	workerLife       = 870 * time.Second // of 15 minutes, 30 seconds are left to end
 )
 
 // lambda is the dollars for a function that runs so many seconds.
@@ -89,7 +90,7 @@ func (b backfilled) each() taken {
 // and without the ticks that find them.
 func (c archiveCost) archiveDollars(objects, bytes float64) (compute, requests, tables, logs float64) {
 	t := c.of(objects, bytes)
-	compute = lambda(archiveMegabytes, t.Billed) + priceInvoke.of(t.Billed/workSeconds)
+	compute = lambda(archiveMegabytes, t.Billed) + priceInvoke.of(t.Billed/workerLife.Seconds())
 	requests = pricePut.of(t.Used.Puts) + priceGet.of(t.Used.Gets)
 	tables = priceWrite.of(t.Used.WriteUnits) + priceRead.of(t.Used.ReadUnits)
 	logs = priceLogs.of(objects * c.ResultBytes / 1e9)

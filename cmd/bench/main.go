@@ -2,6 +2,7 @@
 // on standard output. It is no test: it fails only when it cannot measure.
 //
 //	go run ./cmd/bench -run 'format/write'
+//	go run ./cmd/bench -run '^play' -docs docs
 //
 // What is compared runs in the same process on the same data, in turns, so that
 // whatever else the machine does meets both. A figure is the median of its runs;
@@ -34,7 +35,9 @@ type benchmark struct {
 }
 
 // benchmarks lists all there are. Add yours here.
-var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, cliBenchmarks)
+var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, playBenchmarks, cliBenchmarks)
+
+var docs = flag.String("docs", "", "put the figures into the tables of the pages in this directory, and draw its pictures")
 
 func main() {
 	log.SetFlags(0)
@@ -57,13 +60,21 @@ func main() {
 		log.Fatalf("bench: -run: %v", err)
 	}
 	output := json.NewEncoder(os.Stdout)
+	var measured []figure
+	report := func(f figure) {
+		measured = append(measured, f)
+		check(output.Encode(f))
+	}
 	for _, b := range benchmarks {
 		if !wanted.MatchString(b.name) {
 			continue
 		}
-		if err := b.run(func(f figure) { check(output.Encode(f)) }); err != nil {
+		if err := b.run(report); err != nil {
 			log.Fatalf("bench: %s: %v", b.name, err)
 		}
+	}
+	if *docs != "" {
+		check(refreshPages(*docs, measured))
 	}
 }
 
