@@ -228,6 +228,8 @@ func (t *tick) advance(ctx context.Context, p *Progress) error {
 		return ignoreConflict(t.Ledger.DeleteProgress(ctx, now))
 	}
 	if err == nil && now.Generation == p.Generation {
+		// What was suspected when Kafka was asked stays the condition of what follows.
+		now.Suspicion, now.SuspectedAt = p.Suspicion, p.SuspectedAt
 		*p = now
 	}
 	return err

@@ -22,13 +22,10 @@ type Topic struct {
 	Partitions []int32
 }
 
-// TopicAnswer is what Kafka says about one topic asked for by name. Err is nil,
-// or ErrNotFound when Kafka knows no such topic (UNKNOWN_TOPIC_OR_PARTITION and
-// nothing else: a topic hidden by an ACL is not a deleted topic), or any other
-// error.
+// TopicAnswer is what all brokers together say about one topic asked for by name.
 type TopicAnswer struct {
-	Topic Topic
-	Err   error
+	IDs []TopicID // those under which brokers know it, each once; none when every broker says that it knows no such topic
+	Err error     // a broker says something else, or says nothing: a topic hidden by an ACL is not a deleted topic
 }
 
 // OffsetAnswer is what the leader of one partition says.
@@ -46,9 +43,11 @@ type EpochAnswer struct {
 // Cluster is what every tick asks of Kafka.
 type Cluster interface {
 	// Topics lists every topic that Kafka does not flag as internal and that the
-	// credentials may describe, with the cluster's ID.
+	// credentials may describe, with the cluster's ID. One broker answers, and it
+	// may be behind the others for as long as it cannot reach the controller.
 	Topics(ctx context.Context) (clusterID string, topics []Topic, err error)
-	// Find asks for topics by name, creates none, and answers for each name.
+	// Find asks every broker for topics by name, creates none, and answers for each
+	// name.
 	Find(ctx context.Context, names []string) (map[string]TopicAnswer, error)
 	// Offsets asks the leaders for log start, last stable offset and high
 	// watermark, and answers for each partition of the topics.
@@ -180,8 +179,9 @@ func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[
 }
 
 // observeGone finds the progress rows whose incarnation the cluster no longer
-// has: the name carries another topic ID, or Kafka says that it knows no such
-// topic. A topic that is hidden or excluded is not gone.
+// has. The one broker that listed the topics may be behind, so where it does not
+// list an incarnation, every broker is asked: it is gone when none knows it. A
+// topic that is hidden or excluded is not gone.
 func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, progress []Progress) error {
 	ids := make(map[string]TopicID, len(topics))
 	for _, t := range topics {
@@ -195,12 +195,8 @@ func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, p
 		if p.ClusterID != v.clusterID || p.Status == StatusClosed || p.Status == StatusDiverged || p.Status == StatusForked {
 			continue
 		}
-		id, listed := ids[p.Topic()]
-		switch {
-		case !listed:
+		if id, listed := ids[p.Topic()]; !listed || id != p.TopicID {
 			absent[p.Topic()] = append(absent[p.Topic()], p)
-		case id != p.TopicID:
-			v.gone = append(v.gone, p)
 		}
 	}
 	if len(absent) == 0 {
@@ -220,12 +216,14 @@ func (d *Discoverer) askForAbsent(ctx context.Context, v *view, absent map[strin
 		return fmt.Errorf("ask for %d topics that are no longer listed: %w", len(names), err)
 	}
 	for _, name := range names {
-		answer, ok := answers[name]
-		switch {
-		case ok && errors.Is(answer.Err, ErrNotFound):
-			v.gone = append(v.gone, absent[name]...)
-		case ok && answer.Err != nil:
-			v.fail(name, nil, fmt.Errorf("the topic is archived and no longer listed: %w", answer.Err))
+		if err := answers[name].Err; err != nil {
+			v.fail(name, nil, fmt.Errorf("the topic is archived and no longer listed: %w", err))
+			continue
+		}
+		for _, p := range absent[name] {
+			if !slices.Contains(answers[name].IDs, p.TopicID) {
+				v.gone = append(v.gone, p)
+			}
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 
 // PlanWrite is one transaction on one partition: put rows, move planned_offset.
 type PlanWrite struct {
-	Progress      Progress // as read: its Generation and PlannedOffset are the condition, with a Workable status
+	Progress      Progress // as read: its Generation, PlannedOffset and suspicion are the condition, with a Workable status
 	Rows          []Row    // put each if absent, as PLANNED; at most 99; none when an existing row is taken over
 	PlannedOffset int64    // the new value
 	PlannedEpoch  int32    // leader epoch under which it was seen, -1 unknown
@@ -21,7 +21,7 @@ type PlanWrite struct {
 // StatusWrite changes what a progress row says of its partition without
 // planning anything.
 type StatusWrite struct {
-	Progress    Progress // as read: its Generation, PlannedOffset and Status are the condition
+	Progress    Progress // as read: its Generation, PlannedOffset, Status and suspicion are the condition
 	Status      Status
 	Error       string
 	Suspicion   string
@@ -31,8 +31,9 @@ type StatusWrite struct {
 
 // Planner writes plans.
 type Planner interface {
-	// Plan applies the whole write or none of it. ErrConflict when the row was
-	// made anew, has moved, is not Workable, or one of the rows exists already.
+	// Plan applies the whole write or none of it. ErrConflict when the row was made
+	// anew, has moved, is not Workable, is under another suspicion (Suspicion and
+	// SuspectedAt), or one of the rows exists already.
 	Plan(ctx context.Context, w PlanWrite) error
 	// ChangeStatus applies the write, or answers ErrConflict.
 	ChangeStatus(ctx context.Context, w StatusWrite) error

@@ -10,8 +10,9 @@ import (
 // GapMarker turns a plan into a gap.
 type GapMarker interface {
 	// MarkGap sets the GapReason of the row and ends its pause (LeaseUntil zero,
-	// Error cleared) if it is still PLANNED with the same end; ErrConflict when not.
-	MarkGap(ctx context.Context, r Row, reason string) error
+	// Error cleared) if it is still PLANNED with the same end, and its partition's
+	// progress row still has p's Generation, Status and suspicion; ErrConflict when not.
+	MarkGap(ctx context.Context, p Progress, r Row, reason string) error
 }
 
 // confirmAfter is how far apart two ticks must be to count as two. Brokers'
@@ -70,6 +71,9 @@ func (t *tick) suspect(ctx context.Context, s *sighting, epochs map[TopicPartiti
 	case p.Suspicion != suspicionBackwards:
 		err = t.change(ctx, p, p.Status, suspicionBackwards, s.seen)
 	case t.view.at.Sub(p.SuspectedAt) >= confirmAfter:
+		if err := t.alone(ctx, s.incarnation); err != nil {
+			return false, err
+		}
 		err = t.change(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
 	}
 	if err != nil {
@@ -114,8 +118,28 @@ func (t *tick) change(ctx context.Context, p *Progress, status Status, suspicion
 	return nil
 }
 
+// alone asks every broker whether the incarnation is the only one that is known
+// by its name. Offsets are asked for by name: where a broker still lists an
+// incarnation that is gone, they are those of the one that took its place.
+func (t *tick) alone(ctx context.Context, i Incarnation) error {
+	answers, err := t.Cluster.Find(ctx, []string{i.Topic})
+	if err == nil {
+		err = answers[i.Topic].Err
+	}
+	if err != nil {
+		return fmt.Errorf("ask all brokers for the topic: %w", err)
+	}
+	if ids := answers[i.Topic].IDs; len(ids) != 1 || ids[0] != i.TopicID {
+		return fmt.Errorf("a broker lists topic ID %s, all together know the topic under %d IDs: it is being made anew, or a broker is behind", i.TopicID, len(ids))
+	}
+	return nil
+}
+
 // reopen takes back that a partition was closed.
 func (t *tick) reopen(ctx context.Context, s *sighting) error {
+	if err := t.alone(ctx, s.incarnation); err != nil {
+		return err
+	}
 	t.readAgain()
 	return ignoreConflict(t.change(ctx, s.progress, StatusOpen, "", s.seen))
 }
@@ -155,7 +179,11 @@ func (t *tick) markGaps(ctx context.Context, p Progress, reason string) error {
 		if r.GapReason != "" || r.InFlight(t.Now()) {
 			continue
 		}
-		if err := ignoreConflict(t.Ledger.MarkGap(ctx, r, reason)); err != nil {
+		err := t.Ledger.MarkGap(ctx, p, r, reason)
+		if errors.Is(err, ErrConflict) {
+			continue // settled, or somebody has seen that it is no gap
+		}
+		if err != nil {
 			return fmt.Errorf("mark range %s as a gap: %w", r.Range, err)
 		}
 		t.view.planned[p.Partition][n].GapReason = reason

@@ -2,7 +2,6 @@ package bifrosttest
 
 import (
 	"context"
-	"slices"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
@@ -26,12 +25,17 @@ func (w *world) quietOf(s *stack) string {
 	progress, _ := s.ledger.ListProgress(context.Background())
 	rows := map[partitionOf]bifrost.Progress{}
 	for _, p := range progress {
-		rows[partitionOf{p.TopicID, p.Number}] = p
+		if p.Status == bifrost.StatusForked && p.NextOffset != p.PlannedOffset {
+			return p.Partition.String() + " was left and is not finished"
+		}
+		if key := (partitionOf{p.TopicID, p.Number}); rows[key].Fork() <= p.Fork() {
+			rows[key] = p
+		}
 	}
 	for _, t := range w.kafka.Ever() {
 		for n, log := range t.Logs {
 			p, ok := rows[partitionOf{t.ID, int32(n)}]
-			if why := behind(s.ledger, t, log, p, ok); why != "" {
+			if why := behind(s.ledger, t, log, p, ok, w.decides); why != "" {
 				return t.Name + " " + t.ID.String() + ": " + why
 			}
 		}
@@ -40,16 +44,16 @@ func (w *world) quietOf(s *stack) string {
 }
 
 // behind says what a partition lacks.
-func behind(ledger *Ledger, t *KafkaTopic, log *Log, p bifrost.Progress, ok bool) string {
+func behind(ledger *Ledger, t *KafkaTopic, log *Log, p bifrost.Progress, ok, decides bool) string {
 	switch {
 	case ok && settledAt(ledger, p):
 		return "next_offset stands before a settled row"
-	case p.Status == bifrost.StatusDiverged && log.cut >= 0:
+	case p.Status == bifrost.StatusDiverged && log.cut >= 0 && (t.Deleted || !decides):
 		return "" // a person decides
 	case t.hidden:
 		return ""
-	case t.Deleted && !ok:
-		return "" // deleted before it was ever seen, or with its tables
+	case t.Deleted && (!ok || p.Status == bifrost.StatusForked):
+		return "" // deleted before it was ever seen, or with its tables, or after it was left
 	case t.Deleted && (p.Status != bifrost.StatusClosed || p.NextOffset != p.PlannedOffset):
 		return "deleted and not closed, status " + string(p.Status)
 	case t.Deleted:
@@ -75,17 +79,12 @@ func settledAt(ledger *Ledger, p bifrost.Progress) bool {
 // round is one minute: of each stack a tick, then all workers it started, one
 // after the other. Between the tick and its workers it calls ticked.
 func (w *world) round(step func(*process), ticked func()) {
-	finish := func(p *process) {
-		for slices.Contains(w.processes, p) && !p.asleep {
-			step(p)
-		}
-	}
 	for _, s := range w.stacks {
 		w.stack = s
-		finish(w.startTick())
+		w.follow(w.startTick(), step)
 		ticked()
 		for len(s.lambda.Waiting()) > 0 {
-			finish(w.startWorker(s.lambda.Take(0)))
+			w.follow(w.startWorker(s.lambda.Take(0)), step)
 		}
 	}
 	w.stack = w.stacks[0]
@@ -110,6 +109,9 @@ func (w *world) drain(limit int) int {
 			w.trace = w.trace[:traced+1] // nothing happened: its first line is enough
 		}
 		w.catchUp()
+		if w.decides {
+			w.decideAll(step)
+		}
 		if w.quiet() == "" {
 			return ticks
 		}

@@ -29,8 +29,18 @@ type Kafka struct {
 	live         map[string]*KafkaTopic
 	ever         []*KafkaTopic
 	before       []bifrost.Topic // what the metadata said before topics last changed
-	stale        bool            // what they say now
+	stale        Staleness
 }
+
+// Staleness is how many of the brokers' metadata are behind.
+type Staleness int
+
+// Which brokers still say what was so before topics last changed.
+const (
+	NoneStale Staleness = iota
+	OneStale            // the one that lists the topics; the others know better
+	AllStale
+)
 
 // KafkaTopic is one incarnation of a topic.
 type KafkaTopic struct {
@@ -81,8 +91,8 @@ func (k *Kafka) Topic(name string) *KafkaTopic { return k.live[name] }
 func (k *Kafka) Ever() []*KafkaTopic { return slices.Clone(k.ever) }
 
 // StaleMetadata makes brokers list the topics as they were before one was last
-// created, deleted, hidden or shown, until it is told that they do no more.
-func (k *Kafka) StaleMetadata(stale bool) { k.stale = stale }
+// created, deleted, hidden or shown, until they are told otherwise.
+func (k *Kafka) StaleMetadata(stale Staleness) { k.stale = stale }
 
 // changeTopics changes topics and keeps what the metadata said before.
 func (k *Kafka) changeTopics(change func()) {
@@ -110,7 +120,7 @@ func (t *KafkaTopic) describe() bifrost.Topic {
 
 // Topics implements bifrost.Cluster.
 func (k *Kafka) Topics(context.Context) (string, []bifrost.Topic, error) {
-	if k.stale {
+	if k.stale != NoneStale {
 		return k.ID, slices.Clone(k.before), nil
 	}
 	return k.ID, k.described(), nil
@@ -131,23 +141,23 @@ func (k *Kafka) Find(_ context.Context, names []string) (map[string]bifrost.Topi
 	return answers, nil
 }
 
-func (k *Kafka) find(name string) bifrost.TopicAnswer {
-	if k.stale {
+func (k *Kafka) find(name string) (answer bifrost.TopicAnswer) {
+	if k.stale != NoneStale {
 		for _, t := range k.before {
 			if t.Name == name {
-				return bifrost.TopicAnswer{Topic: t}
+				answer.IDs = append(answer.IDs, t.ID)
 			}
 		}
-		return bifrost.TopicAnswer{Err: bifrost.ErrNotFound}
 	}
 	t := k.live[name]
 	switch {
-	case t == nil:
-		return bifrost.TopicAnswer{Err: bifrost.ErrNotFound}
+	case k.stale == AllStale || t == nil:
 	case t.hidden:
 		return bifrost.TopicAnswer{Err: errHidden}
+	case !slices.Contains(answer.IDs, t.ID):
+		answer.IDs = append(answer.IDs, t.ID)
 	}
-	return bifrost.TopicAnswer{Topic: t.describe()}
+	return answer
 }
 
 // log finds a partition of a live topic by name, as requests without topic IDs do.
@@ -210,8 +220,12 @@ func (k *Kafka) EpochEnds(_ context.Context, epochs map[bifrost.TopicPartition]i
 func (k *Kafka) Retention(_ context.Context, topics []string) (map[string]bifrost.Retention, error) {
 	answers := map[string]bifrost.Retention{}
 	for _, name := range topics {
-		answers[name] = bifrost.Retention{Err: k.find(name).Err}
-		if t := k.live[name]; t != nil && !t.hidden {
+		switch t := k.live[name]; {
+		case t == nil:
+			answers[name] = bifrost.Retention{Err: bifrost.ErrNotFound}
+		case t.hidden:
+			answers[name] = bifrost.Retention{Err: errHidden}
+		default:
 			answers[name] = t.Keeps
 		}
 	}

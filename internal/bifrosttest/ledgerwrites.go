@@ -25,6 +25,10 @@ func (l *Ledger) changeProgress(p bifrost.Progress, holds func(bifrost.Progress)
 	return nil
 }
 
+func sameSuspicion(a, b bifrost.Progress) bool {
+	return a.Suspicion == b.Suspicion && a.SuspectedAt.Equal(b.SuspectedAt)
+}
+
 // maxPlannedRows is what fits into one transaction beside the progress row.
 const maxPlannedRows = 99
 
@@ -41,7 +45,7 @@ func (l *Ledger) Plan(_ context.Context, w bifrost.PlanWrite) error {
 		}
 	}
 	holds := func(row bifrost.Progress) bool {
-		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable()
+		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable() && sameSuspicion(row, w.Progress)
 	}
 	err := l.changeProgress(w.Progress, holds, func(row *bifrost.Progress) {
 		row.PlannedOffset, row.PlannedEpoch = w.PlannedOffset, w.PlannedEpoch
@@ -69,7 +73,7 @@ func (l *Ledger) ChangeStatus(_ context.Context, w bifrost.StatusWrite) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	holds := func(row bifrost.Progress) bool {
-		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status == w.Progress.Status
+		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status == w.Progress.Status && sameSuspicion(row, w.Progress)
 	}
 	return l.changeProgress(w.Progress, holds, func(row *bifrost.Progress) {
 		row.Status, row.Error = w.Status, w.Error
@@ -131,9 +135,13 @@ func (l *Ledger) changeRow(r bifrost.Row, holds func(bifrost.Row) bool, change f
 }
 
 // MarkGap implements bifrost.GapMarker.
-func (l *Ledger) MarkGap(_ context.Context, r bifrost.Row, reason string) error {
+func (l *Ledger) MarkGap(_ context.Context, p bifrost.Progress, r bifrost.Row, reason string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	holds := func(row bifrost.Progress) bool { return row.Status == p.Status && sameSuspicion(row, p) }
+	if err := l.changeProgress(p, holds, func(*bifrost.Progress) {}); err != nil {
+		return err
+	}
 	sameEnd := func(row bifrost.Row) bool { return row.End == r.End }
 	_, err := l.changeRow(r, sameEnd, func(row *bifrost.Row) {
 		row.GapReason, row.LeaseUntil, row.Error = reason, time.Time{}, ""

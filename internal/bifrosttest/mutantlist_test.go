@@ -5,7 +5,7 @@ package bifrosttest
 var mutants = []mutant{
 	{"plan without its condition", "a plan that was made of old tables must not move planned_offset back", []edit{{
 		twins + "ledgerwrites.go",
-		"return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable()",
+		"return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable() && sameSuspicion(row, w.Progress)",
 		"return row.Status.Workable()",
 	}}},
 	{"conditions without the generation", "what was read of tables that are lost must not be written to those made anew", []edit{{
@@ -160,7 +160,7 @@ var mutants = []mutant{
 	{"the archive begins at the log start", "what was gone before the first sight is a gap too, so that rows tile from 0", []edit{{
 		rules + "plan.go",
 		"	pl.gaps(end)\n",
-		"	if pl.frontier() == 0 && pl.seen.LogStart > 0 {\n		pl.progress.PlannedOffset = min(pl.seen.LogStart, end)\n	}\n	pl.gaps(end)\n",
+		"	if pl.frontier == 0 && pl.seen.LogStart > 0 {\n		pl.progress.PlannedOffset = min(pl.seen.LogStart, end)\n	}\n	pl.gaps(end)\n",
 	}}},
 	{"no look at leader epochs", "a log that was cut and has grown back does not look short", []edit{{
 		rules + "suspect.go",
@@ -191,4 +191,60 @@ var mutants = []mutant{
 		"			v.gone = append(v.gone, p)\n",
 		"",
 	}}},
+	{"one broker's word", "a broker that is cut off must not close a topic that is there", []edit{{
+		twins + "kafka.go",
+		"	case k.stale == AllStale || t == nil:\n",
+		"	case k.stale != NoneStale || t == nil:\n",
+	}}},
+	{"a birth that looks for no fork", "tables that were lost must not take a person's decision along", []edit{{
+		rules + "fork.go",
+		"		if err != nil || !found {\n",
+		"		if err != nil || !found || p.Fork() == 0 {\n",
+	}, {
+		rules + "fence.go",
+		"	if forked {\n",
+		"	if forked && p.PlannedOffset < 0 {\n",
+	}}},
+	{"a branch that is not left", "the old keys hold the old branch", []edit{{
+		rules + "accept.go",
+		"Status: StatusForked, Error:",
+		"Status: StatusOpen, Error:",
+	}}},
+}
+
+// foundBy are the tests that find a mutant fast; all of the simulation hunts the others.
+var foundBy = map[string]string{
+	"plan without its condition":                "^TestEveryFault$/^plain$",
+	"conditions without the generation":         "^TestEveryFault$/^tables_lost$",
+	"advance before commit":                     "^TestEveryFault$/^plain$",
+	"advance over what is planned":              "^TestEveryFault$/^plain$",
+	"advance without its condition":             "^TestEveryFault$/^plain$",
+	"adopt without reading":                     "^TestEveryFault$/^early_end$",
+	"adopt what is not ours":                    "^TestEveryFault$/^foreign_object$",
+	"overwrite":                                 "^TestEveryFault$/^plain$",
+	"forget the split":                          "^TestEveryFault$/^early_end$",
+	"claim the whole row after an early end":    "^TestEveryFault$/^early_end$",
+	"count wrong":                               "^TestEveryFault$/^transactions$",
+	"skip LOST":                                 "^TestEveryFault$/^first_seen_late$",
+	"a gap adopted as records":                  "^TestEveryFault$/^first_seen_late$",
+	"a gap beyond the row":                      "^TestEveryFault$/^retention$",
+	"retention counted as compaction":           "^TestEveryFault$/^retention$",
+	"reuse a key after recreation":              "^TestEveryFault$/^recreated$",
+	"fetch by name":                             "^TestEveryFault$/^recreated_and_longer$",
+	"topic IDs not read again":                  "^TestEveryFault$/^recreated_and_longer$",
+	"Kafka before tables":                       "^TestEveryFault$/^appended$",
+	"remainder from the task":                   "^TestEveryFault$/^tables_lost_after_early_ends$",
+	"own facts after a 412":                     "^TestEveryFault$/^compaction$",
+	"the row read before the upload is begun":   "^TestEveryFault$/^tables_lost$",
+	"no fence":                                  "^TestEveryFault$/^tables_lost$",
+	"no plan along the bucket":                  "^TestEveryFault$/^tables_lost$",
+	"the archive begins at the log start":       "^TestEveryFault$/^first_seen_late$",
+	"no look at leader epochs":                  "^TestEveryFault$/^log_cut_and_grown_back$",
+	"one look is enough":                        "^TestEveryFault$/^stale_metadata$",
+	"a lease for ever":                          "^TestEveryFault$/^plain$",
+	"an object longer than its row taken whole": "^TestEveryFault$/^second_stack_after_early_ends$",
+	"an old incarnation left open":              "^TestEveryFault$/^recreated$",
+	"one broker's word":                         "^TestEveryFault$/^a_broker_cut_off$",
+	"a birth that looks for no fork":            "^TestEveryFault$/^tables_lost_after_a_fork$",
+	"a branch that is not left":                 "^TestEveryFault$/^log_cut_and_accepted$",
 }

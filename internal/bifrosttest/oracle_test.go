@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -114,12 +115,27 @@ type partitionOf struct {
 	number int32
 }
 
+// branchOf is a partition and which of its forks.
+type branchOf struct {
+	partitionOf
+	fork int
+}
+
+func (o storedObject) branch() branchOf {
+	parsed, _ := bifrost.ParseKey(o.key)
+	return branchOf{partitionOf{bifrost.TopicID(o.summary.TopicID), o.summary.Partition}, parsed.Partition.Fork()}
+}
+
+func branchOfRow(p bifrost.Progress) branchOf {
+	return branchOf{partitionOf{p.TopicID, p.Number}, p.Fork()}
+}
+
 // checkObjects is I4, I5 and what of exactly once can be seen in the bucket
 // alone: no version but one, no two objects with one offset, every offset
 // accounted for by what the log held.
 func (w *world) checkObjects() map[string]storedObject {
 	objects := map[string]storedObject{}
-	byPartition := map[partitionOf][]storedObject{}
+	byBranch := map[branchOf][]storedObject{}
 	for _, key := range w.store.Keys() {
 		versions := w.store.Versions(key)
 		if len(versions) != 1 {
@@ -133,11 +149,10 @@ func (w *world) checkObjects() map[string]storedObject {
 			continue
 		}
 		objects[key] = o
-		of := partitionOf{bifrost.TopicID(o.summary.TopicID), o.summary.Partition}
-		byPartition[of] = append(byPartition[of], o)
+		byBranch[o.branch()] = append(byBranch[o.branch()], o)
 		w.checkContent(o)
 	}
-	for _, same := range byPartition {
+	for _, same := range byBranch {
 		w.checkOverlap(same)
 	}
 	return objects
@@ -182,7 +197,7 @@ func decode(content []byte) any {
 	return o
 }
 
-// checkOverlap: objects of one partition, wherever they lie, share no offset,
+// checkOverlap: objects of one branch of a partition, wherever they lie, share no offset,
 // unless two stacks with tables of their own have cut it in their own ways.
 func (w *world) checkOverlap(objects []storedObject) {
 	slices.SortFunc(objects, func(a, b storedObject) int { return cmp.Compare(a.summary.Start, b.summary.Start) })
@@ -268,6 +283,10 @@ func (w *world) checkGap(o storedObject, topic *KafkaTopic, log *Log) {
 		// Offsets are asked for by name: while metadata are stale, the log of the
 		// topic made anew may lend the old one an end that it never had.
 		ok = topic.Deleted && (s.End <= log.top || w.truth.lied)
+	case bifrost.ReasonForked:
+		ok = o.branch().fork > 0 && log.cut >= 0
+	case bifrost.ReasonDiverged:
+		ok = log.cut >= 0
 	case bifrost.ReasonSkipped:
 		ok = w.setup.settings.Start != bifrost.StartPosition{}
 	}
@@ -346,11 +365,11 @@ func (w *world) checkRow(p bifrost.Progress, r bifrost.Row, objects map[string]s
 // their place, must be known as DIVERGED. Lost tables take that knowledge along.
 func (w *world) checkFork(p bifrost.Progress, topic *KafkaTopic, objects map[string]storedObject) {
 	log := topic.Logs[p.Number]
-	if log.cut < 0 || topic.Deleted || w.truth.tablesLost || p.Status == bifrost.StatusDiverged {
+	if log.cut < 0 || topic.Deleted || w.truth.tablesLost || p.Status == bifrost.StatusDiverged || p.Status == bifrost.StatusForked {
 		return
 	}
 	for key, o := range objects {
-		if bifrost.TopicID(o.summary.TopicID) != p.TopicID || o.summary.Partition != p.Number {
+		if o.branch() != branchOfRow(p) {
 			continue
 		}
 		for _, r := range o.records {
@@ -404,13 +423,21 @@ func (w *world) checkRebuildable(p bifrost.Progress, rows []bifrost.Row, objects
 			used[bifrost.ObjectKey(group, r.Partition, r.Start, 0)] = true // nobody is sent to adopt it
 		}
 	}
+	if w.truth.tablesLost && w.wasLeft(p) {
+		return // until bifrost rebuild: ticks look at the branch that goes on
+	}
 	if len(w.stacks) > 1 {
 		return // another stack's objects overlap those that this one knows
 	}
 	for key, o := range objects {
-		mine := bifrost.TopicID(o.summary.TopicID) == p.TopicID && o.summary.Partition == p.Number
-		if mine && !used[key] {
+		if o.branch() == branchOfRow(p) && !used[key] {
 			w.breaks("I6: %s [%d, %d) is in the bucket, and no row of %v knows it", key, o.summary.Start, o.summary.End, p.Partition)
 		}
 	}
+}
+
+// wasLeft reports whether a person has decided that the partition goes on elsewhere.
+func (w *world) wasLeft(p bifrost.Progress) bool {
+	next := bifrost.Incarnation{ClusterID: p.ClusterID, Topic: p.Topic(), TopicID: p.TopicID}.LaterName() + fmt.Sprintf(".%d", p.Fork()+1)
+	return len(w.store.Versions(bifrost.ForkKey(group, bifrost.Partition{Name: next, Number: p.Number}))) > 0
 }

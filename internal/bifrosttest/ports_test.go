@@ -76,6 +76,12 @@ func (p ports) EpochEnds(ctx context.Context, epochs map[bifrost.TopicPartition]
 	})
 }
 
+func (p ports) Retention(ctx context.Context, topics []string) (map[string]bifrost.Retention, error) {
+	return read(p.process, "kafka: retention", func() (map[string]bifrost.Retention, error) {
+		return p.world.kafka.Retention(ctx, topics)
+	})
+}
+
 // ---- Source
 
 func (p ports) ClusterID(ctx context.Context) (string, error) {
@@ -213,8 +219,8 @@ func (p ports) DeleteProgress(ctx context.Context, row bifrost.Progress) error {
 	return p.write("ledger: delete progress", func() error { return p.ledger.DeleteProgress(ctx, row) })
 }
 
-func (p ports) MarkGap(ctx context.Context, r bifrost.Row, reason string) error {
-	return p.write("ledger: mark gap", func() error { return p.ledger.MarkGap(ctx, r, reason) })
+func (p ports) MarkGap(ctx context.Context, as bifrost.Progress, r bifrost.Row, reason string) error {
+	return p.write("ledger: mark gap", func() error { return p.ledger.MarkGap(ctx, as, r, reason) })
 }
 
 func (p ports) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
@@ -227,6 +233,10 @@ func (p ports) Release(ctx context.Context, r bifrost.Row, failure string, retry
 
 func (p ports) Commit(ctx context.Context, w bifrost.CommitWrite) error {
 	return p.write("ledger: commit", func() error { return p.ledger.Commit(ctx, w) })
+}
+
+func (p ports) Erase(ctx context.Context, w bifrost.ErasureWrite) error {
+	return p.write("ledger: erase", func() error { return p.ledger.Erase(ctx, w) })
 }
 
 func (p ports) Advance(ctx context.Context, w bifrost.AdvanceWrite) error {

@@ -3,7 +3,9 @@ package bifrosttest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -75,6 +77,20 @@ var everyHappening = []happening{
 		l.briefly(func() { l.withLog(func(log *Log) { log.Dip(1 + l.Int64N(4)) }) })
 	}},
 	{"the log is cut", 1, func(l *long) { l.withLog(func(log *Log) { log.Truncate(log.LogEnd() - l.Int64N(5)) }) }},
+	{"a person decides", 10, func(l *long) {
+		if waiting := l.diverged(); len(waiting) > 0 {
+			all := slices.SortedFunc(maps.Keys(waiting), comparePartitions)
+			p := all[l.IntN(len(all))]
+			l.decide(p, l.Int64N(waiting[p]+1))
+		}
+	}},
+	{"rows are lost alone", 1, func(l *long) { loseRows(l.world, func() bool { return l.IntN(2) == 0 }) }},
+	{"the retention of a topic is changed", 3, func(l *long) {
+		if t := l.anyTopic(); t != nil {
+			t.Keeps.Milliseconds = []int64{-1, 0, 60_000, 600_000}[l.IntN(4)]
+			t.Keeps.Bytes = []int64{-1, 0, 100, 10_000}[l.IntN(4)]
+		}
+	}},
 	{"a topic is made anew", 3, func(l *long) {
 		if t := l.anyTopic(); t != nil {
 			l.kafka.DeleteTopic(t.Name)
@@ -93,7 +109,15 @@ var everyHappening = []happening{
 			l.kafka.Hide(t.Name, !t.hidden)
 		}
 	}},
-	{"the metadata are stale", 3, func(l *long) { l.briefly(func() { l.kafka.StaleMetadata(true) }) }},
+	{"all metadata are stale", 3, func(l *long) { l.briefly(func() { l.kafka.StaleMetadata(AllStale) }) }},
+	{"a broker is cut off, or back", 3, func(l *long) {
+		stale := OneStale
+		if l.kafka.stale == OneStale {
+			stale = NoneStale
+		}
+		l.kafka.StaleMetadata(stale)
+		l.truth.lied = true
+	}},
 	{"the tables are lost", 1, func(l *long) { loseTables(l.world) }},
 	{"the progress table is lost", 1, func(l *long) { loseProgress(l.world) }},
 	{"something foreign takes a key", 4, func(l *long) { l.putForeign(l.Uint64()) }},
@@ -239,6 +263,8 @@ func (l *long) move() {
 func (l *long) settle() (ticks int) {
 	l.note("-- no more faults")
 	l.heal()
+	l.kafka.StaleMetadata(NoneStale)
+	l.decides = true
 	for _, t := range l.kafka.Ever() {
 		t.hidden = false
 		for _, log := range t.Logs {

@@ -44,6 +44,7 @@ var ledgerChecks = []struct {
 	{"rows: order, start and limit", ledgerSuite.rows},
 	{"rows: of one partition, however many", ledgerSuite.manyRows},
 	{"gap: marked while PLANNED with the same end", ledgerSuite.markGap},
+	{"gap: marked as long as its partition is what was read", ledgerSuite.markGapConditions},
 	{"lease: taken on condition", ledgerSuite.lease},
 	{"lease: of many at once one wins", ledgerSuite.leaseRace},
 	{"release: shows the failure and frees the row", ledgerSuite.release},

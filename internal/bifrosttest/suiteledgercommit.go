@@ -41,7 +41,7 @@ func (s ledgerSuite) commitGap() {
 
 	// The records won against a mark that the topic was deleted.
 	read = s.planned(orders10, 10)[0]
-	s.must(s.MarkGap(s.Context(), read, bifrost.ReasonTopicDeleted))
+	s.must(s.MarkGap(s.Context(), s.progress(orders), read, bifrost.ReasonTopicDeleted))
 	s.must(s.Commit(s.Context(), s.commitOf(read, facts(orders10, 0, 10))))
 	s.same("the archived row", s.row(orders10, 0), settled(read, facts(orders10, 0, 10)))
 }

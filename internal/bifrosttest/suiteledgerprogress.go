@@ -140,12 +140,17 @@ func (s ledgerSuite) status() {
 	want.Error, want.Suspicion, want.SuspectedAt = suspect.Error, suspect.Suspicion, suspect.SuspectedAt
 	s.same("without an observation", s.progress(orders), want)
 
-	diverged := bifrost.StatusWrite{Progress: p, Status: bifrost.StatusDiverged}
+	s.conflicts("a suspicion that came since", s.ChangeStatus(s.Context(), suspect))
+	s.conflicts("a plan under a suspicion that came since", s.Plan(s.Context(), write(p, row(orders, 0, 10))))
+	diverged := bifrost.StatusWrite{Progress: want, Status: bifrost.StatusDiverged}
 	diverged.Observation = bifrost.Observation{LogStart: 1, LastStable: 2, HighWatermark: 3, LeaderEpoch: -1, At: noon.Add(time.Hour)}
 	s.must(s.ChangeStatus(s.Context(), diverged))
 	want = p
 	want.Status, want.Observation = bifrost.StatusDiverged, diverged.Observation
 	s.same("with an observation, suspicion and error taken back", s.progress(orders), want)
+	before := want
+	before.Suspicion, before.SuspectedAt = suspect.Suspicion, suspect.SuspectedAt
+	s.conflicts("a suspicion that was taken back", s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: before, Status: bifrost.StatusOpen}))
 	s.statusConditions(want)
 }
 

@@ -54,13 +54,16 @@ func (s ledgerSuite) manyRows() {
 }
 
 func (s ledgerSuite) markGap() {
-	s.conflicts("no row", s.MarkGap(s.Context(), row(orders, 0, 10), bifrost.ReasonTopicDeleted))
+	s.conflicts("nothing", s.MarkGap(s.Context(), fencing(orders), row(orders, 0, 10), bifrost.ReasonTopicDeleted))
 	s.noRow(orders, 0)
 	rows := s.planned(orders, 10, 20)
+	p := s.progress(orders)
+	s.conflicts("no row", s.MarkGap(s.Context(), p, row(orders, 5, 10), bifrost.ReasonTopicDeleted))
+	s.noRow(orders, 5)
 	longer := rows[0]
 	longer.End = 11
-	s.conflicts("another end", s.MarkGap(s.Context(), longer, bifrost.ReasonTopicDeleted))
-	s.must(s.MarkGap(s.Context(), rows[0], bifrost.ReasonTopicDeleted))
+	s.conflicts("another end", s.MarkGap(s.Context(), p, longer, bifrost.ReasonTopicDeleted))
+	s.must(s.MarkGap(s.Context(), p, rows[0], bifrost.ReasonTopicDeleted))
 	want := rows[0]
 	want.GapReason = bifrost.ReasonTopicDeleted
 	s.same("the marked row", s.row(orders, 0), want)
@@ -69,14 +72,37 @@ func (s ledgerSuite) markGap() {
 	leased, err := s.Lease(s.Context(), rows[1], noon)
 	s.must(err)
 	s.must(s.Release(s.Context(), leased, "topic not found", noon.Add(time.Hour)))
-	s.must(s.MarkGap(s.Context(), rows[1], bifrost.ReasonTopicDeleted))
+	s.must(s.MarkGap(s.Context(), p, rows[1], bifrost.ReasonTopicDeleted))
 	want = leased
 	want.GapReason, want.LeaseUntil = bifrost.ReasonTopicDeleted, time.Time{}
 	s.same("a row in its pause, which ends", s.row(orders, 10), want)
 
 	s.must(s.Commit(s.Context(), s.commitOf(rows[1], facts(orders, 10, 20))))
-	s.conflicts("a settled row", s.MarkGap(s.Context(), rows[1], bifrost.ReasonTopicDeleted))
+	s.conflicts("a settled row", s.MarkGap(s.Context(), p, rows[1], bifrost.ReasonTopicDeleted))
 	s.same("reason of a settled row", s.row(orders, 10).GapReason, "")
+}
+
+// markGapConditions: who marks a gap has read a progress row that still says so.
+func (s ledgerSuite) markGapConditions() {
+	rows := s.planned(orders, 10)
+	read := s.progress(orders)
+	other := read
+	other.Generation = "generation-2"
+	s.conflicts("another generation", s.MarkGap(s.Context(), other, rows[0], bifrost.ReasonTopicDeleted))
+	suspect := bifrost.StatusWrite{Progress: read, Status: bifrost.StatusOpen, Suspicion: "the topic is deleted", SuspectedAt: noon}
+	s.must(s.ChangeStatus(s.Context(), suspect))
+	suspected := s.progress(orders)
+	s.conflicts("a suspicion that came since", s.MarkGap(s.Context(), read, rows[0], bifrost.ReasonTopicDeleted))
+	earlier := suspected
+	earlier.SuspectedAt = noon.Add(-time.Second)
+	s.conflicts("another suspicion", s.MarkGap(s.Context(), earlier, rows[0], bifrost.ReasonTopicDeleted))
+	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: suspected, Status: bifrost.StatusOpen}))
+	s.conflicts("a suspicion that was taken back", s.MarkGap(s.Context(), suspected, rows[0], bifrost.ReasonTopicDeleted))
+	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: read, Status: bifrost.StatusForked}))
+	s.conflicts("another status", s.MarkGap(s.Context(), read, rows[0], bifrost.ReasonTopicDeleted))
+	s.same("the row after refusals", s.row(orders, 0), rows[0])
+	s.must(s.MarkGap(s.Context(), s.progress(orders), rows[0], bifrost.ReasonDiverged))
+	s.same("reason", s.row(orders, 0).GapReason, bifrost.ReasonDiverged)
 }
 
 // noRow checks that a refused write made no row: an update of DynamoDB without a

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,7 @@ type world struct {
 	broken      []string // invariants that were found broken
 	truth       *truth
 	reached     map[string]int // what happened how often
+	decides     bool           // a person decides about what diverged
 	recording   bool
 	trace       []string
 }
@@ -123,9 +125,9 @@ type process struct {
 	at      call    // what it is about to do
 	outcome outcome // of that, as the scheduler decides
 	dead    bool
-	task    *bifrost.Task // of a worker
-	wakeAt  time.Time     // frozen until then
-	asleep  bool          // frozen until it is woken
+	again   func() *process // starts its event once more
+	wakeAt  time.Time       // frozen until then
+	asleep  bool            // frozen until it is woken
 }
 
 // killed unwinds a process that died. Its deferred calls reach no port any more.
@@ -265,7 +267,9 @@ func (w *world) lie(d time.Duration, lie func()) {
 }
 
 func (w *world) heal() {
-	w.kafka.StaleMetadata(false)
+	if w.kafka.stale == AllStale {
+		w.kafka.StaleMetadata(NoneStale)
+	}
 	for _, t := range w.kafka.Ever() {
 		for _, log := range t.Logs {
 			log.Dip(0)
@@ -275,16 +279,65 @@ func (w *world) heal() {
 
 // startTick starts a discover function.
 func (w *world) startTick() *process {
-	return w.start("discover", func(p *process) {
+	p := w.start("discover", func(p *process) {
 		all := ports{p}
 		d := bifrost.Discoverer{
-			Cluster: all, History: all, Ledger: all, Store: all, Shelf: all, Dispatcher: all,
+			Cluster: all, History: all, Retention: all, Ledger: all, Store: all, Shelf: all, Dispatcher: all,
 			Settings: w.setup.settings, Now: w.clock.Now, NewGeneration: w.newGeneration,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		summary, err := d.Tick(context.Background(), time.Time{})
 		w.note("%s ends: %s, error %v", p.name, words(summary), err)
 	})
+	p.again = w.startTick
+	return p
+}
+
+// decide starts a person's command on a partition that is DIVERGED.
+func (w *world) decide(diverged bifrost.Partition, from int64) *process {
+	p := w.start(fmt.Sprintf("accept %s from %d", diverged, from), func(p *process) {
+		all := ports{p}
+		a := bifrost.Accepter{
+			Group: group, Ledger: all, Store: all, Shelf: all,
+			Format: baldr.Options{Level: 1}, Writer: "simulation", Now: w.clock.Now,
+		}
+		next, err := a.AcceptDiverged(context.Background(), diverged, from)
+		if err == nil {
+			w.reached["decision"]++
+		}
+		w.note("%s ends: goes on as %s, error %v", p.name, next, err)
+	})
+	p.again = func() *process { return w.decide(diverged, from) }
+	return p
+}
+
+// diverged returns what waits for a decision, with the lowest offset at which each
+// log was cut.
+func (w *world) diverged() map[bifrost.Partition]int64 {
+	waiting := map[bifrost.Partition]int64{}
+	progress, _ := w.ledger.ListProgress(context.Background())
+	for _, p := range progress {
+		topic := w.topicOf(p.TopicID)
+		if p.Status == bifrost.StatusDiverged && topic != nil && topic.Logs[p.Number].cut >= 0 {
+			waiting[p.Partition] = min(topic.Logs[p.Number].cut, max(p.PlannedOffset, p.KnownUntil))
+		}
+	}
+	return waiting
+}
+
+// decideAll decides about everything that waits, in order.
+func (w *world) decideAll(step func(*process)) {
+	waiting := w.diverged()
+	for _, p := range slices.SortedFunc(maps.Keys(waiting), comparePartitions) {
+		w.follow(w.decide(p, waiting[p]), step)
+	}
+}
+
+// follow steps a process to its end, or until it falls asleep.
+func (w *world) follow(p *process, step func(*process)) {
+	for slices.Contains(w.processes, p) && !p.asleep {
+		step(p)
+	}
 }
 
 // startWorker starts an archive function.
@@ -310,7 +363,7 @@ func (w *world) startWorker(task bifrost.Task) *process {
 		}
 		w.note("%s ends: %s, error %v", p.name, words(results), err)
 	})
-	p.task = &task
+	p.again = func() *process { return w.startWorker(task) }
 	return p
 }
 

@@ -180,7 +180,7 @@ var writes = map[string]struct {
 		}},
 	"MarkGap": {true,
 		func(l ledgerWithFaults) error {
-			return l.MarkGap(l.Context(), l.row(10), bifrost.ReasonTopicDeleted)
+			return l.MarkGap(l.Context(), l.progress(), l.row(10), bifrost.ReasonTopicDeleted)
 		},
 		func(l ledgerWithFaults) bool { return l.row(10).GapReason == bifrost.ReasonTopicDeleted }},
 	"Lease": {true,

@@ -24,6 +24,7 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 		require("generation", textValue(p.Generation)).
 		require("planned_offset", number(p.PlannedOffset)).
 		requireWorkable().
+		requireSuspicion(p).
 		set("planned_offset", number(w.PlannedOffset)).
 		set("planned_epoch", number(int64(w.PlannedEpoch))).
 		setText("last_planned_at", iso(w.Observation.At)).
@@ -41,6 +42,12 @@ func (e *expression) requireWorkable() *expression {
 	return e.condition(status + " IN (" + e.value(textValue(string(bifrost.StatusOpen))) + ", " + e.value(textValue(string(bifrost.StatusBlocked))) + ")")
 }
 
+// requireSuspicion demands that the partition is suspected of what p is, since
+// when p is.
+func (e *expression) requireSuspicion(p bifrost.Progress) *expression {
+	return e.requireText("suspicion", p.Suspicion).requireText("suspected_at", iso(p.SuspectedAt))
+}
+
 // ChangeStatus implements bifrost.Planner. After a lost answer a row of the same
 // generation with the status and the suspicion that were to be written will do,
 // whoever wrote them.
@@ -50,6 +57,7 @@ func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error 
 		require("generation", textValue(p.Generation)).
 		require("planned_offset", number(p.PlannedOffset)).
 		require("status", textValue(string(p.Status))).
+		requireSuspicion(p).
 		set("status", textValue(string(w.Status))).
 		setText("error", w.Error).
 		setText("suspicion", w.Suspicion).

@@ -22,14 +22,21 @@ func (l *Ledger) changeRow(doing string, r bifrost.Row, e *expression) change {
 // MarkGap implements bifrost.GapMarker. It leaves its condition as it is, so a
 // repetition after a lost answer writes the same again. If a lease was taken in
 // between, it ends early, and two workers may do the same.
-func (l *Ledger) MarkGap(ctx context.Context, r bifrost.Row, reason string) error {
-	e := newExpression().
+func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row, reason string) error {
+	row := newExpression().
+		require("state", textValue(string(bifrost.StatePlanned))).
 		require("end_offset", number(r.End)).
 		set("gap_reason", textValue(reason)).
 		lease(time.Time{}).
 		remove("error")
-	_, err := l.update(ctx, l.changeRow("mark as a gap", r, e))
-	return err
+	progress := newExpression().
+		require("generation", textValue(p.Generation)).
+		require("status", textValue(string(p.Status))).
+		requireSuspicion(p)
+	return l.transact(ctx, fmt.Sprintf("mark as a gap %s %s", r.Partition, r.Range), []types.TransactWriteItem{
+		progress.asCheck(l.tables.Progress, progressKey(p.Partition)),
+		row.asUpdate(l.tables.Objects, rowKey(r.Partition, r.Start)),
+	})
 }
 
 // Lease implements bifrost.Leaser. After a lost answer a row with the attempt and

@@ -82,6 +82,15 @@ func (e *expression) asUpdate(table string, key attributes) types.TransactWriteI
 	}}
 }
 
+// asCheck is the expression's conditions as a part of a transaction.
+func (e *expression) asCheck(table string, key attributes) types.TransactWriteItem {
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName: &table, Key: key, ConditionExpression: e.conditionText(),
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.valuesOrNil(),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
+
 // putIfAbsent is a new row of the objects table as a part of a transaction.
 func putIfAbsent(table string, item attributes) types.TransactWriteItem {
 	e := newExpression().requireAbsent("partition_key")

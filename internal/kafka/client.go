@@ -130,10 +130,14 @@ func clusterID(metadata *kmsg.MetadataResponse) string {
 
 // metadata sends one metadata request to any broker.
 func (c *Client) metadata(ctx context.Context, request *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
+	return c.metadataFrom(ctx, c.kgo, request)
+}
+
+func (c *Client) metadataFrom(ctx context.Context, broker kmsg.Requestor, request *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
 	request.AllowAutoTopicCreation = false
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()
-	response, err := c.request(ctx, c.kgo, request)
+	response, err := c.request(ctx, broker, request)
 	if err != nil {
 		return nil, c.explain(ctx, err)
 	}

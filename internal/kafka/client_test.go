@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,13 +89,13 @@ func TestFind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := answers["orders"]; a.Err != nil || a.Topic.ID != topicID(cluster, "orders") || len(a.Topic.Partitions) != 2 {
+		if a := answers["orders"]; a.Err != nil || !slices.Equal(a.IDs, []bifrost.TopicID{topicID(cluster, "orders")}) {
 			t.Errorf("orders: %+v", a)
 		}
-		if a := answers["gone"]; !errors.Is(a.Err, bifrost.ErrNotFound) {
+		if a, ok := answers["gone"]; !ok || a.Err != nil || len(a.IDs) > 0 {
 			t.Errorf("gone: %+v", a)
 		}
-		if a := answers["secret"]; !errors.Is(a.Err, kerr.TopicAuthorizationFailed) || errors.Is(a.Err, bifrost.ErrNotFound) {
+		if a := answers["secret"]; !errors.Is(a.Err, kerr.TopicAuthorizationFailed) {
 			t.Errorf("secret: %+v", a)
 		}
 	}
@@ -103,6 +104,61 @@ func TestFind(t *testing.T) {
 	}
 	if answers, err := client.Find(t.Context(), nil); err != nil || len(answers) != 0 {
 		t.Errorf("nothing asked: %v, error %v", answers, err)
+	}
+}
+
+// TestFindAsksEveryBroker has one broker that is behind, and one that says nothing.
+func TestFindAsksEveryBroker(t *testing.T) {
+	t.Parallel()
+	cluster, client := startCluster(t, kfake.NumBrokers(3))
+	var older bifrost.TopicID
+	var silent atomic.Bool
+	older[0] = 7
+	cluster.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		asked := request.(*kmsg.MetadataRequest)
+		if cluster.CurrentNode() != 1 || len(asked.Topics) == 0 {
+			return nil, nil, false
+		}
+		if silent.Load() {
+			return nil, errors.New("cut off"), true
+		}
+		response := request.ResponseKind().(*kmsg.MetadataResponse)
+		for node := range int32(2) { // it has not heard of the third
+			broker := kmsg.NewMetadataResponseBroker()
+			host, port, _ := net.SplitHostPort(cluster.ListenAddrs()[node])
+			number, _ := strconv.ParseInt(port, 10, 32)
+			broker.NodeID, broker.Host, broker.Port = node, host, int32(number)
+			response.Brokers = append(response.Brokers, broker)
+		}
+		for _, topic := range asked.Topics {
+			answer := kmsg.NewMetadataResponseTopic()
+			answer.Topic = topic.Topic
+			answer.ErrorCode = kerr.UnknownTopicOrPartition.Code
+			if *topic.Topic == "made-anew" {
+				answer.ErrorCode, answer.TopicID = 0, older
+			}
+			response.Topics = append(response.Topics, answer)
+		}
+		return response, nil, true
+	})
+	answers, err := client.Find(t.Context(), []string{"orders", "made-anew", "nothing"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := answers["orders"]; a.Err != nil || !slices.Equal(a.IDs, []bifrost.TopicID{topicID(cluster, "orders")}) {
+		t.Errorf("a topic that one broker does not know yet: %+v", a)
+	}
+	if a := answers["made-anew"]; a.Err != nil || !slices.Equal(a.IDs, []bifrost.TopicID{older}) {
+		t.Errorf("a topic that one broker still knows: %+v", a)
+	}
+	if a, ok := answers["nothing"]; !ok || a.Err != nil || len(a.IDs) > 0 {
+		t.Errorf("a topic that nobody knows: %+v", a)
+	}
+	silent.Store(true)
+	answers, err = client.Find(t.Context(), []string{"nothing"})
+	if err == nil && answers["nothing"].Err == nil {
+		t.Error("a broker that says nothing was taken for one that knows nothing")
 	}
 }
 

@@ -46,7 +46,7 @@ func TestReadByName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustRead(t, client, "orders", answers["orders"].Topic.ID, 0, bifrost.Range{Start: 1, End: 9})
+			mustRead(t, client, "orders", answers["orders"].IDs[0], 0, bifrost.Range{Start: 1, End: 9})
 			_, _, err = readAll(t, client, "orders", bifrost.TopicID{1}, 0, bifrost.Range{Start: 1, End: 9})
 			if !errors.Is(err, bifrost.ErrWrongTopicID) {
 				t.Errorf("with another topic ID: error %v", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -32,34 +33,92 @@ func (c *Client) Topics(ctx context.Context) (string, []bifrost.Topic, error) {
 	return clusterID(metadata), topics, nil
 }
 
-// Find implements [bifrost.Cluster].
+// Find implements [bifrost.Cluster]. A broker that one of the others lists and that
+// does not answer leaves open what it knows.
 func (c *Client) Find(ctx context.Context, names []string) (map[string]bifrost.TopicAnswer, error) {
 	answers := make(map[string]bifrost.TopicAnswer, len(names))
 	if len(names) == 0 {
 		return answers, nil
 	}
-	metadata, err := c.metadata(ctx, requestFor(names...))
+	first, err := c.metadata(ctx, requestFor(names...))
 	if err != nil {
 		return nil, fmt.Errorf("kafka: find %d topics: %w", len(names), err)
 	}
-	for _, name := range names {
-		answers[name] = bifrost.TopicAnswer{Err: fmt.Errorf("kafka: topic %s: %w", name, errLeftOut)}
+	if len(first.Brokers) == 0 {
+		return nil, fmt.Errorf("kafka: find %d topics: the broker that answered lists no brokers, itself included", len(names))
 	}
-	for i := range metadata.Topics {
-		t := &metadata.Topics[i]
-		if t.Topic == nil {
-			continue
-		}
-		answers[*t.Topic] = answerOf(t)
+	told := c.metadataOfAll(ctx, first.Brokers, names)
+	for _, name := range names {
+		answers[name] = answerOf(name, told)
 	}
 	return answers, nil
 }
 
-func answerOf(t *kmsg.MetadataResponseTopic) bifrost.TopicAnswer {
-	if err := errorOf(t.ErrorCode); err != nil {
-		return bifrost.TopicAnswer{Err: fmt.Errorf("kafka: topic %s: %w", *t.Topic, err)}
+// metadataOf is what one broker said.
+type metadataOf struct {
+	broker   int32
+	metadata *kmsg.MetadataResponse
+	err      error
+}
+
+// metadataOfAll asks every broker of a list, all at once, and then those that only
+// their answers list: a broker that is behind may not know of a newer one.
+func (c *Client) metadataOfAll(ctx context.Context, listed []kmsg.MetadataResponseBroker, names []string) []metadataOf {
+	var told []metadataOf
+	asked := map[int32]bool{}
+	for len(listed) > 0 {
+		var round []metadataOf
+		for _, b := range listed {
+			if !asked[b.NodeID] {
+				asked[b.NodeID] = true
+				round = append(round, metadataOf{broker: b.NodeID})
+			}
+		}
+		var answers sync.WaitGroup
+		for i := range round {
+			answers.Go(func() {
+				round[i].metadata, round[i].err = c.metadataFrom(ctx, c.kgo.Broker(int(round[i].broker)), requestFor(names...))
+			})
+		}
+		answers.Wait()
+		listed = nil
+		for _, m := range round {
+			if m.err == nil {
+				listed = append(listed, m.metadata.Brokers...)
+			}
+		}
+		told = append(told, round...)
 	}
-	return bifrost.TopicAnswer{Topic: topicOf(t)}
+	return told
+}
+
+// answerOf puts together what brokers said about one topic.
+func answerOf(name string, told []metadataOf) bifrost.TopicAnswer {
+	var answer bifrost.TopicAnswer
+	for _, m := range told {
+		id, err := m.find(name)
+		switch {
+		case errors.Is(err, bifrost.ErrNotFound):
+		case err != nil:
+			return bifrost.TopicAnswer{Err: fmt.Errorf("kafka: topic %s: broker %d: %w", name, m.broker, err)}
+		case !slices.Contains(answer.IDs, id):
+			answer.IDs = append(answer.IDs, id)
+		}
+	}
+	return answer
+}
+
+// find is the ID under which the broker knows the topic.
+func (m metadataOf) find(name string) (bifrost.TopicID, error) {
+	if m.err != nil {
+		return bifrost.TopicID{}, m.err
+	}
+	for i := range m.metadata.Topics {
+		if t := &m.metadata.Topics[i]; t.Topic != nil && *t.Topic == name {
+			return t.TopicID, errorOf(t.ErrorCode)
+		}
+	}
+	return bifrost.TopicID{}, errLeftOut
 }
 
 // errLeftOut says that a broker did not answer for something it was asked.

@@ -90,7 +90,7 @@ func (l *Ledger) DeleteProgress(ctx context.Context, w bifrost.Progress) error {
 }
 
 // MarkGap implements bifrost.GapMarker. The tick itself remembers what it marked.
-func (l *Ledger) MarkGap(context.Context, bifrost.Row, string) error { return nil }
+func (l *Ledger) MarkGap(context.Context, bifrost.Progress, bifrost.Row, string) error { return nil }
 
 // Lease implements bifrost.Leaser.
 func (l *Ledger) Lease(_ context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {

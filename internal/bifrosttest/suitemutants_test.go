@@ -1,0 +1,111 @@
+package bifrosttest
+
+// suiteMutants are bugs in the twins that the suites must find: an adapter with
+// the same bug would fail the same way.
+var suiteMutants = []mutant{
+	{"a plan that ignores rows", "put if absent", []edit{{
+		twins + "ledgerwrites.go",
+		"		if _, ok := l.rows[keyOf(r)]; ok {\n			return conflict(\"a row",
+		"		if _, ok := l.rows[keyOf(r)]; ok && r.Start < 0 {\n			return conflict(\"a row",
+	}}},
+	{"a plan of any status", "FENCING and DIVERGED partitions are not planned", []edit{{
+		twins + "ledgerwrites.go",
+		"return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable() && sameSuspicion(row, w.Progress)",
+		"return row.PlannedOffset == w.Progress.PlannedOffset && sameSuspicion(row, w.Progress)",
+	}}},
+	{"a plan from anywhere", "planned_offset is a condition", []edit{{
+		twins + "ledgerwrites.go",
+		"return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable() && sameSuspicion(row, w.Progress)",
+		"return row.Status.Workable() && sameSuspicion(row, w.Progress)",
+	}}},
+	{"any generation", "the generation is a condition of every write on the row", []edit{{
+		twins + "ledgerwrites.go",
+		"	case row.Generation != p.Generation:\n		return conflict(\"the progress row was made anew\", p.Partition)\n",
+		"",
+	}}},
+	{"a row created twice", "CreateProgress puts if absent", []edit{{
+		twins + "ledgerwrites.go",
+		"	if _, ok := l.progress[p.Partition]; ok {\n		return conflict(\"a progress row is there already\", p.Partition)\n	}\n",
+		"",
+	}}},
+	{"an advance twice", "next_offset is a condition", []edit{{
+		twins + "ledgerwrites.go",
+		"holds := func(row bifrost.Progress) bool { return row.NextOffset == w.From }",
+		"holds := func(row bifrost.Progress) bool { return row.NextOffset >= w.From }",
+	}}},
+	{"a commit of any end", "the row's end is a condition", []edit{{
+		twins + "ledgerwrites.go",
+		"	sameEnd := func(row bifrost.Row) bool { return row.End == w.Row.End }\n",
+		"	sameEnd := func(bifrost.Row) bool { return true }\n",
+	}}},
+	{"a commit over a remainder", "a transaction applies whole or not at all", []edit{{
+		twins + "ledgerwrites.go",
+		"	if _, ok := l.rows[keyOf(remainder)]; ok {\n		return conflict(\"the remainder is there already\", keyOf(remainder))\n	}\n",
+		"",
+	}}},
+	{"a commit of a settled row", "a row leaves PLANNED once", []edit{{
+		twins + "ledgerwrites.go",
+		"	case row.State != bifrost.StatePlanned:\n		return bifrost.Row{}, conflict(\"the row is \"+string(row.State), keyOf(r))\n",
+		"",
+	}}},
+	{"a lease taken twice", "attempts and lease are conditions", []edit{{
+		twins + "ledgerwrites.go",
+		"return row.Attempts == r.Attempts && row.LeaseUntil.Equal(r.LeaseUntil) }",
+		"return row.Attempts >= r.Attempts }",
+	}}},
+	{"a release by a zombie", "the attempt is a condition", []edit{{
+		twins + "ledgerwrites.go",
+		"sameAttempt := func(row bifrost.Row) bool { return row.Attempts == r.Attempts }",
+		"sameAttempt := func(row bifrost.Row) bool { return true }",
+	}}},
+	{"an index of everything", "the index holds what is PLANNED", []edit{{
+		twins + "ledger.go",
+		"		if ok && row.State == bifrost.StatePlanned {",
+		"		if ok {",
+	}}},
+	{"leased rows that wait", "SomePlanned gives rows whose lease is over", []edit{{
+		twins + "ledger.go",
+		"return !r.Leased(now) })",
+		"return true })",
+	}}},
+	{"an overwrite", "If-None-Match", []edit{{
+		twins + "store.go",
+		"	if len(s.versions[u.key]) > 0 {\n		return bifrost.Stored{}, fmt.Errorf(\"complete %s: %w\", u.key, bifrost.ErrExists)\n	}\n",
+		"",
+	}}},
+	{"an aborted upload that completes", "AbortUploads is a fence", []edit{{
+		twins + "store.go",
+		"	if !slices.Contains(s.uploads, u) {",
+		"	if false {",
+	}}},
+	{"a marker overwritten", "CreateOnce writes once", []edit{{
+		twins + "store.go",
+		"	if len(s.versions[key]) == 0 {\n		s.versions[key] = [][]byte{bytes.Clone(content)}\n	}\n",
+		"	s.versions[key] = [][]byte{bytes.Clone(content)}\n",
+	}}},
+	{"an abort of namesakes", "partition=1 is not partition=10", []edit{{
+		twins + "store.go",
+		"return strings.HasPrefix(u.key, prefix) })",
+		"return strings.HasPrefix(u.key, strings.TrimSuffix(prefix, \"/\")) })",
+	}}},
+	{"a listing that begins with after", "List goes on behind the key", []edit{{
+		twins + "store.go",
+		"key > after &&",
+		"key >= after &&",
+	}}},
+	{"a plan under any suspicion", "who plans must have read what is suspected", []edit{{
+		twins + "ledgerwrites.go",
+		"return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable() && sameSuspicion(row, w.Progress)",
+		"return row.PlannedOffset == w.Progress.PlannedOffset && row.Status.Workable()",
+	}}},
+	{"a status changed under any suspicion", "a frozen tick must not confirm what was taken back", []edit{{
+		twins + "ledgerwrites.go",
+		"row.Status == w.Progress.Status && sameSuspicion(row, w.Progress)",
+		"row.Status == w.Progress.Status",
+	}}},
+	{"a gap marked under any suspicion", "a frozen tick must not confirm what was taken back", []edit{{
+		twins + "ledgerwrites.go",
+		"return row.Status == p.Status && sameSuspicion(row, p) }",
+		"return row.Status == p.Status }",
+	}}},
+}
