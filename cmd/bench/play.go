@@ -56,39 +56,48 @@ func burst(from, to time.Duration, factor float64) func(time.Duration) float64 {
 	}
 }
 
-// measuredSpeed is what was measured of one archive and of a tick at the largest size.
-func measuredSpeed() (s scale.Speed, c archiveCost, err error) {
-	if c, err = measuredArchive(); err != nil {
-		return s, c, err
+// measurement is what a play starts from.
+type measurement struct {
+	speed     scale.Speed
+	archive   archiveCost
+	readUnits float64 // of DynamoDB, that a tick takes for each partition
+}
+
+// measureSpeed measures one archive, and a tick at the largest size.
+func measureSpeed() (m measurement, err error) {
+	if m.archive, err = measuredArchive(); err != nil {
+		return m, err
 	}
 	size := discoverSizes[len(discoverSizes)-1]
 	still, err := measuredTick(size, idle)
 	if err != nil {
-		return s, c, err
+		return m, err
 	}
 	planning, err := measuredTick(size, busy)
 	if err != nil {
-		return s, c, err
+		return m, err
 	}
-	return scale.Speed{
-		BytesPerSecond: 1 / c.perByte.Billed, PerObject: seconds(c.perObject.Billed), Start: seconds(c.Start),
+	m.readUnits = still.bill.ReadUnits / float64(size)
+	m.speed = scale.Speed{
+		BytesPerSecond: 1 / m.archive.perByte.Billed, PerObject: seconds(m.archive.perObject.Billed), Start: seconds(m.archive.Start),
 		PlansPerSecond: float64(planning.Summary.Planned) / (planning.Wall - still.Wall), PerPartition: seconds(still.Wall / float64(size)),
-	}, c, nil
+	}
+	return m, nil
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // benchPlay plays every scenario, and draws it if there is a directory for pictures.
 func benchPlay(report func(figure)) error {
-	speed, c, err := measuredSpeed()
+	m, err := measureSpeed()
 	if err != nil {
 		return err
 	}
 	for _, s := range scenarios {
-		s.Speed, s.Timeout = speed, workerLife
+		s.Speed, s.Timeout = m.speed, workerLife
 		began := time.Now()
 		r := scale.Run(s)
-		reportPlay(report, r, c, time.Since(began))
+		reportPlay(report, r, m, time.Since(began))
 		if *docs != "" {
 			picture := filepath.Join(*docs, "images", "scale-"+s.Name+".svg")
 			if err := os.WriteFile(picture, []byte(draw(r)), 0o644); err != nil {
@@ -99,7 +108,7 @@ func benchPlay(report func(figure)) error {
 	return nil
 }
 
-func reportPlay(report func(figure), r scale.Result, c archiveCost, took time.Duration) {
+func reportPlay(report func(figure), r scale.Result, m measurement, took time.Duration) {
 	name := "play/" + r.Name
 	most, last := r.Points[0], r.Points[len(r.Points)-1]
 	for _, p := range r.Points {
@@ -118,16 +127,13 @@ func reportPlay(report func(figure), r scale.Result, c archiveCost, took time.Du
 	report(figure{Name: name + "/limit", Value: share(r.Binds[r.Binding()], int(r.Length/time.Minute)), Unit: "of the minutes",
 		Note: fmt.Sprintf("what binds is %s; %d workers at most, of %d", r.Binding(), mostBusy(r), r.Slots)})
 	report(figure{Name: name + "/objects", Value: float64(r.Objects), Unit: "objects", Note: fmt.Sprintf("%.2f TB, %d failures that were tried again; played in %v", r.ArchivedBytes/1e12, r.Failures, took.Round(time.Second))})
-	compute, requests, tables, logs := c.archiveDollars(float64(r.Objects), r.ArchivedBytes)
-	reads := priceRead.of(float64(r.Ticks) * float64(r.Partitions) * tickReadUnits)
+	compute, requests, tables, logs := m.archive.archiveDollars(float64(r.Objects), r.ArchivedBytes)
+	reads := priceRead.of(float64(r.Ticks) * float64(r.Partitions) * m.readUnits)
 	ticks := reads + lambda(largeDiscoverMegabytes, r.TickSeconds)
 	report(figure{Name: name + "/cost", Value: compute + requests + tables + logs + ticks, Unit: "dollars",
 		Note: fmt.Sprintf("Lambda %.2f, S3 requests %.2f, DynamoDB %.2f, logs %.2f, %d ticks %.2f: %.2f dollars a TB",
 			compute, requests, tables, logs, r.Ticks, ticks, (compute+requests+tables+logs+ticks)/(r.ArchivedBytes/terabyte))})
 }
-
-// tickReadUnits is what a tick reads of each progress row: about 650 bytes, in units of 4 KB.
-const tickReadUnits = 650.0 / 4096
 
 func share(part, whole int) float64 { return float64(part) / float64(whole) }
 
@@ -148,12 +154,12 @@ var mixed = scale.Scenario{
 
 // benchSizes shows how large objects become.
 func benchSizes(report func(figure)) error {
-	speed, _, err := measuredSpeed()
+	m, err := measureSpeed()
 	if err != nil {
 		return err
 	}
 	s := mixed
-	s.Speed, s.Timeout = speed, workerLife
+	s.Speed, s.Timeout = m.speed, workerLife
 	r := scale.Run(s)
 	full, bytes := 0.0, 0.0
 	for n, b := range r.SizedBytes {

@@ -3,6 +3,7 @@ package bifrost_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -175,5 +176,25 @@ func TestDispatchThatIsRefusedTakesNoSlot(t *testing.T) {
 	}
 	if len(s.lambda.Waiting()) != 30 || summary.InFlight != 30 || summary.Waiting != 70 || summary.Failures < 29 {
 		t.Errorf("%d workers started, %+v", len(s.lambda.Waiting()), summary)
+	}
+}
+
+// A partition in which nothing happens is read by every tick and written by none:
+// observed_at would show it.
+func TestIdlePartitionsAreNotWritten(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	topic := s.kafka.CreateTopic("orders", 3) // one of them stays empty
+	topic.Logs[0].Produce("one")
+	topic.Logs[1].Produce("one", "two")
+	s.settle()
+	progress, _ := s.ledger.ListProgress(t.Context())
+	rows := s.ledger.AllRows()
+	for range 30 {
+		s.tick()
+	}
+	later, _ := s.ledger.ListProgress(t.Context())
+	if len(rows) == 0 || !reflect.DeepEqual(later, progress) || !reflect.DeepEqual(s.ledger.AllRows(), rows) {
+		t.Errorf("after 30 ticks without news the tables have %+v, %+v, before them %+v, %+v", later, s.ledger.AllRows(), progress, rows)
 	}
 }
