@@ -277,9 +277,10 @@ func (r *replayer) derivedID(clusterID string, job replay.Job) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
 }
 
-// source reads the archive for the replay.
+// source reads the archive for the replay. Partitions side by side keep the cores
+// busy already.
 func (r *replayer) source(ctx context.Context, job replay.Job, p replay.Partition, from int64) iter.Seq2[baldr.Record, error] {
-	return reader(r.parts, runtime.GOMAXPROCS(0)).Records(ctx, archive.Query{
+	return reader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, archive.Query{
 		Partition: p.Key(), Offsets: bifrost.Range{Start: from, End: p.End}, Times: archive.Times{Since: job.Since, Until: job.Until},
 	})
 }

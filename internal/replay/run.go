@@ -131,21 +131,22 @@ func (r *runner) partition(ctx context.Context, p Partition, position int64) err
 		return err
 	}
 	defer writer.client.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	filler := r.newFiller(p)
-	go filler.fill(ctx, from)
-	for b := range filler.full {
-		err := b.err
+	for record, err := range r.source(ctx, r.job, p, from) {
+		if err == nil && record.Offset < 0 {
+			err = errors.New("the archive holds values only here: no offsets, keys and timestamps to replay")
+		}
 		if err == nil {
-			err = writer.commit(ctx, b)
+			err = writer.write(ctx, &record)
 		}
 		if err != nil {
 			return errors.Join(err, writer.abort(ctx))
 		}
-		filler.free <- b
 	}
-	return context.Cause(ctx)
+	writer.next = p.End // there is no record between the last one and the end
+	if err := writer.commit(ctx); err != nil {
+		return errors.Join(err, writer.abort(ctx))
+	}
+	return nil
 }
 
 func (r *runner) committed(s Stretch) {

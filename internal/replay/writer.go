@@ -10,6 +10,17 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// A transaction ends when one of these is reached. Committing takes some 10 ms in
+// which nothing is sent; the limits make that little beside the transaction. The
+// time keeps a slow replay from holding up readers of committed records.
+const (
+	maxRecords = 200_000
+	maxBytes   = 16 << 20
+	maxTime    = 2 * time.Second
 )
 
 // kafkaBatchBytes is Kafka's default for max.message.bytes.
@@ -20,10 +31,41 @@ type writer struct {
 	*runner
 	client    *kgo.Client
 	partition Partition
-	position  int64                 // source offset after what is committed
-	open      bool                  // in a transaction
+	open      bool // in a transaction
+	begun     time.Time
+	next      int64 // source offset after the last record
+	stretch   Stretch
+	slots     slots
+	memory    memory
 	failed    atomic.Pointer[error] // of the first record that Kafka refused
 }
+
+// slot is a record on its way, with the offset it came from.
+type slot struct {
+	kgo.Record
+	source int64
+}
+
+// slots are the records of one transaction. The client holds pointers to them
+// until Kafka has answered, so they never move.
+type slots struct {
+	chunks [][]slot
+	n      int
+}
+
+const chunkSlots = 4096
+
+func (s *slots) next() *slot {
+	if s.n == len(s.chunks)*chunkSlots {
+		s.chunks = append(s.chunks, make([]slot, chunkSlots))
+	}
+	next := s.at(s.n)
+	*next = slot{}
+	s.n++
+	return next
+}
+
+func (s *slots) at(i int) *slot { return &s.chunks[i/chunkSlots][i%chunkSlots] }
 
 func (r *runner) newWriter(p Partition, from int64) (*writer, error) {
 	partitioner := kgo.ManualPartitioner()
@@ -43,7 +85,7 @@ func (r *runner) newWriter(p Partition, from int64) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{runner: r, client: client, partition: p, position: from}, nil
+	return &writer{runner: r, client: client, partition: p, next: from}, nil
 }
 
 // byTopic puts state records into the one partition there is, whatever the
@@ -59,6 +101,64 @@ func (b byTopic) ForTopic(topic string) kgo.TopicPartitioner {
 		return kgo.ManualPartitioner().ForTopic(topic)
 	}
 	return b.others.ForTopic(topic)
+}
+
+// write hands one record to Kafka, and commits when the transaction is full.
+func (w *writer) write(ctx context.Context, r *baldr.Record) error {
+	if err := w.keepPace(ctx, len(r.Key)+len(r.Value)); err != nil {
+		return err
+	}
+	if err := w.begin(); err != nil {
+		return err
+	}
+	s := w.slots.next()
+	s.source = r.Offset
+	s.Topic, s.Partition = w.partition.Target, w.partition.Number
+	s.Timestamp = time.UnixMilli(r.Timestamp)
+	s.Key, s.Value = w.memory.copy(r.Key), w.memory.copy(r.Value)
+	s.Headers = w.memory.headers(r.Headers)
+	w.stretch.Bytes += int64(len(r.Key) + len(r.Value))
+	w.next = r.Offset + 1
+	w.client.Produce(ctx, &s.Record, w.produced)
+	if failed := w.failed.Load(); failed != nil {
+		return *failed
+	}
+	if w.slots.n == maxRecords || w.stretch.Bytes >= maxBytes || time.Since(w.begun) > maxTime {
+		return w.commit(ctx)
+	}
+	return nil
+}
+
+// keepPace waits until so many bytes may go. No transaction stays open meanwhile
+// for longer than one may.
+func (w *writer) keepPace(ctx context.Context, bytes int) error {
+	pause := w.pace.take(bytes)
+	if pause <= 0 {
+		return nil
+	}
+	if w.open && time.Since(w.begun)+pause > maxTime {
+		if err := w.commit(ctx); err != nil {
+			return err
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(pause):
+		return nil
+	}
+}
+
+func (w *writer) begin() error {
+	if w.open {
+		return nil
+	}
+	if err := w.client.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin a transaction: %w", err)
+	}
+	w.open, w.begun = true, time.Now()
+	w.stretch = Stretch{Source: w.partition.Source, Number: w.partition.Number, Start: w.next, Target: w.partition.Target}
+	return nil
 }
 
 func (w *writer) produced(r *kgo.Record, err error) {
@@ -94,36 +194,34 @@ func (w *writer) flush(ctx context.Context) error {
 	return nil
 }
 
-// commit writes a batch in one transaction, with the record that tells what it holds.
-func (w *writer) commit(ctx context.Context, b *batch) error {
-	if err := w.client.BeginTransaction(); err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
-	}
-	w.open = true
-	for i := range b.slots.n {
-		w.client.Produce(ctx, &b.slots.at(i).Record, w.produced)
+// commit ends the transaction with the record that tells what it holds.
+func (w *writer) commit(ctx context.Context) error {
+	if !w.open {
+		return nil
 	}
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	done := Stretch{Source: w.partition.Source, Number: w.partition.Number, Start: w.position, End: b.end, Records: int64(b.slots.n), Bytes: b.bytes, Target: w.partition.Target}
-	for i := range b.slots.n {
-		s := b.slots.at(i)
-		done.add(s.source, s.Partition, s.Offset)
+	for i := range w.slots.n {
+		s := w.slots.at(i)
+		w.stretch.add(s.source, s.Partition, s.Offset)
 	}
-	value, err := json.Marshal(done)
+	w.stretch.End, w.stretch.Records = w.next, int64(w.slots.n)
+	value, err := json.Marshal(w.stretch)
 	if err != nil {
 		return err
 	}
-	w.client.Produce(ctx, &kgo.Record{Topic: w.options.StateTopic, Key: []byte(stretchKey(w.job.ID, done)), Value: value}, w.produced)
+	w.client.Produce(ctx, &kgo.Record{Topic: w.options.StateTopic, Key: []byte(stretchKey(w.job.ID, w.stretch)), Value: value}, w.produced)
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
 	if err := w.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again", done.Start, done.End, err)
+		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again", w.stretch.Start, w.stretch.End, err)
 	}
-	w.open, w.position = false, done.End
-	w.committed(done)
+	w.open = false
+	w.committed(w.stretch)
+	w.slots.n = 0
+	w.memory.reuse()
 	return nil
 }
 
