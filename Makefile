@@ -31,10 +31,12 @@ down: $(LOCALSTACK) ## Stop what "make up" started.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
 
-# Half of the time for simulated faults, half for real ones.
+# Half of the time for simulated faults, half for real ones; then a million records
+# go around through a replay that is killed.
 soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
 	$(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 30 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
+	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
 
 check: lint ## The fast loop: format, vet, staticcheck, unit tests.
 	$(GO) test ./...
