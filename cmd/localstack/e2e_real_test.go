@@ -36,14 +36,14 @@ const (
 )
 
 // TestDeployedStackArchivesWhatConsumersSee is the whole of Bifrost, deployed by
-// sam deploy: a million records in three topics of four partitions, with
+// sam deploy with its roles enforced, to a cluster that is reached by TLS and
+// SCRAM, with ACLs, by a secret in Secrets Manager: a million records in three topics of four partitions, with
 // transactions, committed and aborted, and a compacted topic. What is in S3, read
 // by another language's standard library, must be what a read_committed consumer
 // sees. Then it looks that nothing is archived twice, and that a new topic needs
 // nobody to be told.
 func TestDeployedStackArchivesWhatConsumersSee(t *testing.T) {
-	brokers := localstack.Kafka(t)
-	e := newEndToEnd(t, brokers)
+	e := newEndToEnd(t)
 	e.producePlain(e.topic("plain"), plainRecords)
 	e.produceTransactions(e.topic("transactions"), transactionRecords)
 	e.produceCompacted(e.topic("compacted"), compactedRecords)
@@ -59,13 +59,16 @@ func TestDeployedStackArchivesWhatConsumersSee(t *testing.T) {
 		e.archive()
 		e.comparePartitions()
 	})
+	t.Run("rotated password", func(*testing.T) { e.rotate() })
+	t.Run("secret", func(*testing.T) { e.checkSecret() })
 	t.Run("sample event", func(*testing.T) { e.invokeSample("DiscoverFunction", "discover.json") })
 }
 
 // An endToEnd is the state of the test. Its methods fail the test.
 type endToEnd struct {
 	*testing.T
-	prefix  string // of the topics, which are on a broker that others use too
+	prefix  string                  // of the topics
+	kafka   *localstack.SecureKafka // for the stack by TLS, for the test in plaintext
 	brokers string
 	client  *kgo.Client
 	admin   *kadm.Client
@@ -73,14 +76,22 @@ type endToEnd struct {
 	topics  []string
 }
 
-func newEndToEnd(t *testing.T, brokers string) *endToEnd {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+func newEndToEnd(t *testing.T) *endToEnd {
+	kafka, err := localstack.StartSecureKafka(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := kafka.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	prefix := fmt.Sprintf("e2e-%x.", rand.Uint64())
-	return &endToEnd{T: t, prefix: prefix, brokers: brokers, client: client, admin: kadm.NewClient(client)}
+	return &endToEnd{T: t, prefix: "e2e.", kafka: kafka, brokers: kafka.Addr(), client: client, admin: kadm.NewClient(client)}
 }
 
 func (e *endToEnd) check(err error) {
@@ -220,9 +231,15 @@ func (e *endToEnd) waitForCompaction(topic string, written int) int {
 
 func (e *endToEnd) startStack() {
 	e.Helper()
+	e.check(e.kafka.SetPassword(e.Context(), kafkaUser, firstPassword))
+	e.check(e.kafka.Allow(e.Context(), "User:"+kafkaUser, kadm.OpRead, kadm.OpDescribeConfigs)) // as docs/kafka.md says
 	s, err := localstack.StartStack(e.Context(), localstack.StackOptions{
-		Kafka:      e.brokers,
-		Parameters: map[string]string{"IncludeTopics": e.prefix + "*"},
+		Kafka:       e.brokers,
+		KafkaSecret: e.secret(firstPassword),
+		Parameters: map[string]string{
+			"IncludeTopics": e.prefix + "*", "Brokers": e.kafka.Listener(localstack.ListenerReauth),
+			"SecurityProtocol": "SASL_SSL", "SaslMechanism": "SCRAM-SHA-512",
+		},
 	})
 	e.check(err)
 	e.stack = s

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -72,10 +73,11 @@ func (k *keyring) renew(ctx context.Context, refused error, begun time.Time) (bo
 }
 
 // isRefusal reports whether other credentials, certificates or authorities may
-// help: the broker refuses ours, or we refuse the broker's.
+// help: the broker refuses ours, or we refuse the broker's. Brokers before
+// KIP-152, and some that only speak the protocol, just hang up.
 func isRefusal(err error) bool {
 	var unknown x509.UnknownAuthorityError
-	return errors.Is(err, kerr.SaslAuthenticationFailed) || isAlert(err) || errors.As(err, &unknown)
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, io.EOF) || isAlert(err) || errors.As(err, &unknown)
 }
 
 // isAlert reports whether a broker ended a TLS handshake with an alert, which it

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 // artifacts is the bucket that sam deploy uploads the functions to.
@@ -156,6 +157,17 @@ func makeBucket(ctx context.Context, at Endpoint, name string) error {
 		return fmt.Errorf("localstack: make the bucket %s: %w", name, err)
 	}
 	return nil
+}
+
+// keepSecret makes a secret and returns its ARN.
+func keepSecret(ctx context.Context, at Endpoint, text string) (arn string, err error) {
+	made, err := secretsmanager.NewFromConfig(at.Config()).CreateSecret(ctx, &secretsmanager.CreateSecretInput{
+		Name: aws.String("bifrost-kafka"), SecretString: aws.String(text),
+	})
+	if err != nil {
+		return "", fmt.Errorf("localstack: make a secret: %w", err)
+	}
+	return *made.ARN, nil
 }
 
 // RemoteInvoke sends a file of the folder events to a function, named as in the

@@ -24,6 +24,9 @@ type StackOptions struct {
 	// Kafka is "" for Apache Kafka, "embedded" for franz-go's kfake, or host:port
 	// of a cluster that runs already, several with commas between them.
 	Kafka string
+	// KafkaSecret is kept in the local AWS's Secrets Manager for the functions; the
+	// parameter KafkaSecretArn follows. Empty keeps none.
+	KafkaSecret string
 	// Parameters of the template, over the ones of a local stack.
 	Parameters map[string]string
 	// Step is told of each step. Nil is [Quietly].
@@ -197,6 +200,12 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 	}
 	var template string
 	return firstError(
+		func() (err error) {
+			if options.KafkaSecret != "" {
+				all["KafkaSecretArn"], err = keepSecret(ctx, s.AWS, options.KafkaSecret)
+			}
+			return err
+		},
 		func() (err error) {
 			if s.dir == "" {
 				s.dir, err = runDir("build")
