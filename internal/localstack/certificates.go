@@ -24,7 +24,7 @@ type Authority struct {
 // NewAuthority makes an authority that nobody knows yet.
 func NewAuthority() (*Authority, error) {
 	a := new(Authority)
-	template := certificateFor("bifrost local stack")
+	template := certificateFor("bifrost local authority")
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature
 	der, key, err := a.sign(template)
