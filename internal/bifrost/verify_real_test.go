@@ -79,8 +79,11 @@ func (a *realArchive) settle() {
 	}
 	archiver := &bifrost.Archiver{Group: testGroup, Source: a.kafka, Store: a.store, Ledger: a.ledger,
 		MaxRawBytes: 1 << 20, Writer: "test", Format: baldr.Options{MemberBytes: 64}, Now: a.clock.Now}
+	begun := a.clock.Now()
 	for quiet := 0; quiet < 2; quiet++ {
-		a.clock.Advance(2 * time.Minute)
+		if a.clock.Advance(2 * time.Minute); a.clock.Now().Sub(begun) > 24*time.Hour {
+			a.Fatal("the stack does not come to rest")
+		}
 		summary, err := discoverer.Tick(a.Context(), time.Time{})
 		a.must(err)
 		if summary.Planned+summary.Dispatched+summary.Waiting > 0 {
