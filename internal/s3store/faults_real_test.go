@@ -242,7 +242,7 @@ func TestPartRefused(t *testing.T) {
 	}
 }
 
-// A bit that turns over on its way is noticed by the service.
+// A bit that turns over on its way is noticed by the service as soon as it is there.
 func TestPartDamagedOnItsWay(t *testing.T) {
 	t.Parallel()
 	f := newFaulty(t)
@@ -257,6 +257,9 @@ func TestPartDamagedOnItsWay(t *testing.T) {
 	})
 	if _, err := f.put(noise(1000)); err == nil {
 		t.Error("a damaged part was taken")
+	}
+	if n := f.faults.Count(isComplete); n != 0 {
+		t.Errorf("%d completions after a damaged part: it was taken in, to be found out at the end", n)
 	}
 	if _, err := f.Open(f.Context(), key); !errors.Is(err, bifrost.ErrNotFound) {
 		t.Errorf("open: %v, want ErrNotFound", err)
