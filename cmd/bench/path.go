@@ -70,45 +70,55 @@ func benchPath(report func(figure)) error {
 		return err
 	}
 	defer stop()
-	// At the level of the limit the ratio says what the way there costs beside
-	// deflate; the default is what a deployed function does.
-	limited := baldr.Options{Level: limitLevel, Workers: 1}
-	usual := baldr.Options{Workers: runtime.GOMAXPROCS(0)}
-	var speeds, limits, ratios, usuals, walls []float64
+	speeds, ratios, walls := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
+	var limits []float64
 	for n := range pathRuns {
-		path, err := job.archive(fmt.Sprintf("level-%d", n), pathRecords, limited)
-		if err != nil {
-			return err
-		}
 		limit, err := pathJob{Gzip: true, Records: pathRecords}.run()
 		if err != nil {
 			return err
 		}
-		deployed, err := job.archive(fmt.Sprintf("default-%d", n), pathRecords, usual)
-		if err != nil {
-			return err
+		limits = append(limits, limit.perCore())
+		for _, s := range pathSettings {
+			r, err := job.archive(fmt.Sprintf("%s-%d", s.name, n), pathRecords, s.format)
+			if err != nil {
+				return err
+			}
+			speeds[s.name] = append(speeds[s.name], r.perCore())
+			ratios[s.name] = append(ratios[s.name], r.perCore()/limit.perCore())
+			walls[s.name] = append(walls[s.name], float64(r.RawBytes)/1e6/r.WallSeconds)
 		}
-		speeds, limits = append(speeds, path.perCore()), append(limits, limit.perCore())
-		ratios, usuals = append(ratios, path.perCore()/limit.perCore()), append(usuals, deployed.perCore())
-		walls = append(walls, float64(deployed.RawBytes)/1e6/deployed.WallSeconds)
 	}
-	large, err := job.archive("large", pathLarge, usual)
+	large, err := job.archive("large", pathLarge, pathSettings[0].format)
 	if err != nil {
 		return err
 	}
 	perCore := "MB of raw frames a core-second"
 	report(figure{Name: "path/limit", Value: median(limits), Unit: perCore, Note: "gzip of klauspost/compress at level 1, one stream, alone"})
-	report(figure{Name: "path/core", Value: median(speeds), Unit: perCore, Note: "Kafka (lz4) to S3, level 1, one worker: the archiving process"})
-	report(figure{Name: "path/ratio", Value: median(ratios), Unit: "of the limit", Target: "at least 0.80"})
-	report(figure{Name: "path/default/core", Value: median(usuals), Unit: perCore, Note: fmt.Sprintf("the same at the default level %d, a worker a core", baldr.DefaultLevel)})
-	report(figure{Name: "path/default/wall", Value: median(walls), Unit: "MB/s", Note: fmt.Sprintf("one range, %d cores, broker and S3 server beside it", runtime.NumCPU())})
-	report(figure{Name: "path/memory", Value: float64(large.PeakBytes) / (1 << 20), Unit: "MiB", Target: "at most 160",
-		Note: fmt.Sprintf("peak of the process for one range of %.1f GB", float64(large.RawBytes)/1e9)})
+	for _, s := range pathSettings {
+		report(figure{Name: "path/" + s.name + "/core", Value: median(speeds[s.name]), Unit: perCore, Note: "the archiving process, Kafka (lz4) to S3, " + s.note})
+		report(figure{Name: "path/" + s.name + "/ratio", Value: median(ratios[s.name]), Unit: "of the limit", Target: s.target})
+		report(figure{Name: "path/" + s.name + "/wall", Value: median(walls[s.name]), Unit: "MB/s", Note: fmt.Sprintf("one range, %d cores, broker and S3 server beside it", runtime.NumCPU())})
+	}
+	report(figure{Name: "path/memory", Value: float64(large.PeakBytes) / (1 << 20), Unit: "MiB", Target: "<= 160",
+		Note: fmt.Sprintf("peak of the process for one range of %.1f GB, by default", float64(large.RawBytes)/1e9)})
 	return nil
 }
 
 // limitLevel is the level of deflate at which the limit is measured.
 const limitLevel = 1
+
+// pathSettings are compared with the limit: what a deployed function does first,
+// then what the number of workers and the next level change about it.
+var pathSettings = []struct {
+	name   string
+	format baldr.Options
+	target string
+	note   string
+}{
+	{"default", baldr.Options{Workers: runtime.GOMAXPROCS(0)}, ">= 0.80", fmt.Sprintf("as deployed: level %d, a worker a core", baldr.DefaultLevel)},
+	{"one-worker", baldr.Options{Level: limitLevel, Workers: 1}, ">= 0.80", "level 1, one worker"},
+	{"level-2", baldr.Options{Level: 2, Workers: runtime.GOMAXPROCS(0)}, "", "level 2, a worker a core"},
+}
 
 // archive is one range of the topic into one object, in a process of its own.
 func (j pathJob) archive(group string, records int64, format baldr.Options) (pathResult, error) {
