@@ -9,7 +9,7 @@ import (
 const (
 	// DefaultLevel is the flate level that Options.Level 0 stands for;
 	// docs/decisions/0002-compression-level.md has the measurements behind it.
-	DefaultLevel = 2
+	DefaultLevel = 1
 
 	// DefaultMemberBytes is what Options.MemberBytes 0 stands for: small enough
 	// to fetch and decode for one record, large enough that starting deflate
