@@ -36,7 +36,7 @@ func panelsOf(r scale.Result) []panel {
 	if peak(r, age.value) >= 600 {
 		age = panel{"age of the oldest record that waits, hours", func(p scale.Point) float64 { return p.OldestAge.Hours() }, age.color}
 	}
-	return []panel{lag, age, {fmt.Sprintf("workers, of %d", r.Slots), func(p scale.Point) float64 { return float64(p.Busy) }, "#0369a1"}}
+	return []panel{lag, age, {fmt.Sprintf("workers on average, of %d", r.Slots), func(p scale.Point) float64 { return p.Worked }, "#0369a1"}}
 }
 
 func peak(r scale.Result, value func(scale.Point) float64) float64 {
@@ -76,7 +76,7 @@ func (p panel) draw(b *strings.Builder, r scale.Result, top float64) {
 	fmt.Fprintf(b, "<text x=\"%d\" y=\"%.0f\" font-weight=\"600\">%s</text>\n", plotLeft, top-6, p.title)
 	for _, v := range []float64{0, most / 2, most} {
 		fmt.Fprintf(b, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", plotLeft, pictureWidth-plotRight, y(v), y(v))
-		fmt.Fprintf(b, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.3g</text>\n", plotLeft-8, y(v)+4, v)
+		fmt.Fprintf(b, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>\n", plotLeft-8, y(v)+4, v)
 	}
 	for at := time.Duration(0); at <= r.Length; at += hourStep(r.Length) {
 		fmt.Fprintf(b, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%.0f h</text>\n", x(at), top+panelHeight+16, at.Hours())

@@ -65,6 +65,12 @@ func main() {
 		measured = append(measured, f)
 		check(output.Encode(f))
 	}
+	refresh := func() { // after each, so that a failure leaves what was measured before it
+		if *docs != "" {
+			check(refreshPages(*docs, measured))
+		}
+	}
+	refresh() // the prices, also when nothing is measured
 	for _, b := range benchmarks {
 		if !wanted.MatchString(b.name) {
 			continue
@@ -72,9 +78,7 @@ func main() {
 		if err := b.run(report); err != nil {
 			log.Fatalf("bench: %s: %v", b.name, err)
 		}
-	}
-	if *docs != "" {
-		check(refreshPages(*docs, measured))
+		refresh()
 	}
 }
 

@@ -10,6 +10,11 @@ import (
 // progress row.
 const MaxPlannedAtOnce = 99
 
+// MaxPlannedPerTick is how many ranges of one partition a tick plans, in several
+// transactions: with the default target 2 GB for each second until the next tick,
+// so that the slots and not the plan bound how fast one partition catches up.
+const MaxPlannedPerTick = 10 * MaxPlannedAtOnce
+
 const (
 	// assumedBytesPerOffset stands in until a partition's first range is archived.
 	assumedBytesPerOffset = 1024

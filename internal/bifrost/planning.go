@@ -62,7 +62,7 @@ func (t *tick) plan(ctx context.Context) {
 	each(t.Parallel, pointers(proposals), func(p *proposal) {
 		t.guard(toPlan, p.incarnation.Topic, p.number, func() (err error) {
 			if p.ahead, err = t.ahead(ctx, *p.progress, p.incarnation); err == nil {
-				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, MaxPlannedAtOnce)
+				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, MaxPlannedPerTick)
 			}
 			return err
 		})
@@ -102,8 +102,21 @@ func (t *tick) wants(proposals []proposal) []Want {
 	return wants
 }
 
-// write puts the ranges and moves planned_offset in one transaction.
+// write writes the ranges in as many transactions as they need. When one is
+// refused, somebody else plans this partition, and what follows is theirs.
 func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) error {
+	for some := range slices.Chunk(ranges, MaxPlannedAtOnce) {
+		written, err := t.writeSome(ctx, p, seen, some)
+		if err != nil || !written {
+			return err
+		}
+		p.PlannedOffset = some[len(some)-1].End
+	}
+	return nil
+}
+
+// writeSome puts the ranges and moves planned_offset in one transaction.
+func (t *tick) writeSome(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) (bool, error) {
 	w := PlanWrite{Progress: p, PlannedOffset: ranges[len(ranges)-1].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
 	for _, r := range ranges {
 		if !r.Existing {
@@ -113,16 +126,16 @@ func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges [
 	}
 	err := t.Ledger.Plan(ctx, w)
 	if errors.Is(err, ErrConflict) {
-		return t.takeOver(ctx, p, seen)
+		return false, t.takeOver(ctx, p, seen)
 	}
 	if err != nil {
-		return fmt.Errorf("plan %d ranges from offset %d: %w", len(ranges), p.PlannedOffset, err)
+		return false, fmt.Errorf("plan %d ranges from offset %d: %w", len(ranges), p.PlannedOffset, err)
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.rows = append(t.rows, w.Rows...)
 	t.summary.Planned += len(w.Rows)
-	return nil
+	return true, nil
 }
 
 // takeOver looks why a plan was refused. Another discover was quicker: nothing

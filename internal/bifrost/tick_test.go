@@ -198,3 +198,25 @@ func TestIdlePartitionsAreNotWritten(t *testing.T) {
 		t.Errorf("after 30 ticks without news the tables have %+v, %+v, before them %+v, %+v", later, s.ledger.AllRows(), progress, rows)
 	}
 }
+
+// A backlog of one partition is planned for all slots until the next tick, also
+// when that takes more than one transaction.
+func TestOnePartitionFillsManySlots(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.inFlight = 8
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	s.produce(log, 1)
+	s.settle()
+	for range 3000 {
+		log.Produce("one more record")
+	}
+	summary := s.tick()
+	if summary.Planned != 8*bifrost.PlannedAhead+1 || summary.Dispatched != 8 {
+		t.Errorf("%+v: want %d ranges planned and 8 started", summary, 8*bifrost.PlannedAhead+1)
+	}
+	s.settle()
+	if p := s.progress("orders", 0); p.NextOffset != log.LastStable() {
+		t.Errorf("archived to %d of %d", p.NextOffset, log.LastStable())
+	}
+}

@@ -38,9 +38,10 @@ type play struct {
 	retries    events // ranges in their pause
 	running    events // ranges that workers work on
 	busy       int
-	open       int  // ranges that are planned and not settled
-	late       bool // the last tick had more to plan than time
-	left       int  // ranges that have waited for a worker since the tick before
+	open       int     // ranges that are planned and not settled
+	late       bool    // the last tick had more to plan than time
+	sampled    float64 // seconds of workers up to the last point
+	left       int     // ranges that have waited for a worker since the tick before
 	result     Result
 
 	everyone bool // ask the planner about every partition at every tick: to check that due leaves none out
@@ -178,7 +179,7 @@ func (p *play) discover(k int, at float64) float64 {
 			continue
 		}
 		row, seen := p.row(i, at)
-		n := bifrost.CountRanges(row, seen, bifrost.Ahead{}, p.Sizing, now, bifrost.MaxPlannedAtOnce)
+		n := bifrost.CountRanges(row, seen, bifrost.Ahead{}, p.Sizing, now, bifrost.MaxPlannedPerTick)
 		if n == 0 {
 			p.wait(k, i)
 			continue

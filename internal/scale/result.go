@@ -34,6 +34,7 @@ type Point struct {
 	LagBytes  float64       // written and neither archived nor lost
 	OldestAge time.Duration // of the oldest record that waits
 	Busy      int           // slots
+	Worked    float64       // slots that were busy on average since the point before
 	Waiting   int           // ranges
 }
 
@@ -80,7 +81,8 @@ const samples = 72
 // sample records the state now and then, and at every tick what binds.
 func (p *play) sample(k int, at float64) {
 	p.bind()
-	if every := max(1, len(p.due)/samples); k%every != 0 {
+	every := max(1, len(p.due)/samples)
+	if k%every != 0 {
 		return
 	}
 	oldest := 0.0
@@ -89,9 +91,11 @@ func (p *play) sample(k int, at float64) {
 			oldest = max(oldest, at-p.written(int32(i), q.next))
 		}
 	}
+	worked := (p.result.WorkerSeconds - p.sampled) / (float64(every) * tick.Seconds())
+	p.sampled = p.result.WorkerSeconds
 	p.result.Points = append(p.result.Points, Point{
 		At: time.Duration(k) * tick, LagBytes: p.flow.at[p.flow.before+k] - p.result.ArchivedBytes - p.result.LostBytes,
-		OldestAge: time.Duration(oldest * float64(time.Second)), Busy: p.busy, Waiting: p.waiting.length + p.retries.Len(),
+		OldestAge: time.Duration(oldest * float64(time.Second)), Busy: p.busy, Worked: worked, Waiting: p.waiting.length + p.retries.Len(),
 	})
 }
 
