@@ -23,7 +23,7 @@ var rowEdits = map[string]func(*bifrost.Row, int64){
 	"gap reason":    func(r *bifrost.Row, _ int64) { r.GapReason += "x" },
 	"key":           func(r *bifrost.Row, _ int64) { r.Facts.Key += "x" },
 	"key of another": func(r *bifrost.Row, by int64) {
-		r.Facts.Key = bifrost.ObjectKey(testGroup, r.Partition, max(0, r.Start+by), 0)
+		r.Facts.Key = bifrost.ObjectKey(testGroup, r.Partition, r.Start+by*by, 0)
 	},
 	"kind":            func(r *bifrost.Row, _ int64) { r.Facts.Kind = 1 - r.Facts.Kind },
 	"reason":          func(r *bifrost.Row, _ int64) { r.Facts.Reason += "x" },
