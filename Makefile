@@ -11,7 +11,7 @@ SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
 MINUTES    ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint templates deploy bench figures soak audit FORCE
+.PHONY: help demo up down test check lint templates deploy bench figures soak audit release FORCE
 
 help: ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -35,8 +35,10 @@ test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 a
 # go around through a replay that is killed.
 soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
 	$(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
-	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 30 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
+	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 15 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
+	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 15 )) $(GO) test -tags real,soak -count=1 -v -timeout 24h -run TestDeployedSoak ./cmd/localstack
+	$(GO) test -tags soak -count=1 -v ./cmd/release
 
 check: lint ## The fast loop: format, vet, staticcheck, unit tests.
 	$(GO) test ./...
@@ -65,6 +67,9 @@ bench: $(LOCALSTACK) ## Measure speed, scale and cost; every figure is a line of
 
 figures: $(LOCALSTACK) ## Measure as bench does, and put figures and pictures into docs.
 	$(GO) run ./cmd/bench -docs docs
+
+release: ## Build what is published, with bills of materials: make release VERSION=v1.2.3.
+	$(GO) run ./cmd/release -version "$(VERSION)" -out ".local/release/$(VERSION)"
 
 # govulncheck ends with 3 when it found something, with 1 when it could not look.
 audit: $(LOCALSTACK) ## Look for known vulnerabilities in what is used.

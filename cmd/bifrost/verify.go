@@ -74,7 +74,8 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 		return err
 	}
 	defer parts.Close()
-	rule := bifrost.Verifier{Group: parts.Config.Group, Ledger: parts.Ledger, Bucket: parts.Store, Now: time.Now, Parallel: v.parallel}
+	rule := bifrost.Verifier{Group: parts.Config.Group, Ledger: parts.Ledger, Bucket: parts.Store, Now: time.Now,
+		Expiration: parts.Config.Expiration, Parallel: v.parallel}
 	if v.options.Kafka {
 		rule.Cluster, rule.Source = parts.Kafka, parts.Kafka
 	}
@@ -143,6 +144,9 @@ func (v *verifier) show() error {
 			gaps = append(gaps, fmt.Sprintf("%s offsets %s", count(s.Gaps[reason]), reason))
 		}
 		v.say("Recorded gaps: %s.", strings.Join(gaps, ", "))
+	}
+	if s.Expired > 0 {
+		v.say("Expired: %s objects.", count(s.Expired))
 	}
 	if s.Violations == 0 && v.found.Complete {
 		v.say("%s", v.paint(v.talk, styleGood, "The archive is what the tables say."))

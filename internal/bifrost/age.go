@@ -57,3 +57,26 @@ func waitingSince(p Progress, caughtUp time.Time) time.Time {
 	}
 	return since
 }
+
+// sinceArchived is how long ago anything was archived. Where nothing ever was, it
+// is how long ago that was planned which has waited longest.
+func (t *tick) sinceArchived() time.Duration {
+	var last, planned time.Time
+	for _, s := range t.view.partitions {
+		if s.progress != nil {
+			last = later(last, s.progress.LastArchivedAt)
+		}
+	}
+	for _, rows := range t.view.planned {
+		for _, r := range rows {
+			planned = sooner(planned, r.PlannedAt)
+		}
+	}
+	if last.IsZero() {
+		last = planned
+	}
+	if last.IsZero() {
+		return 0
+	}
+	return max(0, t.Now().Sub(last))
+}

@@ -56,3 +56,27 @@ func TestLagSecondsOfAnIdlePartition(t *testing.T) {
 		}
 	}
 }
+
+func TestSinceArchived(t *testing.T) {
+	t.Parallel()
+	at := func(minute int) time.Time { return time.UnixMilli(0).Add(time.Duration(minute) * time.Minute) }
+	some := func(archived ...time.Time) *view {
+		v := &view{partitions: []*sighting{{}}, planned: map[Partition][]Row{{Name: "a"}: {{PlannedAt: at(40)}, {PlannedAt: at(30)}}}}
+		for _, a := range archived {
+			v.partitions = append(v.partitions, &sighting{progress: &Progress{LastArchivedAt: a}})
+		}
+		return v
+	}
+	for _, c := range []struct {
+		v    *view
+		want time.Duration
+	}{
+		{some(at(10), at(50), time.Time{}), 10 * time.Minute},
+		{some(time.Time{}), 30 * time.Minute}, // nothing ever was
+		{&view{}, 0},
+	} {
+		if got := (&tick{Discoverer: &Discoverer{Now: func() time.Time { return at(60) }}, view: c.v}).sinceArchived(); got != c.want {
+			t.Errorf("%+v: %v, want %v", c.v, got, c.want)
+		}
+	}
+}

@@ -259,6 +259,9 @@ func (t *tick) finish() {
 		s.Lag += max(0, p.seen.LastStable-next)
 	}
 	s.LagSeconds = int64(t.longestWait().Seconds())
+	if s.Lag > 0 {
+		s.StalledSeconds = int64(t.sinceArchived().Seconds())
+	}
 	t.nearest()
 	s.Milliseconds = t.Now().Sub(t.started).Milliseconds()
 }

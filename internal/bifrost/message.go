@@ -109,6 +109,8 @@ type TickSummary struct {
 	// How long, in seconds, the partition that is furthest behind has had something
 	// to archive, see waitingSince; 0 when nothing waits.
 	LagSeconds int64 `json:"lag_seconds"`
+	// Seconds since anything was archived, while something waits; 0 when nothing waits.
+	StalledSeconds int64 `json:"stalled_seconds"`
 	// Milliseconds that the tick took.
 	Milliseconds int64 `json:"milliseconds"`
 

@@ -34,13 +34,16 @@ type BucketReader interface {
 // looks wrong only because a worker moved on meanwhile is read again before it
 // is called a violation.
 type Verifier struct {
-	Group    string // first element of every key
-	Ledger   TableReader
-	Bucket   BucketReader
-	Cluster  Cluster // for VerifyOptions.Kafka only
-	Source   Source  // for VerifyOptions.Kafka only
-	Now      func() time.Time
-	Parallel int // objects looked at side by side; 0 or 1 uses no goroutine
+	Group   string // first element of every key
+	Ledger  TableReader
+	Bucket  BucketReader
+	Cluster Cluster // for VerifyOptions.Kafka only
+	Source  Source  // for VerifyOptions.Kafka only
+	Now     func() time.Time
+	// Expiration is the age at which the bucket deletes objects, 0 never: one that
+	// may have been deleted so is not missed.
+	Expiration time.Duration
+	Parallel   int // objects looked at side by side; 0 or 1 uses no goroutine
 }
 
 // VerifyOptions say how far to look. The zero value looks at every topic, by
@@ -67,6 +70,8 @@ type VerifySummary struct {
 	Ahead int64 `json:"ahead"`
 
 	Gaps map[string]int64 `json:"gaps"` // offsets in recorded gaps, by reason
+
+	Expired int64 `json:"expired"` // settled rows whose object the bucket has deleted because of its age
 
 	DecodedObjects  int64 `json:"decoded_objects"`  // deep: read to their end
 	ComparedRecords int64 `json:"compared_records"` // Kafka: found equal

@@ -61,11 +61,22 @@ func (c *partitionCheck) unlisted(ctx context.Context, r Row) error {
 		return nil // the row was reported
 	}
 	_, err := c.Bucket.Open(ctx, r.Facts.Key)
+	if errors.Is(err, ErrNotFound) && c.mayHaveExpired(r) {
+		c.count(func(s *VerifySummary) { s.Expired++ })
+		return nil
+	}
 	if errors.Is(err, ErrNotFound) {
 		c.violation(ObjectMissing, r.Range, r.Facts.Key, fmt.Sprintf("an object of %d bytes", r.Facts.StoredBytes), "none")
 		return nil
 	}
 	return err
+}
+
+// mayHaveExpired reports whether the bucket may have deleted the row's object
+// because of its age. No object is older than its row's plan, but for rows that
+// were built anew.
+func (c *partitionCheck) mayHaveExpired(r Row) bool {
+	return c.Expiration > 0 && c.Now().Sub(r.PlannedAt) >= c.Expiration
 }
 
 // overlap checks that the object begins where no earlier one reaches.

@@ -35,7 +35,8 @@ type Config struct {
 	ArchiveTimeout  time.Duration // time limit of the archive function
 	Format          baldr.Options
 	LogLevel        slog.Level
-	Stack           string // dimension of the metrics
+	Expiration      time.Duration // age at which the bucket deletes objects; 0 never
+	Stack           string        // dimension of the metrics
 }
 
 // Role says which variables have to be set.

@@ -60,12 +60,13 @@ func TestValues(t *testing.T) {
 		"BIFROST_BROKERS": " one:9092, [::1]:9093 ", "BIFROST_INCLUDE_TOPICS": "orders-*, pay?", "BIFROST_EXCLUDE_TOPICS": "*-test",
 		"BIFROST_START": "2024-02-29T12:00:00+01:00", "BIFROST_TARGET_BYTES": "1048576", "BIFROST_MAX_AGE_SECONDS": "0",
 		"BIFROST_FORMAT": "single", "BIFROST_CLIENT_RACK": "euw1-az1", "BIFROST_LOG_LEVEL": "debug",
+		"BIFROST_EXPIRATION_DAYS": "30",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(c.Brokers, []string{"one:9092", "[::1]:9093"}) || !c.Start.At.Equal(time.Date(2024, 2, 29, 11, 0, 0, 0, time.UTC)) ||
-		c.TargetBytes != 1<<20 || c.MaxAge != 0 || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelDebug {
+		c.TargetBytes != 1<<20 || c.MaxAge != 0 || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelDebug || c.Expiration != 720*time.Hour {
 		t.Errorf("got %+v", c)
 	}
 	for topic, want := range map[string]bool{"orders-eu": true, "payx": true, "orders-test": false, "other": false} {
@@ -91,6 +92,7 @@ func TestWrongValues(t *testing.T) {
 		"BIFROST_FORMAT":                  {"gzip", "Full"},
 		"BIFROST_LOG_LEVEL":               {"verbose", "info+2"},
 		"BIFROST_TOPIC_OVERRIDES":         {"orders"},
+		"BIFROST_EXPIRATION_DAYS":         {"-1", "36501", "30d"},
 		"BIFROST_SECURITY_PROTOCOL":       {"TLS", "ssl", "SASL"},
 		"BIFROST_SASL_MECHANISM":          {"SCRAM", "scram-sha-512", "GSSAPI"},
 	} {

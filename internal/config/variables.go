@@ -72,6 +72,8 @@ var Variables = []Variable{
 		read: number(1, 9, func(c *Config, n int64) { c.Format.Level = int(n) })},
 	{Name: "BIFROST_LOG_LEVEL", Meaning: "the least important log line that is written", Default: "info", Allowed: "`debug`, `info`, `warn` or `error`",
 		read: readLogLevel},
+	{Name: "BIFROST_EXPIRATION_DAYS", Meaning: "days after which the bucket deletes objects, so that `bifrost verify` does not miss them; 0: never", Unit: "days", Default: "0", Allowed: "0 to 36500",
+		read: number(0, 36500, func(c *Config, n int64) { c.Expiration = time.Duration(n) * 24 * time.Hour })},
 	{Name: "BIFROST_STACK", Meaning: "name of the stack, by which its metrics are told from those of others", Default: "bifrost", Allowed: "any text",
 		read: text(func(c *Config) *string { return &c.Stack })},
 }

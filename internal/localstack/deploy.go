@@ -74,10 +74,17 @@ func withoutAWS(env []string) []string {
 // what only a debugger reads.
 var buildEnv = []string{"CGO_ENABLED=0", "GOFLAGS=-tags=lambda.norpc -ldflags=-s -buildvcs=false"}
 
-// samBuild builds the functions into a folder, for this machine's processor. It
-// returns the built template.
-func samBuild(ctx context.Context, dir string) (template string, err error) {
-	_, err = sam(ctx, buildEnv, "build", "--template-file", "template.yaml", "--build-dir", dir,
+const versionVariable = "github.com/bifrost-archive/bifrost/internal/wiring.Version"
+
+// samBuild builds the functions into a folder, for this machine's processor, as
+// the version, or as what the source says when it is empty. It returns the built
+// template.
+func samBuild(ctx context.Context, dir, version string) (template string, err error) {
+	env := buildEnv
+	if version != "" {
+		env = append(env, "GOFLAGS=-tags=lambda.norpc -buildvcs=false -ldflags=-X="+versionVariable+"="+version)
+	}
+	_, err = sam(ctx, env, "build", "--template-file", "template.yaml", "--build-dir", dir,
 		"--parameter-overrides", "Architecture="+architecture())
 	if err != nil {
 		return "", errors.Join(err, compile(ctx))

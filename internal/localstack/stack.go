@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -53,6 +54,9 @@ type Stack struct {
 	kafka string // as in the options
 	parts []*process
 	dir   string // of the built functions
+
+	template   string            // as built
+	parameters map[string]string // as deployed last
 }
 
 // stackName is the name of the stack on every local AWS. Each has an AWS of its own.
@@ -198,7 +202,7 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 	if group, ok := parameters["Group"]; ok {
 		s.Group = group
 	}
-	var template string
+	s.parameters = all
 	return firstError(
 		func() (err error) {
 			if options.KafkaSecret != "" {
@@ -214,20 +218,41 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 		},
 		func() error {
 			return step("build the functions (sam build)", func() (err error) {
-				template, err = samBuild(ctx, filepath.Join(s.dir, "sam"))
+				s.template, err = samBuild(ctx, filepath.Join(s.dir, "sam"), "")
 				return err
 			})
 		},
 		func() error {
-			return step("deploy the template (sam deploy)", func() (err error) {
-				if err := samDeploy(ctx, s.AWS, stackName, template, all); err != nil {
-					return err
-				}
-				s.Outputs, err = samOutputs(ctx, s.AWS, stackName)
-				return err
-			})
+			return step("deploy the template (sam deploy)", func() error { return s.redeploy(ctx, s.template) })
 		},
 	)
+}
+
+func (s *Stack) redeploy(ctx context.Context, template string) (err error) {
+	if err := samDeploy(ctx, s.AWS, stackName, template, s.parameters); err != nil {
+		return err
+	}
+	s.Outputs, err = samOutputs(ctx, s.AWS, stackName)
+	return err
+}
+
+// Update deploys what is deployed with other values of some parameters.
+func (s *Stack) Update(ctx context.Context, parameters map[string]string) error {
+	maps.Copy(s.parameters, parameters)
+	return s.redeploy(ctx, s.template)
+}
+
+// Upgrade deploys functions that call themselves another version. The empty one
+// goes back to those that were deployed first.
+func (s *Stack) Upgrade(ctx context.Context, version string) error {
+	template := s.template
+	if version != "" {
+		var err error
+		if template, err = samBuild(ctx, filepath.Join(s.dir, "sam-"+version), version); err != nil {
+			return err
+		}
+	}
+	return s.redeploy(ctx, template)
 }
 
 // Env returns the variables that an outside program needs to find the stack.

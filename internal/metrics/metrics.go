@@ -34,9 +34,10 @@ const (
 	Unfinished   = "Unfinished"   // tick: partitions left to the next because time was short
 	Diverged     = "Diverged"     // tick: partitions that wait for a person, because their log was cut
 	Blocked      = "Blocked"      // tick: partitions behind a transaction that does not end
+	Stalled      = "Stalled"      // tick: seconds since anything was archived, while something waits; 0 when nothing waits
 	TickDuration = "TickDuration" // tick: milliseconds
 
-	ArchivedRanges  = "ArchivedRanges"  // archive, and tick as 0, so that nothing archived is a value and not silence
+	ArchivedRanges  = "ArchivedRanges"  // archive
 	ArchivedRecords = "ArchivedRecords" // archive
 	ArchivedBytes   = "ArchivedBytes"   // archive: raw, before compression
 	StoredBytes     = "StoredBytes"     // archive: of the objects
@@ -72,7 +73,7 @@ func (e Emitter) Tick(s bifrost.TickSummary) error {
 		{InFlight, count, int64(s.InFlight)}, {Waiting, count, int64(s.Waiting)},
 		{Failures, count, int64(s.Failures)}, {Unfinished, count, int64(s.Unfinished)},
 		{Diverged, count, int64(s.Diverged)}, {Blocked, count, int64(s.Blocked)},
-		{TickDuration, milliseconds, s.Milliseconds}, {ArchivedRanges, count, 0},
+		{Stalled, seconds, s.StalledSeconds}, {TickDuration, milliseconds, s.Milliseconds},
 	}
 	if s.TimeToLoss != nil {
 		all = append(all, metric{TimeToLoss, seconds, *s.TimeToLoss})

@@ -48,13 +48,13 @@ func read(t *testing.T, line string) (values map[string]float64, units map[strin
 func TestTick(t *testing.T) {
 	t.Parallel()
 	left := int64(77)
-	s := bifrost.TickSummary{InFlight: 1, Waiting: 2, Lag: 3, Failures: 4, Unfinished: 5, Blocked: 6, Diverged: 7, LagSeconds: 8, Milliseconds: 9, TimeToLoss: &left}
+	s := bifrost.TickSummary{InFlight: 1, Waiting: 2, Lag: 3, Failures: 4, Unfinished: 5, Blocked: 6, Diverged: 7, LagSeconds: 8, Milliseconds: 9, StalledSeconds: 10, TimeToLoss: &left}
 	var out bytes.Buffer
 	if err := emitter(&out).Tick(s); err != nil {
 		t.Fatal(err)
 	}
 	got, units := read(t, out.String())
-	want := map[string]float64{InFlight: 1, Waiting: 2, Lag: 3, Failures: 4, Unfinished: 5, Blocked: 6, Diverged: 7, LagSeconds: 8, TickDuration: 9, TimeToLoss: 77, ArchivedRanges: 0}
+	want := map[string]float64{InFlight: 1, Waiting: 2, Lag: 3, Failures: 4, Unfinished: 5, Blocked: 6, Diverged: 7, LagSeconds: 8, TickDuration: 9, TimeToLoss: 77, Stalled: 10}
 	for name, value := range want {
 		if v, ok := got[name]; !ok || v != value {
 			t.Errorf("%s is %v, want %v", name, v, value)
@@ -120,8 +120,8 @@ func TestOneLine(t *testing.T) {
 			names[name] = true
 		}
 	}
-	if names[TimeToLoss] = true; len(names) != 17 {
-		t.Errorf("%d metrics; docs/operations.md tells the price of 17: %v", len(names), names)
+	if names[TimeToLoss] = true; len(names) != 18 {
+		t.Errorf("%d metrics; docs/operations.md tells the price of 18: %v", len(names), names)
 	}
 }
 

@@ -1,0 +1,7 @@
+//go:build real && !soak
+
+package main
+
+import "testing"
+
+func forget(*testing.T) {}

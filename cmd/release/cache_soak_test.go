@@ -1,0 +1,7 @@
+//go:build soak
+
+package main
+
+import "testing"
+
+func forget(t *testing.T) { t.Setenv("GOCACHE", t.TempDir()) }
