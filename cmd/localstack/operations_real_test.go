@@ -57,9 +57,10 @@ func TestOperations(t *testing.T) {
 		{"move to another bucket", o.move},
 		{"delete everything", o.deleteEverything},
 	} {
-		began := time.Now()
-		step.do()
-		t.Logf("%s: %.1f s", step.name, time.Since(began).Seconds())
+		t.Run(step.name, func(t *testing.T) {
+			o.T = t // what fails, fails in its step
+			step.do()
+		})
 	}
 }
 
