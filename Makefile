@@ -37,7 +37,6 @@ soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
 	$(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 15 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
-	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 15 )) $(GO) test -tags real,soak -count=1 -v -timeout 24h -run TestDeployedSoak ./cmd/localstack
 	$(GO) test -tags soak -count=1 -v ./cmd/release
 
 check: lint ## The fast loop: format, vet, staticcheck, unit tests.
