@@ -1,0 +1,70 @@
+//go:build real
+
+package killtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// judge downloads the archive and has it compared, and verifies it by our own
+// command too.
+func (s *scene) judge(t *testing.T) {
+	t.Helper()
+	objects := filepath.Join(s.dir, "objects")
+	must(t, os.Mkdir(objects, 0o755))
+	pages := s3.NewListObjectVersionsPaginator(s.store, &s3.ListObjectVersionsInput{Bucket: &s.bucket})
+	seen := map[string]bool{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		must(t, err)
+		for _, deleted := range page.DeleteMarkers {
+			t.Errorf("%s was deleted", *deleted.Key)
+		}
+		for _, version := range page.Versions {
+			if seen[*version.Key] {
+				t.Errorf("%s was overwritten: it has more than one version", *version.Key)
+				continue
+			}
+			seen[*version.Key] = true
+			s.download(t, objects, *version.Key)
+		}
+	}
+	arguments := []string{"testdata/compare.py", "../../baldr/testdata", s.truth.file.Name(), objects}
+	for p, starts := range s.truth.forgotten {
+		text := strings.Trim(strings.ReplaceAll(fmt.Sprint(starts), " ", ","), "[]")
+		arguments = append(arguments, fmt.Sprintf("%s/%d=%s", plainTopic, p, text), fmt.Sprintf("%s/%d=", txnTopic, p))
+	}
+	s.run(t, exec.Command("python3", arguments...))
+	verify := exec.Command(s.program, "verify", "--deep", "--kafka")
+	verify.Env = s.env
+	s.run(t, verify)
+}
+
+func (s *scene) run(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+	output, err := command.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v\n%s", strings.Join(command.Args, " "), err, output)
+		return
+	}
+	t.Logf("%s", bytes.TrimSpace(output))
+}
+
+func (s *scene) download(t *testing.T, into, key string) {
+	t.Helper()
+	object, err := s.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	must(t, err)
+	defer object.Body.Close()
+	var content bytes.Buffer
+	_, err = content.ReadFrom(object.Body)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(into, strings.ReplaceAll(key, "/", "|")), content.Bytes(), 0o600))
+}
