@@ -36,6 +36,7 @@ test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 a
 soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
 	$(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 15 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
+	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localstack
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
 	$(GO) test -tags soak -count=1 -v ./cmd/release
 

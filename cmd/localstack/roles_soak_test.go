@@ -1,0 +1,282 @@
+//go:build soak
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// notMissed are actions that the local AWS, or a run of some seconds, does not
+// miss. internal/templates compares them with the code all the same.
+var notMissed = map[string]string{
+	"logs:CreateLogStream": "Lambda's own",
+	"logs:PutLogEvents":    "Lambda's own",
+	"sqs:SendMessage":      "Lambda's own",
+}
+
+// TestRolesAreNoLargerThanNeeded takes each action away from the deployed roles,
+// one by one, and expects the deployed stack to fail at its work: a new topic; a
+// topic whose rows were lost, with an unfinished upload of an old worker; an object
+// that was written and not recorded.
+func TestRolesAreNoLargerThanNeeded(t *testing.T) {
+	e := newEndToEnd(t)
+	e.startStack()
+	r := &roles{endToEnd: e}
+	if err := r.work(); err != nil {
+		t.Fatalf("with all that the roles allow: %v", err)
+	}
+	for function, policy := range map[string]string{"DiscoverFunction": "discover", "ArchiveFunction": "archive"} {
+		role := r.roleOf(function)
+		whole := r.policy(role, policy)
+		for _, action := range whole.actions() {
+			t.Run(policy+"/"+action.String(), func(t *testing.T) {
+				if reason := notMissed[action.name]; reason != "" {
+					t.Logf("not tried: %s", reason)
+					return
+				}
+				r.setPolicy(role, policy, whole.without(action))
+				r.recycle(function)
+				if err := r.work(); err == nil {
+					t.Errorf("nobody misses %s", action)
+				} else {
+					t.Logf("missed: %.300s", err.Error())
+				}
+				r.setPolicy(role, policy, whole)
+				r.recycle(function)
+			})
+		}
+	}
+	if err := r.work(); err != nil {
+		t.Errorf("with all that the roles allow, again: %v", err)
+	}
+}
+
+// roles is a deployed stack whose roles change.
+type roles struct {
+	*endToEnd
+	topics  int
+	changes int
+}
+
+// A document is an IAM policy.
+type document struct {
+	Version   string
+	Statement []map[string]any
+}
+
+// A granted is one action of one statement.
+type granted struct {
+	statement int
+	sid, name string
+}
+
+func (g granted) String() string { return g.sid + "/" + g.name }
+
+func (d document) actions() []granted {
+	var all []granted
+	for i, s := range d.Statement {
+		if s["Effect"] == "Allow" {
+			for _, name := range actionNames(s["Action"]) {
+				all = append(all, granted{i, fmt.Sprint(s["Sid"]), name})
+			}
+		}
+	}
+	return all
+}
+
+func actionNames(v any) []string {
+	if one, ok := v.(string); ok {
+		return []string{one}
+	}
+	var all []string
+	for _, name := range v.([]any) {
+		all = append(all, name.(string))
+	}
+	return all
+}
+
+// without is the policy less one action.
+func (d document) without(g granted) document {
+	var kept []map[string]any
+	for i, s := range d.Statement {
+		if i != g.statement {
+			kept = append(kept, s)
+			continue
+		}
+		rest := slices.DeleteFunc(actionNames(s["Action"]), func(name string) bool { return name == g.name })
+		if len(rest) == 0 {
+			continue
+		}
+		changed := map[string]any{"Action": rest}
+		for name, value := range s {
+			if name != "Action" {
+				changed[name] = value
+			}
+		}
+		kept = append(kept, changed)
+	}
+	return document{d.Version, kept}
+}
+
+// roleOf names the role of a deployed function.
+func (r *roles) roleOf(function string) string {
+	r.Helper()
+	out, err := lambda.NewFromConfig(r.stack.AWS.Config()).GetFunctionConfiguration(r.Context(), &lambda.GetFunctionConfigurationInput{
+		FunctionName: aws.String(r.stack.Outputs[function]),
+	})
+	r.check(err)
+	return path.Base(*out.Role)
+}
+
+// recycle changes a function's description, so that its next invocation starts a
+// new process, without anything kept in memory.
+func (r *roles) recycle(function string) {
+	r.Helper()
+	r.changes++
+	_, err := lambda.NewFromConfig(r.stack.AWS.Config()).UpdateFunctionConfiguration(r.Context(), &lambda.UpdateFunctionConfigurationInput{
+		FunctionName: aws.String(r.stack.Outputs[function]), Description: aws.String(fmt.Sprintf("change %d", r.changes)),
+	})
+	r.check(err)
+}
+
+func (r *roles) iam(values url.Values) []byte {
+	r.Helper()
+	values.Set("Version", "2010-05-08")
+	return r.awsCall("iam", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(values.Encode()))
+}
+
+func (r *roles) policy(role, name string) document {
+	r.Helper()
+	answer := r.iam(url.Values{"Action": {"GetRolePolicy"}, "RoleName": {role}, "PolicyName": {name}})
+	var parsed struct {
+		Document string `xml:"GetRolePolicyResult>PolicyDocument"`
+	}
+	r.check(xml.Unmarshal(answer, &parsed))
+	text, err := url.QueryUnescape(parsed.Document)
+	r.check(err)
+	var d document
+	r.check(json.Unmarshal([]byte(text), &d))
+	if len(d.Statement) == 0 {
+		r.Fatalf("role %s has an empty policy: %s", role, answer)
+	}
+	return d
+}
+
+func (r *roles) setPolicy(role, name string, d document) {
+	r.Helper()
+	text, err := json.Marshal(d)
+	r.check(err)
+	r.iam(url.Values{"Action": {"PutRolePolicy"}, "RoleName": {role}, "PolicyName": {name}, "PolicyDocument": {string(text)}})
+}
+
+// probeTime is how long the stack may take for one step of the work. It is far
+// more than it takes when it may do all it has to.
+const probeTime = 15 * time.Second
+
+// work has the stack do all kinds of work on a topic of its own.
+func (r *roles) work() error {
+	r.Helper()
+	r.topics++
+	topic := r.topic(fmt.Sprintf("roles-%d", r.topics))
+	r.check(makeTopic(r.Context(), r.admin, topic, 1, nil))
+	defer func() {
+		_, err := r.admin.DeleteTopic(context.WithoutCancel(r.Context()), topic)
+		r.check(err)
+	}()
+	for i := range 100 {
+		r.check(r.client.ProduceSync(r.Context(), &kgo.Record{Topic: topic, Value: []byte(strconv.Itoa(i))}).FirstErr())
+	}
+	if err := r.archived(topic); err != nil {
+		return fmt.Errorf("a new topic: %w", err)
+	}
+	r.unfinishedUpload(topic)
+	r.forget(topic)
+	if err := r.archived(topic); err != nil {
+		return fmt.Errorf("a topic whose rows are lost: %w", err)
+	}
+	return nil
+}
+
+// archived ticks until the rows of a topic say that all of it is archived, and no
+// tick or function complains.
+func (r *roles) archived(topic string) error {
+	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
+	defer cancel()
+	for {
+		answer, err := tick(ctx, r.stack)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(answer.text, "AccessDenied") {
+			return fmt.Errorf("the tick says %s", answer.text)
+		}
+		row, err := r.row(ctx, topic)
+		if err != nil {
+			return err
+		}
+		if row.EndOffset > 0 && row.NextOffset == row.EndOffset && row.Records == row.EndOffset && row.Error == "" {
+			return nil
+		}
+		if pause(ctx) != nil {
+			return fmt.Errorf("not archived: row %+v, tick %s", row, answer.text)
+		}
+	}
+}
+
+func (r *roles) row(ctx context.Context, topic string) (row progressRow, err error) {
+	out, err := dynamodb.NewFromConfig(r.stack.AWS.Config()).GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: aws.String(r.stack.Outputs["ProgressTable"]), ConsistentRead: aws.Bool(true),
+		Key: map[string]dynamotypes.AttributeValue{"topic": &dynamotypes.AttributeValueMemberS{Value: topic}, "partition": &dynamotypes.AttributeValueMemberN{Value: "0"}},
+	})
+	if err != nil {
+		return row, err
+	}
+	return row, attributevalue.UnmarshalMap(out.Item, &row)
+}
+
+// unfinishedUpload leaves what a worker leaves that dies as it writes.
+func (r *roles) unfinishedUpload(topic string) {
+	r.Helper()
+	key := fmt.Sprintf("%s/%s/partition=0/%020d.baldr.gz", r.stack.Group, topic, 1_000_000)
+	_, err := s3.NewFromConfig(r.stack.AWS.Config()).CreateMultipartUpload(r.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(r.stack.Outputs["Bucket"]), Key: aws.String(key),
+	})
+	r.check(err)
+}
+
+// forget removes the rows of a topic's ranges, but not its progress.
+func (r *roles) forget(topic string) {
+	r.Helper()
+	client, table := dynamodb.NewFromConfig(r.stack.AWS.Config()), aws.String(r.stack.Outputs["ObjectsTable"])
+	out, err := client.Scan(r.Context(), &dynamodb.ScanInput{TableName: table, ConsistentRead: aws.Bool(true)})
+	r.check(err)
+	for _, item := range out.Items {
+		key, ok := item["partition_key"].(*dynamotypes.AttributeValueMemberS)
+		if !ok || !strings.Contains(key.Value, topic) {
+			continue
+		}
+		_, err := client.DeleteItem(r.Context(), &dynamodb.DeleteItemInput{TableName: table, Key: map[string]dynamotypes.AttributeValue{
+			"partition_key": key, "start_offset": item["start_offset"],
+		}})
+		r.check(err)
+	}
+}

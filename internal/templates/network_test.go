@@ -1,0 +1,94 @@
+package templates
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+func load(t *testing.T, path string) Template {
+	t.Helper()
+	template, err := Load("../../" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return template
+}
+
+// A variable that the template does not know cannot be set, and one that the code
+// does not know does nothing.
+func TestTemplateSetsWhatTheCodeReads(t *testing.T) {
+	t.Parallel()
+	template := load(t, "template.yaml")
+	set := map[string]bool{}
+	for _, from := range []any{template.Get("Globals", "Function"), template.Resources("")["DiscoverFunction"].Properties} {
+		variables, _ := Get(from, "Environment", "Variables").(map[string]any)
+		for name := range maps.Keys(variables) {
+			set[name] = true
+		}
+	}
+	for _, v := range config.Variables {
+		if !set[v.Name] && v.Name != "BIFROST_EXPIRATION_DAYS" { // the functions never verify
+			t.Errorf("template.yaml does not set %s", v.Name)
+		}
+		delete(set, v.Name)
+	}
+	if len(set) > 0 {
+		t.Errorf("template.yaml sets %v, which nobody reads", slices.Sorted(maps.Keys(set)))
+	}
+}
+
+// In a VPC or not is one decision, for both functions and their roles.
+func TestFunctionsJoinTheNetworkTogether(t *testing.T) {
+	t.Parallel()
+	template := load(t, "template.yaml")
+	want := []any{"InVpc", map[string]any{
+		"SubnetIds": map[string]any{"Ref": "SubnetIds"}, "SecurityGroupIds": map[string]any{"Ref": "SecurityGroupIds"},
+	}, map[string]any{"Ref": "AWS::NoValue"}}
+	if got := template.Get("Globals", "Function", "VpcConfig", "Fn::If"); !reflect.DeepEqual(got, want) {
+		t.Errorf("VpcConfig %v", got)
+	}
+	for _, role := range []string{"DiscoverRole", "ArchiveRole"} {
+		if !slices.ContainsFunc(statements(t, role), func(s statement) bool { return s.sid == "JoinNetwork" }) {
+			t.Errorf("%s cannot join a network", role)
+		}
+	}
+}
+
+// No NAT: each service that the roles use inside of a VPC has an endpoint that
+// can be made, and nothing else is.
+func TestNetworkLeadsToWhatTheCodeCalls(t *testing.T) {
+	t.Parallel()
+	template := load(t, "infra/network.yaml")
+	made := map[string]string{}
+	for name, endpoint := range template.Resources("AWS::EC2::VPCEndpoint") {
+		service, _ := endpoint.Get("ServiceName", "Fn::Sub").(string)
+		made[service[strings.LastIndex(service, ".")+1:]] = endpoint.Get("VpcEndpointType").(string)
+		if endpoint.Attributes["Condition"] == nil {
+			t.Errorf("the endpoint %s cannot be left out", name)
+		}
+	}
+	want := map[string]string{"s3": "Gateway", "dynamodb": "Gateway", "lambda": "Interface", "secretsmanager": "Interface"}
+	if !maps.Equal(made, want) {
+		t.Errorf("endpoints %v, want %v", made, want)
+	}
+	called := map[string]bool{}
+	for _, path := range []string{"functions/discover", "functions/archive"} {
+		for operation := range loadProgram(t, path).calls() {
+			service, _, _ := strings.Cut(operation, ".")
+			called[service] = true
+		}
+	}
+	if !slices.Equal(slices.Sorted(maps.Keys(called)), slices.Sorted(maps.Keys(want))) {
+		t.Errorf("the code calls %v", slices.Sorted(maps.Keys(called)))
+	}
+	for name, group := range template.Resources("AWS::EC2::SecurityGroup") {
+		if name == "FunctionGroup" && group.Get("SecurityGroupIngress") != nil {
+			t.Error("somebody may connect to the functions")
+		}
+	}
+}
