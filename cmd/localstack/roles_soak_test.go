@@ -190,7 +190,7 @@ func (r *roles) setPolicy(role, name string, d document) {
 
 // probeTime is how long the stack may take for one step of the work. It is far
 // more than it takes when it may do all it has to.
-const probeTime = 15 * time.Second
+const probeTime = 12 * time.Second
 
 // work has the stack do all kinds of work on a topic of its own.
 func (r *roles) work() error {
