@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -67,7 +68,11 @@ func (a *app) acceptCommand(c *cobra.Command, decision string, accept func(ctx c
 		if !yes {
 			return usagef("this is recorded for good: give --yes to record that "+decision, p, offset)
 		}
-		return accept(c.Context(), p, offset, asJSON)
+		err = accept(c.Context(), p, offset, asJSON)
+		if errors.Is(err, bifrost.ErrNotFound) {
+			err = fmt.Errorf("%w; bifrost status --partitions lists what is archived", err)
+		}
+		return err
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "record it")
 	addJSON(c, &asJSON)

@@ -29,7 +29,7 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 			}
 		}
 		if shape := shapeOf(reflect.TypeOf(value)); !strings.Contains(line, "`"+shape+"`") {
-			t.Errorf("docs/cli.md says\n%s\nof what prints\n%s`%s`", line, want, shape)
+			t.Errorf("docs/cli.md is to say what is printed. It says\n%s\nand this is printed:\n%s`%s`", line, want, shape)
 		}
 	}
 }

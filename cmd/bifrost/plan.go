@@ -71,6 +71,9 @@ func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
 	discover := parts.Discoverer(dispatcher)
 	discover.Ledger, discover.Store, discover.Shelf = ledger, shelf, shelf
 	summary, err := discover.Tick(ctx, time.Time{})
+	if err == nil && summary.Topics == 0 && len(topics) > 0 {
+		err = fmt.Errorf("no topic in Kafka that these credentials may describe matches %q", topics)
+	}
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,9 @@ func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) e
 		Sizing: parts.Config.Settings().Sizing, Now: time.Now, NewGeneration: rand.Text, Parallel: rebuildParallel, Log: parts.Log, Anew: anew,
 	}
 	summary, err := rule.Rebuild(ctx)
+	if err == nil && summary.Partitions == 0 {
+		err = noneMatches(topics)
+	}
 	if err != nil {
 		return err
 	}

@@ -149,3 +149,12 @@ func progress(ctx context.Context, catalogue archive.Catalogue, names []string) 
 	}
 	return selected, nil
 }
+
+// noneMatches is the error for names or globs that select nothing; no error if
+// there are none.
+func noneMatches(topics []string) error {
+	if len(topics) == 0 {
+		return nil
+	}
+	return fmt.Errorf("nothing in the archive matches %q; bifrost topics lists what is there", topics)
+}

@@ -83,6 +83,9 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 	v.options.Gap = v.gap
 	v.found.Summary, err = rule.Verify(ctx, v.options, v.violation)
 	v.found.Complete = err == nil
+	if err == nil && v.found.Summary.Partitions == 0 {
+		err = noneMatches(topics)
+	}
 	if showErr := v.show(); showErr != nil {
 		return showErr
 	}
@@ -148,7 +151,7 @@ func (v *verifier) show() error {
 	if s.Expired > 0 {
 		v.say("Expired: %s objects.", count(s.Expired))
 	}
-	if s.Violations == 0 && v.found.Complete {
+	if s.Violations == 0 && v.found.Complete && s.Partitions > 0 {
 		v.say("%s", v.paint(v.talk, styleGood, "The archive is what the tables say."))
 	} else if s.Violations > 0 {
 		kinds, _ := json.Marshal(s.Kinds)
