@@ -80,9 +80,18 @@ func measureSpeed() (m measurement, err error) {
 	m.readUnits = still.bill.ReadUnits / float64(size)
 	m.speed = scale.Speed{
 		BytesPerSecond: 1 / m.archive.perByte.Billed, PerObject: seconds(m.archive.perObject.Billed), Start: seconds(m.archive.Start),
-		PlansPerSecond: float64(planning.Summary.Planned) / (planning.Wall - still.Wall), PerPartition: seconds(still.Wall / float64(size)),
+		PlansPerSecond: plansPerSecond(still, planning), PerPartition: seconds(still.Wall / float64(size)),
 	}
 	return m, nil
+}
+
+// plansPerSecond is how many plans a tick writes: by the time that a tick with
+// plans takes longer than one without, by what it computes more on two cores, and
+// by how many answers of DynamoDB it can wait for at once. The slowest counts.
+func plansPerSecond(still, planning measuredTickReport) float64 {
+	planned := float64(planning.Summary.Planned)
+	const waitsAtOnce = 32 // as internal/wiring lets a tick do
+	return planned / max(planning.Wall-still.Wall, (planning.Processor-still.Processor)/2, planned*tableLatency.Seconds()/waitsAtOnce)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
