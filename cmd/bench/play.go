@@ -37,12 +37,12 @@ var scenarios = []scale.Scenario{
 	},
 	{
 		Name: "week", About: "A backlog of seven days at 1 TB an hour in a million partitions. Kafka keeps eight days, and gives the archive 3 GB a second.",
-		Partitions: million, Skew: 1, BytesPerHour: terabyte, Backlog: 7 * 24 * time.Hour, Length: 20 * time.Hour, Retention: 8 * 24 * time.Hour,
+		Partitions: million, Skew: 1, BytesPerHour: terabyte, Backlog: 7 * 24 * time.Hour, Length: 24 * time.Hour, Retention: 8 * 24 * time.Hour,
 		Slots: regionalSlots, Sizing: bifrost.Sizing{TargetBytes: defaultTarget, MaxAge: 3 * time.Hour}, Brokers: 3e9,
 	},
 	{
-		Name: "behind", About: "The template's defaults, 1 TB an hour in a thousand partitions, and ten times as late as it may be: nobody touches anything.",
-		Partitions: 1000, Skew: 1, BytesPerHour: terabyte, Backlog: 10 * defaultSizing.MaxAge, Length: 6 * time.Hour, Retention: 24 * time.Hour,
+		Name: "behind", About: "The template's defaults, half a TB an hour in a thousand partitions, and ten times as late as it may be: nobody touches anything.",
+		Partitions: 1000, Skew: 1, BytesPerHour: terabyte / 2, Backlog: 10 * defaultSizing.MaxAge, Length: 6 * time.Hour, Retention: 24 * time.Hour,
 		Slots: defaultSlots, Sizing: defaultSizing,
 	},
 }
