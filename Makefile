@@ -7,6 +7,9 @@ LOCALSTACK := .local/bin/localstack
 BUILD_ENV  := CGO_ENABLED=0 GOFLAGS="-tags=lambda.norpc -ldflags=-s -buildvcs=false"
 SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
 
+# The first part of it is in every "go test" of the package, with fixed seeds; this is for fresh ones, which it prints.
+SIMULATION := $(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h
+
 # How long "make soak" takes, half of it in the simulation and half with real processes.
 MINUTES    ?= 30
 
@@ -30,11 +33,12 @@ down: $(LOCALSTACK) ## Stop what "make up" started.
 # Tests that need real parts carry the build tag "real", so "go test ./..." alone never skips one.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
+	$(SIMULATION) -run 'TestCombinedFaults|TestRandom|Mutants' -simulate=45s -mutants
 
 # Half of the time for simulated faults, half for real ones; then a million records
 # go around through a replay that is killed.
 soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
-	$(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
+	$(SIMULATION) -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 15 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localstack
 	$(LOCALSTACK) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000

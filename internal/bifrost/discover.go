@@ -192,6 +192,9 @@ var errDiverged = errors.New("DIVERGED: the log was cut below what is archived; 
 func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) error {
 	switch s.progress.Status {
 	case StatusDiverged:
+		if left, err := t.leave(ctx, *s.progress); left || err != nil {
+			return err // a person has decided, and the command got no further than the record
+		}
 		// What workers had in hand when the log was cut still comes home.
 		return errors.Join(errDiverged, t.advance(ctx, s.progress))
 	case StatusForked:
@@ -221,7 +224,7 @@ func (t *tick) advance(ctx context.Context, p *Progress) error {
 		return nil
 	}
 	now, err := advance(ctx, t.Ledger, p.Partition)
-	if errors.Is(err, errRowMissing) && p.Status == StatusOpen {
+	if errors.Is(err, errRowMissing) && p.Status.Workable() {
 		t.Log.WarnContext(ctx, "rows are missing; the partition is built anew along its objects",
 			"topic", p.Name, "partition", p.Number, "next_offset", now.NextOffset)
 		t.readAgain()

@@ -138,15 +138,21 @@ func (t *tick) incarnationName(ctx context.Context, i Incarnation) (string, erro
 func (t *tick) fence(ctx context.Context, p Progress) error {
 	// The row was made before this look for a fork, and a fork is put on record
 	// before the row is looked for: one of the two sees the other.
-	next, fork, forked, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
-	if err != nil {
+	left, err := t.leave(ctx, p)
+	if left || err != nil {
 		return err
 	}
-	if forked {
-		t.readAgain()
-		return ignoreConflict(t.Ledger.ChangeStatus(ctx, leaving(p, next, fork.From)))
-	}
 	return t.open(ctx, p)
+}
+
+// leave ends a branch if it is on record that the log goes on elsewhere.
+func (t *tick) leave(ctx context.Context, p Progress) (left bool, err error) {
+	next, fork, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	if !left || err != nil {
+		return false, err
+	}
+	t.readAgain()
+	return true, ignoreConflict(t.Ledger.ChangeStatus(ctx, leaving(p, next, fork.From)))
 }
 
 // open fences the partition off and opens it.

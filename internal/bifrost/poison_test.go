@@ -71,3 +71,27 @@ func (s *stack) invoke() {
 		_, _ = worker.Work(context.Background(), s.lambda.Take(0), time.Time{})
 	}
 }
+
+// TestRowsLostWhileBlocked loses what was planned of a partition that waits for a
+// transaction: it is built anew all the same.
+func TestRowsLostWhileBlocked(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	s.produce(log, 0)
+	log.Begin("never ended")
+	for range 30 { // two minutes each; nobody archives anything
+		s.tick()
+	}
+	if p := s.progress("orders", 0); p.Status != bifrost.StatusBlocked || p.NextOffset > 0 {
+		t.Fatalf("status %s, next_offset %d", p.Status, p.NextOffset)
+	}
+	s.ledger.Lose(nil, anyRow)
+	for range 30 {
+		s.tick()
+		s.invoke()
+	}
+	if p := s.progress("orders", 0); p.NextOffset != 12 || p.Records != 12 {
+		t.Errorf("status %s, next_offset %d, %d records; told %q", p.Status, p.NextOffset, p.Records, s.log)
+	}
+}

@@ -1,7 +1,6 @@
 package bifrosttest
 
 import (
-	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -57,7 +56,11 @@ func hunt(t *testing.T, mutants []mutant, sign, all string) {
 			}
 			seats <- struct{}{}
 			defer func() { <-seats }()
-			m.hunt(t, overlay, sign, cmp.Or(foundBy[m.name], all))
+			tests := all
+			if scenario, ok := foundIn[m.name]; ok {
+				tests = "^TestEveryFault$/^" + strings.ReplaceAll(scenario, " ", "_") + "$"
+			}
+			m.hunt(t, overlay, sign, tests)
 		})
 	}
 }

@@ -76,7 +76,7 @@ var everyHappening = []happening{
 	{"the high watermark dips", 5, func(l *long) {
 		l.briefly(func() { l.withLog(func(log *Log) { log.Dip(1 + l.Int64N(4)) }) })
 	}},
-	{"the log is cut", 1, func(l *long) { l.withLog(func(log *Log) { log.Truncate(log.LogEnd() - l.Int64N(5)) }) }},
+	{"the log is cut", 8, func(l *long) { l.withLog(func(log *Log) { log.Truncate(log.LogEnd() - l.Int64N(10)) }) }},
 	{"a person decides", 10, func(l *long) {
 		if waiting := l.diverged(); len(waiting) > 0 {
 			all := slices.SortedFunc(maps.Keys(waiting), comparePartitions)
