@@ -202,8 +202,8 @@ var mutants = []mutant{
 		"		if err != nil || !found || p.Fork() == 0 {\n",
 	}, {
 		rules + "fence.go",
-		"	if forked {\n",
-		"	if forked && p.PlannedOffset < 0 {\n",
+		"	if !left || err != nil {\n",
+		"	if !left || err != nil || p.Status == StatusFencing {\n",
 	}}},
 	{"a branch that is not left", "the old keys hold the old branch", []edit{{
 		rules + "accept.go",
