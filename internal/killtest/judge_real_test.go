@@ -43,7 +43,9 @@ func (s *scene) judge(t *testing.T) {
 		arguments = append(arguments, fmt.Sprintf("%s/%d=%s", plainTopic, p, text), fmt.Sprintf("%s/%d=", txnTopic, p))
 	}
 	s.run(t, exec.Command("python3", arguments...))
-	verify := exec.Command(s.program, "verify", "--deep", "--kafka")
+	// Not against Kafka: a broker that was killed may have forgotten how far it had
+	// deleted, and then has records again that are in a recorded gap.
+	verify := exec.Command(s.program, "verify", "--deep")
 	verify.Env = s.env
 	s.run(t, verify)
 }
