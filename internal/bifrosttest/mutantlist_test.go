@@ -215,7 +215,7 @@ var mutants = []mutant{
 // foundIn are the scenarios in which every fault is enough to find a mutant fast.
 // All of the simulation hunts the others.
 var foundIn = map[string]string{
-	"plan without its condition":                "progress lost",
+	"plan without its condition":                "progress lost after a fork",
 	"conditions without the generation":         "tables lost",
 	"advance before commit":                     "plain",
 	"advance over what is planned":              "plain",
