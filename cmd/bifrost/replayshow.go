@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/replay"
@@ -64,7 +65,7 @@ func (r *replayer) showPlan(job replay.Job) error {
 		return r.printJSON(j)
 	}
 	r.say("Replay %s would write up to %s records; %s offsets are in recorded gaps. Nothing was written.", job.ID, count(r.records), count(r.lostOffsets()))
-	return r.print(replayTable(j))
+	return r.print(planTable(j))
 }
 
 func (r *replayer) lostOffsets() (n int64) {
@@ -74,14 +75,28 @@ func (r *replayer) lostOffsets() (n int64) {
 	return n
 }
 
-func replayTable(j replayJSON) *table {
-	t := &table{columns: []column{
-		{title: "source"}, {title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "target"},
-		{title: "records", right: true}, {title: "bytes", right: true},
-	}}
+var boundsColumns = []column{
+	{title: "source"}, {title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "target"},
+}
+
+func (p replayPartitionJSON) bounds() []cell {
+	return []cell{plain(p.Source), plain(fmt.Sprint(p.Partition)), plain(fmt.Sprint(p.StartOffset)), plain(fmt.Sprint(p.EndOffset)), plain(p.Target)}
+}
+
+// planTable has no records: how many there are in a part of an object is known
+// once it is read.
+func planTable(j replayJSON) *table {
+	t := &table{columns: boundsColumns}
 	for _, p := range j.Partitions {
-		t.add(plain(p.Source), plain(fmt.Sprint(p.Partition)), plain(fmt.Sprint(p.StartOffset)), plain(fmt.Sprint(p.EndOffset)), plain(p.Target),
-			plain(count(p.Records)), plain(size(p.Bytes)))
+		t.add(p.bounds()...)
+	}
+	return t
+}
+
+func replayTable(j replayJSON) *table {
+	t := &table{columns: append(slices.Clone(boundsColumns), column{title: "records", right: true}, column{title: "bytes", right: true})}
+	for _, p := range j.Partitions {
+		t.add(append(p.bounds(), plain(count(p.Records)), plain(size(p.Bytes)))...)
 	}
 	return t
 }

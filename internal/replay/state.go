@@ -61,7 +61,32 @@ func ensureStateTopic(ctx context.Context, admin *kadm.Client, topic string) err
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("make the topic %s, which keeps the positions of replays: %w", topic, err)
 	}
-	return nil
+	return awaitTopic(ctx, admin, topic)
+}
+
+// brokersPause is how often brokers are asked for what they will know in a moment.
+const brokersPause = 20 * time.Millisecond
+
+// awaitTopic returns when the leader of a topic answers for it. The controller
+// says that it is made before every broker has heard of it.
+func awaitTopic(ctx context.Context, admin *kadm.Client, topic string) error {
+	for {
+		ends, err := admin.ListEndOffsets(ctx, topic)
+		if err == nil {
+			err = ends.Error()
+		}
+		if err == nil {
+			return nil
+		}
+		if !kerr.IsRetriable(err) {
+			return fmt.Errorf("ask for the end of topic %s: %w", topic, err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(brokersPause):
+		}
+	}
 }
 
 // fence initializes the producers of all partitions: what an earlier run of this
@@ -74,9 +99,6 @@ func fence(ctx context.Context, client *kgo.Client, job Job) error {
 	}
 	return nil
 }
-
-// fencePause is how often a transaction that is being aborted is asked for.
-const fencePause = 20 * time.Millisecond
 
 func fenceOne(ctx context.Context, client *kgo.Client, id string) error {
 	for {
@@ -93,7 +115,7 @@ func fenceOne(ctx context.Context, client *kgo.Client, id string) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(fencePause):
+		case <-time.After(brokersPause):
 		}
 	}
 }
