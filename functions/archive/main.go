@@ -14,16 +14,15 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-// open makes the clients once.
-var open = wiring.Kept(func() (*wiring.Parts, error) {
+func open() (*wiring.Parts, error) {
 	c, err := config.FromEnvironment(config.Archiver)
 	if err != nil {
 		return nil, err
 	}
 	return wiring.Open(context.Background(), c)
-})
+}
 
-func handle(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, error) {
+func handle(ctx context.Context, open func() (*wiring.Parts, error), event json.RawMessage) ([]bifrost.RangeResult, error) {
 	task, err := bifrost.ParseTask(event)
 	if err != nil {
 		return nil, err
@@ -39,5 +38,8 @@ func handle(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, 
 
 func main() {
 	wiring.LimitMemory()
-	lambda.Start(handle)
+	kept := wiring.Kept(open)
+	lambda.Start(func(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, error) {
+		return handle(ctx, kept, event)
+	})
 }

@@ -28,7 +28,7 @@ func TestEventsThatAreRefused(t *testing.T) {
 		strings.Replace(event, `"attempt":1`, `"attempt":1,"bucket":"elsewhere"`, 1): "bucket",
 		`[]`: "events/archive.json",
 	} {
-		if _, err := handle(t.Context(), json.RawMessage(event)); err == nil || !strings.Contains(err.Error(), word) {
+		if _, err := handle(t.Context(), open, json.RawMessage(event)); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: error %v, want one that says %q", event, err, word)
 		}
 	}
@@ -36,7 +36,7 @@ func TestEventsThatAreRefused(t *testing.T) {
 
 func TestNoConfiguration(t *testing.T) {
 	t.Parallel()
-	_, err := handle(t.Context(), json.RawMessage(event))
+	_, err := handle(t.Context(), open, json.RawMessage(event))
 	for _, name := range []string{"BIFROST_BROKERS", "BIFROST_GROUP", "BIFROST_BUCKET", "BIFROST_PROGRESS_TABLE", "BIFROST_OBJECTS_TABLE"} {
 		if err == nil || !strings.Contains(err.Error(), name+" is not set") {
 			t.Errorf("error %v does not say that %s is not set", err, name)

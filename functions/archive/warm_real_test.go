@@ -104,6 +104,7 @@ type warm struct {
 	*testing.T
 	producer   *kgo.Client
 	discoverer *bifrost.Discoverer
+	open       func() (*wiring.Parts, error)
 	tasks      []bifrost.Task
 	invoked    int
 }
@@ -145,7 +146,7 @@ func newWarm(t *testing.T) *warm {
 	parts, err := wiring.Open(t.Context(), c)
 	check(err)
 	t.Cleanup(parts.Close)
-	w := &warm{T: t, producer: producer}
+	w := &warm{T: t, producer: producer, open: wiring.Kept(open)}
 	w.discoverer = parts.Discoverer(w)
 	w.discoverer.Parallel = 1 // Dispatch is not for many goroutines
 	return w
@@ -180,7 +181,7 @@ func (w *warm) invoke(task bifrost.Task) {
 	}
 	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	defer cancel()
-	results, err := handle(ctx, event)
+	results, err := handle(ctx, w.open, event)
 	if err != nil {
 		w.Fatal(err)
 	}

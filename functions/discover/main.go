@@ -20,7 +20,7 @@ type started struct {
 	discoverer *bifrost.Discoverer
 }
 
-var start = wiring.Kept(func() (started, error) {
+func start() (started, error) {
 	c, err := config.FromEnvironment(config.Discoverer)
 	if err != nil {
 		return started{}, err
@@ -30,9 +30,9 @@ var start = wiring.Kept(func() (started, error) {
 		return started{}, err
 	}
 	return started{parts, parts.Discoverer(nil)}, nil
-})
+}
 
-func handle(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, error) {
+func handle(ctx context.Context, start func() (started, error), event json.RawMessage) (bifrost.TickSummary, error) {
 	if err := bifrost.ParseTick(event); err != nil {
 		return bifrost.TickSummary{}, err
 	}
@@ -51,5 +51,8 @@ func handle(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, er
 
 func main() {
 	wiring.LimitMemory()
-	lambda.Start(handle)
+	kept := wiring.Kept(start)
+	lambda.Start(func(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, error) {
+		return handle(ctx, kept, event)
+	})
 }

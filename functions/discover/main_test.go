@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 func TestEventsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for event, word := range map[string]string{`{"topic":"orders"}`: "topic", `{} {}`: "follows", `"go"`: "want {}"} {
-		if _, err := handle(t.Context(), json.RawMessage(event)); err == nil || !strings.Contains(err.Error(), word) {
+		if _, err := handle(t.Context(), start, json.RawMessage(event)); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: error %v, want one that says %q", event, err, word)
 		}
 	}
@@ -29,7 +29,7 @@ func TestEventsThatAreRefused(t *testing.T) {
 
 func TestNoConfiguration(t *testing.T) {
 	t.Parallel()
-	_, err := handle(t.Context(), json.RawMessage(`{}`))
+	_, err := handle(t.Context(), start, json.RawMessage(`{}`))
 	for _, name := range []string{"BIFROST_BROKERS", "BIFROST_GROUP", "BIFROST_BUCKET", "BIFROST_PROGRESS_TABLE", "BIFROST_OBJECTS_TABLE", "BIFROST_ARCHIVE_FUNCTION"} {
 		if err == nil || !strings.Contains(err.Error(), name+" is not set") {
 			t.Errorf("error %v does not say that %s is not set", err, name)
