@@ -65,10 +65,18 @@ func (d *deflater) deflate(p *pending) error {
 	return d.write(p, p.value)
 }
 
+// write takes what may have been gathered on another core piece by piece, so that
+// it comes into this core's cache once, for the checksum, and is there for deflate.
 func (d *deflater) write(p *pending, part []byte) error {
-	p.facts.crc = crc32.Update(p.facts.crc, crc32.IEEETable, part)
-	_, err := d.flate.Write(part)
-	return err
+	for len(part) > 0 {
+		piece := part[:min(len(part), feedBytes)]
+		part = part[len(piece):]
+		p.facts.crc = crc32.Update(p.facts.crc, crc32.IEEETable, piece)
+		if _, err := d.flate.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // seal finishes the member.

@@ -14,14 +14,14 @@ type manyMembers struct {
 	w          *Writer
 	current    *pending
 	own        *deflater      // of the calling goroutine; nil until it is needed
-	others     chan *deflater // of the other workers, likewise
+	others     chan *deflater // of the other workers, likewise; at the end with room for own
 	unfinished atomic.Int64   // members handed over and not sealed
 	queue      []*pending     // to be written, in the order of their records
 	free       []*pending
 }
 
 func newManyMembers(w *Writer) *manyMembers {
-	m := &manyMembers{w: w, current: newPending(), others: make(chan *deflater, w.opts.Workers-1)}
+	m := &manyMembers{w: w, current: newPending(), others: make(chan *deflater, w.opts.Workers)}
 	for range w.opts.Workers - 1 {
 		m.others <- nil
 	}
@@ -39,7 +39,8 @@ func (m *manyMembers) add(r *Record) error {
 		}
 	}
 	if m.current.empty() {
-		m.current.handOver = cap(m.others) > 0 && m.unfinished.Load() <= int64(cap(m.others))
+		others := m.w.opts.Workers - 1
+		m.current.handOver = others > 0 && m.unfinished.Load() <= int64(others)
 	}
 	m.current.add(r, limit, valuesOnly)
 	if !m.current.handOver && len(m.current.frames) >= feedBytes {
@@ -146,22 +147,30 @@ func (m *manyMembers) take() *pending {
 	return p
 }
 
-// finish writes all that is left, and returns a deflater that is not in use.
+// finish writes all that is left, and returns a deflater that is not in use. The
+// calling goroutine has no more to do, so a member that waits takes its deflater.
 func (m *manyMembers) finish() (*deflater, error) {
 	if err := m.flush(); err != nil {
 		return nil, err
 	}
+	m.others <- m.ownDeflater()
 	if err := m.drain(0); err != nil {
 		return nil, err
 	}
+	m.own = nil
 	m.spare()
 	return m.ownDeflater(), nil
 }
 
-// spare leaves what took memory to other Writers, but for the own deflater.
+// spare leaves what took memory to other Writers, but for one deflater.
 func (m *manyMembers) spare() {
-	for range cap(m.others) {
-		if d := <-m.others; d != nil {
+	for range m.w.opts.Workers {
+		d := <-m.others
+		switch {
+		case d == nil:
+		case m.own == nil:
+			m.own = d
+		default:
 			d.spare()
 		}
 	}
