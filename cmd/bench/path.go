@@ -33,8 +33,8 @@ const pathProcess = "BIFROST_BENCH_PATH"
 
 const (
 	pathTopic   = "page-views"
-	pathRuns    = 5
-	pathRecords = 1_000_000 // of the runs that are compared: about half a gigabyte
+	pathRuns    = 7
+	pathRecords = 2_000_000 // of the runs that are compared: about a gigabyte, beside which it is little that a new process gets its memory page by page
 	pathLarge   = 4_000_000 // of the run that shows the memory: about two gigabytes
 )
 
