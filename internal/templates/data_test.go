@@ -165,7 +165,8 @@ func TestColderStorageAnswersAtOnce(t *testing.T) {
 }
 
 // A reserved concurrency fails the deployment in a new account, which has ten
-// executions in all; the planner holds the limit. Retries are the ledger's work.
+// executions in all, so there is none unless asked for; the planner holds the
+// limit. Retries are the ledger's work.
 func TestFunctions(t *testing.T) {
 	t.Parallel()
 	template := load(t, "template.yaml")
@@ -174,12 +175,16 @@ func TestFunctions(t *testing.T) {
 		t.Errorf("functions %v", functions)
 	}
 	for _, f := range functions {
-		want(t, f, nil, "ReservedConcurrentExecutions")
 		want(t, f, 0, "EventInvokeConfig", "MaximumRetryAttempts")
 		want(t, f, "JSON", "LoggingConfig", "LogFormat")
 		if f.Get("EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination") == nil {
 			t.Errorf("%s: an event that failed goes nowhere", f.Name)
 		}
+	}
+	want(t, functions["DiscoverFunction"], nil, "ReservedConcurrentExecutions")
+	want(t, functions["ArchiveFunction"], when("ReservesConcurrency", ref("ReservedConcurrency")), "ReservedConcurrentExecutions")
+	if byDefault := template.Get("Parameters", "ReservedConcurrency", "Default"); byDefault != 0 {
+		t.Errorf("%v executions are reserved by default", byDefault)
 	}
 	for name, group := range template.Resources("AWS::Logs::LogGroup") {
 		if group.Get("RetentionInDays") == nil {
