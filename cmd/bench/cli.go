@@ -45,11 +45,15 @@ type cliArchive struct {
 }
 
 // newCLIArchive builds the command line and starts DynamoDB Local and versitygw.
-func newCLIArchive(ctx context.Context) (*cliArchive, error) {
-	a := &cliArchive{}
-	var err error
+func newCLIArchive(ctx context.Context) (a *cliArchive, err error) {
+	a = &cliArchive{}
+	defer func() {
+		if err != nil {
+			a.stop()
+		}
+	}()
 	if a.dir, err = os.MkdirTemp("", "bifrost-bench-"); err != nil {
-		return nil, err
+		return a, err
 	}
 	build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(a.dir, "bifrost"), "./cmd/bifrost")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -196,12 +200,10 @@ func watchPeak(pid int) (peak int64) {
 func benchCat(report func(figure)) error {
 	ctx := context.Background()
 	a, err := newCLIArchive(ctx)
-	if a != nil {
-		defer a.stop()
-	}
 	if err != nil {
 		return err
 	}
+	defer a.stop()
 	if err := a.archive(ctx, bifrost.Partition{Name: "views"}, pageViews(catRecords, 1), catObjects); err != nil {
 		return err
 	}
@@ -238,12 +240,10 @@ func benchCat(report func(figure)) error {
 func benchReplay(report func(figure)) error {
 	ctx := context.Background()
 	a, err := newCLIArchive(ctx)
-	if a != nil {
-		defer a.stop()
-	}
 	if err != nil {
 		return err
 	}
+	defer a.stop()
 	broker, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,6 +11,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
+	"github.com/bifrost-archive/bifrost/internal/rehearse"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -70,18 +70,19 @@ func (p parts) ticker() (func(ctx context.Context, until int64) error, error) {
 	source := worker.Archiver.Source.(*kafka.Client)
 	store := s3store.New(p.S3.Config(), p.Bucket)
 	ledger := dynamoledger.New(p.Dynamo.Config(), p.Tables)
-	lambda := &tasks{}
 	discoverer := &bifrost.Discoverer{
-		Cluster: source, History: source, Retention: source, Ledger: ledger, Store: store, Shelf: store, Dispatcher: lambda,
+		Cluster: source, History: source, Retention: source, Ledger: ledger, Store: store, Shelf: store,
 		Settings: bifrost.Settings{Group: p.Group, Sizing: bifrost.Sizing{TargetBytes: 128 << 20}, MaxInFlight: 8, Lease: time.Minute},
 		Now:      time.Now, NewGeneration: func() string { return fmt.Sprint(time.Now().UnixNano()) }, Parallel: 8, Log: slog.New(slog.DiscardHandler),
 	}
 	return func(ctx context.Context, until int64) error {
+		noted := &rehearse.Dispatcher{}
+		discoverer.Dispatcher = noted
 		summary, err := discoverer.Tick(ctx, time.Time{})
 		if err != nil {
 			return err
 		}
-		for _, task := range lambda.take() {
+		for _, task := range noted.Tasks() {
 			if _, err := worker.Work(ctx, task, time.Time{}); err != nil {
 				return err
 			}
@@ -92,24 +93,4 @@ func (p parts) ticker() (func(ctx context.Context, until int64) error, error) {
 		}
 		return err
 	}, nil
-}
-
-// tasks keeps what it is asked to start.
-type tasks struct {
-	mutex   sync.Mutex
-	waiting []bifrost.Task
-}
-
-// Dispatch implements bifrost.Dispatcher.
-func (t *tasks) Dispatch(_ context.Context, task bifrost.Task) error {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.waiting = append(t.waiting, task)
-	return nil
-}
-
-func (t *tasks) take() []bifrost.Task {
-	some := t.waiting
-	t.waiting = nil
-	return some
 }

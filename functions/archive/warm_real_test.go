@@ -25,6 +25,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/rehearse"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -105,14 +106,7 @@ type warm struct {
 	producer   *kgo.Client
 	discoverer *bifrost.Discoverer
 	open       func() (*wiring.Parts, error)
-	tasks      []bifrost.Task
 	invoked    int
-}
-
-// Dispatch implements bifrost.Dispatcher.
-func (w *warm) Dispatch(_ context.Context, task bifrost.Task) error {
-	w.tasks = append(w.tasks, task)
-	return nil
 }
 
 func newWarm(t *testing.T) *warm {
@@ -146,10 +140,7 @@ func newWarm(t *testing.T) *warm {
 	parts, err := wiring.Open(t.Context(), c)
 	check(err)
 	t.Cleanup(parts.Close)
-	w := &warm{T: t, producer: producer, open: wiring.Kept(open)}
-	w.discoverer = parts.Discoverer(w)
-	w.discoverer.Parallel = 1 // Dispatch is not for many goroutines
-	return w
+	return &warm{T: t, producer: producer, discoverer: parts.Discoverer(nil), open: wiring.Kept(open)}
 }
 
 func (w *warm) produce(round int) {
@@ -165,12 +156,14 @@ func (w *warm) produce(round int) {
 
 func (w *warm) tick() []bifrost.Task {
 	w.Helper()
-	w.tasks = nil
+	noted := &rehearse.Dispatcher{}
+	w.discoverer.Dispatcher = noted
 	summary, err := w.discoverer.Tick(w.Context(), time.Time{})
-	if err != nil || len(w.tasks) != partitions {
-		w.Fatalf("%d tasks, error %v, summary %+v", len(w.tasks), err, summary)
+	tasks := noted.Tasks()
+	if err != nil || len(tasks) != partitions {
+		w.Fatalf("%d tasks, error %v, summary %+v", len(tasks), err, summary)
 	}
-	return w.tasks
+	return tasks
 }
 
 func (w *warm) invoke(task bifrost.Task) {
