@@ -1,7 +1,6 @@
 package baldr
 
 import (
-	"bytes"
 	"io"
 	"slices"
 )
@@ -14,7 +13,6 @@ type dataReader struct {
 	decoder decoder
 
 	deflated []byte // data of a member, brought into memory
-	body     bytes.Reader
 
 	spilled []byte // chunks of the envelope of the data member to come
 	begin   int64  // position of the first member that belongs to it
@@ -104,12 +102,15 @@ func (d *dataReader) readData(h *memberHeader, facts member) error {
 	return nil
 }
 
-// inflate inflates the deflated data of a member. It is faster from memory, so
-// unless that would be much more of it the data is brought there first.
+// inflate inflates the deflated data of a member. It is much faster from memory, so
+// unless that would be too much of it the data is brought there first.
 func (d *dataReader) inflate(h *memberHeader, facts member) error {
+	if err := d.decoder.begin(facts, d.spilled, d.opts.ValuesOnly); err != nil {
+		return damaged(h.pos, "a data member: %v", err)
+	}
 	if facts.deflatedBytes > arrivalBytes {
 		begin := d.stream.pos()
-		if err := d.decoder.begin(facts, d.spilled, d.stream.buf, d.opts.ValuesOnly); err != nil {
+		if err := d.decoder.stream(d.stream.buf); err != nil {
 			return d.stream.failure(h.pos, err, "a data member")
 		}
 		if d.stream.pos()-begin != facts.deflatedBytes {
@@ -122,12 +123,8 @@ func (d *dataReader) inflate(h *memberHeader, facts member) error {
 	if err := d.stream.readFull(d.deflated, h.pos, "a data member"); err != nil {
 		return err
 	}
-	d.body.Reset(d.deflated)
-	if err := d.decoder.begin(facts, d.spilled, &d.body, d.opts.ValuesOnly); err != nil {
+	if err := d.decoder.decode(d.deflated); err != nil {
 		return damaged(h.pos, "a data member: %v", err)
-	}
-	if d.body.Len() > 0 {
-		return damaged(h.pos, "a data member: %v", errDeflatedSize)
 	}
 	return nil
 }

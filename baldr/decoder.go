@@ -25,15 +25,16 @@ type decoder struct {
 	envelope envelope
 	columns  []byte // what envelope reads from
 
-	inflater io.ReadCloser
+	inflater inflater
+	long     io.ReadCloser // inflates what is too long to be brought into memory on the word of a header
 	input    bytes.Reader
 	beyond   [1]byte // to see that there is nothing more; on the stack it would escape
 }
 
-// begin decodes a member whose facts have passed their checks. Blob is its
-// deflated envelope, and is not looked at when only values are wanted; body is at
-// the member's deflated data. Records come only after verify.
-func (d *decoder) begin(facts member, blob []byte, body flate.Reader, valuesOnly bool) error {
+// begin begins a member whose facts have passed their checks. Blob is its deflated
+// envelope, and is not looked at when only values are wanted. After it comes
+// decode or stream. Records come only after verify.
+func (d *decoder) begin(facts member, blob []byte, valuesOnly bool) error {
 	d.facts, d.left, d.returned = facts, 0, 0
 	d.ends, d.scanned = d.ends[:0], 0
 	d.valuesOnly = valuesOnly || !facts.hasEnvelope()
@@ -42,12 +43,28 @@ func (d *decoder) begin(facts member, blob []byte, body flate.Reader, valuesOnly
 			return fmt.Errorf("its envelope: %w", err)
 		}
 	}
-	var err error
-	if d.frames, d.facts.crc, err = d.inflate(d.frames, body, facts.rawBytes, d.scan); err != nil {
+	return nil
+}
+
+// decode inflates the member's frames from its deflated data.
+func (d *decoder) decode(deflated []byte) (err error) {
+	if d.frames, d.facts.crc, err = d.inflate(d.frames, deflated, d.facts.rawBytes, d.scan); err != nil {
 		return fmt.Errorf("its frames: %w", err)
 	}
-	if int64(len(d.ends)) != facts.records || d.scanned != len(d.frames) {
-		return fmt.Errorf("its frames: %d in %d of %d bytes, for %d records", len(d.ends), d.scanned, len(d.frames), facts.records)
+	return d.checkFrames()
+}
+
+// stream does what decode does for a member too long to have it all in memory twice.
+func (d *decoder) stream(deflated flate.Reader) (err error) {
+	if d.frames, d.facts.crc, err = d.inflateStream(d.frames, deflated, d.facts.rawBytes, d.scan); err != nil {
+		return fmt.Errorf("its frames: %w", err)
+	}
+	return d.checkFrames()
+}
+
+func (d *decoder) checkFrames() error {
+	if int64(len(d.ends)) != d.facts.records || d.scanned != len(d.frames) {
+		return fmt.Errorf("its frames: %d in %d of %d bytes, for %d records", len(d.ends), d.scanned, len(d.frames), d.facts.records)
 	}
 	return nil
 }
@@ -74,13 +91,9 @@ func (d *decoder) beginEnvelope(blob []byte) error {
 	var crc uint32
 	d.columns = d.columns[:0]
 	if d.facts.envelopeBytes > 0 {
-		d.input.Reset(blob)
 		var err error
-		if d.columns, crc, err = d.inflate(d.columns, &d.input, int64(d.facts.envelopeBytes), nil); err != nil {
+		if d.columns, crc, err = d.inflate(d.columns, blob, int64(d.facts.envelopeBytes), nil); err != nil {
 			return err
-		}
-		if d.input.Len() > 0 {
-			return errDeflatedSize
 		}
 	}
 	if crc != d.facts.envelopeCRC {
@@ -128,21 +141,46 @@ var (
 	errDeflatedSize = errors.New("the deflated size is not what the member says")
 )
 
-// inflate fills buf with exactly size bytes, which must be all there are, and
-// returns their CRC-32 too: computed piece by piece, while each is in the cache.
-// Each, if not nil, sees what there is after each piece. When from ends first the
-// error is io.ErrUnexpectedEOF.
-func (d *decoder) inflate(buf []byte, from flate.Reader, size int64, each func([]byte) error) ([]byte, uint32, error) {
-	if d.inflater == nil {
-		d.inflater = flate.NewReader(from)
-	} else if err := d.inflater.(flate.Resetter).Reset(from, nil); err != nil {
+// inflate fills buf with exactly size bytes, which must be all there are in src, and
+// returns their CRC-32 too. Each, if not nil, sees what there is, once or piece by
+// piece. When src ends first the error is io.ErrUnexpectedEOF.
+func (d *decoder) inflate(buf, src []byte, size int64, each func([]byte) error) ([]byte, uint32, error) {
+	if size > arrivalBytes {
+		d.input.Reset(src)
+		buf, crc, err := d.inflateStream(buf, &d.input, size, each)
+		if err == nil && d.input.Len() > 0 {
+			err = errDeflatedSize
+		}
+		return buf, crc, err
+	}
+	buf = reserve(buf[:0], size)[:size]
+	used, err := d.inflater.inflate(buf, src)
+	if err == nil && used < len(src) {
+		err = errDeflatedSize
+	}
+	if err == nil && each != nil {
+		err = each(buf)
+	}
+	if err != nil {
+		return buf[:0], 0, err
+	}
+	return buf, crc32.ChecksumIEEE(buf), nil
+}
+
+// inflateStream does so with what is longer than should be allocated before it has
+// come. It leaves from behind the deflated data. The checksum is computed piece by
+// piece, while each is in the cache.
+func (d *decoder) inflateStream(buf []byte, from flate.Reader, size int64, each func([]byte) error) ([]byte, uint32, error) {
+	if d.long == nil {
+		d.long = flate.NewReader(from)
+	} else if err := d.long.(flate.Resetter).Reset(from, nil); err != nil {
 		return buf, 0, err
 	}
 	var crc uint32
 	buf = buf[:0]
 	for int64(len(buf)) < size {
 		buf = reserve(buf, size)
-		n, err := d.inflater.Read(buf[len(buf):min(int64(cap(buf)), size)])
+		n, err := d.long.Read(buf[len(buf):min(int64(cap(buf)), size)])
 		crc = crc32.Update(crc, crc32.IEEETable, buf[len(buf):len(buf)+n])
 		buf = buf[:len(buf)+n]
 		if err == io.EOF && int64(len(buf)) < size {
@@ -157,7 +195,7 @@ func (d *decoder) inflate(buf []byte, from flate.Reader, size int64, each func([
 			}
 		}
 	}
-	n, err := d.inflater.Read(d.beyond[:])
+	n, err := d.long.Read(d.beyond[:])
 	if n > 0 {
 		return buf, crc, errInflatedSize
 	}

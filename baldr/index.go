@@ -94,13 +94,12 @@ func readCatalogue(f footer, index, summary []byte, memoryBytes int) (catalogue,
 		return c, err
 	}
 	var d decoder
-	d.input.Reset(index)
-	rows, crc, err := d.inflate(nil, &d.input, rowsBytes, nil)
+	rows, crc, err := d.inflate(nil, index, rowsBytes, nil)
 	if err != nil {
 		// Not %w: that the index ends early does not make it a cut file.
 		return c, fmt.Errorf("inflate the index: %v", err)
 	}
-	if d.input.Len() > 0 || crc != f.indexCRC {
+	if crc != f.indexCRC {
 		return c, errors.New("the index is not what its checksum in the footer says")
 	}
 	c.readRows(rows)
