@@ -2,6 +2,9 @@ package templates
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -139,6 +142,38 @@ func checkNarrow(t *testing.T, role string, s statement) {
 		}
 	}
 }
+
+// Whoever reads a statement reads its reason: the comment is on the line above, but
+// for the condition that the statement depends on.
+func TestEveryStatementHasItsReason(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"template.yaml", "infra/data.yaml"} {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		above, found := "", 0
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSpace(line)
+			if line == "- !If" || condition.MatchString(line) {
+				continue
+			}
+			if sid, ok := strings.CutPrefix(line, "- Sid: "); ok {
+				found++
+				if !strings.HasPrefix(above, "#") {
+					t.Errorf("%s: statement %s has no reason above it", path, sid)
+				}
+			}
+			above = line
+		}
+		if found == 0 {
+			t.Errorf("%s has no statements", path)
+		}
+	}
+}
+
+// condition is the line of an If that names what it depends on.
+var condition = regexp.MustCompile(`^- [A-Z][A-Za-z]+$`)
 
 // A statement is what a role is allowed.
 type statement struct {
