@@ -60,6 +60,7 @@ func TestDeployedStackArchivesWhatConsumersSee(t *testing.T) {
 		e.comparePartitions()
 	})
 	t.Run("rotated password", func(*testing.T) { e.rotate() })
+	t.Run("log", func(*testing.T) { e.followTick() })
 	t.Run("secret", func(*testing.T) { e.checkSecret() })
 	t.Run("sample event", func(*testing.T) { e.invokeSample("DiscoverFunction", "discover.json") })
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
-	"net/http"
 	"net/url"
 	"path"
 	"slices"
@@ -181,7 +180,9 @@ func (r *roles) recycle(function string) {
 func (r *roles) iam(values url.Values) []byte {
 	r.Helper()
 	values.Set("Version", "2010-05-08")
-	return r.awsCall("iam", http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(values.Encode()))
+	answer, err := request{service: "iam", form: values}.text(r.Context(), r.stack.AWS)
+	r.check(err)
+	return answer
 }
 
 func (r *roles) policy(role, name string) document {
@@ -254,14 +255,14 @@ func (r *roles) archived(topic string, end int64) error {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
 	defer cancel()
 	for {
-		answer, err := tick(ctx, r.stack)
+		answer, err := tick(r.Context(), r.stack)
 		if err != nil {
 			return err
 		}
 		if strings.Contains(answer.text, "AccessDenied") {
 			return fmt.Errorf("the tick says %s", answer.text)
 		}
-		row, err := r.row(ctx, topic)
+		row, err := r.row(r.Context(), topic)
 		if err != nil {
 			return err
 		}
