@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 )
 
 // A bill is a bill of materials as CycloneDX 1.6 has it, as far as a Go program
@@ -30,8 +33,14 @@ type component struct {
 	Ref        string     `json:"bom-ref"`
 	Name       string     `json:"name"`
 	Version    string     `json:"version"`
-	PURL       string     `json:"purl"` // package URL, type golang
+	PURL       string     `json:"purl"`             // package URL, type golang
+	Hashes     []hash     `json:"hashes,omitempty"` // of the program itself
 	Properties []property `json:"properties,omitempty"`
+}
+
+type hash struct {
+	Algorithm string `json:"alg"`
+	Content   string `json:"content"`
 }
 
 type property struct {
@@ -41,12 +50,16 @@ type property struct {
 
 // writeBill writes the bill of a program beside it.
 func writeBill(program, version string) error {
-	info, err := buildinfo.ReadFile(program)
+	content, err := os.ReadFile(program)
+	if err != nil {
+		return fmt.Errorf("bill of materials: %w", err)
+	}
+	info, err := buildinfo.Read(bytes.NewReader(content))
 	if err != nil {
 		return fmt.Errorf("bill of materials of %s: %w", program, err)
 	}
-	main := newComponent("application", info.Main.Path, version, "")
-	b := bill{Format: "CycloneDX", Spec: "1.6", Version: 1, Metadata: metadata{main}}
+	b := bill{Format: "CycloneDX", Spec: "1.6", Version: 1, Metadata: metadata{ofProgram(info, version)}}
+	b.Metadata.Component.Hashes = []hash{{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(content))}}
 	b.Components = append(b.Components, newComponent("library", "std", info.GoVersion, ""))
 	for _, dep := range info.Deps {
 		b.Components = append(b.Components, ofModule(dep))
@@ -57,6 +70,20 @@ func writeBill(program, version string) error {
 	}
 	name := filepath.Join(filepath.Dir(program), filepath.Base(program)+".cdx.json")
 	return os.WriteFile(name, append(text, '\n'), 0o644)
+}
+
+// ofProgram is the program itself, for its kind of machine: a package of its module
+// (Package URL specification, "golang").
+func ofProgram(info *debug.BuildInfo, version string) component {
+	c := newComponent("application", info.Main.Path, version, "")
+	c.Name = info.Path
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	c.PURL += fmt.Sprintf("?goarch=%s&goos=%s#%s", settings["GOARCH"], settings["GOOS"], strings.TrimPrefix(info.Path, info.Main.Path+"/"))
+	c.Ref = c.PURL
+	return c
 }
 
 func ofModule(m *debug.Module) component {

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,6 +87,15 @@ func checkBill(t *testing.T, dir string) {
 	}
 	if b.Format != "CycloneDX" || b.Spec != "1.6" || b.Version != 1 || b.Metadata.Component.Version != "v0.0.1-test" {
 		t.Errorf("head of the bill: %+v", b)
+	}
+	program, err := os.ReadFile(filepath.Join(dir, "bootstrap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	main := b.Metadata.Component
+	const want = "pkg:golang/github.com/bifrost-archive/bifrost@v0.0.1-test?goarch=" + runtime.GOARCH + "&goos=linux#functions/archive"
+	if main.PURL != want || len(main.Hashes) != 1 || main.Hashes[0] != (hash{"SHA-256", fmt.Sprintf("%x", sha256.Sum256(program))}) {
+		t.Errorf("the bill is of %+v", main)
 	}
 	refs := map[string]bool{}
 	for _, c := range b.Components {
