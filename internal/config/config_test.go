@@ -59,14 +59,14 @@ func TestValues(t *testing.T) {
 	c, err := Load(Discoverer, with(map[string]string{
 		"BIFROST_BROKERS": " one:9092, [::1]:9093 ", "BIFROST_INCLUDE_TOPICS": "orders-*, pay?", "BIFROST_EXCLUDE_TOPICS": "*-test",
 		"BIFROST_START": "2024-02-29T12:00:00+01:00", "BIFROST_TARGET_BYTES": "1048576", "BIFROST_MAX_AGE_SECONDS": "0",
-		"BIFROST_FORMAT": "single", "BIFROST_CLIENT_RACK": "euw1-az1", "BIFROST_LOG_LEVEL": "debug",
+		"BIFROST_FORMAT": "single", "BIFROST_CLIENT_RACK": "euw1-az1", "BIFROST_LOG_LEVEL": "warn",
 		"BIFROST_EXPIRATION_DAYS": "30",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(c.Brokers, []string{"one:9092", "[::1]:9093"}) || !c.Start.At.Equal(time.Date(2024, 2, 29, 11, 0, 0, 0, time.UTC)) ||
-		c.TargetBytes != 1<<20 || c.MaxAge != 0 || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelDebug || c.Expiration != 720*time.Hour {
+		c.TargetBytes != 1<<20 || c.MaxAge != 0 || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelWarn || c.Expiration != 720*time.Hour {
 		t.Errorf("got %+v", c)
 	}
 	for topic, want := range map[string]bool{"orders-eu": true, "payx": true, "orders-test": false, "other": false} {

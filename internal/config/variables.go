@@ -70,7 +70,7 @@ var Variables = []Variable{
 		read: readFormat},
 	{Name: "BIFROST_COMPRESSION_LEVEL", Meaning: "level of gzip, from fast to small", Default: strconv.Itoa(baldr.DefaultLevel), Allowed: "1 to 9",
 		read: number(1, 9, func(c *Config, n int64) { c.Format.Level = int(n) })},
-	{Name: "BIFROST_LOG_LEVEL", Meaning: "the least important log line that is written", Default: "info", Allowed: "`debug`, `info`, `warn` or `error`",
+	{Name: "BIFROST_LOG_LEVEL", Meaning: "the least important log line that is written", Default: "info", Allowed: "`info`, `warn` or `error`",
 		read: readLogLevel},
 	{Name: "BIFROST_EXPIRATION_DAYS", Meaning: "days after which the bucket deletes objects, so that `bifrost verify` does not miss them; 0: never", Unit: "days", Default: "0", Allowed: "0 to 36500",
 		read: number(0, 36500, func(c *Config, n int64) { c.Expiration = time.Duration(n) * 24 * time.Hour })},
@@ -166,7 +166,7 @@ func readFormat(value string, c *Config) error {
 
 func readLogLevel(value string, c *Config) error {
 	switch value {
-	case "debug", "info", "warn", "error":
+	case "info", "warn", "error":
 		return c.LogLevel.UnmarshalText([]byte(value))
 	}
 	return errors.New("unknown")

@@ -177,7 +177,6 @@ func TestFunctions(t *testing.T) {
 	for _, f := range functions {
 		want(t, f, 0, "EventInvokeConfig", "MaximumRetryAttempts")
 		want(t, f, "JSON", "LoggingConfig", "LogFormat")
-		want(t, f, "DEBUG", "LoggingConfig", "ApplicationLogLevel")
 		if f.Get("EventInvokeConfig", "DestinationConfig", "OnFailure", "Destination") == nil {
 			t.Errorf("%s: an event that failed goes nowhere", f.Name)
 		}
