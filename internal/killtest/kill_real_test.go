@@ -5,7 +5,6 @@ package killtest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,7 +22,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -116,18 +113,13 @@ func newScene(t *testing.T, seed uint64) *scene {
 	t.Cleanup(admin.Close)
 	backend := localstack.S3(t)
 	database := localstack.DynamoDB(t)
-	name := "kill-" + strings.ToLower(rand.Text()[:12])
+	store := s3.NewFromConfig(backend.Config())
+	name := newBucket(t, store)
 	s := &scene{
 		dir: t.TempDir(), broker: broker, brokers: broker.Addr(), admin: kadm.NewClient(admin),
-		s3: startFaultyS3(t, backend.URL, seed), store: s3.NewFromConfig(backend.Config()), db: dynamodb.NewFromConfig(database.Config()),
+		s3: startFaultyS3(t, backend.URL, seed), store: store, db: dynamodb.NewFromConfig(database.Config()),
 		bucket: name, tables: dynamoledger.Tables{Progress: name + "-progress", Objects: name + "-objects"},
 	}
-	_, err = s.store.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name})
-	must(t, err)
-	_, err = s.store.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{
-		Bucket: &name, VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled},
-	})
-	must(t, err)
 	must(t, dynamoledger.CreateTables(ctx, database.Config(), s.tables))
 	_, err = s.admin.CreateTopics(ctx, partitions, 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, plainTopic, txnTopic)
 	must(t, err)

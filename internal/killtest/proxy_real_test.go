@@ -4,12 +4,14 @@ package killtest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,7 +21,8 @@ import (
 // faultyS3 stands between the archivers and the S3 server. While it is faulty it
 // delays, resets, truncates, refuses and loses answers. It also counts how often
 // an upload found another's object at its key: without that, nothing would have
-// been shown about the condition on the key.
+// been shown about the condition on the key. And it writes down every request that
+// could make an object, so that a key with two versions explains itself.
 type faultyS3 struct {
 	url     string
 	backend http.Handler
@@ -28,7 +31,8 @@ type faultyS3 struct {
 	mutex   sync.Mutex
 	random  *rand.Rand
 	faults  map[string]int
-	refused int // completions that were answered 412
+	refused int                 // completions that were answered 412
+	writes  map[string][]string // path → what was asked to make its object, and what came of it
 
 	gate    chan struct{}  // nil unless completions are gathered
 	met     chan struct{}  // closed when two are at a key; nil from then on
@@ -39,13 +43,16 @@ func startFaultyS3(t *testing.T, backend string, seed uint64) *faultyS3 {
 	t.Helper()
 	target, err := url.Parse(backend)
 	must(t, err)
-	p := &faultyS3{random: rand.New(rand.NewPCG(seed, 2)), faults: map[string]int{}}
+	p := &faultyS3{random: rand.New(rand.NewPCG(seed, 2)), faults: map[string]int{}, writes: map[string][]string{}}
 	reverse := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.Out.Host = r.In.Host // the signature covers it
 		},
-		ErrorHandler:   func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			p.note(r, fmt.Sprintf("no answer: %v", err))
+			w.WriteHeader(http.StatusBadGateway)
+		},
 		ModifyResponse: p.account,
 		ErrorLog:       nil,
 	}
@@ -61,12 +68,31 @@ func startFaultyS3(t *testing.T, backend string, seed uint64) *faultyS3 {
 
 // account counts the completions that the server refuses.
 func (p *faultyS3) account(answer *http.Response) error {
+	p.note(answer.Request, fmt.Sprintf("%s, version %q", answer.Status, answer.Header.Get("X-Amz-Version-Id")))
 	if completes(answer.Request) && answer.StatusCode == http.StatusPreconditionFailed {
 		p.mutex.Lock()
 		defer p.mutex.Unlock()
 		p.refused++
 	}
 	return nil
+}
+
+// note writes down what became of a request that could make an object.
+func (p *faultyS3) note(r *http.Request, what string) {
+	if !completes(r) && (r.Method != http.MethodPut || r.Header.Get("If-None-Match") == "") {
+		return
+	}
+	line := fmt.Sprintf("%s %s, upload %q: %s", time.Now().Format(time.StampMicro), r.Method, r.URL.Query().Get("uploadId"), what)
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.writes[r.URL.Path] = append(p.writes[r.URL.Path], line)
+}
+
+// writesTo is all that was asked to make the object at a key, one line each.
+func (p *faultyS3) writesTo(bucket, key string) string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return strings.Join(p.writes["/"+bucket+"/"+key], "\n")
 }
 
 // gather holds back every completion until two of them wait for the same key, or
@@ -129,7 +155,11 @@ func (p *faultyS3) choose() string {
 
 func (p *faultyS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.hold(r)
-	switch p.choose() {
+	fault := p.choose()
+	if fault != "" {
+		p.note(r, "fault: "+fault)
+	}
+	switch fault {
 	case "delay":
 		time.Sleep(700 * time.Millisecond) // a slow network, not a condition to wait for
 		p.backend.ServeHTTP(w, r)

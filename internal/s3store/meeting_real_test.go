@@ -61,9 +61,11 @@ func (f faulty) meet(key string, uploads int) {
 		group.Go(func() { _, results[i] = upload.Complete(f.Context()) })
 	}
 	group.Go(func() {
-		// Now and then versitygw 1.8.0 says that there is an object, and to the next
-		// request, for a moment, that there is none. A tick that meets that fails for
-		// one partition and the next one goes on; what counts here is who has won.
+		// versitygw 1.8.0 with metadata in files, as localstack starts it, writes the
+		// ETag that the condition looks at before it puts the object in its place:
+		// for a moment it refuses because an object is there, and shows none. A
+		// worker or a tick that meets that fails and is repeated; what counts here is
+		// who has won.
 		_, err := f.CreateOnce(f.Context(), key, []byte("put"))
 		if errors.Is(err, bifrost.ErrNotFound) {
 			f.Logf("%s: refused because it is there, and then not found: %v", key, err)
