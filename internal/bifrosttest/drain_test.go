@@ -23,15 +23,12 @@ func (w *world) quietOf(s *stack) string {
 		return "tasks wait in the queue"
 	}
 	progress, _ := s.ledger.ListProgress(context.Background())
-	rows := map[partitionOf]bifrost.Progress{}
 	for _, p := range progress {
 		if p.Status == bifrost.StatusForked && p.NextOffset != p.PlannedOffset && !w.truth.rowsDamaged {
 			return p.Partition.String() + " was left and is not finished"
 		}
-		if key := (partitionOf{p.TopicID, p.Number}); rows[key].Fork() <= p.Fork() {
-			rows[key] = p
-		}
 	}
+	rows := lastBranches(progress)
 	for _, t := range w.kafka.Ever() {
 		for n, log := range t.Logs {
 			p, ok := rows[partitionOf{t.ID, int32(n)}]
@@ -41,6 +38,30 @@ func (w *world) quietOf(s *stack) string {
 		}
 	}
 	return ""
+}
+
+// lastBranches are the progress rows of the branches that are being archived.
+func lastBranches(progress []bifrost.Progress) map[partitionOf]bifrost.Progress {
+	rows := map[partitionOf]bifrost.Progress{}
+	for _, p := range progress {
+		if key := (partitionOf{p.TopicID, p.Number}); rows[key].Fork() <= p.Fork() {
+			rows[key] = p
+		}
+	}
+	return rows
+}
+
+// backlog is how many offsets are not archived yet, which is how many ranges there
+// can be: each has one offset at least, and in some executions just one.
+func (w *world) backlog() (offsets int64) {
+	progress, _ := w.stacks[0].ledger.ListProgress(context.Background())
+	rows := lastBranches(progress)
+	for _, t := range w.kafka.Ever() {
+		for n, log := range t.Logs {
+			offsets += max(0, log.top-rows[partitionOf{t.ID, int32(n)}].NextOffset)
+		}
+	}
+	return offsets
 }
 
 // behind says what a partition lacks.

@@ -215,6 +215,11 @@ var scenarios = []scenario{
 	}},
 	{name: "long-lived workers", begin: plainLog, setup: func(s *setup) { s.timeout = 4 * lease / 5 }},
 	{name: "retention", begin: plainLog, event: func(w *world) { onLive(w, func(l *Log) { l.Retain(l.Start() + 2) }) }},
+	{name: "deletion forgotten", begin: plainLog, event: func(w *world) { onLive(w, (*Log).Forget) }, during: func(w *world, round int) {
+		if round <= 2 { // before the first sight, and while ranges are planned
+			onLive(w, func(l *Log) { l.Retain(l.Start() + 2) })
+		}
+	}},
 	{name: "compaction", begin: plainLog, event: func(w *world) {
 		onLive(w, func(l *Log) { l.Compact(func(e Entry) bool { return e.Record.Offset%2 == 0 }) })
 	}},

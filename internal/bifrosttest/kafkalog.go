@@ -24,6 +24,8 @@ type Log struct {
 	now        func() time.Time
 	start, end int64
 	top        int64 // the largest end it ever had
+	began      int64 // the largest start it ever had
+	deleted    deletion
 	dip        int64 // how far the high watermark is below the end
 	entries    []Entry
 	epochs     []epochStart
@@ -33,6 +35,12 @@ type Log struct {
 	history    map[int64][]Entry // all that ever stood at an offset: more than one after the log was cut
 	compacted  map[int64]bool    // offsets that compaction has emptied
 	cut        int64             // lowest offset that the log was ever cut at, -1 never
+}
+
+// deletion is what the last deletion took, which a broker may forget.
+type deletion struct {
+	start   int64 // of the log before it
+	entries []Entry
 }
 
 type epochStart struct {
@@ -112,9 +120,19 @@ func (l *Log) LastStable() int64 {
 
 // Retain deletes everything below the offset.
 func (l *Log) Retain(start int64) {
-	l.start = max(l.start, min(start, l.LastStable()))
-	i, _ := slices.BinarySearchFunc(l.entries, l.start, compareEntries)
-	l.entries = slices.Clone(l.entries[i:])
+	start = max(l.start, min(start, l.LastStable()))
+	i, _ := slices.BinarySearchFunc(l.entries, start, compareEntries)
+	l.deleted = deletion{l.start, slices.Clone(l.entries[:i])}
+	l.start, l.entries, l.began = start, slices.Clone(l.entries[i:]), max(l.began, start)
+}
+
+// Forget lets the broker die and begin where the log began before the last
+// deletion: it writes log starts to disk once a minute only
+// (log.flush.start.offset.checkpoint.interval.ms), so records that were said to be
+// deleted can be read again.
+func (l *Log) Forget() {
+	l.start, l.entries = min(l.start, l.deleted.start), slices.Concat(l.deleted.entries, l.entries)
+	l.deleted = deletion{start: l.start}
 }
 
 // Compact removes stable entries that drop says yes to. The offsets stay, empty.

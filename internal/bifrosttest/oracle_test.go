@@ -275,13 +275,14 @@ func (w *world) checkMissing(o storedObject, log *Log, found baldr.Missing) {
 	}
 }
 
-// checkGap: nobody may call a record lost that can still be read.
+// checkGap: nobody may call a record lost that could be read all the time. One
+// that a broker had deleted, and shows again, was lost.
 func (w *world) checkGap(o storedObject, topic *KafkaTopic, log *Log) {
 	s := o.summary
 	ok := false
 	switch s.Reason {
 	case bifrost.ReasonRetention, bifrost.ReasonBeforeFirstSight:
-		ok = s.End <= log.start
+		ok = s.End <= log.began
 	case bifrost.ReasonTopicDeleted:
 		// Offsets are asked for by name: while metadata are stale, the log of the
 		// topic made anew may lend the old one an end that it never had.
@@ -294,7 +295,7 @@ func (w *world) checkGap(o storedObject, topic *KafkaTopic, log *Log) {
 		ok = w.setup.settings.Start != bifrost.StartPosition{}
 	}
 	if !ok || len(o.records) > 0 {
-		w.breaks("gap %s [%d, %d) says %s, the log is [%d, %d), deleted %v", o.key, s.Start, s.End, s.Reason, log.start, log.end, topic.Deleted)
+		w.breaks("gap %s [%d, %d) says %s, the log is [%d, %d) and never began above %d, deleted %v", o.key, s.Start, s.End, s.Reason, log.start, log.end, log.began, topic.Deleted)
 	}
 }
 

@@ -69,6 +69,7 @@ var everyHappening = []happening{
 	{"much time passes", 10, func(l *long) { l.pass(time.Duration(l.IntN(900)) * time.Second) }},
 	{"the index catches up", 30, func(l *long) { l.ledger.CatchUp(1 + l.IntN(5)) }},
 	{"retention", 8, func(l *long) { l.withLog(func(log *Log) { log.Retain(log.Start() + l.Int64N(6)) }) }},
+	{"a broker forgets what it deleted", 4, func(l *long) { l.withLog((*Log).Forget) }},
 	{"compaction", 8, func(l *long) {
 		l.withLog(func(log *Log) { log.Compact(func(Entry) bool { return l.IntN(3) == 0 }) })
 	}},
@@ -280,11 +281,12 @@ func (l *long) settle() (ticks int) {
 		}
 		l.step(p, works)
 	}
-	return l.drain(maxTicks)
+	return l.drain(maxTicks + int(l.backlog())/l.setup.settings.MaxInFlight)
 }
 
 // maxTicks is the number of ticks, a minute apart, within which lag is zero once
-// faults stop: the longest pause of a range that failed often is an hour, a lease
+// faults stop, beside those that the backlog takes, as many ranges a tick as may be
+// in flight: the longest pause of a range that failed often is an hour, a lease
 // five minutes, and a tail waits for its age.
 const maxTicks = 75
 
