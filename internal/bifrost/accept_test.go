@@ -209,6 +209,25 @@ func TestAcceptDivergedThroughFaults(t *testing.T) {
 	}
 }
 
+// TestATickFinishesADecision: the command put the fork on record and died, and
+// nobody gives it again.
+func TestATickFinishesADecision(t *testing.T) {
+	t.Parallel()
+	s, calls := diverged(t, 15), 0
+	f := shaky{s.ledger, s.store, &calls, 2, false}
+	a := s.accepter()
+	a.Ledger, a.Store, a.Shelf = f, f, f
+	if _, err := a.AcceptDiverged(t.Context(), branch, 15); err == nil || s.progress("orders", 0).Status != bifrost.StatusDiverged {
+		t.Fatalf("accept: %v, the row: %+v", err, s.progress("orders", 0))
+	}
+	s.settle()
+	if p := s.progress("orders", 0); p.Status != bifrost.StatusForked {
+		t.Fatalf("the branch that was left: %+v", p)
+	}
+	s.branches(branch, s.accept(branch, 15), 15)
+	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+}
+
 func (f shaky) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
 	return f.call(func() error { return f.Ledger.ChangeStatus(ctx, w) })
 }

@@ -89,7 +89,7 @@ var violationKinds = []struct {
 	{RecordMissing, "keep the object and report a bug, with the topic's settings; export the records from Kafka before its retention deletes them"},
 	{RecordExtra, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},
 	{RecordDiffers, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},
-	{GapStillReadable, "export the records from Kafka before its retention deletes them, and report a bug"},
+	{GapStillReadable, "export the records from Kafka before its retention deletes them; unless a broker died soon after it had deleted them, report a bug"},
 }
 
 // ViolationKinds lists all kinds in the order of docs/verify.md.
