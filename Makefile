@@ -10,7 +10,7 @@ SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
 # The first part of it is in every "go test" of the package, with fixed seeds; this is for fresh ones, which it prints.
 SIMULATION := $(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h
 
-# How long "make soak" takes, half of it in the simulation and half with real processes.
+# How long the parts of "make soak" take that last as long as they are told to.
 MINUTES    ?= 30
 
 .DEFAULT_GOAL := help
@@ -35,13 +35,13 @@ test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 a
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
 	$(SIMULATION) -run 'TestCombinedFaults|TestRandom|Mutants' -simulate=45s -mutants
 
-# Half of the time for simulated faults, half for real ones; then a million records
-# go around through a replay that is killed.
+# A third of the time each: simulated faults, processes that are killed, a deployed
+# stack under faults. Then a million records go around through a replay that is killed.
 soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
-	$(SIMULATION) -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 15 ))s
-	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 15 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
+	$(SIMULATION) -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 20 ))s
+	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localstack
-	$(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run TestOperations ./cmd/localstack
+	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog' ./cmd/localstack
 	$(LOCALSTACK) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
 	$(GO) test -tags soak -count=1 -v ./cmd/release
@@ -55,6 +55,7 @@ lint: $(LOCALSTACK)
 		test -z "$$unformatted" || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags real ./...
+	$(GO) vet -tags real,soak ./...
 	.local/bin/staticcheck ./...
 	.local/bin/staticcheck -tags real ./...
 

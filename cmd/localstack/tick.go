@@ -25,6 +25,7 @@ type summary struct {
 	Lag        int64 `json:"lag"` // offsets
 	Failures   int   `json:"failures"`
 	Unfinished int   `json:"unfinished"` // partitions left to the next tick
+	Diverged   int   `json:"diverged"`   // partitions that wait for a person
 
 	text string // the whole of it
 }
