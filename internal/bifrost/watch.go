@@ -86,7 +86,9 @@ func (k Retention) ageUnclear(s *sighting) bool {
 }
 
 // clear asks Kafka's time index whether the first waiting records of partitions
-// with one retention are younger than half of it.
+// with one retention are younger than half of it, or one before them is, which is
+// as good: Kafka deletes whole segments, the oldest first, so nothing goes sooner
+// than what stands before it.
 func (t *tick) clear(ctx context.Context, unclear []*sighting, kept map[string]Retention) {
 	keys := make([]TopicPartition, len(unclear))
 	for i, s := range unclear {
@@ -100,7 +102,7 @@ func (t *tick) clear(ctx context.Context, unclear []*sighting, kept map[string]R
 	}
 	for _, s := range unclear {
 		answer, ok := answers[s.kafka()]
-		if ok && answer.Err == nil && answer.LogStart == max(s.progress.NextOffset, s.seen.LogStart) {
+		if ok && answer.Err == nil && answer.LogStart <= max(s.progress.NextOffset, s.seen.LogStart) {
 			s.seen.LossAt = LossAt(*s.progress, s.seen, kept[s.incarnation.Topic], half)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 type watched struct {
 	*stack
 	retention bifrost.RetentionReader
+	start     bifrost.StartPosition
 	slots     int
 	sizing    bifrost.Sizing
 }
@@ -29,7 +30,7 @@ func (w *watched) tickAfter(wait time.Duration) bifrost.TickSummary {
 	w.Helper()
 	w.clock.Advance(wait)
 	d := w.discoverer()
-	d.Retention, d.Settings.MaxInFlight, d.Settings.Sizing = w.retention, w.slots, w.sizing
+	d.Retention, d.Settings.Start, d.Settings.MaxInFlight, d.Settings.Sizing = w.retention, w.start, w.slots, w.sizing
 	summary, err := d.Tick(context.Background(), time.Time{})
 	if err != nil {
 		w.Fatalf("tick: %v", err)
@@ -96,6 +97,27 @@ func TestQuietTopicsDoNotCryWolf(t *testing.T) {
 	w.clock.Advance(6 * 24 * time.Hour)
 	if s := w.tickAfter(time.Minute); w.lossIn(s) > 24*time.Hour {
 		t.Errorf("a record of six days is lost in %v", w.lossIn(s))
+	}
+}
+
+// A record that waits behind what is not archived, because of the start position,
+// is not near to loss as long as what lies before it is young.
+func TestStartAtTheEndDoesNotCryWolf(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t)
+	w.start = bifrost.StartPosition{Latest: true}
+	topic := w.kafka.CreateTopic("orders", 1)
+	topic.Keeps = keepsFor(time.Hour)
+	topic.Logs[0].Produce("before the start")
+	w.tickAfter(time.Minute)
+	w.work()
+	topic.Logs[0].Produce("after it")
+	if s := w.tickAfter(time.Minute); w.lossIn(s) < 30*time.Minute {
+		t.Errorf("a record of a minute, with a neighbour of two, is lost in %v", w.lossIn(s))
+	}
+	w.clock.Advance(50 * time.Minute)
+	if s := w.tickAfter(time.Minute); w.lossIn(s) != 0 {
+		t.Errorf("a record whose age is not known any more is lost in %v", w.lossIn(s))
 	}
 }
 
