@@ -228,12 +228,21 @@ func (s *scene) misfortunes(t *testing.T, seed uint64) []*exec.Cmd {
 		must(t, err)
 		seconds = parsed
 	}
-	end := time.Now().Add(time.Duration(seconds) * time.Second)
+	s.s3.faulty.Store(true)
 	running := make([]*exec.Cmd, processes)
 	for i := range running {
 		running[i] = s.start(t)
 	}
-	s.s3.faulty.Store(true)
+	// What retention takes from now on is lost: the judge wants no gap that says that
+	// it was gone before the first sight.
+	eventually(t, time.Minute, "the archive sees every partition", func(ctx context.Context) error {
+		next, err := s.nextOffsets(ctx)
+		if seen := len(next); err == nil && seen < 2*partitions {
+			err = fmt.Errorf("%d of %d partitions", seen, 2*partitions)
+		}
+		return err
+	})
+	end := time.Now().Add(time.Duration(seconds) * time.Second)
 	for time.Now().Before(end) {
 		for _, i := range random.Perm(len(deck)) {
 			pause(t.Context(), time.Duration(200+random.IntN(800))*time.Millisecond)
@@ -304,13 +313,9 @@ func (s *scene) recover(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		rows, err := s.db.Scan(ctx, &dynamodb.ScanInput{TableName: &s.tables.Progress, ConsistentRead: aws.Bool(true)})
+		next, err := s.nextOffsets(ctx)
 		if err != nil {
 			return err
-		}
-		next := map[string]string{}
-		for _, row := range rows.Items {
-			next[scalar(row["topic"])+"/"+scalar(row["partition"])] = scalar(row["next_offset"])
 		}
 		var behind error
 		ends.Each(func(o kadm.ListedOffset) {
@@ -321,6 +326,19 @@ func (s *scene) recover(t *testing.T) {
 		})
 		return behind
 	})
+}
+
+// nextOffsets is topic/partition → next_offset of what the archive has seen.
+func (s *scene) nextOffsets(ctx context.Context) (map[string]string, error) {
+	rows, err := s.db.Scan(ctx, &dynamodb.ScanInput{TableName: &s.tables.Progress, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, err
+	}
+	next := map[string]string{}
+	for _, row := range rows.Items {
+		next[scalar(row["topic"])+"/"+scalar(row["partition"])] = scalar(row["next_offset"])
+	}
+	return next, nil
 }
 
 func scalar(v types.AttributeValue) string {
