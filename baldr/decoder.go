@@ -142,8 +142,8 @@ var (
 )
 
 // inflate fills buf with exactly size bytes, which must be all there are in src, and
-// returns their CRC-32 too. Each, if not nil, sees what there is, once or piece by
-// piece. When src ends first the error is io.ErrUnexpectedEOF.
+// returns their CRC-32 too. Each, if not nil, sees what there is after each piece.
+// When src ends first the error is io.ErrUnexpectedEOF.
 func (d *decoder) inflate(buf, src []byte, size int64, each func([]byte) error) ([]byte, uint32, error) {
 	if size > arrivalBytes {
 		d.input.Reset(src)
@@ -154,22 +154,24 @@ func (d *decoder) inflate(buf, src []byte, size int64, each func([]byte) error) 
 		return buf, crc, err
 	}
 	buf = reserve(buf[:0], size)[:size]
-	used, err := d.inflater.inflate(buf, src)
+	var crc uint32
+	seen := 0
+	used, err := d.inflater.inflate(buf, src, func(done int) error {
+		crc = crc32.Update(crc, crc32.IEEETable, buf[seen:done])
+		seen = done
+		if each == nil {
+			return nil
+		}
+		return each(buf[:done])
+	})
 	if err == nil && used < len(src) {
 		err = errDeflatedSize
 	}
-	if err == nil && each != nil {
-		err = each(buf)
-	}
-	if err != nil {
-		return buf[:0], 0, err
-	}
-	return buf, crc32.ChecksumIEEE(buf), nil
+	return buf, crc, err
 }
 
 // inflateStream does so with what is longer than should be allocated before it has
-// come. It leaves from behind the deflated data. The checksum is computed piece by
-// piece, while each is in the cache.
+// come. It leaves from behind the deflated data.
 func (d *decoder) inflateStream(buf []byte, from flate.Reader, size int64, each func([]byte) error) ([]byte, uint32, error) {
 	if d.long == nil {
 		d.long = flate.NewReader(from)

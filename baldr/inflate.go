@@ -39,9 +39,10 @@ var (
 )
 
 // inflate fills dst, which is exactly as large as what there is, and returns how
-// many bytes of src that took. It returns io.ErrUnexpectedEOF when src ends first,
-// and errInflatedSize when there is more or less than dst takes.
-func (f *inflater) inflate(dst, src []byte) (used int, err error) {
+// many bytes of src that took. After each block it says how many bytes of dst are
+// done, while they are in the cache. It returns io.ErrUnexpectedEOF when src ends
+// first, and errInflatedSize when there is more or less than dst takes.
+func (f *inflater) inflate(dst, src []byte, each func(done int) error) (used int, err error) {
 	f.src, f.in, f.dst, f.out, f.bits, f.count = src, 0, dst, 0, 0, 0
 	for last := false; !last; {
 		header, err := f.take(3)
@@ -50,6 +51,9 @@ func (f *inflater) inflate(dst, src []byte) (used int, err error) {
 		}
 		last = header&1 != 0
 		if err := f.block(header >> 1); err != nil {
+			return 0, err
+		}
+		if err := each(f.out); err != nil {
 			return 0, err
 		}
 	}

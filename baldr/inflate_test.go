@@ -60,6 +60,8 @@ func mixed(t *rapid.T) []byte {
 	return data
 }
 
+func ignored(int) error { return nil }
+
 func TestInflateIsWhatWasDeflated(t *testing.T) {
 	t.Parallel()
 	var f inflater
@@ -69,7 +71,7 @@ func TestInflateIsWhatWasDeflated(t *testing.T) {
 		short := deflated(t, data, level)
 		tail := rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "tail")
 		dst := make([]byte, len(data))
-		used, err := f.inflate(dst, append(bytes.Clone(short), tail...))
+		used, err := f.inflate(dst, append(bytes.Clone(short), tail...), ignored)
 		if err != nil || used != len(short) {
 			t.Fatalf("used %d of %d bytes: %v", used, len(short), err)
 		}
@@ -77,14 +79,14 @@ func TestInflateIsWhatWasDeflated(t *testing.T) {
 			t.Fatal("not what was deflated")
 		}
 		cut := rapid.IntRange(0, len(short)-1).Draw(t, "cut")
-		if _, err := f.inflate(dst, short[:cut]); err != io.ErrUnexpectedEOF {
+		if _, err := f.inflate(dst, short[:cut], ignored); err != io.ErrUnexpectedEOF {
 			t.Fatalf("cut at %d of %d bytes: %v", cut, len(short), err)
 		}
-		if _, err := f.inflate(make([]byte, len(data)+1), short); err != errInflatedSize {
+		if _, err := f.inflate(make([]byte, len(data)+1), short, ignored); err != errInflatedSize {
 			t.Fatalf("one byte more asked for: %v", err)
 		}
 		if len(data) > 0 {
-			if _, err := f.inflate(dst[1:], short); err != errInflatedSize {
+			if _, err := f.inflate(dst[1:], short, ignored); err != errInflatedSize {
 				t.Fatalf("one byte less asked for: %v", err)
 			}
 		}
@@ -111,7 +113,7 @@ func FuzzInflate(f *testing.F) {
 			return
 		}
 		dst := make([]byte, len(want))
-		used, err := new(inflater).inflate(dst, src)
+		used, err := new(inflater).inflate(dst, src, ignored)
 		switch {
 		case wrong == nil && err != nil:
 			t.Fatalf("it is valid, but: %v", err)

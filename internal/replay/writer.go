@@ -37,7 +37,8 @@ type writer struct {
 	stretch   Stretch
 	slots     slots
 	memory    memory
-	failed    atomic.Pointer[error] // of the first record that Kafka refused
+	produced  func(*kgo.Record, error) // answered, made a value once: a method value is an allocation
+	failed    atomic.Pointer[error]    // of the first record that Kafka refused
 }
 
 // slot is a record on its way, with the offset it came from.
@@ -85,7 +86,9 @@ func (r *runner) newWriter(p Partition, from int64) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{runner: r, client: client, partition: p, next: from}, nil
+	w := &writer{runner: r, client: client, partition: p, next: from}
+	w.produced = w.answered
+	return w, nil
 }
 
 // byTopic puts state records into the one partition there is, whatever the
@@ -123,10 +126,19 @@ func (w *writer) write(ctx context.Context, r *baldr.Record) error {
 	if failed := w.failed.Load(); failed != nil {
 		return *failed
 	}
-	if w.slots.n == maxRecords || w.stretch.Bytes >= maxBytes || time.Since(w.begun) > maxTime {
+	if w.full() {
 		return w.commit(ctx)
 	}
 	return nil
+}
+
+// recordsALook is how many records go between two looks at the clock, which would
+// cost a replay two hundredths of its time if it were looked at for each. What is
+// slow for the sake of --throttle looks in keepPace too.
+const recordsALook = 16
+
+func (w *writer) full() bool {
+	return w.slots.n == maxRecords || w.stretch.Bytes >= maxBytes || w.slots.n%recordsALook == 0 && time.Since(w.begun) > maxTime
 }
 
 // keepPace waits until so many bytes may go. No transaction stays open meanwhile
@@ -161,10 +173,10 @@ func (w *writer) begin() error {
 	return nil
 }
 
-func (w *writer) produced(r *kgo.Record, err error) {
+func (w *writer) answered(r *kgo.Record, err error) {
 	if err != nil {
-		err = explain(r, err)
-		w.failed.CompareAndSwap(nil, &err)
+		explained := explain(r, err)
+		w.failed.CompareAndSwap(nil, &explained)
 	}
 }
 
