@@ -39,10 +39,13 @@ func run(args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
 	root := newRoot(newApp(os.Stdin, os.Stdout, os.Stderr))
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK && !errors.Is(err, errSilent) {
 		fmt.Fprintf(os.Stderr, "bifrost: %v\n", err)
+		if code == exitUsage {
+			fmt.Fprintf(os.Stderr, "%s --help tells more\n", command.CommandPath())
+		}
 	}
 	return code
 }
@@ -57,7 +60,7 @@ var errUnhealthy = fmt.Errorf("unhealthy%w", errSilent)
 // A usageError is a mistake on the command line.
 type usageError struct{ err error }
 
-func (e usageError) Error() string { return e.err.Error() + "\nbifrost help tells more" }
+func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
