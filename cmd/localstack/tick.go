@@ -26,6 +26,7 @@ type summary struct {
 	Failures   int   `json:"failures"`
 	Unfinished int   `json:"unfinished"` // partitions left to the next tick
 	Diverged   int   `json:"diverged"`   // partitions that wait for a person
+	Blocked    int   `json:"blocked"`    // partitions behind a transaction that does not end
 
 	text string // the whole of it
 }
