@@ -16,15 +16,7 @@ import (
 // TestCutLog cuts the log of a partition on a real broker, below what is archived,
 // and does what docs/operations.md says about the alarm "Partition diverged".
 func TestCutLog(t *testing.T) {
-	broker, err := localstack.StartKafka(t.Context(), localstack.KafkaOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := broker.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
+	broker := ownBroker(t, nil)
 	o := newOperations(t, broker.Addr())
 	o.create(o.topic("cut"), nil)
 	o.produceMore(50 * partitionsEach)

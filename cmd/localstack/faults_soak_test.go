@@ -78,15 +78,7 @@ type deployedSoak struct {
 
 func newDeployedSoak(t *testing.T) *deployedSoak {
 	t.Helper()
-	broker, err := localstack.StartKafka(t.Context(), localstack.KafkaOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := broker.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
+	broker := ownBroker(t, nil)
 	s := &deployedSoak{operations: newOperations(t, broker.Addr()), broker: broker}
 	s.create(s.topic("soak"), nil)
 	// A function that is cut off leaves its lease, which lasts for the time limit and

@@ -72,6 +72,22 @@ func newOperations(t *testing.T, brokers string) *operations {
 	return o
 }
 
+// ownBroker is for a test that does to its broker what others must not see. The
+// properties are added to its server.properties.
+func ownBroker(t *testing.T, properties map[string]string) *localstack.KafkaBroker {
+	t.Helper()
+	broker, err := localstack.StartKafka(t.Context(), localstack.KafkaOptions{Properties: properties})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := broker.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	return broker
+}
+
 // run runs the command line with the settings of the stack.
 func (o *operations) run(args ...string) (string, error) {
 	cmd := exec.CommandContext(o.Context(), o.bifrost, args...)
