@@ -48,7 +48,7 @@ func TestDeployedStackArchivesWhatConsumersSee(t *testing.T) {
 	e.produceTransactions(e.topic("transactions"), transactionRecords)
 	e.produceCompacted(e.topic("compacted"), compactedRecords)
 
-	e.startStack()
+	e.startStack(nil)
 	e.archive()
 	e.comparePartitions()
 
@@ -230,17 +230,19 @@ func (e *endToEnd) waitForCompaction(topic string, written int) int {
 	return last
 }
 
-func (e *endToEnd) startStack() {
+func (e *endToEnd) startStack(more map[string]string) {
 	e.Helper()
+	parameters := map[string]string{
+		"IncludeTopics": e.prefix + "*", "Brokers": e.kafka.Listener(localstack.ListenerReauth),
+		"SecurityProtocol": "SASL_SSL", "SaslMechanism": "SCRAM-SHA-512",
+	}
+	maps.Copy(parameters, more)
 	e.check(e.kafka.SetPassword(e.Context(), kafkaUser, firstPassword))
 	e.check(e.kafka.Allow(e.Context(), "User:"+kafkaUser, kadm.OpRead, kadm.OpDescribeConfigs)) // as docs/kafka.md says
 	s, err := localstack.StartStack(e.Context(), localstack.StackOptions{
 		Kafka:       e.brokers,
 		KafkaSecret: e.secret(firstPassword),
-		Parameters: map[string]string{
-			"IncludeTopics": e.prefix + "*", "Brokers": e.kafka.Listener(localstack.ListenerReauth),
-			"SecurityProtocol": "SASL_SSL", "SaslMechanism": "SCRAM-SHA-512",
-		},
+		Parameters:  parameters,
 	})
 	e.check(err)
 	e.stack = s
