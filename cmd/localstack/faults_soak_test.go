@@ -147,29 +147,29 @@ func (s *deployedSoak) load(ctx context.Context) {
 	}
 }
 
-// misfortunes lets one thing after the other go wrong until ctx ends, while S3 and
-// DynamoDB refuse every tenth request all the time. Nothing is wrong when it
-// returns.
+// misfortunes lets one thing after the other go wrong until ctx ends and each has
+// had its turn as often as the others, while S3 and DynamoDB refuse every tenth
+// request all the time. Nothing is wrong when it returns.
 func (s *deployedSoak) misfortunes(ctx context.Context) {
 	s.proxy.refuse.Store(10)
-	for round := 0; ctx.Err() == nil; round++ {
+	for round := 0; ctx.Err() == nil || round%4 != 0; round++ {
 		switch round % 4 {
 		case 0: // nothing else
-			s.work(ctx)
+			s.work()
 		case 1: // half of what S3 and DynamoDB are asked is refused
 			s.proxy.refuse.Store(2)
-			s.work(ctx)
+			s.work()
 			s.proxy.refuse.Store(10)
 		case 2: // functions wait for S3 and DynamoDB until they are cut off
 			s.limit(cutOff)
 			s.proxy.hold.Store(true)
-			s.work(ctx)
+			s.work()
 			s.proxy.hold.Store(false)
 			s.limit(timeLimit)
 		case 3: // the broker dies, and is back after some ticks
 			s.check(s.broker.Kill())
 			s.kills++
-			s.work(ctx)
+			s.work()
 			s.check(s.broker.Start(s.Context()))
 		}
 	}
@@ -177,8 +177,8 @@ func (s *deployedSoak) misfortunes(ctx context.Context) {
 }
 
 // work ticks for some seconds.
-func (s *deployedSoak) work(ctx context.Context) {
-	ctx, end := context.WithTimeout(ctx, 5*time.Second)
+func (s *deployedSoak) work() {
+	ctx, end := context.WithTimeout(s.Context(), 5*time.Second)
 	defer end()
 	for ctx.Err() == nil {
 		s.ticks++
