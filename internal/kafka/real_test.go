@@ -520,7 +520,7 @@ func TestRealCluster(t *testing.T) {
 
 func TestRealOffsetsAt(t *testing.T) {
 	t.Parallel()
-	r := newReal(t, nil)
+	r := newReal(t, map[string]string{"retention.ms": "-1"}) // or the records, which are old, may be gone before they are asked for
 	noon := time.UnixMilli(1_777_636_800_000)
 	for i := range 3 {
 		r.produce(t, &kgo.Record{Timestamp: noon.Add(time.Duration(i) * time.Minute)})
