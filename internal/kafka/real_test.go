@@ -187,7 +187,7 @@ func keyed(records []*kgo.Record) []*kgo.Record {
 
 func TestRealRecords(t *testing.T) {
 	t.Parallel()
-	r := newReal(t, nil)
+	r := newReal(t, map[string]string{"retention.ms": "-1"}) // its records are old
 	noon := time.UnixMilli(1_777_636_800_123)
 	r.produce(t,
 		&kgo.Record{Key: []byte("k"), Value: []byte("v"), Timestamp: noon},
