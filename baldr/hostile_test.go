@@ -13,8 +13,8 @@ import (
 	"testing/iotest"
 )
 
-// allocatedBytes is what f allocates, give or take what other tests do at the
-// same time: tests that use it ask for orders of magnitude.
+// allocatedBytes is what the process allocates while f runs. Tests that use it are
+// not parallel, so that it is what f allocates.
 func allocatedBytes(f func()) uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
