@@ -33,7 +33,8 @@ down: $(LOCALSTACK) ## Stop what "make up" started.
 # Tests that need real parts carry the build tag "real", so "go test ./..." alone never skips one.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
-	$(SIMULATION) -run 'TestCombinedFaults|TestRandom|Mutants' -simulate=45s -mutants
+	$(SIMULATION) -run Mutants -mutants
+	$(SIMULATION) -run 'TestCombinedFaults|TestRandom' -simulate=45s
 
 # A third of the time each: simulated faults, processes that are killed, a deployed
 # stack under faults. Then a million records go around through a replay that is killed.

@@ -172,8 +172,11 @@ func (l *long) withLog(change func(*Log)) {
 
 // briefly lets brokers say what is not so for less than ten seconds, which is
 // what the rules assume; nor does it happen again before a tick has seen that it
-// was not so.
+// was not so, or while one that was misled has still to write down what it heard.
 func (l *long) briefly(lie func()) {
+	if slices.ContainsFunc(l.processes, func(p *process) bool { return p.misled }) {
+		return
+	}
 	progress, _ := l.ledger.ListProgress(context.Background())
 	for _, p := range progress {
 		if p.Suspicion != "" {

@@ -128,6 +128,7 @@ type process struct {
 	again   func() *process // starts its event once more
 	wakeAt  time.Time       // frozen until then
 	asleep  bool            // frozen until it is woken
+	misled  bool            // Kafka has told it what is not so
 }
 
 // killed unwinds a process that died. Its deferred calls reach no port any more.
@@ -196,6 +197,9 @@ func (p *process) do(name string, effect bool, retried error, work func() error)
 		p.die()
 	}
 	w, o := p.world, p.outcome
+	if strings.HasPrefix(name, "kafka: ") && w.clock.Now().Before(w.honestAt) {
+		p.misled = true
+	}
 	if o == diesBefore {
 		w.note("%s %s: %v", p.name, name, o)
 		p.die()
