@@ -28,7 +28,7 @@ import (
 var cliBenchmarks = []benchmark{{"cli/cat", benchCat}, {"cli/replay", benchReplay}}
 
 const (
-	cliRounds     = 3
+	cliRounds     = 5
 	catObjects    = 16
 	catRecords    = 265_000 // of an object: 128 MiB of frames
 	replayRecords = 400_000 // of a partition

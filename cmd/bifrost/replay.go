@@ -74,6 +74,7 @@ type replayer struct {
 	target  []kgo.Opt
 	records int64 // to replay, by the catalogue
 	needs   []replay.Need
+	batches map[string]int32 // by target topic, max.message.bytes
 	rows    []bifrost.Progress
 	lost    []bifrost.Row
 }
@@ -92,14 +93,13 @@ func (r *replayer) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	batch, err := r.mayWrite(ctx, &job)
-	if err != nil {
+	if err := r.mayWrite(ctx, &job); err != nil {
 		return err
 	}
 	if r.dryRun {
 		return r.showPlan(job)
 	}
-	return r.do(ctx, job, rate, batch)
+	return r.do(ctx, job, rate)
 }
 
 func (r *replayer) check() (rate int64, err error) {
@@ -206,21 +206,24 @@ func (r *replayer) measure(ctx context.Context, p bifrost.Partition, offsets bif
 	return nil
 }
 
-// mayWrite looks at the target, and answers the largest batch that it takes. It
-// gives the job its ID, which names the cluster too.
-func (r *replayer) mayWrite(ctx context.Context, job *replay.Job) (batch int32, err error) {
+// mayWrite looks at the target, and what it takes. It gives the job its ID, which
+// names the cluster too.
+func (r *replayer) mayWrite(ctx context.Context, job *replay.Job) error {
 	clusterID, targets, err := replay.Preflight(ctx, r.target, r.needs, r.now())
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if job.ID = r.id; r.id == "" {
 		job.ID = r.derivedID(clusterID, *job)
 	}
+	r.batches = map[string]int32{}
 	problems := 0
 	for i, t := range targets {
-		batch = max(batch, t.BatchBytes)
+		if t.Exists {
+			r.batches[t.Topic] = t.BatchBytes
+		}
 		if !t.Exists && !r.create && !r.dryRun {
-			return 0, fmt.Errorf("the target topic %s does not exist: make it, or give --create", t.Topic)
+			return fmt.Errorf("the target topic %s does not exist: make it, or give --create", t.Topic)
 		}
 		if source := r.sourceOf(*job, t.Topic); source.ClusterID == clusterID && source.Topic() == t.Topic {
 			t.Problems = append(t.Problems, "it is the topic that is archived, so that its records would be there and in the archive twice: name another, as TOPIC:TARGET")
@@ -233,12 +236,12 @@ func (r *replayer) mayWrite(ctx context.Context, job *replay.Job) (batch int32, 
 	}
 	if problems > 0 && !r.force && !r.dryRun {
 		r.say("Nothing was written. --force goes on all the same.")
-		return 0, errUnhealthy
+		return errUnhealthy
 	}
 	if r.dryRun {
-		return batch, nil
+		return nil
 	}
-	return batch, r.makeTargets(ctx, targets)
+	return r.makeTargets(ctx, targets)
 }
 
 func (r *replayer) sourceOf(job replay.Job, target string) bifrost.Progress {
@@ -286,14 +289,14 @@ func (r *replayer) source(ctx context.Context, job replay.Job, p replay.Partitio
 }
 
 // do replays, and shows how far it is.
-func (r *replayer) do(ctx context.Context, job replay.Job, rate int64, batch int32) error {
+func (r *replayer) do(ctx context.Context, job replay.Job, rate int64) error {
 	for _, row := range r.lost {
 		r.warn("%s: offsets %s are a recorded gap: %s", row.Partition, row.Range, row.GapReason)
 	}
 	begun := r.now()
 	var shown meter
 	state, err := replay.Start(ctx, job, r.source, replay.Options{
-		Client: r.target, StateTopic: r.stateTopic, Parallel: r.parallel, BatchBytes: batch, Throttle: rate,
+		Client: r.target, StateTopic: r.stateTopic, Parallel: r.parallel, BatchBytes: r.batches, Throttle: rate,
 		Begun: func(s replay.State) {
 			done, _ := s.Totals()
 			if done > 0 {

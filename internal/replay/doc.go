@@ -24,4 +24,7 @@
 // "up to now" ends where it was going to end.
 //
 // Order is kept for each partition: one producer, in sequence, idempotent.
+//
+// The way of a record: writer.go chooses its partition and remembers its offset,
+// batch.go encodes it, producer.go sends the batch and ends the transaction.
 package replay

@@ -82,14 +82,14 @@ func (m *Mapping) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// add puts one record into the map.
-func (s *Stretch) add(source int64, partition int32, target int64) {
+// add puts a mapping into the map. What follows on the last one becomes part of it.
+func (s *Stretch) add(m Mapping) {
 	if n := len(s.Map); n > 0 {
 		last := &s.Map[n-1]
-		if last.Partition == partition && last.Source+last.Count == source && last.Target+last.Count == target {
-			last.Count++
+		if last.Partition == m.Partition && last.Source+last.Count == m.Source && last.Target+last.Count == m.Target {
+			last.Count += m.Count
 			return
 		}
 	}
-	s.Map = append(s.Map, Mapping{source, partition, target, 1})
+	s.Map = append(s.Map, m)
 }

@@ -1,17 +1,13 @@
 package replay
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
-
-	"github.com/bifrost-archive/bifrost/baldr"
 )
 
 func TestTheMapTellsEveryRecord(t *testing.T) {
@@ -30,7 +26,7 @@ func TestTheMapTellsEveryRecord(t *testing.T) {
 			partition := rapid.SampledFrom([]int32{0, 0, 0, 1, 2}).Draw(t, "partition")
 			ends[partition] += rapid.SampledFrom([]int64{1, 1, 1, 2}).Draw(t, "marker")
 			written = append(written, record{source, ends[partition], partition})
-			s.add(source, partition, ends[partition])
+			s.add(Mapping{source, partition, ends[partition], 1})
 		}
 		text, err := json.Marshal(s)
 		if err != nil {
@@ -98,41 +94,6 @@ func TestACompactedTargetKeepsOldRecords(t *testing.T) {
 	target.judge(map[string]string{"cleanup.policy": "compact", "retention.ms": "1"}, time.Now())
 	if len(target.Problems) != 1 || !strings.Contains(target.Problems[0], "of the records of a key only the last stays") {
 		t.Errorf("problems: %q", target.Problems)
-	}
-}
-
-func TestCopiesAreNotShared(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		var m memory
-		for range 3 { // memory is used again
-			var kept, want [][]byte
-			for i := range rapid.IntRange(0, 30).Draw(t, "copies") {
-				size := rapid.SampledFrom([]int{0, 1, 100, blockBytes - 1, blockBytes, blockBytes + 1}).Draw(t, "size")
-				lent := bytes.Repeat([]byte{byte(i + 1)}, size)
-				want = append(want, bytes.Clone(lent))
-				kept = append(kept, m.copy(lent))
-				clear(lent)
-			}
-			for i := range kept {
-				if !bytes.Equal(kept[i], want[i]) || kept[i] == nil {
-					t.Fatalf("copy %d is not what was copied", i)
-				}
-			}
-			m.reuse()
-		}
-	})
-	if (&memory{}).copy(nil) != nil {
-		t.Error("the copy of null is not null")
-	}
-}
-
-func TestHeadersKeepNullAndOrder(t *testing.T) {
-	t.Parallel()
-	var m memory
-	got := m.headers([]baldr.Header{{Key: []byte("a"), Value: nil}, {Key: []byte("a"), Value: []byte{}}, {Key: nil, Value: []byte("x")}})
-	if s := fmt.Sprintf("%q", got); s != `[{"a" ""} {"a" ""} {"" "x"}]` || got[0].Value != nil || got[1].Value == nil {
-		t.Errorf("headers %s, null %v, empty %v", s, got[0].Value == nil, got[1].Value != nil)
 	}
 }
 

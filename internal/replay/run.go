@@ -23,11 +23,11 @@ type Source func(ctx context.Context, job Job, p Partition, from int64) iter.Seq
 type Options struct {
 	Client     []kgo.Opt // how to reach the target cluster
 	StateTopic string
-	Parallel   int           // partitions replayed side by side, at least 1
-	BatchBytes int32         // largest batch the target takes (max.message.bytes); 0 for Kafka's default of 1 MiB
-	Throttle   int64         // bytes of keys and values a second, all partitions together; 0 for none
-	Begun      func(State)   // called once, before anything is written: where the replay stands
-	Committed  func(Stretch) // called after each transaction, by one goroutine at a time
+	Parallel   int              // partitions replayed side by side, at least 1
+	BatchBytes map[string]int32 // the largest batch that a target topic takes (max.message.bytes), if it is known
+	Throttle   int64            // bytes of keys and values a second, all partitions together; 0 for none
+	Begun      func(State)      // called once, before anything is written: where the replay stands
+	Committed  func(Stretch)    // called after each transaction, by one goroutine at a time
 }
 
 // transactionTimeout is how long Kafka waits for a producer that has died before
@@ -126,11 +126,11 @@ func (r *runner) partition(ctx context.Context, p Partition, position int64) err
 	if from >= p.End {
 		return nil
 	}
-	writer, err := r.newWriter(p, from)
+	writer, err := r.newWriter(ctx, p, from)
 	if err != nil {
 		return err
 	}
-	defer writer.client.Close()
+	defer writer.close()
 	for record, err := range r.source(ctx, r.job, p, from) {
 		if err == nil && record.Offset < 0 {
 			err = errors.New("the archive holds values only here: no offsets, keys and timestamps to replay")

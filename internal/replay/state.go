@@ -11,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // DefaultStateTopic is where replays keep their jobs and positions unless told
@@ -93,31 +92,12 @@ func awaitTopic(ctx context.Context, admin *kadm.Client, topic string) error {
 // replay left open is aborted, and that run can write no more.
 func fence(ctx context.Context, client *kgo.Client, job Job) error {
 	for _, p := range job.Partitions {
-		if err := fenceOne(ctx, client, transactionalID(job.ID, p)); err != nil {
+		earlier := producer{client: client, name: transactionalID(job.ID, p)}
+		if err := earlier.initialize(ctx); err != nil {
 			return fmt.Errorf("initialize the producer of %s: %w", p.Key(), err)
 		}
 	}
 	return nil
-}
-
-func fenceOne(ctx context.Context, client *kgo.Client, id string) error {
-	for {
-		request := kmsg.NewPtrInitProducerIDRequest()
-		request.TransactionalID = &id
-		request.TransactionTimeoutMillis = int32(transactionTimeout.Milliseconds())
-		response, err := request.RequestWith(ctx, client)
-		if err == nil {
-			err = kerr.ErrorForCode(response.ErrorCode)
-		}
-		if !errors.Is(err, kerr.ConcurrentTransactions) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(brokersPause):
-		}
-	}
 }
 
 // readState reads what is committed of a replay, up to the end of the state topic

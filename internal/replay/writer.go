@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -15,118 +14,138 @@ import (
 )
 
 // A transaction ends when one of these is reached. Committing takes some 10 ms in
-// which nothing is sent; the limits make that little beside the transaction. The
-// time keeps a slow replay from holding up readers of committed records.
+// which this partition sends nothing; the time makes that little, and keeps readers
+// of committed records waiting no longer. The state record, which has all runs
+// of offsets, must stay below Kafka's default for the size of a batch.
 const (
-	maxRecords = 200_000
-	maxBytes   = 16 << 20
-	maxTime    = 2 * time.Second
+	maxTime = time.Second
+	maxRuns = 10_000 // of some 40 bytes as JSON
 )
 
-// kafkaBatchBytes is Kafka's default for max.message.bytes.
+// kafkaBatchBytes is Kafka's default for max.message.bytes, and no batch has to be
+// larger than that.
 const kafkaBatchBytes = 1_048_588
 
-// writer is the transactional producer of one source partition.
+// writer replays one source partition.
 type writer struct {
 	*runner
-	client    *kgo.Client
+	producer  producer
 	partition Partition
+	limit     int                  // of a batch, in bytes
+	choose    kgo.TopicPartitioner // of partitions by key; nil to keep them
+	lanes     []*lane              // by partition of the target, nil where nothing was written yet; just one when partitions are kept
+	state     target               // the state topic
+	ctx       context.Context      // of what is on its way
+	giveUp    context.CancelFunc
 	open      bool // in a transaction
 	begun     time.Time
+	written   int64 // records of the transaction
 	next      int64 // source offset after the last record
 	stretch   Stretch
-	slots     slots
-	memory    memory
-	produced  func(*kgo.Record, error) // answered, made a value once: a method value is an allocation
-	failed    atomic.Pointer[error]    // of the first record that Kafka refused
+	runs      []run
 }
 
-// slot is a record on its way, with the offset it came from.
-type slot struct {
-	kgo.Record
+// lane is the way to one partition of the target: a batch that is filled, and at
+// most one that is sent meanwhile.
+type lane struct {
+	target
+	joined  bool // the transaction
+	filling batch
+	filled  *sent // what filling will be
+	sending batch
+	onWay   *sent // nil when nothing is
+}
+
+// sent is where a batch is written to.
+type sent struct {
+	partition int32
+	first     int64 // source offset of its first record
+	base      int64 // its own offset, when done is closed
+	err       error
+	done      chan struct{}
+}
+
+// run is a number of records that have consecutive offsets in the source, and are
+// side by side in a batch.
+type run struct {
 	source int64
+	to     *sent
+	index  int64 // of its first record in the batch
+	count  int64
 }
 
-// slots are the records of one transaction. The client holds pointers to them
-// until Kafka has answered, so they never move.
-type slots struct {
-	chunks [][]slot
-	n      int
-}
-
-const chunkSlots = 4096
-
-func (s *slots) next() *slot {
-	if s.n == len(s.chunks)*chunkSlots {
-		s.chunks = append(s.chunks, make([]slot, chunkSlots))
+func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*writer, error) {
+	limit := kafkaBatchBytes
+	if most, known := r.options.BatchBytes[p.Target]; known {
+		limit = min(limit, int(most))
 	}
-	next := s.at(s.n)
-	*next = slot{}
-	s.n++
-	return next
-}
-
-func (s *slots) at(i int) *slot { return &s.chunks[i/chunkSlots][i%chunkSlots] }
-
-func (r *runner) newWriter(p Partition, from int64) (*writer, error) {
-	partitioner := kgo.ManualPartitioner()
-	if r.job.Rekey {
-		partitioner = kgo.StickyKeyPartitioner(nil) // murmur2, as Kafka's own producers
-	}
-	batch := max(r.options.BatchBytes, kafkaBatchBytes)
 	client, err := kgo.NewClient(append(r.options.Client[:len(r.options.Client):len(r.options.Client)],
-		kgo.TransactionalID(transactionalID(r.job.ID, p)),
-		kgo.TransactionTimeout(transactionTimeout),
-		kgo.RecordPartitioner(byTopic{state: r.options.StateTopic, others: partitioner}),
-		kgo.ProducerBatchMaxBytes(batch),
-		kgo.BrokerMaxWriteBytes(max(100<<20, 2*batch)),
-		kgo.MaxBufferedRecords(maxRecords),
-		kgo.ProducerLinger(5*time.Millisecond),
+		kgo.MaxVersions(protocol),
+		kgo.BrokerMaxWriteBytes(1<<30), // its most: one record may be as large as its topic takes
 	)...)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, client: client, partition: p, next: from}
-	w.produced = w.answered
+	w := &writer{runner: r, partition: p, limit: limit, next: from, producer: producer{client: client, name: transactionalID(r.job.ID, p)}}
+	w.ctx, w.giveUp = context.WithCancel(ctx)
+	if err := w.prepare(ctx); err != nil {
+		w.close()
+		return nil, err
+	}
 	return w, nil
 }
 
-// byTopic puts state records into the one partition there is, whatever the
-// partitioner of the others.
-type byTopic struct {
-	state  string
-	others kgo.Partitioner
-}
-
-// ForTopic implements kgo.Partitioner.
-func (b byTopic) ForTopic(topic string) kgo.TopicPartitioner {
-	if topic == b.state {
-		return kgo.ManualPartitioner().ForTopic(topic)
+// prepare finds out where to write.
+func (w *writer) prepare(ctx context.Context) error {
+	if err := w.producer.initialize(ctx); err != nil {
+		return fmt.Errorf("initialize the producer %s: %w", w.producer.name, err)
 	}
-	return b.others.ForTopic(topic)
+	w.state = target{topic: w.options.StateTopic, leader: -1}
+	w.lanes = make([]*lane, 1)
+	if !w.job.Rekey {
+		return nil
+	}
+	return insist(ctx, func(ctx context.Context) error {
+		leaders, err := w.producer.leaders(ctx, w.partition.Target)
+		if err != nil {
+			return fmt.Errorf("list the partitions of topic %s: %w", w.partition.Target, err)
+		}
+		w.lanes = make([]*lane, len(leaders))
+		w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.partition.Target) // murmur2, as Kafka's own producers
+		return nil
+	})
 }
 
-// write hands one record to Kafka, and commits when the transaction is full.
+// close ends what is on its way.
+func (w *writer) close() {
+	w.giveUp()
+	for _, l := range w.lanes {
+		if l != nil && l.onWay != nil {
+			<-l.onWay.done
+		}
+	}
+	w.producer.client.Close()
+}
+
+// write takes one record, and commits when the transaction is full.
 func (w *writer) write(ctx context.Context, r *baldr.Record) error {
-	if err := w.keepPace(ctx, len(r.Key)+len(r.Value)); err != nil {
+	size := len(r.Key) + len(r.Value)
+	if err := w.keepPace(ctx, size); err != nil {
 		return err
 	}
-	if err := w.begin(); err != nil {
-		return err
+	w.begin()
+	l := w.lane(r)
+	if !l.filling.add(r, w.limit) {
+		if err := w.send(ctx, l); err != nil {
+			return err
+		}
+		l.filling.add(r, w.limit)
 	}
-	s := w.slots.next()
-	s.source = r.Offset
-	s.Topic, s.Partition = w.partition.Target, w.partition.Number
-	s.Timestamp = time.UnixMilli(r.Timestamp)
-	s.Key, s.Value = w.memory.copy(r.Key), w.memory.copy(r.Value)
-	s.Headers = w.memory.headers(r.Headers)
-	w.stretch.Bytes += int64(len(r.Key) + len(r.Value))
+	w.note(l, r.Offset)
+	w.stretch.Bytes += int64(size)
+	w.written++
 	w.next = r.Offset + 1
-	w.client.Produce(ctx, &s.Record, w.produced)
-	if failed := w.failed.Load(); failed != nil {
-		return *failed
-	}
-	if w.full() {
+	if len(w.runs) >= maxRuns || w.written%recordsALook == 0 && time.Since(w.begun) > maxTime {
 		return w.commit(ctx)
 	}
 	return nil
@@ -136,10 +155,6 @@ func (w *writer) write(ctx context.Context, r *baldr.Record) error {
 // cost a replay two hundredths of its time if it were looked at for each. What is
 // slow for the sake of --throttle looks in keepPace too.
 const recordsALook = 16
-
-func (w *writer) full() bool {
-	return w.slots.n == maxRecords || w.stretch.Bytes >= maxBytes || w.slots.n%recordsALook == 0 && time.Since(w.begun) > maxTime
-}
 
 // keepPace waits until so many bytes may go. No transaction stays open meanwhile
 // for longer than one may.
@@ -161,49 +176,100 @@ func (w *writer) keepPace(ctx context.Context, bytes int) error {
 	}
 }
 
-func (w *writer) begin() error {
+func (w *writer) begin() {
 	if w.open {
+		return
+	}
+	w.open, w.begun, w.written, w.runs = true, time.Now(), 0, w.runs[:0]
+	w.stretch = Stretch{Source: w.partition.Source, Number: w.partition.Number, Start: w.next, Target: w.partition.Target}
+	for _, l := range w.lanes {
+		if l != nil {
+			l.joined = false
+		}
+	}
+}
+
+// lane finds the way to the partition that a record goes to.
+func (w *writer) lane(r *baldr.Record) *lane {
+	i, partition := 0, w.partition.Number
+	if w.choose != nil {
+		i = w.choose.Partition(&kgo.Record{Key: r.Key}, len(w.lanes))
+		partition = int32(i)
+	}
+	if w.lanes[i] == nil {
+		w.lanes[i] = &lane{target: target{topic: w.partition.Target, partition: partition, leader: -1}}
+	}
+	return w.lanes[i]
+}
+
+// note remembers that the record just added to a lane has this source offset.
+func (w *writer) note(l *lane, source int64) {
+	if l.filling.count == 1 {
+		l.filled = &sent{partition: l.partition, first: source, done: make(chan struct{})}
+	}
+	if n := len(w.runs); n > 0 {
+		last := &w.runs[n-1]
+		if last.to == l.filled && last.source+last.count == source {
+			last.count++
+			return
+		}
+	}
+	w.runs = append(w.runs, run{source: source, to: l.filled, index: int64(l.filling.count) - 1, count: 1})
+}
+
+// send sends the batch of a lane once the one before has arrived.
+func (w *writer) send(ctx context.Context, l *lane) error {
+	if l.filling.count == 0 {
 		return nil
 	}
-	if err := w.client.BeginTransaction(); err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
+	if err := l.arrived(); err != nil {
+		return err
 	}
-	w.open, w.begun = true, time.Now()
-	w.stretch = Stretch{Source: w.partition.Source, Number: w.partition.Number, Start: w.next, Target: w.partition.Target}
+	if !l.joined {
+		if err := w.producer.join(ctx, l.topic, l.partition); err != nil {
+			return explain(l.topic, err)
+		}
+		l.joined = true
+	}
+	if renewed, ok := w.choose.(kgo.TopicPartitionerOnNewBatch); ok {
+		renewed.OnNewBatch() // records without a key go to another partition
+	}
+	l.filling, l.sending = l.sending, l.filling
+	l.filling.count = 0
+	l.onWay = l.filled
+	go func(on *sent) {
+		defer close(on.done)
+		on.base, on.err = w.producer.send(w.ctx, &l.target, &l.sending)
+		if on.err != nil {
+			on.err = fmt.Errorf("%d records from source offset %d on: %w", l.sending.count, on.first, explain(l.topic, on.err))
+		}
+	}(l.onWay)
 	return nil
 }
 
-func (w *writer) answered(r *kgo.Record, err error) {
-	if err != nil {
-		explained := explain(r, err)
-		w.failed.CompareAndSwap(nil, &explained)
+// arrived waits for the batch that is on its way.
+func (l *lane) arrived() error {
+	if l.onWay == nil {
+		return nil
 	}
+	<-l.onWay.done
+	err := l.onWay.err
+	l.onWay = nil
+	return err
 }
 
-func explain(r *kgo.Record, err error) error {
+func explain(topic string, err error) error {
 	switch {
 	case errors.Is(err, kerr.MessageTooLarge):
-		return fmt.Errorf("the target refuses a record of %d bytes: raise max.message.bytes of topic %s: %w", len(r.Key)+len(r.Value), r.Topic, err)
+		return fmt.Errorf("the target refuses a batch of that size: raise max.message.bytes of topic %s: %w", topic, err)
 	case errors.Is(err, kerr.InvalidTimestamp):
-		return fmt.Errorf("the target refuses a record of %s: widen message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic %s: %w",
-			r.Timestamp.UTC().Format(time.RFC3339), r.Topic, err)
+		return fmt.Errorf("the target refuses records of that age: widen message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic %s: %w", topic, err)
 	case errors.Is(err, kerr.InvalidRecord):
-		return fmt.Errorf("the target refuses a record (a compacted topic takes none without a key): topic %s: %w", r.Topic, err)
+		return fmt.Errorf("the target refuses a record (a compacted topic takes none without a key): topic %s: %w", topic, err)
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
 		return fmt.Errorf("another run of this replay has taken over: %w", err)
 	}
-	return fmt.Errorf("produce to topic %s: %w", r.Topic, err)
-}
-
-// flush returns when Kafka has answered for every record.
-func (w *writer) flush(ctx context.Context) error {
-	if err := w.client.Flush(ctx); err != nil {
-		return err
-	}
-	if failed := w.failed.Load(); failed != nil {
-		return *failed
-	}
-	return nil
+	return fmt.Errorf("produce to topic %s: %w", topic, err)
 }
 
 // commit ends the transaction with the record that tells what it holds.
@@ -211,30 +277,49 @@ func (w *writer) commit(ctx context.Context) error {
 	if !w.open {
 		return nil
 	}
-	if err := w.flush(ctx); err != nil {
-		return err
+	for _, l := range w.lanes {
+		if l == nil {
+			continue
+		}
+		if err := w.send(ctx, l); err != nil {
+			return err
+		}
 	}
-	for i := range w.slots.n {
-		s := w.slots.at(i)
-		w.stretch.add(s.source, s.Partition, s.Offset)
+	for _, l := range w.lanes {
+		if l == nil {
+			continue
+		}
+		if err := l.arrived(); err != nil {
+			return err
+		}
 	}
-	w.stretch.End, w.stretch.Records = w.next, int64(w.slots.n)
-	value, err := json.Marshal(w.stretch)
-	if err != nil {
-		return err
+	for _, r := range w.runs {
+		w.stretch.add(Mapping{r.source, r.to.partition, r.to.base + r.index, r.count})
 	}
-	w.client.Produce(ctx, &kgo.Record{Topic: w.options.StateTopic, Key: []byte(stretchKey(w.job.ID, w.stretch)), Value: value}, w.produced)
-	if err := w.flush(ctx); err != nil {
-		return err
+	w.stretch.End, w.stretch.Records = w.next, w.written
+	if err := w.writeState(ctx); err != nil {
+		return fmt.Errorf("write the position to topic %s: %w", w.options.StateTopic, err)
 	}
-	if err := w.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+	if err := w.producer.end(ctx, true); err != nil {
 		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again", w.stretch.Start, w.stretch.End, err)
 	}
 	w.open = false
 	w.committed(w.stretch)
-	w.slots.n = 0
-	w.memory.reuse()
 	return nil
+}
+
+func (w *writer) writeState(ctx context.Context) error {
+	value, err := json.Marshal(w.stretch)
+	if err != nil {
+		return err
+	}
+	var b batch
+	b.add(&baldr.Record{Key: []byte(stretchKey(w.job.ID, w.stretch)), Value: value, Timestamp: time.Now().UnixMilli()}, 0)
+	if err := w.producer.join(ctx, w.state.topic, w.state.partition); err != nil {
+		return err
+	}
+	_, err = w.producer.send(ctx, &w.state, &b)
+	return err
 }
 
 // abort gives up what is not committed. What cannot be aborted now, Kafka aborts
@@ -244,12 +329,16 @@ func (w *writer) abort(ctx context.Context) error {
 		return nil
 	}
 	w.open = false
+	w.giveUp()
+	for _, l := range w.lanes {
+		if l != nil {
+			_ = l.arrived() // why it is given up is known
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortPatience)
 	defer cancel()
-	if err := w.client.AbortBufferedRecords(ctx); err != nil {
-		return fmt.Errorf("give up the records under way: %w", err)
-	}
-	if err := w.client.EndTransaction(ctx, kgo.TryAbort); err != nil && !errors.Is(err, kerr.ProducerFenced) && !errors.Is(err, kerr.InvalidProducerEpoch) {
+	err := w.producer.end(ctx, false)
+	if err != nil && !errors.Is(err, kerr.ProducerFenced) && !errors.Is(err, kerr.InvalidProducerEpoch) && !errors.Is(err, kerr.InvalidTxnState) {
 		return fmt.Errorf("abort the transaction: %w", err)
 	}
 	return nil

@@ -1,0 +1,158 @@
+package replay
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"math/bits"
+	"slices"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// batch is a record batch of the v2 message format (KIP-98) while it is filled.
+// Records go straight from the archive's members into it, without a record of the
+// client's in between, and are compressed a block at a time, so that what is not
+// compressed yet stays in a core's cache, and the size of the batch is known while
+// it grows. Brokers do much for each batch and little for each record, so it should
+// be as large as they take.
+type batch struct {
+	count          int32
+	firstTimestamp int64 // milliseconds since the Unix epoch
+	maxTimestamp   int64
+	raw            int    // bytes of all records, before compression
+	block          []byte // records that are not compressed yet
+	encoded        []byte // room for the header, then the compressed records
+}
+
+const (
+	headerBytes = 61
+	lengthBytes = 12 // base offset and length, which the length does not count
+	crcEnd      = 21 // the checksum stands before it and is of everything after it
+
+	// snappyBlock is how much is compressed at a time, in bytes. Java's producers take
+	// half as much, which costs a few more bytes.
+	snappyBlock = 64 << 10
+
+	// batchRawBytes bounds what a reader gets when it decompresses a batch.
+	batchRawBytes = 4 << 20
+)
+
+// xerialHeader begins a stream of snappy blocks as Java's producers write it: each
+// block follows its length, four bytes big-endian. Its name is that of the library
+// (snappy-java of org.xerial); both numbers are versions. Snappy is cheap for both
+// sides, and every version of Kafka takes it.
+var xerialHeader = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// add puts a record into the batch unless that could make it larger than limit
+// bytes. The first record of a batch is taken at any size: whether it is too large
+// is for the broker to say.
+func (b *batch) add(r *baldr.Record, limit int) bool {
+	if b.count == 0 {
+		b.firstTimestamp, b.maxTimestamp, b.raw, b.block = r.Timestamp, r.Timestamp, 0, b.block[:0]
+		b.encoded = append(append(b.encoded[:0], make([]byte, headerBytes)...), xerialHeader...)
+	}
+	delta, index := r.Timestamp-b.firstTimestamp, int64(b.count)
+	size := recordSize(r, delta, index)
+	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 && (len(b.encoded)+atMost(pending) > limit || b.raw+pending > batchRawBytes) {
+		return false
+	}
+	begin := len(b.block)
+	dst := binary.AppendVarint(b.block, int64(size))
+	dst = append(dst, 0) // attributes, of which records have none
+	dst = binary.AppendVarint(dst, delta)
+	dst = binary.AppendVarint(dst, index)
+	dst = appendBytes(dst, r.Key)
+	dst = appendBytes(dst, r.Value)
+	dst = binary.AppendVarint(dst, int64(len(r.Headers)))
+	for _, h := range r.Headers {
+		dst = binary.AppendVarint(dst, int64(len(h.Key)))
+		dst = append(dst, h.Key...)
+		dst = appendBytes(dst, h.Value)
+	}
+	b.block = dst
+	b.raw += len(dst) - begin
+	b.count++
+	b.maxTimestamp = max(b.maxTimestamp, r.Timestamp)
+	if len(b.block) >= snappyBlock {
+		rest := b.block
+		for ; len(rest) >= snappyBlock; rest = rest[snappyBlock:] {
+			b.compress(rest[:snappyBlock])
+		}
+		b.block = b.block[:copy(b.block, rest)]
+	}
+	return true
+}
+
+func (b *batch) compress(block []byte) {
+	dst := slices.Grow(b.encoded, 4+s2.MaxEncodedLen(len(block)))
+	compressed := s2.EncodeSnappy(dst[len(dst)+4:cap(dst)], block)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(compressed)))
+	b.encoded = dst[:len(dst)+len(compressed)]
+}
+
+// atMost is what so many bytes can become when they are compressed.
+func atMost(n int) int { return (n/snappyBlock+1)*(4+32) + n + n/6 }
+
+// recordSize is the length of a record behind its length.
+func recordSize(r *baldr.Record, delta, index int64) int {
+	size := 1 + varintSize(delta) + varintSize(index) + bytesSize(r.Key) + bytesSize(r.Value) + varintSize(int64(len(r.Headers)))
+	for _, h := range r.Headers {
+		size += varintSize(int64(len(h.Key))) + len(h.Key) + bytesSize(h.Value)
+	}
+	return size
+}
+
+// varintSize is the length of what [binary.AppendVarint] appends, which is
+// Kafka's encoding, too.
+func varintSize(x int64) int {
+	return (bits.Len64(uint64(x<<1)^uint64(x>>63)|1) + 6) / 7
+}
+
+func bytesSize(b []byte) int {
+	if b == nil {
+		return 1
+	}
+	return varintSize(int64(len(b))) + len(b)
+}
+
+// appendBytes appends a length and as many bytes; the length of null is -1.
+func appendBytes(dst, b []byte) []byte {
+	if b == nil {
+		return binary.AppendVarint(dst, -1)
+	}
+	return append(binary.AppendVarint(dst, int64(len(b))), b...)
+}
+
+const transactionalBit = 1 << 4
+
+// seal ends the batch and returns it as the producer sends it, its first record
+// with the sequence number. Nothing can be added until the count is set back to 0,
+// which begins another batch in the same memory.
+func (b *batch) seal(by identity, sequence int32) []byte {
+	if len(b.block) > 0 {
+		b.compress(b.block)
+		b.block = b.block[:0]
+	}
+	header := kmsg.RecordBatch{
+		Length:               int32(len(b.encoded) - lengthBytes),
+		PartitionLeaderEpoch: -1,
+		Magic:                2,
+		Attributes:           transactionalBit | int16(kgo.CodecSnappy),
+		LastOffsetDelta:      b.count - 1,
+		FirstTimestamp:       b.firstTimestamp,
+		MaxTimestamp:         b.maxTimestamp,
+		ProducerID:           by.id,
+		ProducerEpoch:        by.epoch,
+		FirstSequence:        sequence,
+		NumRecords:           b.count,
+	}
+	header.AppendTo(b.encoded[:0])
+	binary.BigEndian.PutUint32(b.encoded[crcEnd-4:], crc32.Checksum(b.encoded[crcEnd:], castagnoli))
+	return b.encoded
+}

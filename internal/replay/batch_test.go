@@ -1,0 +1,146 @@
+package replay
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"pgregory.net/rapid"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// Whatever is put into batches, franz-go's own reader finds in them, in order.
+func TestBatchesHoldWhatWasAdded(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.SampledFrom([]int{200, 1000, snappyBlock, kafkaBatchBytes}).Draw(t, "limit")
+		var b batch
+		var batches [][]byte
+		var want []baldr.Record
+		seal := func() {
+			encoded := b.seal(identity{7, 3}, int32(len(want)))
+			if len(encoded) > limit && b.count > 1 {
+				t.Fatalf("a batch of %d records has %d bytes, the limit is %d", b.count, len(encoded), limit)
+			}
+			batches = append(batches, bytes.Clone(encoded))
+			b.count = 0
+		}
+		for _, r := range rapid.SliceOfN(records, 1, 20).Draw(t, "records") {
+			if !b.add(&r, limit) {
+				seal()
+				if !b.add(&r, limit) {
+					t.Fatal("an empty batch does not take a record")
+				}
+			}
+			want = append(want, r)
+		}
+		seal()
+		var got []baldr.Record
+		for _, encoded := range batches {
+			got = append(got, decode(t, encoded)...)
+		}
+		if g, w := words(got), words(want); g != w {
+			t.Fatalf("got:\n%swant:\n%s", g, w)
+		}
+	})
+}
+
+// A batch stays below its limit even if nothing in it can be compressed, and is
+// about as large as that if it can.
+func TestBatchesFillUp(t *testing.T) {
+	t.Parallel()
+	noise := make([]byte, 500)
+	random := uint64(1)
+	for name, value := range map[string]func() []byte{
+		"noise": func() []byte {
+			for i := range noise {
+				random = random*6364136223846793005 + 1442695040888963407
+				noise[i] = byte(random >> 56)
+			}
+			return noise
+		},
+		"text": func() []byte {
+			random = random*6364136223846793005 + 1442695040888963407
+			return fmt.Appendf(noise[:0], `{"user": %d, "page": "/a/b/c", "referrer": "https://example.com/search?q=%x"}`, random>>40, random)
+		},
+		"zeros": func() []byte { return make([]byte, 500) },
+	} {
+		var b batch
+		for b.add(&baldr.Record{Value: value()}, kafkaBatchBytes) {
+		}
+		encoded := b.seal(identity{}, 0)
+		if len(encoded) > kafkaBatchBytes || b.raw > batchRawBytes {
+			t.Errorf("%s: %d bytes, %d before compression", name, len(encoded), b.raw)
+		}
+		if len(encoded) < kafkaBatchBytes*9/10 && b.raw < batchRawBytes*9/10 {
+			t.Errorf("%s: full at %d bytes, %d before compression", name, len(encoded), b.raw)
+		}
+	}
+}
+
+// records are of any shape that Kafka allows.
+var records = rapid.Custom(func(t *rapid.T) baldr.Record {
+	r := baldr.Record{
+		Timestamp: rapid.SampledFrom([]int64{-1, 0, 1_600_000_000_000, 1_600_000_000_001, 1_900_000_000_000}).Draw(t, "timestamp"),
+		Key:       chunk(t, "key"),
+		Value:     chunk(t, "value"),
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "headers") {
+		r.Headers = append(r.Headers, baldr.Header{Key: []byte(rapid.SampledFrom([]string{"", "trace", "größe"}).Draw(t, "header")), Value: chunk(t, "header's value")})
+	}
+	return r
+})
+
+func chunk(t *rapid.T, name string) []byte {
+	size := rapid.SampledFrom([]int{-1, 0, 1, 63, 64, 100, 8191, snappyBlock, 3*snappyBlock + 1}).Draw(t, name)
+	if size < 0 {
+		return nil
+	}
+	return bytes.Repeat([]byte{byte(size), 1, 2}, size)[:size]
+}
+
+// decode reads a batch as a consumer of franz-go does, its checksum included.
+func decode(t *rapid.T, encoded []byte) (records []baldr.Record) {
+	fetched := kmsg.NewFetchResponseTopicPartition()
+	fetched.RecordBatches = encoded
+	fetched.HighWatermark = math.MaxInt64
+	p, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{KeepControlRecords: true}, &fetched, kgo.DefaultDecompressor(), nil)
+	if p.Err != nil {
+		t.Fatalf("decode: %v", p.Err)
+	}
+	var header kmsg.RecordBatch
+	if err := header.ReadFrom(encoded); err != nil {
+		t.Fatalf("header: %v", err)
+	}
+	for i, r := range p.Records {
+		if r.Timestamp.UnixMilli() > header.MaxTimestamp {
+			t.Fatalf("record %d is of %s, and the batch's largest timestamp is %d", i, r.Timestamp, header.MaxTimestamp)
+		}
+		if r.Offset != int64(i) || r.ProducerID != 7 || r.ProducerEpoch != 3 || !r.Attrs.IsTransactional() || r.Attrs.IsControl() {
+			t.Fatalf("record %d: offset %d, producer %d/%d, transactional %v", i, r.Offset, r.ProducerID, r.ProducerEpoch, r.Attrs.IsTransactional())
+		}
+		one := baldr.Record{Timestamp: r.Timestamp.UnixMilli(), Key: r.Key, Value: r.Value}
+		for _, h := range r.Headers {
+			one.Headers = append(one.Headers, baldr.Header{Key: []byte(h.Key), Value: h.Value})
+		}
+		records = append(records, one)
+	}
+	return records
+}
+
+// words tell null from empty.
+func words(records []baldr.Record) (text string) {
+	for _, r := range records {
+		text += fmt.Sprintf("%s %v%x %v%x", time.UnixMilli(r.Timestamp).UTC(), r.Key == nil, r.Key, r.Value == nil, r.Value)
+		for _, h := range r.Headers {
+			text += fmt.Sprintf(" %q=%v%x", h.Key, h.Value == nil, h.Value)
+		}
+		text += "\n"
+	}
+	return text
+}

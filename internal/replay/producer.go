@@ -1,0 +1,220 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+// producer speaks the protocol of a transactional producer (KIP-98) by itself,
+// with whole batches instead of records: decisions/0009 says why the client's own
+// producer is not used. The client finds coordinators, keeps connections and
+// encodes requests.
+//
+// A batch that got no answer is sent again as it is; the broker knows it by its
+// sequence number, and answers with the offset it has. So only one batch of a
+// partition may be on its way at a time. Everything else that goes wrong ends the
+// transaction, and the run: what is committed stands, and the next run goes on.
+type producer struct {
+	client   *kgo.Client
+	name     string // transactional ID
+	identity identity
+}
+
+// identity is what Kafka knows a producer by: whoever initializes it later has a
+// higher epoch, and shuts this one out.
+type identity struct {
+	id    int64
+	epoch int16
+}
+
+// protocol is the newest one that is spoken. Since 4.0 a transaction may end with a
+// new epoch (KIP-890, part 2); what this writes is what brokers take from all
+// clients before that.
+var protocol = kversion.V3_8_0()
+
+// patience is how long a request is sent again. Kafka gives up a transaction that
+// stands still for as long.
+const patience = transactionTimeout
+
+// initialize asks for the identity. What an earlier producer of this name left open
+// is aborted.
+func (p *producer) initialize(ctx context.Context) error {
+	return insist(ctx, func(ctx context.Context) error {
+		request := kmsg.NewPtrInitProducerIDRequest()
+		request.TransactionalID = &p.name
+		request.TransactionTimeoutMillis = int32(transactionTimeout.Milliseconds())
+		response, err := request.RequestWith(ctx, p.client)
+		if err != nil {
+			return err
+		}
+		p.identity = identity{response.ProducerID, response.ProducerEpoch}
+		return kerr.ErrorForCode(response.ErrorCode)
+	})
+}
+
+// join makes partitions of a topic part of the transaction. The first ones begin it.
+func (p *producer) join(ctx context.Context, topic string, partitions ...int32) error {
+	return insist(ctx, func(ctx context.Context) error {
+		request := kmsg.NewPtrAddPartitionsToTxnRequest()
+		request.TransactionalID = p.name
+		request.ProducerID, request.ProducerEpoch = p.identity.id, p.identity.epoch
+		request.Topics = []kmsg.AddPartitionsToTxnRequestTopic{{Topic: topic, Partitions: partitions}}
+		response, err := request.RequestWith(ctx, p.client)
+		if err != nil {
+			return err
+		}
+		for _, t := range response.Topics {
+			for _, partition := range t.Partitions {
+				err = errors.Join(err, kerr.ErrorForCode(partition.ErrorCode))
+			}
+		}
+		return err
+	})
+}
+
+// end commits the transaction, or aborts it.
+func (p *producer) end(ctx context.Context, commit bool) error {
+	return insist(ctx, func(ctx context.Context) error {
+		request := kmsg.NewPtrEndTxnRequest()
+		request.TransactionalID = p.name
+		request.ProducerID, request.ProducerEpoch = p.identity.id, p.identity.epoch
+		request.Commit = commit
+		response, err := request.RequestWith(ctx, p.client)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(response.ErrorCode)
+	})
+}
+
+// target is a partition that a producer writes to, by one goroutine at a time.
+type target struct {
+	topic     string
+	partition int32
+	leader    int32 // broker, -1 unknown
+	sequence  int32 // of the next record
+}
+
+// send writes a batch and returns the offset of its first record.
+func (p *producer) send(ctx context.Context, t *target, b *batch) (offset int64, err error) {
+	request := kmsg.NewPtrProduceRequest()
+	request.TransactionID = &p.name
+	request.Acks = -1 // all replicas in sync
+	request.TimeoutMillis = int32(ackTimeout.Milliseconds())
+	request.Topics = []kmsg.ProduceRequestTopic{{Topic: t.topic, Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition, Records: b.seal(p.identity, t.sequence)}}}}
+	err = insist(ctx, func(ctx context.Context) error {
+		if t.leader < 0 {
+			leader, err := p.leader(ctx, t.topic, t.partition)
+			if err != nil {
+				return err
+			}
+			t.leader = leader
+		}
+		response, err := request.RequestWith(ctx, p.client.Broker(int(t.leader)))
+		if err == nil {
+			offset, err = answer(response)
+		}
+		if err != nil {
+			t.leader = -1
+		}
+		return err
+	})
+	const sequences = 1 << 31 // they start again at 0
+	t.sequence = int32((int64(t.sequence) + int64(b.count)) % sequences)
+	return offset, err
+}
+
+// answer is what a broker says to a request with one batch.
+func answer(response *kmsg.ProduceResponse) (offset int64, err error) {
+	if len(response.Topics) != 1 || len(response.Topics[0].Partitions) != 1 {
+		return 0, errors.New("the broker answered for another partition")
+	}
+	p := response.Topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+		if p.ErrorMessage != nil {
+			err = fmt.Errorf("%w (%s)", err, *p.ErrorMessage)
+		}
+		return 0, err
+	}
+	return p.BaseOffset, nil
+}
+
+// ackTimeout is how long a leader waits for its followers.
+const ackTimeout = 10 * time.Second
+
+// leader asks who leads a partition.
+func (p *producer) leader(ctx context.Context, topic string, partition int32) (int32, error) {
+	leaders, err := p.leaders(ctx, topic)
+	if err != nil {
+		return -1, err
+	}
+	leader, exists := leaders[partition]
+	if !exists {
+		return -1, kerr.UnknownTopicOrPartition
+	}
+	if leader < 0 {
+		return -1, kerr.LeaderNotAvailable
+	}
+	return leader, nil
+}
+
+// leaders lists the partitions of a topic with the brokers that lead them, -1 for
+// one without.
+func (p *producer) leaders(ctx context.Context, topic string) (map[int32]int32, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(topic)}}
+	response, err := request.RequestWith(ctx, p.client)
+	if err != nil {
+		return nil, err
+	}
+	leaders := map[int32]int32{}
+	for _, t := range response.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return nil, err
+		}
+		for _, partition := range t.Partitions {
+			leaders[partition.Partition] = partition.Leader
+		}
+	}
+	return leaders, nil
+}
+
+// insist calls do until it succeeds, fails for good, or patience is at an end.
+func insist(ctx context.Context, do func(context.Context) error) error {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var last error
+	for {
+		err := do(patient)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case patient.Err() != nil && last != nil:
+			return last // says more than that the time is over
+		case patient.Err() != nil || !passing(err):
+			return err
+		}
+		last = err
+		select {
+		case <-patient.Done():
+		case <-time.After(brokersPause):
+		}
+	}
+}
+
+// passing reports whether an error may be gone when the request is sent again: a
+// broker is away or going, a leader has changed, or the coordinator is still ending
+// the transaction before.
+func passing(err error) bool {
+	var closed *kgo.ErrFirstReadEOF
+	return kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions) || kgo.IsRetryableBrokerErr(err) || errors.As(err, &closed)
+}

@@ -1,0 +1,320 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// startCluster starts franz-go's own brokers in this process. It keeps sequence
+// numbers, epochs and transactions as Kafka does.
+func startCluster(t *testing.T, partitions int32) *kfake.Cluster {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.SeedTopics(partitions, "target"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+// archived is a source of n records of each partition; every seventh offset is
+// missing. A value is "partition/offset".
+func archived(n int64, size int) Source {
+	return func(_ context.Context, _ Job, p Partition, from int64) iter.Seq2[baldr.Record, error] {
+		return func(yield func(baldr.Record, error) bool) {
+			padding := strings.Repeat("x", size)
+			for offset := from; offset < min(n, p.End); offset++ {
+				if offset%7 == 6 {
+					continue
+				}
+				r := baldr.Record{Offset: offset, Timestamp: 1_700_000_000_000 + offset, Key: fmt.Appendf(nil, "key %d", offset%100), Value: fmt.Appendf(nil, "%d/%d %s", p.Number, offset, padding)}
+				if !yield(r, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func jobOf(n int64, partitions int32) Job {
+	job := Job{ID: "test"}
+	for p := range partitions {
+		job.Partitions = append(job.Partitions, Partition{Source: "source", Number: p, End: n, Target: "target"})
+	}
+	return job
+}
+
+func optionsOf(cluster *kfake.Cluster) Options {
+	return Options{
+		Client:     []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MetadataMinAge(10 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return time.Millisecond })},
+		StateTopic: "state", Parallel: 2,
+	}
+}
+
+// consume reads what is committed in the target topic.
+func consume(t *testing.T, cluster *kfake.Cluster) map[int32][]*kgo.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.ConsumeTopics("target"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	left := map[int32]int64{}
+	for p := int32(0); cluster.PartitionInfo("target", p) != nil; p++ {
+		if end := cluster.PartitionInfo("target", p).HighWatermark; end > 0 {
+			left[p] = end
+		}
+	}
+	committed := map[int32][]*kgo.Record{}
+	for len(left) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("read the target: %v, left are %v", err, left)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				committed[r.Partition] = append(committed[r.Partition], r)
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	return committed
+}
+
+// mustHoldAll checks that every record of the source is in the target once, in
+// order, and where the map says.
+func mustHoldAll(t *testing.T, cluster *kfake.Cluster, job Job, source Source, state State) {
+	t.Helper()
+	where := map[string]string{} // from "source partition/offset" to "target partition/offset"
+	total := int64(0)
+	for _, s := range state.Stretches {
+		total += s.Records
+		for _, m := range s.Map {
+			for i := range m.Count {
+				where[fmt.Sprintf("%d/%d", s.Number, m.Source+i)] = fmt.Sprintf("%d/%d", m.Partition, m.Target+i)
+			}
+		}
+	}
+	next := map[string]int64{} // offset of the source, by its partition and that of the target
+	found := int64(0)
+	for partition, records := range consume(t, cluster) {
+		for _, r := range records {
+			name, _, _ := strings.Cut(string(r.Value), " ")
+			var number int32
+			var offset int64
+			if _, err := fmt.Sscanf(name, "%d/%d", &number, &offset); err != nil {
+				t.Fatalf("a record holds %q", r.Value)
+			}
+			if !job.Rekey && number != partition {
+				t.Fatalf("%s is in partition %d", name, partition)
+			}
+			way := fmt.Sprintf("%d to %d", number, partition)
+			if offset < next[way] {
+				t.Fatalf("%s is in partition %d twice, or after a later one", name, partition)
+			}
+			next[way] = offset + 1
+			if want := fmt.Sprintf("%d/%d", partition, r.Offset); where[name] != want {
+				t.Fatalf("%s is at %s, the map says %q", name, want, where[name])
+			}
+			found++
+		}
+	}
+	var want int64
+	for _, p := range job.Partitions {
+		for range source(t.Context(), job, p, 0) {
+			want++
+		}
+	}
+	if found != want || total != want || int64(len(where)) != want {
+		t.Fatalf("the target holds %d records, the stretches say %d, the map %d; want %d", found, total, len(where), want)
+	}
+}
+
+// Brokers that lead no more, are slow, or answer late do not end a replay, and
+// nothing is written twice: what was answered late is sent again, and is known.
+func TestPassingFaults(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 3)
+	random := rand.New(rand.NewPCG(1, 2)) // used by the brokers' one goroutine
+	hits := cluster.Fault(
+		sometimes(random, kmsg.Produce, kerr.NotLeaderForPartition),
+		sometimes(random, kmsg.Produce, kerr.RequestTimedOut),              // and it was done
+		sometimes(random, kmsg.Produce, kerr.NotEnoughReplicasAfterAppend), // the same
+		sometimes(random, kmsg.AddPartitionsToTxn, kerr.ConcurrentTransactions),
+		sometimes(random, kmsg.EndTxn, kerr.ConcurrentTransactions),
+		sometimes(random, kmsg.EndTxn, kerr.CoordinatorLoadInProgress),
+		sometimes(random, kmsg.InitProducerID, kerr.ConcurrentTransactions),
+	)
+	source := archived(9_000, 3_000)
+	job := jobOf(9_000, 3)
+	state, err := Start(t.Context(), job, source, optionsOf(cluster))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hits.Hits() < 10 {
+		t.Errorf("only %d faults", hits.Hits())
+	}
+	mustHoldAll(t, cluster, job, source, state)
+}
+
+// sometimes fails one request of three.
+func sometimes(random *rand.Rand, key kmsg.Key, with *kerr.Error) kfake.Fault {
+	return kfake.Fault{Keys: []kmsg.Key{key}, Err: with, Count: -1, TopLevel: key == kmsg.EndTxn || key == kmsg.InitProducerID,
+		When: func(kmsg.Request) bool { return random.IntN(3) == 0 }}
+}
+
+// Connections that break, before or after a request was served, are made again.
+func TestConnectionsBreak(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 2)
+	random := rand.New(rand.NewPCG(3, 4))
+	var cuts atomic.Int64
+	cluster.Control(func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		switch request.(type) {
+		case *kmsg.ProduceRequest, *kmsg.AddPartitionsToTxnRequest, *kmsg.EndTxnRequest:
+			if random.IntN(4) == 0 {
+				cuts.Add(1)
+				return nil, errors.New("the connection is cut"), true
+			}
+		}
+		return nil, nil, false
+	})
+	source := archived(6_000, 3_000)
+	job := jobOf(6_000, 2)
+	state, err := Start(t.Context(), job, source, optionsOf(cluster))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cuts.Load() < 3 {
+		t.Errorf("only %d cuts", cuts.Load())
+	}
+	mustHoldAll(t, cluster, job, source, state)
+}
+
+// What cannot pass ends the run and says why; the next one goes on.
+func TestFinalFaults(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		key  kmsg.Key
+		with *kerr.Error
+		says string
+	}{
+		{kmsg.Produce, kerr.MessageTooLarge, "raise max.message.bytes of topic target"},
+		{kmsg.Produce, kerr.InvalidTimestamp, "widen message.timestamp.before.max.ms"},
+		{kmsg.Produce, kerr.InvalidRecord, "a compacted topic takes none without a key"},
+		{kmsg.Produce, kerr.TopicAuthorizationFailed, "produce to topic target"},
+		{kmsg.Produce, kerr.InvalidProducerEpoch, "another run of this replay has taken over"},
+		{kmsg.AddPartitionsToTxn, kerr.ProducerFenced, "another run of this replay has taken over"},
+		{kmsg.EndTxn, kerr.UnknownServerError, "shows when the replay is run again"},
+		{kmsg.InitProducerID, kerr.TransactionalIDAuthorizationFailed, "initialize the producer"},
+	} {
+		t.Run(c.with.Message+" "+c.key.Name(), func(t *testing.T) {
+			t.Parallel()
+			cluster := startCluster(t, 1)
+			count := 0
+			hits := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{c.key}, Err: c.with, Count: 1, TopLevel: c.key == kmsg.EndTxn || c.key == kmsg.InitProducerID, When: func(r kmsg.Request) bool {
+				if p, ok := r.(*kmsg.ProduceRequest); ok && p.Topics[0].Topic != "target" {
+					return false
+				}
+				count++
+				return c.key != kmsg.Produce || count == 2
+			}})
+			source, job := archived(9_000, 3_000), jobOf(9_000, 1)
+			_, err := Start(t.Context(), job, source, optionsOf(cluster))
+			if err == nil || !strings.Contains(err.Error(), c.says) || !errors.Is(err, c.with) {
+				t.Fatalf("error %v, want it to say %q", err, c.says)
+			}
+			if hits.Hits() != 1 {
+				t.Fatalf("%d faults", hits.Hits())
+			}
+			state, err := Start(t.Context(), job, source, optionsOf(cluster))
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustHoldAll(t, cluster, job, source, state)
+		})
+	}
+}
+
+// Runs that are given up anywhere leave nothing behind that counts.
+func TestRunsGivenUp(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 3)
+	random := rand.New(rand.NewPCG(5, 6))
+	source, job := archived(40_000, 10), jobOf(40_000, 3)
+	job.Rekey = true // so that a transaction is full at ten thousand records or so
+	options := optionsOf(cluster)
+	options.BatchBytes = map[string]int32{"target": 20_000} // and has many batches
+	for range 12 {
+		ctx, giveUp := context.WithCancel(t.Context())
+		left := int64(random.IntN(60_000))
+		var taken atomic.Int64
+		_, err := Start(ctx, job, func(ctx context.Context, job Job, p Partition, from int64) iter.Seq2[baldr.Record, error] {
+			return func(yield func(baldr.Record, error) bool) {
+				for r, err := range source(ctx, job, p, from) {
+					if taken.Add(1) > left {
+						giveUp()
+					}
+					if !yield(r, err) {
+						return
+					}
+				}
+			}
+		}, options)
+		giveUp()
+		if err == nil {
+			break
+		}
+	}
+	state, err := Start(t.Context(), job, source, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHoldAll(t, cluster, job, source, state)
+}
+
+// Partitions chosen by key are those that producers choose, and the map of offsets,
+// which has a run for nearly every record then, stays small enough for a record.
+func TestByKey(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 5)
+	source, job := archived(30_000, 0), jobOf(30_000, 2)
+	job.Rekey = true
+	state, err := Start(t.Context(), job, source, optionsOf(cluster))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHoldAll(t, cluster, job, source, state)
+	for _, s := range state.Stretches {
+		if len(s.Map) > maxRuns {
+			t.Errorf("a stretch has %d runs", len(s.Map))
+		}
+	}
+	chosen := kgo.StickyKeyPartitioner(nil).ForTopic("target")
+	for partition, records := range consume(t, cluster) {
+		for _, r := range records {
+			if want := chosen.Partition(r, 5); int32(want) != partition {
+				t.Fatalf("%s is in partition %d, want %d", r.Key, partition, want)
+			}
+		}
+	}
+}
