@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/localstack"
 )
 
 // TestBlocked keeps a transaction open on a real broker until its partition counts
@@ -15,7 +17,9 @@ import (
 // blocked". It takes the quarter of an hour that a transaction is given.
 func TestBlocked(t *testing.T) {
 	const quarter = 15 * time.Minute
-	broker := ownBroker(t, map[string]string{"transaction.max.timeout.ms": "3600000"}) // or it ends the transaction first
+	broker := localstack.OwnKafka(t, localstack.KafkaOptions{
+		Properties: map[string]string{"transaction.max.timeout.ms": "3600000"}, // or it ends the transaction first
+	})
 	o := newOperations(t, broker.Addr())
 	o.create(o.topic("blocked"), nil)
 	o.produceMore(50 * partitionsEach)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,7 +15,7 @@ import (
 // TestCutLog cuts the log of a partition on a real broker, below what is archived,
 // and does what docs/operations.md says about the alarm "Partition diverged".
 func TestCutLog(t *testing.T) {
-	broker := ownBroker(t, nil)
+	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
 	o := newOperations(t, broker.Addr())
 	o.create(o.topic("cut"), nil)
 	o.produceMore(50 * partitionsEach)
@@ -68,18 +67,8 @@ func (o *operations) logEnd() int64 {
 // goesOn expects the old branch to be left, and a new one from the cut to the end.
 func (o *operations) goesOn(cut int64) {
 	o.Helper()
-	var status struct {
-		Partitions []struct {
-			Topic      string
-			Partition  int
-			Status     string
-			Records    int64
-			NextOffset int64 `json:"next_offset"`
-		}
-	}
-	o.check(json.Unmarshal([]byte(o.must("status", "--json")), &status))
 	branches := 0
-	for _, p := range status.Partitions {
+	for _, p := range o.status().Partitions {
 		if p.Partition != 0 {
 			continue
 		}

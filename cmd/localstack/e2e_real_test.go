@@ -78,21 +78,20 @@ type endToEnd struct {
 }
 
 func newEndToEnd(t *testing.T) *endToEnd {
-	kafka, err := localstack.StartSecureKafka(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := kafka.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
-	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addr()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	kafka := localstack.OwnSecureKafka(t)
+	e := endToEndOn(t, kafka.Addr(), "e2e.")
+	e.kafka = kafka
+	return e
+}
+
+// endToEndOn is a test with topics of this prefix, and with no stack yet.
+func endToEndOn(t *testing.T, brokers, prefix string) *endToEnd {
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return &endToEnd{T: t, prefix: "e2e.", kafka: kafka, brokers: kafka.Addr(), client: client, admin: kadm.NewClient(client)}
+	return &endToEnd{T: t, prefix: prefix, brokers: brokers, client: client, admin: kadm.NewClient(client)}
 }
 
 func (e *endToEnd) check(err error) {
@@ -239,18 +238,7 @@ func (e *endToEnd) startStack(more map[string]string) {
 	maps.Copy(parameters, more)
 	e.check(e.kafka.SetPassword(e.Context(), kafkaUser, firstPassword))
 	e.check(e.kafka.Allow(e.Context(), "User:"+kafkaUser, kadm.OpRead, kadm.OpDescribeConfigs)) // as docs/kafka.md says
-	s, err := localstack.StartStack(e.Context(), localstack.StackOptions{
-		Kafka:       e.brokers,
-		KafkaSecret: e.secret(firstPassword),
-		Parameters:  parameters,
-	})
-	e.check(err)
-	e.stack = s
-	e.Cleanup(func() {
-		if err := s.Remove(); err != nil {
-			e.Error(err)
-		}
-	})
+	e.stack = localstack.OwnStack(e.T, localstack.StackOptions{Kafka: e.brokers, KafkaSecret: e.secret(firstPassword), Parameters: parameters})
 }
 
 func (e *endToEnd) archive() {

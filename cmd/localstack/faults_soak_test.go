@@ -78,7 +78,7 @@ type deployedSoak struct {
 
 func newDeployedSoak(t *testing.T) *deployedSoak {
 	t.Helper()
-	broker := ownBroker(t, nil)
+	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
 	s := &deployedSoak{operations: newOperations(t, broker.Addr()), broker: broker}
 	s.create(s.topic("soak"), nil)
 	// A function that is cut off leaves its lease, which lasts for the time limit and
@@ -192,14 +192,7 @@ func (s *deployedSoak) work() {
 // nothingNeedsAPerson looks at what bifrost status says.
 func (s *deployedSoak) nothingNeedsAPerson() {
 	s.Helper()
-	var status struct {
-		Healthy    bool
-		Partitions []struct {
-			Status string
-			Lag    int64
-		}
-	}
-	s.check(json.Unmarshal([]byte(s.must("status", "--json")), &status))
+	status := s.status()
 	for _, p := range status.Partitions {
 		if p.Status != "OPEN" || p.Lag != 0 {
 			s.Errorf("a partition is %s, %d behind", p.Status, p.Lag)
@@ -217,16 +210,9 @@ type letters struct{ failed, cutOff, killed int }
 // is archived by now, and a run that could still say that it failed has a letter.
 func (s *deployedSoak) deadLetters() (found letters) {
 	s.Helper()
-	for {
-		var answer struct{ Messages []struct{ Body string } }
-		s.check(request{service: "sqs", target: "AmazonSQS.ReceiveMessage", body: map[string]any{
-			"QueueUrl": s.stack.Outputs["DeadLetters"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 600,
-		}}.send(s.Context(), s.stack.AWS, &answer))
-		if len(answer.Messages) == 0 {
-			break
-		}
-		for _, m := range answer.Messages {
-			s.read(m.Body, &found)
+	for bodies := s.receive(); len(bodies) > 0; bodies = s.receive() {
+		for _, body := range bodies {
+			s.read(body, &found)
 		}
 	}
 	if said := s.metric("ArchiveFunction", "FailedRanges"); said != float64(found.failed) {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
@@ -72,22 +73,6 @@ func newOperations(t *testing.T, brokers string) *operations {
 	return o
 }
 
-// ownBroker is for a test that does to its broker what others must not see. The
-// properties are added to its server.properties.
-func ownBroker(t *testing.T, properties map[string]string) *localstack.KafkaBroker {
-	t.Helper()
-	broker, err := localstack.StartKafka(t.Context(), localstack.KafkaOptions{Properties: properties})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := broker.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
-	return broker
-}
-
 // run runs the command line with the settings of the stack.
 func (o *operations) run(args ...string) (string, error) {
 	cmd := exec.CommandContext(o.Context(), o.bifrost, args...)
@@ -134,13 +119,42 @@ func (o *operations) readDeadLetter() {
 	})
 	o.check(err)
 	o.eventually("the failed run is not in the queue", func() bool {
-		var answer struct{ Messages []struct{ Body string } }
-		o.check(request{service: "sqs", target: "AmazonSQS.ReceiveMessage", body: map[string]any{"QueueUrl": o.stack.Outputs["DeadLetters"]}}.
-			send(o.Context(), o.stack.AWS, &answer))
-		return slices.ContainsFunc(answer.Messages, func(m struct{ Body string }) bool { return strings.Contains(m.Body, "broken") })
+		return slices.ContainsFunc(o.receive(), func(body string) bool { return strings.Contains(body, "broken") })
 	})
 	_, err = request{service: "sqs", target: "AmazonSQS.PurgeQueue", body: map[string]any{"QueueUrl": o.stack.Outputs["DeadLetters"]}}.text(o.Context(), o.stack.AWS)
 	o.check(err)
+}
+
+// receive takes up to ten dead letters that nobody took for ten minutes.
+func (o *operations) receive() (bodies []string) {
+	o.Helper()
+	var answer struct{ Messages []struct{ Body string } }
+	o.check(request{service: "sqs", target: "AmazonSQS.ReceiveMessage", body: map[string]any{
+		"QueueUrl": o.stack.Outputs["DeadLetters"], "MaxNumberOfMessages": 10, "VisibilityTimeout": 600,
+	}}.send(o.Context(), o.stack.AWS, &answer))
+	for _, m := range answer.Messages {
+		bodies = append(bodies, m.Body)
+	}
+	return bodies
+}
+
+// A status is what bifrost status --json says, as far as tests ask for it.
+type status struct {
+	Healthy    bool
+	Partitions []struct {
+		Topic      string
+		Partition  int
+		Status     string
+		Lag        int64
+		Records    int64
+		NextOffset int64 `json:"next_offset"`
+	}
+}
+
+func (o *operations) status() (s status) {
+	o.Helper()
+	o.check(json.Unmarshal([]byte(o.must("status", "--json")), &s))
+	return s
 }
 
 // loseKafka gives the stack brokers that are not there: ticks fail, doctor says

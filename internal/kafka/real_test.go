@@ -540,7 +540,7 @@ func TestRealOffsetsAt(t *testing.T) {
 // TestRealOwnBroker does to a broker what the shared one must not suffer.
 func TestRealOwnBroker(t *testing.T) {
 	t.Parallel()
-	broker, err := localstack.StartKafka(t.Context(), localstack.KafkaOptions{
+	broker := localstack.OwnKafka(t, localstack.KafkaOptions{
 		Listeners: map[string]string{"LOGIN": "SASL_PLAINTEXT"},
 		Properties: map[string]string{
 			"listener.name.login.sasl.enabled.mechanisms": "PLAIN",
@@ -548,14 +548,6 @@ func TestRealOwnBroker(t *testing.T) {
 			"authorizer.class.name":                       "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 			"super.users":                                 "User:ANONYMOUS",
 		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := broker.Remove(); err != nil {
-			t.Error(err)
-		}
 	})
 	t.Run("credentials", func(t *testing.T) { realCredentials(t, broker) })
 	t.Run("restart", func(t *testing.T) { realRestart(t, broker) })

@@ -108,15 +108,7 @@ type secureTest struct {
 // lead there.
 func TestSecurity(t *testing.T) {
 	t.Parallel()
-	broker, err := localstack.StartSecureKafka(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := broker.Remove(); err != nil {
-			t.Error(err)
-		}
-	})
+	broker := localstack.OwnSecureKafka(t)
 	s := &secureTest{broker: broker, topic: newRealOn(t, broker.Addr(), nil), out: new(emitted)}
 	s.topic.produce(t, values(3, "%d")...)
 	for _, user := range []string{"archive", "rotated"} {

@@ -74,16 +74,8 @@ func TestS3RefusesToOverwrite(t *testing.T) {
 // TestKafkaKeepsDataOverARestart stops a broker in order and by a crash.
 func TestKafkaKeepsDataOverARestart(t *testing.T) {
 	t.Parallel()
-	broker, err := localstack.StartKafka(t.Context(), localstack.KafkaOptions{
+	broker := localstack.OwnKafka(t, localstack.KafkaOptions{
 		Listeners: map[string]string{"SECOND": "PLAINTEXT"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := broker.Remove(); err != nil {
-			t.Error(err)
-		}
 	})
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Listener("SECOND")), kgo.DefaultProduceTopic("orders"))
 	if err != nil {
