@@ -183,7 +183,11 @@ func (w *writer) begin() {
 	w.open, w.begun, w.written, w.runs = true, time.Now(), 0, w.runs[:0]
 	w.stretch = Stretch{Source: w.partition.Source, Number: w.partition.Number, Start: w.next, Target: w.partition.Target}
 	for _, l := range w.lanes {
-		if l != nil {
+		switch {
+		case l == nil:
+		case w.choose != nil:
+			*l = lane{target: l.target} // two batches' memory for each of a thousand partitions would be too much to keep
+		default:
 			l.joined = false
 		}
 	}
