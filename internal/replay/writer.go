@@ -229,11 +229,8 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 	if err := l.arrived(); err != nil {
 		return err
 	}
-	if !l.joined {
-		if err := w.producer.join(ctx, l.topic, l.partition); err != nil {
-			return explain(l.topic, err)
-		}
-		l.joined = true
+	if err := w.join(ctx, l); err != nil {
+		return err
 	}
 	if renewed, ok := w.choose.(kgo.TopicPartitionerOnNewBatch); ok {
 		renewed.OnNewBatch() // records without a key go to another partition
@@ -248,6 +245,25 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 			on.err = fmt.Errorf("%d records from source offset %d on: %w", l.sending.count, on.first, explain(l.topic, on.err))
 		}
 	}(l.onWay)
+	return nil
+}
+
+// join makes the partitions of lanes that have something to send part of the
+// transaction, in one request.
+func (w *writer) join(ctx context.Context, lanes ...*lane) error {
+	var partitions []int32
+	for _, l := range lanes {
+		if l != nil && !l.joined && l.filling.count > 0 {
+			partitions = append(partitions, l.partition)
+			l.joined = true
+		}
+	}
+	if len(partitions) == 0 {
+		return nil
+	}
+	if err := w.producer.join(ctx, w.partition.Target, partitions...); err != nil {
+		return explain(w.partition.Target, err)
+	}
 	return nil
 }
 
@@ -280,6 +296,9 @@ func explain(topic string, err error) error {
 func (w *writer) commit(ctx context.Context) error {
 	if !w.open {
 		return nil
+	}
+	if err := w.join(ctx, w.lanes...); err != nil {
+		return err
 	}
 	for _, l := range w.lanes {
 		if l == nil {
