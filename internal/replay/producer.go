@@ -43,20 +43,21 @@ var protocol = kversion.V3_8_0()
 // stands still for as long.
 const patience = transactionTimeout
 
-// initialize asks for the identity. What an earlier producer of this name left open
-// is aborted.
-func (p *producer) initialize(ctx context.Context) error {
-	return insist(ctx, func(ctx context.Context) error {
+// initialize asks for the identity of the producer with this transactional ID. What
+// an earlier one left open is aborted.
+func initialize(ctx context.Context, client *kgo.Client, name string) (by identity, err error) {
+	err = insist(ctx, func(ctx context.Context) error {
 		request := kmsg.NewPtrInitProducerIDRequest()
-		request.TransactionalID = &p.name
+		request.TransactionalID = &name
 		request.TransactionTimeoutMillis = int32(transactionTimeout.Milliseconds())
-		response, err := request.RequestWith(ctx, p.client)
+		response, err := request.RequestWith(ctx, client)
 		if err != nil {
 			return err
 		}
-		p.identity = identity{response.ProducerID, response.ProducerEpoch}
+		by = identity{response.ProducerID, response.ProducerEpoch}
 		return kerr.ErrorForCode(response.ErrorCode)
 	})
+	return by, err
 }
 
 // join makes partitions of a topic part of the transaction. The first ones begin it.

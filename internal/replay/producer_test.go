@@ -318,3 +318,32 @@ func TestByKey(t *testing.T) {
 		}
 	}
 }
+
+// A run that was shut out writes nothing more, not even to partitions that it has
+// not begun: the other run has gone on from where they stood.
+func TestAnotherRunTakesOver(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 2)
+	source, job := archived(3_000, 100), jobOf(3_000, 2)
+	options := optionsOf(cluster)
+	options.Parallel = 1
+	var other error
+	shutOut := options
+	shutOut.Committed = func(s Stretch) {
+		if s.Number == 0 { // between two partitions, with nothing under way
+			_, other = Start(t.Context(), job, source, options)
+		}
+	}
+	_, err := Start(t.Context(), job, source, shutOut)
+	if other != nil {
+		t.Fatal(other)
+	}
+	if err == nil || !strings.Contains(err.Error(), "another run of this replay has taken over") {
+		t.Errorf("the run that was shut out ended with %v", err)
+	}
+	state, err := Start(t.Context(), job, source, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHoldAll(t, cluster, job, source, state)
+}

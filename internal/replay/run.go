@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // Source gives the records of a partition of the job from an offset on, within
@@ -46,7 +47,8 @@ func Start(ctx context.Context, job Job, source Source, options Options) (State,
 	if err := ensureStateTopic(ctx, kadm.NewClient(client), options.StateTopic); err != nil {
 		return State{}, err
 	}
-	if err := fence(ctx, client, job); err != nil {
+	identities, err := fence(ctx, client, job)
+	if err != nil {
 		return State{}, err
 	}
 	state, err := readState(ctx, options.Client, options.StateTopic, job.ID)
@@ -65,7 +67,7 @@ func Start(ctx context.Context, job Job, source Source, options Options) (State,
 	if options.Begun != nil {
 		options.Begun(state)
 	}
-	r := &runner{source: source, options: options, job: state.Job, pace: newPace(options.Throttle)}
+	r := &runner{source: source, options: options, job: state.Job, identities: identities, pace: newPace(options.Throttle)}
 	if err := r.all(ctx, state); err != nil {
 		return state, err
 	}
@@ -86,11 +88,12 @@ func writeJob(ctx context.Context, client *kgo.Client, topic string, job Job) er
 
 // runner is one run of a replay.
 type runner struct {
-	source  Source
-	options Options
-	job     Job
-	pace    *pace
-	commits sync.Mutex // for options.Committed
+	source     Source
+	options    Options
+	job        Job
+	identities map[bifrost.Partition]identity // of the producers
+	pace       *pace
+	commits    sync.Mutex // for options.Committed
 }
 
 // all replays the partitions, some side by side. The first failure ends it.

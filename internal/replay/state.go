@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // DefaultStateTopic is where replays keep their jobs and positions unless told
@@ -89,15 +91,19 @@ func awaitTopic(ctx context.Context, admin *kadm.Client, topic string) error {
 }
 
 // fence initializes the producers of all partitions: what an earlier run of this
-// replay left open is aborted, and that run can write no more.
-func fence(ctx context.Context, client *kgo.Client, job Job) error {
+// replay left open is aborted, and that run can write no more. This run writes as
+// whom it is known now, and never asks again: a later run would be shut out by
+// that, and what it has written meanwhile be written twice.
+func fence(ctx context.Context, client *kgo.Client, job Job) (map[bifrost.Partition]identity, error) {
+	identities := map[bifrost.Partition]identity{}
 	for _, p := range job.Partitions {
-		earlier := producer{client: client, name: transactionalID(job.ID, p)}
-		if err := earlier.initialize(ctx); err != nil {
-			return fmt.Errorf("initialize the producer of %s: %w", p.Key(), err)
+		identity, err := initialize(ctx, client, transactionalID(job.ID, p))
+		if err != nil {
+			return nil, fmt.Errorf("initialize the producer of %s: %w", p.Key(), err)
 		}
+		identities[p.Key()] = identity
 	}
-	return nil
+	return identities, nil
 }
 
 // readState reads what is committed of a replay, up to the end of the state topic

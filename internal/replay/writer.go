@@ -86,7 +86,7 @@ func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*write
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, partition: p, limit: limit, next: from, producer: producer{client: client, name: transactionalID(r.job.ID, p)}}
+	w := &writer{runner: r, partition: p, limit: limit, next: from, producer: producer{client, transactionalID(r.job.ID, p), r.identities[p.Key()]}}
 	w.ctx, w.giveUp = context.WithCancel(ctx)
 	if err := w.prepare(ctx); err != nil {
 		w.close()
@@ -97,9 +97,6 @@ func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*write
 
 // prepare finds out where to write.
 func (w *writer) prepare(ctx context.Context) error {
-	if err := w.producer.initialize(ctx); err != nil {
-		return fmt.Errorf("initialize the producer %s: %w", w.producer.name, err)
-	}
 	w.state = target{topic: w.options.StateTopic, leader: -1}
 	w.lanes = make([]*lane, 1)
 	if !w.job.Rekey {
