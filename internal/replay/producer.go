@@ -187,6 +187,9 @@ func (p *producer) leaders(ctx context.Context, topic string) (map[int32]int32, 
 	return leaders, nil
 }
 
+// brokersPause is how often brokers are asked for what they will know in a moment.
+const brokersPause = 20 * time.Millisecond
+
 // insist calls do until it succeeds, fails for good, or patience is at an end.
 func insist(ctx context.Context, do func(context.Context) error) error {
 	patient, cancel := context.WithTimeout(ctx, patience)

@@ -99,6 +99,16 @@ func consume(t *testing.T, cluster *kfake.Cluster) map[int32][]*kgo.Record {
 	return committed
 }
 
+// replayAll is a run that must succeed.
+func replayAll(t *testing.T, job Job, source Source, options Options) State {
+	t.Helper()
+	state, err := Start(t.Context(), job, source, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
 // mustHoldAll checks that every record of the source is in the target once, in
 // order, and where the map says.
 func mustHoldAll(t *testing.T, cluster *kfake.Cluster, job Job, source Source, state State) {
@@ -165,10 +175,7 @@ func TestPassingFaults(t *testing.T) {
 	)
 	source := archived(9_000, 3_000)
 	job := jobOf(9_000, 3)
-	state, err := Start(t.Context(), job, source, optionsOf(cluster))
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := replayAll(t, job, source, optionsOf(cluster))
 	if hits.Hits() < 10 {
 		t.Errorf("only %d faults", hits.Hits())
 	}
@@ -200,10 +207,7 @@ func TestConnectionsBreak(t *testing.T) {
 	})
 	source := archived(6_000, 3_000)
 	job := jobOf(6_000, 2)
-	state, err := Start(t.Context(), job, source, optionsOf(cluster))
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := replayAll(t, job, source, optionsOf(cluster))
 	if cuts.Load() < 3 {
 		t.Errorf("only %d cuts", cuts.Load())
 	}
@@ -246,10 +250,7 @@ func TestFinalFaults(t *testing.T) {
 			if hits.Hits() != 1 {
 				t.Fatalf("%d faults", hits.Hits())
 			}
-			state, err := Start(t.Context(), job, source, optionsOf(cluster))
-			if err != nil {
-				t.Fatal(err)
-			}
+			state := replayAll(t, job, source, optionsOf(cluster))
 			mustHoldAll(t, cluster, job, source, state)
 		})
 	}
@@ -285,10 +286,7 @@ func TestRunsGivenUp(t *testing.T) {
 			break
 		}
 	}
-	state, err := Start(t.Context(), job, source, options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := replayAll(t, job, source, options)
 	mustHoldAll(t, cluster, job, source, state)
 }
 
@@ -299,10 +297,7 @@ func TestByKey(t *testing.T) {
 	cluster := startCluster(t, 5)
 	source, job := archived(30_000, 0), jobOf(30_000, 2)
 	job.Rekey = true
-	state, err := Start(t.Context(), job, source, optionsOf(cluster))
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := replayAll(t, job, source, optionsOf(cluster))
 	mustHoldAll(t, cluster, job, source, state)
 	for _, s := range state.Stretches {
 		if len(s.Map) > maxRuns {
@@ -341,9 +336,6 @@ func TestAnotherRunTakesOver(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "another run of this replay has taken over") {
 		t.Errorf("the run that was shut out ended with %v", err)
 	}
-	state, err := Start(t.Context(), job, source, options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	state := replayAll(t, job, source, options)
 	mustHoldAll(t, cluster, job, source, state)
 }

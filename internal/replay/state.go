@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -65,29 +64,20 @@ func ensureStateTopic(ctx context.Context, admin *kadm.Client, topic string) err
 	return awaitTopic(ctx, admin, topic)
 }
 
-// brokersPause is how often brokers are asked for what they will know in a moment.
-const brokersPause = 20 * time.Millisecond
-
 // awaitTopic returns when the leader of a topic answers for it. The controller
 // says that it is made before every broker has heard of it.
 func awaitTopic(ctx context.Context, admin *kadm.Client, topic string) error {
-	for {
+	err := insist(ctx, func(ctx context.Context) error {
 		ends, err := admin.ListEndOffsets(ctx, topic)
 		if err == nil {
 			err = ends.Error()
 		}
-		if err == nil {
-			return nil
-		}
-		if !kerr.IsRetriable(err) {
-			return fmt.Errorf("ask for the end of topic %s: %w", topic, err)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(brokersPause):
-		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("ask for the end of topic %s: %w", topic, err)
 	}
+	return nil
 }
 
 // fence initializes the producers of all partitions: what an earlier run of this

@@ -33,7 +33,8 @@ type writer struct {
 	partition Partition
 	limit     int                  // of a batch, in bytes
 	choose    kgo.TopicPartitioner // of partitions by key; nil to keep them
-	lanes     []*lane              // by partition of the target, nil where nothing was written yet; just one when partitions are kept
+	keyed     kgo.Record           // what it looks at
+	lanes     []lane               // by partition of the target; just one when partitions are kept
 	state     target               // the state topic
 	ctx       context.Context      // of what is on its way
 	giveUp    context.CancelFunc
@@ -98,29 +99,39 @@ func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*write
 // prepare finds out where to write.
 func (w *writer) prepare(ctx context.Context) error {
 	w.state = target{topic: w.options.StateTopic, leader: -1}
-	w.lanes = make([]*lane, 1)
 	if !w.job.Rekey {
+		w.lanes = []lane{w.laneTo(w.partition.Number)}
 		return nil
 	}
-	return insist(ctx, func(ctx context.Context) error {
-		leaders, err := w.producer.leaders(ctx, w.partition.Target)
-		if err != nil {
-			return fmt.Errorf("list the partitions of topic %s: %w", w.partition.Target, err)
-		}
-		w.lanes = make([]*lane, len(leaders))
-		w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.partition.Target) // murmur2, as Kafka's own producers
-		return nil
+	w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.partition.Target) // murmur2, as Kafka's own producers
+	var leaders map[int32]int32
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		leaders, err = w.producer.leaders(ctx, w.partition.Target)
+		return err
 	})
+	if err != nil {
+		return fmt.Errorf("list the partitions of topic %s: %w", w.partition.Target, err)
+	}
+	for partition := range int32(len(leaders)) {
+		w.lanes = append(w.lanes, w.laneTo(partition))
+	}
+	return nil
 }
 
-// close ends what is on its way.
-func (w *writer) close() {
+func (w *writer) laneTo(partition int32) lane {
+	return lane{target: target{topic: w.partition.Target, partition: partition, leader: -1}}
+}
+
+// stop ends what is on its way.
+func (w *writer) stop() {
 	w.giveUp()
-	for _, l := range w.lanes {
-		if l != nil && l.onWay != nil {
-			<-l.onWay.done
-		}
+	for i := range w.lanes {
+		_ = w.lanes[i].arrived() // why it is given up is known
 	}
+}
+
+func (w *writer) close() {
+	w.stop()
 	w.producer.client.Close()
 }
 
@@ -179,28 +190,22 @@ func (w *writer) begin() {
 	}
 	w.open, w.begun, w.written, w.runs = true, time.Now(), 0, w.runs[:0]
 	w.stretch = Stretch{Source: w.partition.Source, Number: w.partition.Number, Start: w.next, Target: w.partition.Target}
-	for _, l := range w.lanes {
-		switch {
-		case l == nil:
-		case w.choose != nil:
+	for i := range w.lanes {
+		l := &w.lanes[i]
+		l.joined = false
+		if w.choose != nil {
 			*l = lane{target: l.target} // two batches' memory for each of a thousand partitions would be too much to keep
-		default:
-			l.joined = false
 		}
 	}
 }
 
 // lane finds the way to the partition that a record goes to.
 func (w *writer) lane(r *baldr.Record) *lane {
-	i, partition := 0, w.partition.Number
-	if w.choose != nil {
-		i = w.choose.Partition(&kgo.Record{Key: r.Key}, len(w.lanes))
-		partition = int32(i)
+	if w.choose == nil {
+		return &w.lanes[0]
 	}
-	if w.lanes[i] == nil {
-		w.lanes[i] = &lane{target: target{topic: w.partition.Target, partition: partition, leader: -1}}
-	}
-	return w.lanes[i]
+	w.keyed.Key = r.Key
+	return &w.lanes[w.choose.Partition(&w.keyed, len(w.lanes))]
 }
 
 // note remembers that the record just added to a lane has this source offset.
@@ -226,8 +231,10 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 	if err := l.arrived(); err != nil {
 		return err
 	}
-	if err := w.join(ctx, l); err != nil {
-		return err
+	if !l.joined {
+		if err := w.join(ctx); err != nil {
+			return err
+		}
 	}
 	if renewed, ok := w.choose.(kgo.TopicPartitionerOnNewBatch); ok {
 		renewed.OnNewBatch() // records without a key go to another partition
@@ -245,18 +252,15 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// join makes the partitions of lanes that have something to send part of the
-// transaction, in one request.
-func (w *writer) join(ctx context.Context, lanes ...*lane) error {
+// join makes all partitions for which there is something part of the transaction,
+// in one request.
+func (w *writer) join(ctx context.Context) error {
 	var partitions []int32
-	for _, l := range lanes {
-		if l != nil && !l.joined && l.filling.count > 0 {
+	for i := range w.lanes {
+		if l := &w.lanes[i]; !l.joined && l.filling.count > 0 {
 			partitions = append(partitions, l.partition)
 			l.joined = true
 		}
-	}
-	if len(partitions) == 0 {
-		return nil
 	}
 	if err := w.producer.join(ctx, w.partition.Target, partitions...); err != nil {
 		return explain(w.partition.Target, err)
@@ -294,22 +298,13 @@ func (w *writer) commit(ctx context.Context) error {
 	if !w.open {
 		return nil
 	}
-	if err := w.join(ctx, w.lanes...); err != nil {
-		return err
-	}
-	for _, l := range w.lanes {
-		if l == nil {
-			continue
-		}
-		if err := w.send(ctx, l); err != nil {
+	for i := range w.lanes {
+		if err := w.send(ctx, &w.lanes[i]); err != nil {
 			return err
 		}
 	}
-	for _, l := range w.lanes {
-		if l == nil {
-			continue
-		}
-		if err := l.arrived(); err != nil {
+	for i := range w.lanes {
+		if err := w.lanes[i].arrived(); err != nil {
 			return err
 		}
 	}
@@ -349,12 +344,7 @@ func (w *writer) abort(ctx context.Context) error {
 		return nil
 	}
 	w.open = false
-	w.giveUp()
-	for _, l := range w.lanes {
-		if l != nil {
-			_ = l.arrived() // why it is given up is known
-		}
-	}
+	w.stop()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortPatience)
 	defer cancel()
 	err := w.producer.end(ctx, false)
