@@ -3,8 +3,6 @@ package baldr
 import (
 	"hash/crc32"
 	"sync"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // A deflater turns pending members into finished ones. It is a large part of a
@@ -12,7 +10,7 @@ import (
 // Writer of the program takes it over.
 type deflater struct {
 	level    int
-	flate    *flate.Writer
+	flate    compressor
 	body     sink
 	envelope sink
 	facts    [factsBytes]byte
@@ -35,10 +33,7 @@ func newDeflater(level int) *deflater {
 		return d
 	}
 	d := &deflater{level: level}
-	var err error
-	if d.flate, err = flate.NewWriter(&d.body, level); err != nil {
-		panic(err)
-	}
+	d.flate = newCompressor(&d.body, level)
 	return d
 }
 

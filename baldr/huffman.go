@@ -191,25 +191,29 @@ func (t *tables) subtable(prefix, length uint) {
 
 // fixed sets the codes of RFC 1951, 3.2.6.
 func (f *inflater) fixed() {
-	lengths := f.lengths[:maxLiteralCodes]
-	for code := range lengths {
+	symbols, distances := f.lengths[:maxLiteralCodes], f.lengths[maxLiteralCodes:]
+	fixedLengths(symbols, distances)
+	build(f.literals[:], literalBits, symbols, literalMeanings[:])
+	build(f.distances[:], distanceBits, distances, distanceMeanings[:])
+}
+
+// fixedLengths are how long the fixed codes are.
+func fixedLengths(symbols, distances []uint8) {
+	for symbol := range symbols {
 		switch {
-		case code < 144:
-			lengths[code] = 8
-		case code < 256:
-			lengths[code] = 9
-		case code < 280:
-			lengths[code] = 7
+		case symbol < 144:
+			symbols[symbol] = 8
+		case symbol < 256:
+			symbols[symbol] = 9
+		case symbol < 280:
+			symbols[symbol] = 7
 		default:
-			lengths[code] = 8
+			symbols[symbol] = 8
 		}
 	}
-	build(f.literals[:], literalBits, lengths, literalMeanings[:])
-	lengths = f.lengths[:maxDistanceCodes]
-	for code := range lengths {
-		lengths[code] = 5
+	for symbol := range distances {
+		distances[symbol] = 5
 	}
-	build(f.distances[:], distanceBits, lengths, distanceMeanings[:])
 }
 
 // lengthOrder is in which order a block gives the lengths of the codes for lengths.

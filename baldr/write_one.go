@@ -12,7 +12,7 @@ import (
 type oneMember struct {
 	w        *Writer
 	d        *deflater
-	buffered *bufio.Writer // flate writes a few hundred bytes at a time
+	buffered *bufio.Writer // most levels write a few hundred bytes at a time
 	facts    member
 	header   [frameHeaderBytes]byte
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 )
 
-// formatBenchmarks measure package baldr alone, against the compressor it uses.
+// formatBenchmarks measure package baldr alone, against klauspost's compressor.
 var formatBenchmarks = []benchmark{
 	{"format/levels", formatLevels},
 	{"format/write", formatWrite},
@@ -88,37 +88,36 @@ func newGzip(level int) *gzip.Writer {
 // tables of some levels fill a core's cache, which shows when it has company, so
 // each runs alone and two side by side.
 func formatLevels(report func(figure)) error {
-	frames := formatFrames()
-	piece := frames[:len(frames)/8]
+	records := formatRecords()
+	piece := records[:len(records)/8]
 	levels := []int{1, 2, 3, 4, 5, 6, 7, 8, 9}
 	var subjects []func() error
 	for _, level := range levels {
-		left, right := newGzip(level), newGzip(level)
-		alone := func(z *gzip.Writer) func() error {
-			return func() error { return gzipMembers(io.Discard, z, piece, memberBytes) }
+		alone := func() error {
+			return writeObject(io.Discard, piece, baldr.Options{Level: level, ValuesOnly: true})
 		}
-		subjects = append(subjects, alone(left), func() error { return sideBySide(alone(left), alone(right)) })
+		subjects = append(subjects, alone, func() error { return sideBySide(alone, alone) })
 	}
 	costs, err := interleave(subjects...)
 	if err != nil {
 		return err
 	}
+	size := int64(len(formatFrames()) / 8)
 	for i, level := range levels {
-		var stored bytes.Buffer
-		if err := gzipMembers(&stored, newGzip(level), frames, memberBytes); err != nil {
+		object, err := formatObject(baldr.Options{Level: level, ValuesOnly: true})
+		if err != nil {
 			return err
 		}
 		name := fmt.Sprintf("format/levels/%d", level)
-		size := int64(len(piece))
 		report(figure{Name: name + "/speed", Value: megabytes(size, costs[2*i], processor), Unit: "MB per core-second"})
 		report(figure{Name: name + "/speed-of-two", Value: megabytes(2*size, costs[2*i+1], processor), Unit: "MB per core-second"})
-		report(figure{Name: name + "/ratio", Value: float64(len(frames)) / float64(stored.Len()), Unit: "raw/stored"})
+		report(figure{Name: name + "/ratio", Value: float64(len(formatFrames())) / float64(len(object)), Unit: "raw/stored"})
 	}
 	return nil
 }
 
 func formatWrite(report func(figure)) error {
-	for _, level := range []int{1, 2} {
+	for _, level := range []int{1, 2, 6} {
 		if err := formatWriteLevel(report, level); err != nil {
 			return err
 		}

@@ -153,7 +153,6 @@ var pathAsDeployed = pathSetting{"every-core", everyCore, baldr.Options{Workers:
 var pathSettings = []pathSetting{
 	{"one-core", firstCore, baldr.Options{Level: limitLevel}, ">= 0.80", fmt.Sprintf("level %d on a core to itself", limitLevel)},
 	pathAsDeployed,
-	{"level-2", firstCore, baldr.Options{Level: 2}, "", "level 2 on a core to itself"},
 }
 
 // archive is one range of the topic into one object, in a process of its own.
