@@ -14,17 +14,15 @@ type compressor interface {
 	io.Writer
 	Flush() error    // writes what is held back, up to the end of a byte
 	Close() error    // ends the stream
-	Reset(io.Writer) // begins another
+	Reset(io.Writer) // begins one, the first or another
 }
 
-// newCompressor returns one that deflates to w, at a level that Options allow.
-func newCompressor(w io.Writer, level int) compressor {
+// newCompressor returns one of a level that Options allow. It has no stream yet.
+func newCompressor(level int) compressor {
 	if level == 1 {
-		c := new(fastCompressor)
-		c.Reset(w)
-		return c
+		return new(fastCompressor)
 	}
-	c, err := flate.NewWriter(w, level)
+	c, err := flate.NewWriter(nil, level)
 	if err != nil {
 		panic(err)
 	}
@@ -34,6 +32,9 @@ func newCompressor(w io.Writer, level int) compressor {
 // A fastCompressor is level 1: most of what an archive computes. It looks at one
 // place only for each match, the last one with the same hash, and takes what is
 // there. docs/decisions/0010-a-compressor-of-our-own.md says what makes it fast.
+//
+// Here matches are found. compress_block.go writes them, with codes that
+// compress_codes.go makes and compress_listing.go tells the reader.
 type fastCompressor struct {
 	dst        io.Writer
 	err        error                         // of dst: whatever writes to it later returns it
@@ -160,7 +161,7 @@ func (c *fastCompressor) put(b []byte) error {
 // long out of date, lies in the stream too, at worst with other bytes. So Reset
 // clears the table and base, and slide moves window by what it adds to base.
 func (c *fastCompressor) parse() {
-	window, last, p := &c.window, &c.last, &c.parsed
+	window, p := &c.window, &c.parsed
 	at, done, limit := c.begin, c.begin, c.end-endBytes // literals wait from done to at
 	literals, sequences := 0, 0
 	distance := 0
@@ -200,7 +201,7 @@ scan:
 			}
 			// Often the next match follows at once.
 			word := load64(window, at-2)
-			last[hash(word)] = uint16(at-2) + c.base
+			c.last[hash(word)] = uint16(at-2) + c.base
 			word >>= 16
 			if distance = c.seen(word, at); !isMatch(window, at, distance, word) {
 				at++

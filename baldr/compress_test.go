@@ -480,46 +480,37 @@ func TestListing(t *testing.T) {
 	}
 }
 
-var errFull = errors.New("full")
-
-type full struct{ room int }
-
-func (f *full) Write(b []byte) (int, error) {
-	if f.room -= len(b); f.room < 0 {
-		return 0, errFull
-	}
-	return len(b), nil
-}
-
 func TestCompressorHandsOnErrors(t *testing.T) {
 	t.Parallel()
+	errFull := errors.New("full")
+	full := func() *failingWriter { return &failingWriter{err: errFull} }
 	c := new(fastCompressor)
 	data := seeded(7, 2*windowBytes)
-	c.Reset(new(full))
+	c.Reset(full())
 	if n, err := c.Write(data); err != errFull || n != windowBytes {
 		t.Errorf("Write took %d bytes: %v", n, err)
 	}
-	c.Reset(new(full))
+	c.Reset(full())
 	if _, err := c.Write(data[:10]); err != nil {
 		t.Errorf("Write of what is held back: %v", err)
 	}
 	if err := c.Flush(); err != errFull {
 		t.Errorf("Flush: %v", err)
 	}
-	c.Reset(&full{room: 15})
+	c.Reset(&failingWriter{left: 15, err: errFull})
 	_, _ = c.Write(data[:10])
 	if err := c.Flush(); err != errFull {
 		t.Errorf("Flush, with room for the data and not for the alignment: %v", err)
 	}
-	c.Reset(new(full))
+	c.Reset(full())
 	if err := c.Close(); err != errFull {
 		t.Errorf("Close: %v", err)
 	}
 	// What was lost once is not forgotten when there is room again.
-	room := new(full)
+	room := full()
 	c.Reset(room)
 	_, _ = c.Write(data)
-	room.room = 1 << 30
+	room.left = 1 << 30
 	if err := c.Flush(); err != errFull {
 		t.Errorf("Flush after an error: %v", err)
 	}

@@ -32,9 +32,7 @@ func newDeflater(level int) *deflater {
 	if d, ok := spareDeflaters[level].Get().(*deflater); ok {
 		return d
 	}
-	d := &deflater{level: level}
-	d.flate = newCompressor(&d.body, level)
-	return d
+	return &deflater{level: level, flate: newCompressor(level)}
 }
 
 // spare leaves the deflater to another Writer. Like a pending member's release,

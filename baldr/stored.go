@@ -24,13 +24,17 @@ const (
 func appendStored(dst, column []byte) []byte {
 	for len(column) > 0 {
 		n := min(maxStoredBlock, len(column))
-		dst = append(dst, 0)
-		dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
-		dst = binary.LittleEndian.AppendUint16(dst, ^uint16(n))
-		dst = append(dst, column[:n]...)
+		dst = appendStoredBody(append(dst, 0), column[:n])
 		column = column[n:]
 	}
 	return dst
+}
+
+// appendStoredBody appends what follows the header of a stored block.
+func appendStoredBody(dst, data []byte) []byte {
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(data)))
+	dst = binary.LittleEndian.AppendUint16(dst, ^uint16(len(data)))
+	return append(dst, data...)
 }
 
 // looksRandom says whether deflate could win next to nothing on the column: its
