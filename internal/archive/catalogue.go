@@ -30,8 +30,9 @@ type Catalogue interface {
 var Everything = bifrost.Range{Start: 0, End: math.MaxInt64}
 
 // pageRows is how many rows are asked for at once: DynamoDB answers with up to
-// 1 MB, which is a few more than this.
-const pageRows = 1000
+// 1 MB, which is a few more than this. It is a variable because the tests of this
+// package read in pages of a few.
+var pageRows = 1000
 
 // Rows returns the rows of a partition that have offsets in the range, in order.
 func Rows(ctx context.Context, catalogue Catalogue, p bifrost.Partition, offsets bifrost.Range) iter.Seq2[bifrost.Row, error] {

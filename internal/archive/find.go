@@ -72,6 +72,10 @@ func (r *Reader) rowOf(ctx context.Context, p bifrost.Partition, offset int64) (
 	return bifrost.Row{}, fmt.Errorf("offset %d of %s is not archived, the archive ends at %d: %w", offset, p, progress.NextOffset, bifrost.ErrNotFound)
 }
 
+// lastRows is how many rows are asked for at once from the end backwards; a
+// variable because the tests of this package ask for fewer.
+var lastRows = 50
+
 // LastOffsets finds the offsets that hold the last n records of a partition, or
 // a few more: they begin at the start of a range. The records before the last n
 // in them are skip.
@@ -79,8 +83,7 @@ func (r *Reader) LastOffsets(ctx context.Context, p bifrost.Partition, n int64) 
 	offsets = Everything
 	below, records := offsets.End, int64(0)
 	for records < n {
-		const page = 50
-		rows, err := r.Catalogue.RowsBelow(ctx, p, below, page)
+		rows, err := r.Catalogue.RowsBelow(ctx, p, below, lastRows)
 		if err != nil {
 			return offsets, 0, fmt.Errorf("look for the last %d records of %s: %w", n, p, err)
 		}
@@ -94,7 +97,7 @@ func (r *Reader) LastOffsets(ctx context.Context, p bifrost.Partition, n int64) 
 			}
 			below = row.Start
 		}
-		if len(rows) < page {
+		if len(rows) < lastRows {
 			break
 		}
 	}

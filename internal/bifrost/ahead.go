@@ -9,8 +9,9 @@ import (
 	"slices"
 )
 
-// listPage is how many keys or rows are read at once.
-const listPage = 1000
+// listPage is how many keys or rows are read at once. It is a variable because
+// the tests of this package read everything in pages of a few.
+var listPage = 1000
 
 // lastObjectEnd finds where the last object of the incarnation under the
 // partition's prefix ends; 0 when there is none.
@@ -78,12 +79,12 @@ func (t *tick) ahead(ctx context.Context, p Progress, i Incarnation) (Ahead, err
 	if p.PlannedOffset >= p.KnownUntil {
 		return Ahead{}, nil
 	}
-	rows, err := t.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, MaxPlannedAtOnce)
+	rows, err := t.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, plannedAtOnce)
 	if err != nil {
 		return Ahead{}, fmt.Errorf("read the rows from offset %d: %w", p.PlannedOffset, err)
 	}
 	horizon := int64(math.MaxInt64)
-	if len(rows) == MaxPlannedAtOnce {
+	if len(rows) == plannedAtOnce {
 		horizon = rows[len(rows)-1].End
 	}
 	known := make([]Known, 0, len(rows))
@@ -102,7 +103,7 @@ func (t *tick) ahead(ctx context.Context, p Progress, i Incarnation) (Ahead, err
 func (t *tick) objectsAhead(ctx context.Context, p Progress, i Incarnation) ([]Known, int64, error) {
 	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
 	from := prefix + fmt.Sprintf("%020d", p.PlannedOffset) // sorts before the key of that start
-	keys, err := t.Shelf.List(ctx, prefix, from, MaxPlannedAtOnce)
+	keys, err := t.Shelf.List(ctx, prefix, from, plannedAtOnce)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list %s from offset %d: %w", prefix, p.PlannedOffset, err)
 	}
@@ -116,7 +117,7 @@ func (t *tick) objectsAhead(ctx context.Context, p Progress, i Incarnation) ([]K
 		if facts.Key != "" {
 			objects = append(objects, Known{Range: facts.Range})
 		}
-		if parsed, err := ParseKey(key); n == MaxPlannedAtOnce-1 && err == nil {
+		if parsed, err := ParseKey(key); n == plannedAtOnce-1 && err == nil {
 			horizon = parsed.Start
 		}
 	}

@@ -10,6 +10,9 @@ import (
 // progress row.
 const MaxPlannedAtOnce = 99
 
+// plannedAtOnce is the same for this package, whose tests make it tiny.
+var plannedAtOnce = MaxPlannedAtOnce
+
 // MaxPlannedPerTick is how many ranges of one partition a tick plans, in several
 // transactions: with the default target 2 GB for each second until the next tick,
 // so that the slots and not the plan bound how fast one partition catches up.

@@ -105,7 +105,7 @@ func (t *tick) wants(proposals []proposal) []Want {
 // write writes the ranges in as many transactions as they need. When one is
 // refused, somebody else plans this partition, and what follows is theirs.
 func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) error {
-	for some := range slices.Chunk(ranges, MaxPlannedAtOnce) {
+	for some := range slices.Chunk(ranges, plannedAtOnce) {
 		written, err := t.writeSome(ctx, p, seen, some)
 		if err != nil || !written {
 			return err

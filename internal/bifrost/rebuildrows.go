@@ -101,7 +101,7 @@ func (r *rebuild) plan(ctx context.Context, p Progress, i Incarnation, left bool
 		return err
 	}
 	readable := Observation{LastStable: p.KnownUntil}
-	ranges := PlanRanges(p, readable, ahead, r.Sizing, r.Now(), MaxPlannedAtOnce)
+	ranges := PlanRanges(p, readable, ahead, r.Sizing, r.Now(), plannedAtOnce)
 	if len(ranges) == 0 {
 		return nil
 	}

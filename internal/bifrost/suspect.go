@@ -202,7 +202,7 @@ func (t *tick) planGone(ctx context.Context, p Progress) error {
 	end := max(p.LastStable, p.KnownUntil)
 	seen := p.Observation
 	seen.LogStart, seen.LastStable = end, end
-	ranges := PlanRanges(p, seen, ahead, t.Settings.SizingOf(p.Topic()), t.Now(), MaxPlannedAtOnce)
+	ranges := PlanRanges(p, seen, ahead, t.Settings.SizingOf(p.Topic()), t.Now(), plannedAtOnce)
 	for i := range ranges {
 		if ranges[i].GapReason == ReasonRetention {
 			ranges[i].GapReason = ReasonTopicDeleted

@@ -325,6 +325,7 @@ func TestRetention(t *testing.T) {
 		"hour":    {"retention.ms": "3600000", "retention.bytes": "1000", "message.timestamp.type": "LogAppendTime"},
 		"compact": {"cleanup.policy": "compact", "retention.ms": "3600000"},
 		"both":    {"cleanup.policy": "compact,delete", "retention.ms": "-1", "retention.bytes": "7"},
+		"long":    {"retention.ms": "31536000000", "retention.bytes": "1099511627776"}, // a year and a terabyte: more than 32 bits
 	} {
 		if err := cluster.CreateTopic(topic, 1, configs); err != nil {
 			t.Fatal(err)
@@ -340,6 +341,7 @@ func TestRetention(t *testing.T) {
 		"hour":    {Milliseconds: 3600000, Bytes: 1000, LogAppendTime: true},
 		"compact": {Milliseconds: -1, Bytes: -1, Compacted: true},
 		"both":    {Milliseconds: -1, Bytes: 7, Compacted: true},
+		"long":    {Milliseconds: 365 * 24 * 3600 * 1000, Bytes: 1 << 40},
 	} {
 		if answers[topic] != want {
 			t.Errorf("%s: %+v, want %+v", topic, answers[topic], want)

@@ -60,8 +60,8 @@ func (c *Client) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifro
 }
 
 // timesAtOnce bounds a question for times: for each partition a broker has to
-// look into an index on its disk, and all of them have to fit into its answer's time.
-const timesAtOnce = 1000
+// look into an index on its disk, and all of them have to fit into its answer's time. Tests make it tiny.
+var timesAtOnce = 1000
 
 // OffsetsAt implements [bifrost.History].
 func (c *Client) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {

@@ -13,8 +13,8 @@ import (
 )
 
 // configsAtOnce bounds a DescribeConfigs answer; a broker resolves every value
-// of every topic in it under one lock.
-const configsAtOnce = 500
+// of every topic in it under one lock. Tests make it tiny.
+var configsAtOnce = 500
 
 // The settings of a topic that decide when Kafka deletes its records.
 var retentionConfigs = []string{"cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type"}
