@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/flate"
+
+	"github.com/bifrost-archive/bifrost/baldr/internal/deflate"
 )
 
 // A decoder turns a stored data member into records. It keeps its buffers from
@@ -25,7 +27,7 @@ type decoder struct {
 	envelope envelope
 	columns  []byte // what envelope reads from
 
-	inflater inflater
+	inflater deflate.Inflater
 	long     io.ReadCloser // inflates what is too long to be brought into memory on the word of a header
 	input    bytes.Reader
 	beyond   [1]byte // to see that there is nothing more; on the stack it would escape
@@ -136,10 +138,7 @@ func (d *decoder) next() (Record, error) {
 	return record, nil
 }
 
-var (
-	errInflatedSize = errors.New("the inflated size is not what the member says")
-	errDeflatedSize = errors.New("the deflated size is not what the member says")
-)
+var errDeflatedSize = errors.New("the deflated size is not what the member says")
 
 // inflate fills buf with exactly size bytes, which must be all there are in src, and
 // returns their CRC-32 too. Each, if not nil, sees what there is after each piece.
@@ -156,7 +155,7 @@ func (d *decoder) inflate(buf, src []byte, size int64, each func([]byte) error) 
 	buf = reserve(buf[:0], size)[:size]
 	var crc uint32
 	seen := 0
-	used, err := d.inflater.inflate(buf, src, func(done int) error {
+	used, err := d.inflater.Inflate(buf, src, func(done int) error {
 		crc = crc32.Update(crc, crc32.IEEETable, buf[seen:done])
 		seen = done
 		if each == nil {
@@ -186,7 +185,7 @@ func (d *decoder) inflateStream(buf []byte, from flate.Reader, size int64, each 
 		crc = crc32.Update(crc, crc32.IEEETable, buf[len(buf):len(buf)+n])
 		buf = buf[:len(buf)+n]
 		if err == io.EOF && int64(len(buf)) < size {
-			return buf, crc, errInflatedSize
+			return buf, crc, deflate.ErrSize
 		}
 		if err != nil && err != io.EOF {
 			return buf, crc, err
@@ -199,7 +198,7 @@ func (d *decoder) inflateStream(buf []byte, from flate.Reader, size int64, each 
 	}
 	n, err := d.long.Read(d.beyond[:])
 	if n > 0 {
-		return buf, crc, errInflatedSize
+		return buf, crc, deflate.ErrSize
 	}
 	if err != io.EOF {
 		return buf, crc, err

@@ -3,6 +3,8 @@ package baldr
 import (
 	"hash/crc32"
 	"sync"
+
+	"github.com/bifrost-archive/bifrost/baldr/internal/deflate"
 )
 
 // A deflater turns pending members into finished ones. It is a large part of a
@@ -10,7 +12,7 @@ import (
 // Writer of the program takes it over.
 type deflater struct {
 	level    int
-	flate    compressor
+	flate    deflate.Compressor
 	body     sink
 	envelope sink
 	facts    [factsBytes]byte
@@ -32,7 +34,7 @@ func newDeflater(level int) *deflater {
 	if d, ok := spareDeflaters[level].Get().(*deflater); ok {
 		return d
 	}
-	return &deflater{level: level, flate: newCompressor(level)}
+	return &deflater{level: level, flate: deflate.NewCompressor(level)}
 }
 
 // spare leaves the deflater to another Writer. Like a pending member's release,
@@ -121,7 +123,7 @@ func (d *deflater) deflatePiece(piece []byte) error {
 	if err := d.flate.Flush(); err != nil {
 		return err
 	}
-	d.envelope.bytes = appendStored(d.envelope.bytes, piece)
+	d.envelope.bytes = deflate.AppendStored(d.envelope.bytes, piece)
 	d.flate.Reset(&d.envelope)
 	return nil
 }

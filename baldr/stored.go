@@ -15,27 +15,7 @@ const (
 	leastStoredBytes = 2 << 10
 	// The first bytes stand for the rest of a column.
 	judgedBytes = 64 << 10
-	// maxStoredBlock is what one stored block takes.
-	maxStoredBlock = 1<<16 - 1
 )
-
-// appendStored appends column in stored blocks, none of them the last of its
-// stream. What is in dst must end with a whole byte.
-func appendStored(dst, column []byte) []byte {
-	for len(column) > 0 {
-		n := min(maxStoredBlock, len(column))
-		dst = appendStoredBody(append(dst, 0), column[:n])
-		column = column[n:]
-	}
-	return dst
-}
-
-// appendStoredBody appends what follows the header of a stored block.
-func appendStoredBody(dst, data []byte) []byte {
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(data)))
-	dst = binary.LittleEndian.AppendUint16(dst, ^uint16(len(data)))
-	return append(dst, data...)
-}
 
 // looksRandom says whether deflate could win next to nothing on the column: its
 // bytes are spread evenly, so shorter codes help little, and its words seldom

@@ -60,7 +60,7 @@ func TestStoredColumnsBeyondOneBlock(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(3, 4))
 	records := []Record{
-		{Offset: 7, Key: randomBytes(random, 3*maxStoredBlock+1), Value: []byte("v")},
+		{Offset: 7, Key: randomBytes(random, 3*(1<<16-1)+1), Value: []byte("v")},
 		{Offset: 8, Key: []byte("short"), Value: []byte("v")},
 	}
 	object, _ := write(t, records, Options{})

@@ -1,4 +1,4 @@
-package baldr
+package deflate
 
 import (
 	"math/bits"

@@ -1,4 +1,4 @@
-package baldr
+package deflate
 
 import (
 	"io"
@@ -190,7 +190,7 @@ func (t *tables) subtable(prefix, length uint) {
 }
 
 // fixed sets the codes of RFC 1951, 3.2.6.
-func (f *inflater) fixed() {
+func (f *fastInflater) fixed() {
 	symbols, distances := f.lengths[:maxLiteralCodes], f.lengths[maxLiteralCodes:]
 	fixedLengths(symbols, distances)
 	build(f.literals[:], literalBits, symbols, literalMeanings[:])
@@ -220,14 +220,14 @@ func fixedLengths(symbols, distances []uint8) {
 var lengthOrder = [...]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 
 // dynamic reads the codes of a block (RFC 1951, 3.2.7).
-func (f *inflater) dynamic() error {
+func (f *fastInflater) dynamic() error {
 	counts, err := f.take(14)
 	if err != nil {
 		return err
 	}
 	literals, distances := int(counts&31)+257, int(counts>>5&31)+1
 	if literals > 286 || distances > 30 {
-		return errDeflateTable
+		return errTable
 	}
 	if err := f.lengthCodes(int(counts>>10) + 4); err != nil {
 		return err
@@ -237,12 +237,12 @@ func (f *inflater) dynamic() error {
 	}
 	if !build(f.literals[:], literalBits, f.lengths[:literals], literalMeanings[:]) ||
 		!build(f.distances[:], distanceBits, f.lengths[literals:literals+distances], distanceMeanings[:]) {
-		return errDeflateTable
+		return errTable
 	}
 	return nil
 }
 
-func (f *inflater) lengthCodes(count int) error {
+func (f *fastInflater) lengthCodes(count int) error {
 	var lengths [len(lengthOrder)]uint8
 	for _, symbol := range lengthOrder[:count] {
 		length, err := f.take(3)
@@ -252,13 +252,13 @@ func (f *inflater) lengthCodes(count int) error {
 		lengths[symbol] = uint8(length)
 	}
 	if !build(f.ofLengths[:], lengthBits, lengths[:], lengthMeanings[:]) {
-		return errDeflateTable
+		return errTable
 	}
 	return nil
 }
 
 // codeLengths reads the lengths of codes, which may repeat.
-func (f *inflater) codeLengths(lengths []uint8) error {
+func (f *fastInflater) codeLengths(lengths []uint8) error {
 	for i := 0; i < len(lengths); {
 		f.fill()
 		e := f.ofLengths[f.bits&(1<<lengthBits-1)]
@@ -266,7 +266,7 @@ func (f *inflater) codeLengths(lengths []uint8) error {
 			return io.ErrUnexpectedEOF
 		}
 		if e.is(special) {
-			return errDeflateTable
+			return errTable
 		}
 		f.skip(e.bits())
 		symbol := uint8(e >> 16)
@@ -278,7 +278,7 @@ func (f *inflater) codeLengths(lengths []uint8) error {
 		var repeated uint8
 		if symbol == 16 {
 			if i == 0 {
-				return errDeflateTable
+				return errTable
 			}
 			repeated = lengths[i-1]
 		}
@@ -289,7 +289,7 @@ func (f *inflater) codeLengths(lengths []uint8) error {
 		}
 		count := least + int(more)
 		if count > len(lengths)-i {
-			return errDeflateTable
+			return errTable
 		}
 		for range count {
 			lengths[i] = repeated

@@ -1,4 +1,4 @@
-package baldr
+package deflate
 
 // A listing is how a block tells its codes: how long they are, and those again in
 // codes (RFC 1951, 3.2.7).

@@ -1,4 +1,4 @@
-package baldr
+package deflate
 
 import (
 	"bytes"
@@ -62,31 +62,61 @@ func mixed(t *rapid.T) []byte {
 
 func ignored(int) error { return nil }
 
+// inflates is what our own inflater and the library's have in common.
+type inflates interface {
+	inflate(dst, src []byte, each func(done int) error) (used int, err error)
+}
+
 func TestInflateIsWhatWasDeflated(t *testing.T) {
 	t.Parallel()
-	var f inflater
+	testInflate(t, new(fastInflater))
+}
+
+// What runs if ownCode is switched off: the library's compressor, at level 1 too,
+// and the library's inflater, with the promises of Inflate.
+func TestTheLibraryServesAsWell(t *testing.T) {
+	t.Parallel()
+	testInflate(t, new(libraryInflater))
+	rapid.Check(t, func(t *rapid.T) {
+		data := mixed(t)
+		comesBack(t, compressed(t, libraryCompressor(rapid.IntRange(1, 9).Draw(t, "level")), data), data)
+	})
+}
+
+func testInflate(t *testing.T, f inflates) {
 	rapid.Check(t, func(t *rapid.T) {
 		data := mixed(t)
 		level := rapid.SampledFrom([]int{flate.HuffmanOnly, flate.NoCompression, 1, 2, 6, 9}).Draw(t, "level")
 		short := deflated(t, data, level)
 		tail := rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "tail")
 		dst := make([]byte, len(data))
-		used, err := f.inflate(dst, append(bytes.Clone(short), tail...), ignored)
-		if err != nil || used != len(short) {
-			t.Fatalf("used %d of %d bytes: %v", used, len(short), err)
+		told := 0
+		used, err := f.inflate(dst, append(bytes.Clone(short), tail...), func(done int) error {
+			if done < told || !bytes.Equal(dst[told:done], data[told:done]) {
+				t.Fatalf("%d bytes were done, %d are said to be now, or they are wrong", told, done)
+			}
+			told = done
+			return nil
+		})
+		if err != nil || used != len(short) || told != len(data) {
+			t.Fatalf("used %d of %d bytes, told of %d of %d: %v", used, len(short), told, len(data), err)
 		}
 		if !bytes.Equal(dst, data) {
 			t.Fatal("not what was deflated")
+		}
+		stop := errors.New("stop")
+		if _, err := f.inflate(dst, short, func(int) error { return stop }); err != stop && len(data) > 0 {
+			t.Fatalf("it went on after an error of each: %v", err)
 		}
 		cut := rapid.IntRange(0, len(short)-1).Draw(t, "cut")
 		if _, err := f.inflate(dst, short[:cut], ignored); err != io.ErrUnexpectedEOF {
 			t.Fatalf("cut at %d of %d bytes: %v", cut, len(short), err)
 		}
-		if _, err := f.inflate(make([]byte, len(data)+1), short, ignored); err != errInflatedSize {
+		if _, err := f.inflate(make([]byte, len(data)+1), short, ignored); err != ErrSize {
 			t.Fatalf("one byte more asked for: %v", err)
 		}
 		if len(data) > 0 {
-			if _, err := f.inflate(dst[1:], short, ignored); err != errInflatedSize {
+			if _, err := f.inflate(dst[1:], short, ignored); err != ErrSize {
 				t.Fatalf("one byte less asked for: %v", err)
 			}
 		}
@@ -113,7 +143,7 @@ func FuzzInflate(f *testing.F) {
 			return
 		}
 		dst := make([]byte, len(want))
-		used, err := new(inflater).inflate(dst, src, ignored)
+		used, err := new(fastInflater).inflate(dst, src, ignored)
 		switch {
 		case wrong == nil && err != nil:
 			t.Fatalf("it is valid, but: %v", err)

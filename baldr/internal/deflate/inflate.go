@@ -1,4 +1,4 @@
-package baldr
+package deflate
 
 import (
 	"encoding/binary"
@@ -6,14 +6,11 @@ import (
 	"io"
 )
 
-// An inflater inflates DEFLATE (RFC 1951) from memory to memory, when the size of
-// both sides is known: what a data member says of itself. A library's inflater
-// takes its input byte by byte and keeps a window of its own, since it knows
-// neither; without them the inner loop is short, and almost twice as fast. All
-// that is inflated has a checksum, so a mistake here cannot pass for data.
-//
-// The zero value is ready. It allocates nothing.
-type inflater struct {
+// A fastInflater inflates from memory to memory. A library's inflater takes its
+// input byte by byte and keeps a window of its own, since it knows the size of
+// neither side; without them the inner loop is short, and almost twice as fast.
+// What is inflated here has a checksum, so a mistake cannot pass for data.
+type fastInflater struct {
 	src []byte
 	in  int    // bytes of src that are in bits, or past
 	dst []byte // exactly what there should be
@@ -32,17 +29,14 @@ type inflater struct {
 }
 
 var (
-	errDeflateCode   = errors.New("invalid deflated data: a code that its block does not define")
-	errDeflateTable  = errors.New("invalid deflated data: a block with impossible codes")
-	errDeflateBlock  = errors.New("invalid deflated data: a block of unknown type, or with a wrong length")
-	errDeflateWindow = errors.New("invalid deflated data: a reference to before its begin")
+	errCode   = errors.New("invalid deflated data: a code that its block does not define")
+	errTable  = errors.New("invalid deflated data: a block with impossible codes")
+	errBlock  = errors.New("invalid deflated data: a block of unknown type, or with a wrong length")
+	errWindow = errors.New("invalid deflated data: a reference to before its beginning")
 )
 
-// inflate fills dst, which is exactly as large as what there is, and returns how
-// many bytes of src that took. After each block it says how many bytes of dst are
-// done, while they are in the cache. It returns io.ErrUnexpectedEOF when src ends
-// first, and errInflatedSize when there is more or less than dst takes.
-func (f *inflater) inflate(dst, src []byte, each func(done int) error) (used int, err error) {
+// inflate does what Inflate promises.
+func (f *fastInflater) inflate(dst, src []byte, each func(done int) error) (used int, err error) {
 	f.src, f.in, f.dst, f.out, f.bits, f.count = src, 0, dst, 0, 0, 0
 	for last := false; !last; {
 		header, err := f.take(3)
@@ -58,12 +52,12 @@ func (f *inflater) inflate(dst, src []byte, each func(done int) error) (used int
 		}
 	}
 	if f.out != len(dst) {
-		return 0, errInflatedSize
+		return 0, ErrSize
 	}
 	return f.in - int(f.count/8), nil
 }
 
-func (f *inflater) block(kind uint) error {
+func (f *fastInflater) block(kind uint) error {
 	switch kind {
 	case 0:
 		return f.stored()
@@ -74,13 +68,13 @@ func (f *inflater) block(kind uint) error {
 			return err
 		}
 	default:
-		return errDeflateBlock
+		return errBlock
 	}
 	return f.codes()
 }
 
 // take takes at most 16 bits.
-func (f *inflater) take(count uint) (uint, error) {
+func (f *fastInflater) take(count uint) (uint, error) {
 	f.fill()
 	if f.count < count {
 		return 0, io.ErrUnexpectedEOF
@@ -90,13 +84,13 @@ func (f *inflater) take(count uint) (uint, error) {
 	return value, nil
 }
 
-func (f *inflater) skip(count uint) {
+func (f *fastInflater) skip(count uint) {
 	f.bits >>= count
 	f.count -= count
 }
 
 // fill adds whole bytes until there are more than 56 bits, or nothing is left.
-func (f *inflater) fill() {
+func (f *fastInflater) fill() {
 	f.bits &= 1<<f.count - 1
 	for f.count <= 56 && f.in < len(f.src) {
 		f.bits |= uint64(f.src[f.in]) << f.count
@@ -106,7 +100,7 @@ func (f *inflater) fill() {
 }
 
 // stored copies a block that is not compressed (RFC 1951, 3.2.4).
-func (f *inflater) stored() error {
+func (f *fastInflater) stored() error {
 	f.in -= int(f.count / 8) // it begins at the next byte
 	f.bits, f.count = 0, 0
 	if len(f.src)-f.in < 4 {
@@ -116,11 +110,11 @@ func (f *inflater) stored() error {
 	f.in += 4
 	switch {
 	case size != ^check:
-		return errDeflateBlock
+		return errBlock
 	case int(size) > len(f.src)-f.in:
 		return io.ErrUnexpectedEOF
 	case int(size) > len(f.dst)-f.out:
-		return errInflatedSize
+		return ErrSize
 	}
 	f.out += copy(f.dst[f.out:], f.src[f.in:f.in+int(size)])
 	f.in += int(size)
@@ -129,7 +123,7 @@ func (f *inflater) stored() error {
 
 // codes inflates the rest of a block whose codes are known: fast while there is
 // room on both sides, and with care near the end of one.
-func (f *inflater) codes() error {
+func (f *fastInflater) codes() error {
 	for {
 		ended, err := f.fast()
 		if ended || err != nil {
@@ -155,7 +149,7 @@ const (
 // fast inflates as long as a whole round has room: it need not look at the end of
 // src or dst then. A round is literals as far as the bits go, and the reference
 // behind them. It reports whether the block has ended.
-func (f *inflater) fast() (ended bool, err error) {
+func (f *fastInflater) fast() (ended bool, err error) {
 	src, dst, in, out, bits, count := f.src, f.dst, f.in, f.out, f.bits, f.count
 	literals, distances := &f.literals, &f.distances
 rounds:
@@ -200,12 +194,12 @@ rounds:
 		}
 		distance := int(e.value(bits))
 		if e.is(special) {
-			return false, errDeflateCode
+			return false, errCode
 		}
 		bits >>= e.bits()
 		count -= e.bits()
 		if distance > out {
-			return false, errDeflateWindow
+			return false, errWindow
 		}
 		from, end := out-distance, out+length
 		if distance < wordBytes {
@@ -230,23 +224,23 @@ func copyOverlap(dst []byte, out, from, end int) {
 
 // rare does what a code means that is not a length: a literal, the end of the
 // block, or nothing.
-func (f *inflater) rare(e entry) (ended bool, err error) {
+func (f *fastInflater) rare(e entry) (ended bool, err error) {
 	switch {
 	case e.is(literal):
 		if f.out == len(f.dst) {
-			return false, errInflatedSize
+			return false, ErrSize
 		}
 		f.dst[f.out] = byte(e >> 16)
 		f.out++
 	case !e.is(blockEnd):
-		return false, errDeflateCode
+		return false, errCode
 	}
 	f.skip(e.bits())
 	return e.is(blockEnd), nil
 }
 
 // step inflates one literal or one reference near the end of src or dst.
-func (f *inflater) step() (ended bool, err error) {
+func (f *fastInflater) step() (ended bool, err error) {
 	f.fill()
 	e := f.literals[f.bits&(1<<literalBits-1)]
 	if e.is(long) {
@@ -267,7 +261,7 @@ func (f *inflater) step() (ended bool, err error) {
 	return false, f.repeat(length, distance)
 }
 
-func (f *inflater) distance() (int, error) {
+func (f *fastInflater) distance() (int, error) {
 	f.fill()
 	e := f.distances[f.bits&(1<<distanceBits-1)]
 	if e.is(long) {
@@ -277,7 +271,7 @@ func (f *inflater) distance() (int, error) {
 	case e.bits() > f.count:
 		return 0, io.ErrUnexpectedEOF
 	case e.is(special):
-		return 0, errDeflateCode
+		return 0, errCode
 	}
 	distance := int(e.value(f.bits))
 	f.skip(e.bits())
@@ -285,12 +279,12 @@ func (f *inflater) distance() (int, error) {
 }
 
 // repeat writes length bytes again that stand distance before.
-func (f *inflater) repeat(length, distance int) error {
+func (f *fastInflater) repeat(length, distance int) error {
 	if distance > f.out {
-		return errDeflateWindow
+		return errWindow
 	}
 	if length > len(f.dst)-f.out {
-		return errInflatedSize
+		return ErrSize
 	}
 	copyOverlap(f.dst, f.out, f.out-distance, f.out+length)
 	f.out += length

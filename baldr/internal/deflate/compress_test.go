@@ -1,4 +1,4 @@
-package baldr
+package deflate
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 )
 
 // compressed is what c makes of data written at once.
-func compressed(t require, c compressor, data []byte) []byte {
+func compressed(t require, c Compressor, data []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	c.Reset(&out)
@@ -42,25 +42,12 @@ func comesBack(t require, deflated, data []byte) {
 	}
 }
 
-func seeded(seed uint64, size int) []byte {
-	return randomBytes(rand.New(rand.NewPCG(seed, 0)), size)
-}
-
-// text is JSON of which every part comes again at some distance.
-func text(size int) []byte {
-	var data []byte
-	for _, r := range manyRecords(size/25 + 1) {
-		data = append(data, r.Value...)
-	}
-	return data[:size]
-}
-
 // Whatever the data are, they come back; how they are cut and what the compressor
 // did before leave no trace.
 func TestCompressedComesBack(t *testing.T) {
 	t.Parallel()
 	used := new(fastCompressor)
-	var f inflater
+	var f fastInflater
 	rapid.Check(t, func(t *rapid.T) {
 		data := mixed(t)
 		whole := compressed(t, new(fastCompressor), data)
@@ -106,7 +93,7 @@ func TestCompressorFlushes(t *testing.T) {
 				t.Fatalf("%d of %d bytes came back: %v", len(got), len(all), err)
 			}
 			stored := seeded(uint64(len(all)), rapid.IntRange(0, 100).Draw(t, "stored"))
-			end := append(appendStored(bytes.Clone(out.Bytes()), stored), 3, 0)
+			end := append(AppendStored(bytes.Clone(out.Bytes()), stored), 3, 0)
 			comesBack(t, end, slices.Concat(all, stored))
 		}
 		check(t, c.Close())
@@ -520,14 +507,20 @@ func TestCompressorHandsOnErrors(t *testing.T) {
 	comesBack(t, compressed(t, c, data), data)
 }
 
-func FuzzCompress(f *testing.F) {
+// seedCompress gives a fuzzer of compressors its first inputs.
+func seedCompress(f *testing.F) {
 	f.Add(text(3000), 100)
 	f.Add(seeded(8, 300), 0)
 	f.Add(make([]byte, 1000), 999)
+	f.Add(slices.Concat(seeded(9, 200), text(200), seeded(9, 200)), 250)
+	f.Add([]byte{}, 0)
+}
+
+func FuzzCompress(f *testing.F) {
+	seedCompress(f)
+	c := new(fastCompressor)
 	f.Fuzz(func(t *testing.T, data []byte, cut int) {
-		c := new(fastCompressor)
-		whole := compressed(t, c, data)
-		comesBack(t, whole, data)
+		comesBack(t, compressed(t, c, data), data)
 		cut = min(max(cut, 0), len(data))
 		var out bytes.Buffer
 		c.Reset(&out)
@@ -538,10 +531,20 @@ func FuzzCompress(f *testing.F) {
 		check(t, err)
 		check(t, c.Close())
 		comesBack(t, out.Bytes(), data)
-		// Larger than what one window holds, so that the history moves.
-		if len(data) > 0 {
-			many := bytes.Repeat(data, 1+min(3*windowBytes, 1<<20)/len(data))
-			comesBack(t, compressed(t, c, many), many)
+	})
+}
+
+// FuzzCompressLong repeats its input beyond what one window holds, so that the
+// history moves. One run takes as long as a hundred of FuzzCompress.
+func FuzzCompressLong(f *testing.F) {
+	seedCompress(f)
+	c := new(fastCompressor)
+	f.Fuzz(func(t *testing.T, data []byte, cut int) {
+		if len(data) == 0 {
+			return
 		}
+		many := bytes.Repeat(data, 1+2*windowBytes/len(data))
+		many = many[min(max(cut, 0), len(data)):]
+		comesBack(t, compressed(t, c, many), many)
 	})
 }

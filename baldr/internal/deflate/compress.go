@@ -1,33 +1,10 @@
-package baldr
+package deflate
 
 import (
 	"encoding/binary"
 	"io"
 	"math/bits"
-
-	"github.com/klauspost/compress/flate"
 )
-
-// A compressor deflates a stream (RFC 1951). How what is written to it is cut
-// leaves no trace in what it makes.
-type compressor interface {
-	io.Writer
-	Flush() error    // writes what is held back, up to the end of a byte
-	Close() error    // ends the stream
-	Reset(io.Writer) // begins one, the first or another
-}
-
-// newCompressor returns one of a level that Options allow. It has no stream yet.
-func newCompressor(level int) compressor {
-	if level == 1 {
-		return new(fastCompressor)
-	}
-	c, err := flate.NewWriter(nil, level)
-	if err != nil {
-		panic(err)
-	}
-	return c
-}
 
 // A fastCompressor is level 1: most of what an archive computes. It looks at one
 // place only for each match, the last one with the same hash, and takes what is
