@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/archive"
@@ -46,7 +45,7 @@ Before it writes, it looks whether the target would lose records, and refuses.`,
 		RunE:              func(c *cobra.Command, args []string) error { return r.run(c.Context(), args) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&r.toBrokers, "to-brokers", "", "brokers of the target cluster; the archived one if not given")
+	r.into.addTo(c)
 	flags.StringSliceVar(&r.only, "partitions", nil, "only these partitions: 0,3-5")
 	r.selection.addBounds(c)
 	flags.BoolVar(&r.rekey, "rekey", false, "choose partitions by key, instead of keeping them")
@@ -65,13 +64,14 @@ Before it writes, it looks whether the target would lose records, and refuses.`,
 type replayer struct {
 	*app
 	selection
-	toBrokers, throttle, id, stateTopic, offsetMap string
-	only                                           []string
-	rekey, create, force, dryRun, json             bool
-	parallel                                       int
+	into                                targetFlags
+	throttle, id, stateTopic, offsetMap string
+	only                                []string
+	rekey, create, force, dryRun, json  bool
+	parallel                            int
 
 	parts   *wiring.Parts
-	target  []kgo.Opt
+	target  connection
 	records int64 // to replay, by the catalogue
 	needs   []replay.Need
 	batches map[string]int32 // by target topic, max.message.bytes
@@ -117,18 +117,13 @@ func (r *replayer) check() (rate int64, err error) {
 
 func (r *replayer) connect(ctx context.Context) (err error) {
 	role := config.Archiver
-	if r.toBrokers != "" {
+	if r.into.Brokers != "" {
 		role = config.Reader
 	}
 	if r.parts, err = r.open(ctx, role); err != nil {
 		return err
 	}
-	brokers := r.parts.Config.Brokers
-	if r.toBrokers != "" {
-		brokers = strings.Split(r.toBrokers, ",")
-	}
-	security, err := r.parts.Security.Options() // the same for a target of its own
-	r.target = append(security, kgo.SeedBrokers(brokers...), kgo.ClientID("bifrost-replay"), kgo.DisableClientMetrics())
+	r.target, err = r.into.connect(ctx, r.parts, r.settings.lookup)
 	return err
 }
 
@@ -209,9 +204,9 @@ func (r *replayer) measure(ctx context.Context, p bifrost.Partition, offsets bif
 // mayWrite looks at the target, and what it takes. It gives the job its ID, which
 // names the cluster too.
 func (r *replayer) mayWrite(ctx context.Context, job *replay.Job) error {
-	clusterID, targets, err := replay.Preflight(ctx, r.target, r.needs, r.now())
+	clusterID, targets, err := replay.Preflight(ctx, r.target.options, r.needs, r.now())
 	if err != nil {
-		return err
+		return r.target.explain(err)
 	}
 	if job.ID = r.id; r.id == "" {
 		job.ID = r.derivedID(clusterID, *job)
@@ -261,7 +256,7 @@ func (r *replayer) makeTargets(ctx context.Context, targets []replay.Target) err
 			continue
 		}
 		partitions := max(t.Partitions, int32(len(r.rows)))
-		if err := replay.Create(ctx, r.target, t.Topic, partitions); err != nil {
+		if err := replay.Create(ctx, r.target.options, t.Topic, partitions); err != nil {
 			return err
 		}
 		r.say("Made topic %s with %d partitions and no retention.", t.Topic, partitions)
@@ -296,7 +291,7 @@ func (r *replayer) do(ctx context.Context, job replay.Job, rate int64) error {
 	begun := r.now()
 	var shown meter
 	state, err := replay.Start(ctx, job, r.source, replay.Options{
-		Client: r.target, StateTopic: r.stateTopic, Parallel: r.parallel, BatchBytes: r.batches, Throttle: rate,
+		Client: r.target.options, StateTopic: r.stateTopic, Parallel: r.parallel, BatchBytes: r.batches, Throttle: rate,
 		Begun: func(s replay.State) {
 			done, _ := s.Totals()
 			if done > 0 {

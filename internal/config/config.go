@@ -74,7 +74,7 @@ func Load(role Role, lookup func(string) (string, bool)) (Config, error) {
 			wrong = append(wrong, wrongValue(v, value, err))
 		}
 	}
-	wrong = append(wrong, config.Kafka.fits())
+	wrong = append(wrong, config.Kafka.fits(SourceSettings))
 	if err := errors.Join(wrong...); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}

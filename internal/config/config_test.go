@@ -79,7 +79,7 @@ func TestValues(t *testing.T) {
 func TestWrongValues(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string][]string{
-		"BIFROST_BROKERS":                 {"broker", "broker:", ":9092", "broker:0", "broker:70000", "a:1,,b:2", "broker:http"},
+		"BIFROST_BROKERS":                 {"broker", "broker:", ":9092", "broker:0", "broker:70000", "a:1,,b:2", "broker:http", "PLAINTEXT://broker:9092", "::1:9092", "a:1 b:2", "a:1,"},
 		"BIFROST_GROUP":                   {"a/b", "../up", " a b", "-a", strings.Repeat("g", 101), "grüße"},
 		"BIFROST_INCLUDE_TOPICS":          {"[", "a,[z-a"},
 		"BIFROST_EXCLUDE_TOPICS":          {"a\\"},
@@ -177,7 +177,7 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	var want []string
-	for _, v := range Variables {
+	for _, v := range slices.Concat(Variables, TargetVariables) {
 		want = append(want, v.docsRow())
 	}
 	if !slices.Equal(rows, want) {

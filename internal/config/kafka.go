@@ -37,19 +37,30 @@ func (k Kafka) InTheClear() bool {
 // awsIAM is the mechanism whose credentials are those of the function's role.
 const awsIAM = "AWS_MSK_IAM"
 
-// fits makes sure that the variables go together, and says which one to change.
-func (k Kafka) fits() error {
+// SettingNames are what the operator calls the settings of one cluster, for advice
+// in errors.
+type SettingNames struct{ Protocol, Mechanism, Secret string }
+
+// SourceSettings are those of the archived cluster, TargetSettings those of
+// another one that is written into.
+var (
+	SourceSettings = SettingNames{"BIFROST_SECURITY_PROTOCOL", "BIFROST_SASL_MECHANISM", "BIFROST_KAFKA_SECRET"}
+	TargetSettings = SettingNames{"--to-security-protocol", "--to-sasl-mechanism", "--to-secret"}
+)
+
+// fits makes sure that the settings go together, and says which one to change.
+func (k Kafka) fits(names SettingNames) error {
 	switch {
 	case k.SASL && k.Mechanism == "":
-		return errors.New("BIFROST_SECURITY_PROTOCOL asks for SASL, but BIFROST_SASL_MECHANISM is not set: set it to what the brokers' listener offers")
+		return fmt.Errorf("%s asks for SASL, but %s is not set: set it to what the brokers' listener offers", names.Protocol, names.Mechanism)
 	case !k.SASL && k.Mechanism != "":
-		return fmt.Errorf("BIFROST_SASL_MECHANISM is %s, but BIFROST_SECURITY_PROTOCOL asks for no SASL: set it to SASL_SSL (SASL_PLAINTEXT sends credentials for the network to read)", k.Mechanism)
+		return fmt.Errorf("%s is %s, but %s asks for no SASL: set it to SASL_SSL (SASL_PLAINTEXT sends credentials for the network to read)", names.Mechanism, k.Mechanism, names.Protocol)
 	case k.Mechanism == awsIAM && !k.TLS:
-		return errors.New("BIFROST_SASL_MECHANISM is AWS_MSK_IAM, but BIFROST_SECURITY_PROTOCOL has no TLS: set it to SASL_SSL, which Amazon MSK requires")
+		return fmt.Errorf("%s is AWS_MSK_IAM, but %s has no TLS: set it to SASL_SSL, which Amazon MSK requires", names.Mechanism, names.Protocol)
 	case k.SASL && k.Mechanism != awsIAM && k.Secret == "":
-		return fmt.Errorf("BIFROST_SASL_MECHANISM is %s, but BIFROST_KAFKA_SECRET is not set: set it to the ARN of the secret with the credentials", k.Mechanism)
+		return fmt.Errorf("%s is %s, but %s is not set: set it to the ARN of the secret with the credentials", names.Mechanism, k.Mechanism, names.Secret)
 	case k.Secret != "" && !k.TLS && !k.SASL:
-		return errors.New("BIFROST_KAFKA_SECRET is set, but BIFROST_SECURITY_PROTOCOL is PLAINTEXT, which uses none: set it to SSL or SASL_SSL")
+		return fmt.Errorf("%s is set, but %s is PLAINTEXT, which uses none: set it to SSL or SASL_SSL", names.Secret, names.Protocol)
 	}
 	return nil
 }

@@ -2,9 +2,7 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -102,20 +100,6 @@ func number(least, most int64, set func(*Config, int64)) func(string, *Config) e
 		set(c, n)
 		return nil
 	}
-}
-
-func readBrokers(value string, c *Config) error {
-	for broker := range strings.SplitSeq(value, ",") {
-		host, port, err := net.SplitHostPort(strings.TrimSpace(broker))
-		if err != nil || host == "" {
-			return fmt.Errorf("%q is not host:port", broker)
-		}
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return fmt.Errorf("%q has no port from 1 to 65535", broker)
-		}
-		c.Brokers = append(c.Brokers, strings.TrimSpace(broker))
-	}
-	return nil
 }
 
 var groupPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/oauth2"
 )
@@ -37,12 +39,17 @@ type credentials struct {
 // readCredentials makes sure that a secret holds what the security needs.
 func readCredentials(s Security, text []byte) (*credentials, error) {
 	c := new(credentials)
+	text = plainText(text)
+	if !utf8.Valid(text) {
+		return nil, errors.New("it is not UTF-8: what is not ASCII in it would be read as something else; save it as UTF-8")
+	}
 	if err := json.Unmarshal(text, c); err != nil {
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
 			return nil, fmt.Errorf("its field %q is not of the right kind: fields are text, extensions an object of text", wrong.Field)
 		}
-		return nil, errors.New("it is not a JSON object")
+		return nil, notAnObject(text, err)
 	}
+	c.Token = strings.TrimSpace(c.Token) // no token holds white space (RFC 6750, section 2.1), but files end with a line
 	if err := c.complete(s.Mechanism); err != nil {
 		return nil, err
 	}
@@ -79,7 +86,7 @@ func (c *credentials) readTLS() error {
 	if c.CA != "" {
 		c.tls.RootCAs = x509.NewCertPool()
 		if !c.tls.RootCAs.AppendCertsFromPEM([]byte(c.CA)) {
-			return errors.New("its field ca holds no certificate in PEM")
+			return errors.New("its field ca holds no certificate in PEM" + escapedTwice(c.CA))
 		}
 	}
 	if c.Certificate == "" && c.PrivateKey == "" {
@@ -87,12 +94,20 @@ func (c *credentials) readTLS() error {
 	}
 	pair, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.PrivateKey))
 	if err != nil {
-		return errors.New("its fields certificate and privateKey are not a certificate in PEM and its private key, unencrypted (PKCS #8, PKCS #1 or SEC 1)")
+		return errors.New("its fields certificate and privateKey are not a certificate in PEM and its private key, unencrypted (PKCS #8, PKCS #1 or SEC 1)" + escapedTwice(c.Certificate+c.PrivateKey))
 	}
 	// Not by Certificates: that would send none where the broker's list of
 	// authorities leaves out ours, and the broker's complaint is the better error.
 	c.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return nil
+}
+
+// escapedTwice tells of line ends that were escaped once more on their way.
+func escapedTwice(pem string) string {
+	if strings.Contains(pem, `\n`) {
+		return `: its line ends have come as the two characters \ and n`
+	}
+	return ""
 }
 
 // get returns the credentials; they are read once.

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -53,6 +55,91 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		if err != nil && (strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "1234567")) {
 			t.Errorf("%s: the error tells what is in the secret: %v", test.mechanism, err)
 		}
+	}
+}
+
+// utf16Text is what PowerShell writes with >.
+func utf16Text(text string, order binary.AppendByteOrder, mark bool) string {
+	var out []byte
+	if mark {
+		out = order.AppendUint16(out, 0xFEFF)
+	}
+	for _, unit := range utf16.Encode([]rune(text)) {
+		out = order.AppendUint16(out, unit)
+	}
+	return string(out)
+}
+
+// What editors and shells put around a secret is no part of it.
+func TestSecretsAsEditorsWriteThem(t *testing.T) {
+	t.Parallel()
+	const text = `{"username":"archive","password":"grüße ß"}`
+	for name, written := range map[string]string{
+		"plain":                 text,
+		"a line end":            text + "\n",
+		"Windows line ends":     strings.ReplaceAll(text, ",", ",\r\n") + "\r\n",
+		"a byte order mark":     "\ufeff" + text,
+		"a mark and a line end": "\ufeff\r\n" + text + "\r\n",
+		"UTF-16 of PowerShell":  utf16Text(text+"\r\n", binary.LittleEndian, true),
+		"big-endian UTF-16":     utf16Text(text, binary.BigEndian, true),
+		"UTF-16 without a mark": utf16Text(text, binary.LittleEndian, false),
+		"big-endian, no mark":   utf16Text(text, binary.BigEndian, false),
+	} {
+		c, err := readCredentials(Security{Mechanism: Plain}, []byte(written))
+		if err != nil || c.Username != "archive" || c.Password != "grüße ß" {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+	c, err := readCredentials(Security{Mechanism: OAuthBearer}, []byte(`{"token":" a.b.c\n"}`))
+	if err != nil || c.Token != "a.b.c" {
+		t.Errorf("a token with a line end: %+v, %v", c, err)
+	}
+}
+
+// Texts that are no JSON object say what they are, and nothing of what is in them.
+func TestSecretsThatAreNoObject(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":         "it is empty",
+		"\ufeff\n": "it is empty",
+		`'{"username":"hunter2","password":"hunter2"}'`:                       "begins with a single quote",
+		`{'username':'hunter2','password':'hunter2'}`:                         "line 1, column 2: names and texts stand in double quotes",
+		`{"username":'hunter2'}`:                                              "names and texts stand in double quotes",
+		"{\n  “username”: “hunter2”\n}":                                       "line 2, column 3: names and texts stand in plain double quotes",
+		`"{\"username\":\"hunter2\"}"`:                                        "a JSON text in quotes",
+		`[{"username":"hunter2"}]`:                                            "it is a list",
+		`username=hunter2`:                                                    "does not begin with {",
+		"username: hunter2\npassword: hunter2":                                "does not begin with {",
+		`hunter2`:                                                             "does not begin with {",
+		"eyJ1c2VybmFtZSI6Imh1bnRlcjIiLCJwYXNzd29yZCI6Imh1bnRlcjIifQ==":        "it is base64",
+		`{"username":"hunter2","password":"hunter2",}`:                        "a comma may stand before it",
+		`{"username":"hunter2","password":"hunt`:                              "its end is missing",
+		`{"username":"hunter2"`:                                               "its end is missing",
+		`{"username":"hunter2"} {"password":"hunter2"}`:                       "line 1, column 24",
+		"{\"ca\":\"-----BEGIN CERTIFICATE-----\nhunter2\"}":                   `written \n`,
+		"{\"username\":\"hunter2\",\"password\":\"gr\xfc\xdfe\"}":             "it is not UTF-8",
+		`{"username":"hunter2","ca":"-----BEGIN CERTIFICATE-----\\nhunter2"}`: "the two characters",
+	} {
+		_, err := readCredentials(Security{TLS: true}, []byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: error %v, want %q in it", text, err, want)
+		}
+	}
+}
+
+// A password with a line end at its end is tried as it is; when the brokers refuse
+// it, the error tells.
+func TestWhiteSpaceInAPasswordIsTold(t *testing.T) {
+	t.Parallel()
+	keyring, err := newKeyring(Security{Mechanism: Plain, Secret: secretText{text: `{"username":"archive","password":"hunter2\n"}`}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keyring.ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if where := keyring.where(); !strings.Contains(where, "field password begins or ends with white space") || strings.Contains(where, "hunter2") {
+		t.Errorf("where: %s", where)
 	}
 }
 

@@ -39,6 +39,21 @@ type Security struct {
 	Secret Secret
 	// IAM answers with the credentials for [AWSIAM], which has no secret of its own.
 	IAM func(context.Context) (IAMCredentials, error)
+	// Names are what the operator calls these settings, for advice in errors. The
+	// zero value stands for the variables of the archived cluster.
+	Names SettingNames
+	// Withheld says that there are credentials which these brokers are not given.
+	Withheld bool
+}
+
+// SettingNames are the names of the settings that make a [Security].
+type SettingNames struct{ Protocol, Mechanism, Secret string }
+
+func (s Security) names() SettingNames {
+	if s.Names == (SettingNames{}) {
+		return SettingNames{"BIFROST_SECURITY_PROTOCOL", "BIFROST_SASL_MECHANISM", "BIFROST_KAFKA_SECRET"}
+	}
+	return s.Names
 }
 
 // IAMCredentials are those of AWS, as its own libraries find them.
@@ -53,11 +68,15 @@ type Secret interface {
 	String() string
 }
 
-// Options are what any client of franz-go needs to get into the cluster. They
-// take no part in the renewal of refused credentials: that is the work of [Client].
-func (s Security) Options() ([]kgo.Opt, error) {
+// Options are what any client of franz-go needs to get into the cluster. The
+// secret is read now, so that what is wrong with it is the error. They take no part
+// in the renewal of refused credentials: that is the work of [Client].
+func (s Security) Options(ctx context.Context) ([]kgo.Opt, error) {
 	k, err := newKeyring(s)
 	if err != nil {
+		return nil, err
+	}
+	if err := k.ready(ctx); err != nil {
 		return nil, err
 	}
 	return k.options(defaultPatience / 3), nil

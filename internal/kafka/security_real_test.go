@@ -119,6 +119,7 @@ func TestSecurity(t *testing.T) {
 	}
 	t.Run("ways in", s.waysIn)
 	t.Run("ways that lead nowhere", s.waysNowhere)
+	t.Run("wrong doors", s.wrongDoors)
 	t.Run("rotation", s.rotation)
 	t.Run("permissions", s.permissions)
 	s.out.checkSecrets(t, scramPassword, nextPassword, localstack.PlainPassword, clientSecret,
@@ -282,6 +283,67 @@ func (s *secureTest) waysNowhere(t *testing.T) {
 			_, _, err := client.Topics(t.Context())
 			if err == nil || !strings.Contains(err.Error(), way.want) {
 				t.Errorf("error %v, want %q in it", err, way.want)
+			}
+			fmt.Fprintln(s.out, err)
+		})
+	}
+}
+
+// wrongDoors comes to every kind of listener with every security that is another's,
+// and looks for what has to be changed.
+func (s *secureTest) wrongDoors(t *testing.T) {
+	const (
+		needsTLS  = "they speak TLS at this port: set BIFROST_SECURITY_PROTOCOL to "
+		needsNone = "no TLS there: give the port of their TLS listener, or set BIFROST_SECURITY_PROTOCOL to "
+		noSASL    = "take no SASL at this port"
+		needsSASL = "they hang up as those do who want SASL: set BIFROST_SECURITY_PROTOCOL to "
+		other     = "and set BIFROST_SASL_MECHANISM to one of them"
+		pair      = "fields certificate and privateKey"
+	)
+	const plaintext = "PLAINTEXT" // the listener of administrators, which has no name
+	for _, door := range []struct {
+		listener string
+		tls      bool
+		sasl     string
+		want     string
+	}{
+		{plaintext, true, "", needsNone + "PLAINTEXT"},
+		{plaintext, false, Plain, noSASL},
+		{plaintext, false, ScramSHA512, "its listener is PLAINTEXT: give the port of one with SASL, or set BIFROST_SECURITY_PROTOCOL to PLAINTEXT and leave out BIFROST_SASL_MECHANISM"},
+		{plaintext, false, OAuthBearer, noSASL},
+		{plaintext, true, ScramSHA512, needsNone + "SASL_PLAINTEXT"},
+		{localstack.ListenerTLS, false, "", needsTLS + "SSL (or to SASL_SSL)"},
+		{localstack.ListenerTLS, true, ScramSHA512, "its listener is SSL"},
+		{localstack.ListenerTLS, true, AWSIAM, noSASL},
+		{localstack.ListenerTLS, false, Plain, needsTLS + "SASL_SSL"},
+		{localstack.ListenerMutual, true, ScramSHA512, pair},
+		{localstack.ListenerSASL, false, "", needsTLS + "SSL (or to SASL_SSL)"},
+		{localstack.ListenerSASL, true, "", needsSASL + "SASL_SSL"},
+		{localstack.ListenerSASL, false, ScramSHA512, needsTLS + "SASL_SSL"},
+		{localstack.ListenerSASL, true, AWSIAM, other},
+		{localstack.ListenerReauth, true, Plain, other},
+		{localstack.ListenerInsecure, false, "", needsSASL + "SASL_PLAINTEXT"},
+		{localstack.ListenerInsecure, true, "", needsNone + "PLAINTEXT"},
+		{localstack.ListenerInsecure, false, ScramSHA256, other},
+	} {
+		t.Run(fmt.Sprintf("%s to %s", Security{TLS: door.tls}.protocol(door.sasl)+door.sasl, door.listener), func(t *testing.T) {
+			t.Parallel()
+			fields := s.login(scramPassword)
+			fields["token"] = token("archive", time.Hour)
+			security := Security{TLS: door.tls, Mechanism: door.sasl, Secret: newSecret(t, fields)}
+			security.IAM = func(context.Context) (IAMCredentials, error) {
+				return IAMCredentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: clientSecret}, nil
+			}
+			address := s.broker.Listener(door.listener)
+			if door.listener == plaintext {
+				address = s.broker.Addr()
+			}
+			client, err := newClient(Config{Brokers: []string{address}, Security: security, Options: []kgo.Opt{kgo.WithLogger(kgo.BasicLogger(s.out, kgo.LogLevelDebug, nil))}}, 5*time.Second)
+			s.must(t, err)
+			defer client.Close()
+			_, _, err = client.Topics(t.Context())
+			if err == nil || !strings.Contains(err.Error(), door.want) || !strings.Contains(err.Error(), address) {
+				t.Errorf("error %v, want %q in it", err, door.want)
 			}
 			fmt.Fprintln(s.out, err)
 		})

@@ -24,6 +24,13 @@ func security(c config.Kafka, cfg aws.Config) kafka.Security {
 	return s
 }
 
+// TargetSecurity is how to get into a cluster that is written into.
+func (p *Parts) TargetSecurity(t config.Target) kafka.Security {
+	s := security(t.Kafka, p.aws)
+	s.Names, s.Withheld = kafka.SettingNames(t.Names), t.Withheld
+	return s
+}
+
 // iam signs for Amazon MSK with what the SDK signs with: in a function, its role.
 func iam(cfg aws.Config) func(context.Context) (kafka.IAMCredentials, error) {
 	return func(ctx context.Context) (kafka.IAMCredentials, error) {

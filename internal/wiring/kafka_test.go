@@ -35,7 +35,7 @@ func TestEveryMechanismIsWired(t *testing.T) {
 				t.Fatal(err)
 			}
 			parts.Close()
-			s := parts.Security
+			s := parts.TargetSecurity(config.Target{Kafka: parts.Config.Kafka})
 			if !s.TLS || s.Mechanism != mechanism || s.Secret == nil || s.IAM == nil || !strings.Contains(s.Secret.String(), strings.TrimPrefix(secret, "file:")) {
 				t.Errorf("security %+v", s)
 			}

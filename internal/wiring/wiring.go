@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
@@ -37,8 +38,7 @@ type Parts struct {
 	Ledger *dynamoledger.Ledger
 	Log    *slog.Logger
 
-	Security kafka.Security // how to get into the cluster, for other clients
-
+	aws        aws.Config
 	metrics    metrics.Emitter
 	dispatcher bifrost.Dispatcher
 }
@@ -48,21 +48,21 @@ type Parts struct {
 // takes its settings from.
 func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadOptions) error) (*Parts, error) {
 	options = append([]func(*awsconfig.LoadOptions) error{awsconfig.WithHTTPClient(newHTTPClient())}, options...)
-	aws, err := awsconfig.LoadDefaultConfig(ctx, options...)
+	account, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
 	}
 	parts := &Parts{
 		Config:     c,
-		Store:      s3store.New(aws, c.Bucket),
-		Ledger:     dynamoledger.New(aws, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable}),
+		Store:      s3store.New(account, c.Bucket),
+		Ledger:     dynamoledger.New(account, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable}),
 		Log:        c.Logger(os.Stderr),
-		Security:   security(c.Kafka, aws),
+		aws:        account,
 		metrics:    metrics.Emitter{Stack: c.Stack, To: os.Stdout, Now: time.Now},
-		dispatcher: lambdadispatch.New(aws, c.ArchiveFunction),
+		dispatcher: lambdadispatch.New(account, c.ArchiveFunction),
 	}
 	if len(c.Brokers) > 0 {
-		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack, Security: parts.Security}); err != nil {
+		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack, Security: security(c.Kafka, account)}); err != nil {
 			return nil, err
 		}
 	}
