@@ -74,7 +74,7 @@ type replayer struct {
 	target  connection
 	records int64 // to replay, by the catalogue
 	needs   []replay.Need
-	batches map[string]int32 // by target topic, max.message.bytes
+	batches map[string]replay.Batches // by target topic
 	rows    []bifrost.Progress
 	lost    []bifrost.Row
 }
@@ -211,11 +211,11 @@ func (r *replayer) mayWrite(ctx context.Context, job *replay.Job) error {
 	if job.ID = r.id; r.id == "" {
 		job.ID = r.derivedID(clusterID, *job)
 	}
-	r.batches = map[string]int32{}
+	r.batches = map[string]replay.Batches{}
 	problems := 0
 	for i, t := range targets {
 		if t.Exists {
-			r.batches[t.Topic] = t.BatchBytes
+			r.batches[t.Topic] = t.Batches
 		}
 		if !t.Exists && !r.create && !r.dryRun {
 			return fmt.Errorf("the target topic %s does not exist: make it, or give --create", t.Topic)
@@ -291,7 +291,7 @@ func (r *replayer) do(ctx context.Context, job replay.Job, rate int64) error {
 	begun := r.now()
 	var shown meter
 	state, err := replay.Start(ctx, job, r.source, replay.Options{
-		Client: r.target.options, StateTopic: r.stateTopic, Parallel: r.parallel, BatchBytes: r.batches, Throttle: rate,
+		Client: r.target.options, StateTopic: r.stateTopic, Parallel: r.parallel, Batches: r.batches, Throttle: rate,
 		Begun: func(s replay.State) {
 			done, _ := s.Totals()
 			if done > 0 {

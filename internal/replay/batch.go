@@ -4,10 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/bits"
-	"slices"
 
-	"github.com/klauspost/compress/s2"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -20,11 +17,14 @@ import (
 // it grows. Brokers do much for each batch and little for each record, so it should
 // be as large as they take.
 type batch struct {
+	codec          Codec
+	coder          coder
 	count          int32
 	firstTimestamp int64 // milliseconds since the Unix epoch
 	maxTimestamp   int64
 	raw            int    // bytes of all records, before compression
 	block          []byte // records that are not compressed yet
+	ended          bool
 	encoded        []byte // room for the header, then the compressed records
 }
 
@@ -33,33 +33,29 @@ const (
 	lengthBytes = 12 // base offset and length, which the length does not count
 	crcEnd      = 21 // the checksum stands before it and is of everything after it
 
-	// snappyBlock is how much is compressed at a time, in bytes. Java's producers take
-	// half as much, which costs a few more bytes.
-	snappyBlock = 64 << 10
-
 	// batchRawBytes bounds what a reader gets when it decompresses a batch.
 	batchRawBytes = 4 << 20
 )
 
-// xerialHeader begins a stream of snappy blocks as Java's producers write it: each
-// block follows its length, four bytes big-endian. Its name is that of the library
-// (snappy-java of org.xerial); both numbers are versions. Snappy is cheap for both
-// sides, and every version of Kafka takes it.
-var xerialHeader = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1}
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// add puts a record into the batch unless that could make it larger than limit
-// bytes. The first record of a batch is taken at any size: whether it is too large
+// A shape is what the batches for one target are to be.
+type shape struct {
+	codec Codec
+	bytes int // at most, as they are sent
+	raw   int // of records at most, before compression
+}
+
+// add puts a record into the batch unless that could make it larger than its shape
+// says. The first record of a batch is taken at any size: whether it is too large
 // is for the broker to say.
-func (b *batch) add(r *baldr.Record, limit int) bool {
+func (b *batch) add(r *baldr.Record, to shape) bool {
 	if b.count == 0 {
-		b.firstTimestamp, b.maxTimestamp, b.raw, b.block = r.Timestamp, r.Timestamp, 0, b.block[:0]
-		b.encoded = append(append(b.encoded[:0], make([]byte, headerBytes)...), xerialHeader...)
+		b.begin(r, to.codec)
 	}
 	delta, index := r.Timestamp-b.firstTimestamp, int64(b.count)
 	size := recordSize(r, delta, index)
-	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 && (len(b.encoded)+atMost(pending) > limit || b.raw+pending > batchRawBytes) {
+	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 && (len(b.encoded)+b.coder.atMost(pending) > to.bytes || b.raw+binary.MaxVarintLen64+size > to.raw) {
 		return false
 	}
 	begin := len(b.block)
@@ -79,25 +75,25 @@ func (b *batch) add(r *baldr.Record, limit int) bool {
 	b.raw += len(dst) - begin
 	b.count++
 	b.maxTimestamp = max(b.maxTimestamp, r.Timestamp)
-	if len(b.block) >= snappyBlock {
+	if block := b.coder.blockBytes(); len(b.block) >= block {
 		rest := b.block
-		for ; len(rest) >= snappyBlock; rest = rest[snappyBlock:] {
-			b.compress(rest[:snappyBlock])
+		for ; len(rest) >= block; rest = rest[block:] {
+			b.encoded = b.coder.block(b.encoded, rest[:block])
 		}
 		b.block = b.block[:copy(b.block, rest)]
 	}
 	return true
 }
 
-func (b *batch) compress(block []byte) {
-	dst := slices.Grow(b.encoded, 4+s2.MaxEncodedLen(len(block)))
-	compressed := s2.EncodeSnappy(dst[len(dst)+4:cap(dst)], block)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(len(compressed)))
-	b.encoded = dst[:len(dst)+len(compressed)]
+// begin makes the batch ready for its first record.
+func (b *batch) begin(r *baldr.Record, codec Codec) {
+	if b.coder == nil || b.codec != codec {
+		b.codec, b.coder = codec, codec.newCoder()
+	}
+	b.firstTimestamp, b.maxTimestamp, b.raw, b.block = r.Timestamp, r.Timestamp, 0, b.block[:0]
+	b.ended = false
+	b.encoded = b.coder.begin(append(b.encoded[:0], make([]byte, headerBytes)...))
 }
-
-// atMost is what so many bytes can become when they are compressed.
-func atMost(n int) int { return (n/snappyBlock+1)*(4+32) + n + n/6 }
 
 // recordSize is the length of a record behind its length.
 func recordSize(r *baldr.Record, delta, index int64) int {
@@ -131,19 +127,29 @@ func appendBytes(dst, b []byte) []byte {
 
 const transactionalBit = 1 << 4
 
+// end compresses what is left. The batch has its size then.
+func (b *batch) end() {
+	if b.ended {
+		return
+	}
+	if len(b.block) > 0 {
+		b.encoded = b.coder.block(b.encoded, b.block)
+		b.block = b.block[:0]
+	}
+	b.encoded = b.coder.end(b.encoded)
+	b.ended = true
+}
+
 // seal ends the batch and returns it as the producer sends it, its first record
 // with the sequence number. Nothing can be added until the count is set back to 0,
 // which begins another batch in the same memory.
 func (b *batch) seal(by identity, sequence int32) []byte {
-	if len(b.block) > 0 {
-		b.compress(b.block)
-		b.block = b.block[:0]
-	}
+	b.end()
 	header := kmsg.RecordBatch{
 		Length:               int32(len(b.encoded) - lengthBytes),
 		PartitionLeaderEpoch: -1,
 		Magic:                2,
-		Attributes:           transactionalBit | int16(kgo.CodecSnappy),
+		Attributes:           transactionalBit | int16(b.codec),
 		LastOffsetDelta:      b.count - 1,
 		FirstTimestamp:       b.firstTimestamp,
 		MaxTimestamp:         b.maxTimestamp,

@@ -18,7 +18,8 @@ import (
 func TestBatchesHoldWhatWasAdded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		limit := rapid.SampledFrom([]int{200, 1000, snappyBlock, kafkaBatchBytes}).Draw(t, "limit")
+		limit := rapid.SampledFrom([]int{200, 1000, codecBlock, kafkaBatchBytes}).Draw(t, "limit")
+		to := Batches{Codec: Codec(rapid.IntRange(0, int(Zstd)).Draw(t, "codec")), Bytes: int64(limit), Recompressed: rapid.Bool().Draw(t, "recompressed")}.shape()
 		var b batch
 		var batches [][]byte
 		var want []baldr.Record
@@ -27,13 +28,21 @@ func TestBatchesHoldWhatWasAdded(t *testing.T) {
 			if len(encoded) > limit && b.count > 1 {
 				t.Fatalf("a batch of %d records has %d bytes, the limit is %d", b.count, len(encoded), limit)
 			}
+			if b.raw > to.raw && b.count > 1 {
+				t.Fatalf("a batch of %d records has %d bytes before compression, the limit is %d", b.count, b.raw, to.raw)
+			}
+			if b.count == 1 {
+				if alone := to.codec.BatchBytes(&want[len(want)-1]); alone != int64(len(encoded)) {
+					t.Fatalf("a batch of one record has %d bytes, foretold were %d", len(encoded), alone)
+				}
+			}
 			batches = append(batches, bytes.Clone(encoded))
 			b.count = 0
 		}
 		for _, r := range rapid.SliceOfN(records, 1, 20).Draw(t, "records") {
-			if !b.add(&r, limit) {
+			if !b.add(&r, to) {
 				seal()
-				if !b.add(&r, limit) {
+				if !b.add(&r, to) {
 					t.Fatal("an empty batch does not take a record")
 				}
 			}
@@ -70,17 +79,43 @@ func TestBatchesFillUp(t *testing.T) {
 		},
 		"zeros": func() []byte { return make([]byte, 500) },
 	} {
-		var b batch
-		for b.add(&baldr.Record{Value: value()}, kafkaBatchBytes) {
-		}
-		encoded := b.seal(identity{}, 0)
-		if len(encoded) > kafkaBatchBytes || b.raw > batchRawBytes {
-			t.Errorf("%s: %d bytes, %d before compression", name, len(encoded), b.raw)
-		}
-		if len(encoded) < kafkaBatchBytes*9/10 && b.raw < batchRawBytes*9/10 {
-			t.Errorf("%s: full at %d bytes, %d before compression", name, len(encoded), b.raw)
+		for codec := range Codec(len(CodecNames)) {
+			var b batch
+			for b.add(&baldr.Record{Value: value()}, Batches{Codec: codec}.shape()) {
+			}
+			encoded := b.seal(identity{}, 0)
+			if len(encoded) > kafkaBatchBytes || b.raw > batchRawBytes {
+				t.Errorf("%s, %s: %d bytes, %d before compression", name, codec, len(encoded), b.raw)
+			}
+			if len(encoded) < kafkaBatchBytes*8/10 && b.raw < batchRawBytes*9/10 {
+				t.Errorf("%s, %s: full at %d bytes, %d before compression", name, codec, len(encoded), b.raw)
+			}
+			t.Logf("%s, %s: %d records in %d bytes", name, codec, b.count, len(encoded))
 		}
 	}
+}
+
+// The memory of a batch that was given up serves the next one.
+func TestABatchBeginsAgain(t *testing.T) {
+	t.Parallel()
+	long := baldr.Record{Value: bytes.Repeat([]byte("long "), codecBlock)}
+	short := baldr.Record{Value: []byte("short")}
+	rapid.Check(t, func(t *rapid.T) {
+		var b batch
+		for range rapid.IntRange(1, 6).Draw(t, "batches") {
+			codec := Codec(rapid.IntRange(0, int(Zstd)).Draw(t, "codec"))
+			record := rapid.SampledFrom([]baldr.Record{long, short}).Draw(t, "record")
+			b.add(&record, Batches{Codec: codec}.shape())
+			if rapid.Bool().Draw(t, "given up") {
+				b.count = 0
+				continue
+			}
+			if got := decode(t, b.seal(identity{7, 3}, 0)); words(got) != words([]baldr.Record{record}) {
+				t.Fatalf("%s: the batch holds %d records that are not the one", codec, len(got))
+			}
+			b.count = 0
+		}
+	})
 }
 
 // records are of any shape that Kafka allows.
@@ -97,7 +132,7 @@ var records = rapid.Custom(func(t *rapid.T) baldr.Record {
 })
 
 func chunk(t *rapid.T, name string) []byte {
-	size := rapid.SampledFrom([]int{-1, 0, 1, 63, 64, 100, 8191, snappyBlock, 3*snappyBlock + 1}).Draw(t, name)
+	size := rapid.SampledFrom([]int{-1, 0, 1, 63, 64, 100, 8191, codecBlock, 3*codecBlock + 1}).Draw(t, name)
 	if size < 0 {
 		return nil
 	}

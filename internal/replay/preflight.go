@@ -26,9 +26,9 @@ type Need struct {
 // Target is what a topic's settings say about a replay into it.
 type Target struct {
 	Need
-	Exists     bool
-	BatchBytes int32    // max.message.bytes
-	Problems   []string // what would lose or refuse records, each with what to do about it
+	Exists   bool
+	Batches  Batches  // as the topic keeps them
+	Problems []string // what would lose or refuse records, each with what to do about it
 }
 
 // Preflight looks at the target topics before anything is written, and answers
@@ -96,7 +96,7 @@ func (t *Target) problem(format string, args ...any) {
 
 // judge compares the settings with what is to be written.
 func (t *Target) judge(settings map[string]string, now time.Time) {
-	t.BatchBytes = int32(min(math.MaxInt32, number(settings, "max.message.bytes", kafkaBatchBytes)))
+	t.Batches = Batches{Codec: keptCodec(settings["compression.type"]), Bytes: number(settings, "max.message.bytes", kafkaBatchBytes)}
 	if settings["message.timestamp.type"] == "LogAppendTime" {
 		t.problem("it stamps records with the time of the replay: set message.timestamp.type=CreateTime")
 	}

@@ -264,7 +264,7 @@ func TestRunsGivenUp(t *testing.T) {
 	source, job := archived(40_000, 10), jobOf(40_000, 3)
 	job.Rekey = true // so that a transaction is full at ten thousand records or so
 	options := optionsOf(cluster)
-	options.BatchBytes = map[string]int32{"target": 20_000} // and has many batches
+	options.Batches = map[string]Batches{"target": {Codec: Zstd, Bytes: 20_000}} // and has many batches
 	for range 12 {
 		ctx, giveUp := context.WithCancel(t.Context())
 		left := int64(random.IntN(60_000))

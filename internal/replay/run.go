@@ -24,11 +24,11 @@ type Source func(ctx context.Context, job Job, p Partition, from int64) iter.Seq
 type Options struct {
 	Client     []kgo.Opt // how to reach the target cluster
 	StateTopic string
-	Parallel   int              // partitions replayed side by side, at least 1
-	BatchBytes map[string]int32 // the largest batch that a target topic takes (max.message.bytes), if it is known
-	Throttle   int64            // bytes of keys and values a second, all partitions together; 0 for none
-	Begun      func(State)      // called once, before anything is written: where the replay stands
-	Committed  func(Stretch)    // called after each transaction, by one goroutine at a time
+	Parallel   int                // partitions replayed side by side, at least 1
+	Batches    map[string]Batches // by target topic; what is not there is taken to be as Kafka's defaults are
+	Throttle   int64              // bytes of keys and values a second, all partitions together; 0 for none
+	Begun      func(State)        // called once, before anything is written: where the replay stands
+	Committed  func(Stretch)      // called after each transaction, by one goroutine at a time
 }
 
 // transactionTimeout is how long Kafka waits for a producer that has died before

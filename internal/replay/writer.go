@@ -22,16 +22,12 @@ const (
 	maxRuns = 10_000 // of some 40 bytes as JSON
 )
 
-// kafkaBatchBytes is Kafka's default for max.message.bytes, and no batch has to be
-// larger than that.
-const kafkaBatchBytes = 1_048_588
-
 // writer replays one source partition.
 type writer struct {
 	*runner
 	producer  producer
 	partition Partition
-	limit     int                  // of a batch, in bytes
+	shape     shape                // of batches
 	choose    kgo.TopicPartitioner // of partitions by key; nil to keep them
 	keyed     kgo.Record           // what it looks at
 	lanes     []lane               // by partition of the target; just one when partitions are kept
@@ -76,10 +72,6 @@ type run struct {
 }
 
 func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*writer, error) {
-	limit := kafkaBatchBytes
-	if most, known := r.options.BatchBytes[p.Target]; known {
-		limit = min(limit, int(most))
-	}
 	client, err := kgo.NewClient(append(r.options.Client[:len(r.options.Client):len(r.options.Client)],
 		kgo.MaxVersions(protocol),
 		kgo.BrokerMaxWriteBytes(1<<30), // its most: one record may be as large as its topic takes
@@ -87,7 +79,7 @@ func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*write
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, partition: p, limit: limit, next: from, producer: producer{client, transactionalID(r.job.ID, p), r.identities[p.Key()]}}
+	w := &writer{runner: r, partition: p, shape: r.options.Batches[p.Target].shape(), next: from, producer: producer{client, transactionalID(r.job.ID, p), r.identities[p.Key()]}}
 	w.ctx, w.giveUp = context.WithCancel(ctx)
 	if err := w.prepare(ctx); err != nil {
 		w.close()
@@ -143,11 +135,11 @@ func (w *writer) write(ctx context.Context, r *baldr.Record) error {
 	}
 	w.begin()
 	l := w.lane(r)
-	if !l.filling.add(r, w.limit) {
+	if !l.filling.add(r, w.shape) {
 		if err := w.send(ctx, l); err != nil {
 			return err
 		}
-		l.filling.add(r, w.limit)
+		l.filling.add(r, w.shape)
 	}
 	w.note(l, r.Offset)
 	w.stretch.Bytes += int64(size)
@@ -329,7 +321,7 @@ func (w *writer) writeState(ctx context.Context) error {
 		return err
 	}
 	var b batch
-	b.add(&baldr.Record{Key: []byte(stretchKey(w.job.ID, w.stretch)), Value: value, Timestamp: time.Now().UnixMilli()}, 0)
+	b.add(&baldr.Record{Key: []byte(stretchKey(w.job.ID, w.stretch)), Value: value, Timestamp: time.Now().UnixMilli()}, shape{codec: DefaultCodec})
 	if err := w.producer.join(ctx, w.state.topic, w.state.partition); err != nil {
 		return err
 	}
