@@ -3,18 +3,22 @@
 
 GO         ?= go
 LOCALSTACK := .local/bin/localstack
-# As Lambda runs them: no C library, no RPC mode, no symbols, the same bytes on every machine.
-BUILD_ENV  := CGO_ENABLED=0 GOFLAGS="-tags=lambda.norpc -ldflags=-s -buildvcs=false"
 SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
 
 # The first part of it is in every "go test" of the package, with fixed seeds; this is for fresh ones, which it prints.
 SIMULATION := $(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h
 
+# What make build and make deploy take beside BROKERS: another processor; another name than bifrost; other
+# parameters of template.yaml, such as PARAMETERS="MaxInFlight=16 Start=latest".
+ARCHITECTURE ?= arm64
+STACK        ?=
+PARAMETERS   ?=
+
 # How long the parts of "make soak" take that last as long as they are told to.
 MINUTES    ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint templates deploy bench figures soak audit release FORCE
+.PHONY: help demo up down test check lint templates build deploy bench figures soak audit release FORCE
 
 help: ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -66,10 +70,17 @@ templates: $(LOCALSTACK)
 		$(SAM) validate --lint --region eu-west-1 --template $$template || exit 1; done
 	.local/venv-sam/bin/cfn-lint template.yaml infra/*.yaml
 
-deploy: $(LOCALSTACK) ## Deploy to your own AWS account; asks for everything it needs to know.
-	@$(LOCALSTACK) install sam
-	$(BUILD_ENV) $(SAM) build
-	$(SAM) deploy --guided --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND
+build: $(LOCALSTACK) ## Build the functions for AWS: make build ARCHITECTURE=x86_64.
+	@$(LOCALSTACK) build .aws-sam/build $(ARCHITECTURE)
+
+# What is not said here is as samconfig.toml says, as it was in the stack, or by default, the first that
+# there is; with BROKERS or PARAMETERS the parameters in samconfig.toml do not count. A stack name of more
+# than 55 characters would make names that Lambda does not take.
+deploy: build ## Deploy to your own AWS account: make deploy BROKERS=host:9092,host:9092.
+	@test $$(printf %s "$(STACK)" | wc -c) -le 55 || { echo "STACK may have at most 55 characters"; exit 1; }
+	$(SAM) deploy --resolve-s3 --no-fail-on-empty-changeset --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
+		$(addprefix --stack-name ,$(or $(STACK),$(if $(wildcard samconfig.toml),,bifrost))) \
+		$(if $(BROKERS)$(PARAMETERS),--parameter-overrides $(addprefix Brokers=,$(BROKERS)) $(PARAMETERS))
 
 bench: $(LOCALSTACK) ## Measure speed, scale and cost; every figure is a line of JSON.
 	$(GO) run ./cmd/bench

@@ -2,6 +2,7 @@
 // commands up, down, demo and test stand on it.
 //
 //	localstack install [PART …] install the parts that are pinned, into .local
+//	localstack build DIR [PROC] build the functions for AWS, for arm64 or x86_64
 //	localstack up               start the stack, or update the one that runs
 //	localstack down             stop the stack
 //	localstack demo             show the main job from end to end, and clean up
@@ -24,6 +25,7 @@ import (
 
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"install": install,
+	"build":   build,
 	"up":      up,
 	"down":    down,
 	"demo":    demo,
@@ -32,7 +34,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"kfake":   serveKfake,
 }
 
-var errUsage = errors.New("usage: localstack install|up|down|demo, localstack produce TOPIC, or localstack run COMMAND")
+var errUsage = errors.New("usage: localstack install|up|down|demo, localstack build DIR [arm64|x86_64], localstack produce TOPIC, or localstack run COMMAND")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

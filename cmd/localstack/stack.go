@@ -39,6 +39,21 @@ func install(ctx context.Context, names []string) error {
 	return localstack.Install(ctx, report, parts...)
 }
 
+// build builds the functions into a folder, for the template's processor or for
+// another one.
+func build(ctx context.Context, args []string) error {
+	if len(args) == 0 || len(args) > 2 {
+		return errUsage
+	}
+	architecture := "arm64"
+	if len(args) == 2 {
+		architecture = args[1]
+	}
+	return step("build the functions for "+architecture+" (sam build)", func() error {
+		return localstack.Build(ctx, args[0], architecture)
+	})
+}
+
 func up(ctx context.Context, _ []string) error {
 	s, err := localstack.Up(ctx, options())
 	if err != nil {

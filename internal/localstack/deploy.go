@@ -70,37 +70,96 @@ func withoutAWS(env []string) []string {
 	})
 }
 
-// buildEnv makes Go build as make deploy does for AWS: without C and without
-// what only a debugger reads.
+// buildEnv makes Go build as Lambda runs it: without C, without the RPC mode of old
+// runtimes and without what only a debugger reads; the same bytes on every machine.
 var buildEnv = []string{"CGO_ENABLED=0", "GOFLAGS=-tags=lambda.norpc -ldflags=-s -buildvcs=false"}
 
 const versionVariable = "github.com/bifrost-archive/bifrost/internal/wiring.Version"
 
-// samBuild builds the functions into a folder, for this machine's processor, as
-// the version, or as what the source says when it is empty. It returns the built
-// template.
-func samBuild(ctx context.Context, dir, version string) (template string, err error) {
-	env := buildEnv
-	if version != "" {
-		env = append(env, "GOFLAGS=-tags=lambda.norpc -buildvcs=false -ldflags=-X="+versionVariable+"="+version)
-	}
-	_, err = sam(ctx, env, "build", "--template-file", "template.yaml", "--build-dir", dir,
-		"--parameter-overrides", "Architecture="+architecture())
-	if err != nil {
-		return "", errors.Join(err, compile(ctx))
-	}
-	return filepath.Join(dir, "template.yaml"), nil
+// A build is what sam build makes of a source tree.
+type build struct {
+	source       string // its root, with template.yaml
+	architecture string // as Lambda calls it
+	version      string // what the functions call themselves; empty for what the source says
 }
 
-// compile builds the functions to nowhere. Where sam build only says that it
-// failed, the error of the compiler says why.
-func compile(ctx context.Context) error {
+// Build builds the functions of this repository into a folder, for a processor as
+// Lambda calls it: arm64 or x86_64. The built template there names the same one.
+func Build(ctx context.Context, dir, architecture string) error {
 	root, err := Root()
 	if err != nil {
 		return err
 	}
+	if err := Install(ctx, nil, PartSAM); err != nil {
+		return err
+	}
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	_, err = build{source: root, architecture: architecture}.into(ctx, dir)
+	return err
+}
+
+// into builds into a folder and returns the built template.
+func (b build) into(ctx context.Context, dir string) (template string, err error) {
+	env := buildEnv
+	if b.version != "" {
+		env = append(env, "GOFLAGS=-tags=lambda.norpc -buildvcs=false -ldflags=-X="+versionVariable+"="+b.version)
+	}
+	templates, err := runDir("template")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(templates)
+	if err := b.writeTemplates(templates); err != nil {
+		return "", err
+	}
+	_, err = sam(ctx, env, "build", "--template-file", filepath.Join(templates, "template.yaml"), "--base-dir", b.source, "--build-dir", dir)
+	if err != nil {
+		return "", errors.Join(err, b.compile(ctx))
+	}
+	return filepath.Join(dir, "template.yaml"), nil
+}
+
+// writeTemplates copies the templates, with the processor in its place.
+func (b build) writeTemplates(dir string) error {
+	text, err := os.ReadFile(filepath.Join(b.source, "template.yaml"))
+	if err != nil {
+		return fmt.Errorf("localstack: %w", err)
+	}
+	text, err = forArchitecture(text, b.architecture)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.CopyFS(filepath.Join(dir, "infra"), os.DirFS(filepath.Join(b.source, "infra"))),
+		os.WriteFile(filepath.Join(dir, "template.yaml"), text, 0o644),
+	)
+}
+
+// architectures are the processors that Lambda has, the template's own first.
+var architectures = []string{"arm64", "x86_64"}
+
+// forArchitecture is a template for another processor. It is a fact of the build and
+// no parameter: sam build would not know what the deployment is told later.
+func forArchitecture(template []byte, architecture string) ([]byte, error) {
+	if !slices.Contains(architectures, architecture) {
+		return nil, fmt.Errorf("localstack: build for %q: Lambda has %v", architecture, architectures)
+	}
+	const line = "Architectures: [%s]\n"
+	ours := fmt.Appendf(nil, line, architectures[0])
+	if n := bytes.Count(template, ours); n != 1 {
+		return nil, fmt.Errorf("localstack: the template says %d times %q, want once", n, bytes.TrimSpace(ours))
+	}
+	return bytes.Replace(template, ours, fmt.Appendf(nil, line, architecture), 1), nil
+}
+
+// compile builds the functions to nowhere. Where sam build only says that it
+// failed, the error of the compiler says why.
+func (b build) compile(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "go", "vet", "./functions/...")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), buildEnv...)
+	cmd.Dir, cmd.Env = b.source, append(os.Environ(), buildEnv...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("go vet ./functions/...: %w\n%s", err, out)

@@ -1,6 +1,7 @@
 package localstack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,12 @@ type StackOptions struct {
 	KafkaSecret string
 	// Parameters of the template, over the ones of a local stack.
 	Parameters map[string]string
+	// Architecture is the processor that the functions are built for, as Lambda calls
+	// it. Empty is this machine's; another one has to be known to its kernel
+	// ([RegisterARM64]).
+	Architecture string
+	// Source is the root of the source tree that is deployed. Empty is this repository.
+	Source string
 	// Step is told of each step. Nil is [Quietly].
 	Step Step
 	// Installing is told of each part that is missing, before it is installed.
@@ -55,6 +62,7 @@ type Stack struct {
 	parts []*process
 	dir   string // of the built functions
 
+	build      build
 	template   string            // as built
 	parameters map[string]string // as deployed last
 }
@@ -191,7 +199,6 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 	step, parameters := options.step(), options.Parameters
 	all := map[string]string{
 		"Brokers":            s.Brokers,
-		"Architecture":       architecture(),
 		"MaxAgeSeconds":      "0",
 		"DeletionProtection": "false",
 	}
@@ -203,6 +210,10 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 		s.Group = group
 	}
 	s.parameters = all
+	var err error
+	if s.build, err = options.build(); err != nil {
+		return err
+	}
 	return firstError(
 		func() (err error) {
 			if options.KafkaSecret != "" {
@@ -218,7 +229,7 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 		},
 		func() error {
 			return step("build the functions (sam build)", func() (err error) {
-				s.template, err = samBuild(ctx, filepath.Join(s.dir, "sam"), "")
+				s.template, err = s.build.into(ctx, filepath.Join(s.dir, "sam"))
 				return err
 			})
 		},
@@ -226,6 +237,15 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 			return step("deploy the template (sam deploy)", func() error { return s.redeploy(ctx, s.template) })
 		},
 	)
+}
+
+// build is what the options ask to be built.
+func (o StackOptions) build() (b build, err error) {
+	b = build{source: o.Source, architecture: cmp.Or(o.Architecture, architecture())}
+	if b.source == "" {
+		b.source, err = Root()
+	}
+	return b, err
 }
 
 func (s *Stack) redeploy(ctx context.Context, template string) (err error) {
@@ -247,8 +267,10 @@ func (s *Stack) Update(ctx context.Context, parameters map[string]string) error 
 func (s *Stack) Upgrade(ctx context.Context, version string) error {
 	template := s.template
 	if version != "" {
+		b := s.build
+		b.version = version
 		var err error
-		if template, err = samBuild(ctx, filepath.Join(s.dir, "sam-"+version), version); err != nil {
+		if template, err = b.into(ctx, filepath.Join(s.dir, "sam-"+version)); err != nil {
 			return err
 		}
 	}

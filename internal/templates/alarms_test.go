@@ -119,7 +119,7 @@ func TestAlarms(t *testing.T) {
 		"PartitionDiverged": {"Diverged Maximum", "GreaterThanThreshold", "0", "notBreaching"},
 		"PartitionBlocked":  {"Blocked Maximum", "GreaterThanThreshold", "0", "notBreaching"},
 		"DiscoverFails":     {"Errors Average", "GreaterThanOrEqualToThreshold", "0.5", "notBreaching"},
-		"NoTicks":           {"TickDuration SampleCount", "LessThanThreshold", "1", "breaching"},
+		"NoTicks":           {"TickDuration SampleCount", "LessThanThreshold", "1", "missing"},
 	}
 	found := map[string]alarm{}
 	for name, a := range load(t, observability).Resources("AWS::CloudWatch::Alarm") {
@@ -130,6 +130,24 @@ func TestAlarms(t *testing.T) {
 	if !maps.Equal(found, expected) {
 		t.Errorf("alarms\n%v, want\n%v", found, expected)
 	}
+}
+
+// Day one and the hour after a pause have no ticks yet, so an alarm that takes
+// silence for bad would ring before the first one. A tick that is missed is told as
+// the end of the data, and only that alarm tells it: where no tick runs, the others
+// have nothing to say.
+func TestSilenceBeforeTheFirstTickIsNoAlarm(t *testing.T) {
+	t.Parallel()
+	for name, a := range load(t, observability).Resources("AWS::CloudWatch::Alarm") {
+		told := a.Get("InsufficientDataActions")
+		if a.Get("TreatMissingData") == "breaching" {
+			t.Errorf("%s rings at the first deployment and after every pause", name)
+		}
+		if missed := a.Get("TreatMissingData") == "missing"; missed != (told != nil) {
+			t.Errorf("%s: missing data is %v, and tells %v", name, a.Get("TreatMissingData"), told)
+		}
+	}
+	want(t, load(t, observability).Resources("")["NoTicks"], when("TellsSomebody", []any{ref("AlarmTopic")}), "InsufficientDataActions")
 }
 
 var runbook = regexp.MustCompile(`https://github\.com/bifrost-archive/bifrost/blob/main/docs/operations\.md#([a-z-]+)$`)
