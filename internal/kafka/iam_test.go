@@ -136,3 +136,24 @@ func TestIAMWithoutCredentials(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Brokers with names of their own do not tell their region. It is that of the
+// functions then, which Lambda says in AWS_REGION.
+func TestIAMRegionOfBrokersWithOtherNames(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-north-1")
+	keyring, err := newKeyring(Security{TLS: true, Mechanism: AWSIAM, IAM: func(context.Context) (IAMCredentials, error) {
+		return IAMCredentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, region := range map[string]string{"kafka-1.example.com:9098": "eu-north-1", mskBroker + ":9098": "eu-central-1"} {
+		_, first, err := keyring.mechanism().Authenticate(t.Context(), host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(first), "/"+region+"/kafka-cluster/aws4_request") {
+			t.Errorf("%s: the login is not for %s: %s", host, region, first)
+		}
+	}
+}

@@ -59,6 +59,8 @@ var notByTheCode = map[string]string{
 	"kafka-cluster:DescribeTopic":                     "Amazon MSK, for what the Kafka client asks",
 	"kafka-cluster:DescribeTopicDynamicConfiguration": "Amazon MSK, for what the Kafka client asks",
 	"kafka-cluster:ReadData":                          "Amazon MSK, for what the Kafka client asks",
+	"kafka-cluster:AlterGroup":                        "nobody; Amazon MSK wants it beside ReadData",
+	"kafka-cluster:DescribeGroup":                     "nobody; Amazon MSK wants it beside AlterGroup",
 }
 
 // TestRolesGrantWhatTheCodeCalls compares each role with the source of its
@@ -135,6 +137,10 @@ func checkNarrow(t *testing.T, role string, s statement) {
 	case slices.Contains(s.actions, "secretsmanager:GetSecretValue"):
 		if resource["Ref"] != "KafkaSecretArn" {
 			t.Errorf("%s, %s: reads %v, want only the secret for Kafka", role, s.sid, s.resource)
+		}
+	case slices.Contains(s.actions, "kafka-cluster:AlterGroup"):
+		if group, _ := resource["Fn::Sub"].([]any); len(group) != 2 || group[0] != "${Groups}/${AWS::StackName}" {
+			t.Errorf("%s, %s: may join %v, want only a group that nobody joins", role, s.sid, s.resource)
 		}
 	case slices.Contains(s.actions, "dynamodb:DeleteItem"):
 		if role != "DiscoverRole" || !slices.Equal(resource["Fn::GetAtt"].([]any), []any{"Data", "Outputs.ProgressTableArn"}) {
