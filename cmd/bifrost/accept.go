@@ -130,7 +130,7 @@ func (a *app) acceptErased(ctx context.Context, p bifrost.Partition, start int64
 	if asJSON {
 		return a.printJSON(newRangeJSON(row))
 	}
-	_, err = fmt.Fprintf(a.out, "%s %s is recorded as lost: %s (%s)\n", row.Partition, row.Range, row.GapReason, row.Facts.Key)
+	_, err = fmt.Fprintf(a.out, "%s %s is recorded as lost: %s (%s)\n", row.Partition, row.Range, row.GapReason, visible(row.Facts.Key))
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ func newApp(in io.Reader, out, talk io.Writer) *app {
 }
 
 // say writes a line for the person.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.talk, format+"\n", args...) }
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.talk, format+"\n", shown(args)...) }
 
 func (a *app) sayNothingArchived() {
 	a.say("Nothing is archived yet: no tick of discover has run on these tables. bifrost plan says what the first would do.")
@@ -62,19 +63,25 @@ func (a *app) colored(w io.Writer) bool {
 	return isTerminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-func (a *app) paint(w io.Writer, s style, text string) string {
+func (a *app) paint(w io.Writer, s style, text string) painted {
+	text = visible(text)
 	if s == "" || !a.colored(w) {
-		return text
+		return painted(text)
 	}
-	return string(s) + text + string(styleEnd)
+	return painted(string(s) + text + string(styleEnd))
 }
 
 // printJSON writes one value, indented for people.
 func (a *app) printJSON(v any) error {
-	out := json.NewEncoder(a.out)
-	out.SetEscapeHTML(false)
-	out.SetIndent("", "  ")
-	return out.Encode(v)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.out.Write(visibleJSON(text.Bytes()))
+	return err
 }
 
 // outBytes is the buffer of standard output for commands that write much: fewer

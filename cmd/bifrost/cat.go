@@ -72,7 +72,8 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	case k.json:
 		k.formatName = "json"
 	}
-	f, err := parseFormat(k.formatName)
+	_, isTerminal := terminal(k.out)
+	f, err := parseFormat(k.formatName, isTerminal)
 	if err != nil {
 		return err
 	}

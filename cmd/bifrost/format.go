@@ -2,9 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,14 +44,19 @@ const formatHelp = `Formats:
           value and key (-1 for null), %R size of the value in 4 bytes,
           big-endian, %% a percent sign; \n \r \t \0 \\ \xHH`
 
-func parseFormat(name string) (format, error) {
+// parseFormat finds a format by its name, or makes one of a pattern. On a terminal
+// keys are shown as [visible] has them; values are data everywhere.
+func parseFormat(name string, terminal bool) (format, error) {
+	if name == "json" && terminal {
+		return format{write: writeVisibleJSON}, nil
+	}
 	if f, ok := formats[name]; ok {
 		return f, nil
 	}
 	if !strings.Contains(name, "%") {
 		return format{}, usagef("--format %q: want value, null, raw, baldr, json, or a pattern with %%s, %%k ... in it", name)
 	}
-	return parsePattern(name)
+	return parsePattern(name, terminal)
 }
 
 func ended(with byte) func(*bufio.Writer, *archive.Located) error {
@@ -131,13 +140,30 @@ func writeJSON(out *bufio.Writer, r *archive.Located) error {
 	return encoder.Encode(newJSONRecord(r))
 }
 
+// writeVisibleJSON is writeJSON for a terminal.
+func writeVisibleJSON(out *bufio.Writer, r *archive.Located) error {
+	var text bytes.Buffer
+	line := bufio.NewWriter(&text)
+	if err := errors.Join(writeJSON(line, r), line.Flush()); err != nil {
+		return err
+	}
+	_, err := out.Write(visibleJSON(text.Bytes()))
+	return err
+}
+
 // A piece of a pattern appends its part of a record.
 type piece func(to []byte, r *archive.Located) []byte
 
-func parsePattern(pattern string) (format, error) {
+func parsePattern(pattern string, terminal bool) (format, error) {
 	var pieces []piece
+	known := conversions
+	if terminal {
+		known = maps.Clone(conversions)
+		known['k'] = func(to []byte, r *archive.Located) []byte { return append(to, visible(string(r.Key))...) }
+		known['h'] = appendVisibleHeaders
+	}
 	for rest := pattern; rest != ""; {
-		p, n, err := parsePiece(rest)
+		p, n, err := parsePiece(rest, known)
 		if err != nil {
 			return format{}, usagef("--format %q: %v", pattern, err)
 		}
@@ -157,10 +183,10 @@ func parsePattern(pattern string) (format, error) {
 
 // parsePiece reads one conversion, one escape or a stretch of text, and says how
 // many bytes of the pattern it took.
-func parsePiece(pattern string) (piece, int, error) {
+func parsePiece(pattern string, known map[byte]piece) (piece, int, error) {
 	switch {
 	case pattern[0] == '%' && len(pattern) > 1:
-		if p, ok := conversions[pattern[1]]; ok {
+		if p, ok := known[pattern[1]]; ok {
 			return p, 2, nil
 		}
 		return nil, 0, fmt.Errorf("%%%c is not one of %%s %%k %%t %%p %%o %%T %%h %%S %%K %%R %%%%", pattern[1])
@@ -217,6 +243,16 @@ func appendSize(to, b []byte) []byte {
 		return append(to, "-1"...)
 	}
 	return strconv.AppendInt(to, int64(len(b)), 10)
+}
+
+// appendVisibleHeaders writes the same, with keys as a person may be shown them.
+func appendVisibleHeaders(to []byte, r *archive.Located) []byte {
+	shown := *r
+	shown.Headers = slices.Clone(r.Headers)
+	for i, h := range shown.Headers {
+		shown.Headers[i].Key = []byte(visible(string(h.Key)))
+	}
+	return appendHeaders(to, &shown)
 }
 
 // appendHeaders writes key=value,key=value; NULL for a null value, as kcat does.

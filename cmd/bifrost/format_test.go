@@ -38,7 +38,7 @@ func TestFormats(t *testing.T) {
 		{"%h", full, "a=1,a=NULL,=\xff"},
 		{`%%\n\r\t\0\\\x7e%R`, full, "%\n\r\t\x00\\~\x00\x00\x00\x06"},
 	} {
-		f, err := parseFormat(c.format)
+		f, err := parseFormat(c.format, false)
 		if err != nil {
 			t.Errorf("%s: %v", c.format, err)
 			continue
@@ -56,7 +56,7 @@ func TestFormats(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"", "lines", "%", "%z", `%s\`, `%s\q`, `%s\x1`, `%s\xzz`} {
-		if _, err := parseFormat(wrong); err == nil {
+		if _, err := parseFormat(wrong, false); err == nil {
 			t.Errorf("format %q is taken", wrong)
 		}
 	}

@@ -42,7 +42,8 @@ member that holds it: two ranged requests, however large the object is.
 }
 
 func (a *app) get(ctx context.Context, args []string, name string) error {
-	f, err := parseFormat(name)
+	_, isTerminal := terminal(a.out)
+	f, err := parseFormat(name, isTerminal)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func run(args []string) int {
 	command, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK && !errors.Is(err, errSilent) {
-		fmt.Fprintf(os.Stderr, "bifrost: %v\n", err)
+		fmt.Fprintf(os.Stderr, "bifrost: %s\n", visible(err.Error()))
 		if code == exitUsage {
 			fmt.Fprintf(os.Stderr, "%s --help tells more\n", command.CommandPath())
 		}

@@ -52,6 +52,11 @@ const between = "  "
 // write writes the table, cut to width characters if width is not 0.
 func (t *table) write(w io.Writer, width int, colored bool) error {
 	out := bufio.NewWriter(w)
+	for _, row := range slices.Concat(t.rows, t.foot) {
+		for i := range row {
+			row[i].text = oneLine(row[i].text)
+		}
+	}
 	widths := t.widths(width)
 	head := make([]cell, len(t.columns))
 	for i, c := range t.columns {

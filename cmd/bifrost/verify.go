@@ -105,7 +105,7 @@ func (v *verifier) violation(found bifrost.Violation) {
 
 // describe writes a violation in a few lines: what, where, and what to do.
 func (v *verifier) describe(found bifrost.Violation) string {
-	text := v.paint(v.out, styleBad, string(found.Kind)) + "  " + found.Topic
+	text := found.Topic
 	if found.Partition >= 0 {
 		text += fmt.Sprintf("/%d", found.Partition)
 	}
@@ -115,7 +115,8 @@ func (v *verifier) describe(found bifrost.Violation) string {
 	if found.Key != "" {
 		text += "  " + found.Key
 	}
-	return fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s", text, found.Expected, found.Found, found.Next)
+	text = visible(fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s", text, found.Expected, found.Found, found.Next))
+	return fmt.Sprintf("%s  %s", v.paint(v.out, styleBad, string(found.Kind)), text)
 }
 
 func (v *verifier) gap(row bifrost.Row) {
@@ -124,7 +125,7 @@ func (v *verifier) gap(row bifrost.Row) {
 	case v.json:
 		v.found.Gaps = append(v.found.Gaps, newRangeJSON(row))
 	default:
-		fmt.Fprintf(v.out, "%s  %s %s  %s\n", v.paint(v.out, styleWarn, "gap"), row.Partition, row.Range, row.GapReason)
+		fmt.Fprintf(v.out, "%s  %s %s  %s\n", shown([]any{v.paint(v.out, styleWarn, "gap"), row.Partition, row.Range, string(row.GapReason)})...)
 	}
 }
 
