@@ -18,10 +18,10 @@ PARAMETERS   ?=
 MINUTES    ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint templates build deploy bench figures soak audit release FORCE
+.PHONY: help demo up down test check arm64 lint templates build deploy bench figures soak audit release FORCE
 
 help: ## List the commands.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 18
 	@echo
 	@echo '  demo and up take KAFKA=embedded (no Java needed) or KAFKA=host:port (your own cluster).'
 
@@ -36,6 +36,7 @@ down: $(LOCALSTACK) ## Stop what "make up" started.
 
 # Tests that need real parts carry the build tag "real", so "go test ./..." alone never skips one.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
+	$(BYTES_ON_ARM64)
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
 	$(SIMULATION) -run Mutants -mutants
 	$(SIMULATION) -run 'TestCombinedFaults|TestRandom' -simulate=45s
@@ -46,10 +47,25 @@ soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
 	$(SIMULATION) -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 20 ))s
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localstack
-	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked' ./cmd/localstack
+	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestUpgrade|TestARM64' ./cmd/localstack
 	$(LOCALSTACK) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
 	$(GO) test -tags soak -count=1 -v ./cmd/release
+
+# The template's processor is not that of most machines here. QEMU runs its programs: the packages with
+# bytes in them in "make test", functions that are deployed in "make arm64", which needs root.
+QEMU       := $(if $(filter aarch64 arm64,$(shell uname -m)),,-exec $(abspath .local/bin/qemu-aarch64))
+SLOW       := Memory|Allocat|EveryByte|Window|FailureIsNoVerdict|Bomb
+BYTES      := $(GO) test $(QEMU) -skip '$(SLOW)'
+define BYTES_ON_ARM64
+	@$(LOCALSTACK) install qemu
+	GOARCH=arm64 $(BYTES) ./baldr/...
+	GOARCH=arm64 $(BYTES) -run 'Walk|Survey|Lz4|Lying|Old' ./internal/kafka
+endef
+
+arm64: $(LOCALSTACK) ## Run the functions for arm64, the template's default, deployed on this machine.
+	$(BYTES_ON_ARM64)
+	$(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 1h -run TestARM64 ./cmd/localstack
 
 check: lint ## The fast loop: format, vet, staticcheck, unit tests.
 	$(GO) test ./...

@@ -1,5 +1,6 @@
 // Command release builds what is published of one version: both functions for
-// both processors of Lambda, the command line for the machines of people, a bill
+// both processors of Lambda, once as programs and once as CloudFormation deploys them,
+// with templates; the command line for the machines of people, a bill
 // of materials beside each, and the sums of all. "make release" runs it.
 //
 // Whoever builds the same version again, in another folder and on another machine,
@@ -77,6 +78,15 @@ func release(ctx context.Context, root, version, out string, targets []target) e
 			return err
 		}
 		if err := writeBill(path, version); err != nil {
+			return err
+		}
+	}
+	for goarch := range lambdaArchitectures {
+		built := filepath.Join(out, "linux-"+goarch)
+		if _, err := os.Stat(filepath.Join(built, "discover")); err != nil {
+			continue // not among the targets
+		}
+		if err := writeDeployable(root, built, goarch); err != nil {
 			return err
 		}
 	}

@@ -39,8 +39,8 @@ func TestTwoBuildsAreTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		sums = append(sums, string(text))
-		if n := strings.Count(string(text), "\n"); n != 4 {
-			t.Errorf("%d files, want two programs and two bills:\n%s", n, text)
+		if n := strings.Count(string(text), "\n"); n != 9 {
+			t.Errorf("%d files, want two programs, their bills, two zips and three templates:\n%s", n, text)
 		}
 		checkBill(t, filepath.Join(out, "linux-"+runtime.GOARCH, "archive"))
 	}
@@ -52,7 +52,7 @@ func TestTwoBuildsAreTheSame(t *testing.T) {
 // copySource copies what git knows, as it stands.
 func copySource(t *testing.T, to string) {
 	t.Helper()
-	list := exec.Command("git", "ls-files", "-z", "*.go", "go.mod", "go.sum")
+	list := exec.Command("git", "ls-files", "-z", "*.go", "*.yaml", "go.mod", "go.sum")
 	list.Dir = "../.."
 	out, err := list.Output()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // has to be the one that needs no libraries: the kernel starts it where there are none.
 func installQEMU(ctx context.Context, p Part) error {
 	program, err := Tool(p.name)
-	if err != nil {
+	if err != nil || exists(program) {
 		return err
 	}
 	// Since Debian 13 the second package has it, and the first one only asks for that.
@@ -44,7 +44,7 @@ func takeProgram(ctx context.Context, name, program, to string) error {
 	}
 	defer os.RemoveAll(dir)
 	if err := downloadPackage(ctx, dir, name); err != nil {
-		return err
+		return fmt.Errorf("get the package %s of Debian or Ubuntu (elsewhere put a static %s there yourself): %w", name, to, err)
 	}
 	script := `cd "$0" && dpkg-deb --fsys-tarfile *.deb | tar -x --wildcards "./usr/bin/$1" 2>/dev/null; exit 0`
 	if err := command(ctx, nil, "sh", "-c", script, dir, program); err != nil {

@@ -46,7 +46,7 @@ var (
 	PartGovulncheck = Part{"govulncheck", govulncheckVersion, "go", "govulncheck", goInstall("golang.org/x/vuln/cmd/govulncheck")}
 	PartAWS         = Part{"ministack", ministackVersion, "python3.11", "ministack", installPython}
 	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", installPython}
-	PartQEMU        = Part{"qemu", "distribution", "apt-get", "qemu", installQEMU}
+	PartQEMU        = Part{"qemu", "distribution", "sh", "qemu", installQEMU}
 	PartNode        = Part{"node", nodeVersion, "python3.11", "node", installPython}
 )
 
