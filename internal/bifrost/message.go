@@ -118,7 +118,30 @@ type TickSummary struct {
 	// and of which partition; absent when no limit threatens anything that waits.
 	TimeToLoss    *int64 `json:"time_to_loss_seconds,omitempty"`
 	NearestToLoss string `json:"nearest_to_loss,omitempty"`
+
+	// What became of the capture of the cluster that belongs to this time; absent
+	// when captures are turned off.
+	Capture *CaptureResult `json:"capture,omitempty"`
 }
+
+// CaptureResult is what a tick says of the capture of the cluster.
+type CaptureResult struct {
+	Outcome      string `json:"outcome"`                // written, there, no_time, failed, given_up
+	Key          string `json:"key,omitempty"`          // of its positions in the bucket
+	Bytes        int64  `json:"bytes,omitempty"`        // of what was written
+	NotCaptured  int    `json:"not_captured,omitempty"` // lines in it that say that something is missing
+	Error        string `json:"error,omitempty"`
+	Milliseconds int64  `json:"milliseconds,omitempty"`
+}
+
+// The outcomes of a capture.
+const (
+	CaptureWritten = "written"  // by this tick
+	CaptureThere   = "there"    // by an earlier one, or another process
+	CaptureNoTime  = "no_time"  // the tick had none left; the next one tries
+	CaptureFailed  = "failed"   // the next tick tries again
+	CaptureGivenUp = "given_up" // it failed too often; the next slot is tried
+)
 
 // MaxReportedFailures bounds the list in a TickSummary; the count beside it is whole.
 const MaxReportedFailures = 20

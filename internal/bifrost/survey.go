@@ -55,7 +55,7 @@ func survey(ctx context.Context, bucket lister, group string, other func(key str
 // partitionOf is the partition under whose prefix the key lies.
 func partitionOf(group, key string) (Partition, bool) {
 	parts := strings.SplitN(strings.TrimPrefix(key, group+"/"), "/", 3)
-	if len(parts) < 3 {
+	if len(parts) < 3 || parts[0] == clusters {
 		return Partition{}, false
 	}
 	number, err := strconv.ParseInt(strings.TrimPrefix(parts[1], "partition="), 10, 32)

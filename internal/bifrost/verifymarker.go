@@ -37,9 +37,12 @@ func readSmall(ctx context.Context, bucket opener, key string) ([]byte, error) {
 
 var errBadMarker = errors.New("the marker does not name an incarnation")
 
-// strayKey judges a key of the group that lies under no partition: a marker, or
-// nothing of ours.
+// strayKey judges a key of the group that lies under no partition: a marker, an
+// object of a capture, or nothing of ours.
 func (v *verification) strayKey(key string) {
+	if _, ok := ParseCaptureKey(v.Group, key); ok {
+		return // of the cluster, not of its records
+	}
 	name := nameOf(v.Group, key)
 	if key == MarkerKey(v.Group, name) && !strings.Contains(name, nameSeparator) {
 		return // read with its topic's progress rows

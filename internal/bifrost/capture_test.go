@@ -1,0 +1,48 @@
+package bifrost_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Captures lie beside topics of similar names: topics are archived, verified and
+// rebuilt, captures are left alone, and what only looks like one is found.
+func TestCapturesBesideTopics(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.inFlight = 10
+	for _, name := range []string{"_clusters", "clusters", "zebra"} {
+		s.kafka.CreateTopic(name, 1).Logs[0].Produce("of " + name)
+	}
+	keys := []string{
+		bifrost.PositionsKey(testGroup, "cluster", s.clock.Now()), bifrost.PositionsKey(testGroup, "partition=0", s.clock.Now()),
+		bifrost.ConfigurationKey(testGroup, "cluster", s.clock.Now(), strings.Repeat("0f", 32)),
+	}
+	for _, key := range keys {
+		s.store.Put(key, []byte("a capture"))
+	}
+	s.settle()
+	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	before := s.store.Keys()
+	s.ledger.Lose(func(bifrost.Progress) bool { return true }, func(bifrost.Row) bool { return true })
+	summary := s.rebuild()
+	if summary.Partitions != 3 || summary.Failures != 0 {
+		t.Errorf("%+v", summary)
+	}
+	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	for _, key := range keys {
+		if len(s.store.Versions(key)) != 1 {
+			t.Errorf("%s has %d versions", key, len(s.store.Versions(key)))
+		}
+	}
+	if after := s.store.Keys(); len(after) != len(before) {
+		t.Errorf("objects %v, then %v", before, after)
+	}
+	s.store.Put(bifrost.ClusterPrefix(testGroup, "cluster")+"notes.txt", nil)
+	found, _ := s.verify(bifrost.VerifyOptions{})
+	if len(found) != 1 || found[0].Kind != bifrost.ForeignObject {
+		t.Errorf("found %+v", found)
+	}
+}
