@@ -19,7 +19,7 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 	for command, value := range map[string]any{
 		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": jsonRecord{}, "`plan`": planJSON{}, "`flush`": flushJSON{},
 		"`replay`": replayJSON{}, "`replay --offset-map`": mapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": bifrost.RebuildSummary{},
-		"`accept diverged`": branchJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},
+		"`accept diverged`": branchJSON{}, "`capture`": captureJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},
 	} {
 		want := "- " + command + ": "
 		line := ""
@@ -37,6 +37,8 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 // shapeOf writes the names of a type in JSON: {a, b: {c}, d: [{e}]}.
 func shapeOf(of reflect.Type) string {
 	switch of.Kind() {
+	case reflect.Pointer:
+		return shapeOf(of.Elem())
 	case reflect.Slice:
 		if shape := shapeOf(of.Elem()); shape != "" {
 			return "[" + shape + "]"

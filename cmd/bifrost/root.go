@@ -77,7 +77,7 @@ func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
 		newStatus(a), newTopics(a), newLs(a), newPlan(a), newReport(a),
 		newCat(a), newGet(a), newReplay(a),
-		newRun(a), newFlush(a),
+		newRun(a), newFlush(a), newCapture(a),
 		newVerify(a), newRebuild(a), newAccept(a), newDoctor(a),
 		newVersion(a),
 	}

@@ -117,7 +117,7 @@ func (w *work) forever(ctx context.Context, every time.Duration) error {
 		return err
 	}
 	defer stop()
-	discover := w.parts.Discoverer(w.workers)
+	discover, capturer := w.parts.Discoverer(w.workers), w.parts.Capturer()
 	w.say("Archiving group %s into bucket %s with %d slots, a tick every %s.", w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
 	for {
 		summary, err := discover.Tick(ctx, time.Time{})
@@ -126,6 +126,9 @@ func (w *work) forever(ctx context.Context, every time.Duration) error {
 			return nil
 		}
 		w.tellTick(summary, err)
+		if err == nil {
+			w.tellCapture(capturer.CaptureDue(ctx, time.Time{}))
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(every):
@@ -140,6 +143,16 @@ func (w *work) tellTick(s bifrost.TickSummary, err error) {
 	}
 	w.say("tick  %d topics, %d partitions, lag %s: %d planned, %d started, %d at work, %d waiting", s.Topics, s.Partitions, count(s.Lag), s.Planned, s.Dispatched, s.InFlight, s.Waiting)
 	w.tellFailed(s.Failed, s.Failures)
+}
+
+func (w *work) tellCapture(c *bifrost.CaptureResult) {
+	switch {
+	case c == nil:
+	case c.Outcome == bifrost.CaptureWritten:
+		w.say("captured  the cluster into %s, %s", c.Key, size(c.Bytes))
+	case c.Error != "":
+		w.say("%s %s", w.paint(w.talk, styleBad, "capture failed:"), c.Error)
+	}
 }
 
 // tellFailed names what failed, of so many in all.

@@ -25,7 +25,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
 const (
@@ -62,6 +64,7 @@ func TestDeployedStackArchivesWhatConsumersSee(t *testing.T) {
 	t.Run("rotated password", func(*testing.T) { e.rotate() })
 	t.Run("log", func(*testing.T) { e.followTick() })
 	t.Run("secret", func(*testing.T) { e.checkSecret() })
+	t.Run("capture", func(*testing.T) { e.checkCapture() })
 	t.Run("sample event", func(*testing.T) { e.invokeSample("DiscoverFunction", "discover.json") })
 }
 
@@ -265,6 +268,34 @@ func (e *endToEnd) comparePartitions() {
 		e.Errorf("S3 has partitions %v", slices.Sorted(maps.Keys(got)))
 	}
 	e.Logf("%d records are the same in S3 and in Kafka", total)
+}
+
+// checkCapture looks at the capture that a tick made under its role, by credentials
+// that may see topics and nothing else.
+func (e *endToEnd) checkCapture() {
+	e.Helper()
+	store := s3store.New(e.stack.AWS.Config(), e.stack.Outputs["Bucket"])
+	clusters, err := capture.Clusters(e.Context(), store, e.stack.Group)
+	e.check(err)
+	if len(clusters) != 1 {
+		e.Fatalf("captures of clusters %v", clusters)
+	}
+	for _, captures := range clusters {
+		last, err := capture.Open(e.Context(), store, captures[len(captures)-1].Key)
+		e.check(err)
+		if len(last.Configuration.Topics) < 3 || len(last.Positions.Offsets) != len(last.Configuration.Topics) {
+			e.Errorf("a capture of topics %+v", last.Configuration.Topics)
+		}
+		denied := map[capture.Part]bool{}
+		for _, n := range last.Missing() {
+			denied[n.Part] = n.Needs != ""
+		}
+		want := map[capture.Part]bool{capture.PartACLs: true, capture.PartBrokers: true, capture.PartGroups: true, capture.PartQuotas: true, capture.PartScramUsers: true}
+		if !maps.Equal(denied, want) {
+			e.Errorf("not captured: %+v", last.Missing())
+		}
+		e.Logf("%d captures, the last %s", len(captures), last.Key)
+	}
 }
 
 func (e *endToEnd) fromKafka() map[string]digest {

@@ -42,7 +42,8 @@ var allowances = []allowance{
 	{"internal/architecture", nil, nil},
 	{"internal/bifrosttest", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/bifrost", []string{"baldr"}, nil},
-	{"internal/kafka", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go", "github.com/klauspost/compress", "github.com/pierrec/lz4", "golang.org/x/oauth2"}},
+	{"internal/capture", []string{"internal/bifrost"}, nil},
+	{"internal/kafka", []string{"baldr", "internal/bifrost", "internal/capture"}, []string{"github.com/twmb/franz-go", "github.com/klauspost/compress", "github.com/pierrec/lz4", "golang.org/x/oauth2"}},
 	{"internal/s3store", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/s3", awsSDK + "/aws", smithy, "github.com/minio/crc64nvme"}},
 	{"internal/dynamoledger", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/dynamodb", awsSDK + "/feature/dynamodb", awsSDK + "/aws", smithy}},
 	{"internal/lambdadispatch", []string{"internal/bifrost"}, []string{awsSDK + "/service/lambda", awsSDK + "/aws", smithy}},
@@ -56,8 +57,8 @@ var allowances = []allowance{
 	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
-	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
-	{"functions", []string{"internal/bifrost", "internal/config", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go"}},
+	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/capture", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
+	{"functions", []string{"internal/bifrost", "internal/capture", "internal/config", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go"}},
 	{"cmd", []string{"baldr", "internal"}, []string{"github.com", "golang.org/x", "pgregory.net/rapid"}},
 }
 

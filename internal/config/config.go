@@ -35,6 +35,7 @@ type Config struct {
 	ArchiveTimeout  time.Duration // time limit of the archive function
 	Format          baldr.Options
 	LogLevel        slog.Level
+	CaptureEvery    time.Duration // time between two captures of the cluster; 0 makes none
 	Expiration      time.Duration // age at which the bucket deletes objects; 0 never
 	Stack           string        // dimension of the metrics
 }

@@ -68,6 +68,8 @@ var Variables = []Variable{
 		read: readFormat},
 	{Name: "BIFROST_COMPRESSION_LEVEL", Meaning: "level of gzip, from fast to small", Default: strconv.Itoa(baldr.DefaultLevel), Allowed: "1 to 9",
 		read: number(1, 9, func(c *Config, n int64) { c.Format.Level = int(n) })},
+	{Name: "BIFROST_CAPTURE_MINUTES", Meaning: "how often discover captures topics, settings, ACLs and the positions of groups (`docs/capture.md`); 0: never", Unit: "minutes", Default: "15", Allowed: "0 to 1440",
+		read: number(0, 1440, func(c *Config, n int64) { c.CaptureEvery = time.Duration(n) * time.Minute })},
 	{Name: "BIFROST_LOG_LEVEL", Meaning: "the least important log line that is written", Default: "info", Allowed: "`info`, `warn` or `error`",
 		read: readLogLevel},
 	{Name: "BIFROST_EXPIRATION_DAYS", Meaning: "days after which the bucket deletes objects, so that `bifrost verify` does not miss them; 0: never", Unit: "days", Default: "0", Allowed: "0 to 36500",

@@ -35,6 +35,7 @@ const (
 	Diverged     = "Diverged"     // tick: partitions that wait for a person, because their log was cut
 	Blocked      = "Blocked"      // tick: partitions behind a transaction that does not end
 	Stalled      = "Stalled"      // tick: seconds since anything was archived, while something waits; 0 when nothing waits
+	Captured     = "Captured"     // tick: 1 when the capture of the cluster that belongs to its time is there, 0 when not; absent when captures are turned off
 	TickDuration = "TickDuration" // tick: milliseconds
 
 	ArchivedRanges  = "ArchivedRanges"  // archive
@@ -77,6 +78,13 @@ func (e Emitter) Tick(s bifrost.TickSummary) error {
 	}
 	if s.TimeToLoss != nil {
 		all = append(all, metric{TimeToLoss, seconds, *s.TimeToLoss})
+	}
+	if s.Capture != nil {
+		there := int64(0)
+		if s.Capture.Outcome == bifrost.CaptureWritten || s.Capture.Outcome == bifrost.CaptureThere {
+			there = 1
+		}
+		all = append(all, metric{Captured, count, there})
 	}
 	return e.write(all)
 }

@@ -25,7 +25,7 @@ func emitted(t *testing.T, stack string) map[string]string {
 	var out bytes.Buffer
 	e := metrics.Emitter{Stack: stack, To: &out, Now: time.Now}
 	left := int64(1)
-	if err := e.Tick(bifrost.TickSummary{TimeToLoss: &left}); err != nil {
+	if err := e.Tick(bifrost.TickSummary{TimeToLoss: &left, Capture: &bifrost.CaptureResult{}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.Ranges(nil, false); err != nil {
@@ -119,6 +119,7 @@ func TestAlarms(t *testing.T) {
 		"PartitionDiverged": {"Diverged Maximum", "GreaterThanThreshold", "0", "notBreaching"},
 		"PartitionBlocked":  {"Blocked Maximum", "GreaterThanThreshold", "0", "notBreaching"},
 		"DiscoverFails":     {"Errors Average", "GreaterThanOrEqualToThreshold", "0.5", "notBreaching"},
+		"NothingCaptured":   {"Captured Maximum", "LessThanThreshold", "1", "notBreaching"},
 		"NoTicks":           {"TickDuration SampleCount", "LessThanThreshold", "1", "missing"},
 	}
 	found := map[string]alarm{}

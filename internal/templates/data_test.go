@@ -97,6 +97,9 @@ func TestLifecycle(t *testing.T) {
 		when("Expires", map[string]any{"Id": "delete-old-objects", "Status": "Enabled", "Prefix": sub("${Group}/"), "ObjectSizeGreaterThan": "400",
 			"ExpirationInDays": ref("ExpirationDays"), "NoncurrentVersionExpiration": map[string]any{"NoncurrentDays": 30}}),
 		when("Expires", map[string]any{"Id": "tidy-after-deletion", "Status": "Enabled", "Prefix": sub("${Group}/"), "ExpiredObjectDeleteMarker": true}),
+		when("CapturesExpire", map[string]any{"Id": "delete-old-captures", "Status": "Enabled", "Prefix": sub("${Group}/~clusters/"),
+			"ExpirationInDays": ref("CaptureDays"), "NoncurrentVersionExpiration": map[string]any{"NoncurrentDays": 30}}),
+		when("CapturesExpire", map[string]any{"Id": "tidy-after-captures", "Status": "Enabled", "Prefix": sub("${Group}/~clusters/"), "ExpiredObjectDeleteMarker": true}),
 	}, "LifecycleConfiguration", "Rules")
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // actionsOf says which actions an operation needs (AWS Service Authorization
@@ -60,7 +62,10 @@ var notByTheCode = map[string]string{
 	"kafka-cluster:DescribeTopicDynamicConfiguration": "Amazon MSK, for what the Kafka client asks",
 	"kafka-cluster:ReadData":                          "Amazon MSK, for what the Kafka client asks",
 	"kafka-cluster:AlterGroup":                        "nobody; Amazon MSK wants it beside ReadData",
-	"kafka-cluster:DescribeGroup":                     "nobody; Amazon MSK wants it beside AlterGroup",
+	"kafka-cluster:DescribeGroup":                     "Amazon MSK, beside AlterGroup, and for what captures ask",
+
+	"kafka-cluster:DescribeCluster":                     "Amazon MSK, for what the Kafka client asks",
+	"kafka-cluster:DescribeClusterDynamicConfiguration": "Amazon MSK, for what the Kafka client asks",
 }
 
 // TestRolesGrantWhatTheCodeCalls compares each role with the source of its
@@ -128,9 +133,10 @@ func checkNarrow(t *testing.T, role string, s statement) {
 	switch {
 	case slices.Contains(s.actions, "s3:PutObject"):
 		want := map[string]string{
-			"DiscoverRole": "${Data.Outputs.BucketArn}/${Group}/*/_bifrost.json",
-			"ArchiveRole":  "${Data.Outputs.BucketArn}/${Group}/*/partition=*/*.baldr.gz",
-		}[role]
+			"DiscoverRole ClaimTopics":   "${Data.Outputs.BucketArn}/${Group}/*/_bifrost.json",
+			"DiscoverRole WriteCaptures": "${Data.Outputs.BucketArn}/" + bifrost.CapturesPrefix("${Group}") + "*",
+			"ArchiveRole WriteObjects":   "${Data.Outputs.BucketArn}/${Group}/*/partition=*/*.baldr.gz",
+		}[role+" "+s.sid]
 		if resource["Fn::Sub"] != want {
 			t.Errorf("%s, %s: writes to %v, want only %s", role, s.sid, s.resource, want)
 		}

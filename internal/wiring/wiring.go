@@ -18,6 +18,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
@@ -111,6 +112,14 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 		Dispatcher: dispatcher, Settings: p.Config.Settings(),
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
 		CaughtUp: new(bifrost.CaughtUp),
+	}
+}
+
+// Capturer captures the cluster beside the ticks of the discover function.
+func (p *Parts) Capturer() *capture.Capturer {
+	return &capture.Capturer{
+		Group: p.Config.Group, Cluster: p.Kafka, Bucket: p.Store,
+		Every: p.Config.CaptureEvery, Writer: "bifrost " + Version, Now: time.Now, Log: p.Log,
 	}
 }
 

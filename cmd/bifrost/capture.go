@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+func newCapture(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "capture",
+		GroupID: groupWork,
+		Short:   "Write down what the cluster is and where its groups stand, now",
+		Long: `Capture writes what of a cluster is not in its records into the bucket: topics
+with partitions and settings, ACLs, quotas, users, and where each consumer group
+stands beside the ends of the logs. Discover does the same every 15 minutes
+(BIFROST_CAPTURE_MINUTES); by hand it is always a new one, before an upgrade, say.
+
+What the credentials may not see is written down as not captured, with the right
+that they lack; that is no failure. docs/capture.md says what cannot be captured.`,
+		Example: "  bifrost capture\n  bifrost capture --json | jq .not_captured",
+		RunE:    func(c *cobra.Command, _ []string) error { return a.capture(c.Context(), asJSON) },
+	}
+	addJSON(c, &asJSON)
+	return c
+}
+
+// captureJSON is what capture --json prints.
+type captureJSON struct {
+	ClusterID     string                `json:"cluster_id"`
+	At            *string               `json:"at"`
+	Positions     string                `json:"positions"`
+	Configuration string                `json:"configuration"`
+	Bytes         int64                 `json:"bytes"`
+	Topics        int                   `json:"topics"`
+	Partitions    int                   `json:"partitions"`
+	Groups        int                   `json:"groups"`
+	NotCaptured   []capture.NotCaptured `json:"not_captured"`
+}
+
+func (a *app) capture(ctx context.Context, asJSON bool) error {
+	if level, ok := a.settings.lookup("BIFROST_LOG_LEVEL"); !ok || level == "" {
+		a.settings.values["BIFROST_LOG_LEVEL"] = "error" // what is missing is shown below
+	}
+	parts, err := a.open(ctx, config.Archiver)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	made, err := parts.Capturer().CaptureNow(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(captureJSON{
+			ClusterID: made.ClusterID, At: timestamp(made.At), Positions: made.Key, Configuration: made.ConfigurationKey, Bytes: made.Bytes(),
+			Topics: made.Counts.Topics, Partitions: made.Counts.Partitions, Groups: made.Counts.Groups, NotCaptured: made.NotCaptured,
+		})
+	}
+	t := &table{columns: []column{{title: "cluster"}, {title: "time"}, {title: "topics", right: true}, {title: "partitions", right: true}, {title: "groups", right: true},
+		{title: "size", right: true}, {title: "object", shrink: true}}}
+	t.add(plain(made.ClusterID), plain(made.At.Format(time.RFC3339)), plain(count(int64(made.Counts.Topics))), plain(count(int64(made.Counts.Partitions))), plain(count(int64(made.Counts.Groups))),
+		plain(size(made.Bytes())), plain(made.Key))
+	a.tellNotCaptured(made.NotCaptured)
+	return a.print(t)
+}
+
+// mostNames is how many names are told to a person.
+const mostNames = 5
+
+// tellNotCaptured says what is missing, and what would mend it.
+func (a *app) tellNotCaptured(missing []capture.NotCaptured) {
+	for _, n := range missing {
+		about := strings.ReplaceAll(string(n.Part), "_", " ")
+		if len(n.Names) > 0 {
+			about += " " + strings.Join(n.Names[:min(mostNames, len(n.Names))], ", ")
+		}
+		if more := len(n.Names) - mostNames; more > 0 {
+			about += " and " + count(int64(more)) + " more"
+		}
+		next := ""
+		if n.Needs != "" {
+			next = "; allow " + n.Needs
+		}
+		a.warn("not captured: %s: %s%s", about, n.Reason, next)
+	}
+}
