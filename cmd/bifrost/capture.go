@@ -77,17 +77,21 @@ const mostNames = 5
 // tellNotCaptured says what is missing, and what would mend it.
 func (a *app) tellNotCaptured(missing []capture.NotCaptured) {
 	for _, n := range missing {
-		about := strings.ReplaceAll(string(n.Part), "_", " ")
-		if len(n.Names) > 0 {
-			about += " " + strings.Join(n.Names[:min(mostNames, len(n.Names))], ", ")
-		}
-		if more := len(n.Names) - mostNames; more > 0 {
-			about += " and " + count(int64(more)) + " more"
-		}
-		next := ""
-		if n.Needs != "" {
-			next = "; allow " + n.Needs
-		}
-		a.warn("not captured: %s: %s%s", about, n.Reason, next)
+		a.warn("not captured: %s", notCapturedText(n))
 	}
+}
+
+func notCapturedText(n capture.NotCaptured) string {
+	about := strings.ReplaceAll(string(n.Part), "_", " ")
+	if len(n.Names) > 0 {
+		about += " " + strings.Join(n.Names[:min(mostNames, len(n.Names))], ", ")
+	}
+	if more := len(n.Names) - mostNames; more > 0 {
+		about += " and " + count(int64(more)) + " more"
+	}
+	next := ""
+	if n.Needs != "" {
+		next = "; allow " + n.Needs
+	}
+	return about + ": " + n.Reason + next
 }

@@ -75,7 +75,7 @@ func existingCommand(root *cobra.Command) cobra.PositionalArgs {
 // commands are all but cobra's own: help and completion.
 func commands(a *app) []*cobra.Command {
 	return []*cobra.Command{
-		newStatus(a), newTopics(a), newLs(a), newPlan(a), newReport(a),
+		newStatus(a), newTopics(a), newLs(a), newClusters(a), newPlan(a), newReport(a),
 		newCat(a), newGet(a), newReplay(a),
 		newRun(a), newFlush(a), newCapture(a),
 		newVerify(a), newRebuild(a), newAccept(a), newDoctor(a),

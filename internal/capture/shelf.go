@@ -66,6 +66,22 @@ func list(ctx context.Context, shelf Shelf, group, prefix, after string) ([]List
 	}
 }
 
+// OpenAt reads the last of the captures, which are in order, that was made at or
+// before the time: its reading began then at the latest. ErrNotFound: none was.
+func OpenAt(ctx context.Context, shelf Shelf, captures []Listed, at time.Time) (Snapshot, error) {
+	for _, l := range slices.Backward(captures) {
+		if l.At.After(at) {
+			continue
+		}
+		// The key has the beginning of a slot, and the capture may be of its end.
+		s, err := Open(ctx, shelf, l.Key)
+		if err != nil || !s.Positions.At.After(at) {
+			return s, err
+		}
+	}
+	return Snapshot{}, fmt.Errorf("no capture was made at or before %s: %w", at.Format(time.RFC3339), bifrost.ErrNotFound)
+}
+
 // A Snapshot is a capture that was read.
 type Snapshot struct {
 	Key           string // of its positions; empty for one that was never written

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+func newClusters(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:     "clusters",
+		GroupID: groupLook,
+		Short:   "Look at captures of the cluster, and compare them",
+		Long: `Clusters is about captures: what discover, and bifrost capture, wrote down of the
+cluster beside its records. docs/capture.md says what is in them.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newClustersList(a), newClustersShow(a), newClustersDiff(a))
+	return c
+}
+
+// whichCapture is what the help says of a capture's name.
+const whichCapture = `A capture is CLUSTER@TIME: the last one that was made at or before the time, such as
+2026-01-31T12:00:00Z or 7d ago. Without @TIME it is the last of all. The beginning
+of a cluster's ID is enough, and where there is one cluster only, "@TIME" and
+"latest" do.`
+
+func newClustersList(a *app) *cobra.Command {
+	l := clustersList{app: a}
+	c := &cobra.Command{
+		Use:   "list [CLUSTER]",
+		Short: "List the clusters that were captured, or the captures of one",
+		Long: `List says of each cluster how many captures there are, and from when to when; of one
+cluster it lists the captures. Their times are those of the keys: a capture that a
+tick made has the beginning of its time slot. Nothing but a listing is read.`,
+		Example: "  bifrost clusters list\n  bifrost clusters list UKqv --last 100\n  bifrost clusters list --json | jq '.clusters[].captures | length'",
+		Args:    cobra.MaximumNArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return l.run(c.Context(), args) },
+	}
+	c.Flags().IntVar(&l.last, "last", 20, "captures of a cluster to list, the last ones")
+	addJSON(c, &l.json)
+	return c
+}
+
+type clustersList struct {
+	*app
+	last int
+	json bool
+}
+
+// clustersJSON is what clusters list --json prints.
+type clustersJSON struct {
+	Clusters []clusterCaptures `json:"clusters"`
+}
+
+type clusterCaptures struct {
+	ClusterID string       `json:"cluster_id"`
+	Captures  []captureRef `json:"captures"`
+}
+
+type captureRef struct {
+	At        *string `json:"at"`
+	Positions string  `json:"positions"`
+}
+
+func (l *clustersList) run(ctx context.Context, args []string) error {
+	if l.last < 1 {
+		return usagef("--last %d: want a number above 0", l.last)
+	}
+	parts, err := l.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	clusters, err := capture.Clusters(ctx, parts.Store, parts.Config.Group)
+	if err != nil {
+		return err
+	}
+	if len(args) > 0 {
+		id, err := clusterNamed(clusters, args[0])
+		if err != nil {
+			return err
+		}
+		clusters = map[string][]capture.Listed{id: clusters[id]}
+	}
+	if l.json {
+		return l.printJSON(clustersJSONOf(clusters))
+	}
+	if len(clusters) == 0 {
+		l.say("Nothing is captured yet: discover does it every BIFROST_CAPTURE_MINUTES, bifrost capture at once.")
+		return nil
+	}
+	if len(args) > 0 {
+		return l.print(l.captures(clusters))
+	}
+	t := &table{columns: []column{{title: "cluster"}, {title: "captures", right: true}, {title: "first"}, {title: "last"}, {title: "age", spare: 1}}}
+	for _, id := range slices.Sorted(maps.Keys(clusters)) {
+		all := clusters[id]
+		first, last := all[0].At, all[len(all)-1].At
+		t.add(plain(id), plain(count(int64(len(all)))), plain(moment(first)), plain(moment(last)), plain(ago(last, l.now())))
+	}
+	return l.print(t)
+}
+
+func (l *clustersList) captures(clusters map[string][]capture.Listed) *table {
+	t := &table{columns: []column{{title: "time"}, {title: "age", spare: 1}, {title: "object", shrink: true}}}
+	for _, all := range clusters {
+		for _, c := range all[max(0, len(all)-l.last):] {
+			t.add(plain(moment(c.At)), plain(ago(c.At, l.now())), plain(c.Key))
+		}
+	}
+	return t
+}
+
+func clustersJSONOf(clusters map[string][]capture.Listed) clustersJSON {
+	all := clustersJSON{Clusters: []clusterCaptures{}}
+	for _, id := range slices.Sorted(maps.Keys(clusters)) {
+		one := clusterCaptures{ClusterID: id, Captures: []captureRef{}}
+		for _, c := range clusters[id] {
+			one.Captures = append(one.Captures, captureRef{timestamp(c.At), c.Key})
+		}
+		all.Clusters = append(all.Clusters, one)
+	}
+	return all
+}
+
+// clusterNamed finds the cluster whose ID begins with the text.
+func clusterNamed(clusters map[string][]capture.Listed, text string) (string, error) {
+	if _, exact := clusters[text]; exact {
+		return text, nil
+	}
+	var found []string
+	for _, id := range slices.Sorted(maps.Keys(clusters)) {
+		if strings.HasPrefix(id, text) {
+			found = append(found, id)
+		}
+	}
+	all := strings.Join(slices.Sorted(maps.Keys(clusters)), ", ")
+	switch {
+	case len(clusters) == 0:
+		return "", fmt.Errorf("nothing is captured yet: discover does it every BIFROST_CAPTURE_MINUTES, bifrost capture at once")
+	case len(found) == 0:
+		return "", fmt.Errorf("no capture is of a cluster %q; there are %s", text, all)
+	case len(found) > 1:
+		return "", fmt.Errorf("%q may be any of the clusters %s: give more of its ID", text, strings.Join(found, ", "))
+	}
+	return found[0], nil
+}
+
+// openCapture reads the capture that a person names, see whichCapture.
+func (a *app) openCapture(ctx context.Context, parts *wiring.Parts, name string) (capture.Snapshot, error) {
+	at := a.now()
+	cluster := name
+	if i := strings.LastIndex(name, "@"); i >= 0 {
+		ms, err := parseTime(name[i+1:], a.now())
+		if err != nil {
+			return capture.Snapshot{}, usageError{err}
+		}
+		cluster, at = name[:i], time.UnixMilli(ms)
+	}
+	clusters, err := capture.Clusters(ctx, parts.Store, parts.Config.Group)
+	if err != nil {
+		return capture.Snapshot{}, err
+	}
+	if cluster == "latest" && clusters[cluster] == nil {
+		cluster = ""
+	}
+	id, err := clusterNamed(clusters, cluster)
+	if err != nil {
+		return capture.Snapshot{}, err
+	}
+	return capture.OpenAt(ctx, parts.Store, clusters[id], at)
+}
+
+func newClustersShow(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show [CLUSTER[@TIME]]",
+		Short: "Show what a capture holds",
+		Long: `Show prints topics, groups with their lag, and what is missing. --json has all of
+it: settings, ACLs, quotas, users, every position.
+
+` + whichCapture,
+		Example: "  bifrost clusters show\n  bifrost clusters show UKqv@2026-01-31T12:00:00Z\n  bifrost clusters show @7d --json | jq '.acls[]'",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.showCapture(c.Context(), strings.Join(args, ""), asJSON)
+		},
+	}
+	addJSON(c, &asJSON)
+	return c
+}
+
+// showJSON is what clusters show --json prints.
+type showJSON struct {
+	ClusterID     string                `json:"cluster_id"`
+	At            *string               `json:"at"`
+	EndedAt       *string               `json:"ended_at"`
+	Positions     string                `json:"positions"`
+	Configuration string                `json:"configuration"`
+	ByHand        bool                  `json:"by_hand"`
+	Writer        string                `json:"writer"`
+	Brokers       []capture.Broker      `json:"brokers"`
+	Features      []capture.Feature     `json:"features"`
+	Topics        []capture.Topic       `json:"topics"`
+	ACLs          []capture.ACL         `json:"acls"`
+	Quotas        []capture.Quota       `json:"quotas"`
+	ScramUsers    []capture.ScramUser   `json:"scram_users"`
+	Groups        []capture.Group       `json:"groups"`
+	Offsets       []capture.Offsets     `json:"offsets"`
+	NotCaptured   []capture.NotCaptured `json:"not_captured"`
+}
+
+func (a *app) showCapture(ctx context.Context, name string, asJSON bool) error {
+	parts, err := a.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	s, err := a.openCapture(ctx, parts, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		c, p := s.Configuration, s.Positions
+		return a.printJSON(showJSON{p.ClusterID, timestamp(p.At), timestamp(p.EndedAt), s.Key, p.PositionsHeader.Configuration, p.ByHand, p.Writer,
+			list(c.Brokers), list(c.Features), list(c.Topics), list(c.ACLs), list(c.Quotas), list(c.Users), list(p.Groups), list(p.Offsets), list(s.Missing())})
+	}
+	c := s.Configuration
+	a.say("Cluster %s at %s: %d brokers, %s topics, %s groups, %s ACLs, %d quotas, %d SCRAM credentials.", c.ClusterID, moment(s.Positions.At),
+		len(c.Brokers), count(int64(len(c.Topics))), count(int64(len(s.Positions.Groups))), count(int64(len(c.ACLs))), len(c.Quotas), len(c.Users))
+	a.tellNotCaptured(s.Missing())
+	a.say("In no capture: passwords and keys, and positions outside of groups, such as those of Flink and Spark and the local state of Kafka Streams.")
+	if err := a.print(capturedTopics(s)); err != nil || len(s.Positions.Groups) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.out)
+	return a.print(capturedGroups(s))
+}
+
+// list is never null in JSON.
+func list[T any](all []T) []T {
+	if all == nil {
+		return []T{}
+	}
+	return all
+}
+
+func capturedTopics(s capture.Snapshot) *table {
+	t := &table{columns: []column{{title: "topic", shrink: true}, {title: "parts", right: true}, {title: "replicas", right: true, spare: 2}, {title: "offsets", right: true}, {title: "settings", spare: 1}}}
+	ends := map[string]capture.Offsets{}
+	for _, o := range s.Positions.Offsets {
+		ends[o.Topic] = o
+	}
+	for _, topic := range s.Configuration.Topics {
+		var held int64
+		unknown := len(ends[topic.Name].Partitions) < len(topic.Partitions)
+		for _, e := range ends[topic.Name].Partitions {
+			if e == nil {
+				unknown = true
+				continue
+			}
+			held += e[1] - e[0]
+		}
+		offsets := count(held)
+		if unknown {
+			offsets = "unknown"
+		}
+		var settings []string
+		for _, name := range slices.Sorted(maps.Keys(topic.Settings)) {
+			settings = append(settings, name+"="+topic.Settings[name])
+		}
+		replicas := 0
+		if len(topic.Partitions) > 0 {
+			replicas = len(topic.Partitions[0])
+		}
+		t.add(plain(topic.Name), plain(count(int64(len(topic.Partitions)))), plain(fmt.Sprint(replicas)), plain(offsets), plain(strings.Join(settings, " ")))
+	}
+	return t
+}
+
+func capturedGroups(s capture.Snapshot) *table {
+	t := &table{columns: []column{{title: "group", shrink: true}, {title: "type"}, {title: "state"}, {title: "topics", right: true}, {title: "positions", right: true}, {title: "lag", right: true}}}
+	stable := map[bifrost.TopicPartition]int64{}
+	for _, o := range s.Positions.Offsets {
+		for number, e := range o.Partitions {
+			if e != nil {
+				stable[bifrost.TopicPartition{Topic: o.Topic, Partition: int32(number)}] = e[1]
+			}
+		}
+	}
+	for _, g := range s.Positions.Groups {
+		if g.Offsets == nil {
+			t.add(plain(g.Name), plain(g.Type), plain(g.State), plain(""), cell{"not captured", styleWarn}, plain(""))
+			continue
+		}
+		var positions, lag int64
+		for topic, all := range g.Offsets {
+			for _, c := range all {
+				positions++
+				lag += max(0, stable[bifrost.TopicPartition{Topic: topic, Partition: c.Partition}]-c.Offset)
+			}
+		}
+		t.add(plain(g.Name), plain(g.Type), plain(g.State), plain(count(int64(len(g.Offsets)))), plain(count(positions)), plain(count(lag)))
+	}
+	return t
+}
