@@ -5,7 +5,6 @@ package kafka
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -18,7 +17,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
 )
@@ -35,21 +33,6 @@ const (
 
 // metadata is what a consumer may keep beside its position.
 const metadata = "where I was: \x00 \"quoted\" ü"
-
-// captured makes a capture by a client.
-func captured(t *testing.T, client *Client) capture.Snapshot {
-	t.Helper()
-	c := &capture.Capturer{Group: "g", Cluster: client, Bucket: bifrosttest.NewStore(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
-	made, err := c.CaptureNow(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := made.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // TestCapture captures an Apache Kafka with everything that a capture knows, by
 // credentials with all the rights that docs/kafka.md asks for, and then with one
@@ -252,16 +235,6 @@ func (s *captureTest) positions(t *testing.T, all capture.Snapshot) {
 	if got := lacks(all); !slices.Equal(got, neverWhole) {
 		t.Errorf("not captured: %q", got)
 	}
-}
-
-// lacks lists what is missing as "part [names] right".
-func lacks(s capture.Snapshot) []string {
-	var all []string
-	for _, n := range s.Missing() {
-		all = append(all, fmt.Sprintf("%s %v %s", n.Part, n.Names, n.Needs))
-	}
-	slices.Sort(all)
-	return all
 }
 
 // A right is one of those that docs/kafka.md asks for.

@@ -73,6 +73,27 @@ func TestTick(t *testing.T) {
 	}
 }
 
+// A capture that is there counts, whoever made it; where none is to be made there is
+// no value, so that nothing rings.
+func TestCaptured(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[string]float64{
+		bifrost.CaptureWritten: 1, bifrost.CaptureThere: 1, bifrost.CaptureNoTime: 0, bifrost.CaptureFailed: 0, bifrost.CaptureGivenUp: 0,
+	} {
+		var out bytes.Buffer
+		if err := emitter(&out).Tick(bifrost.TickSummary{Capture: &bifrost.CaptureResult{Outcome: outcome}}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := read(t, out.String()); got[Captured] != want {
+			t.Errorf("%s: %v, want %v", outcome, got[Captured], want)
+		}
+	}
+	var out bytes.Buffer
+	if err := emitter(&out).Tick(bifrost.TickSummary{}); err != nil || strings.Contains(out.String(), Captured) {
+		t.Errorf("turned off: %s, error %v", out.String(), err)
+	}
+}
+
 func TestRanges(t *testing.T) {
 	t.Parallel()
 	result := func(outcome, reason string) bifrost.RangeResult {

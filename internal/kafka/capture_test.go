@@ -1,0 +1,187 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/capture"
+)
+
+// captured makes a capture by a client.
+func captured(t *testing.T, client *Client) capture.Snapshot {
+	t.Helper()
+	c := &capture.Capturer{Group: "g", Cluster: client, Bucket: bifrosttest.NewStore(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	made, err := c.CaptureNow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := made.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// lacks lists what is missing as "part [names] right".
+func lacks(s capture.Snapshot) []string {
+	all := []string{}
+	for _, n := range s.Missing() {
+		all = append(all, fmt.Sprintf("%s %v %s", n.Part, n.Names, n.Needs))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// captureCluster is three brokers with two topics, two groups and an end in each
+// log of orders.
+func captureCluster(t *testing.T) (*kfake.Cluster, *Client) {
+	t.Helper()
+	cluster, client := startCluster(t, kfake.NumBrokers(3), kfake.SeedTopics(4, "orders", "payments"))
+	admin := kadm.NewClient(producer(t, cluster.ListenAddrs()))
+	for p := range int32(4) {
+		produce(t, cluster, "orders", p, 5)
+	}
+	retention := "12345"
+	if _, err := admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "retention.ms", Value: &retention}}, "orders"); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range []string{"one", "two"} {
+		var offsets kadm.Offsets
+		offsets.Add(kadm.Offset{Topic: "orders", Partition: 3, At: 2, LeaderEpoch: -1, Metadata: "of " + group})
+		answers, err := admin.CommitOffsets(t.Context(), group, offsets)
+		if err = errors.Join(err, answers.Error()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cluster, client
+}
+
+// What three brokers know is put together.
+func TestCaptureOfThreeBrokers(t *testing.T) {
+	t.Parallel()
+	_, client := captureCluster(t)
+	s := captured(t, client)
+	c, p := s.Configuration, s.Positions
+	if len(c.Brokers) != 3 || c.Brokers[2].Port == 0 || c.Brokers[0].Version == "" {
+		t.Errorf("brokers %+v", c.Brokers)
+	}
+	if len(c.Topics) != 2 || c.Topics[0].Name != "orders" || len(c.Topics[0].Partitions) != 4 || c.Topics[0].Settings["retention.ms"] != "12345" {
+		t.Errorf("topics %+v", c.Topics)
+	}
+	if len(p.Groups) != 2 || p.Groups[0].Name != "one" || p.Groups[1].State != "Empty" {
+		t.Fatalf("groups %+v", p.Groups)
+	}
+	if at := p.Groups[1].Offsets["orders"]; len(at) != 1 || at[0].Partition != 3 || at[0].Offset != 2 || at[0].LeaderEpoch != -1 || *at[0].Metadata != "of two" {
+		t.Errorf("positions %+v", p.Groups[1].Offsets)
+	}
+	if e := p.Offsets[0].Partitions[3]; e == nil || e[0] != 0 || e[1] != 5 || e[2] != 5 {
+		t.Errorf("ends %+v", p.Offsets)
+	}
+	if got := lacks(s); len(got) != 0 {
+		t.Errorf("missing %+v", s.Missing())
+	}
+}
+
+// One answer that fails takes nothing else with it.
+func TestCaptureWithAnswersThatFail(t *testing.T) {
+	t.Parallel()
+	denied := func(key kmsg.Key, cluster *kfake.Cluster, change func(kmsg.Request) (kmsg.Response, bool)) {
+		cluster.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			response, handled := change(request)
+			return response, nil, handled
+		})
+	}
+	for name, c := range map[string]struct {
+		key    kmsg.Key
+		change func(kmsg.Request) (kmsg.Response, bool)
+		want   string
+	}{
+		"ACLs": {kmsg.DescribeACLs, func(r kmsg.Request) (kmsg.Response, bool) {
+			response := r.ResponseKind().(*kmsg.DescribeACLsResponse)
+			response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
+			return response, true
+		}, "acls [] Describe on the cluster"},
+		"no authorizer": {kmsg.DescribeACLs, func(r kmsg.Request) (kmsg.Response, bool) {
+			response := r.ResponseKind().(*kmsg.DescribeACLsResponse)
+			response.ErrorCode = kerr.SecurityDisabled.Code
+			return response, true
+		}, "acls [] "},
+		"quotas": {kmsg.DescribeClientQuotas, func(r kmsg.Request) (kmsg.Response, bool) {
+			response := r.ResponseKind().(*kmsg.DescribeClientQuotasResponse)
+			response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
+			return response, true
+		}, "quotas [] DescribeConfigs on the cluster"},
+		"users": {kmsg.DescribeUserSCRAMCredentials, func(r kmsg.Request) (kmsg.Response, bool) {
+			if r.(*kmsg.DescribeUserSCRAMCredentialsRequest).Users == nil {
+				return nil, false // Kafka would never answer
+			}
+			response := r.ResponseKind().(*kmsg.DescribeUserSCRAMCredentialsResponse)
+			response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
+			return response, true
+		}, "scram_users [] Describe on the cluster"},
+		"one group": {kmsg.OffsetFetch, func(r kmsg.Request) (kmsg.Response, bool) {
+			request, response := r.(*kmsg.OffsetFetchRequest), r.ResponseKind().(*kmsg.OffsetFetchResponse)
+			for _, g := range request.Groups {
+				one := kmsg.NewOffsetFetchResponseGroup()
+				one.Group = g.Group
+				if g.Group == "two" {
+					one.ErrorCode = kerr.GroupAuthorizationFailed.Code
+				}
+				response.Groups = append(response.Groups, one)
+			}
+			return response, true
+		}, "groups [two] Describe on the groups"},
+		"hidden groups": {kmsg.DescribeCluster, func(r kmsg.Request) (kmsg.Response, bool) {
+			response := r.ResponseKind().(*kmsg.DescribeClusterResponse)
+			response.ClusterAuthorizedOperations = 0
+			return response, true
+		}, "groups [] Describe on the cluster"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster, client := captureCluster(t)
+			denied(c.key, cluster, c.change)
+			s := captured(t, client)
+			if got := lacks(s); !slices.Equal(got, []string{c.want}) {
+				t.Errorf("missing %+v, want %s", s.Missing(), c.want)
+			}
+			if len(s.Configuration.Topics) != 2 || len(s.Positions.Groups) != 2 || len(s.Positions.Offsets) != 2 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// A broker that does not answer leaves open which groups it coordinates, and where
+// they stand.
+func TestCaptureWithoutOneBroker(t *testing.T) {
+	t.Parallel()
+	cluster, client := captureCluster(t)
+	captured(t, client) // it knows the brokers
+	cluster.ControlKey(int16(kmsg.ListGroups), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if cluster.CurrentNode() == 1 {
+			response := r.ResponseKind().(*kmsg.ListGroupsResponse)
+			response.ErrorCode = kerr.CoordinatorNotAvailable.Code
+			return response, nil, true
+		}
+		return nil, nil, false
+	})
+	s := captured(t, client)
+	missing := s.Missing()
+	if len(missing) != 1 || missing[0].Part != capture.PartGroups || !strings.Contains(missing[0].Reason, "the groups that broker 1 coordinates") {
+		t.Errorf("missing %+v", missing)
+	}
+}
