@@ -59,17 +59,23 @@ func (a *app) capture(ctx context.Context, asJSON bool) error {
 	}
 	if asJSON {
 		return a.printJSON(captureJSON{
-			ClusterID: made.ClusterID, At: timestamp(made.At), Positions: made.Key, Configuration: made.ConfigurationKey, Bytes: made.Bytes(),
-			Topics: made.Counts.Topics, Partitions: made.Counts.Partitions, Groups: made.Counts.Groups, NotCaptured: made.NotCaptured,
+			ClusterID: made.ClusterID, At: timestamp(made.At),
+			Positions: made.Key, Configuration: made.ConfigurationKey, Bytes: made.Bytes(),
+			Topics: made.Counts.Topics, Partitions: made.Counts.Partitions, Groups: made.Counts.Groups,
+			NotCaptured: made.NotCaptured,
 		})
 	}
-	t := &table{columns: []column{{title: "cluster"}, {title: "time"}, {title: "topics", right: true}, {title: "partitions", right: true}, {title: "groups", right: true},
-		{title: "size", right: true}, {title: "object", shrink: true}}}
-	t.add(plain(made.ClusterID), plain(made.At.Format(time.RFC3339)), plain(count(int64(made.Counts.Topics))), plain(count(int64(made.Counts.Partitions))), plain(count(int64(made.Counts.Groups))),
-		plain(size(made.Bytes())), plain(made.Key))
+	t := &table{columns: []column{
+		{title: "cluster"}, {title: "time"}, {title: "topics", right: true}, {title: "partitions", right: true},
+		{title: "groups", right: true}, {title: "size", right: true}, {title: "object", shrink: true},
+	}}
+	t.add(plain(made.ClusterID), plain(made.At.Format(time.RFC3339)), number(made.Counts.Topics),
+		number(made.Counts.Partitions), number(made.Counts.Groups), plain(size(made.Bytes())), plain(made.Key))
 	a.tellNotCaptured(made.NotCaptured)
 	return a.print(t)
 }
+
+func number(n int) cell { return plain(count(int64(n))) }
 
 // mostNames is how many names are told to a person.
 const mostNames = 5

@@ -34,7 +34,7 @@ cluster beside its records. docs/capture.md says what is in them.`,
 const whichCapture = `A capture is CLUSTER@TIME: the last one that was made at or before the time, such as
 2026-01-31T12:00:00Z or 7d ago. Without @TIME it is the last of all. The beginning
 of a cluster's ID is enough, and where there is one cluster only, "@TIME" and
-"latest" do.`
+"latest" do. The key of its positions, which clusters list prints, names one too.`
 
 func newClustersList(a *app) *cobra.Command {
 	l := clustersList{app: a}
@@ -92,7 +92,8 @@ func (l *clustersList) run(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		clusters = map[string][]capture.Listed{id: clusters[id]}
+		all := clusters[id]
+		clusters = map[string][]capture.Listed{id: all[max(0, len(all)-l.last):]}
 	}
 	if l.json {
 		return l.printJSON(clustersJSONOf(clusters))
@@ -104,11 +105,13 @@ func (l *clustersList) run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		return l.print(l.captures(clusters))
 	}
-	t := &table{columns: []column{{title: "cluster"}, {title: "captures", right: true}, {title: "first"}, {title: "last"}, {title: "age", spare: 1}}}
+	t := &table{columns: []column{
+		{title: "cluster"}, {title: "captures", right: true}, {title: "first"}, {title: "last"}, {title: "age", spare: 1},
+	}}
 	for _, id := range slices.Sorted(maps.Keys(clusters)) {
 		all := clusters[id]
 		first, last := all[0].At, all[len(all)-1].At
-		t.add(plain(id), plain(count(int64(len(all)))), plain(moment(first)), plain(moment(last)), plain(ago(last, l.now())))
+		t.add(plain(id), number(len(all)), plain(moment(first)), plain(moment(last)), plain(ago(last, l.now())))
 	}
 	return l.print(t)
 }
@@ -116,7 +119,7 @@ func (l *clustersList) run(ctx context.Context, args []string) error {
 func (l *clustersList) captures(clusters map[string][]capture.Listed) *table {
 	t := &table{columns: []column{{title: "time"}, {title: "age", spare: 1}, {title: "object", shrink: true}}}
 	for _, all := range clusters {
-		for _, c := range all[max(0, len(all)-l.last):] {
+		for _, c := range all {
 			t.add(plain(moment(c.At)), plain(ago(c.At, l.now())), plain(c.Key))
 		}
 	}
@@ -160,6 +163,9 @@ func clusterNamed(clusters map[string][]capture.Listed, text string) (string, er
 
 // openCapture reads the capture that a person names, see whichCapture.
 func (a *app) openCapture(ctx context.Context, parts *wiring.Parts, name string) (capture.Snapshot, error) {
+	if _, isKey := bifrost.ParseCaptureKey(parts.Config.Group, name); isKey {
+		return capture.Open(ctx, parts.Store, name)
+	}
 	at := a.now()
 	cluster := name
 	if i := strings.LastIndex(name, "@"); i >= 0 {
@@ -167,7 +173,8 @@ func (a *app) openCapture(ctx context.Context, parts *wiring.Parts, name string)
 		if err != nil {
 			return capture.Snapshot{}, usageError{err}
 		}
-		cluster, at = name[:i], time.UnixMilli(ms)
+		// Times are shown to the second: what is shown is the one that is meant.
+		cluster, at = name[:i], time.UnixMilli(ms).Truncate(time.Second).Add(time.Second-time.Millisecond)
 	}
 	clusters, err := capture.Clusters(ctx, parts.Store, parts.Config.Group)
 	if err != nil {
@@ -234,14 +241,21 @@ func (a *app) showCapture(ctx context.Context, name string, asJSON bool) error {
 	}
 	if asJSON {
 		c, p := s.Configuration, s.Positions
-		return a.printJSON(showJSON{p.ClusterID, timestamp(p.At), timestamp(p.EndedAt), s.Key, p.PositionsHeader.Configuration, p.ByHand, p.Writer,
-			list(c.Brokers), list(c.Features), list(c.Topics), list(c.ACLs), list(c.Quotas), list(c.Users), list(p.Groups), list(p.Offsets), list(s.Missing())})
+		return a.printJSON(showJSON{
+			ClusterID: p.ClusterID, At: timestamp(p.At), EndedAt: timestamp(p.EndedAt),
+			Positions: s.Key, Configuration: p.PositionsHeader.Configuration, ByHand: p.ByHand, Writer: p.Writer,
+			Brokers: list(c.Brokers), Features: list(c.Features), Topics: list(c.Topics), ACLs: list(c.ACLs),
+			Quotas: list(c.Quotas), ScramUsers: list(c.Users), Groups: list(p.Groups), Offsets: list(p.Offsets),
+			NotCaptured: list(s.Missing()),
+		})
 	}
 	c := s.Configuration
-	a.say("Cluster %s at %s: %d brokers, %s topics, %s groups, %s ACLs, %d quotas, %d SCRAM credentials.", c.ClusterID, moment(s.Positions.At),
-		len(c.Brokers), count(int64(len(c.Topics))), count(int64(len(s.Positions.Groups))), count(int64(len(c.ACLs))), len(c.Quotas), len(c.Users))
+	a.say("Cluster %s at %s: %d brokers, %d topics, %d groups, %d ACLs, %d quotas, %d SCRAM credentials.",
+		c.ClusterID, moment(s.Positions.At),
+		len(c.Brokers), len(c.Topics), len(s.Positions.Groups), len(c.ACLs), len(c.Quotas), len(c.Users))
 	a.tellNotCaptured(s.Missing())
-	a.say("In no capture: passwords and keys, and positions outside of groups, such as those of Flink and Spark and the local state of Kafka Streams.")
+	a.say("In no capture: passwords and keys, and positions outside of groups, such as those of Flink and Spark " +
+		"and the local state of Kafka Streams.")
 	if err := a.print(capturedTopics(s)); err != nil || len(s.Positions.Groups) == 0 {
 		return err
 	}
@@ -258,7 +272,10 @@ func list[T any](all []T) []T {
 }
 
 func capturedTopics(s capture.Snapshot) *table {
-	t := &table{columns: []column{{title: "topic", shrink: true}, {title: "parts", right: true}, {title: "replicas", right: true, spare: 2}, {title: "offsets", right: true}, {title: "settings", spare: 1}}}
+	t := &table{columns: []column{
+		{title: "topic", shrink: true}, {title: "parts", right: true}, {title: "replicas", right: true, spare: 2},
+		{title: "offsets", right: true}, {title: "settings", spare: 1},
+	}}
 	ends := map[string]capture.Offsets{}
 	for _, o := range s.Positions.Offsets {
 		ends[o.Topic] = o
@@ -285,13 +302,17 @@ func capturedTopics(s capture.Snapshot) *table {
 		if len(topic.Partitions) > 0 {
 			replicas = len(topic.Partitions[0])
 		}
-		t.add(plain(topic.Name), plain(count(int64(len(topic.Partitions)))), plain(fmt.Sprint(replicas)), plain(offsets), plain(strings.Join(settings, " ")))
+		t.add(plain(topic.Name), number(len(topic.Partitions)), number(replicas), plain(offsets),
+			plain(strings.Join(settings, " ")))
 	}
 	return t
 }
 
 func capturedGroups(s capture.Snapshot) *table {
-	t := &table{columns: []column{{title: "group", shrink: true}, {title: "type"}, {title: "state"}, {title: "topics", right: true}, {title: "positions", right: true}, {title: "lag", right: true}}}
+	t := &table{columns: []column{
+		{title: "group", shrink: true}, {title: "type"}, {title: "state"}, {title: "topics", right: true},
+		{title: "positions", right: true}, {title: "lag", right: true},
+	}}
 	stable := map[bifrost.TopicPartition]int64{}
 	for _, o := range s.Positions.Offsets {
 		for number, e := range o.Partitions {
@@ -312,7 +333,7 @@ func capturedGroups(s capture.Snapshot) *table {
 				lag += max(0, stable[bifrost.TopicPartition{Topic: topic, Partition: c.Partition}]-c.Offset)
 			}
 		}
-		t.add(plain(g.Name), plain(g.Type), plain(g.State), plain(count(int64(len(g.Offsets)))), plain(count(positions)), plain(count(lag)))
+		t.add(plain(g.Name), plain(g.Type), plain(g.State), number(len(g.Offsets)), plain(count(positions)), plain(count(lag)))
 	}
 	return t
 }

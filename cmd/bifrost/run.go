@@ -127,7 +127,10 @@ func (w *work) forever(ctx context.Context, every time.Duration) error {
 		}
 		w.tellTick(summary, err)
 		if err == nil {
-			w.tellCapture(capturer.CaptureDue(ctx, time.Time{}))
+			made := capturer.CaptureDue(ctx, time.Time{})
+			if ctx.Err() == nil {
+				w.tellCapture(made)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -73,7 +73,8 @@ func (c *Capturer) CaptureDue(ctx context.Context, deadline time.Time) *bifrost.
 	if !deadline.IsZero() {
 		limit = min(limit, deadline.Sub(began))
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was not done after %s", limit.Round(time.Second)))
+	tooSlow := fmt.Errorf("it was not done after %s", limit.Round(time.Second))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, tooSlow)
 	defer cancel()
 	result, err := c.captureSlot(ctx, slot)
 	result.Milliseconds = c.Now().Sub(began).Milliseconds()
@@ -202,7 +203,10 @@ func (c *Capturer) readInto(ctx context.Context, made *Capture, byHand bool) err
 	made.ClusterID, made.NotCaptured = overview.ClusterID, missing
 	made.ConfigurationKey = bifrost.ConfigurationKey(c.Group, overview.ClusterID, c.Now(), sum)
 	positions := newReading(c.Cluster)
-	header := PositionsHeader{Version: Version, ClusterID: overview.ClusterID, At: made.At, Configuration: made.ConfigurationKey, ByHand: byHand, Writer: c.Writer}
+	header := PositionsHeader{
+		Version: Version, ClusterID: overview.ClusterID, At: made.At,
+		Configuration: made.ConfigurationKey, ByHand: byHand, Writer: c.Writer,
+	}
 	if err := positions.out.write(typePositions, header); err != nil {
 		return err
 	}
@@ -226,6 +230,7 @@ func (c *Capturer) tell(ctx context.Context, missing []NotCaptured) {
 			continue
 		}
 		c.told[key] = true
-		c.Log.WarnContext(ctx, "not captured", "part", n.Part, "reason", n.Reason, "needs", n.Needs, "count", len(n.Names))
+		c.Log.WarnContext(ctx, "not captured",
+			"part", n.Part, "reason", n.Reason, "needs", n.Needs, "count", len(n.Names))
 	}
 }

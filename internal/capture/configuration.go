@@ -72,7 +72,7 @@ func (r *reading) writeMissing() ([]NotCaptured, error) {
 		all = append(all, *n)
 	}
 	slices.SortFunc(all, func(a, b NotCaptured) int {
-		return cmp.Or(strings.Compare(string(a.Part), string(b.Part)), strings.Compare(a.Reason, b.Reason), strings.Compare(a.Needs, b.Needs))
+		return cmp.Or(cmp.Compare(a.Part, b.Part), strings.Compare(a.Reason, b.Reason), strings.Compare(a.Needs, b.Needs))
 	})
 	return all, writeAll(r.out, typeNotCaptured, all)
 }
@@ -98,7 +98,8 @@ func (r *reading) readConfiguration(ctx context.Context) (Overview, error) {
 	for name, err := range overview.Failed {
 		r.lacks(PartTopics, err, name)
 	}
-	if err := r.out.write(typeConfiguration, ConfigurationHeader{Version: Version, ClusterID: overview.ClusterID}); err != nil {
+	header := ConfigurationHeader{Version: Version, ClusterID: overview.ClusterID}
+	if err := r.out.write(typeConfiguration, header); err != nil {
 		return overview, err
 	}
 	var acls []ACL
@@ -116,7 +117,8 @@ func (r *reading) readConfiguration(ctx context.Context) (Overview, error) {
 		func() error { return part(ctx, r, PartScramUsers, typeScramUser, r.cluster.ScramUsers, compareUsers) },
 	}
 	for _, step := range steps {
-		if err := errors.Join(step(), ctx.Err()); err != nil { // an answer cut off by our own time says nothing about Kafka
+		// An answer that our own time cut off says nothing about Kafka.
+		if err := errors.Join(step(), ctx.Err()); err != nil {
 			return overview, err
 		}
 	}
@@ -124,7 +126,10 @@ func (r *reading) readConfiguration(ctx context.Context) (Overview, error) {
 }
 
 // part writes a part that is one answer, or that it is missing.
-func part[T any](ctx context.Context, r *reading, name Part, kind string, ask func(context.Context) ([]T, error), compare func(a, b T) int) error {
+func part[T any](
+	ctx context.Context, r *reading, name Part, kind string,
+	ask func(context.Context) ([]T, error), compare func(a, b T) int,
+) error {
 	all, err := ask(ctx)
 	if err != nil {
 		r.lacks(name, err, "")
@@ -143,8 +148,9 @@ func (r *reading) hiddenTopics(ctx context.Context, overview Overview, acls []AC
 			suspects = append(suspects, a.ResourceName)
 		}
 	}
+	byName := func(t Topic, name string) int { return strings.Compare(t.Name, name) }
 	hidden, err := r.cluster.HiddenTopics(ctx, suspects, func(name string) bool {
-		_, listed := slices.BinarySearchFunc(overview.Topics, name, func(t Topic, name string) int { return strings.Compare(t.Name, name) })
+		_, listed := slices.BinarySearchFunc(overview.Topics, name, byName)
 		return listed || overview.Failed[name] != nil
 	})
 	if err != nil {
@@ -201,8 +207,10 @@ func compareFeatures(a, b Feature) int { return strings.Compare(a.Name, b.Name) 
 
 // CompareACLs orders ACLs by what they are about, then by whom.
 func CompareACLs(a, b ACL) int {
-	return cmp.Or(strings.Compare(a.ResourceType, b.ResourceType), strings.Compare(a.ResourceName, b.ResourceName), strings.Compare(a.Pattern, b.Pattern),
-		strings.Compare(a.Principal, b.Principal), strings.Compare(a.Host, b.Host), strings.Compare(a.Operation, b.Operation), strings.Compare(a.Permission, b.Permission))
+	return cmp.Or(
+		strings.Compare(a.ResourceType, b.ResourceType), strings.Compare(a.ResourceName, b.ResourceName),
+		strings.Compare(a.Pattern, b.Pattern), strings.Compare(a.Principal, b.Principal), strings.Compare(a.Host, b.Host),
+		strings.Compare(a.Operation, b.Operation), strings.Compare(a.Permission, b.Permission))
 }
 
 func compareUsers(a, b ScramUser) int {

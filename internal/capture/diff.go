@@ -35,7 +35,10 @@ type Drift struct {
 // end that went back is one. Of two different clusters topic IDs, brokers, the
 // places of replicas and all positions are not compared.
 func Diff(a, b Snapshot) Drift {
-	d := &differ{a: newSide("a", a), b: newSide("b", b), same: a.Configuration.ClusterID == b.Configuration.ClusterID, drift: Drift{[]Difference{}, []Unknown{}}}
+	d := &differ{
+		a: newSide("a", a), b: newSide("b", b), same: a.Configuration.ClusterID == b.Configuration.ClusterID,
+		drift: Drift{[]Difference{}, []Unknown{}},
+	}
 	for _, s := range []side{d.a, d.b} {
 		for _, n := range s.all.Missing() {
 			d.drift.Unknown = append(d.drift.Unknown, Unknown{s.letter, n})
@@ -57,7 +60,7 @@ func Diff(a, b Snapshot) Drift {
 		d.ends()
 	}
 	slices.SortStableFunc(d.drift.Differences, func(x, y Difference) int {
-		return cmp.Or(strings.Compare(string(x.Part), string(y.Part)), strings.Compare(x.Name, y.Name), strings.Compare(x.Field, y.Field))
+		return cmp.Or(cmp.Compare(x.Part, y.Part), strings.Compare(x.Name, y.Name), strings.Compare(x.Field, y.Field))
 	})
 	return d.drift
 }
@@ -223,7 +226,8 @@ func aclsOf(s Snapshot) map[string]fields {
 
 // String says an ACL in one line.
 func (a ACL) String() string {
-	return fmt.Sprintf("%s %s %s on %s %s %s from %s", a.Principal, a.Permission, a.Operation, a.Pattern, a.ResourceType, a.ResourceName, a.Host)
+	return fmt.Sprintf("%s %s %s on %s %s %s from %s",
+		a.Principal, a.Permission, a.Operation, a.Pattern, a.ResourceType, a.ResourceName, a.Host)
 }
 
 func quotasOf(s Snapshot) map[string]fields {
@@ -331,7 +335,8 @@ func (d *differ) ends() {
 		for number := range min(len(old.Partitions), len(o.Partitions)) {
 			a, b := old.Partitions[number], o.Partitions[number]
 			if old.ID == o.ID && a != nil && b != nil && b[2] < a[2] {
-				d.add(PartOffsets, fmt.Sprintf("%s/%d", o.Topic, number), "high watermark", new(fmt.Sprint(a[2])), new(fmt.Sprint(b[2])))
+				name := fmt.Sprintf("%s/%d", o.Topic, number)
+				d.add(PartOffsets, name, "high watermark", new(fmt.Sprint(a[2])), new(fmt.Sprint(b[2])))
 			}
 		}
 	}

@@ -50,12 +50,14 @@ type PositionsHeader struct {
 
 // Broker is one broker.
 type Broker struct {
-	ID       int32             `json:"id"`
-	Host     string            `json:"host"`
-	Port     int32             `json:"port"`
-	Rack     string            `json:"rack,omitempty"`
-	Version  string            `json:"version,omitempty"`  // guessed from the requests that it knows; empty when it did not say
-	Settings map[string]string `json:"settings,omitempty"` // those that differ from Kafka's defaults, secret ones with an empty value
+	ID   int32  `json:"id"`
+	Host string `json:"host"`
+	Port int32  `json:"port"`
+	Rack string `json:"rack,omitempty"`
+	// Guessed from the requests that it knows; empty when it did not say.
+	Version string `json:"version,omitempty"`
+	// Those that differ from Kafka's defaults, secret ones with an empty value.
+	Settings map[string]string `json:"settings,omitempty"`
 }
 
 // Feature is a finalized feature of the cluster (KIP-584), metadata.version for one.
@@ -66,11 +68,13 @@ type Feature struct {
 
 // Topic is a topic that Kafka does not flag internal.
 type Topic struct {
-	Name       string            `json:"name"`
-	ID         bifrost.TopicID   `json:"id"`                  // zeros before Kafka 2.8
-	Partitions [][]int32         `json:"partitions"`          // by number: the brokers of its replicas, the preferred leader first
-	Settings   map[string]string `json:"settings,omitempty"`  // of the topic itself
-	Inherited  map[string]string `json:"inherited,omitempty"` // that differ from Kafka's defaults because the brokers say so
+	Name string          `json:"name"`
+	ID   bifrost.TopicID `json:"id"` // zeros before Kafka 2.8
+	// By number: the brokers of the partition's replicas, the preferred leader first.
+	Partitions [][]int32         `json:"partitions"`
+	Settings   map[string]string `json:"settings,omitempty"` // of the topic itself
+	// Settings that differ from Kafka's defaults because the brokers say so.
+	Inherited map[string]string `json:"inherited,omitempty"`
 }
 
 // ACL is one rule of who may do what, in Kafka's own words.
@@ -113,11 +117,13 @@ const (
 
 // Group is a consumer group.
 type Group struct {
-	Name         string                 `json:"group"`
-	Type         string                 `json:"group_type"`    // classic, consumer, share, streams; empty where Kafka does not tell (before 3.8)
-	ProtocolType string                 `json:"protocol_type"` // consumer, connect, ...; empty for groups that only commit
-	State        string                 `json:"state"`         // Stable, Empty, PreparingRebalance, ...; empty where Kafka does not tell (before 2.6)
-	Offsets      map[string][]Committed `json:"offsets"`       // by topic; null: not captured
+	Name string `json:"group"`
+	// classic, consumer, share, streams; empty where Kafka does not tell (before 3.8).
+	Type         string `json:"group_type"`
+	ProtocolType string `json:"protocol_type"` // consumer, connect, ...; empty for groups that only commit
+	// Stable, Empty, PreparingRebalance, ...; empty where Kafka does not tell (before 2.6).
+	State   string                 `json:"state"`
+	Offsets map[string][]Committed `json:"offsets"` // by topic; null: not captured
 }
 
 // Committed is where a group stands in one partition: in JSON
@@ -192,10 +198,12 @@ const (
 
 // NotCaptured says what is missing, once for each part and reason.
 type NotCaptured struct {
-	Part   Part     `json:"part"`
-	Reason string   `json:"reason"`
-	Needs  string   `json:"needs,omitempty"` // the right that the credentials lack, where that is the reason
-	Names  []string `json:"names,omitempty"` // of the topics, partitions (topic/number), groups or brokers that it is about; none: of all of the part
+	Part   Part   `json:"part"`
+	Reason string `json:"reason"`
+	Needs  string `json:"needs,omitempty"` // the right that the credentials lack, where that is the reason
+	// Of the topics, partitions (topic/number), groups or brokers that it is about;
+	// none: it is about all of the part.
+	Names []string `json:"names,omitempty"`
 }
 
 // End is the last line: a file without it was cut.

@@ -53,7 +53,8 @@ func (r *reading) groups(ctx context.Context) (int, error) {
 		r.misses(PartGroups, m)
 	}
 	slices.SortFunc(all, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
-	all = slices.CompactFunc(all, func(a, b Group) bool { return a.Name == b.Name }) // a group that moves is on two brokers for a moment
+	// A group that moves is on two brokers for a moment.
+	all = slices.CompactFunc(all, func(a, b Group) bool { return a.Name == b.Name })
 	for some := range slices.Chunk(all, groupsAtOnce) {
 		if err := r.committed(ctx, some); err != nil {
 			return 0, err
@@ -179,7 +180,9 @@ func (r *reading) fill(line Offsets, answers map[bifrost.TopicPartition]bifrost.
 			r.lacks(PartOffsets, answer.Err, line.Topic+"/"+strconv.Itoa(number))
 			continue
 		}
-		line.Partitions[number] = &[4]int64{answer.LogStart, answer.LastStable, answer.HighWatermark, int64(answer.LeaderEpoch)}
+		line.Partitions[number] = &[4]int64{
+			answer.LogStart, answer.LastStable, answer.HighWatermark, int64(answer.LeaderEpoch),
+		}
 	}
 }
 

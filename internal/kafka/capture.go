@@ -42,7 +42,8 @@ func (c *Client) Overview(ctx context.Context) (capture.Overview, error) {
 		case t.ErrorCode != 0:
 			overview.Failed[*t.Topic] = captureError(kerr.ErrorForCode(t.ErrorCode))
 		default:
-			overview.Topics = append(overview.Topics, capture.Topic{Name: *t.Topic, ID: t.TopicID, Partitions: replicasOf(t)})
+			topic := capture.Topic{Name: *t.Topic, ID: t.TopicID, Partitions: replicasOf(t)}
+			overview.Topics = append(overview.Topics, topic)
 		}
 	}
 	return overview, nil
@@ -79,7 +80,9 @@ func (c *Client) TopicIDs(ctx context.Context, topics []string) (map[string]bifr
 // described out of its metadata without a word. From Kafka 4.1 on whoever may
 // describe the settings of the cluster can list their names (KIP-1142); asked for by
 // name, a hidden topic has an error.
-func (c *Client) HiddenTopics(ctx context.Context, suspects []string, listed func(name string) bool) (map[string]error, error) {
+func (c *Client) HiddenTopics(
+	ctx context.Context, suspects []string, listed func(name string) bool,
+) (map[string]error, error) {
 	request := kmsg.NewPtrListConfigResourcesRequest()
 	request.ResourceTypes = []int8{int8(kmsg.ConfigResourceTypeTopic)}
 	if answer, err := c.ask(ctx, c.kgo, request); err == nil { // an older broker leaves it at the suspects
@@ -98,7 +101,8 @@ func (c *Client) HiddenTopics(ctx context.Context, suspects []string, listed fun
 			return nil, err
 		}
 		for _, t := range metadata.Topics {
-			if err := captureError(kerr.ErrorForCode(t.ErrorCode)); errors.Is(err, capture.ErrDenied) && t.Topic != nil && !slices.Contains(internalTopics, *t.Topic) {
+			err := captureError(kerr.ErrorForCode(t.ErrorCode))
+			if t.Topic != nil && errors.Is(err, capture.ErrDenied) && !slices.Contains(internalTopics, *t.Topic) {
 				hidden[*t.Topic] = err
 			}
 		}
@@ -165,7 +169,7 @@ func (c *Client) brokerSettings(ctx context.Context, id int32) (map[string]strin
 	if len(resources) == 0 {
 		return nil, errLeftOut
 	}
-	settings, _ := settingsOf(&resources[0], func(kmsg.ConfigSource) bool { return true })
+	settings, _ := settingsOf(&resources[0], isOfAny)
 	return settings, captureError(kerr.ErrorForCode(resources[0].ErrorCode))
 }
 
@@ -187,16 +191,22 @@ func (c *Client) TopicSettings(ctx context.Context, topics []string) (map[string
 	for i := range resources {
 		r := &resources[i]
 		answer := capture.SettingsAnswer{Err: captureError(kerr.ErrorForCode(r.ErrorCode))}
-		answer.Settings, answer.Inherited = settingsOf(r, func(s kmsg.ConfigSource) bool { return s == kmsg.ConfigSourceDynamicTopicConfig })
+		answer.Settings, answer.Inherited = settingsOf(r, isOfTopic)
 		answers[r.ResourceName] = answer
 	}
 	return answers, nil
 }
 
+func isOfAny(kmsg.ConfigSource) bool { return true }
+
+func isOfTopic(source kmsg.ConfigSource) bool { return source == kmsg.ConfigSourceDynamicTopicConfig }
+
 // settingsOf parts the settings that differ from Kafka's defaults into those of
 // the resource itself and those that it has from elsewhere. The value of a secret
 // one is not told, and stays empty.
-func settingsOf(r *kmsg.DescribeConfigsResponseResource, isOwn func(kmsg.ConfigSource) bool) (own, inherited map[string]string) {
+func settingsOf(
+	r *kmsg.DescribeConfigsResponseResource, isOwn func(kmsg.ConfigSource) bool,
+) (own, inherited map[string]string) {
 	own, inherited = map[string]string{}, map[string]string{}
 	for _, config := range r.Configs {
 		if config.Source == kmsg.ConfigSourceDefaultConfig || config.IsDefault {
@@ -245,8 +255,10 @@ func (c *Client) ACLs(ctx context.Context) ([]capture.ACL, error) {
 	for _, r := range response.Resources {
 		for _, a := range r.ACLs {
 			acls = append(acls, capture.ACL{
-				ResourceType: r.ResourceType.String(), ResourceName: r.ResourceName, Pattern: r.ResourcePatternType.String(),
-				Principal: a.Principal, Host: a.Host, Operation: a.Operation.String(), Permission: a.PermissionType.String(),
+				ResourceType: r.ResourceType.String(), ResourceName: r.ResourceName,
+				Pattern:   r.ResourcePatternType.String(),
+				Principal: a.Principal, Host: a.Host,
+				Operation: a.Operation.String(), Permission: a.PermissionType.String(),
 			})
 		}
 	}
@@ -298,7 +310,8 @@ func (c *Client) ScramUsers(ctx context.Context) ([]capture.ScramUser, error) {
 	var users []capture.ScramUser
 	for _, r := range response.Results {
 		for _, i := range r.CredentialInfos {
-			users = append(users, capture.ScramUser{User: r.User, Mechanism: mechanisms[i.Mechanism], Iterations: i.Iterations})
+			user := capture.ScramUser{User: r.User, Mechanism: mechanisms[i.Mechanism], Iterations: i.Iterations}
+			users = append(users, user)
 		}
 	}
 	return users, nil
@@ -342,7 +355,8 @@ func captureError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case kafkas == kerr.TopicAuthorizationFailed, kafkas == kerr.GroupAuthorizationFailed, kafkas == kerr.ClusterAuthorizationFailed:
+	case kafkas == kerr.TopicAuthorizationFailed, kafkas == kerr.GroupAuthorizationFailed,
+		kafkas == kerr.ClusterAuthorizationFailed:
 		return fmt.Errorf("%w: %w", capture.ErrDenied, err)
 	case kafkas == kerr.SecurityDisabled, kafkas == kerr.UnsupportedVersion:
 		return fmt.Errorf("%w: %w", capture.ErrNone, err)

@@ -23,11 +23,13 @@ func (c *Client) Groups(ctx context.Context) ([]capture.Group, []capture.Missing
 		if response, ok := shard.Resp.(*kmsg.ListGroupsResponse); err == nil && ok {
 			err = captureError(kerr.ErrorForCode(response.ErrorCode))
 			for _, g := range response.Groups {
-				groups = append(groups, capture.Group{Name: g.Group, Type: g.GroupType, ProtocolType: g.ProtocolType, State: g.GroupState})
+				group := capture.Group{Name: g.Group, Type: g.GroupType, ProtocolType: g.ProtocolType, State: g.GroupState}
+				groups = append(groups, group)
 			}
 		}
 		if err != nil {
-			missing = append(missing, capture.Missing{Err: fmt.Errorf("the groups that broker %d coordinates: %w", shard.Meta.NodeID, err)})
+			err := fmt.Errorf("the groups that broker %d coordinates: %w", shard.Meta.NodeID, err)
+			missing = append(missing, capture.Missing{Err: err})
 		}
 		answered = answered || err == nil || errors.Is(err, capture.ErrDenied)
 	}
@@ -38,7 +40,8 @@ func (c *Client) Groups(ctx context.Context) ([]capture.Group, []capture.Missing
 }
 
 // errHiddenGroups: a broker leaves out what may not be described, without a word.
-var errHiddenGroups = fmt.Errorf("%w: groups that these credentials may not describe are not listed; there may be none", capture.ErrDenied)
+var errHiddenGroups = fmt.Errorf(
+	"%w: groups that these credentials may not describe are not listed; there may be none", capture.ErrDenied)
 
 // hiddenGroups says whether the list may be shorter than it is. Whoever may
 // describe the cluster sees all groups.
@@ -106,7 +109,8 @@ func committedOf(g *kmsg.OffsetFetchResponseGroup) capture.CommittedAnswer {
 		}
 		for _, p := range t.Partitions {
 			if err := captureError(kerr.ErrorForCode(p.ErrorCode)); err != nil {
-				answer.Missing = append(answer.Missing, capture.Missing{Name: fmt.Sprintf("%s/%d", name, p.Partition), Err: err})
+				missing := capture.Missing{Name: fmt.Sprintf("%s/%d", name, p.Partition), Err: err}
+				answer.Missing = append(answer.Missing, missing)
 				continue
 			}
 			if p.Offset < 0 {
