@@ -64,7 +64,7 @@ func topicIDs(topics []bifrost.Topic) finding {
 func selected(topics []bifrost.Topic, filter bifrost.TopicFilter) finding {
 	n := 0
 	for _, t := range topics {
-		if filter.Selects(t.Name) {
+		if filter.Archives(t.Name) {
 			n++
 		}
 	}

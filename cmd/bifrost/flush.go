@@ -99,7 +99,7 @@ func (f *flush) aim(ctx context.Context) error {
 	}
 	var topics []bifrost.Topic
 	for _, t := range all {
-		if f.parts.Config.Topics.Selects(t.Name) {
+		if f.parts.Config.Topics.Archives(t.Name) {
 			topics = append(topics, t)
 		}
 	}

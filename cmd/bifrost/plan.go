@@ -140,7 +140,9 @@ func (p *planner) steps(ctx context.Context, ledger *rehearse.Ledger, cluster bi
 	if err != nil {
 		return nil, err
 	}
-	rows = slices.DeleteFunc(rows, func(row bifrost.Progress) bool { return busy[row.Partition] || !p.settings.Topics.Selects(row.Topic()) })
+	rows = slices.DeleteFunc(rows, func(row bifrost.Progress) bool {
+		return busy[row.Partition] || !p.settings.Topics.Archives(row.Topic())
+	})
 	if err := observe(ctx, cluster, rows); err != nil {
 		return nil, err
 	}

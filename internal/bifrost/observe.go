@@ -118,7 +118,7 @@ func (d *Discoverer) observe(ctx context.Context) (*view, error) {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
 	v := &view{at: at, clusterID: clusterID, planned: byPartition(rows)}
-	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Selects(t.Name) })
+	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Archives(t.Name) })
 	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
 	v.topics = len(selected)
 	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {

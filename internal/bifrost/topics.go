@@ -3,7 +3,17 @@ package bifrost
 import (
 	"fmt"
 	"path"
+	"slices"
 )
+
+// ReplayStateTopic is where bifrost replay keeps, in the cluster that it writes to,
+// how far it has come. Together with the archive it is of no use to anybody, so it is
+// archived only if it is asked for by its name.
+const ReplayStateTopic = "bifrost-replay-positions"
+
+// EarlierReplayStateTopic is what the topic was called before positions were kept by
+// source and target.
+const EarlierReplayStateTopic = "bifrost-replay-state"
 
 // TopicFilter selects topics by globs as path.Match reads them: * and ? and
 // [a-z]. An exclude wins over every include.
@@ -27,6 +37,15 @@ func NewTopicFilter(include, exclude []string) (TopicFilter, error) {
 // Selects reports whether the topic is to be archived.
 func (f TopicFilter) Selects(topic string) bool {
 	return (len(f.Include) == 0 || matchesAny(f.Include, topic)) && !matchesAny(f.Exclude, topic)
+}
+
+// Archives is Selects, but for topics that Bifrost itself writes to: those are archived
+// only if they are included by their whole name.
+func (f TopicFilter) Archives(topic string) bool {
+	if (topic == ReplayStateTopic || topic == EarlierReplayStateTopic) && !slices.Contains(f.Include, topic) {
+		return false
+	}
+	return f.Selects(topic)
 }
 
 // SizingOverride is the sizing of the topics that a glob matches, whole.

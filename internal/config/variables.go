@@ -50,7 +50,7 @@ var Variables = []Variable{
 		required: true, role: Discoverer, read: text(func(c *Config) *string { return &c.ArchiveFunction })},
 	{Name: "BIFROST_INCLUDE_TOPICS", Meaning: "topics to archive; those that Kafka flags internal never are", Default: "*", Allowed: "globs with commas between them",
 		read: readGlobs(func(c *Config) *[]string { return &c.Topics.Include })},
-	{Name: "BIFROST_EXCLUDE_TOPICS", Meaning: "topics to leave out; wins over the ones to archive", Allowed: "globs with commas between them",
+	{Name: "BIFROST_EXCLUDE_TOPICS", Meaning: "topics to leave out; wins over the ones to archive. Where `bifrost replay` keeps its positions is left out unless `BIFROST_INCLUDE_TOPICS` has it by its whole name", Allowed: "globs with commas between them",
 		read: readGlobs(func(c *Config) *[]string { return &c.Topics.Exclude })},
 	{Name: "BIFROST_START", Meaning: "where a partition begins that was never seen before; what lies below is recorded as a gap", Default: "earliest", Allowed: "`earliest`, `latest` or a time as in RFC 3339",
 		read: readStart},
