@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -135,16 +136,40 @@ func (s *sandbox) diverge(ctx context.Context, topic string) error {
 	return ledger.ChangeStatus(ctx, bifrost.StatusWrite{Progress: p, Status: bifrost.StatusDiverged, Error: "the log was cut"})
 }
 
-// end is the end of the only partition of a topic; 0 when there is no such topic.
-func (s *sandbox) end(t testing.TB, topic string) int64 {
+// end is the sum of the last stable offsets of all partitions of a topic; 0 when there is no such topic.
+func (s *sandbox) end(t testing.TB, topic string) (end int64) {
 	t.Helper()
 	client, err := s.client()
 	must(t, err)
 	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
+	ends, err := kadm.NewClient(client).ListCommittedOffsets(t.Context(), topic)
 	must(t, err)
-	end, _ := ends.Lookup(topic, 0)
-	return end.Offset
+	ends.Each(func(o kadm.ListedOffset) { end += max(0, o.Offset) })
+	return end
+}
+
+// deleteTopic deletes a topic and waits until it is gone.
+func (s *sandbox) deleteTopic(ctx context.Context, topic string) error {
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	if _, err := admin.DeleteTopic(ctx, topic); err != nil {
+		return err
+	}
+	for range 100 {
+		topics, err := admin.ListTopics(ctx)
+		if err != nil {
+			return err
+		}
+		if !topics.Has(topic) {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("topic %s is still there", topic)
 }
 
 // produce writes records, waits until they are in the log, and fills in their offsets.

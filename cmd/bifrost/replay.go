@@ -2,18 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base32"
 	"errors"
 	"fmt"
-	"iter"
 	"regexp"
-	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -31,17 +27,19 @@ func newReplay(a *app) *cobra.Command {
 keys, headers, timestamps and nulls as they were, in order for each partition.
 What is archived when it begins is replayed; run it again after it was
 interrupted, or killed, and it goes on where it stopped, without duplicates: each
-transaction carries the position, on the topic bifrost-replay-state of the target
-cluster. The same arguments are the same replay; --id gives it a name of its own.
+transaction carries the position, on the topic ` + bifrost.ReplayStateTopic + ` of the
+target cluster. A record is written once into a topic whatever the command lines
+were; --again writes it once more.
 
-Before it writes, it looks whether the target would lose records, and refuses.`,
+Before it writes, it looks what the target has of it, whether an order would be
+broken, and whether records would be lost, and refuses.`,
 		Example: `  bifrost replay orders:orders-restored --create
   bifrost replay orders --to-brokers other:9092 --since 2026-01-31 --until 2026-02-01
   bifrost replay orders:orders-copy --rekey --throttle 20MB --offset-map map.jsonl
   bifrost replay orders:orders-restored --dry-run`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completeTopics,
-		Annotations:       map[string]string{unhealthyMeaning: "the target would lose records, so nothing was written"},
+		Annotations:       map[string]string{unhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written"},
 		RunE:              func(c *cobra.Command, args []string) error { return r.run(c.Context(), args) },
 	}
 	flags := c.Flags()
@@ -50,12 +48,12 @@ Before it writes, it looks whether the target would lose records, and refuses.`,
 	r.selection.addBounds(c)
 	flags.BoolVar(&r.rekey, "rekey", false, "choose partitions by key, instead of keeping them")
 	flags.BoolVar(&r.create, "create", false, "make target topics that do not exist, with as many partitions and no retention")
-	flags.BoolVar(&r.force, "force", false, "write even if the target would lose records")
+	flags.BoolVar(&r.force, "force", false, "write even if the target would lose records, or get them in another order")
+	flags.BoolVar(&r.again, "again", false, "write what was written before once more, behind what is there; if it is interrupted, go on without this flag")
 	flags.BoolVar(&r.dryRun, "dry-run", false, "look and say what would be written, but write nothing")
 	flags.StringVar(&r.throttle, "throttle", "", "at most so many bytes a second, such as 20MB")
 	flags.IntVar(&r.parallel, "parallel", 4, "partitions replayed side by side")
-	flags.StringVar(&r.id, "id", "", "name of the replay; the same name goes on with it")
-	flags.StringVar(&r.stateTopic, "state-topic", replay.DefaultStateTopic, "topic in the target cluster that keeps positions")
+	flags.StringVar(&r.id, "id", "", "a name for messages and --json; nothing else depends on it")
 	flags.StringVar(&r.offsetMap, "offset-map", "", "write old and new offsets to this file, as JSON lines")
 	addJSON(c, &r.json)
 	return c
@@ -64,16 +62,16 @@ Before it writes, it looks whether the target would lose records, and refuses.`,
 type replayer struct {
 	*app
 	selection
-	into                                targetFlags
-	throttle, id, stateTopic, offsetMap string
-	only                                []string
-	rekey, create, force, dryRun, json  bool
-	parallel                            int
+	into                                      targetFlags
+	throttle, id, offsetMap                   string
+	only                                      []string
+	rekey, create, force, again, dryRun, json bool
+	parallel                                  int
 
 	parts   *wiring.Parts
 	target  connection
-	records int64 // to replay, by the catalogue
 	needs   []replay.Need
+	targets []replay.Target
 	batches map[string]replay.Batches // by target topic
 	rows    []bifrost.Progress
 	lost    []bifrost.Row
@@ -89,17 +87,18 @@ func (r *replayer) run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer r.parts.Close()
-	job, err := r.plan(ctx, args)
+	request, err := r.plan(ctx, args)
 	if err != nil {
 		return err
 	}
-	if err := r.mayWrite(ctx, &job); err != nil {
+	outlook, err := r.mayWrite(ctx, request)
+	if err != nil {
 		return err
 	}
 	if r.dryRun {
-		return r.showPlan(job)
+		return r.showPlan(ctx, outlook)
 	}
-	return r.do(ctx, job, rate)
+	return r.do(ctx, request, outlook, rate)
 }
 
 func (r *replayer) check() (rate int64, err error) {
@@ -127,26 +126,34 @@ func (r *replayer) connect(ctx context.Context) (err error) {
 	return err
 }
 
-// plan turns the arguments into a job with absolute bounds.
-func (r *replayer) plan(ctx context.Context, args []string) (replay.Job, error) {
-	job := replay.Job{Rekey: r.rekey, Since: r.times.Since, Until: r.times.Until}
+// plan turns the arguments into a request. Bounds that move, such as --since 1h, are
+// fixed here, and what is archived now is where partitions end.
+func (r *replayer) plan(ctx context.Context, args []string) (replay.Request, error) {
+	request := replay.Request{Rekey: r.rekey, Again: r.again, Force: r.force}
+	args = slices.Clone(args)
+	slices.Sort(args)
+	args = slices.Compact(args)
 	if len(args) > 1 && (r.from != 0 || r.to != 0) {
-		return job, usagef("--from and --to are offsets of one topic, and %d are given", len(args))
+		return request, usagef("--from and --to are offsets of one topic, and %d are given", len(args))
+	}
+	all, err := r.parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		return request, err
 	}
 	for _, arg := range args {
 		source, target, renamed := strings.Cut(arg, ":")
 		if !renamed {
 			target = bifrost.Partition{Name: source}.Topic()
 		}
-		if err := r.planTopic(ctx, &job, source, target); err != nil {
-			return job, err
+		if err := r.planTopic(ctx, &request, all, source, target); err != nil {
+			return request, err
 		}
 	}
-	return job, nil
+	return request, nil
 }
 
-func (r *replayer) planTopic(ctx context.Context, job *replay.Job, source, target string) error {
-	rows, err := progress(ctx, r.parts.Ledger, []string{source})
+func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all []bifrost.Progress, source, target string) error {
+	rows, err := archive.Topic(all, source)
 	if err != nil {
 		return err
 	}
@@ -162,7 +169,7 @@ func (r *replayer) planTopic(ctx context.Context, job *replay.Job, source, targe
 		if end <= r.from {
 			continue
 		}
-		job.Partitions = append(job.Partitions, replay.Partition{Source: p.Name, Number: p.Number, Start: r.from, End: end, Target: target})
+		request.Parts = append(request.Parts, replay.NewPart(p, target, spanOf(bifrost.Range{Start: r.from, End: end}, r.times), all))
 		if err := r.measure(ctx, p.Partition, bifrost.Range{Start: r.from, End: end}, &need); err != nil {
 			return err
 		}
@@ -188,7 +195,6 @@ func (r *replayer) measure(ctx context.Context, p bifrost.Partition, offsets bif
 		if row.State != bifrost.StateArchived || !r.times.Overlaps(row) {
 			continue
 		}
-		r.records += min(row.Facts.Records, min(row.End, offsets.End)-max(row.Start, offsets.Start))
 		bytes += row.Facts.RawBytes
 		if first := row.Facts.FirstTimestamp; first >= 0 {
 			if need.Oldest < 0 || first < need.Oldest {
@@ -201,26 +207,23 @@ func (r *replayer) measure(ctx context.Context, p bifrost.Partition, offsets bif
 	return nil
 }
 
-// mayWrite looks at the target, and what it takes. It gives the job its ID, which
-// names the cluster too.
-func (r *replayer) mayWrite(ctx context.Context, job *replay.Job) error {
+// mayWrite looks at the target: what it takes, what it has, and what is left to do.
+func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*replay.Outlook, error) {
 	clusterID, targets, err := replay.Preflight(ctx, r.target.options, r.needs, r.now())
 	if err != nil {
-		return r.target.explain(err)
-	}
-	if job.ID = r.id; r.id == "" {
-		job.ID = r.derivedID(clusterID, *job)
+		return nil, r.target.explain(err)
 	}
 	r.batches = map[string]replay.Batches{}
-	problems := 0
+	problems, missing := 0, 0
 	for i, t := range targets {
 		if t.Exists {
 			r.batches[t.Topic] = t.Batches
 		}
-		if !t.Exists && !r.create && !r.dryRun {
-			return fmt.Errorf("the target topic %s does not exist: make it, or give --create", t.Topic)
+		if !t.Exists && !r.create {
+			missing++
+			r.warn("topic %s does not exist: make it, or give --create", t.Topic)
 		}
-		if source := r.sourceOf(*job, t.Topic); source.ClusterID == clusterID && source.Topic() == t.Topic {
+		if source := r.sourceOf(request, t.Topic); source.ClusterID == clusterID && source.Topic() == t.Topic {
 			t.Problems = append(t.Problems, "it is the topic that is archived, so that its records would be there and in the archive twice: name another, as TOPIC:TARGET")
 		}
 		problems += len(t.Problems)
@@ -229,20 +232,33 @@ func (r *replayer) mayWrite(ctx context.Context, job *replay.Job) error {
 		}
 		targets[i] = t
 	}
-	if problems > 0 && !r.force && !r.dryRun {
-		r.say("Nothing was written. --force goes on all the same.")
-		return errUnhealthy
+	r.targets = targets
+	outlook, err := replay.Look(ctx, request, r.source, r.options())
+	if err != nil {
+		return nil, r.refused(err)
 	}
-	if r.dryRun {
-		return nil
+	r.warnOf(outlook)
+	objections := outlook.Objections()
+	answers := answersTo(objections)
+	if problems > 0 && !r.force {
+		answers = append(answers, string(replay.AnswerForce))
 	}
-	return r.makeTargets(ctx, targets)
+	if missing == 0 && len(answers) == 0 {
+		return outlook, nil
+	}
+	if missing == 0 {
+		slices.Sort(answers)
+		r.say("Nothing was written. %s goes on all the same.", strings.Join(slices.Compact(answers), " and "))
+	} else {
+		r.say("Nothing was written.")
+	}
+	return nil, errUnhealthy
 }
 
-func (r *replayer) sourceOf(job replay.Job, target string) bifrost.Progress {
-	for _, p := range job.Partitions {
+func (r *replayer) sourceOf(request replay.Request, target string) bifrost.Progress {
+	for _, p := range request.Parts {
 		for _, row := range r.rows {
-			if p.Target == target && p.Key() == row.Partition && row.Topic() == target {
+			if p.Target == target && p.Source == row.Partition && row.Topic() == target {
 				return row
 			}
 		}
@@ -250,8 +266,8 @@ func (r *replayer) sourceOf(job replay.Job, target string) bifrost.Progress {
 	return bifrost.Progress{}
 }
 
-func (r *replayer) makeTargets(ctx context.Context, targets []replay.Target) error {
-	for _, t := range targets {
+func (r *replayer) makeTargets(ctx context.Context) error {
+	for _, t := range r.targets {
 		if t.Exists {
 			continue
 		}
@@ -264,57 +280,69 @@ func (r *replayer) makeTargets(ctx context.Context, targets []replay.Target) err
 	return nil
 }
 
-// derivedID names a replay by what was asked for, as it was asked: the same
-// command line goes on with the same replay.
-func (r *replayer) derivedID(clusterID string, job replay.Job) string {
-	text := fmt.Sprint(clusterID, r.rekey, r.from, r.to, r.since, r.until)
-	for _, p := range job.Partitions {
-		text += fmt.Sprint(" ", p.Source, p.Number, p.Target)
-	}
-	sum := sha256.Sum256([]byte(text))
-	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
-}
-
-// source reads the archive for the replay. Partitions side by side keep the cores
-// busy already.
-func (r *replayer) source(ctx context.Context, job replay.Job, p replay.Partition, from int64) iter.Seq2[baldr.Record, error] {
-	return reader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, archive.Query{
-		Partition: p.Key(), Offsets: bifrost.Range{Start: from, End: p.End}, Times: archive.Times{Since: job.Since, Until: job.Until},
-	})
+func (r *replayer) options() replay.Options {
+	return replay.Options{Client: r.target.options, Parallel: r.parallel, Batches: r.batches, MakeTargets: r.makeTargets}
 }
 
 // do replays, and shows how far it is.
-func (r *replayer) do(ctx context.Context, job replay.Job, rate int64) error {
+func (r *replayer) do(ctx context.Context, request replay.Request, outlook *replay.Outlook, rate int64) error {
 	for _, row := range r.lost {
 		r.warn("%s: offsets %s are a recorded gap: %s", row.Partition, row.Range, row.GapReason)
 	}
+	left, err := r.count(ctx, outlook, false)
+	if err != nil {
+		return err
+	}
 	begun := r.now()
 	var shown meter
-	state, err := replay.Start(ctx, job, r.source, replay.Options{
-		Client: r.target.options, StateTopic: r.stateTopic, Parallel: r.parallel, Batches: r.batches, Throttle: rate,
-		Begun: func(s replay.State) {
-			done, _ := s.Totals()
-			if done > 0 {
-				r.say("Replay %s goes on: %s records are there already.", s.Job.ID, count(done))
-			} else {
-				r.say("Replay %s begins.", s.Job.ID)
-			}
-			shown = r.newMeter("replay", r.records, done)
-		},
-		Committed: func(s replay.Stretch) { shown.add(s.Records, s.Bytes) },
-	})
+	var written replayed
+	options := r.options()
+	options.Throttle = rate
+	options.Begun = func(o *replay.Outlook) {
+		done, _ := o.Written()
+		r.sayWhereItStands(o)
+		shown = r.newMeter("replay", done+left.total(), done)
+	}
+	options.Committed = func(records, bytes int64) {
+		written.records += records
+		written.bytes += bytes
+		shown.add(records, bytes)
+	}
+	outlook, err = replay.Start(ctx, request, r.source, options)
 	if shown != nil {
 		shown.end()
 	}
-	if err != nil {
-		return errors.Join(err, errors.New("run the same command again to go on"))
+	switch {
+	case errors.Is(err, replay.ErrRefused):
+		return r.refused(err)
+	case errors.Is(err, replay.ErrShutOut):
+		return err
+	case err != nil:
+		return errors.Join(err, errors.New("run the same command again to go on"+r.withoutAgain()))
 	}
 	if r.offsetMap != "" {
-		if err := writeOffsetMap(r.offsetMap, state); err != nil {
+		if err := r.writeOffsetMap(ctx, outlook); err != nil {
 			return err
 		}
 	}
-	return r.show(state, r.now().Sub(begun))
+	return r.show(outlook, written, r.now().Sub(begun))
+}
+
+// withoutAgain says how a second writing is gone on with: --again would begin another.
+func (r *replayer) withoutAgain() string {
+	if !r.again {
+		return ""
+	}
+	return ", without --again once it has written something"
+}
+
+// refused makes a refusal an end with exit code 3.
+func (r *replayer) refused(err error) error {
+	if errors.Is(err, replay.ErrRefused) {
+		r.warn("%v", err)
+		return errUnhealthy
+	}
+	return err
 }
 
 // parseRate reads bytes a second: 500kB, 20MB, 1GB, or a plain number.

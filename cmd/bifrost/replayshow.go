@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -13,10 +14,12 @@ import (
 
 // replayJSON is what replay --json prints.
 type replayJSON struct {
-	ID         string                `json:"id"`
+	ID         string                `json:"id"` // as given
 	DryRun     bool                  `json:"dry_run"`
-	Records    int64                 `json:"records"`
+	Records    int64                 `json:"records"` // that are there by all runs; of a dry run, that would be written
 	Bytes      int64                 `json:"bytes"`
+	Written    int64                 `json:"written"` // records of this run
+	Deleted    int64                 `json:"deleted"` // records that the targets have deleted since they were written
 	Seconds    float64               `json:"seconds"` // of this run
 	Partitions []replayPartitionJSON `json:"partitions"`
 }
@@ -27,44 +30,102 @@ type replayPartitionJSON struct {
 	StartOffset int64  `json:"start_offset"`
 	EndOffset   int64  `json:"end_offset"`
 	Target      string `json:"target"`
-	Records     int64  `json:"records"` // replayed so far, all runs together
+	Records     int64  `json:"records"` // as above
 	Bytes       int64  `json:"bytes"`
+	Deleted     int64  `json:"deleted"`
 }
 
-func newReplayJSON(s replay.State) replayJSON {
-	records, bytes := s.Totals()
-	j := replayJSON{ID: s.Job.ID, Records: records, Bytes: bytes, Partitions: []replayPartitionJSON{}}
-	for _, p := range s.Job.Partitions {
-		line := replayPartitionJSON{Source: p.Source, Partition: p.Number, StartOffset: p.Start, EndOffset: p.End, Target: p.Target}
-		for _, done := range s.Stretches {
-			if done.Source == p.Source && done.Number == p.Number {
-				line.Records += done.Records
-				line.Bytes += done.Bytes
-			}
+// replayed is what one run has written.
+type replayed struct{ records, bytes int64 }
+
+func (r *replayer) newReplayJSON(o *replay.Outlook) replayJSON {
+	j := replayJSON{ID: r.id, Partitions: []replayPartitionJSON{}}
+	for _, p := range o.Parts {
+		line := replayPartitionJSON{
+			Source: p.Source.Name, Partition: p.Source.Number, StartOffset: p.Ask.Start, EndOffset: p.Ask.End, Target: p.Target,
+			Records: p.Position.Records - p.Gone, Bytes: p.Position.Bytes, Deleted: p.Gone,
 		}
+		j.Records += line.Records
+		j.Bytes += line.Bytes
+		j.Deleted += line.Deleted
 		j.Partitions = append(j.Partitions, line)
 	}
 	return j
 }
 
-func (r *replayer) show(s replay.State, took time.Duration) error {
-	j := newReplayJSON(s)
-	j.Seconds = took.Seconds()
+func (r *replayer) show(o *replay.Outlook, written replayed, took time.Duration) error {
+	j := r.newReplayJSON(o)
+	j.Written, j.Seconds = written.records, took.Seconds()
 	if r.json {
 		return r.printJSON(j)
 	}
-	r.say("Replay %s is complete: %s records, %s.", j.ID, count(j.Records), size(j.Bytes))
+	r.say("%s is complete: %s records, %s; %s of them by this run.", r.name(), count(j.Records), size(j.Bytes), count(written.records))
+	if j.Deleted > 0 {
+		r.say("%s more were written and have been deleted in the target since. --again writes what was asked for once more.", count(j.Deleted))
+	}
 	return r.print(replayTable(j))
 }
 
+func (r *replayer) name() string {
+	if r.id != "" {
+		return "Replay " + r.id
+	}
+	return "The replay"
+}
+
+// sayWhereItStands is the beginning of a run.
+func (r *replayer) sayWhereItStands(o *replay.Outlook) {
+	records, gone := o.Written()
+	switch {
+	case r.again:
+		r.say("%s begins again.", r.name())
+	case records == 0:
+		r.say("%s begins.", r.name())
+	default:
+		r.say("%s goes on: %s records are there already.", r.name(), count(records-gone))
+	}
+}
+
+// warnOf shows what the target is like, and what stands against the replay.
+func (r *replayer) warnOf(o *replay.Outlook) {
+	for _, w := range o.Warnings {
+		r.warn("topic %s: %s", w.Topic, w.Text)
+	}
+	for _, objection := range o.Objections() {
+		r.warn("topic %s: %s", objection.Topic, objection.Text)
+	}
+	for _, p := range o.Parts {
+		if p.Busy {
+			r.warn("topic %s: another run writes records of %s, or was killed a moment ago; this one shuts it out", p.Target, p.Source)
+		}
+	}
+}
+
+// answersTo are the flags that go on all the same.
+func answersTo(objections []replay.Objection) (answers []string) {
+	for _, o := range objections {
+		answers = append(answers, string(o.Answer))
+	}
+	return answers
+}
+
 // showPlan is the end of a dry run.
-func (r *replayer) showPlan(job replay.Job) error {
-	j := newReplayJSON(replay.State{Job: job})
-	j.DryRun, j.Records = true, r.records
+func (r *replayer) showPlan(ctx context.Context, o *replay.Outlook) error {
+	left, err := r.count(ctx, o, true)
+	if err != nil {
+		return err
+	}
+	j := r.newReplayJSON(o)
+	there := j.Records
+	j.DryRun, j.Records, j.Bytes = true, left.total(), 0
+	for i := range j.Partitions {
+		j.Partitions[i].Records, j.Partitions[i].Bytes = left[i], 0
+	}
 	if r.json {
 		return r.printJSON(j)
 	}
-	r.say("Replay %s would write up to %s records; %s offsets are in recorded gaps. Nothing was written.", job.ID, count(r.records), count(r.lostOffsets()))
+	r.say("%s would write %s records; %s are there already, and %s were deleted there since they were written. %s offsets are in recorded gaps. Nothing was written.",
+		r.name(), count(j.Records), count(there), count(j.Deleted), count(r.lostOffsets()))
 	return r.print(planTable(j))
 }
 
@@ -83,12 +144,10 @@ func (p replayPartitionJSON) bounds() []cell {
 	return []cell{plain(p.Source), plain(fmt.Sprint(p.Partition)), plain(fmt.Sprint(p.StartOffset)), plain(fmt.Sprint(p.EndOffset)), plain(p.Target)}
 }
 
-// planTable has no records: how many there are in a part of an object is known
-// once it is read.
 func planTable(j replayJSON) *table {
-	t := &table{columns: boundsColumns}
+	t := &table{columns: append(slices.Clone(boundsColumns), column{title: "to write", right: true})}
 	for _, p := range j.Partitions {
-		t.add(p.bounds()...)
+		t.add(append(p.bounds(), plain(count(p.Records)))...)
 	}
 	return t
 }
@@ -112,9 +171,9 @@ type mapJSON struct {
 	Count           int64  `json:"count"`
 }
 
-// writeOffsetMap writes the map of all runs of the replay.
-func writeOffsetMap(name string, s replay.State) (err error) {
-	file, err := os.Create(name)
+// writeOffsetMap writes the map of all that was ever written of the parts.
+func (r *replayer) writeOffsetMap(ctx context.Context, o *replay.Outlook) (err error) {
+	file, err := os.Create(r.offsetMap)
 	if err != nil {
 		return fmt.Errorf("write the offset map: %w", err)
 	}
@@ -125,12 +184,16 @@ func writeOffsetMap(name string, s replay.State) (err error) {
 	}()
 	out := bufio.NewWriter(file)
 	lines := json.NewEncoder(out)
-	for _, done := range s.Stretches {
-		for _, m := range done.Map {
-			if err := lines.Encode(mapJSON{done.Source, done.Number, m.Source, done.Target, m.Partition, m.Target, m.Count}); err != nil {
-				return fmt.Errorf("write the offset map: %w", err)
+	err = replay.EachStretch(ctx, o, r.options(), func(s replay.Stretch) error {
+		for _, m := range s.Map {
+			if err := lines.Encode(mapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}); err != nil {
+				return err
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the offset map: %w", err)
 	}
 	return out.Flush()
 }

@@ -44,6 +44,9 @@ func TestScripts(t *testing.T) {
 			"delete-object": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).deleteObject(context.Background(), args[0]))
 			},
+			"delete-topic": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(ts.Value(sandboxKey{}).(*sandbox).deleteTopic(context.Background(), args[0]))
+			},
 			"lose-tables": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).loseTables(context.Background()))
 			},

@@ -1,29 +1,35 @@
 // Package replay writes archived records back into Kafka, each exactly once, even
-// if it is killed at any moment and started again.
+// if it is killed at any moment and started again, and whatever commands do it.
 //
-// # Where a replay stands
+// # Who a replay is
 //
-// A replay has an ID, and each of its source partitions has a transactional
-// producer of its own (KIP-98), named after both. One transaction holds a stretch
-// of records and, on the state topic, one record that says which source offsets
-// they were and which offsets they got. Kafka commits both or neither, so
-// the last committed state record is the position, and all of them together
-// are the map from old to new offsets. Kafka Connect keeps the
-// positions of its sources the same way (KIP-618).
+// A partition of one life of a source topic and one life of a target topic, told by
+// their topic IDs, are a pair (pair.go). A pair has a position and a transactional
+// producer (KIP-98), and both are its own: not those of a command. So two commands
+// that write the same records into the same topic know of each other, and a topic
+// that was made anew has nothing.
 //
-// A run takes three steps, and their order is what makes it safe:
+// # Where it stands
 //
-//  1. Fence: initialize the producers of all partitions. That aborts what an
-//     earlier run left open, and shuts out an earlier run that is still alive.
-//  2. Read the state topic up to its end as of now, committed records only. No
-//     open transaction of this replay is left that could hide a position.
-//  3. Go on from each partition's position.
+// One transaction holds a stretch of records and, on the state topic, the pair's
+// position and the stretch's map from old to new offsets. Kafka commits all of them
+// or none. Kafka Connect keeps the positions of its sources the same way (KIP-618).
+// A position is what is written, by offsets and times of the source (span.go), and the
+// last batch in each partition of the target (position.go).
 //
-// The first run writes the job, with all bounds as absolute offsets and times,
-// to the state topic; later runs take it from there. So a replay that was started
-// "up to now" ends where it was going to end.
+// A run takes four steps, and their order is what makes it safe:
 //
-// Order is kept for each partition: one producer, in sequence, idempotent.
+//  1. Look at what stands there already, without disturbing anybody. What stands
+//     against the replay ends it here.
+//  2. Fence: initialize the producers of pairs that have something to write. That
+//     aborts what an earlier run left open, and shuts out one that is still alive.
+//  3. Read the positions again, and hold each against the target's log as it is now
+//     (believe.go): a log may have been cut, emptied or written by others, and the
+//     state topic may have lost something. Nothing that is decided can change any more.
+//  4. Make the topics that do not exist, and write what is left.
+//
+// Order is kept for each partition: one producer, in sequence, idempotent. What would
+// break it is objected to before anything is written (order.go).
 //
 // The way of a record: writer.go chooses its partition and remembers its offset,
 // batch.go encodes it, producer.go sends the batch and ends the transaction.

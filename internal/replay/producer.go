@@ -41,7 +41,7 @@ var protocol = kversion.V3_8_0()
 
 // patience is how long a request is sent again. Kafka gives up a transaction that
 // stands still for as long.
-const patience = transactionTimeout
+var patience = transactionTimeout
 
 // initialize asks for the identity of the producer with this transactional ID. What
 // an earlier one left open is aborted.
@@ -60,24 +60,56 @@ func initialize(ctx context.Context, client *kgo.Client, name string) (by identi
 	return by, err
 }
 
-// join makes partitions of a topic part of the transaction. The first ones begin it.
-func (p *producer) join(ctx context.Context, topic string, partitions ...int32) error {
+// join makes partitions part of the transaction. The first ones begin it.
+func (p *producer) join(ctx context.Context, topics map[string][]int32) error {
 	return insist(ctx, func(ctx context.Context) error {
 		request := kmsg.NewPtrAddPartitionsToTxnRequest()
 		request.TransactionalID = p.name
 		request.ProducerID, request.ProducerEpoch = p.identity.id, p.identity.epoch
-		request.Topics = []kmsg.AddPartitionsToTxnRequestTopic{{Topic: topic, Partitions: partitions}}
+		for topic, partitions := range topics {
+			request.Topics = append(request.Topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: topic, Partitions: partitions})
+		}
 		response, err := request.RequestWith(ctx, p.client)
 		if err != nil {
 			return err
 		}
 		for _, t := range response.Topics {
 			for _, partition := range t.Partitions {
-				err = errors.Join(err, kerr.ErrorForCode(partition.ErrorCode))
+				answer := kerr.ErrorForCode(partition.ErrorCode)
+				if err == nil || errors.Is(err, kerr.OperationNotAttempted) { // because of another partition's error
+					err = answer
+				}
 			}
 		}
 		return err
 	})
+}
+
+// transaction is what the coordinator says of a producer.
+type transaction struct {
+	identity
+	state string
+}
+
+// describe asks for the state of the producer's transaction (KIP-664, Kafka 3.0).
+func (p *producer) describe(ctx context.Context) (transaction, error) {
+	request := kmsg.NewPtrDescribeTransactionsRequest()
+	request.TransactionalIDs = []string{p.name}
+	response, err := request.RequestWith(ctx, p.client)
+	if err != nil {
+		return transaction{}, err
+	}
+	if len(response.TransactionStates) != 1 {
+		return transaction{}, errors.New("the broker answered for another transaction")
+	}
+	t := response.TransactionStates[0]
+	return transaction{identity{t.ProducerID, t.ProducerEpoch}, t.State}, kerr.ErrorForCode(t.ErrorCode)
+}
+
+// timedOut reports whether it is the coordinator that has ended the producer's
+// transaction, and nobody has begun anything since.
+func (t transaction) timedOut(of identity) bool {
+	return t.id == of.id && t.epoch <= of.epoch+1 && (t.state == "CompleteAbort" || t.state == "PrepareAbort" || t.state == "PrepareEpochFence")
 }
 
 // end commits the transaction, or aborts it.
@@ -152,11 +184,11 @@ const ackTimeout = 10 * time.Second
 
 // leader asks who leads a partition.
 func (p *producer) leader(ctx context.Context, topic string, partition int32) (int32, error) {
-	leaders, err := p.leaders(ctx, topic)
+	facts, err := askTopics(ctx, p.client, []string{topic})
 	if err != nil {
 		return -1, err
 	}
-	leader, exists := leaders[partition]
+	leader, exists := facts[topic].leaders[partition]
 	if !exists {
 		return -1, kerr.UnknownTopicOrPartition
 	}
@@ -164,27 +196,6 @@ func (p *producer) leader(ctx context.Context, topic string, partition int32) (i
 		return -1, kerr.LeaderNotAvailable
 	}
 	return leader, nil
-}
-
-// leaders lists the partitions of a topic with the brokers that lead them, -1 for
-// one without.
-func (p *producer) leaders(ctx context.Context, topic string) (map[int32]int32, error) {
-	request := kmsg.NewPtrMetadataRequest()
-	request.Topics = []kmsg.MetadataRequestTopic{{Topic: kmsg.StringPtr(topic)}}
-	response, err := request.RequestWith(ctx, p.client)
-	if err != nil {
-		return nil, err
-	}
-	leaders := map[int32]int32{}
-	for _, t := range response.Topics {
-		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
-			return nil, err
-		}
-		for _, partition := range t.Partitions {
-			leaders[partition.Partition] = partition.Leader
-		}
-	}
-	return leaders, nil
 }
 
 // brokersPause is how often brokers are asked for what they will know in a moment.
@@ -220,5 +231,5 @@ func insist(ctx context.Context, do func(context.Context) error) error {
 // the transaction before.
 func passing(err error) bool {
 	var closed *kgo.ErrFirstReadEOF
-	return kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions) || kgo.IsRetryableBrokerErr(err) || errors.As(err, &closed)
+	return kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions) || errors.Is(err, errUndecided) || kgo.IsRetryableBrokerErr(err) || errors.As(err, &closed)
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // startCluster starts franz-go's own brokers in this process. It keeps sequence
@@ -34,14 +36,14 @@ func startCluster(t *testing.T, partitions int32) *kfake.Cluster {
 // archived is a source of n records of each partition; every seventh offset is
 // missing. A value is "partition/offset".
 func archived(n int64, size int) Source {
-	return func(_ context.Context, _ Job, p Partition, from int64) iter.Seq2[baldr.Record, error] {
+	return func(_ context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
 		return func(yield func(baldr.Record, error) bool) {
 			padding := strings.Repeat("x", size)
-			for offset := from; offset < min(n, p.End); offset++ {
+			for offset := span.Start; offset < min(n, span.End); offset++ {
 				if offset%7 == 6 {
 					continue
 				}
-				r := baldr.Record{Offset: offset, Timestamp: 1_700_000_000_000 + offset, Key: fmt.Appendf(nil, "key %d", offset%100), Value: fmt.Appendf(nil, "%d/%d %s", p.Number, offset, padding)}
+				r := baldr.Record{Offset: offset, Timestamp: 1_700_000_000_000 + offset, Key: fmt.Appendf(nil, "key %d", offset%100), Value: fmt.Appendf(nil, "%d/%d %s", p.Source.Number, offset, padding)}
 				if !yield(r, nil) {
 					return
 				}
@@ -50,18 +52,18 @@ func archived(n int64, size int) Source {
 	}
 }
 
-func jobOf(n int64, partitions int32) Job {
-	job := Job{ID: "test"}
+func requestOf(n int64, partitions int32) Request {
+	var request Request
 	for p := range partitions {
-		job.Partitions = append(job.Partitions, Partition{Source: "source", Number: p, End: n, Target: "target"})
+		request.Parts = append(request.Parts, Part{Source: bifrost.Partition{Name: "source", Number: p}, Life: "life", Target: "target", Ask: AllTimes(0, n)})
 	}
-	return job
+	return request
 }
 
 func optionsOf(cluster *kfake.Cluster) Options {
 	return Options{
-		Client:     []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MetadataMinAge(10 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return time.Millisecond })},
-		StateTopic: "state", Parallel: 2,
+		Client:   []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MetadataMinAge(10 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return time.Millisecond })},
+		Parallel: 2,
 	}
 }
 
@@ -100,26 +102,39 @@ func consume(t *testing.T, cluster *kfake.Cluster) map[int32][]*kgo.Record {
 }
 
 // replayAll is a run that must succeed.
-func replayAll(t *testing.T, job Job, source Source, options Options) State {
+func replayAll(t *testing.T, request Request, source Source, options Options) *Outlook {
 	t.Helper()
-	state, err := Start(t.Context(), job, source, options)
+	outlook, err := Start(t.Context(), request, source, options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return state
+	return outlook
+}
+
+// stretchesOf are all of the pairs of a replay.
+func stretchesOf(t *testing.T, outlook *Outlook, options Options) (all []Stretch) {
+	t.Helper()
+	err := EachStretch(t.Context(), outlook, options, func(s Stretch) error {
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // mustHoldAll checks that every record of the source is in the target once, in
 // order, and where the map says.
-func mustHoldAll(t *testing.T, cluster *kfake.Cluster, job Job, source Source, state State) {
+func mustHoldAll(t *testing.T, cluster *kfake.Cluster, request Request, source Source, outlook *Outlook) {
 	t.Helper()
 	where := map[string]string{} // from "source partition/offset" to "target partition/offset"
 	total := int64(0)
-	for _, s := range state.Stretches {
+	for _, s := range stretchesOf(t, outlook, optionsOf(cluster)) {
 		total += s.Records
 		for _, m := range s.Map {
 			for i := range m.Count {
-				where[fmt.Sprintf("%d/%d", s.Number, m.Source+i)] = fmt.Sprintf("%d/%d", m.Partition, m.Target+i)
+				where[fmt.Sprintf("%d/%d", s.Part, m.Source+i)] = fmt.Sprintf("%d/%d", m.Partition, m.Target+i)
 			}
 		}
 	}
@@ -133,7 +148,7 @@ func mustHoldAll(t *testing.T, cluster *kfake.Cluster, job Job, source Source, s
 			if _, err := fmt.Sscanf(name, "%d/%d", &number, &offset); err != nil {
 				t.Fatalf("a record holds %q", r.Value)
 			}
-			if !job.Rekey && number != partition {
+			if !request.Rekey && number != partition {
 				t.Fatalf("%s is in partition %d", name, partition)
 			}
 			way := fmt.Sprintf("%d to %d", number, partition)
@@ -148,8 +163,8 @@ func mustHoldAll(t *testing.T, cluster *kfake.Cluster, job Job, source Source, s
 		}
 	}
 	var want int64
-	for _, p := range job.Partitions {
-		for range source(t.Context(), job, p, 0) {
+	for _, p := range request.Parts {
+		for range source(t.Context(), p, p.Ask) {
 			want++
 		}
 	}
@@ -174,12 +189,12 @@ func TestPassingFaults(t *testing.T) {
 		sometimes(random, kmsg.InitProducerID, kerr.ConcurrentTransactions),
 	)
 	source := archived(9_000, 3_000)
-	job := jobOf(9_000, 3)
-	state := replayAll(t, job, source, optionsOf(cluster))
+	request := requestOf(9_000, 3)
+	outlook := replayAll(t, request, source, optionsOf(cluster))
 	if hits.Hits() < 10 {
 		t.Errorf("only %d faults", hits.Hits())
 	}
-	mustHoldAll(t, cluster, job, source, state)
+	mustHoldAll(t, cluster, request, source, outlook)
 }
 
 // sometimes fails one request of three.
@@ -206,12 +221,12 @@ func TestConnectionsBreak(t *testing.T) {
 		return nil, nil, false
 	})
 	source := archived(6_000, 3_000)
-	job := jobOf(6_000, 2)
-	state := replayAll(t, job, source, optionsOf(cluster))
+	request := requestOf(6_000, 2)
+	outlook := replayAll(t, request, source, optionsOf(cluster))
 	if cuts.Load() < 3 {
 		t.Errorf("only %d cuts", cuts.Load())
 	}
-	mustHoldAll(t, cluster, job, source, state)
+	mustHoldAll(t, cluster, request, source, outlook)
 }
 
 // What cannot pass ends the run and says why; the next one goes on.
@@ -242,16 +257,16 @@ func TestFinalFaults(t *testing.T) {
 				count++
 				return c.key != kmsg.Produce || count == 2
 			}})
-			source, job := archived(9_000, 3_000), jobOf(9_000, 1)
-			_, err := Start(t.Context(), job, source, optionsOf(cluster))
+			source, request := archived(9_000, 3_000), requestOf(9_000, 1)
+			_, err := Start(t.Context(), request, source, optionsOf(cluster))
 			if err == nil || !strings.Contains(err.Error(), c.says) || !errors.Is(err, c.with) {
 				t.Fatalf("error %v, want it to say %q", err, c.says)
 			}
 			if hits.Hits() != 1 {
 				t.Fatalf("%d faults", hits.Hits())
 			}
-			state := replayAll(t, job, source, optionsOf(cluster))
-			mustHoldAll(t, cluster, job, source, state)
+			outlook := replayAll(t, request, source, optionsOf(cluster))
+			mustHoldAll(t, cluster, request, source, outlook)
 		})
 	}
 }
@@ -261,17 +276,17 @@ func TestRunsGivenUp(t *testing.T) {
 	t.Parallel()
 	cluster := startCluster(t, 3)
 	random := rand.New(rand.NewPCG(5, 6))
-	source, job := archived(40_000, 10), jobOf(40_000, 3)
-	job.Rekey = true // so that a transaction is full at ten thousand records or so
+	source, request := archived(40_000, 10), requestOf(40_000, 3)
+	request.Rekey = true // so that a transaction is full at ten thousand records or so
 	options := optionsOf(cluster)
 	options.Batches = map[string]Batches{"target": {Codec: Zstd, Bytes: 20_000}} // and has many batches
 	for range 12 {
 		ctx, giveUp := context.WithCancel(t.Context())
 		left := int64(random.IntN(60_000))
 		var taken atomic.Int64
-		_, err := Start(ctx, job, func(ctx context.Context, job Job, p Partition, from int64) iter.Seq2[baldr.Record, error] {
+		_, err := Start(ctx, request, func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
 			return func(yield func(baldr.Record, error) bool) {
-				for r, err := range source(ctx, job, p, from) {
+				for r, err := range source(ctx, p, span) {
 					if taken.Add(1) > left {
 						giveUp()
 					}
@@ -286,8 +301,8 @@ func TestRunsGivenUp(t *testing.T) {
 			break
 		}
 	}
-	state := replayAll(t, job, source, options)
-	mustHoldAll(t, cluster, job, source, state)
+	outlook := replayAll(t, request, source, options)
+	mustHoldAll(t, cluster, request, source, outlook)
 }
 
 // Partitions chosen by key are those that producers choose, and the map of offsets,
@@ -295,11 +310,11 @@ func TestRunsGivenUp(t *testing.T) {
 func TestByKey(t *testing.T) {
 	t.Parallel()
 	cluster := startCluster(t, 5)
-	source, job := archived(30_000, 0), jobOf(30_000, 2)
-	job.Rekey = true
-	state := replayAll(t, job, source, optionsOf(cluster))
-	mustHoldAll(t, cluster, job, source, state)
-	for _, s := range state.Stretches {
+	source, request := archived(30_000, 0), requestOf(30_000, 2)
+	request.Rekey = true
+	outlook := replayAll(t, request, source, optionsOf(cluster))
+	mustHoldAll(t, cluster, request, source, outlook)
+	for _, s := range stretchesOf(t, outlook, optionsOf(cluster)) {
 		if len(s.Map) > maxRuns {
 			t.Errorf("a stretch has %d runs", len(s.Map))
 		}
@@ -319,23 +334,23 @@ func TestByKey(t *testing.T) {
 func TestAnotherRunTakesOver(t *testing.T) {
 	t.Parallel()
 	cluster := startCluster(t, 2)
-	source, job := archived(3_000, 100), jobOf(3_000, 2)
+	source, request := archived(3_000, 100), requestOf(3_000, 2)
 	options := optionsOf(cluster)
 	options.Parallel = 1
 	var other error
 	shutOut := options
-	shutOut.Committed = func(s Stretch) {
-		if s.Number == 0 { // between two partitions, with nothing under way
-			_, other = Start(t.Context(), job, source, options)
-		}
+	var once sync.Once
+	shutOut.Committed = func(int64, int64) {
+		// between two partitions, with nothing under way
+		once.Do(func() { _, other = Start(t.Context(), request, source, options) })
 	}
-	_, err := Start(t.Context(), job, source, shutOut)
+	_, err := Start(t.Context(), request, source, shutOut)
 	if other != nil {
 		t.Fatal(other)
 	}
 	if err == nil || !strings.Contains(err.Error(), "another run of this replay has taken over") {
 		t.Errorf("the run that was shut out ended with %v", err)
 	}
-	state := replayAll(t, job, source, options)
-	mustHoldAll(t, cluster, job, source, state)
+	outlook := replayAll(t, request, source, options)
+	mustHoldAll(t, cluster, request, source, outlook)
 }

@@ -108,27 +108,3 @@ func TestPace(t *testing.T) {
 		t.Errorf("after 5,000 bytes at 1,000 a second the pause is %s", pause)
 	}
 }
-
-func TestAnotherReplayUnderTheSameNameIsRefused(t *testing.T) {
-	t.Parallel()
-	one := Partition{Source: "a", Number: 0, End: 5, Target: "b"}
-	two := Partition{Source: "a", Number: 1, End: 5, Target: "b"}
-	longer, elsewhere := one, one
-	longer.End, elsewhere.Target = 9, "c"
-	begun := Job{ID: "x", Partitions: []Partition{one}}
-	for _, c := range []struct {
-		name string
-		now  Job
-		ok   bool
-	}{
-		{"the same", begun, true},
-		{"more is archived by now", Job{ID: "x", Partitions: []Partition{longer, two}}, true},
-		{"another target", Job{ID: "x", Partitions: []Partition{elsewhere}}, false},
-		{"a partition is left out", Job{ID: "x", Partitions: []Partition{two}}, false},
-		{"by key", Job{ID: "x", Rekey: true, Partitions: []Partition{one}}, false},
-	} {
-		if err := c.now.sameAs(begun); (err == nil) != c.ok {
-			t.Errorf("%s: %v", c.name, err)
-		}
-	}
-}

@@ -2,152 +2,218 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
-
-// Source gives the records of a partition of the job from an offset on, within
-// the job's bounds, in order. Their memory is borrowed until the next one.
-type Source func(ctx context.Context, job Job, p Partition, from int64) iter.Seq2[baldr.Record, error]
 
 // Options say how to replay.
 type Options struct {
-	Client     []kgo.Opt // how to reach the target cluster
-	StateTopic string
-	Parallel   int                // partitions replayed side by side, at least 1
-	Batches    map[string]Batches // by target topic; what is not there is taken to be as Kafka's defaults are
-	Throttle   int64              // bytes of keys and values a second, all partitions together; 0 for none
-	Begun      func(State)        // called once, before anything is written: where the replay stands
-	Committed  func(Stretch)      // called after each transaction, by one goroutine at a time
+	Client   []kgo.Opt          // how to reach the target cluster
+	Parallel int                // partitions replayed side by side, at least 1
+	Batches  map[string]Batches // by target topic; what is not there is taken to be as Kafka's defaults are
+	Throttle int64              // bytes of keys and values a second, all partitions together; 0 for none
+	// MakeTargets makes the target topics that do not exist. It is called once nothing
+	// stands against the replay any more.
+	MakeTargets func(context.Context) error
+	Begun       func(*Outlook)             // called once, before anything is written: where the replay stands
+	Committed   func(records, bytes int64) // called after each transaction, by one goroutine at a time
+
+	abortPatience time.Duration // how long to try to abort a transaction; tests cut it short
 }
 
 // transactionTimeout is how long Kafka waits for a producer that has died before
 // it aborts its transaction.
-const transactionTimeout = 60 * time.Second
+var transactionTimeout = 60 * time.Second
 
-// Start begins the replay, or goes on with it if the state topic knows it. It
-// returns the state as it is at the end. An error leaves everything that was
-// committed in place; to run it again goes on from there.
-func Start(ctx context.Context, job Job, source Source, options Options) (State, error) {
-	client, err := kgo.NewClient(options.Client...)
+// Start writes what is asked for and not there yet. An error leaves everything that was
+// committed in place; to run it again goes on from there. ErrRefused: something stands
+// against it, and nothing was made or written.
+func Start(ctx context.Context, request Request, source Source, options Options) (*Outlook, error) {
+	request.Parts = distinct(request.Parts)
+	if options.abortPatience == 0 {
+		options.abortPatience = abortPatience
+	}
+	client, err := kgo.NewClient(append(options.Client[:len(options.Client):len(options.Client)], kgo.MaxVersions(protocol))...)
 	if err != nil {
-		return State{}, err
+		return nil, err
 	}
 	defer client.Close()
-	if err := ensureStateTopic(ctx, kadm.NewClient(client), options.StateTopic); err != nil {
-		return State{}, err
-	}
-	identities, err := fence(ctx, client, job)
+	r := &runner{cluster: cluster{client}, request: request, source: source, options: options, identities: map[pair]identity{}, pace: newPace(options.Throttle)}
+	outlook, err := r.prepare(ctx)
 	if err != nil {
-		return State{}, err
-	}
-	state, err := readState(ctx, options.Client, options.StateTopic, job.ID)
-	if err != nil {
-		return state, err
-	}
-	if state.Job.ID == "" {
-		if err := writeJob(ctx, client, options.StateTopic, job); err != nil {
-			return state, err
-		}
-		state.Job = job
-	}
-	if err := job.sameAs(state.Job); err != nil {
-		return state, err
+		return nil, err
 	}
 	if options.Begun != nil {
-		options.Begun(state)
+		options.Begun(outlook)
 	}
-	r := &runner{source: source, options: options, job: state.Job, identities: identities, pace: newPace(options.Throttle)}
-	if err := r.all(ctx, state); err != nil {
-		return state, err
-	}
-	return readState(ctx, options.Client, options.StateTopic, job.ID)
-}
-
-func writeJob(ctx context.Context, client *kgo.Client, topic string, job Job) error {
-	value, err := json.Marshal(job)
-	if err != nil {
-		return err
-	}
-	record := &kgo.Record{Topic: topic, Key: []byte(jobKey(job.ID)), Value: value}
-	if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
-		return fmt.Errorf("write the job of replay %s to topic %s: %w", job.ID, topic, err)
-	}
-	return nil
+	return outlook, r.all(ctx, outlook)
 }
 
 // runner is one run of a replay.
 type runner struct {
+	cluster
+	request    Request
 	source     Source
 	options    Options
-	job        Job
-	identities map[bifrost.Partition]identity // of the producers
+	identities map[pair]identity // of the producers
+	state      topicFacts        // the state topic
 	pace       *pace
 	commits    sync.Mutex // for options.Committed
 }
 
-// all replays the partitions, some side by side. The first failure ends it.
-func (r *runner) all(ctx context.Context, state State) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	positions := state.Positions()
-	queue := make(chan Partition)
-	var workers sync.WaitGroup
-	for range max(1, r.options.Parallel) {
-		workers.Go(func() {
-			for p := range queue {
-				if err := r.partition(ctx, p, positions[p]); err != nil {
-					cancel(fmt.Errorf("replay %s to topic %s: %w", p.Key(), p.Target, err))
+// prepare fences the pairs that have something to write, and looks at their targets
+// again: what was seen before is what another run may have changed. What stands
+// against the replay ends it before topics are made.
+func (r *runner) prepare(ctx context.Context) (*Outlook, error) {
+	outlook, err := r.fenced(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	todo := false
+	for _, p := range outlook.Parts {
+		if !p.made && !slices.Contains(missing, p.Target) {
+			missing = append(missing, p.Target)
+		}
+		todo = todo || len(p.Todo) > 0
+	}
+	if len(missing) > 0 {
+		if r.options.MakeTargets == nil {
+			return nil, refusef("topics %s do not exist", strings.Join(missing, ", "))
+		}
+		if err := r.options.MakeTargets(ctx); err != nil {
+			return nil, err
+		}
+		for _, topic := range missing {
+			if _, err := r.awaitTopic(ctx, topic); err != nil {
+				return nil, err
+			}
+		}
+		if outlook, err = r.fenced(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if todo {
+		r.state, err = r.ensureStateTopic(ctx)
+	}
+	return outlook, err
+}
+
+// fenced fences those pairs that have something to write and are not fenced yet, and
+// looks. Before the fence nothing is believed.
+func (r *runner) fenced(ctx context.Context) (*Outlook, error) {
+	for {
+		outlook, err := lookAt(ctx, r.cluster, r.request, r.source, r.identities)
+		if err != nil {
+			return nil, err
+		}
+		if objections := outlook.Objections(); len(objections) > 0 {
+			return nil, refused(objections)
+		}
+		if n, err := r.fence(ctx, outlook); err != nil || n == 0 {
+			return outlook, err
+		}
+	}
+}
+
+// fence initializes the producers of pairs: what an earlier run left open is aborted,
+// and that run can write no more. This run writes as whom it is known now, and never
+// asks again: a later run would be shut out by that, and what it has written meanwhile
+// be written twice.
+func (r *runner) fence(ctx context.Context, outlook *Outlook) (n int, err error) {
+	var pairs []pair
+	for _, p := range outlook.Parts {
+		if _, fenced := r.identities[p.pair]; p.made && len(p.Todo) > 0 && !fenced {
+			pairs = append(pairs, p.pair)
+		}
+	}
+	var mutex sync.Mutex
+	err = each(max(fencesAtOnce, r.options.Parallel), pairs, func(p pair) error {
+		by, err := initialize(ctx, r.client, p.transactionalID())
+		if err != nil {
+			return fmt.Errorf("initialize the producer %s: %w", p.transactionalID(), err)
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		r.identities[p] = by
+		return nil
+	})
+	return len(pairs), err
+}
+
+// fencesAtOnce is how many coordinators are asked side by side.
+const fencesAtOnce = 8
+
+// each calls do for all items, some side by side, and stops at the first failure.
+func each[T any](workers int, items []T, do func(T) error) error {
+	queue := make(chan T)
+	failed := make(chan struct{})
+	var first error
+	var once sync.Once
+	var running sync.WaitGroup
+	for range min(max(1, workers), len(items)) {
+		running.Go(func() {
+			for item := range queue {
+				if err := do(item); err != nil {
+					once.Do(func() { first = err; close(failed) })
 				}
 			}
 		})
 	}
-	for _, p := range r.job.Partitions {
+	for _, item := range items {
 		select {
-		case queue <- p:
-		case <-ctx.Done():
+		case <-failed:
+		case queue <- item:
+			continue
 		}
+		break
 	}
 	close(queue)
-	workers.Wait()
+	running.Wait()
+	return first
+}
+
+// all replays the parts, some side by side. The first failure ends it.
+func (r *runner) all(ctx context.Context, outlook *Outlook) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var todo []*PartOutlook
+	for i := range outlook.Parts {
+		if p := &outlook.Parts[i]; len(p.Todo) > 0 {
+			todo = append(todo, p)
+		}
+	}
+	err := each(r.options.Parallel, todo, func(p *PartOutlook) error {
+		err := r.part(ctx, p)
+		if err != nil {
+			err = fmt.Errorf("replay %s to topic %s: %w", p.Source, p.Target, err)
+			cancel(err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	return context.Cause(ctx)
 }
 
-// partition replays one partition from its position on.
-func (r *runner) partition(ctx context.Context, p Partition, position int64) error {
-	from := max(p.Start, position)
-	if from >= p.End {
-		return nil
-	}
-	writer, err := r.newWriter(ctx, p, from)
+// part writes what is left of one part.
+func (r *runner) part(ctx context.Context, p *PartOutlook) error {
+	writer, err := r.newWriter(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer writer.close()
-	for record, err := range r.source(ctx, r.job, p, from) {
-		if err == nil && record.Offset < 0 {
-			err = errors.New("the archive holds values only here: no offsets, keys and timestamps to replay")
-		}
-		if err == nil {
-			err = writer.write(ctx, &record)
-		}
-		if err != nil {
+	for _, s := range p.Todo {
+		if err := writer.segment(ctx, s); err != nil {
 			return errors.Join(err, writer.abort(ctx))
 		}
-	}
-	writer.next = p.End // there is no record between the last one and the end
-	if err := writer.commit(ctx); err != nil {
-		return errors.Join(err, writer.abort(ctx))
 	}
 	return nil
 }
@@ -156,6 +222,48 @@ func (r *runner) committed(s Stretch) {
 	r.commits.Lock()
 	defer r.commits.Unlock()
 	if r.options.Committed != nil {
-		r.options.Committed(s)
+		r.options.Committed(s.Records, s.Bytes)
 	}
+}
+
+// EachStretch calls do with what was ever written of the parts and not taken back: the
+// map from old to new offsets.
+func EachStretch(ctx context.Context, outlook *Outlook, options Options, do func(Stretch) error) error {
+	client, err := kgo.NewClient(options.Client...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for _, p := range outlook.Parts {
+		stretches, err := cluster{client}.allStretches(ctx, p)
+		if err != nil {
+			return fmt.Errorf("read the offset map of %s: %w", p.Source, err)
+		}
+		for _, s := range stretches {
+			if err := do(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// errUndecided says that the end of a transaction, which is decided, is not in all of
+// its partitions yet: the coordinator answers before it has told them.
+var errUndecided = errors.New("the end of a transaction is on its way")
+
+// allStretches are all up to the position of the part.
+func (c cluster) allStretches(ctx context.Context, p PartOutlook) (stretches []Stretch, err error) {
+	err = insist(ctx, func(ctx context.Context) error {
+		state, err := c.newStateReader(ctx)
+		if err != nil {
+			return err
+		}
+		stretches, err = state.stretches(ctx, p.pair, p.Position)
+		if err == nil && p.Position.Stretch > 0 && (len(stretches) == 0 || stretches[len(stretches)-1].Number != p.Position.Stretch) {
+			err = errUndecided
+		}
+		return err
+	})
+	return stretches, err
 }

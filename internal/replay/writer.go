@@ -1,10 +1,12 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -26,15 +28,18 @@ const (
 type writer struct {
 	*runner
 	producer  producer
-	partition Partition
+	part      *PartOutlook
 	shape     shape                // of batches
 	choose    kgo.TopicPartitioner // of partitions by key; nil to keep them
 	keyed     kgo.Record           // what it looks at
 	lanes     []lane               // by partition of the target; just one when partitions are kept
-	state     target               // the state topic
+	offsets   target               // where stretches go on the state topic
+	position  target               // where the position goes
+	told      bool                 // both are part of the transaction
 	ctx       context.Context      // of what is on its way
 	giveUp    context.CancelFunc
-	open      bool // in a transaction
+	segmentOf Segment // what is being written
+	open      bool    // in a transaction
 	begun     time.Time
 	written   int64 // records of the transaction
 	next      int64 // source offset after the last record
@@ -46,7 +51,8 @@ type writer struct {
 // most one that is sent meanwhile.
 type lane struct {
 	target
-	joined  bool // the transaction
+	joined  bool  // the transaction
+	latest  *sent // of the transaction's batches, nil before the first
 	filling batch
 	filled  *sent // what filling will be
 	sending batch
@@ -58,6 +64,8 @@ type sent struct {
 	partition int32
 	first     int64 // source offset of its first record
 	base      int64 // its own offset, when done is closed
+	count     int32
+	sequence  int32 // of its first record
 	err       error
 	done      chan struct{}
 }
@@ -71,7 +79,7 @@ type run struct {
 	count  int64
 }
 
-func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*writer, error) {
+func (r *runner) newWriter(ctx context.Context, p *PartOutlook) (*writer, error) {
 	client, err := kgo.NewClient(append(r.options.Client[:len(r.options.Client):len(r.options.Client)],
 		kgo.MaxVersions(protocol),
 		kgo.BrokerMaxWriteBytes(1<<30), // its most: one record may be as large as its topic takes
@@ -79,7 +87,7 @@ func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*write
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, partition: p, shape: r.options.Batches[p.Target].shape(), next: from, producer: producer{client, transactionalID(r.job.ID, p), r.identities[p.Key()]}}
+	w := &writer{runner: r, part: p, shape: r.options.Batches[p.Target].shape(), producer: producer{client, p.pair.transactionalID(), r.identities[p.pair]}}
 	w.ctx, w.giveUp = context.WithCancel(ctx)
 	if err := w.prepare(ctx); err != nil {
 		w.close()
@@ -90,28 +98,28 @@ func (r *runner) newWriter(ctx context.Context, p Partition, from int64) (*write
 
 // prepare finds out where to write.
 func (w *writer) prepare(ctx context.Context) error {
-	w.state = target{topic: w.options.StateTopic, leader: -1}
-	if !w.job.Rekey {
-		w.lanes = []lane{w.laneTo(w.partition.Number)}
+	w.position = target{topic: w.state.name, partition: w.part.pair.shard(), leader: -1}
+	w.offsets = target{topic: w.state.name, partition: w.part.pair.mapShard(), leader: -1}
+	if !w.request.Rekey {
+		w.lanes = []lane{w.laneTo(w.part.Source.Number)}
 		return nil
 	}
-	w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.partition.Target) // murmur2, as Kafka's own producers
-	var leaders map[int32]int32
-	err := insist(ctx, func(ctx context.Context) (err error) {
-		leaders, err = w.producer.leaders(ctx, w.partition.Target)
-		return err
-	})
+	w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.part.Target) // murmur2, as Kafka's own producers
+	facts, err := w.topics(ctx, w.part.Target)
 	if err != nil {
-		return fmt.Errorf("list the partitions of topic %s: %w", w.partition.Target, err)
+		return err
 	}
-	for partition := range int32(len(leaders)) {
+	for partition := range int32(len(facts[w.part.Target].leaders)) {
 		w.lanes = append(w.lanes, w.laneTo(partition))
+	}
+	if len(w.lanes) == 0 {
+		return errTopicReplaced
 	}
 	return nil
 }
 
 func (w *writer) laneTo(partition int32) lane {
-	return lane{target: target{topic: w.partition.Target, partition: partition, leader: -1}}
+	return lane{target: target{topic: w.part.Target, partition: partition, leader: -1}}
 }
 
 // stop ends what is on its way.
@@ -124,7 +132,35 @@ func (w *writer) stop() {
 
 func (w *writer) close() {
 	w.stop()
-	w.producer.client.Close()
+	if w.producer.client != w.client { // after an abort it is the run's own
+		w.producer.client.Close()
+	}
+}
+
+// segment writes one part of what is left. What has no record up to its end is done as
+// well, and the position says so: or the next run would look through it again.
+func (w *writer) segment(ctx context.Context, s Segment) error {
+	w.segmentOf, w.next = s, s.Start
+	whole := s.Whole()
+	for record, err := range w.source(ctx, w.part.Part, s.Hull()) {
+		if err == nil && record.Offset < 0 {
+			err = errValuesOnly
+		}
+		if err != nil {
+			return err
+		}
+		if !whole && !s.Wants(record.Timestamp) {
+			continue
+		}
+		if err := w.write(ctx, &record); err != nil {
+			return err
+		}
+	}
+	if w.next < s.End {
+		w.begin()
+		w.next = s.End
+	}
+	return w.commit(ctx)
 }
 
 // write takes one record, and commits when the transaction is full.
@@ -181,10 +217,15 @@ func (w *writer) begin() {
 		return
 	}
 	w.open, w.begun, w.written, w.runs = true, time.Now(), 0, w.runs[:0]
-	w.stretch = Stretch{Source: w.partition.Source, Number: w.partition.Number, Start: w.next, Target: w.partition.Target}
+	w.told = false
+	ask := w.part.Ask
+	w.stretch = Stretch{
+		Number: w.part.Position.Stretch + 1, Source: w.part.Source.Name, Part: w.part.Source.Number, Target: w.part.Target,
+		Span: Span{w.next, 0, ask.Since, ask.Until},
+	}
 	for i := range w.lanes {
 		l := &w.lanes[i]
-		l.joined = false
+		l.joined, l.latest = false, nil
 		if w.choose != nil {
 			*l = lane{target: l.target} // two batches' memory for each of a thousand partitions would be too much to keep
 		}
@@ -233,19 +274,20 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 	}
 	l.filling, l.sending = l.sending, l.filling
 	l.filling.count = 0
-	l.onWay = l.filled
+	l.onWay, l.latest = l.filled, l.filled
+	l.onWay.count, l.onWay.sequence = l.sending.count, l.sequence
 	go func(on *sent) {
 		defer close(on.done)
 		on.base, on.err = w.producer.send(w.ctx, &l.target, &l.sending)
 		if on.err != nil {
-			on.err = fmt.Errorf("%d records from source offset %d on: %w", l.sending.count, on.first, explain(l.topic, on.err))
+			on.err = fmt.Errorf("%d records from source offset %d on: %w", on.count, on.first, w.explain(on.err))
 		}
 	}(l.onWay)
 	return nil
 }
 
 // join makes all partitions for which there is something part of the transaction,
-// in one request.
+// in one request, and those of the state topic with the first of them.
 func (w *writer) join(ctx context.Context) error {
 	var partitions []int32
 	for i := range w.lanes {
@@ -254,8 +296,19 @@ func (w *writer) join(ctx context.Context) error {
 			l.joined = true
 		}
 	}
-	if err := w.producer.join(ctx, w.partition.Target, partitions...); err != nil {
-		return explain(w.partition.Target, err)
+	joining := map[string][]int32{}
+	if len(partitions) > 0 {
+		joining[w.part.Target] = partitions
+	}
+	if !w.told {
+		joining[w.state.name] = []int32{w.position.partition, w.offsets.partition}
+		w.told = true
+	}
+	if len(joining) == 0 {
+		return nil
+	}
+	if err := w.producer.join(ctx, joining); err != nil {
+		return w.explain(err)
 	}
 	return nil
 }
@@ -271,7 +324,9 @@ func (l *lane) arrived() error {
 	return err
 }
 
-func explain(topic string, err error) error {
+// explain says what an error of the target is about.
+func (w *writer) explain(err error) error {
+	topic := w.part.Target
 	switch {
 	case errors.Is(err, kerr.MessageTooLarge):
 		return fmt.Errorf("the target refuses a batch of that size: raise max.message.bytes of topic %s: %w", topic, err)
@@ -279,13 +334,13 @@ func explain(topic string, err error) error {
 		return fmt.Errorf("the target refuses records of that age: widen message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic %s: %w", topic, err)
 	case errors.Is(err, kerr.InvalidRecord):
 		return fmt.Errorf("the target refuses a record (a compacted topic takes none without a key): topic %s: %w", topic, err)
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
-		return fmt.Errorf("another run of this replay has taken over: %w", err)
+	case isFenced(err):
+		return w.shutOut(err)
 	}
 	return fmt.Errorf("produce to topic %s: %w", topic, err)
 }
 
-// commit ends the transaction with the record that tells what it holds.
+// commit ends the transaction with the records that tell what it holds.
 func (w *writer) commit(ctx context.Context) error {
 	if !w.open {
 		return nil
@@ -300,33 +355,142 @@ func (w *writer) commit(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, r := range w.runs {
-		w.stretch.add(Mapping{r.source, r.to.partition, r.to.base + r.index, r.count})
-	}
-	w.stretch.End, w.stretch.Records = w.next, w.written
-	if err := w.writeState(ctx); err != nil {
-		return fmt.Errorf("write the position to topic %s: %w", w.options.StateTopic, err)
+	w.finish()
+	position := w.part.Position.after(w.stretch)
+	if err := w.tell(ctx, position); err != nil {
+		return err
 	}
 	if err := w.producer.end(ctx, true); err != nil {
-		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again", w.stretch.Start, w.stretch.End, err)
+		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again", w.stretch.Span.Start, w.stretch.Span.End, w.shutOut(err))
 	}
 	w.open = false
+	w.part.Position = position
 	w.committed(w.stretch)
 	return nil
 }
 
-func (w *writer) writeState(ctx context.Context) error {
-	value, err := json.Marshal(w.stretch)
+// finish completes the stretch once all offsets are known.
+func (w *writer) finish() {
+	s := &w.stretch
+	for _, r := range w.runs {
+		s.add(Mapping{r.source, r.to.partition, r.to.base + r.index, r.count})
+	}
+	s.Span.End, s.Records = w.next, w.written
+	if again := w.part.Position.Again; again != nil && s.Span.Start < again.End && again.Start < s.Span.End {
+		s.Again = true
+	}
+	if w.request.Rekey {
+		s.Partitions = int32(len(w.lanes))
+	}
+	for i := range w.lanes {
+		l := w.lanes[i].latest
+		if l == nil {
+			continue
+		}
+		mark := Mark{
+			Partition: l.partition, Base: l.base, Count: l.count, Sequence: l.sequence,
+			ProducerID: w.producer.identity.id, Epoch: w.producer.identity.epoch,
+		}
+		for _, m := range s.Map {
+			if m.Partition == l.partition {
+				mark.First = m.Target
+				break
+			}
+		}
+		if first, some := w.part.foreign[l.partition]; some {
+			mark.Foreign = &first
+		}
+		s.Marks = append(s.Marks, mark)
+	}
+}
+
+// tell writes the stretch and the position to the state topic, and asks meanwhile
+// whether the target is still the topic that it was: records are sent by its name.
+func (w *writer) tell(ctx context.Context, position Position) error {
+	if err := w.join(ctx); err != nil {
+		return err
+	}
+	var replaced, stretch, last error
+	var all sync.WaitGroup
+	all.Go(func() { replaced = w.sameTarget(ctx) })
+	all.Go(func() { stretch = w.tellOne(ctx, &w.offsets, w.part.pair.stretchKey(w.stretch.Number), w.stretch) })
+	all.Go(func() { last = w.tellOne(ctx, &w.position, w.part.pair.positionKey(), position) })
+	all.Wait()
+	if replaced != nil {
+		return replaced
+	}
+	if err := cmp.Or(stretch, last); err != nil {
+		return fmt.Errorf("write the position to topic %s: %w", w.state.name, err)
+	}
+	return nil
+}
+
+func (w *writer) tellOne(ctx context.Context, to *target, key string, value any) error {
+	text, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
 	var b batch
-	b.add(&baldr.Record{Key: []byte(stretchKey(w.job.ID, w.stretch)), Value: value, Timestamp: time.Now().UnixMilli()}, shape{codec: DefaultCodec})
-	if err := w.producer.join(ctx, w.state.topic, w.state.partition); err != nil {
+	b.add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()}, shape{codec: DefaultCodec})
+	if _, err = w.producer.send(ctx, to, &b); err != nil {
+		return w.shutOut(err)
+	}
+	return nil
+}
+
+// sameTarget asks the brokers that have taken the batches of the transaction. One that
+// has a topic of this name and another ID may have put them there.
+func (w *writer) sameTarget(ctx context.Context) error {
+	want := w.part.pair.targetID
+	asked := map[int32]bool{}
+	for i := range w.lanes {
+		l := &w.lanes[i]
+		if l.latest == nil || l.leader < 0 || asked[l.leader] {
+			continue
+		}
+		asked[l.leader] = true
+		broker := w.producer.client.Broker(int(l.leader))
+		err := insist(ctx, func(ctx context.Context) error {
+			facts, err := askTopics(ctx, broker, []string{l.topic})
+			if err != nil {
+				return err
+			}
+			if now, exists := facts[l.topic]; !exists || now.identity() != want {
+				return errTopicReplaced
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ErrShutOut says that another run writes the same records to the same topic now.
+var ErrShutOut = errors.New("another run of this replay has taken over: it writes the same records to the same topic")
+
+func isFenced(err error) bool {
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
+}
+
+// shutOut says why the producer may write no more, if that is the error. A transaction
+// that stands open for too long is ended by Kafka in the same way as by another run.
+func (w *writer) shutOut(err error) error {
+	if !isFenced(err) {
 		return err
 	}
-	_, err = w.producer.send(ctx, &w.state, &b)
-	return err
+	open := time.Since(w.begun)
+	if !w.open || open < transactionTimeout {
+		return fmt.Errorf("%w: %w", ErrShutOut, err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), w.options.abortPatience)
+	defer cancel()
+	if now, askErr := w.producer.describe(ctx); askErr == nil && !now.timedOut(w.producer.identity) {
+		return fmt.Errorf("%w: %w", ErrShutOut, err)
+	}
+	return fmt.Errorf("a transaction stood open for %s, and Kafka gives up one that does so for %s; nothing of it counts. The archive, this machine or the target is slow: %w",
+		open.Round(time.Second), transactionTimeout, err)
 }
 
 // abort gives up what is not committed. What cannot be aborted now, Kafka aborts
@@ -337,10 +501,14 @@ func (w *writer) abort(ctx context.Context) error {
 	}
 	w.open = false
 	w.stop()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortPatience)
+	// Before Kafka 3.6 a batch that arrives behind the end of its transaction begins
+	// another one, which nobody ends. So its connection goes first.
+	w.producer.client.Close()
+	w.producer.client = w.client
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.options.abortPatience)
 	defer cancel()
 	err := w.producer.end(ctx, false)
-	if err != nil && !errors.Is(err, kerr.ProducerFenced) && !errors.Is(err, kerr.InvalidProducerEpoch) && !errors.Is(err, kerr.InvalidTxnState) {
+	if err != nil && !isFenced(err) && !errors.Is(err, kerr.InvalidTxnState) {
 		return fmt.Errorf("abort the transaction: %w", err)
 	}
 	return nil

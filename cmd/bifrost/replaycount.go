@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"math"
+	"runtime"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/replay"
+)
+
+// spanOf is what is asked for by offsets and times.
+func spanOf(offsets bifrost.Range, times archive.Times) replay.Span {
+	span := replay.AllTimes(offsets.Start, offsets.End)
+	if times != (archive.Times{}) {
+		span.Since = times.Since
+		if times.Until != 0 {
+			span.Until = times.Until
+		}
+	}
+	return span
+}
+
+// timesOf is the smallest range of times that the archive can be asked for and that
+// has all of the span's. Records without a timestamp come only with all others.
+func timesOf(span replay.Span) archive.Times {
+	if span.Since < 0 {
+		return archive.Times{}
+	}
+	times := archive.Times{Since: span.Since}
+	if span.Until != math.MaxInt64 {
+		times.Until = span.Until
+	}
+	return times
+}
+
+// source reads the archive for the replay. Partitions side by side keep the cores
+// busy already.
+func (r *replayer) source(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
+	return reader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, archive.Query{
+		Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}, Times: timesOf(span),
+	})
+}
+
+// counted is how many records are left to write, by part.
+type counted []int64
+
+func (c counted) total() (n int64) {
+	for _, of := range c {
+		n += of
+	}
+	return n
+}
+
+// count adds up what the catalogue says of what is left. Of an object of which only a
+// part is wanted, the records are counted in the object if it has to be exact, and are
+// all that it may have otherwise.
+func (r *replayer) count(ctx context.Context, outlook *replay.Outlook, exact bool) (counted, error) {
+	left := make(counted, len(outlook.Parts))
+	for i, p := range outlook.Parts {
+		for _, segment := range p.Todo {
+			n, err := r.countSegment(ctx, p.Part, segment, exact)
+			if err != nil {
+				return nil, err
+			}
+			left[i] += n
+		}
+	}
+	return left, nil
+}
+
+func (r *replayer) countSegment(ctx context.Context, p replay.Part, s replay.Segment, exact bool) (n int64, err error) {
+	for row, err := range archive.Rows(ctx, r.parts.Ledger, p.Source, bifrost.Range{Start: s.Start, End: s.End}) {
+		if err != nil {
+			return 0, err
+		}
+		if row.State != bifrost.StateArchived || row.Facts.Records == 0 {
+			continue
+		}
+		within := s
+		within.Start, within.End = max(s.Start, row.Start), min(s.End, row.End)
+		all, none := s.Times(row.Facts.FirstTimestamp, row.Facts.LastTimestamp)
+		switch {
+		case none && !s.Whole():
+		case within.Start == row.Start && within.End == row.End && (all || s.Whole()):
+			n += row.Facts.Records
+		case !exact:
+			n += min(row.Facts.Records, within.End-within.Start)
+		default:
+			for record, err := range r.source(ctx, p, within.Hull()) {
+				if err != nil {
+					return 0, err
+				}
+				if within.Wants(record.Timestamp) {
+					n++
+				}
+			}
+		}
+	}
+	return n, nil
+}

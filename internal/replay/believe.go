@@ -1,0 +1,380 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// target holds a position against the target's log as it is now: whether the last
+// batch of each partition stands, what the target has deleted since, and what is
+// there that the position does not know of.
+func (l *looker) target(ctx context.Context, p *PartOutlook, topic topicFacts) error {
+	l.objectToEarlier(p)
+	stand := true
+	for _, mark := range p.Position.Marks {
+		found, err := l.verdict(ctx, topic, mark)
+		if err != nil {
+			return err
+		}
+		switch found {
+		case holds:
+			if err := l.ended(ctx, p, topic, mark); err != nil {
+				return err
+			}
+		case cut:
+			stand = false
+		case hole:
+			l.object(p, AnswerForce, "partition %d was compacted where the last batch of %s was, at offset %d, so that it cannot be known whether its records were ever there", mark.Partition, p.Source, mark.next()-1)
+		}
+	}
+	if !stand {
+		if err := l.goBack(ctx, p, topic); err != nil {
+			return err
+		}
+	}
+	if err := l.countGone(ctx, p); err != nil {
+		return err
+	}
+	return l.beyond(ctx, p, topic)
+}
+
+// verdict is what the log says of a mark.
+type verdict int
+
+const (
+	holds   verdict = iota // the batch is there
+	deleted                // it was, and the target has deleted it since
+	cut                    // the log ends before it, or has something else there
+	hole                   // it is compacted away, if it ever was there
+)
+
+// verdict asks the log for the batch that a mark tells of.
+func (l *looker) verdict(ctx context.Context, topic topicFacts, mark Mark) (verdict, error) {
+	ends, exists := l.ends[topic.name][mark.Partition]
+	switch {
+	case !exists || ends.end < mark.next():
+		return cut, nil
+	case ends.start >= mark.next():
+		return deleted, nil
+	}
+	last := mark.next() - 1
+	for b, err := range l.batches(ctx, topic, mark.Partition, last, mark.next()) {
+		switch {
+		case err != nil:
+			return cut, err
+		case b.base == mark.Base && b.next == mark.next() && b.producer == mark.ProducerID && b.epoch == mark.Epoch && b.sequence == mark.Sequence:
+			return holds, nil
+		case b.base <= last:
+			return cut, nil // and grown again
+		}
+		break
+	}
+	return hole, nil
+}
+
+// goBack takes back the stretches that a log has lost. If it has lost them whole, they
+// are written again. If it has kept a part, which no marker ends, nothing can be
+// written behind that part without making it count.
+func (l *looker) goBack(ctx context.Context, p *PartOutlook, topic topicFacts) error {
+	stretches, err := l.state.stretches(ctx, p.pair, p.Position)
+	if err != nil {
+		return err
+	}
+	again := slices.ContainsFunc(stretches, func(s Stretch) bool { return s.Again })
+	kept := len(stretches)
+	for ; !again && kept > 0; kept-- {
+		stand, err := l.stand(ctx, topic, fold(stretches[:kept]).Marks)
+		if err != nil {
+			return err
+		}
+		if stand == len(fold(stretches[:kept]).Marks) {
+			break
+		}
+	}
+	part := again
+	for _, s := range stretches[kept:] {
+		stand, err := l.stand(ctx, topic, s.Marks)
+		if err != nil {
+			return err
+		}
+		part = part || stand > 0
+	}
+	was := p.Position
+	p.Position = fold(stretches[:kept])
+	for _, mark := range was.Marks {
+		left, err := l.leftovers(ctx, p, topic, mark)
+		if err != nil {
+			return err
+		}
+		part = part || left
+	}
+	if part {
+		p.Position = was
+		l.object(p, AnswerAgain, "its log was cut, and a part of what was written of %s is left: it cannot be told which records are there. Name another topic", p.Source)
+		p.Position.Marks = nil // after this answer nothing rests on them
+		return nil
+	}
+	l.warn(p.Target, "its log was cut, so that %d records of %s that were written are not there any more; they are written again", was.Records-p.Position.Records, p.Source)
+	return nil
+}
+
+// stand counts the marks whose batch is there, or was deleted since.
+func (l *looker) stand(ctx context.Context, topic topicFacts, marks []Mark) (n int, err error) {
+	for _, mark := range marks {
+		found, err := l.verdict(ctx, topic, mark)
+		if err != nil {
+			return 0, err
+		}
+		if found == holds || found == deleted {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// leftovers reports whether the log has batches of the pair behind its position.
+func (l *looker) leftovers(ctx context.Context, p *PartOutlook, topic topicFacts, lost Mark) (bool, error) {
+	ends, exists := l.ends[topic.name][lost.Partition]
+	if !exists {
+		return false, nil
+	}
+	from := ends.start
+	if mark, some := p.Position.mark(lost.Partition); some {
+		from = max(from, mark.next())
+	}
+	t, err := l.tail(ctx, topic, lost.Partition, from, map[int64]bool{lost.ProducerID: true})
+	if err != nil {
+		return false, err
+	}
+	return t.committed >= 0 || t.open >= 0, nil
+}
+
+// ended objects to a batch whose transaction nothing ends: the log was cut between the
+// two. While its run may still be alive the end may be on its way.
+func (l *looker) ended(ctx context.Context, p *PartOutlook, topic topicFacts, mark Mark) error {
+	if _, fenced := l.identities[p.pair]; !fenced {
+		return nil
+	}
+	size := 0
+	for b, err := range l.batches(ctx, topic, mark.Partition, mark.next(), l.ends[topic.name][mark.Partition].end) {
+		if err != nil {
+			return err
+		}
+		if size += len(b.raw); size > tailBytes || b.control && b.producer == mark.ProducerID {
+			return nil
+		}
+		if b.producer == mark.ProducerID {
+			break
+		}
+	}
+	l.object(p, AnswerAgain, "partition %d has lost the end of a transaction of %s, behind offset %d: its log was cut, and readers of committed records get no further. Name another topic", mark.Partition, p.Source, mark.next()-1)
+	return nil
+}
+
+// countGone counts what the target has deleted of what was written.
+func (l *looker) countGone(ctx context.Context, p *PartOutlook) error {
+	some := false
+	for _, mark := range p.Position.Marks {
+		some = some || l.ends[p.Target][mark.Partition].start > mark.First
+	}
+	if !some {
+		return nil
+	}
+	stretches, err := l.state.stretches(ctx, p.pair, p.Position)
+	if err != nil {
+		return err
+	}
+	for _, s := range stretches {
+		for _, m := range s.Map {
+			p.Gone += min(m.Count, max(0, l.ends[p.Target][m.Partition].start-m.Target))
+		}
+	}
+	return nil
+}
+
+// beyond looks at what the target has behind the position: records of this pair that
+// the state topic does not know of, and records of others.
+func (l *looker) beyond(ctx context.Context, p *PartOutlook, topic topicFacts) error {
+	if len(p.Objections) > 0 {
+		return nil
+	}
+	for partition, ends := range l.ends[topic.name] {
+		mark, marked := p.Position.mark(partition)
+		if !marked && !l.request.Rekey && partition != p.Source.Number {
+			continue
+		}
+		from := ends.start
+		if marked {
+			from = max(from, mark.next())
+		}
+		own := map[int64]bool{}
+		if by, fenced := l.identities[p.pair]; fenced && (by.epoch > 0 || marked) {
+			own[by.id] = true
+			if marked {
+				own[mark.ProducerID] = true
+			}
+		}
+		t, err := l.tail(ctx, topic, partition, from, own)
+		if err != nil {
+			return err
+		}
+		switch {
+		case t.committed >= 0:
+			l.object(p, AnswerAgain, "partition %d has records of %s from offset %d on that topic %s does not know of: the state of this replay is lost. Name another topic", partition, p.Source, t.committed, stateTopic)
+		case t.open >= 0:
+			l.object(p, AnswerAgain, "partition %d has a part of a transaction of %s at offset %d that nobody ends: its log was cut. Name another topic", partition, p.Source, t.open)
+		case t.unseen >= 0 && len(own) > 0:
+			l.warn(p.Target, "partition %d was not looked at from offset %d on: there is much behind what was written of %s", partition, t.unseen, p.Source)
+		}
+		if marked && mark.Foreign != nil {
+			t.foreign = *mark.Foreign
+		}
+		if t.foreign >= ends.start {
+			l.noteForeign(p, partition, t.foreign)
+		}
+	}
+	return nil
+}
+
+// tail is what a log has from an offset on.
+type tail struct {
+	committed int64 // offset of the first batch of the pair that is committed, -1 none
+	open      int64 // of the first one that nothing ends
+	foreign   int64 // of the first record that no replay has written
+	unseen    int64 // where the look ended; -1 at the end of the log
+}
+
+type tailKey struct {
+	topic     string
+	partition int32
+	from      int64
+	own       string
+}
+
+// tailBytes is how much of a log is looked at behind a position.
+var tailBytes = 32 << 20
+
+// tail reads a log from an offset on. Without producers to look for it ends with the
+// first record that no replay has written.
+func (l *looker) tail(ctx context.Context, topic topicFacts, partition int32, from int64, own map[int64]bool) (tail, error) {
+	key := tailKey{topic.name, partition, from, fmt.Sprint(own)}
+	if t, known := l.tails[key]; known {
+		return t, nil
+	}
+	t, err := l.readTail(ctx, topic, partition, from, own)
+	if err == nil {
+		l.tails[key] = t
+	}
+	return t, err
+}
+
+func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32, from int64, own map[int64]bool) (tail, error) {
+	t := tail{-1, -1, -1, -1}
+	pending := map[int64]int64{} // by producer, offset of its first batch that has not ended
+	size := 0
+	for b, err := range l.batches(ctx, topic, partition, from, l.ends[topic.name][partition].end) {
+		if err != nil {
+			return t, err
+		}
+		if size += len(b.raw); size > tailBytes {
+			t.unseen = b.base
+			break
+		}
+		written := int64(-1) // offset of records that count from here on
+		switch first, open := pending[b.producer]; {
+		case b.control:
+			committed, err := b.commits()
+			if err != nil {
+				return t, err
+			}
+			if delete(pending, b.producer); open && committed {
+				written = first
+			}
+		case !b.transactional:
+			written = max(b.base, from)
+		case !open:
+			pending[b.producer] = b.base
+		}
+		if written < 0 {
+			continue
+		}
+		if own[b.producer] {
+			if t.committed < 0 {
+				t.committed = written
+			}
+			continue
+		}
+		foreign, err := l.isForeign(ctx, topic, b.producer)
+		if err != nil {
+			return t, err
+		}
+		if past := l.known[topic.name].marks[partition]; !foreign && len(own) == 0 && past > b.next {
+			return l.readTail(ctx, topic, partition, past, own) // of what other replays have written
+		}
+		if foreign && t.foreign < 0 {
+			t.foreign = written
+		}
+		if t.foreign >= 0 && len(own) == 0 {
+			return t, nil
+		}
+	}
+	if t.unseen < 0 {
+		for producer, first := range pending {
+			if own[producer] {
+				t.open = first
+			}
+		}
+	}
+	if known, asked := l.known[topic.name]; asked && t.foreign < 0 {
+		if first, some := known.foreign[partition]; some {
+			t.foreign = first
+		}
+	}
+	return t, nil
+}
+
+// isForeign reports whether a producer is none of a replay's.
+func (l *looker) isForeign(ctx context.Context, topic topicFacts, producer int64) (bool, error) {
+	if producer < 0 {
+		return true, nil
+	}
+	known, asked := l.known[topic.name]
+	if !asked {
+		var err error
+		if known, err = l.state.replays(ctx, topic.identity()); err != nil {
+			return false, err
+		}
+		for _, by := range l.identities {
+			known.producers[by.id] = true
+		}
+		l.known[topic.name] = known
+	}
+	return !known.producers[producer], nil
+}
+
+// noteForeign remembers records that no replay has written.
+func (l *looker) noteForeign(p *PartOutlook, partition int32, offset int64) {
+	if p.foreign == nil {
+		p.foreign = map[int32]int64{}
+	}
+	p.foreign[partition] = offset
+	seen := l.foreign[p.Target]
+	if seen == nil {
+		seen = map[int32]int64{}
+		l.foreign[p.Target] = seen
+	}
+	if first, some := seen[partition]; !some || offset < first {
+		seen[partition] = offset
+	}
+}
+
+func (l *looker) warnOfForeign() {
+	for _, topic := range l.names() {
+		if seen := l.foreign[topic]; len(seen) > 0 {
+			partition := slices.Min(slices.Collect(maps.Keys(seen)))
+			l.warn(topic, "it has records that no replay has written, in %d of its partitions; the first known of partition %d is at offset %d", len(seen), partition, seen[partition])
+		}
+	}
+}

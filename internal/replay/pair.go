@@ -1,0 +1,114 @@
+package replay
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Part is one source partition of what a command asks for, and the topic that it
+// goes to.
+type Part struct {
+	Source bifrost.Partition // in the archive
+	Life   string            // which life of the topic it is of: [LifeOf]
+	Target string            // topic
+	Ask    Span
+	Others []Life // other lives of the same topic
+}
+
+// Life is another life of a topic in the archive.
+type Life struct {
+	Name    string  // in the archive
+	Life    string  // as in Part
+	Numbers []int32 // of its partitions
+	Newer   bool    // its records belong after those of the part
+}
+
+// LifeOf names the life of a topic, or the branch of one, whatever the archive
+// calls it: two archives of one topic have the same records at the same offsets.
+func LifeOf(p bifrost.Progress) string {
+	name := p.TopicID.String()
+	if p.TopicID.IsZero() { // before Kafka 2.8
+		name = p.ClusterID + ":" + p.Name
+	}
+	if fork := p.Fork(); fork > 0 {
+		name += "." + strconv.Itoa(fork)
+	}
+	return name
+}
+
+// NewPart is the part that a row of the archive's progress is to be. The rows of
+// the whole archive tell which other lives the topic has.
+func NewPart(row bifrost.Progress, target string, ask Span, all []bifrost.Progress) Part {
+	part := Part{Source: row.Partition, Life: LifeOf(row), Target: target, Ask: ask}
+	for _, other := range all {
+		if other.Topic() != row.Topic() || other.Name == row.Name {
+			continue
+		}
+		i := slices.IndexFunc(part.Others, func(l Life) bool { return l.Name == other.Name })
+		if i < 0 {
+			i = len(part.Others)
+			part.Others = append(part.Others, Life{Name: other.Name, Life: LifeOf(other), Newer: newer(other, row)})
+		}
+		part.Others[i].Numbers = append(part.Others[i].Numbers, other.Number)
+	}
+	return part
+}
+
+// newer reports whether one life of a topic came after another. A topic's plain name
+// belongs to the life that was archived first; forks of one life are numbered; of
+// two others the one with the newer records is the later one.
+func newer(a, b bifrost.Progress) bool {
+	switch {
+	case a.Name == a.Topic():
+		return false
+	case b.Name == b.Topic():
+		return true
+	case a.TopicID == b.TopicID:
+		return a.Fork() > b.Fork()
+	}
+	return !a.LastRecordAt.Before(b.LastRecordAt)
+}
+
+// pair is who a replay is: a partition of one life of a source topic, and one life
+// of a target topic. Whatever commands write the one into the other share a position
+// and a transactional ID.
+type pair struct {
+	life     string
+	number   int32
+	targetID string // topic ID; "name:" and the name where brokers have none
+}
+
+func (p pair) String() string { return fmt.Sprintf("%s/%d/%s", p.life, p.number, p.targetID) }
+
+// transactionalID names the pair's producer. Two runs that write the same pair shut
+// each other out by it, whatever else they do.
+func (p pair) transactionalID() string {
+	sum := sha256.Sum256([]byte(p.String()))
+	return "bifrost-replay-" + base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// shard is where on the state topic the pair's records are: its position in this
+// partition, its offset map in the one with the number of positionShards more.
+func (p pair) shard() int32 {
+	sum := sha256.Sum256([]byte(p.String()))
+	return int32(binary.BigEndian.Uint32(sum[16:]) % positionShards)
+}
+
+// distinct leaves out what is asked for twice: orders:copy orders:copy.
+func distinct(parts []Part) []Part {
+	var kept []Part
+	for _, p := range parts {
+		if !slices.ContainsFunc(kept, func(k Part) bool {
+			return k.Life == p.Life && k.Source.Number == p.Source.Number && k.Target == p.Target
+		}) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,321 @@
+package replay
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// cluster is where a replay writes to, as far as it is only asked.
+type cluster struct {
+	client *kgo.Client
+}
+
+// topicFacts is what brokers say of a topic.
+type topicFacts struct {
+	name    string
+	id      [16]byte        // zero before Kafka 2.8
+	leaders map[int32]int32 // by partition, -1 for one without
+}
+
+// identity names the life of the topic.
+func (t topicFacts) identity() string {
+	if t.id == [16]byte{} {
+		return "name:" + t.name
+	}
+	return bifrost.TopicID(t.id).String() // has no slash
+}
+
+// topics asks for topics by name. Those that do not exist are left out.
+func (c cluster) topics(ctx context.Context, names ...string) (map[string]topicFacts, error) {
+	var facts map[string]topicFacts
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		facts, err = askTopics(ctx, c.client, names)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask the target cluster for its topics: %w", err)
+	}
+	return facts, nil
+}
+
+// askTopics asks any broker, or the one that it is given.
+func askTopics(ctx context.Context, of kmsg.Requestor, names []string) (map[string]topicFacts, error) {
+	request := kmsg.NewPtrMetadataRequest()
+	request.Topics = []kmsg.MetadataRequestTopic{} // nil would ask for all of them
+	for _, name := range names {
+		request.Topics = append(request.Topics, kmsg.MetadataRequestTopic{Topic: &name})
+	}
+	response, err := request.RequestWith(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	facts := map[string]topicFacts{}
+	for _, t := range response.Topics {
+		err := kerr.ErrorForCode(t.ErrorCode)
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			continue
+		}
+		if err == nil && t.Topic == nil {
+			err = errors.New("the broker answered for a topic without a name")
+		}
+		if err != nil {
+			return nil, err
+		}
+		fact := topicFacts{name: *t.Topic, id: t.TopicID, leaders: map[int32]int32{}}
+		for _, p := range t.Partitions {
+			fact.leaders[p.Partition] = p.Leader
+		}
+		facts[*t.Topic] = fact
+	}
+	return facts, nil
+}
+
+// logEnds are the bounds of a partition's log.
+type logEnds struct {
+	start, end int64 // log start and high watermark
+}
+
+// ends asks for the bounds of all partitions of topics.
+func (c cluster) ends(ctx context.Context, topics ...string) (map[string]map[int32]logEnds, error) {
+	var starts, ends kadm.ListedOffsets
+	admin := kadm.NewClient(c.client)
+	err := insist(ctx, func(ctx context.Context) (err error) {
+		if starts, err = admin.ListStartOffsets(ctx, topics...); err == nil {
+			err = starts.Error()
+		}
+		if err != nil {
+			return err
+		}
+		if ends, err = admin.ListEndOffsets(ctx, topics...); err == nil { // high watermarks: what is open counts
+			err = ends.Error()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask the target cluster where its logs begin and end: %w", err)
+	}
+	found := map[string]map[int32]logEnds{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if found[o.Topic] == nil {
+			found[o.Topic] = map[int32]logEnds{}
+		}
+		start, _ := starts.Lookup(o.Topic, o.Partition)
+		found[o.Topic][o.Partition] = logEnds{start.Offset, o.Offset}
+	})
+	return found, nil
+}
+
+// logBatch is a batch as it lies in a log, committed or not.
+type logBatch struct {
+	base, next    int64 // offsets, half-open; records between may have been compacted away
+	producer      int64 // producer ID, -1 for none
+	epoch         int16
+	sequence      int32
+	transactional bool
+	control       bool
+	raw           []byte
+}
+
+// The rest of the batch header, in bytes; docs are at
+// https://kafka.apache.org/documentation/#recordbatch.
+const (
+	magicAt      = 16
+	attributesAt = 21
+	lastDeltaAt  = 23
+	producerAt   = 43
+	controlBit   = 1 << 5
+	codecBits    = 7
+)
+
+// parseBatches reads the batches of a fetch answer; a part of one at the end is left
+// out. What is older than the v2 format is told by its offsets only.
+func parseBatches(raw []byte) (batches []logBatch) {
+	for len(raw) > magicAt {
+		size := lengthBytes + int(int32(binary.BigEndian.Uint32(raw[8:])))
+		if size <= magicAt || size > len(raw) {
+			break
+		}
+		b := logBatch{base: int64(binary.BigEndian.Uint64(raw)), producer: -1, raw: raw[:size]}
+		b.next = b.base + 1
+		if raw[magicAt] >= 2 && size >= headerBytes {
+			attributes := binary.BigEndian.Uint16(raw[attributesAt:])
+			b.transactional, b.control = attributes&transactionalBit != 0, attributes&controlBit != 0
+			b.next = b.base + int64(int32(binary.BigEndian.Uint32(raw[lastDeltaAt:]))) + 1
+			b.producer = int64(binary.BigEndian.Uint64(raw[producerAt:]))
+			b.epoch = int16(binary.BigEndian.Uint16(raw[producerAt+8:]))
+			b.sequence = int32(binary.BigEndian.Uint32(raw[producerAt+10:]))
+		}
+		batches = append(batches, b)
+		raw = raw[size:]
+	}
+	return batches
+}
+
+// records are those of the batch.
+func (b logBatch) records() ([]kmsg.Record, error) {
+	var header kmsg.RecordBatch
+	if err := header.ReadFrom(b.raw); err != nil {
+		return nil, err
+	}
+	body := header.Records
+	if codec := kgo.CompressionCodecType(header.Attributes & codecBits); codec != kgo.CodecNone {
+		var err error
+		if body, err = kgo.DefaultDecompressor().Decompress(body, codec); err != nil {
+			return nil, err
+		}
+	}
+	records := make([]kmsg.Record, 0, header.NumRecords)
+	for range header.NumRecords {
+		length, n := binary.Varint(body)
+		size := n + int(length)
+		if n <= 0 || length < 0 || size > len(body) {
+			return nil, errors.New("a record is longer than its batch")
+		}
+		var r kmsg.Record
+		if err := r.ReadFrom(body[:size]); err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+		body = body[size:]
+	}
+	return records, nil
+}
+
+// commits reports what a control batch says: that its producer's transaction is
+// committed, or that it is aborted.
+func (b logBatch) commits() (bool, error) {
+	records, err := b.records()
+	if err != nil || len(records) != 1 || len(records[0].Key) < 4 {
+		return false, fmt.Errorf("offset %d holds an unreadable end of a transaction: %w", b.base, err)
+	}
+	return binary.BigEndian.Uint16(records[0].Key[2:]) == 1, nil
+}
+
+const (
+	// scanBytes is how much of a log is asked for at a time.
+	scanBytes = 1 << 20
+	// scanWait is how long a broker may wait for something to answer.
+	scanWait = 100 * time.Millisecond
+)
+
+// batches reads what a log has in [from, to), uncommitted batches too. The first one
+// may begin before from, the last one end after to. A log without anything up to its
+// end just ends.
+func (c cluster) batches(ctx context.Context, topic topicFacts, partition int32, from, to int64) iter.Seq2[logBatch, error] {
+	return func(yield func(logBatch, error) bool) {
+		for from < to {
+			found, err := c.fetch(ctx, topic, partition, from)
+			if err != nil {
+				yield(logBatch{}, fmt.Errorf("read topic %s, partition %d, from offset %d on: %w", topic.name, partition, from, err))
+				return
+			}
+			if len(found) == 0 {
+				return
+			}
+			for _, b := range found {
+				if b.base >= to || !yield(b, nil) {
+					return
+				}
+				from = max(from, b.next)
+			}
+		}
+	}
+}
+
+// errNothing is the answer of a broker that has been asked too much: no topic, or an
+// empty one.
+var errNothing = errors.New("the broker answered with nothing")
+
+// fetch asks the leader for what it has from an offset on. A broker that has nothing
+// several times has nothing.
+func (c cluster) fetch(ctx context.Context, topic topicFacts, partition int32, from int64) (batches []logBatch, err error) {
+	leader, empty := topic.leaders[partition], 0
+	err = insist(ctx, func(ctx context.Context) error {
+		if leader < 0 {
+			facts, err := askTopics(ctx, c.client, []string{topic.name})
+			if err != nil {
+				return err
+			}
+			if now, exists := facts[topic.name]; !exists || now.id != topic.id {
+				return errTopicReplaced
+			} else if leader = now.leaders[partition]; leader < 0 {
+				return kerr.LeaderNotAvailable
+			}
+		}
+		answer, err := c.askFetch(ctx, leader, topic, partition, from)
+		if errors.Is(err, errNothing) {
+			if empty++; empty == emptyAnswers {
+				return nil
+			}
+			return kerr.LeaderNotAvailable // once more
+		}
+		if err != nil {
+			leader = -1
+			return err
+		}
+		batches = answer
+		return nil
+	})
+	return batches, err
+}
+
+// emptyAnswers is how many of them in a row are believed.
+const emptyAnswers = 3
+
+func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, partition int32, from int64) ([]logBatch, error) {
+	request := kmsg.NewPtrFetchRequest()
+	request.ReplicaID = -1
+	request.MaxWaitMillis = int32(scanWait.Milliseconds())
+	request.MinBytes = 1
+	request.MaxBytes = scanBytes
+	part := kmsg.NewFetchRequestTopicPartition()
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes, part.CurrentLeaderEpoch = partition, from, scanBytes, -1
+	request.Topics = []kmsg.FetchRequestTopic{{Topic: topic.name, TopicID: topic.id, Partitions: []kmsg.FetchRequestTopicPartition{part}}}
+	response, err := request.RequestWith(ctx, c.client.Broker(int(leader)))
+	if err != nil {
+		return nil, err
+	}
+	if err := kerr.ErrorForCode(response.ErrorCode); err != nil {
+		return nil, err
+	}
+	if len(response.Topics) != 1 || len(response.Topics[0].Partitions) != 1 {
+		return nil, pause(ctx, response.ThrottleMillis)
+	}
+	p := response.Topics[0].Partitions[0]
+	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+		return nil, err
+	}
+	batches := parseBatches(p.RecordBatches)
+	// A batch that begins below the offset holds it; anything else before it is not asked for.
+	for len(batches) > 0 && batches[0].next <= from && batches[0].raw[magicAt] >= 2 {
+		batches = batches[1:]
+	}
+	if len(batches) == 0 {
+		return nil, pause(ctx, response.ThrottleMillis)
+	}
+	return batches, nil
+}
+
+// pause leaves a broker alone for as long as it asks for.
+func pause(ctx context.Context, ms int32) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Duration(ms) * time.Millisecond):
+		return errNothing
+	}
+}
+
+// errTopicReplaced says that a topic is another one than it was when the run began.
+var errTopicReplaced = errors.New("the target topic was deleted, or made anew, while the replay was under way; what it held is gone with it: run the command again")
