@@ -60,7 +60,7 @@ func hunt(t *testing.T, mutants []mutant, sign, all string) {
 			if scenario, ok := foundIn[m.name]; ok {
 				tests = "^TestEveryFault$/^" + strings.ReplaceAll(scenario, " ", "_") + "$"
 			}
-			m.hunt(t, overlay, sign, tests)
+			m.hunt(t, overlay, sign, "-run="+tests, ".")
 		})
 	}
 }
@@ -103,10 +103,12 @@ func (m mutant) write(t *testing.T) (overlay string) {
 	return overlay
 }
 
-func (m mutant) hunt(t *testing.T, overlay, sign, tests string) {
+// hunt runs go test on the mutant. The last arguments are a package, and flags of its
+// tests.
+func (m mutant) hunt(t *testing.T, overlay, sign string, args ...string) {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-vet=off", "-ldflags=-s -w",
-		"-overlay="+overlay, "-run="+tests, ".").CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "go", append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w",
+		"-overlay=" + overlay}, args...)...).CombinedOutput()
 	found := strings.Index(string(output), sign)
 	if err == nil || found < 0 {
 		t.Fatalf("nobody found it; go test says %v:\n%.3000s", err, output)

@@ -37,8 +37,11 @@ func (l *looker) newerLives(ctx context.Context, p *PartOutlook) error {
 			continue
 		}
 		beside, err := l.hasWritten(ctx, p, life)
-		if err != nil || !beside {
+		if err != nil {
 			return err
+		}
+		if !beside {
+			continue
 		}
 		some, err := l.hasRecords(ctx, p)
 		if err != nil || !some {
@@ -87,10 +90,15 @@ func (l *looker) mixedLives(ctx context.Context) error {
 			if !l.request.Rekey && p.Source.Number != q.Source.Number {
 				continue
 			}
-			for _, part := range []*PartOutlook{p, q} {
-				if some, err := l.hasRecords(ctx, part); err != nil || !some {
-					return err
-				}
+			both, err := l.hasRecords(ctx, p)
+			if err == nil && both {
+				both, err = l.hasRecords(ctx, q)
+			}
+			if err != nil {
+				return err
+			}
+			if !both {
+				continue
 			}
 			l.object(p, AnswerForce, "records of %s and %s, two lives of one topic, would be mixed in it: replay one after the other, the older first", p.Source, q.Source)
 			break

@@ -41,15 +41,15 @@ var protocol = kversion.V3_8_0()
 
 // patience is how long a request is sent again. Kafka gives up a transaction that
 // stands still for as long.
-var patience = transactionTimeout
+const patience = transactionTimeout
 
 // initialize asks for the identity of the producer with this transactional ID. What
 // an earlier one left open is aborted.
-func initialize(ctx context.Context, client *kgo.Client, name string) (by identity, err error) {
+func initialize(ctx context.Context, client *kgo.Client, name string, timeout time.Duration) (by identity, err error) {
 	err = insist(ctx, func(ctx context.Context) error {
 		request := kmsg.NewPtrInitProducerIDRequest()
 		request.TransactionalID = &name
-		request.TransactionTimeoutMillis = int32(transactionTimeout.Milliseconds())
+		request.TransactionTimeoutMillis = int32(timeout.Milliseconds())
 		response, err := request.RequestWith(ctx, client)
 		if err != nil {
 			return err
@@ -106,10 +106,11 @@ func (p *producer) describe(ctx context.Context) (transaction, error) {
 	return transaction{identity{t.ProducerID, t.ProducerEpoch}, t.State}, kerr.ErrorForCode(t.ErrorCode)
 }
 
-// timedOut reports whether it is the coordinator that has ended the producer's
-// transaction, and nobody has begun anything since.
+// timedOut reports whether it is the coordinator that has ended the producer's open
+// transaction, and nobody has begun anything since. It raises the epoch by one then;
+// another run, which has to abort the transaction first, raises it once more.
 func (t transaction) timedOut(of identity) bool {
-	return t.id == of.id && t.epoch <= of.epoch+1 && (t.state == "CompleteAbort" || t.state == "PrepareAbort" || t.state == "PrepareEpochFence")
+	return t.id == of.id && t.epoch <= of.epoch+1 && t.state != "Ongoing" && t.state != "PrepareCommit" && t.state != "CompleteCommit"
 }
 
 // end commits the transaction, or aborts it.

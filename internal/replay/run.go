@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,21 +25,22 @@ type Options struct {
 	Begun       func(*Outlook)             // called once, before anything is written: where the replay stands
 	Committed   func(records, bytes int64) // called after each transaction, by one goroutine at a time
 
-	abortPatience time.Duration // how long to try to abort a transaction; tests cut it short
+	// Tests cut them short.
+	abortPatience      time.Duration // how long to try to abort a transaction
+	transactionTimeout time.Duration // when Kafka gives one up
 }
 
 // transactionTimeout is how long Kafka waits for a producer that has died before
 // it aborts its transaction.
-var transactionTimeout = 60 * time.Second
+const transactionTimeout = 60 * time.Second
 
 // Start writes what is asked for and not there yet. An error leaves everything that was
 // committed in place; to run it again goes on from there. ErrRefused: something stands
 // against it, and nothing was made or written.
 func Start(ctx context.Context, request Request, source Source, options Options) (*Outlook, error) {
 	request.Parts = distinct(request.Parts)
-	if options.abortPatience == 0 {
-		options.abortPatience = abortPatience
-	}
+	options.abortPatience = cmp.Or(options.abortPatience, abortPatience)
+	options.transactionTimeout = cmp.Or(options.transactionTimeout, transactionTimeout)
 	client, err := kgo.NewClient(append(options.Client[:len(options.Client):len(options.Client)], kgo.MaxVersions(protocol))...)
 	if err != nil {
 		return nil, err
@@ -135,7 +137,7 @@ func (r *runner) fence(ctx context.Context, outlook *Outlook) (n int, err error)
 	}
 	var mutex sync.Mutex
 	err = each(max(fencesAtOnce, r.options.Parallel), pairs, func(p pair) error {
-		by, err := initialize(ctx, r.client, p.transactionalID())
+		by, err := initialize(ctx, r.client, p.transactionalID(), r.options.transactionTimeout)
 		if err != nil {
 			return fmt.Errorf("initialize the producer %s: %w", p.transactionalID(), err)
 		}

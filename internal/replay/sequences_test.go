@@ -10,9 +10,10 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"net"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +21,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -33,13 +33,13 @@ import (
 func TestSequences(t *testing.T) {
 	t.Parallel()
 	if *sequences == 0 {
-		rapid.Check(t, func(t *rapid.T) { newWorld(t).run(t, 6) })
+		rapid.Check(t, func(t *rapid.T) { newFakeWorld(t).run(t, 6) })
 		return
 	}
 	begun, n := time.Now(), 0
 	for time.Since(begun) < *sequences && !t.Failed() {
 		n++
-		rapid.Check(t, func(t *rapid.T) { newWorld(t).run(t, 25) })
+		rapid.Check(t, func(t *rapid.T) { newFakeWorld(t).run(t, 25) })
 	}
 	t.Logf("%d rounds in %s", n, time.Since(begun).Round(time.Second))
 }
@@ -48,17 +48,65 @@ var sequences = flag.Duration("sequences", 0, "how long to draw sequences of rep
 
 // world is a cluster, an archive, and what the model knows.
 type world struct {
-	cluster *kfake.Cluster
 	client  *kgo.Client
 	admin   *kadm.Client
+	compact func()                  // the state topic
+	prefix  string                  // of the names of targets
 	sources map[string]*sourceTopic // by name in the archive
 	targets map[kadm.TopicID]*targetTopic
 	options Options
+	// patience is how long what was committed may take to be seen: Kafka answers before
+	// it has told all partitions.
+	patience time.Duration
+	net      *network // of the run that is under way
+}
 
-	requests atomic.Int64 // of the run that is under way
-	dieAt    atomic.Int64 // at which request it dies; 0 never
-	dead     atomic.Bool
-	kill     atomic.Pointer[context.CancelFunc]
+// network is how a run reaches the brokers, until it dies.
+type network struct {
+	mutex       sync.Mutex
+	connections []net.Conn
+	requests    int
+	dieAt       int // at which request; 0 never
+	die         context.CancelFunc
+	dead        bool
+}
+
+var errDead = errors.New("killed")
+
+func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn, error) {
+	connection, err := (&net.Dialer{}).DialContext(ctx, protocol, address)
+	if err != nil {
+		return nil, err
+	}
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.dead {
+		connection.Close()
+		return nil, errDead
+	}
+	n.connections = append(n.connections, connection)
+	return connection, nil
+}
+
+// OnBrokerWrite implements kgo.HookBrokerWrite. A run dies like a process does: with
+// all of its connections, and whatever it was about to do.
+func (n *network) OnBrokerWrite(kgo.BrokerMetadata, int16, int, time.Duration, time.Duration, error) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.requests++; n.requests != n.dieAt {
+		return
+	}
+	n.dead = true
+	n.die()
+	for _, connection := range n.connections {
+		connection.Close()
+	}
+}
+
+func (n *network) isDead() bool {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return n.dead
 }
 
 // sourceTopic is one life of a topic in the archive.
@@ -90,27 +138,22 @@ type written struct {
 	offset int64
 }
 
-func newWorld(t *rapid.T) *world {
+func newFakeWorld(t *rapid.T) *world {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{cluster: cluster, sources: map[string]*sourceTopic{}, targets: map[kadm.TopicID]*targetTopic{}}
 	t.Cleanup(cluster.Close)
-	cluster.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		if at := w.dieAt.Load(); at > 0 && w.requests.Add(1) >= at && !w.dead.Swap(true) {
-			(*w.kill.Load())()
-		}
-		if w.dead.Load() {
-			return nil, errors.New("killed"), true
-		}
-		return nil, nil, false
-	})
+	return newWorld(t, cluster.ListenAddrs(), cluster.Compact)
+}
+
+func newWorld(t *rapid.T, brokers []string, compact func()) *world {
+	w := &world{compact: compact, sources: map[string]*sourceTopic{}, targets: map[kadm.TopicID]*targetTopic{}}
 	w.options = Options{
-		Client:   []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MetadataMinAge(10 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return time.Millisecond })},
+		Client:   []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.MetadataMinAge(10 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return time.Millisecond })},
 		Parallel: 2, abortPatience: 30 * time.Millisecond,
 	}
+	var err error
 	if w.client, err = kgo.NewClient(w.options.Client...); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +169,7 @@ func newWorld(t *rapid.T) *world {
 // run draws what happens.
 func (w *world) run(t *rapid.T, steps int) {
 	for range steps {
-		switch rapid.SampledFrom([]string{"replay", "replay", "replay", "replay", "grow", "delete topic", "delete records", "foreign"}).Draw(t, "step") {
+		switch rapid.SampledFrom([]string{"replay", "replay", "replay", "replay", "grow", "delete topic", "delete records", "foreign", "compact"}).Draw(t, "step") {
 		case "replay":
 			w.replay(t)
 		case "grow":
@@ -136,6 +179,8 @@ func (w *world) run(t *rapid.T, steps int) {
 			w.deleteTopic(t, w.drawTarget(t))
 		case "delete records":
 			w.deleteRecords(t, w.drawTarget(t))
+		case "compact": // the state topic: the others are not
+			w.compact()
 		case "foreign":
 			w.foreign(t, w.drawTarget(t))
 		}
@@ -143,7 +188,7 @@ func (w *world) run(t *rapid.T, steps int) {
 }
 
 func (w *world) drawTarget(t *rapid.T) string {
-	return rapid.SampledFrom([]string{"x", "y"}).Draw(t, "target")
+	return w.prefix + rapid.SampledFrom([]string{"x", "y"}).Draw(t, "target")
 }
 
 // grow adds records to a partition of a source, or the partition.
@@ -253,7 +298,8 @@ func (w *world) id(t *rapid.T, topic string) (kadm.TopicID, bool) {
 const targetPartitions = 3
 
 func (w *world) make(ctx context.Context, topic string) error {
-	response, err := w.admin.CreateTopic(ctx, targetPartitions, 1, nil, topic)
+	forever := "-1" // the records are of 1970
+	response, err := w.admin.CreateTopic(ctx, targetPartitions, 1, map[string]*string{"retention.ms": &forever}, topic)
 	if err == nil {
 		err = response.Err
 	}
@@ -261,10 +307,28 @@ func (w *world) make(ctx context.Context, topic string) error {
 }
 
 func (w *world) deleteTopic(t *rapid.T, topic string) {
-	if _, exists := w.id(t, topic); exists {
-		if _, err := w.admin.DeleteTopic(t.Context(), topic); err != nil {
-			t.Fatal(err)
+	id, exists := w.id(t, topic)
+	if !exists {
+		return
+	}
+	if _, err := w.admin.DeleteTopic(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(t, "gone", func() bool {
+		now, exists := w.id(t, topic)
+		return !exists || now != id
+	})
+}
+
+// eventually waits for what brokers tell each other, and does not insist.
+func (w *world) eventually(t *rapid.T, what string, holds func() bool) {
+	deadline := time.Now().Add(w.patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Logf("not %s in time", what)
+			return
 		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
@@ -313,7 +377,7 @@ func (w *world) foreign(t *rapid.T, topic string) {
 	if err := client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	w.observe(t)
+	w.eventually(t, "seen", func() bool { return w.observe(t) > 0 })
 }
 
 func (w *world) target(id kadm.TopicID) *targetTopic {
@@ -329,7 +393,7 @@ func (w *world) target(id kadm.TopicID) *targetTopic {
 // observe notes what is committed in all targets. It reads uncommitted records and
 // their markers: a transaction that was left open must not hide what is behind it.
 func (w *world) observe(t *rapid.T) (added int) {
-	for _, topic := range []string{"x", "y"} {
+	for _, topic := range []string{w.prefix + "x", w.prefix + "y"} {
 		id, exists := w.id(t, topic)
 		if !exists {
 			continue
@@ -517,7 +581,7 @@ func (w *world) replay(t *rapid.T) {
 		return
 	}
 	w.allow(t, request)
-	added, killed, err := w.start(t, request)
+	added, killed, err := w.start(t, request, left)
 	w.disorder(t, request)
 	switch {
 	case refuses:
@@ -561,15 +625,16 @@ func (w *world) disorder(t *rapid.T, request Request) {
 	}
 }
 
-// start runs the command, and kills it at one of its requests if that is drawn.
-func (w *world) start(t *rapid.T, request Request) (added int, killed bool, err error) {
+// start runs the command, and kills it at one of its requests if that is drawn. It
+// returns how many records were written, of the number that is wanted.
+func (w *world) start(t *rapid.T, request Request, want int) (added int, killed bool, err error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	w.requests.Store(0)
-	w.kill.Store(&cancel)
-	w.dieAt.Store(int64(rapid.SampledFrom([]int{0, 0, 5, 20, 60, 80, 90, 100, 110, 120, 130, 140, 150}).Draw(t, "dies at")))
+	w.net = &network{die: cancel, dieAt: rapid.SampledFrom([]int{0, 0, 5, 20, 60, 80, 90, 100, 110, 120, 130, 140, 150}).Draw(t, "dies at")}
 	options := w.options
-	options.Batches = map[string]Batches{"x": {Codec: DefaultCodec, Bytes: rapid.SampledFrom([]int64{150, 400, 0}).Draw(t, "batch bytes")}}
+	options.Client = append(slices.Clone(options.Client), kgo.Dialer(w.net.dial), kgo.WithHooks(w.net))
+	batches := Batches{Codec: DefaultCodec, Bytes: rapid.SampledFrom([]int64{150, 400, 0}).Draw(t, "batch bytes")}
+	options.Batches = map[string]Batches{w.prefix + "x": batches}
 	options.MakeTargets = func(ctx context.Context) error {
 		for _, p := range request.Parts {
 			if err := w.make(ctx, p.Target); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
@@ -579,14 +644,17 @@ func (w *world) start(t *rapid.T, request Request) (added int, killed bool, err 
 		return nil
 	}
 	outlook, err := Start(ctx, request, w.source, options)
-	killed = w.dead.Load()
-	w.dieAt.Store(0)
-	w.dead.Store(false)
-	if err == nil && killed {
-		killed = false // it was through
+	killed = w.net.isDead() && err != nil // or it was through
+	if killed {
+		time.Sleep(w.patience / 20) // what it has sent may still be at work
+		want = 0
 	}
 	added = w.observe(t)
-	if !killed && err == nil {
+	w.eventually(t, "written", func() bool {
+		added += w.observe(t)
+		return added >= want || err != nil
+	})
+	if err == nil {
 		w.judgeOutlook(t, outlook)
 	}
 	return added, killed, err
@@ -622,15 +690,28 @@ func (w *world) judgeComplete(t *rapid.T, request Request) {
 			t.Fatalf("complete, and offsets %v of %s are not in %s", missing, p.Source, p.Target)
 		}
 	}
-	again, err := Look(t.Context(), Request{Parts: request.Parts, Rekey: request.Rekey, Force: true}, w.source, w.options)
+	left := ""
+	w.eventually(t, "complete", func() bool {
+		left = w.left(t, request)
+		return left == ""
+	})
+	if left != "" {
+		t.Fatalf("complete, and %s are left", left)
+	}
+}
+
+// left is what a look says that is left of a request.
+func (w *world) left(t *rapid.T, request Request) string {
+	outlook, err := Look(t.Context(), Request{Parts: request.Parts, Rekey: request.Rekey, Force: true}, w.source, w.options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range again.Parts {
+	for _, p := range outlook.Parts {
 		if len(p.Todo) > 0 {
-			t.Fatalf("complete, and %v of %s are left", p.Todo, p.Source)
+			return fmt.Sprintf("%v of %s", p.Todo, p.Source)
 		}
 	}
+	return ""
 }
 
 // judgeWarnings checks what is said of records that no replay wrote.

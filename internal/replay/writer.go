@@ -335,7 +335,7 @@ func (w *writer) explain(err error) error {
 	case errors.Is(err, kerr.InvalidRecord):
 		return fmt.Errorf("the target refuses a record (a compacted topic takes none without a key): topic %s: %w", topic, err)
 	case isFenced(err):
-		return w.shutOut(err)
+		return fmt.Errorf("produce to topic %s: %w", topic, w.shutOut(err))
 	}
 	return fmt.Errorf("produce to topic %s: %w", topic, err)
 }
@@ -470,18 +470,20 @@ func (w *writer) sameTarget(ctx context.Context) error {
 // ErrShutOut says that another run writes the same records to the same topic now.
 var ErrShutOut = errors.New("another run of this replay has taken over: it writes the same records to the same topic")
 
+// isFenced reports whether the producer, or its transaction, is no more.
 func isFenced(err error) bool {
-	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidTxnState)
 }
 
 // shutOut says why the producer may write no more, if that is the error. A transaction
 // that stands open for too long is ended by Kafka in the same way as by another run.
 func (w *writer) shutOut(err error) error {
-	if !isFenced(err) {
-		return err
-	}
 	open := time.Since(w.begun)
-	if !w.open || open < transactionTimeout {
+	timedOut := w.open && open >= w.options.transactionTimeout
+	switch {
+	case !isFenced(err), errors.Is(err, kerr.InvalidTxnState) && !timedOut:
+		return err
+	case !timedOut:
 		return fmt.Errorf("%w: %w", ErrShutOut, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), w.options.abortPatience)
@@ -490,7 +492,7 @@ func (w *writer) shutOut(err error) error {
 		return fmt.Errorf("%w: %w", ErrShutOut, err)
 	}
 	return fmt.Errorf("a transaction stood open for %s, and Kafka gives up one that does so for %s; nothing of it counts. The archive, this machine or the target is slow: %w",
-		open.Round(time.Second), transactionTimeout, err)
+		open.Round(time.Second), w.options.transactionTimeout, err)
 }
 
 // abort gives up what is not committed. What cannot be aborted now, Kafka aborts
@@ -508,7 +510,7 @@ func (w *writer) abort(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.options.abortPatience)
 	defer cancel()
 	err := w.producer.end(ctx, false)
-	if err != nil && !isFenced(err) && !errors.Is(err, kerr.InvalidTxnState) {
+	if err != nil && !isFenced(err) {
 		return fmt.Errorf("abort the transaction: %w", err)
 	}
 	return nil
