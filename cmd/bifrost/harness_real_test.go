@@ -74,7 +74,7 @@ func sandboxOf(t testing.TB) *sandbox {
 }
 
 func (s *sandbox) client(options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.brokers)}, options...)...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.brokers), kgo.UnknownTopicRetries(-1)}, options...)...)
 }
 
 // topic makes a topic, with settings such as "retention.ms=-1".

@@ -14,6 +14,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/target"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -47,7 +48,8 @@ broken, and whether records would be lost, and refuses.`,
 	flags.StringSliceVar(&r.only, "partitions", nil, "only these partitions: 0,3-5")
 	r.selection.addBounds(c)
 	flags.BoolVar(&r.rekey, "rekey", false, "choose partitions by key, instead of keeping them")
-	flags.BoolVar(&r.create, "create", false, "make target topics that do not exist, with as many partitions and no retention")
+	flags.BoolVar(&r.create, "create", false, "make target topics that do not exist, with as many partitions as their sources, and no retention")
+	flags.StringVar(&r.compression, "compression", "", "none, gzip, snappy, lz4 or zstd; as the target topic keeps it if not given")
 	flags.BoolVar(&r.force, "force", false, "write even if the target would lose records, or get them in another order")
 	flags.BoolVar(&r.again, "again", false, "write what was written before once more, behind what is there; if it is interrupted, go on without this flag")
 	flags.BoolVar(&r.dryRun, "dry-run", false, "look and say what would be written, but write nothing")
@@ -63,16 +65,17 @@ type replayer struct {
 	*app
 	selection
 	into                                      targetFlags
-	throttle, id, offsetMap                   string
+	throttle, id, offsetMap, compression      string
 	only                                      []string
 	rekey, create, force, again, dryRun, json bool
 	parallel                                  int
 
+	codec   *replay.Codec // chosen by --compression
 	parts   *wiring.Parts
-	target  connection
-	needs   []replay.Need
-	targets []replay.Target
-	batches map[string]replay.Batches // by target topic
+	cluster connection
+	needs   []target.Need
+	look    *target.Look
+	made    *target.Made
 	rows    []bifrost.Progress
 	lost    []bifrost.Row
 }
@@ -111,6 +114,13 @@ func (r *replayer) check() (rate int64, err error) {
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]*$`).MatchString(r.id) {
 		return 0, usagef("--id %q: want letters, digits, '.', '_' and '-'", r.id)
 	}
+	if r.compression != "" {
+		codec, err := replay.ParseCodec(r.compression)
+		if err != nil {
+			return 0, usagef("--compression: %w", err)
+		}
+		r.codec = &codec
+	}
 	return parseRate(r.throttle)
 }
 
@@ -122,7 +132,7 @@ func (r *replayer) connect(ctx context.Context) (err error) {
 	if r.parts, err = r.open(ctx, role); err != nil {
 		return err
 	}
-	r.target, err = r.into.connect(ctx, r.parts, r.settings.lookup)
+	r.cluster, err = r.into.connect(ctx, r.parts, r.settings.lookup)
 	return err
 }
 
@@ -152,15 +162,20 @@ func (r *replayer) plan(ctx context.Context, args []string) (replay.Request, err
 	return request, nil
 }
 
-func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all []bifrost.Progress, source, target string) error {
-	rows, err := archive.Topic(all, source)
+func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all []bifrost.Progress, source, topic string) error {
+	life, err := archive.Topic(all, source)
 	if err != nil {
 		return err
 	}
-	if rows, err = r.selection.partitions(rows); err != nil {
+	rows, err := r.selection.partitions(life)
+	if err != nil {
 		return err
 	}
-	need := replay.Need{Topic: target, Oldest: -1, Newest: -1}
+	need := r.needOf(topic)
+	for _, p := range life {
+		need.Partitions = max(need.Partitions, p.Number+1)
+	}
+	var queries []archive.Query
 	for _, p := range rows {
 		end := p.NextOffset
 		if r.to != 0 {
@@ -169,23 +184,26 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 		if end <= r.from {
 			continue
 		}
-		request.Parts = append(request.Parts, replay.NewPart(p, target, spanOf(bifrost.Range{Start: r.from, End: end}, r.times), all))
-		if err := r.measure(ctx, p.Partition, bifrost.Range{Start: r.from, End: end}, &need); err != nil {
+		part := replay.NewPart(p, topic, spanOf(bifrost.Range{Start: r.from, End: end}, r.times), all)
+		request.Parts = append(request.Parts, part)
+		query := queryOf(part, part.Ask)
+		if err := r.measure(ctx, query, need); err != nil {
 			return err
 		}
+		queries = append(queries, query)
 		if !r.rekey {
-			need.Partitions = max(need.Partitions, p.Number+1)
+			need.Fewest = max(need.Fewest, p.Number+1)
 		}
 	}
+	need.Measure = measureAll(need.Measure, reader(r.parts, 1), queries)
 	r.rows = append(r.rows, rows...)
-	r.needs = append(r.needs, need)
 	return nil
 }
 
 // measure adds up what the catalogue says of the range.
-func (r *replayer) measure(ctx context.Context, p bifrost.Partition, offsets bifrost.Range, need *replay.Need) error {
+func (r *replayer) measure(ctx context.Context, q archive.Query, need *target.Need) error {
 	var bytes int64
-	for row, err := range archive.Rows(ctx, r.parts.Ledger, p, offsets) {
+	for row, err := range archive.Rows(ctx, r.parts.Ledger, q.Partition, q.Offsets) {
 		if err != nil {
 			return err
 		}
@@ -196,92 +214,13 @@ func (r *replayer) measure(ctx context.Context, p bifrost.Partition, offsets bif
 			continue
 		}
 		bytes += row.Facts.RawBytes
-		if first := row.Facts.FirstTimestamp; first >= 0 {
-			if need.Oldest < 0 || first < need.Oldest {
-				need.Oldest = first
-			}
-			need.Newest = max(need.Newest, row.Facts.LastTimestamp)
-		}
 	}
 	need.MostBytes = max(need.MostBytes, bytes)
 	return nil
 }
 
-// mayWrite looks at the target: what it takes, what it has, and what is left to do.
-func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*replay.Outlook, error) {
-	clusterID, targets, err := replay.Preflight(ctx, r.target.options, r.needs, r.now())
-	if err != nil {
-		return nil, r.target.explain(err)
-	}
-	r.batches = map[string]replay.Batches{}
-	problems, missing := 0, 0
-	for i, t := range targets {
-		if t.Exists {
-			r.batches[t.Topic] = t.Batches
-		}
-		if !t.Exists && !r.create {
-			missing++
-			r.warn("topic %s does not exist: make it, or give --create", t.Topic)
-		}
-		if source := r.sourceOf(request, t.Topic); source.ClusterID == clusterID && source.Topic() == t.Topic {
-			t.Problems = append(t.Problems, "it is the topic that is archived, so that its records would be there and in the archive twice: name another, as TOPIC:TARGET")
-		}
-		problems += len(t.Problems)
-		for _, p := range t.Problems {
-			r.warn("topic %s: %s", t.Topic, p)
-		}
-		targets[i] = t
-	}
-	r.targets = targets
-	outlook, err := replay.Look(ctx, request, r.source, r.options())
-	if err != nil {
-		return nil, r.refused(err)
-	}
-	r.warnOf(outlook)
-	objections := outlook.Objections()
-	answers := answersTo(objections)
-	if problems > 0 && !r.force {
-		answers = append(answers, string(replay.AnswerForce))
-	}
-	if missing == 0 && len(answers) == 0 {
-		return outlook, nil
-	}
-	if missing == 0 {
-		slices.Sort(answers)
-		r.say("Nothing was written. %s goes on all the same.", strings.Join(slices.Compact(answers), " and "))
-	} else {
-		r.say("Nothing was written.")
-	}
-	return nil, errUnhealthy
-}
-
-func (r *replayer) sourceOf(request replay.Request, target string) bifrost.Progress {
-	for _, p := range request.Parts {
-		for _, row := range r.rows {
-			if p.Target == target && p.Source == row.Partition && row.Topic() == target {
-				return row
-			}
-		}
-	}
-	return bifrost.Progress{}
-}
-
-func (r *replayer) makeTargets(ctx context.Context) error {
-	for _, t := range r.targets {
-		if t.Exists {
-			continue
-		}
-		partitions := max(t.Partitions, int32(len(r.rows)))
-		if err := replay.Create(ctx, r.target.options, t.Topic, partitions); err != nil {
-			return err
-		}
-		r.say("Made topic %s with %d partitions and no retention.", t.Topic, partitions)
-	}
-	return nil
-}
-
 func (r *replayer) options() replay.Options {
-	return replay.Options{Client: r.target.options, Parallel: r.parallel, Batches: r.batches, MakeTargets: r.makeTargets}
+	return replay.Options{Client: r.cluster.options, Parallel: r.parallel, Batches: r.look.Batches(), MakeTargets: r.makeTargets}
 }
 
 // do replays, and shows how far it is.
@@ -311,6 +250,9 @@ func (r *replayer) do(ctx context.Context, request replay.Request, outlook *repl
 	outlook, err = replay.Start(ctx, request, r.source, options)
 	if shown != nil {
 		shown.end()
+	}
+	if err != nil {
+		r.takeBack(ctx)
 	}
 	switch {
 	case errors.Is(err, replay.ErrRefused):

@@ -40,9 +40,11 @@ func timesOf(span replay.Span) archive.Times {
 // source reads the archive for the replay. Partitions side by side keep the cores
 // busy already.
 func (r *replayer) source(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
-	return reader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, archive.Query{
-		Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}, Times: timesOf(span),
-	})
+	return reader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, queryOf(p, span))
+}
+
+func queryOf(p replay.Part, span replay.Span) archive.Query {
+	return archive.Query{Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}, Times: timesOf(span)}
 }
 
 // counted is how many records are left to write, by part.

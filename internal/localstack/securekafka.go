@@ -17,7 +17,8 @@ const (
 	ListenerMutual   = "MUTUAL"    // TLS, a client certificate required
 	ListenerSASL     = "LOGIN"     // TLS and every SASL mechanism of Apache Kafka but GSSAPI
 	ListenerReauth   = "SHORT"     // the same with SCRAM only, for sessions of three seconds
-	ListenerInsecure = "OPEN"      // SASL without TLS
+	ListenerInsecure = "OPEN"      // SASL PLAIN without TLS
+	ListenerScram    = "SCRAM"     // SCRAM without TLS
 )
 
 // PlainPassword is the password of the user "archive" by SASL PLAIN, which
@@ -42,7 +43,7 @@ func StartSecureKafka(ctx context.Context) (*SecureKafka, error) {
 		return nil, err
 	}
 	broker, err := StartKafka(ctx, KafkaOptions{Properties: properties, Listeners: map[string]string{
-		ListenerTLS: "SSL", ListenerMutual: "SSL", ListenerSASL: "SASL_SSL", ListenerReauth: "SASL_SSL", ListenerInsecure: "SASL_PLAINTEXT",
+		ListenerTLS: "SSL", ListenerMutual: "SSL", ListenerSASL: "SASL_SSL", ListenerReauth: "SASL_SSL", ListenerInsecure: "SASL_PLAINTEXT", ListenerScram: "SASL_PLAINTEXT",
 	}})
 	if err != nil {
 		return nil, err
@@ -66,6 +67,7 @@ func secureProperties(authority *Authority) (map[string]string, error) {
 		"listener.name.short.sasl.enabled.mechanisms":   "SCRAM-SHA-512",
 		"listener.name.short.connections.max.reauth.ms": "3000",
 		"listener.name.open.sasl.enabled.mechanisms":    "PLAIN",
+		"listener.name.scram.sasl.enabled.mechanisms":   "SCRAM-SHA-512",
 		"authorizer.class.name":                         "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 		"super.users":                                   "User:ANONYMOUS",
 		// Tokens that are not signed: it is the client that is tested here.
@@ -74,7 +76,7 @@ func secureProperties(authority *Authority) (map[string]string, error) {
 	for _, listener := range []string{"login", "open"} {
 		properties["listener.name."+listener+".plain.sasl.jaas.config"] = login + `plain.PlainLoginModule required user_archive="` + PlainPassword + `";`
 	}
-	for _, mechanism := range []string{"login.scram-sha-256", "login.scram-sha-512", "short.scram-sha-512"} {
+	for _, mechanism := range []string{"login.scram-sha-256", "login.scram-sha-512", "short.scram-sha-512", "scram.scram-sha-512"} {
 		properties["listener.name."+mechanism+".sasl.jaas.config"] = login + "scram.ScramLoginModule required;"
 	}
 	return properties, nil
@@ -104,9 +106,23 @@ func (k *SecureKafka) SetPassword(ctx context.Context, user, password string) er
 
 // Allow lets a principal do these operations on all topics.
 func (k *SecureKafka) Allow(ctx context.Context, principal string, operations ...kadm.ACLOperation) error {
+	return k.AllowTopic(ctx, principal, "*", operations...)
+}
+
+// AllowTopic lets a principal do these operations on one topic.
+func (k *SecureKafka) AllowTopic(ctx context.Context, principal, topic string, operations ...kadm.ACLOperation) error {
+	return k.allow(ctx, principal, kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).Operations(operations...))
+}
+
+// AllowTransactions lets a principal do these operations on transactional IDs that
+// begin with the prefix.
+func (k *SecureKafka) AllowTransactions(ctx context.Context, principal, prefix string, operations ...kadm.ACLOperation) error {
+	return k.allow(ctx, principal, kadm.NewACLs().TransactionalIDs(prefix).ResourcePatternType(kadm.ACLPatternPrefixed).Operations(operations...))
+}
+
+func (k *SecureKafka) allow(ctx context.Context, principal string, rules *kadm.ACLBuilder) error {
 	return k.administer(func(admin *kadm.Client) error {
-		rules := kadm.NewACLs().Allow(principal).AllowHosts("*").Topics("*").ResourcePatternType(kadm.ACLPatternLiteral).Operations(operations...)
-		answers, err := admin.CreateACLs(ctx, rules)
+		answers, err := admin.CreateACLs(ctx, rules.Allow(principal).AllowHosts("*"))
 		for _, answer := range answers {
 			err = errors.Join(err, answer.Err)
 		}

@@ -37,3 +37,19 @@ func (c Codec) BatchBytes(r *baldr.Record) int64 {
 	b.end()
 	return int64(len(b.encoded))
 }
+
+// AtMost is what a batch of so many bytes before compression can become: records that
+// nothing compresses grow a little.
+func (c Codec) AtMost(bytes int64) int64 {
+	if bytes <= 0 {
+		return 0
+	}
+	return max(bytes, int64(len(c.newCoder().begin(nil))+c.newCoder().atMost(int(bytes))))
+}
+
+// RecordBatchBytes is the size of the batch that holds this record alone, before
+// compression.
+func RecordBatchBytes(r *baldr.Record) int64 {
+	size := recordSize(r, 0, 0)
+	return int64(headerBytes + varintSize(int64(size)) + size)
+}

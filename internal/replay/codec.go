@@ -46,16 +46,17 @@ func ParseCodec(name string) (Codec, error) {
 	return Codec(i), nil
 }
 
-// keptCodec is what batches for a topic are best compressed with: the codec that it
-// keeps them in (compression.type), so that the broker has nothing to do.
-func keptCodec(compressionType string) Codec {
+// KeptCodec is what batches for a topic are best compressed with, by its setting
+// compression.type: the codec that it keeps them in, so that the broker has nothing to
+// do. Keeps is false where it keeps whatever producers send.
+func KeptCodec(compressionType string) (codec Codec, keeps bool) {
 	if compressionType == "uncompressed" {
-		return Uncompressed
+		return Uncompressed, true
 	}
 	if codec, err := ParseCodec(compressionType); err == nil {
-		return codec
+		return codec, true
 	}
-	return DefaultCodec // producer
+	return DefaultCodec, false // producer
 }
 
 // A coder compresses the records of one batch, a block at a time, and appends what
@@ -118,7 +119,10 @@ func (snappyCoder) block(dst, block []byte) []byte {
 	return dst[:len(dst)+len(compressed)]
 }
 
-func (snappyCoder) atMost(n int) int { return (n/codecBlock+1)*(4+32) + n + n/6 }
+// atMost rests on the library, which keeps a block as it is where it finds nothing.
+func (snappyCoder) atMost(n int) int {
+	return n + (n/codecBlock+1)*(4+s2.MaxEncodedLen(codecBlock)-codecBlock)
+}
 
 // lz4Header begins a frame of independent blocks of at most 64 KiB without
 // checksums, which the batch has (lz4_Frame_format.md, v1.6): magic, flags, size of

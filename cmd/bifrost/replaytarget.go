@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/target"
+)
+
+// needOf is what goes into a topic, which may come from several arguments.
+func (r *replayer) needOf(topic string) *target.Need {
+	for i := range r.needs {
+		if r.needs[i].Topic == topic {
+			return &r.needs[i]
+		}
+	}
+	r.needs = append(r.needs, target.Need{Topic: topic})
+	return &r.needs[len(r.needs)-1]
+}
+
+// measureAtOnce is how many partitions are looked at side by side.
+const measureAtOnce = 4
+
+// measureAll tells a gauge of all records of the queries, after what was to be told
+// before.
+func measureAll(before func(context.Context, *target.Gauge) error, from *archive.Reader, queries []archive.Query) func(context.Context, *target.Gauge) error {
+	return func(ctx context.Context, gauge *target.Gauge) error {
+		if before != nil {
+			if err := before(ctx, gauge); err != nil {
+				return err
+			}
+		}
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		queue := make(chan archive.Query)
+		var workers sync.WaitGroup
+		for range min(measureAtOnce, len(queries)) {
+			workers.Go(func() {
+				for q := range queue {
+					if err := from.Measure(ctx, q, gauge); err != nil {
+						cancel(err)
+					}
+				}
+			})
+		}
+		for _, q := range queries {
+			select {
+			case queue <- q:
+			case <-ctx.Done():
+			}
+		}
+		close(queue)
+		workers.Wait()
+		return context.Cause(ctx)
+	}
+}
+
+// mayWrite looks at the target: what it takes, what it has, and what is left to do.
+func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*replay.Outlook, error) {
+	if err := r.lookInto(ctx, request); err != nil {
+		return nil, err
+	}
+	reasons := r.look.Refused(r.force)
+	for _, reason := range reasons {
+		r.warn("%s", reason)
+	}
+	if len(r.look.Refused(true)) > 0 {
+		r.say("Nothing was written.")
+		return nil, errUnhealthy
+	}
+	outlook, err := replay.Look(ctx, request, r.source, r.options())
+	if err != nil {
+		return nil, r.refused(err)
+	}
+	r.warnOf(outlook)
+	answers := answersTo(outlook.Objections())
+	if len(reasons) > 0 {
+		answers = append(answers, string(replay.AnswerForce))
+	}
+	if len(answers) == 0 {
+		return outlook, nil
+	}
+	slices.Sort(answers)
+	r.say("Nothing was written. %s goes on all the same.", strings.Join(slices.Compact(answers), " and "))
+	return nil, errUnhealthy
+}
+
+// lookInto looks at the target topics, made or to be made, and says what is worth knowing.
+func (r *replayer) lookInto(ctx context.Context, request replay.Request) (err error) {
+	r.look, err = target.LookInto(ctx, r.cluster.options, target.Request{
+		Needs: r.needs, Create: r.create, Codec: r.codec, StateTopic: bifrost.ReplayStateTopic, Probe: !r.dryRun, Now: r.now(),
+	})
+	if err != nil {
+		return r.cluster.explain(err)
+	}
+	if err := r.look.Measure(ctx); err != nil {
+		return err
+	}
+	for i := range r.look.Topics {
+		t := &r.look.Topics[i]
+		if source := r.sourceOf(request, t.Topic); source.ClusterID == r.look.ClusterID && source.Topic() == t.Topic {
+			t.Problems = append(t.Problems, "it is the topic that is archived, so that its records would be there and in the archive twice: name another, as TOPIC:TARGET")
+		}
+		for _, note := range t.Notes {
+			r.say("Topic %s: %s.", t.Topic, note)
+		}
+		if r.force {
+			for _, problem := range t.Problems {
+				r.warn("topic %s: %s", t.Topic, problem)
+			}
+		}
+		if r.dryRun && !t.Exists && len(t.Obstacles) == 0 {
+			r.say("Topic %s would be made, with %d partitions and no retention.", t.Topic, t.Partitions)
+		}
+	}
+	return nil
+}
+
+func (r *replayer) sourceOf(request replay.Request, topic string) bifrost.Progress {
+	for _, p := range request.Parts {
+		for _, row := range r.rows {
+			if p.Target == topic && p.Source == row.Partition && row.Topic() == topic {
+				return row
+			}
+		}
+	}
+	return bifrost.Progress{}
+}
+
+// makeTargets makes the topics that do not exist, all of them or none.
+func (r *replayer) makeTargets(ctx context.Context) (err error) {
+	if r.made, err = r.look.Make(ctx); err != nil {
+		return fmt.Errorf("%w; %w", err, replay.ErrRefused)
+	}
+	for _, t := range r.look.Topics {
+		if !t.Exists {
+			r.say("Made topic %s with %d partitions and no retention.", t.Topic, t.Partitions)
+		}
+	}
+	return nil
+}
+
+// takeBack deletes topics again that this run has made and written nothing into.
+func (r *replayer) takeBack(ctx context.Context) {
+	if r.made == nil || ctx.Err() != nil {
+		return // or the person stopped it, and may go on
+	}
+	removed, left, err := r.made.TakeBack(ctx)
+	for _, name := range removed {
+		r.say("Deleted topic %s again, which was made a moment ago and is empty.", name)
+	}
+	for _, name := range left {
+		r.say("Topic %s was made, and is left.", name)
+	}
+	if err != nil {
+		r.warn("%v", err)
+	}
+}

@@ -1,0 +1,180 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Made are the topics that one run has made.
+type Made struct {
+	look   *Look
+	topics map[string][16]byte // topic ID by name
+}
+
+// Names lists them.
+func (m *Made) Names() []string {
+	var names []string
+	for name := range m.topics {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Make makes the topics that do not exist, and waits until all brokers know them. What
+// it has made when it fails is in the answer: [Made.TakeBack] removes it.
+func (l *Look) Make(ctx context.Context) (*Made, error) {
+	made := &Made{look: l, topics: map[string][16]byte{}}
+	var missing []Topic
+	for _, t := range l.Topics {
+		if !t.Exists {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) == 0 {
+		return made, nil
+	}
+	admin, err := l.admin()
+	if err != nil {
+		return made, err
+	}
+	defer admin.Close()
+	answers, err := create(ctx, admin, false, missing...)
+	if err != nil {
+		return made, fmt.Errorf("make the target topics: %w", err)
+	}
+	for _, t := range missing {
+		answer, answered := answers[t.Topic]
+		switch {
+		case !answered:
+			err = errors.Join(err, fmt.Errorf("make the target topic %s: Kafka did not answer for it", t.Topic))
+		case answer.err != nil:
+			err = errors.Join(err, fmt.Errorf("make the target topic %s: %w%s", t.Topic, answer.err, creationAdvice(answer.err)))
+		default:
+			made.topics[t.Topic] = answer.id
+		}
+	}
+	if err != nil {
+		return made, err
+	}
+	return made, made.await(ctx, admin)
+}
+
+// await returns when the leaders of all partitions answer, and these credentials may
+// write.
+func (m *Made) await(ctx context.Context, admin administrator) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		ends, err := admin.ListEndOffsets(ctx, m.Names()...)
+		if err == nil {
+			err = ends.Error()
+		}
+		if err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the topics that were made: %w", err)
+		case <-time.After(awaitPause):
+		}
+	}
+	details, err := admin.describe(ctx, m.Names()...)
+	if err != nil {
+		return fmt.Errorf("look at the topics that were made: %w", err)
+	}
+	for _, name := range m.Names() {
+		if !details[name].mayWrite {
+			return fmt.Errorf("topic %s was made, but these credentials may not write it: allow them Write on it", name)
+		}
+	}
+	return nil
+}
+
+const awaitPause = 50 * time.Millisecond
+
+// TakeBack deletes the topics of this run that nothing was written into, after it has
+// failed. It names those that it leaves: because there is something in them, or because
+// they could not be deleted. A topic of the same name that somebody else has made since
+// is not touched.
+func (m *Made) TakeBack(ctx context.Context) (removed, left []string, err error) {
+	if len(m.topics) == 0 {
+		return nil, nil, nil
+	}
+	admin, err := m.look.admin()
+	if err != nil {
+		return nil, m.Names(), err
+	}
+	defer admin.Close()
+	empty, err := m.empty(ctx, admin)
+	if err != nil {
+		return nil, m.Names(), err
+	}
+	for _, name := range m.Names() {
+		if !slices.Contains(empty, name) {
+			left = append(left, name)
+			continue
+		}
+		if failed := m.remove(ctx, admin, name); failed != nil {
+			left, err = append(left, name), errors.Join(err, failed)
+			continue
+		}
+		removed = append(removed, name)
+	}
+	return removed, left, err
+}
+
+// empty lists the topics that are still those of this run and whose logs were never
+// written: an aborted record or a marker is there as well.
+func (m *Made) empty(ctx context.Context, admin administrator) (empty []string, err error) {
+	details, err := admin.describe(ctx, m.Names()...)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := admin.ListEndOffsets(ctx, m.Names()...)
+	if err != nil {
+		return nil, err
+	}
+	for name, id := range m.topics {
+		detail := details[name]
+		written := detail.err != nil || detail.id != id || len(detail.partitions) == 0
+		for _, partition := range detail.partitions {
+			end, found := ends.Lookup(name, partition.Partition)
+			written = written || !found || end.Err != nil || end.Offset != 0
+		}
+		if !written {
+			empty = append(empty, name)
+		}
+	}
+	return empty, nil
+}
+
+// remove deletes a topic by its ID, or by its name where topics have none.
+func (m *Made) remove(ctx context.Context, admin administrator, name string) error {
+	request := kmsg.NewPtrDeleteTopicsRequest()
+	request.TimeoutMillis = int32(patience.Milliseconds())
+	topic := kmsg.NewDeleteTopicsRequestTopic()
+	if id := m.topics[name]; id != [16]byte{} {
+		topic.TopicID = id
+	} else {
+		topic.Topic = &name
+		request.TopicNames = []string{name}
+	}
+	request.Topics = []kmsg.DeleteTopicsRequestTopic{topic}
+	response, err := request.RequestWith(ctx, admin.raw)
+	if err != nil {
+		return fmt.Errorf("delete topic %s, which was made and is empty: %w", name, err)
+	}
+	for _, t := range response.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return fmt.Errorf("delete topic %s, which was made and is empty: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package target
+
+import (
+	"context"
+
+	"github.com/bifrost-archive/bifrost/internal/replay"
+)
+
+// Need is what is about to be written into one topic.
+type Need struct {
+	Topic string
+	// Partitions is how many the topic gets if it is made: as many as the life of its
+	// source has, however many of them are written.
+	Partitions int32
+	// Fewest is how many partitions a topic that exists must have at least; 0 when
+	// they are chosen by key.
+	Fewest int32
+	// MostBytes is what goes into the fullest partition, before compression.
+	MostBytes int64
+	// Measure tells the gauge of all records that are to be written. Nil measures
+	// nothing.
+	Measure func(ctx context.Context, gauge *Gauge) error
+}
+
+// Topic is what a look has found out about one topic, and what it needs.
+type Topic struct {
+	Need
+	Exists bool
+	// Settings are those to make it with, beside the cluster's own.
+	Settings map[string]string
+	// Replicas is how many each partition has, or would have; 0 when Kafka does not say.
+	Replicas int
+	// Batches are how the batches for it are made.
+	Batches replay.Batches
+	// Obstacles are why it cannot be written at all, Problems what would lose or
+	// refuse records, each with what to do about it. Notes are worth knowing.
+	Obstacles, Problems, Notes []string
+
+	settings map[string]string // as they are, or would be; nil when nobody says
+	kept     replay.Codec      // what it keeps, or what is best for it
+}
