@@ -51,6 +51,7 @@ type Config struct {
 type Client struct {
 	kgo        *kgo.Client
 	keyring    *keyring
+	throttles  *throttles
 	brokers    string // the configured ones, for errors
 	rack       string
 	patience   time.Duration // how long to wait for a cluster that does not answer
@@ -82,8 +83,10 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	throttles := new(throttles)
 	options := append([]kgo.Opt{
 		kgo.SeedBrokers(config.Brokers...),
+		kgo.WithHooks(throttles),
 		kgo.ClientID("bifrost"),
 		kgo.DisableClientMetrics(), // KIP-714 would talk in the background of a frozen function
 		kgo.DialTimeout(patience / 3),
@@ -98,6 +101,7 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 	return &Client{
 		kgo:        client,
 		keyring:    keyring,
+		throttles:  throttles,
 		brokers:    strings.Join(config.Brokers, ","),
 		rack:       config.Rack,
 		patience:   patience,
@@ -168,13 +172,4 @@ func (c *Client) withCredentials(ctx context.Context, do func() error) error {
 		return do()
 	}
 	return errors.Join(refused, err)
-}
-
-// errImpatient is the cause of a context that ended because nobody answered.
-var errImpatient = errors.New("no answer in time")
-
-// patiently bounds the wait for an answer. Without it a broker that accepts
-// connections and says nothing could cost a function all of its time.
-func (c *Client) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.patience, errImpatient)
 }

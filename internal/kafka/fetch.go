@@ -69,7 +69,7 @@ func (f *fetcher) next(ctx context.Context) (response, error) {
 		return response{}, err
 	}
 	f.throttle = 0
-	insist := insistence{patience: f.client.patience, began: time.Now()}
+	insist := insistence{client: f.client, began: time.Now()}
 	patient, cancel := f.client.patiently(ctx)
 	defer cancel()
 	var before error
@@ -90,9 +90,9 @@ func (f *fetcher) next(ctx context.Context) (response, error) {
 
 // insistence is how long to go on asking.
 type insistence struct {
-	patience time.Duration
-	began    time.Time
-	doubted  time.Time // when a broker first denied the topic
+	client  *Client
+	began   time.Time
+	doubted time.Time // when a broker first denied the topic
 }
 
 // over reports whether to give up on an error instead of pausing and asking
@@ -103,12 +103,17 @@ func (i *insistence) over(err error, pause time.Duration) bool {
 		return true
 	}
 	if !errors.Is(err, bifrost.ErrWrongTopicID) && !errors.Is(err, bifrost.ErrNotFound) {
-		return time.Since(i.began)+pause > i.patience
+		return i.since(i.began)+pause > i.client.patience
 	}
 	if i.doubted.IsZero() {
 		i.doubted = time.Now()
 	}
-	return time.Since(i.doubted)+pause > i.patience/5
+	return i.since(i.doubted)+pause > i.client.patience/5
+}
+
+// since is how much time there was to ask in: none while brokers do not listen.
+func (i *insistence) since(t time.Time) time.Duration {
+	return time.Since(i.client.throttles.over(t))
 }
 
 // final reports whether asking again would get the same answer.
@@ -132,6 +137,8 @@ func (f *fetcher) attempt(ctx context.Context) (response, error) {
 	for empty := 0; ; {
 		p, err := f.ask(ctx, f.position)
 		switch {
+		case err == nil && f.throttled(p):
+			return response{next: f.position}, nil
 		case f.replica >= 0 && (err != nil || len(p.RecordBatches) == 0):
 			f.replica, f.rack = -1, "" // it may be behind; what counts is the leader's word
 		case errors.Is(err, kerr.OffsetOutOfRange):
@@ -140,8 +147,6 @@ func (f *fetcher) attempt(ctx context.Context) (response, error) {
 			return response{}, err
 		case len(p.RecordBatches) > 0:
 			return f.accept(p)
-		case f.throttle > 0:
-			return response{next: f.position}, nil
 		case p.PreferredReadReplica >= 0:
 			f.replica = p.PreferredReadReplica
 		default:
@@ -196,7 +201,14 @@ func (f *fetcher) describe(ctx context.Context) (*kmsg.MetadataResponseTopicPart
 	return nil, fmt.Errorf("the topic has %d partitions: %w", len(t.Partitions), bifrost.ErrNotFound)
 }
 
-// ask sends one fetch request and returns the answer for the partition.
+// throttled reports whether an answer says nothing because of a quota, and nothing
+// of the log either.
+func (f *fetcher) throttled(p *kmsg.FetchResponseTopicPartition) bool {
+	return f.throttle > 0 && len(p.RecordBatches) == 0
+}
+
+// ask sends one fetch request and returns the answer for the partition. A broker
+// whose quota is used up names no topic at all (Kafka 2.0 and later).
 func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseTopicPartition, error) {
 	node := f.leader
 	if f.replica >= 0 {
@@ -210,6 +222,10 @@ func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseT
 	f.throttle = time.Duration(fetched.ThrottleMillis) * time.Millisecond
 	if err := kerr.ErrorForCode(fetched.ErrorCode); err != nil {
 		return nil, err
+	}
+	if len(fetched.Topics) == 0 && f.throttle > 0 {
+		nothing := kmsg.NewFetchResponseTopicPartition()
+		return &nothing, nil
 	}
 	if len(fetched.Topics) != 1 || len(fetched.Topics[0].Partitions) != 1 {
 		return nil, errLeftOut
@@ -284,8 +300,9 @@ func (f *fetcher) judge(ctx context.Context, p *kmsg.FetchResponseTopicPartition
 	if f.position < p.LogStartOffset || f.position >= end {
 		return response{}, &bifrost.OutOfRangeError{Position: f.position, LogStart: p.LogStartOffset, LogEnd: end}
 	}
-	if err := f.proveTail(ctx, end); err != nil {
-		return response{}, err
+	proven, err := f.proveTail(ctx, end)
+	if err != nil || !proven {
+		return response{next: f.position}, err
 	}
 	return response{next: min(f.end, end)}, nil
 }
@@ -294,24 +311,27 @@ func (f *fetcher) judge(ctx context.Context, p *kmsg.FetchResponseTopicPartition
 // offset was compacted away. Tiered storage that is slow also answers nothing,
 // without an error, and its records must never be counted as compacted. So the
 // offsets must lie on the broker's own disks, and the last one must be as empty
-// as the first.
-func (f *fetcher) proveTail(ctx context.Context, end int64) error {
+// as the first. Without an error and without a proof a quota is used up.
+func (f *fetcher) proveTail(ctx context.Context, end int64) (proven bool, err error) {
 	tp := bifrost.TopicPartition{Topic: f.topic, Partition: f.partition}
 	local, err := f.client.localLogStart(ctx, tp)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if local > f.position {
-		return fmt.Errorf("offsets [%d, %d) lie in tiered storage, which does not answer", f.position, local)
+		return false, fmt.Errorf("offsets [%d, %d) lie in tiered storage, which does not answer", f.position, local)
 	}
 	p, err := f.ask(ctx, end-1)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if len(p.RecordBatches) > 0 || f.throttle > 0 || lastStable(p) < end {
-		return fmt.Errorf("the leader says nothing below offset %d, and yet has something there", end)
+	if f.throttled(p) {
+		return false, nil
 	}
-	return nil
+	if len(p.RecordBatches) > 0 || lastStable(p) < end {
+		return false, fmt.Errorf("the leader says nothing below offset %d, and yet has something there", end)
+	}
+	return true, nil
 }
 
 // lastStable is the end of what may be read. Answers before version 4 have only

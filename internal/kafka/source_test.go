@@ -345,28 +345,6 @@ func TestReadCompactedTail(t *testing.T) {
 	}
 }
 
-// TestReadThrottled has a broker that answers nothing because of a quota. That
-// must not be taken for a compacted tail.
-func TestReadThrottled(t *testing.T) {
-	t.Parallel()
-	cluster, client := startCluster(t)
-	produce(t, cluster, "orders", 0, 5)
-	judged := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Observe: true, Count: -1})
-	throttled := 0
-	intercept(cluster, kmsg.Fetch, func(request kmsg.Request) kmsg.Response {
-		if throttled++; throttled > 10 {
-			return nil
-		}
-		return fetchAnswer(request, func(r *kmsg.FetchResponse, p *kmsg.FetchResponseTopicPartition) {
-			r.ThrottleMillis, p.HighWatermark, p.LastStableOffset = 20, 5, 5
-		})
-	})
-	mustRead(t, client, "orders", topicID(cluster, "orders"), 0, bifrost.Range{Start: 0, End: 5})
-	if throttled <= 10 || judged.Hits() > 0 {
-		t.Errorf("asked %d times, looked for a tail %d times", throttled, judged.Hits())
-	}
-}
-
 // TestReadTieredStorageSilent has a leader whose older segments are in tiered
 // storage that does not answer. Their records must not count as compacted.
 func TestReadTieredStorageSilent(t *testing.T) {
