@@ -80,7 +80,10 @@ type Archiver struct {
 	Format      baldr.Options
 	MaxRawBytes int64  // a range ends early once its frames reach this; the rest becomes a range of its own
 	Writer      string // version of Bifrost, written into every object
-	Now         func() time.Time
+	// NearLoss is the time to loss below which whatever was read of a range is
+	// archived when it cannot be read on, however little that is.
+	NearLoss time.Duration
+	Now      func() time.Time
 }
 
 // Settler is what the archiver asks of the ledger.
@@ -129,6 +132,7 @@ type attempt struct {
 	clusterID string
 	deadline  time.Time
 	key       string
+	stopped   error // why the object ends before the row does, if something failed
 }
 
 // run takes the steps in the one order that is safe. The upload is begun before
@@ -198,6 +202,7 @@ func (a *attempt) write(ctx context.Context, upload Upload, row Row) (Facts, str
 	}
 	winner, winnerErr := a.facts(ctx, a.key)
 	if winnerErr == nil {
+		a.stopped = nil // where the winner stopped is its own affair
 		return winner, OutcomeAdopted, nil
 	}
 	if errors.Is(winnerErr, errForeign) {
@@ -216,8 +221,8 @@ func (a *attempt) fill(ctx context.Context, upload Upload, row Row) (baldr.Summa
 	err := a.copyRecords(ctx, out, row, &counted)
 	var outside *OutOfRangeError
 	switch {
-	case errors.As(err, &outside) && counted.position > row.Start:
-		// What was read so far is whole; the next attempt finds out about the rest.
+	case a.settles(row, counted.position, out.RawBytes(), err):
+		a.stopped = err // what was read is whole; the next attempt finds out about the rest
 	case errors.As(err, &outside) && outside.LogStart > row.Start:
 		end := min(outside.LogStart, row.End)
 		return a.close(out, gap(ReasonRetention), Range{row.Start, end})
@@ -225,11 +230,14 @@ func (a *attempt) fill(ctx context.Context, upload Upload, row Row) (baldr.Summa
 		return baldr.Summary{}, err
 	}
 	if counted.position == row.Start {
-		return baldr.Summary{}, fmt.Errorf("no time was left to read anything; raise the archive function's timeout")
+		return baldr.Summary{}, errNothingInTime
 	}
 	records := baldr.Summary{Kind: baldr.KindRecords, Missing: counted.missing, LastLeaderEpoch: counted.epoch}
 	return a.close(out, records, Range{row.Start, counted.position})
 }
+
+var errNothingInTime = errors.New("nothing could be read before the time was up; raise the archive function's timeout, " +
+	"and see whether a quota of the brokers holds it back (docs/kafka.md)")
 
 func gap(reason string) baldr.Summary {
 	return baldr.Summary{Kind: baldr.KindGap, Reason: reason, LastLeaderEpoch: -1}
@@ -263,13 +271,19 @@ func (a *attempt) copyRecords(ctx context.Context, out *baldr.Writer, row Row, c
 		return fmt.Errorf("read from Kafka: %w", err)
 	}
 	defer records.Close()
+	reading, cancel := a.untilDeadline(ctx)
+	defer cancel()
 	for counted.position < row.End && out.RawBytes() < a.MaxRawBytes && a.inTime() {
-		batch, err := records.Next(ctx)
-		if errors.Is(err, io.EOF) {
+		batch, err := records.Next(reading)
+		switch {
+		case errors.Is(err, io.EOF):
 			return fmt.Errorf("the source ended at offset %d, before the range did", counted.position)
-		}
-		if err != nil {
+		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("read from Kafka at offset %d: %w", counted.position, err)
+		case err != nil && reading.Err() != nil:
+			return nil
+		case err != nil:
+			return &stoppedError{counted.position, err}
 		}
 		if err := counted.add(batch, row.Range); err != nil {
 			return err
@@ -331,8 +345,12 @@ func (a *attempt) result(row Row, facts Facts, outcome string) RangeResult {
 	if facts.Key != "" {
 		end = facts.End
 	}
-	return RangeResult{
+	result := RangeResult{
 		Topic: a.task.Topic, Partition: a.task.Partition, StartOffset: a.task.StartOffset, EndOffset: end,
 		Outcome: outcome, GapReason: facts.Reason, Object: facts.Key, TickID: a.task.TickID, Records: facts.Records, RawBytes: facts.RawBytes, StoredBytes: facts.StoredBytes,
 	}
+	if a.stopped != nil {
+		result.Stopped = a.stopped.Error()
+	}
+	return result
 }

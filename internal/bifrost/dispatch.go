@@ -15,11 +15,11 @@ import (
 type Leaser interface {
 	// Lease sets LeaseUntil and adds one to Attempts if the row is still PLANNED
 	// with the Attempts and LeaseUntil that were read; ErrConflict when not.
-	// It clears Error and answers the row as it is now.
+	// It clears Error, keeps StoppedAt, and answers the row as it is now.
 	Lease(ctx context.Context, r Row, until time.Time) (Row, error)
 	// Release ends a lease early after a failure: the row, if still PLANNED with
-	// the same Attempts, gets the error and may be dispatched again from retryAt on;
-	// the partition's progress row shows the error too.
+	// the same Attempts, gets the error, and r's StoppedAt unless that is 0, and may be
+	// dispatched again from retryAt on; the partition's progress row shows the error too.
 	Release(ctx context.Context, r Row, failure string, retryAt time.Time) error
 }
 

@@ -151,6 +151,7 @@ type Row struct {
 	LossAt     time.Time // of the partition, as the plan saw it: what is nearest to loss goes first
 	ArchivedAt time.Time
 	Error      string // of the last failed attempt; a new lease clears it
+	StoppedAt  int64  // of a PLANNED row: offset at which an attempt last could not read on, 0 never; above Start
 }
 
 // Leased reports whether the row is to be left alone: somebody may be working on

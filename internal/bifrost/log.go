@@ -21,6 +21,7 @@ const (
 	LogRequestID   = "request_id" // Lambda's, of the invocation that wrote the line
 	LogAttempt     = "attempt"
 	LogGapReason   = "gap_reason"
+	LogStopped     = "stopped" // why an object ends before its range did
 )
 
 // LogAttrs are what a log line says of a range that is handed to a worker. The
@@ -37,7 +38,7 @@ func (r RangeResult) LogAttrs() []slog.Attr {
 	return []slog.Attr{
 		slog.String(LogTopic, r.Topic), slog.Int(LogPartition, int(r.Partition)),
 		slog.Int64(LogStartOffset, r.StartOffset), slog.Int64(LogEndOffset, r.EndOffset),
-		slog.String(LogOutcome, r.Outcome), slog.String(LogGapReason, r.GapReason), slog.String(LogObject, r.Object), slog.String(LogTickID, r.TickID),
+		slog.String(LogOutcome, r.Outcome), slog.String(LogGapReason, r.GapReason), slog.String(LogStopped, r.Stopped), slog.String(LogObject, r.Object), slog.String(LogTickID, r.TickID),
 		slog.Int64(LogRecords, r.Records), slog.Int64(LogRawBytes, r.RawBytes), slog.Int64(LogStoredBytes, r.StoredBytes),
 		slog.Int64(LogBilled, r.BilledMilliseconds), slog.Float64(LogCoreSeconds, r.CoreSeconds),
 	}

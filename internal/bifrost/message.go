@@ -161,6 +161,7 @@ type RangeResult struct {
 	EndOffset   int64  `json:"end_offset"` // where the object ends; the row's remainder is planned again
 	Outcome     string `json:"outcome"`    // archived, lost, adopted, done_already, gone
 	GapReason   string `json:"gap_reason,omitempty"`
+	Stopped     string `json:"stopped,omitempty"` // why the object ends before the range did, if Kafka could not be read on
 	Object      string `json:"object,omitempty"`  // key in the bucket
 	TickID      string `json:"tick_id,omitempty"` // as in the Task
 	Records     int64  `json:"records"`

@@ -95,7 +95,8 @@ func (w *Worker) meter() func() (milliseconds int64, coreSeconds float64) {
 
 // release gives a failed range back, whatever became of ctx.
 func (w *Worker) release(ctx context.Context, task Task, failure error) error {
-	row := Row{Partition: task.Key(), Range: task.Range(), TopicID: task.TopicID, Attempts: task.Attempt}
+	row := Row{Partition: task.Key(), Range: task.Range(), TopicID: task.TopicID, Attempts: task.Attempt,
+		StoppedAt: stoppedAt(failure, task.StartOffset)}
 	retryAt := w.Now().Add(pause(task.Attempt))
 	err := w.Ledger.Release(context.WithoutCancel(ctx), row, failure.Error(), retryAt)
 	if err != nil && !errors.Is(err, ErrConflict) {

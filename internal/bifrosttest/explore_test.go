@@ -276,6 +276,10 @@ var scenarios = []scenario{
 	{name: "tables lost after a fork", accept: true, begin: plainLog, event: loseTables, during: cutInRound(3)},
 	{name: "progress lost after a fork", accept: true, begin: plainLog, event: loseProgress, during: cutInRound(3)},
 	{name: "topic made anew after a fork", accept: true, begin: plainLog, event: recreate, during: cutInRound(3)},
+	{name: "unreadable within a range", begin: func(w *world) {
+		plainLog(w)
+		onLive(w, func(l *Log) { l.Fail(4) })
+	}, during: mendInTheEnd},
 	{name: "rows lost alone", begin: plainLog, event: func(w *world) { loseRows(w, func() bool { return true }) }},
 }
 
@@ -290,6 +294,24 @@ func (w *world) reachAll(round int) {
 	if round == 10 {
 		w.kafka.StaleMetadata(NoneStale)
 	}
+}
+
+// mendInTheEnd lets the whole log be read again, when all that could be read all the
+// time has had the time to be archived: two attempts, whatever one fault does to
+// them, a pause and a lease.
+func mendInTheEnd(w *world, round int) {
+	if round != 15 {
+		return
+	}
+	onLive(w, func(l *Log) {
+		progress, _ := w.ledger.ListProgress(context.Background())
+		for _, p := range progress {
+			if p.NextOffset < l.unreadable {
+				w.breaks("L3: offsets [%d, %d) could be read all the time and are not archived", p.NextOffset, l.unreadable)
+			}
+		}
+		l.Mend()
+	})
 }
 
 func plainLog(w *world) {

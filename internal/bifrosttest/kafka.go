@@ -127,9 +127,9 @@ func (k *Kafka) Topics(context.Context) (string, []bifrost.Topic, error) {
 }
 
 var (
-	errHidden       = errors.New("TOPIC_AUTHORIZATION_FAILED")
-	errNoPartition  = errors.New("UNKNOWN_TOPIC_OR_PARTITION")
-	errNothingThere = errors.New("no answer below the last stable offset")
+	errHidden      = errors.New("TOPIC_AUTHORIZATION_FAILED")
+	errNoPartition = errors.New("UNKNOWN_TOPIC_OR_PARTITION")
+	errUnreadable  = errors.New("UNKNOWN_SERVER_ERROR")
 )
 
 // Find implements bifrost.Cluster.

@@ -59,6 +59,7 @@ func TestKafkaAccountsForEveryOffset(t *testing.T) {
 	committed := log.Begin("d", "e")
 	log.End(committed, true)
 	open := log.Begin("f")
+	var outside *bifrost.OutOfRangeError
 	if got := log.LastStable(); got != 7 {
 		t.Fatalf("last stable offset %d, want 7: a transaction is open from there", got)
 	}
@@ -67,12 +68,32 @@ func TestKafkaAccountsForEveryOffset(t *testing.T) {
 	if want := (baldr.Missing{Control: 1, Aborted: 1, Compacted: 3}); text != "0a 4d " || missing != want || err != nil {
 		t.Errorf("read %q, missing %+v, error %v; want \"0a 4d \" and %+v", text, missing, err, want)
 	}
-	if _, _, err := readAll(t, kafka, topic.ID, bifrost.Range{Start: 7, End: 8}); !errors.Is(err, errNothingThere) {
+	if _, _, err := readAll(t, kafka, topic.ID, bifrost.Range{Start: 7, End: 8}); !errors.As(err, &outside) || outside.LogEnd != 7 {
 		t.Errorf("read above the last stable offset: %v", err)
 	}
 	log.End(open, true)
 	if text, _, err = readAll(t, kafka, topic.ID, bifrost.Range{Start: 7, End: 9}); text != "7f " || err != nil {
 		t.Errorf("read %q of the last transaction, error %v", text, err)
+	}
+}
+
+// TestKafkaFails reads up to where the leader fails, and behind.
+func TestKafkaFails(t *testing.T) {
+	t.Parallel()
+	kafka, topic, log := newTestLog(t)
+	log.Produce("a", "b", "c", "d", "e")
+	log.Fail(3)
+	for range 2 {
+		if text, _, err := readAll(t, kafka, topic.ID, bifrost.Range{Start: 0, End: 5}); text != "0a 1b 2c " || !errors.Is(err, errUnreadable) {
+			t.Errorf("read %q, error %v", text, err)
+		}
+	}
+	if text, _, err := readAll(t, kafka, topic.ID, bifrost.Range{Start: 4, End: 5}); text != "4e " || err != nil {
+		t.Errorf("read %q behind it, error %v", text, err)
+	}
+	log.Mend()
+	if text, _, err := readAll(t, kafka, topic.ID, bifrost.Range{Start: 3, End: 5}); text != "3d 4e " || err != nil {
+		t.Errorf("mended: read %q, error %v", text, err)
 	}
 }
 

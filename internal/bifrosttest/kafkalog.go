@@ -35,6 +35,7 @@ type Log struct {
 	history    map[int64][]Entry // all that ever stood at an offset: more than one after the log was cut
 	compacted  map[int64]bool    // offsets that compaction has emptied
 	cut        int64             // lowest offset that the log was ever cut at, -1 never
+	unreadable int64             // lowest offset that a leader fails to read, -1 none
 }
 
 // deletion is what the last deletion took, which a broker may forget.
@@ -51,7 +52,7 @@ type epochStart struct {
 func newLog(now func() time.Time) *Log {
 	return &Log{
 		now: now, epochs: []epochStart{{0, 0}}, open: map[int]int64{}, aborted: map[int]bool{},
-		history: map[int64][]Entry{}, compacted: map[int64]bool{}, cut: -1,
+		history: map[int64][]Entry{}, compacted: map[int64]bool{}, cut: -1, unreadable: -1,
 	}
 }
 
@@ -173,6 +174,14 @@ func (l *Log) Truncate(end int64) {
 // moment after a failover.
 func (l *Log) Dip(by int64) { l.dip = max(0, min(by, l.end-l.start)) }
 
+// Fail makes the leader fail at an offset, whoever asks and however often, as it
+// does at a batch that is damaged or too large, or at a segment in tiered storage
+// that it cannot read. What lies below can be read.
+func (l *Log) Fail(at int64) { l.unreadable = at }
+
+// Mend lets the whole log be read again.
+func (l *Log) Mend() { l.unreadable = -1 }
+
 // WasCut is the lowest offset at which the log was ever cut, -1 for never.
 func (l *Log) WasCut() int64 { return l.cut }
 
@@ -216,13 +225,18 @@ func (f *fetch) Next(context.Context) (bifrost.Batch, error) {
 	if err != nil {
 		return bifrost.Batch{}, err
 	}
-	switch stable := log.LastStable(); {
-	case f.position < log.start || f.position > log.end:
+	stable := log.LastStable()
+	to := min(f.position+f.kafka.BatchOffsets, f.end, stable)
+	if f.position < log.unreadable {
+		to = min(to, log.unreadable)
+	}
+	switch {
+	case f.position < log.start || f.position >= stable:
 		return bifrost.Batch{}, &bifrost.OutOfRangeError{Position: f.position, LogStart: log.start, LogEnd: stable}
-	case f.position >= stable:
-		return bifrost.Batch{}, fmt.Errorf("fetch at %d: %w %d", f.position, errNothingThere, stable)
+	case f.position == log.unreadable:
+		return bifrost.Batch{}, fmt.Errorf("fetch at %d: %w", f.position, errUnreadable)
 	default:
-		batch := log.stretch(f.position, min(f.position+f.kafka.BatchOffsets, f.end, stable))
+		batch := log.stretch(f.position, to)
 		f.position = batch.Position
 		return batch, nil
 	}

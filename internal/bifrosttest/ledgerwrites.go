@@ -167,6 +167,9 @@ func (l *Ledger) Release(_ context.Context, r bifrost.Row, failure string, retry
 	sameAttempt := func(row bifrost.Row) bool { return row.Attempts == r.Attempts }
 	_, err := l.changeRow(r, sameAttempt, func(row *bifrost.Row) {
 		row.Error, row.LeaseUntil = failure, retryAt
+		if r.StoppedAt > 0 {
+			row.StoppedAt = r.StoppedAt
+		}
 	})
 	if err != nil {
 		return err
@@ -204,7 +207,7 @@ func (l *Ledger) settle(w bifrost.CommitWrite) (bifrost.Row, error) {
 	return l.changeRow(w.Row, sameEnd, func(row *bifrost.Row) {
 		row.State, row.Facts, row.ArchivedAt = w.Facts.State(), w.Facts, w.ArchivedAt
 		row.End = min(row.End, w.Facts.End)
-		row.GapReason, row.Error, row.LossAt = w.Facts.Reason, "", time.Time{}
+		row.GapReason, row.Error, row.LossAt, row.StoppedAt = w.Facts.Reason, "", time.Time{}, 0
 	})
 }
 

@@ -85,8 +85,8 @@ var mutants = []mutant{
 	}}},
 	{"retention counted as compaction", "what was deleted unread is on record as lost", []edit{{
 		twins + "kafkalog.go",
-		"case f.position < log.start || f.position > log.end:",
-		"case f.position > log.end:",
+		"case f.position < log.start || f.position >= stable:",
+		"case f.position >= stable:",
 	}}},
 	{"reuse a key after recreation", "a topic made anew starts again at offset 0, at other keys", []edit{{
 		rules + "fence.go",
@@ -135,8 +135,8 @@ var mutants = []mutant{
 	}}},
 	{"own facts after a 412", "compaction may have changed the log between two attempts", []edit{{
 		rules + "archive.go",
-		"	if winnerErr == nil {\n		return winner, OutcomeAdopted, nil",
-		"	if winnerErr == nil {\n		return newFacts(a.key, summary, Stored{Size: winner.StoredBytes, Checksum: winner.Checksum}), OutcomeAdopted, nil",
+		"		return winner, OutcomeAdopted, nil",
+		"		return newFacts(a.key, summary, Stored{Size: winner.StoredBytes, Checksum: winner.Checksum}), OutcomeAdopted, nil",
 	}}},
 	{"the row read before the upload is begun", "only so the fence catches everyone who has read older tables", []edit{{
 		rules + "archive.go",
@@ -205,6 +205,15 @@ var mutants = []mutant{
 		"	if !left || err != nil {\n",
 		"	if !left || err != nil || p.Status == StatusFencing {\n",
 	}}},
+	{"what lies before a failure thrown away", "what stops a range may last until Kafka deletes all of it", []edit{{
+		rules + "stop.go",
+		"	return rawBytes >= leastStopped ||",
+		"	return false && rawBytes >= leastStopped ||",
+	}, {
+		rules + "stop.go",
+		"row.StoppedAt == position || timeToLoss(row.LossAt, a.Now()) < a.NearLoss",
+		"false && position == 0",
+	}}},
 	{"a branch that is not left", "the old keys hold the old branch", []edit{{
 		rules + "accept.go",
 		"Status: StatusForked, Error:",
@@ -247,5 +256,6 @@ var foundIn = map[string]string{
 	"an old incarnation left open":              "recreated",
 	"one broker's word":                         "a broker cut off",
 	"a birth that looks for no fork":            "tables lost after a fork",
+	"what lies before a failure thrown away":    "unreadable within a range",
 	"a branch that is not left":                 "log cut and accepted",
 }

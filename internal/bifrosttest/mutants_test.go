@@ -41,6 +41,12 @@ func TestSuiteMutants(t *testing.T) {
 	hunt(t, suiteMutants, "--- FAIL: Test", "^(TestLedger|TestStore)$")
 }
 
+// TestStopMutants shows that the tests of ranges that cannot be read on can see.
+func TestStopMutants(t *testing.T) {
+	t.Parallel()
+	hunt(t, stopMutants, "--- FAIL: Test", "^TestStop[A-Z]")
+}
+
 // seats bounds how many mutants are built and run at once.
 var seats = make(chan struct{}, 2)
 

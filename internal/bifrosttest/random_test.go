@@ -73,6 +73,14 @@ var everyHappening = []happening{
 	{"compaction", 8, func(l *long) {
 		l.withLog(func(log *Log) { log.Compact(func(Entry) bool { return l.IntN(3) == 0 }) })
 	}},
+	{"a leader fails at an offset, or no more", 6, func(l *long) {
+		l.withLog(func(log *Log) {
+			log.Mend()
+			if l.IntN(3) > 0 {
+				log.Fail(log.Start() + l.Int64N(8))
+			}
+		})
+	}},
 	{"a new leader", 8, func(l *long) { l.withLog((*Log).Elect) }},
 	{"the high watermark dips", 5, func(l *long) {
 		l.briefly(func() { l.withLog(func(log *Log) { log.Dip(1 + l.Int64N(4)) }) })
@@ -272,6 +280,7 @@ func (l *long) settle() (ticks int) {
 	for _, t := range l.kafka.Ever() {
 		t.hidden = false
 		for _, log := range t.Logs {
+			log.Mend()
 			for _, tx := range log.OpenTransactions() {
 				log.End(tx, true)
 			}

@@ -50,15 +50,17 @@ func (s ledgerSuite) commitRemainder() {
 	read := s.planned(orders, 100, 200)[0]
 	leased, err := s.Lease(s.Context(), read, noon.Add(time.Minute))
 	s.must(err)
+	leased.StoppedAt = 60
 	s.must(s.Release(s.Context(), leased, "failed once", noon))
 	f := facts(orders, 0, 60)
 	s.must(s.Commit(s.Context(), s.commitOf(leased, f)))
 	s.same("rows", starts(s.allRows(orders)), []int64{0, 60, 100})
 	s.same("end of the row", s.row(orders, 0).End, int64(60))
+	s.same("where it stopped, once settled", s.row(orders, 0).StoppedAt, int64(0))
 	want := row(orders, 60, 100)
 	rest := s.row(orders, 60)
 	want.PlannedAt = rest.PlannedAt // when: the ledger's choice
-	s.same("the remainder, fresh: no attempt, no lease, no error", rest, want)
+	s.same("the remainder, fresh: no attempt, no lease, no error, no stop", rest, want)
 	s.eventually("the remainder in the index", func() (bool, string) {
 		planned, err := s.ListPlanned(s.Context())
 		s.must(err)

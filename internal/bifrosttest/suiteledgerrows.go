@@ -177,6 +177,16 @@ func (s ledgerSuite) release() {
 	s.must(err)
 	s.same("error after a new lease", again.Error, "")
 	s.same("the row after a new lease", s.row(orders, 0), again)
+
+	again.StoppedAt = 7
+	s.must(s.Release(s.Context(), again, "segment unreadable", retryAt))
+	s.same("where it stopped", s.row(orders, 0).StoppedAt, int64(7))
+	third, err := s.Lease(s.Context(), s.row(orders, 0), noon.Add(3*time.Hour))
+	s.must(err)
+	s.same("where it stopped, after a new lease", third.StoppedAt, int64(7))
+	third.StoppedAt = 0
+	s.must(s.Release(s.Context(), third, "no connection", retryAt))
+	s.same("where it stopped, after a failure of another kind", s.row(orders, 0).StoppedAt, int64(7))
 }
 
 // releaseLate checks that a release which no longer fits changes nothing.

@@ -63,6 +63,16 @@ var suiteMutants = []mutant{
 		"		if ok && row.State == bifrost.StatePlanned {",
 		"		if ok {",
 	}}},
+	{"a stop forgotten with the next failure", "Release keeps StoppedAt when r has none", []edit{{
+		twins + "ledgerwrites.go",
+		"		if r.StoppedAt > 0 {\n			row.StoppedAt = r.StoppedAt\n		}\n",
+		"		row.StoppedAt = r.StoppedAt\n",
+	}}},
+	{"a stop forgotten with a lease", "two attempts have to meet at one offset", []edit{{
+		twins + "ledgerwrites.go",
+		"		row.LeaseUntil, row.Error = until, \"\"\n",
+		"		row.LeaseUntil, row.Error, row.StoppedAt = until, \"\", 0\n",
+	}}},
 	{"leased rows that wait", "SomePlanned gives rows whose lease is over", []edit{{
 		twins + "ledger.go",
 		"return !r.Leased(now) })",

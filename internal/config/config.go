@@ -33,6 +33,7 @@ type Config struct {
 	Overrides       []Override    // of both, for some topics
 	MaxInFlight     int           // ranges worked on at the same time
 	ArchiveTimeout  time.Duration // time limit of the archive function
+	TimeToLoss      time.Duration // below it a record is near to loss: there is an alarm, and nothing that was read waits
 	Format          baldr.Options
 	LogLevel        slog.Level
 	CaptureEvery    time.Duration // time between two captures of the cluster; 0 makes none

@@ -41,7 +41,8 @@ func TestDefaults(t *testing.T) {
 		ProgressTable: "progress", ObjectsTable: "objects", ArchiveFunction: "archive",
 		Topics:      bifrost.TopicFilter{Include: []string{"*"}},
 		TargetBytes: 128 << 20, MaxAge: 15 * time.Minute, MaxInFlight: 8, ArchiveTimeout: 15 * time.Minute, CaptureEvery: 15 * time.Minute,
-		Format: c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost",
+		TimeToLoss: 6 * time.Hour,
+		Format:     c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost",
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -88,6 +89,7 @@ func TestWrongValues(t *testing.T) {
 		"BIFROST_MAX_AGE_SECONDS":         {"-1", "86401", "15m"},
 		"BIFROST_MAX_IN_FLIGHT":           {"0", "1001", "many"},
 		"BIFROST_ARCHIVE_TIMEOUT_SECONDS": {"9", "901"},
+		"BIFROST_TIME_TO_LOSS_SECONDS":    {"59", "2592001", "6h"},
 		"BIFROST_COMPRESSION_LEVEL":       {"0", "10", "fast"},
 		"BIFROST_FORMAT":                  {"gzip", "Full"},
 		"BIFROST_LOG_LEVEL":               {"verbose", "info+2"},

@@ -64,6 +64,8 @@ var Variables = []Variable{
 		read: number(1, 1000, func(c *Config, n int64) { c.MaxInFlight = int(n) })},
 	{Name: "BIFROST_ARCHIVE_TIMEOUT_SECONDS", Meaning: "time limit of the archive function; a range is left alone a minute longer than that before it is tried again", Unit: "seconds", Default: "900", Allowed: "10 to 900",
 		read: number(10, 900, func(c *Config, n int64) { c.ArchiveTimeout = time.Duration(n) * time.Second })},
+	{Name: "BIFROST_TIME_TO_LOSS_SECONDS", Meaning: "a record is near to loss when Kafka may delete it sooner; what was read of a range is then archived even if the rest cannot be read, however little it is", Unit: "seconds", Default: "21600", Allowed: "60 to 2592000",
+		read: number(60, 2592000, func(c *Config, n int64) { c.TimeToLoss = time.Duration(n) * time.Second })},
 	{Name: "BIFROST_FORMAT", Meaning: "what an object keeps: `full` records; `values` only; `single`, values in one gzip member, for readers that stop after the first", Default: "full", Allowed: "`full`, `values` or `single`",
 		read: readFormat},
 	{Name: "BIFROST_COMPRESSION_LEVEL", Meaning: "level of gzip, from fast to small", Default: strconv.Itoa(baldr.DefaultLevel), Allowed: "1 to 9",

@@ -34,6 +34,7 @@ type rowItem struct {
 	Attempts     int    `dynamodbav:"attempts"`
 	Error        string `dynamodbav:"error"`
 	LeaseUntil   *int64 `dynamodbav:"lease_until"` // while PLANNED: ms, 0 when never leased
+	StoppedAt    int64  `dynamodbav:"stopped_at"`  // while PLANNED, if an attempt could not read on
 
 	// Once settled.
 	Object          string      `dynamodbav:"object"`
@@ -102,7 +103,7 @@ func decodeRowItem(a attributes) (bifrost.Row, error) {
 	}
 	r := bifrost.Row{
 		Range: bifrost.Range{Start: item.StartOffset, End: item.EndOffset}, State: bifrost.State(item.State),
-		GapReason: item.GapReason, Attempts: item.Attempts, Error: item.Error,
+		GapReason: item.GapReason, Attempts: item.Attempts, Error: item.Error, StoppedAt: item.StoppedAt,
 	}
 	var d decoder
 	d.topicID(&r.TopicID, item.TopicID)
@@ -178,7 +179,7 @@ func (e *expression) settle(w bifrost.CommitWrite) *expression {
 	if f.End > w.Row.End {
 		e.set("object_end_offset", number(f.End))
 	}
-	return e.remove("open_shard").remove("lease_until").remove("leased_until").remove("loss_at").remove("error")
+	return e.remove("open_shard").remove("lease_until").remove("leased_until").remove("loss_at").remove("error").remove("stopped_at")
 }
 
 // setKnown sets a number for which -1 means that it is not known.

@@ -71,6 +71,9 @@ func (e *expression) lease(until time.Time) *expression {
 // after lost answers write the same again.
 func (l *Ledger) Release(ctx context.Context, r bifrost.Row, failure string, retryAt time.Time) error {
 	e := newExpression().require("attempts", number(int64(r.Attempts))).setText("error", failure).lease(retryAt)
+	if r.StoppedAt > 0 {
+		e.set("stopped_at", number(r.StoppedAt))
+	}
 	if _, err := l.update(ctx, l.changeRow("release", r, e)); err != nil {
 		return err
 	}

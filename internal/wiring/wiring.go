@@ -136,7 +136,7 @@ func (p *Parts) Worker() *bifrost.Worker {
 	format.Workers = runtime.GOMAXPROCS(0) // one a core: a function's memory decides how many it has
 	archiver := &bifrost.Archiver{
 		Group: p.Config.Group, Source: p.Kafka, Store: p.Store, Ledger: p.Ledger,
-		Format: format, MaxRawBytes: rangeLimit * p.Config.LargestTarget(), Writer: "bifrost " + Version, Now: time.Now,
+		Format: format, MaxRawBytes: rangeLimit * p.Config.LargestTarget(), Writer: "bifrost " + Version, NearLoss: p.Config.TimeToLoss, Now: time.Now,
 	}
 	return &bifrost.Worker{
 		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Now: time.Now, Processor: processorTime,
