@@ -146,7 +146,7 @@ func (f *fetcher) attempt(ctx context.Context) (response, error) {
 		case err != nil:
 			return response{}, err
 		case len(p.RecordBatches) > 0:
-			return f.accept(p)
+			return f.accept(ctx, p)
 		case p.PreferredReadReplica >= 0:
 			f.replica = p.PreferredReadReplica
 		default:
@@ -234,6 +234,8 @@ func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseT
 	switch err := errorOf(p.ErrorCode); {
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
 		return nil, fmt.Errorf("%w: node %d: %w", bifrost.ErrWrongTopicID, node, err)
+	case errors.Is(err, kerr.UnknownServerError):
+		return nil, fmt.Errorf("node %d: %w (its own log says why; often a segment in tiered storage that it cannot read)", node, err)
 	case err != nil:
 		return nil, fmt.Errorf("node %d: %w", node, err)
 	}
@@ -280,7 +282,7 @@ func (f *fetcher) wanted() int32 {
 }
 
 // accept takes an answer that has something in it.
-func (f *fetcher) accept(p *kmsg.FetchResponseTopicPartition) (response, error) {
+func (f *fetcher) accept(ctx context.Context, p *kmsg.FetchResponseTopicPartition) (response, error) {
 	r, err := survey(f.topic, f.position, p)
 	if err != nil {
 		return response{}, err
@@ -289,6 +291,11 @@ func (f *fetcher) accept(p *kmsg.FetchResponseTopicPartition) (response, error) 
 	// unless the log start has moved meanwhile: then nobody knows.
 	if r.first > f.position && p.LogStartOffset > f.position {
 		return response{}, &bifrost.OutOfRangeError{Position: f.position, LogStart: p.LogStartOffset, LogEnd: lastStable(p)}
+	}
+	if r.first > f.position {
+		if err := f.proveLocal(ctx, r.first); err != nil {
+			return response{}, err
+		}
 	}
 	f.perByte = float64(r.next-f.position) / float64(len(p.RecordBatches))
 	return r, nil
@@ -319,7 +326,7 @@ func (f *fetcher) proveTail(ctx context.Context, end int64) (proven bool, err er
 		return false, err
 	}
 	if local > f.position {
-		return false, fmt.Errorf("offsets [%d, %d) lie in tiered storage, which does not answer", f.position, local)
+		return false, fmt.Errorf("offsets [%d, %d) lie in tiered storage, which does not answer; the broker's own log says why", f.position, local)
 	}
 	p, err := f.ask(ctx, end-1)
 	if err != nil {
@@ -332,6 +339,19 @@ func (f *fetcher) proveTail(ctx context.Context, end int64) (proven bool, err er
 		return false, fmt.Errorf("the leader says nothing below offset %d, and yet has something there", end)
 	}
 	return true, nil
+}
+
+// proveLocal makes sure that nothing of what an answer leaves out, from the position
+// up to an offset, lies in tiered storage. There is no compaction there; but where
+// a segment there is cut short, a leader goes on with the next one, without an
+// error, as over a hole that compaction has left.
+func (f *fetcher) proveLocal(ctx context.Context, to int64) error {
+	local, err := f.client.localLogStart(ctx, bifrost.TopicPartition{Topic: f.topic, Partition: f.partition})
+	if err == nil && local > f.position {
+		err = fmt.Errorf("offsets [%d, %d) lie in tiered storage, and the leader passes over them: a segment there is damaged",
+			f.position, min(local, to))
+	}
+	return err
 }
 
 // lastStable is the end of what may be read. Answers before version 4 have only

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -345,13 +346,8 @@ func TestReadCompactedTail(t *testing.T) {
 	}
 }
 
-// TestReadTieredStorageSilent has a leader whose older segments are in tiered
-// storage that does not answer. Their records must not count as compacted.
-func TestReadTieredStorageSilent(t *testing.T) {
-	t.Parallel()
-	cluster, client := startCluster(t)
-	produce(t, cluster, "orders", 0, 5)
-	emptyWithin(cluster, bifrost.Range{Start: 5, End: 100}, 9)
+// tieredBelow says that the leader's own disks begin at an offset.
+func tieredBelow(cluster *kfake.Cluster, local int64) {
 	intercept(cluster, kmsg.ListOffsets, func(request kmsg.Request) kmsg.Response {
 		asked := request.(*kmsg.ListOffsetsRequest)
 		if asked.Topics[0].Partitions[0].Timestamp != localLogStart {
@@ -360,14 +356,48 @@ func TestReadTieredStorageSilent(t *testing.T) {
 		response := asked.ResponseKind().(*kmsg.ListOffsetsResponse)
 		topic := kmsg.NewListOffsetsResponseTopic()
 		p := kmsg.NewListOffsetsResponseTopicPartition()
-		topic.Topic, p.Offset = "orders", 8
+		topic.Topic, p.Offset = "orders", local
 		topic.Partitions = append(topic.Partitions, p)
 		response.Topics = append(response.Topics, topic)
 		return response
 	})
+}
+
+// TestReadTieredStorageSilent has a leader whose older segments are in tiered
+// storage that does not answer. Their records must not count as compacted.
+func TestReadTieredStorageSilent(t *testing.T) {
+	t.Parallel()
+	cluster, client := startCluster(t)
+	produce(t, cluster, "orders", 0, 5)
+	emptyWithin(cluster, bifrost.Range{Start: 5, End: 100}, 9)
+	tieredBelow(cluster, 8)
 	_, missing, err := readAll(t, client, "orders", topicID(cluster, "orders"), 0, bifrost.Range{Start: 3, End: 9})
 	if err == nil || !strings.Contains(err.Error(), "tiered storage") || missing.Compacted != 0 {
 		t.Fatalf("missing %+v, error %v", missing, err)
+	}
+}
+
+// TestReadTieredStoragePassedOver has a leader that goes on behind what it has lost
+// in tiered storage, as Apache Kafka 4.2 does (TestRealUnreadableSegment). On the
+// leader's own disks the same is a hole that compaction has left.
+func TestReadTieredStoragePassedOver(t *testing.T) {
+	t.Parallel()
+	for local, compacted := range map[int64]int64{0: 5, 5: 5, 6: 0, 10: 0} {
+		cluster, client := startCluster(t)
+		intercept(cluster, kmsg.Fetch, func(request kmsg.Request) kmsg.Response {
+			return fetchAnswer(request, func(_ *kmsg.FetchResponse, p *kmsg.FetchResponseTopicPartition) {
+				p.HighWatermark, p.LastStableOffset, p.LogStartOffset = 11, 11, 0
+				p.RecordBatches = testBatch{base: 10, records: []testRecord{{offset: 10}}}.encode()
+			})
+		})
+		tieredBelow(cluster, local)
+		_, missing, err := readAll(t, client, "orders", topicID(cluster, "orders"), 0, bifrost.Range{Start: 5, End: 11})
+		if missing.Compacted != compacted || (err == nil) != (compacted > 0) {
+			t.Errorf("own disks from offset %d on: missing %+v, error %v", local, missing, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), fmt.Sprintf("[5, %d) lie in tiered storage", local)) {
+			t.Errorf("error %v", err)
+		}
 	}
 }
 
@@ -539,21 +569,22 @@ func TestWanted(t *testing.T) {
 // counts as compacted only while the log start stands still.
 func TestAcceptGapAtMovedLogStart(t *testing.T) {
 	t.Parallel()
+	_, client := startCluster(t)
 	p := kmsg.NewFetchResponseTopicPartition()
 	p.HighWatermark, p.LastStableOffset = 30, 30
 	p.RecordBatches = testBatch{base: 20, records: []testRecord{{offset: 20}}}.encode()
-	f := fetcher{position: 10, end: 30}
-	if r, err := f.accept(&p); err != nil || r.next != 21 {
+	f := fetcher{client: client, topic: "orders", position: 10, end: 30}
+	if r, err := f.accept(t.Context(), &p); err != nil || r.next != 21 {
 		t.Errorf("log start 0: up to offset %d, error %v", r.next, err)
 	}
 	p.LogStartOffset = 15
 	var outside *bifrost.OutOfRangeError
-	if _, err := f.accept(&p); !errors.As(err, &outside) || *outside != (bifrost.OutOfRangeError{Position: 10, LogStart: 15, LogEnd: 30}) {
+	if _, err := f.accept(t.Context(), &p); !errors.As(err, &outside) || *outside != (bifrost.OutOfRangeError{Position: 10, LogStart: 15, LogEnd: 30}) {
 		t.Errorf("log start 15: error %v", err)
 	}
 	f.position = 20
 	p.LogStartOffset = 21 // moved into the batch, which came whole
-	if _, err := f.accept(&p); err != nil {
+	if _, err := f.accept(t.Context(), &p); err != nil {
 		t.Errorf("log start within the first batch: error %v", err)
 	}
 }

@@ -39,20 +39,21 @@ type Part struct {
 
 // The parts there are.
 var (
-	PartKafka       = Part{"kafka", kafkaVersion, "mvn", "maven", installMaven}
-	PartDynamoDB    = Part{"dynamodb", dynamodbVersion, "mvn", "maven", installMaven}
-	PartS3          = Part{"versitygw", versitygwVersion, "go", "versitygw", goInstall("github.com/versity/versitygw/cmd/versitygw")}
-	PartStaticcheck = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
-	PartGovulncheck = Part{"govulncheck", govulncheckVersion, "go", "govulncheck", goInstall("golang.org/x/vuln/cmd/govulncheck")}
-	PartAWS         = Part{"ministack", ministackVersion, "python3.11", "ministack", installPython}
-	PartSAM         = Part{"sam", samVersion, "python3.11", "sam", installPython}
-	PartQEMU        = Part{"qemu", "distribution", "sh", "qemu", installQEMU}
-	PartNode        = Part{"node", nodeVersion, "python3.11", "node", installPython}
+	PartKafka         = Part{"kafka", kafkaVersion, "mvn", "maven", installMaven}
+	PartTieredStorage = Part{"tiered-storage", kafkaVersion, "mvn", "maven", installMaven}
+	PartDynamoDB      = Part{"dynamodb", dynamodbVersion, "mvn", "maven", installMaven}
+	PartS3            = Part{"versitygw", versitygwVersion, "go", "versitygw", goInstall("github.com/versity/versitygw/cmd/versitygw")}
+	PartStaticcheck   = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
+	PartGovulncheck   = Part{"govulncheck", govulncheckVersion, "go", "govulncheck", goInstall("golang.org/x/vuln/cmd/govulncheck")}
+	PartAWS           = Part{"ministack", ministackVersion, "python3.11", "ministack", installPython}
+	PartSAM           = Part{"sam", samVersion, "python3.11", "sam", installPython}
+	PartQEMU          = Part{"qemu", "distribution", "sh", "qemu", installQEMU}
+	PartNode          = Part{"node", nodeVersion, "python3.11", "node", installPython}
 )
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
-	all := []Part{PartKafka, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartQEMU}
+	all := []Part{PartKafka, PartTieredStorage, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartQEMU}
 	if len(names) == 0 {
 		return all, nil
 	}

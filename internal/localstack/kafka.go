@@ -31,6 +31,7 @@ type KafkaOptions struct {
 // process. It does not create topics by itself.
 type KafkaBroker struct {
 	dir       string
+	remote    string // folder of its tiered storage; empty: none
 	port      int
 	listeners map[string]string
 	process   *process
@@ -97,7 +98,11 @@ func (b *KafkaBroker) Kill() error { return b.process.stop(syscall.SIGKILL) }
 
 // Remove kills the broker and removes its data.
 func (b *KafkaBroker) Remove() error {
-	return errors.Join(b.Kill(), os.RemoveAll(b.dir))
+	err := errors.Join(b.Kill(), os.RemoveAll(b.dir))
+	if b.remote != "" {
+		err = errors.Join(err, os.RemoveAll(b.remote))
+	}
+	return err
 }
 
 func (b *KafkaBroker) ping(ctx context.Context) error { return PingKafka(ctx, b.Addr()) }
