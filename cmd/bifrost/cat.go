@@ -193,7 +193,7 @@ func (k *cat) files(names []string, f format) (iter.Seq2[archive.Located, error]
 	if k.merge || k.last != 0 || k.from != 0 || k.to != 0 || k.since != "" || k.until != "" {
 		return nil, usagef("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
 	}
-	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.valuesOnly}
+	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.valuesOnly, MaxRecordBytes: bifrost.LargestRecord}
 	return func(yield func(archive.Located, error) bool) {
 		for _, name := range names {
 			if !k.file(name, options, yield) {

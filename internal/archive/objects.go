@@ -98,7 +98,7 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *opened, free *sync.Po
 	stored := object.Stored()
 	ahead := newReadAhead(ctx, object, stored.Size, r.readAhead(), free)
 	o.ahead = ahead
-	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial}
+	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial, MaxRecordBytes: bifrost.LargestRecord}
 	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
 		return o.explain(err)
 	}

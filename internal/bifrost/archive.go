@@ -92,6 +92,10 @@ type Settler interface {
 	Advancer
 }
 
+// LargestRecord is the largest record that an archive can hold, in bytes: what its
+// readers have to take. No source hands over a larger one.
+const LargestRecord = 1 << 30
+
 // maxAlternatives bounds how many keys are tried at one start when something
 // that is not ours occupies them.
 const maxAlternatives = 2

@@ -34,7 +34,7 @@ func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.F
 	}
 	sum := crc64.New(crc64NVME)
 	all := io.TeeReader(io.NewSectionReader(object, 0, stored.Size), sum)
-	reader := baldr.NewReader(bufio.NewReaderSize(all, int(min(deepRead, stored.Size))), baldr.ReaderOptions{})
+	reader := baldr.NewReader(bufio.NewReaderSize(all, int(min(deepRead, stored.Size))), baldr.ReaderOptions{MaxRecordBytes: LargestRecord})
 	counted, err := recount(reader, row.End)
 	held := Range{file.Summary().Start, file.Summary().End}
 	var damage *baldr.FormatError

@@ -39,10 +39,14 @@ import (
 
 // Config says which cluster to read and how to reach it.
 type Config struct {
-	Brokers  []string  // host:port of some brokers; the others are found through them
-	Rack     string    // where this client runs, as brokers know it (client.rack, KIP-392); empty to always read from leaders
-	Security           // TLS and credentials
-	Options  []kgo.Opt // they win over what this package sets
+	Brokers  []string // host:port of some brokers; the others are found through them
+	Rack     string   // where this client runs, as brokers know it (client.rack, KIP-392); empty to always read from leaders
+	Security          // TLS and credentials
+	// LargestBatch is the largest record batch that is taken, in bytes, as it is sent
+	// and as it is uncompressed: it has to fit into memory several times. 0 stands for
+	// [DefaultLargestBatch]; more than [LargestBatch] is not possible.
+	LargestBatch int64
+	Options      []kgo.Opt // they win over what this package sets
 }
 
 // Client is a connection to one cluster, safe for use by many goroutines at
@@ -57,6 +61,7 @@ type Client struct {
 	patience   time.Duration // how long to wait for a cluster that does not answer
 	maxWait    time.Duration // how long a broker may hold back an answer that would be empty
 	fetchBytes int32         // what one fetch asks for at most; a larger batch still comes whole (KIP-74)
+	largest    int64         // bytes of the largest batch that is taken
 }
 
 var (
@@ -65,6 +70,15 @@ var (
 	_ bifrost.RetentionReader = (*Client)(nil)
 	_ bifrost.Source          = (*Client)(nil)
 )
+
+// The bounds of Config.LargestBatch. Beyond a gibibyte franz-go reads no answer.
+const (
+	DefaultLargestBatch = 256 << 20
+	LargestBatch        = bifrost.LargestRecord - answerSlack
+)
+
+// answerSlack is more than an answer has beside one batch.
+const answerSlack = 64 << 10
 
 // defaultPatience is longer than a leader election and shorter than an
 // operator's own patience.
@@ -83,13 +97,20 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	largest := config.LargestBatch
+	if largest == 0 {
+		largest = DefaultLargestBatch
+	}
+	largest = min(largest, LargestBatch)
 	throttles := new(throttles)
 	options := append([]kgo.Opt{
 		kgo.SeedBrokers(config.Brokers...),
 		kgo.WithHooks(throttles),
 		kgo.ClientID("bifrost"),
 		kgo.DisableClientMetrics(), // KIP-714 would talk in the background of a frozen function
-		kgo.DialTimeout(patience / 3),
+		kgo.BrokerMaxReadBytes(int32(largest + answerSlack)),
+		kgo.FetchMaxBytes(answerSlack), // of a consumer, which this is not; it must not be above the other
+		kgo.FetchMaxPartitionBytes(answerSlack),
 		kgo.RequestTimeoutOverhead(patience / 2), // leaves time to ask again on a new connection
 		kgo.RetryTimeout(patience * 4 / 5),       // ends before the patience does, so that its error tells the cause
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return patience / 60 * time.Duration(min(tries, 5)) }),
@@ -107,6 +128,7 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 		patience:   patience,
 		maxWait:    500 * time.Millisecond,
 		fetchBytes: 4 << 20,
+		largest:    largest,
 	}, nil
 }
 

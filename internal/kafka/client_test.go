@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -434,7 +433,7 @@ func TestWrongCredentials(t *testing.T) {
 	if _, _, err := anonymous.Topics(t.Context()); err == nil || !strings.Contains(err.Error(), "SASL") {
 		t.Errorf("no credentials: error %v", err)
 	}
-	encrypted := connect(t, Config{Brokers: cluster.ListenAddrs(), Options: []kgo.Opt{kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true})}})
+	encrypted := connect(t, Config{Brokers: cluster.ListenAddrs(), Security: Security{TLS: true}})
 	if _, _, err := encrypted.Topics(t.Context()); err == nil || !strings.Contains(err.Error(), "TLS") {
 		t.Errorf("TLS to a plain port: error %v", err)
 	}

@@ -3,6 +3,8 @@ package kafka
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -13,15 +15,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// maxBatchBytes bounds an uncompressed batch. A batch of the largest size that
-// Kafka takes by default (message.max.bytes, 1 MiB) stays below it at lz4's best
-// ratio, which is 255. It keeps a few kilobytes that claim to be gigabytes from
-// ending the function.
-const maxBatchBytes = 256 << 20
+// errTooLarge is the cause of every error about a batch that is whole and too large
+// for the memory that there is. The bound also keeps a few kilobytes that claim to
+// be gigabytes from ending the function.
+var errTooLarge = errors.New("the batch is too large")
+
+// tooLarge says by what, and what to do.
+func tooLarge(how string, most int64) error {
+	return fmt.Errorf("%w: %s it is more than %d bytes, which is all that the memory here allows: give the function more, "+
+		"or archive it with bifrost flush on a machine that has more (docs/kafka.md, \"Large batches\")", errTooLarge, how, most)
+}
 
 // decompressor undoes what producers did to the records of a batch. Its memory
 // is used again for the next batch.
 type decompressor struct {
+	most       int64 // bytes of the largest batch, uncompressed
 	out        []byte
 	compressed bytes.Reader
 	gzip       *gzip.Reader
@@ -37,9 +45,9 @@ func (d *decompressor) decompress(codec kgo.CompressionCodecType, in []byte) (ou
 	case kgo.CodecGzip:
 		out, err = d.gunzip(in)
 	case kgo.CodecSnappy:
-		out, err = unsnappy(d.out[:0], in)
+		out, err = d.unsnappy(d.out[:0], in)
 	case kgo.CodecLz4:
-		out, err = unlz4(d.out[:0], in)
+		out, err = d.unlz4(d.out[:0], in)
 	case kgo.CodecZstd:
 		out, err = d.unzstd(in)
 	default:
@@ -52,7 +60,7 @@ func (d *decompressor) decompress(codec kgo.CompressionCodecType, in []byte) (ou
 	return out, nil
 }
 
-var errTooLarge = corrupt("more than %d bytes uncompressed", maxBatchBytes)
+func (d *decompressor) tooLarge() error { return tooLarge("uncompressed", d.most) }
 
 func (d *decompressor) gunzip(in []byte) ([]byte, error) {
 	d.compressed.Reset(in)
@@ -72,8 +80,8 @@ func (d *decompressor) gunzip(in []byte) ([]byte, error) {
 			return out, nil
 		case err != nil:
 			return nil, corrupt("gzip: %v", err)
-		case len(out) > maxBatchBytes:
-			return nil, errTooLarge
+		case int64(len(out)) > d.most:
+			return nil, d.tooLarge()
 		}
 	}
 }
@@ -88,7 +96,7 @@ const (
 
 func (d *decompressor) unzstd(in []byte) ([]byte, error) {
 	if d.zstd == nil {
-		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxBatchBytes))
+		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(d.most)))
 		if err != nil {
 			return nil, err
 		}
@@ -102,6 +110,9 @@ func (d *decompressor) unzstd(in []byte) ([]byte, error) {
 		return nil, corrupt("zstd: %d bytes claim to be %d", len(in), frame.FrameContentSize)
 	}
 	out, err := d.zstd.DecodeAll(in, d.out[:0])
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return nil, d.tooLarge()
+	}
 	if err != nil {
 		return nil, corrupt("zstd: %v", err)
 	}
@@ -125,9 +136,9 @@ var (
 
 // unsnappy appends what one snappy block holds or, as Java's producers write it
 // (the xerial framing), a sequence of blocks with their lengths.
-func unsnappy(out, in []byte) ([]byte, error) {
+func (d *decompressor) unsnappy(out, in []byte) ([]byte, error) {
 	if !bytes.HasPrefix(in, xerialMagic) {
-		return snappyBlock(out, in)
+		return d.snappyBlock(out, in)
 	}
 	if len(in) < xerialHeaderBytes {
 		return nil, corrupt("snappy: header cut")
@@ -142,7 +153,7 @@ func unsnappy(out, in []byte) ([]byte, error) {
 			return nil, corrupt("snappy: a block of %d bytes in %d", length, len(in))
 		}
 		var err error
-		if out, err = snappyBlock(out, in[:length]); err != nil {
+		if out, err = d.snappyBlock(out, in[:length]); err != nil {
 			return nil, err
 		}
 		in = in[length:]
@@ -150,7 +161,7 @@ func unsnappy(out, in []byte) ([]byte, error) {
 	return out, nil
 }
 
-func snappyBlock(out, in []byte) ([]byte, error) {
+func (d *decompressor) snappyBlock(out, in []byte) ([]byte, error) {
 	length, err := s2.DecodedLen(in)
 	if err != nil {
 		return nil, corrupt("snappy: %v", err)
@@ -158,8 +169,8 @@ func snappyBlock(out, in []byte) ([]byte, error) {
 	if length > snappyRatio*len(in) {
 		return nil, corrupt("snappy: %d bytes claim to be %d", len(in), length)
 	}
-	if len(out)+length > maxBatchBytes {
-		return nil, errTooLarge
+	if int64(len(out)+length) > d.most {
+		return nil, d.tooLarge()
 	}
 	start := len(out)
 	out = slices.Grow(out, length)[:start+length]
@@ -186,7 +197,7 @@ const (
 // streams: it copies every byte once more. The frame's checksums are not
 // compared, because the batch has one; some old producers compute the header's
 // wrongly (KAFKA-3160).
-func unlz4(out, in []byte) ([]byte, error) {
+func (d *decompressor) unlz4(out, in []byte) ([]byte, error) {
 	if len(in) < lz4HeaderBytes || binary.LittleEndian.Uint32(in) != lz4Magic {
 		return nil, corrupt("lz4: no frame")
 	}
@@ -213,7 +224,7 @@ func unlz4(out, in []byte) ([]byte, error) {
 			return nil, corrupt("lz4: a block of %d bytes in %d", length, len(in))
 		}
 		var err error
-		if out, err = lz4Block(out, in[:length], largest, field&lz4RawBit != 0, flags&lz4IndependentBit != 0); err != nil {
+		if out, err = d.lz4Block(out, in[:length], largest, field&lz4RawBit != 0, flags&lz4IndependentBit != 0); err != nil {
 			return nil, err
 		}
 		in = in[length:]
@@ -223,9 +234,9 @@ func unlz4(out, in []byte) ([]byte, error) {
 	}
 }
 
-func lz4Block(out, in []byte, largest int, raw, independent bool) ([]byte, error) {
-	if len(out)+largest > maxBatchBytes {
-		return nil, errTooLarge
+func (d *decompressor) lz4Block(out, in []byte, largest int, raw, independent bool) ([]byte, error) {
+	if int64(len(out)) > d.most {
+		return nil, d.tooLarge()
 	}
 	if raw {
 		return append(out, in...), nil

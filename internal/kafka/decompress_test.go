@@ -38,7 +38,7 @@ func TestLz4Frames(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			var d decompressor
+			d := decompressor{most: DefaultLargestBatch}
 			for range 2 { // the second time into memory that is there
 				got, err := d.decompress(kgo.CodecLz4, frame.Bytes())
 				if err != nil || !bytes.Equal(got, content) {
@@ -62,7 +62,7 @@ func TestLz4LinkedBlocks(t *testing.T) {
 	frame = binary.LittleEndian.AppendUint32(frame, uint32(len(second)))
 	frame = append(frame, second...)
 	frame = binary.LittleEndian.AppendUint32(frame, 0)
-	var d decompressor
+	d := decompressor{most: DefaultLargestBatch}
 	got, err := d.decompress(kgo.CodecLz4, frame)
 	if want := string(first) + "abcdefghijend.."; err != nil || string(got) != want {
 		t.Fatalf("got %q, want %q, error %v", got, want, err)
@@ -85,7 +85,7 @@ func TestLyingSizes(t *testing.T) {
 		"lz4's block":      {kgo.CodecLz4, []byte{0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0, 0xff, 0xff, 0xff, 0x7f, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var d decompressor
+			d := decompressor{most: DefaultLargestBatch}
 			defer d.close()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -107,7 +107,8 @@ func TestBomb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range maxBatchBytes>>20 + 1 {
+	const most = 16 << 20
+	for range most>>20 + 1 {
 		if _, err := w.Write(zeros); err != nil {
 			t.Fatal(err)
 		}
@@ -115,9 +116,9 @@ func TestBomb(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var d decompressor
+	d := decompressor{most: most}
 	defer d.close()
-	if out, err := d.decompress(kgo.CodecZstd, frame.Bytes()); !errors.Is(err, errCorrupt) {
+	if out, err := d.decompress(kgo.CodecZstd, frame.Bytes()); !errors.Is(err, errTooLarge) {
 		t.Fatalf("%d bytes became %d, error %v", frame.Len(), len(out), err)
 	}
 }

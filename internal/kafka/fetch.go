@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -70,19 +71,17 @@ func (f *fetcher) next(ctx context.Context) (response, error) {
 	}
 	f.throttle = 0
 	insist := insistence{client: f.client, began: time.Now()}
-	patient, cancel := f.client.patiently(ctx)
-	defer cancel()
 	var before error
 	for pause := f.client.patience / 300; ; pause = min(2*pause, f.client.patience/30) {
-		r, err := f.attempt(patient)
+		r, err := f.attempt(ctx)
 		if errors.Is(err, errImpatient) && before != nil {
 			err = before // says more
 		}
-		if err == nil || patient.Err() != nil || insist.over(err, pause) {
+		if err == nil || ctx.Err() != nil || insist.over(err, pause) {
 			return r, err
 		}
 		before, f.leader, f.replica = err, -1, -1
-		if sleep(patient, pause) != nil {
+		if sleep(ctx, pause) != nil {
 			return r, err
 		}
 	}
@@ -121,7 +120,7 @@ func final(err error) bool {
 	var outside *bifrost.OutOfRangeError
 	var answer *kerr.Error
 	switch {
-	case errors.As(err, &outside), errors.Is(err, errCorrupt):
+	case errors.As(err, &outside), errors.Is(err, errCorrupt), errors.Is(err, errTooLarge):
 		return true
 	case errors.Is(err, bifrost.ErrWrongTopicID), errors.Is(err, bifrost.ErrNotFound):
 		return false // the broker may just be the last to know
@@ -215,6 +214,9 @@ func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseT
 		node = f.replica
 	}
 	reply, err := f.client.request(ctx, f.client.kgo.Broker(int(node)), f.request(position))
+	if err != nil && strings.Contains(err.Error(), answerTooLarge) {
+		return nil, tooLarge("as it is sent", f.client.largest)
+	}
 	if err != nil {
 		return nil, f.client.explain(ctx, fmt.Errorf("node %d: %w", node, err))
 	}
@@ -241,6 +243,10 @@ func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseT
 	}
 	return p, f.verify(ctx, fetched)
 }
+
+// answerTooLarge is what franz-go says of an answer beyond its BrokerMaxReadBytes;
+// the error itself is not to be had. No fetch asks for so much, so it is one batch.
+const answerTooLarge = "response exceeds BrokerMaxReadBytes"
 
 // fetchesByID is the first version of the protocol in which a fetch goes by
 // topic ID (KIP-516, Kafka 3.1).

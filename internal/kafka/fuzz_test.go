@@ -55,7 +55,7 @@ func FuzzWalk(f *testing.F) {
 			}
 			return
 		}
-		theirs, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Offset: start, Topic: "topic"}, p, bounded{}, nil)
+		theirs, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Offset: start, Topic: "topic"}, p, bounded{DefaultLargestBatch}, nil)
 		if theirs.Err != nil || answer.old != nil {
 			return // stricter than we are: checksums of lz4 frames, say
 		}
@@ -87,14 +87,14 @@ func resealed(data []byte) []byte {
 }
 
 func walkAll(t *testing.T, answer response, r bifrost.Range) ([]baldr.Record, error) {
-	w := newWalker(r)
+	w := newWalker(r, DefaultLargestBatch)
 	defer w.decompressor.close()
 	w.load(answer)
 	var records []baldr.Record
 	for !w.used() {
 		before := w.position
 		stretch, err := w.step()
-		if grown := cap(w.decompressor.out); grown > 2*maxBatchBytes {
+		if grown := cap(w.decompressor.out); grown > 2*DefaultLargestBatch {
 			t.Fatalf("decompressed into %d bytes", grown)
 		}
 		if grown := cap(w.records); grown > 2*maxStretch && answer.old == nil {

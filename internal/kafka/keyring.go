@@ -87,12 +87,16 @@ func isAlert(err error) bool {
 	return errors.As(err, &network) && network.Op == "remote error"
 }
 
-// dial connects and shakes hands.
+// dial connects and, with TLS, shakes hands.
 func (k *keyring) dial(ctx context.Context, network, broker string, timeout time.Duration) (net.Conn, error) {
+	plain := net.Dialer{Timeout: timeout}
+	if !k.security.TLS {
+		return plain.DialContext(ctx, network, broker)
+	}
 	c, err := k.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: timeout}, Config: c.tls}
+	dialer := tls.Dialer{NetDialer: &plain, Config: c.tls}
 	return dialer.DialContext(ctx, network, broker)
 }

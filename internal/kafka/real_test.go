@@ -547,9 +547,11 @@ func TestRealOwnBroker(t *testing.T) {
 			"listener.name.login.plain.sasl.jaas.config":  `org.apache.kafka.common.security.plain.PlainLoginModule required user_archive="password";`,
 			"authorizer.class.name":                       "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 			"super.users":                                 "User:ANONYMOUS",
+			"socket.request.max.bytes":                    "200000000",
 		},
 	})
 	t.Run("credentials", func(t *testing.T) { realCredentials(t, broker) })
+	t.Run("large batch", func(t *testing.T) { realLargeBatch(t, broker) })
 	t.Run("restart", func(t *testing.T) { realRestart(t, broker) })
 	t.Run("compacted tail", func(t *testing.T) { realCompactedTail(t, broker) })
 	t.Run("dead", func(t *testing.T) { realDead(t, broker) })
@@ -601,6 +603,23 @@ func realCredentials(t *testing.T, broker *localstack.KafkaBroker) {
 	retention, err := client.Retention(t.Context(), []string{seen.topic})
 	if err != nil || !errors.Is(retention[seen.topic].Err, kerr.TopicAuthorizationFailed) {
 		t.Errorf("retention without the right to describe configs: %v, error %v", retention, err)
+	}
+}
+
+// realLargeBatch has a batch beyond 100 MiB, which franz-go takes by default.
+func realLargeBatch(t *testing.T, broker *localstack.KafkaBroker) {
+	const size = 110 << 20
+	r := newRealOn(t, broker.Addr(), map[string]string{"max.message.bytes": "200000000"})
+	r.produce(t, values(3, "%d")...)
+	produceBytes(t, []string{broker.Addr()}, r.topic, size)
+	records, _, err := r.read(t, 0, 4)
+	if err != nil || len(records) != 4 || len(records[3].Value) != size {
+		t.Errorf("%d records, error %v", len(records), err)
+	}
+	r.client = connect(t, Config{Brokers: []string{broker.Addr()}, LargestBatch: 100 << 20})
+	records, _, err = r.read(t, 0, 4)
+	if len(records) != 3 || !errors.Is(err, errTooLarge) {
+		t.Errorf("with less memory: %d records, error %v", len(records), err)
 	}
 }
 

@@ -97,12 +97,13 @@ func newKeyring(s Security) (*keyring, error) {
 // options connect with whatever the keyring holds at that moment, so that new
 // credentials need no new client.
 func (k *keyring) options(dialTimeout time.Duration) []kgo.Opt {
-	var options []kgo.Opt
-	if k.security.TLS {
-		options = append(options, kgo.Dialer(func(ctx context.Context, network, broker string) (net.Conn, error) {
-			return k.dial(ctx, network, broker, dialTimeout)
-		}))
-	}
+	options := []kgo.Opt{kgo.Dialer(func(ctx context.Context, network, broker string) (net.Conn, error) {
+		conn, err := k.dial(ctx, network, broker, dialTimeout)
+		if err != nil {
+			return nil, err
+		}
+		return &slowConn{Conn: conn}, nil
+	})}
 	if k.security.Mechanism != "" {
 		options = append(options, kgo.SASL(k.mechanism()))
 	}

@@ -22,7 +22,7 @@ func (c *Client) Read(ctx context.Context, topic string, id bifrost.TopicID, par
 		leader: -1, epoch: -1, replica: -1, rack: c.rack,
 	}
 	go f.run(ctx, deliveries)
-	return &records{name: fmt.Sprintf("%s/%d", topic, partition), cancel: cancel, deliveries: deliveries, walker: newWalker(r)}, nil
+	return &records{name: fmt.Sprintf("%s/%d", topic, partition), cancel: cancel, deliveries: deliveries, walker: newWalker(r, c.largest)}, nil
 }
 
 // records is a range while it is read.

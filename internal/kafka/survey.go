@@ -79,7 +79,7 @@ func convert(topic string, position, next int64, p *kmsg.FetchResponseTopicParti
 	alone := *p
 	alone.RecordBatches = messages
 	options := kgo.ProcessFetchPartitionOpts{Offset: position, Topic: topic, Partition: p.Partition, IsolationLevel: kgo.ReadCommitted()}
-	fetched, reached := kgo.ProcessFetchPartition(options, &alone, &bounded{}, nil)
+	fetched, reached := kgo.ProcessFetchPartition(options, &alone, &bounded{DefaultLargestBatch}, nil)
 	switch {
 	case fetched.Err != nil:
 		return response{}, errors.Join(errCorrupt, fetched.Err)
@@ -92,10 +92,10 @@ func convert(topic string, position, next int64, p *kmsg.FetchResponseTopicParti
 }
 
 // bounded decompresses for franz-go. Its results stay valid.
-type bounded struct{}
+type bounded struct{ most int64 }
 
-func (bounded) Decompress(in []byte, codec kgo.CompressionCodecType) ([]byte, error) {
-	var d decompressor
+func (b bounded) Decompress(in []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+	d := decompressor{most: b.most}
 	defer d.close()
 	return d.decompress(codec, in)
 }

@@ -34,8 +34,8 @@ type walker struct {
 	decompressor decompressor
 }
 
-func newWalker(r bifrost.Range) walker {
-	return walker{position: r.Start, end: r.End, next: r.Start, batch: openBatch{header: header{leaderEpoch: -1}}}
+func newWalker(r bifrost.Range, largest int64) walker {
+	return walker{decompressor: decompressor{most: largest}, position: r.Start, end: r.End, next: r.Start, batch: openBatch{header: header{leaderEpoch: -1}}}
 }
 
 // load takes the next response. The one before must be used up.

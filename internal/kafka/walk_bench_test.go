@@ -28,7 +28,7 @@ func BenchmarkWalk(b *testing.B) {
 				}
 				batches = append(batches, built.encode()...)
 			}
-			w := newWalker(bifrost.Range{Start: 0, End: offset})
+			w := newWalker(bifrost.Range{Start: 0, End: offset}, DefaultLargestBatch)
 			b.SetBytes(int64(values))
 			b.ReportAllocs()
 			before := processorTime(b, false)

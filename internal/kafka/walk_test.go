@@ -52,7 +52,7 @@ func TestWalkAccountsForEveryOffset(t *testing.T) {
 
 // walkLog reads a range and checks every stretch by itself.
 func walkLog(t *rapid.T, l *testLog, r bifrost.Range) (records []baldr.Record, missing baldr.Missing) {
-	w := newWalker(r)
+	w := newWalker(r, DefaultLargestBatch)
 	defer w.decompressor.close()
 	for position := r.Start; w.position < r.End; {
 		p := l.fetch(position, rapid.IntRange(1, 4).Draw(t, "batches in response"), rapid.IntRange(0, 200).Draw(t, "piece"))
@@ -178,7 +178,7 @@ func TestWalkManyRecords(t *testing.T) {
 		b.records = append(b.records, testRecord{offset: i, value: []byte{}, headers: []baldr.Header{{Key: fmt.Append(nil, i)}}})
 	}
 	end := int64(len(b.records))
-	w := newWalker(bifrost.Range{Start: 5, End: end - 5})
+	w := newWalker(bifrost.Range{Start: 5, End: end - 5}, DefaultLargestBatch)
 	w.load(response{next: end, batches: b.encode()})
 	next := int64(5)
 	for !w.used() {
@@ -230,7 +230,7 @@ func TestWalkDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWalker(bifrost.Range{Start: 40, End: 42})
+			w := newWalker(bifrost.Range{Start: 40, End: 42}, DefaultLargestBatch)
 			w.load(response{next: 42, batches: damage(good())})
 			_, err := w.step()
 			if !errors.Is(err, errCorrupt) || !strings.Contains(err.Error(), "40") {
@@ -285,7 +285,7 @@ func TestSurvey(t *testing.T) {
 // response do not reach are not taken for compacted ones.
 func TestWalkRefusesUnexplainedDistance(t *testing.T) {
 	t.Parallel()
-	w := newWalker(bifrost.Range{Start: 0, End: 10})
+	w := newWalker(bifrost.Range{Start: 0, End: 10}, DefaultLargestBatch)
 	w.load(response{next: 10, batches: testBatch{records: []testRecord{{offset: 0}}}.encode()})
 	if _, err := w.step(); err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestWalkAllocatesNothing(t *testing.T) {
 			b.records = append(b.records, testRecord{offset: i, key: []byte("key"), value: bytes.Repeat([]byte("value"), 50), headers: []baldr.Header{{Key: []byte("h")}}})
 		}
 		batches := b.encode()
-		w := newWalker(bifrost.Range{Start: 0, End: 2000})
+		w := newWalker(bifrost.Range{Start: 0, End: 2000}, DefaultLargestBatch)
 		allocations := testing.AllocsPerRun(20, func() {
 			w.position = 0
 			w.load(response{next: 2000, batches: batches})

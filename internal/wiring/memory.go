@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/kafka"
 )
 
 // LimitMemory tells the garbage collector how much memory the function has, less
@@ -14,4 +15,14 @@ func LimitMemory() {
 	if memory := config.FunctionMemory(); memory > 0 {
 		debug.SetMemoryLimit(memory / 8 * 7)
 	}
+}
+
+// largestBatch is the largest record batch that fits. While its records are
+// archived it is in memory as it came and uncompressed, the next one waits, and the
+// writer has twice as much: with an eighth, something is left for all else.
+func largestBatch() int64 {
+	if memory := config.FunctionMemory(); memory > 0 {
+		return memory / 8
+	}
+	return kafka.LargestBatch
 }

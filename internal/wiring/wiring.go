@@ -63,7 +63,7 @@ func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadO
 		dispatcher: lambdadispatch.New(account, c.ArchiveFunction),
 	}
 	if len(c.Brokers) > 0 {
-		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack, Security: security(c.Kafka, account)}); err != nil {
+		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack, Security: security(c.Kafka, account), LargestBatch: largestBatch()}); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,38 @@
+package kafka
+
+import (
+	"net"
+	"sync"
+	"time"
+)
+
+// slowConn lets an answer take as long as it keeps coming. franz-go gives all of an
+// answer one time, which is right for a broker that says nothing; but a batch of
+// many megabytes, which comes whole or not at all, can take longer on its way.
+type slowConn struct {
+	net.Conn
+	mu      sync.Mutex
+	silence time.Duration // the longest that is borne; 0: any, or reading is to end
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *slowConn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silence = 0
+	if !t.IsZero() {
+		c.silence = max(0, time.Until(t))
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// Read implements net.Conn.
+func (c *slowConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > 0 && c.silence > 0 {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(c.silence)) // of a closed connection, which the next Read says
+	}
+	return n, err
+}
