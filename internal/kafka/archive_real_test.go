@@ -106,7 +106,7 @@ func realUnreadableSegment(t *testing.T, broker *localstack.KafkaBroker, damage 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.client = connectPatiently(t, broker.Addr(), 3*time.Second) // of which each attempt may cost all
+	r.client = connectFor(t, broker.Addr(), 3*time.Second) // of which each attempt may cost all
 	s := newRealSchedule(r, 1<<20)
 	var p bifrost.Progress
 	for range 4 {
@@ -119,7 +119,7 @@ func realUnreadableSegment(t *testing.T, broker *localstack.KafkaBroker, damage 
 	t.Log(p.Error)
 }
 
-func connectPatiently(t *testing.T, broker string, patience time.Duration, options ...kgo.Opt) *Client {
+func connectFor(t *testing.T, broker string, patience time.Duration, options ...kgo.Opt) *Client {
 	t.Helper()
 	client, err := newClient(Config{Brokers: []string{broker}, Options: options}, patience)
 	if err != nil {

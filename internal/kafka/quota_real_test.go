@@ -61,7 +61,7 @@ func TestRealQuota(t *testing.T) {
 	}
 	seen := new(waits)
 	r.limit(t, r.topic, "consumer_byte_rate", 200_000)
-	r.client = connectPatiently(t, r.brokers, 4*time.Second, kgo.ClientID(r.topic), kgo.WithHooks(seen))
+	r.client = connectFor(t, r.brokers, 4*time.Second, kgo.ClientID(r.topic), kgo.WithHooks(seen))
 	s := newRealSchedule(r, 1<<30)
 	p := s.round(t)
 	if p.NextOffset != batches || p.Records != batches || len(s.failures) > 0 {
@@ -101,7 +101,7 @@ func TestRealRequestQuota(t *testing.T) {
 	r.produce(t, values(10, "%d")...)
 	seen := new(waits)
 	r.limit(t, r.topic, "request_percentage", 0.001)
-	r.client = connectPatiently(t, r.brokers, defaultPatience, kgo.ClientID(r.topic), kgo.WithHooks(seen))
+	r.client = connectFor(t, r.brokers, defaultPatience, kgo.ClientID(r.topic), kgo.WithHooks(seen))
 	if _, _, err := r.client.Topics(t.Context()); err != nil {
 		t.Error(err)
 	}
