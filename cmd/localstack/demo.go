@@ -100,7 +100,8 @@ type progressRow struct {
 	StoredBytes int64  `dynamodbav:"stored_bytes"`
 }
 
-func showProgress(ctx context.Context, s *localstack.Stack) ([]progressRow, error) {
+// progressRows are those of the progress table, in order.
+func progressRows(ctx context.Context, s *localstack.Stack) ([]progressRow, error) {
 	pages := dynamodb.NewScanPaginator(dynamodb.NewFromConfig(s.AWS.Config()),
 		&dynamodb.ScanInput{TableName: aws.String(s.Outputs["ProgressTable"]), ConsistentRead: aws.Bool(true)})
 	var rows []progressRow
@@ -118,6 +119,14 @@ func showProgress(ctx context.Context, s *localstack.Stack) ([]progressRow, erro
 	slices.SortFunc(rows, func(a, b progressRow) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
+	return rows, nil
+}
+
+func showProgress(ctx context.Context, s *localstack.Stack) ([]progressRow, error) {
+	rows, err := progressRows(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	fmt.Println("\nThe progress table in DynamoDB (missing: markers of transactions, aborted and compacted records):")
 	table := newTable()
 	fmt.Fprintln(table, "  topic\tpartition\tstatus\tnext_offset\tlog_end_offset\tlag\tarchived_records\tmissing_offsets\traw_bytes\tstored_bytes")

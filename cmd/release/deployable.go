@@ -108,7 +108,7 @@ func packaged(template []byte, goarch string) ([]byte, error) {
 	}
 	for _, nested := range []string{"infra/data.yaml", "infra/observability.yaml"} {
 		edits = append(edits, [2]string{"      TemplateURL: " + nested + "\n",
-			"      TemplateURL: !Sub https://${CodeBucket}.s3.${AWS::Region}.amazonaws.com/${CodePrefix}" + path.Base(nested) + "\n"})
+			"      TemplateURL: !Sub https://s3.${AWS::Region}.amazonaws.com/${CodeBucket}/${CodePrefix}" + path.Base(nested) + "\n"})
 	}
 	for _, e := range edits {
 		if err := edit(e[0], e[1]); err != nil {

@@ -60,7 +60,7 @@ func TestPackagedTemplate(t *testing.T) {
 		}
 		for name, stack := range template.Resources("AWS::CloudFormation::Stack") {
 			url, _ := stack.Get("TemplateURL", "Fn::Sub").(string)
-			if !strings.HasPrefix(url, "https://${CodeBucket}.s3.${AWS::Region}.amazonaws.com/${CodePrefix}") {
+			if !strings.HasPrefix(url, "https://s3.${AWS::Region}.amazonaws.com/${CodeBucket}/${CodePrefix}") {
 				t.Errorf("%s is at %q", name, url)
 			}
 		}

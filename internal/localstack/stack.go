@@ -277,6 +277,23 @@ func (s *Stack) Upgrade(ctx context.Context, version string) error {
 	return s.redeploy(ctx, template)
 }
 
+// Deploy deploys the source tree at root over what is deployed, with the same
+// parameters, as somebody does who upgrades or goes back.
+func (s *Stack) Deploy(ctx context.Context, root string) error {
+	built, err := runDir("upgrade")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(built)
+	b := s.build
+	b.source = root
+	template, err := b.into(ctx, filepath.Join(built, "sam"))
+	if err != nil {
+		return err
+	}
+	return s.redeploy(ctx, template)
+}
+
 // Env returns the variables that an outside program needs to find the stack.
 // Their names are a contract.
 func (s *Stack) Env() []string {

@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -160,6 +161,21 @@ func used(in any, function string) (found []any) {
 		}
 	}
 	return found
+}
+
+// Functions that only rules have are documented without a short form, and sam alone
+// reads one: a template that is deployed as it is has to do without.
+func TestRuleFunctionsAreWrittenOut(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml"} {
+		text, err := os.ReadFile(root + "/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if short := regexp.MustCompile(`!(Contains|EachMember\w+|RefAll|ValueOf\w*)\b`).Find(text); short != nil {
+			t.Errorf("%s has the short form %s", path, short)
+		}
+	}
 }
 
 // The processor is said once, in words and not by a parameter: the build reads the
