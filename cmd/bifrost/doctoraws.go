@@ -44,6 +44,7 @@ func (d *doctor) aws(ctx context.Context, cfg aws.Config, settings config.Config
 		return tables.look(ctx, settings.ObjectsTable, "BIFROST_OBJECTS_TABLE", "partition_key", "start_offset")
 	})
 	d.check(ctx, "table backups", func(ctx context.Context) finding { return tables.backups(ctx, settings.ProgressTable) })
+	d.check(ctx, "alarms", newAlarmDoctor(cfg, settings.Stack).look)
 }
 
 type bucketDoctor struct {
