@@ -126,7 +126,7 @@ type TickSummary struct {
 
 // CaptureResult is what a tick says of the capture of the cluster.
 type CaptureResult struct {
-	Outcome      string `json:"outcome"`                // written, there, no_time, failed, given_up
+	Outcome      string `json:"outcome"`                // written, there, no_time, failed, paused
 	Key          string `json:"key,omitempty"`          // of its positions in the bucket
 	Bytes        int64  `json:"bytes,omitempty"`        // of what was written
 	NotCaptured  int    `json:"not_captured,omitempty"` // lines in it that say that something is missing
@@ -136,11 +136,11 @@ type CaptureResult struct {
 
 // The outcomes of a capture.
 const (
-	CaptureWritten = "written"  // by this tick
-	CaptureThere   = "there"    // by an earlier one, or another process
-	CaptureNoTime  = "no_time"  // the tick had none left; the next one tries
-	CaptureFailed  = "failed"   // the next tick tries again
-	CaptureGivenUp = "given_up" // it failed too often; the next slot is tried
+	CaptureWritten = "written" // by this tick
+	CaptureThere   = "there"   // by an earlier one, or another process
+	CaptureNoTime  = "no_time" // the tick had none left; the next one tries
+	CaptureFailed  = "failed"  // one of the next ticks tries again
+	CapturePaused  = "paused"  // it failed, and is not tried again yet
 )
 
 // MaxReportedFailures bounds the list in a TickSummary; the count beside it is whole.

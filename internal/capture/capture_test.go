@@ -204,14 +204,19 @@ func TestFailedCaptures(t *testing.T) {
 		s := newStand(t)
 		s.cluster.fails[call] = errors.New("no broker answers")
 		c := s.capturer()
-		for range triesASlot {
-			if r := s.due(c); r.Outcome != bifrost.CaptureFailed || !strings.Contains(r.Error, "no broker answers") {
+		c.Every = 24 * time.Hour // however long a slot is, it is tried again soon
+		var tries []time.Duration
+		for began := s.now; s.now.Sub(began) < 40*time.Minute; s.now = s.now.Add(time.Minute) {
+			calls := len(s.cluster.calls)
+			switch r := s.due(c); {
+			case r.Outcome == bifrost.CaptureFailed && strings.Contains(r.Error, "no broker answers"):
+				tries = append(tries, s.now.Sub(began))
+			case r.Outcome != bifrost.CapturePaused || len(s.cluster.calls) != calls:
 				t.Errorf("%s: %+v", call, r)
 			}
 		}
-		calls := len(s.cluster.calls)
-		if r := s.due(c); r.Outcome != bifrost.CaptureGivenUp || len(s.cluster.calls) != calls {
-			t.Errorf("%s: %+v", call, r)
+		if got := fmt.Sprint(tries); got != "[0s 1m0s 3m0s 6m0s 10m0s 15m0s 21m0s 28m0s 36m0s]" {
+			t.Errorf("%s: tried after %s", call, got)
 		}
 		for _, key := range s.bucket.Keys() {
 			if strings.Contains(key, "positions") {
@@ -219,7 +224,7 @@ func TestFailedCaptures(t *testing.T) {
 			}
 		}
 		delete(s.cluster.fails, call)
-		s.now = s.now.Add(15 * time.Minute)
+		s.now = s.now.Add(longestPause)
 		if r := s.due(c); r.Outcome != bifrost.CaptureWritten {
 			t.Errorf("%s: %+v", call, r)
 		}

@@ -34,8 +34,8 @@ type Capturer struct {
 
 	mutex         sync.Mutex
 	done          time.Time           // slot whose capture is there
-	failed        time.Time           // slot whose capture failed
-	failures      int                 // how often
+	failures      int                 // in a row
+	again         time.Time           // when to try again after them
 	configuration string              // key of the last one, known to be there
 	told          map[missingKey]bool // what is missing and was logged
 }
@@ -46,13 +46,14 @@ const (
 	// mostTime bounds a capture: a cluster that answers slowly must not make every
 	// tick as long as its function may run.
 	mostTime = 2 * time.Minute
-	// triesASlot bounds how often a slot's capture is tried by one process.
-	triesASlot = 3
+	// longestPause bounds the time between a capture that failed and the next try,
+	// which grows by a minute with each failure.
+	longestPause = 15 * time.Minute
 )
 
 // CaptureDue makes the capture of the present time slot if there is none, in the
 // time that is left until the deadline (zero: all there is). It fails no tick: what
-// went wrong is in the result, and the next tick tries again.
+// went wrong is in the result, and one of the next ticks tries again.
 func (c *Capturer) CaptureDue(ctx context.Context, deadline time.Time) *bifrost.CaptureResult {
 	if c.Every <= 0 {
 		return nil
@@ -64,8 +65,8 @@ func (c *Capturer) CaptureDue(ctx context.Context, deadline time.Time) *bifrost.
 	switch {
 	case c.done.Equal(slot):
 		return &bifrost.CaptureResult{Outcome: bifrost.CaptureThere}
-	case c.failed.Equal(slot) && c.failures >= triesASlot:
-		return &bifrost.CaptureResult{Outcome: bifrost.CaptureGivenUp}
+	case began.Before(c.again):
+		return &bifrost.CaptureResult{Outcome: bifrost.CapturePaused}
 	case !deadline.IsZero() && deadline.Sub(began) < leastTime:
 		return &bifrost.CaptureResult{Outcome: bifrost.CaptureNoTime}
 	}
@@ -82,19 +83,13 @@ func (c *Capturer) CaptureDue(ctx context.Context, deadline time.Time) *bifrost.
 		if cause := context.Cause(ctx); cause != nil {
 			err = errors.Join(err, cause)
 		}
-		c.fail(slot)
+		c.failures++
+		c.again = c.Now().Add(min(time.Duration(c.failures)*time.Minute, longestPause))
 		result.Outcome, result.Error = bifrost.CaptureFailed, err.Error()
 		return &result
 	}
-	c.done = slot
+	c.done, c.failures = slot, 0
 	return &result
-}
-
-func (c *Capturer) fail(slot time.Time) {
-	if !c.failed.Equal(slot) {
-		c.failed, c.failures = slot, 0
-	}
-	c.failures++
 }
 
 // captureSlot asks the bucket first: another process may have made the capture.

@@ -78,7 +78,7 @@ func TestTick(t *testing.T) {
 func TestCaptured(t *testing.T) {
 	t.Parallel()
 	for outcome, want := range map[string]float64{
-		bifrost.CaptureWritten: 1, bifrost.CaptureThere: 1, bifrost.CaptureNoTime: 0, bifrost.CaptureFailed: 0, bifrost.CaptureGivenUp: 0,
+		bifrost.CaptureWritten: 1, bifrost.CaptureThere: 1, bifrost.CaptureNoTime: 0, bifrost.CaptureFailed: 0, bifrost.CapturePaused: 0,
 	} {
 		var out bytes.Buffer
 		if err := emitter(&out).Tick(bifrost.TickSummary{Capture: &bifrost.CaptureResult{Outcome: outcome}}); err != nil {
