@@ -14,7 +14,7 @@ var replayMutants = []mutant{
 	{"a position before the fence", "what a run that is shut out has committed meanwhile counts, and what it left open does not", []edit{{
 		replays + "statetopic.go",
 		"			if committed {\n",
-		"			if true {\n",
+		"			if committed || true {\n",
 	}}},
 	{"a set of offsets only", "--since leaves out records by their time", []edit{{
 		replays + "span.go",

@@ -228,10 +228,10 @@ func (l *looker) beyond(ctx context.Context, p *PartOutlook, topic topicFacts) e
 		case t.unseen >= 0 && len(own) > 0:
 			l.warn(p.Target, "partition %d was not looked at from offset %d on: there is much behind what was written of %s", partition, t.unseen, p.Source)
 		}
-		if marked && mark.Foreign != nil {
+		if marked && mark.Foreign != nil && *mark.Foreign >= ends.start { // it is there still
 			t.foreign = *mark.Foreign
 		}
-		if t.foreign >= ends.start {
+		if t.foreign >= 0 {
 			l.noteForeign(p, partition, t.foreign)
 		}
 	}
@@ -328,7 +328,7 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 		}
 	}
 	if known, asked := l.known[topic.name]; asked && t.foreign < 0 {
-		if first, some := known.foreign[partition]; some {
+		if first, some := known.foreign[partition]; some && first >= l.ends[topic.name][partition].start {
 			t.foreign = first
 		}
 	}

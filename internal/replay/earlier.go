@@ -3,8 +3,11 @@ package replay
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
@@ -29,6 +32,9 @@ type earlierReplay struct {
 
 func (l *looker) readEarlier(ctx context.Context) (earlier, error) {
 	facts, err := l.cluster.topics(ctx, bifrost.EarlierReplayStateTopic)
+	if errors.Is(err, kerr.TopicAuthorizationFailed) {
+		return nil, nil // who may not see it has not written it, and it may not be there at all
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func (p Position) after(s Stretch) Position {
 			continue
 		}
 		mark.First = p.Marks[i].First
-		if p.Marks[i].Foreign != nil {
+		if mark.Foreign == nil {
 			mark.Foreign = p.Marks[i].Foreign
 		}
 		p.Marks[i] = mark
