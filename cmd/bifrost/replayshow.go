@@ -96,7 +96,7 @@ func (r *replayer) warnOf(o *replay.Outlook) {
 	}
 	for _, p := range o.Parts {
 		if p.Busy {
-			r.warn("topic %s: another run writes records of %s, or was killed a moment ago; this one shuts it out", p.Target, p.Source)
+			r.warn("topic %s: another run writes records of %s, or was killed a moment ago; a new one shuts it out", p.Target, p.Source)
 		}
 	}
 }

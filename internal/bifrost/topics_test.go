@@ -31,3 +31,27 @@ func TestTopicFilter(t *testing.T) {
 		t.Error("a broken pattern was taken")
 	}
 }
+
+// What replays keep in the cluster is not archived with it, unless somebody asks for it
+// by its whole name; what was archived once is still verified and built anew.
+func TestTopicsOfReplaysAreLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, topic := range []string{ReplayStateTopic, EarlierReplayStateTopic} {
+		for _, c := range []struct {
+			filter            TopicFilter
+			archives, selects bool
+		}{
+			{TopicFilter{}, false, true},
+			{TopicFilter{Include: []string{"*"}}, false, true},
+			{TopicFilter{Include: []string{"bifrost-*", topic}}, true, true},
+			{TopicFilter{Include: []string{topic}, Exclude: []string{"bifrost-*"}}, false, false},
+		} {
+			if archives, selects := c.filter.Archives(topic), c.filter.Selects(topic); archives != c.archives || selects != c.selects {
+				t.Errorf("%+v: %s is archived: %v, selected: %v; want %v, %v", c.filter, topic, archives, selects, c.archives, c.selects)
+			}
+		}
+	}
+	if !(TopicFilter{}).Archives("bifrost-replay-positions-of-mine") {
+		t.Error("a topic of somebody else's is left out")
+	}
+}

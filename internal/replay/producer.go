@@ -232,5 +232,6 @@ func insist(ctx context.Context, do func(context.Context) error) error {
 // the transaction before.
 func passing(err error) bool {
 	var closed *kgo.ErrFirstReadEOF
-	return kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions) || errors.Is(err, errUndecided) || kgo.IsRetryableBrokerErr(err) || errors.As(err, &closed)
+	return kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions) || errors.Is(err, errUndecided) ||
+		errors.Is(err, errNothing) || errors.Is(err, errThrottled) || kgo.IsRetryableBrokerErr(err) || errors.As(err, &closed)
 }

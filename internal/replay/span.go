@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -139,18 +140,8 @@ func (w spans) add(s Span) spans {
 		}
 	}
 	w = slices.DeleteFunc(slices.Clone(w), s.contains)
-	at, _ := slices.BinarySearchFunc(w, s, func(a, b Span) int { return compare(a.Start, b.Start) })
+	at, _ := slices.BinarySearchFunc(w, s, func(a, b Span) int { return cmp.Compare(a.Start, b.Start) })
 	return slices.Insert(w, at, s)
-}
-
-func compare(a, b int64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // rest is what is asked for and not written, in order of offsets. What is to be

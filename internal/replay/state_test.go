@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -379,6 +380,7 @@ func TestCompactedAway(t *testing.T) {
 	if _, err := admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "cleanup.policy", Value: &compact}}, "target"); err != nil {
 		t.Fatal(err)
 	}
+	produceForeign(t, cluster, "first") // compaction by these brokers moves the log start, were it not for this one
 	request, source := requestOf(3, 1), archived(3, 10)
 	replayAll(t, request, source, options)
 	produceForeign(t, cluster, "key 0", "key 1", "key 2", "another") // each newer than what was replayed
@@ -531,5 +533,33 @@ func TestARunKeepsNothing(t *testing.T) {
 	}
 	if opened.Load() < 6 {
 		t.Errorf("only %d connections were seen", opened.Load())
+	}
+}
+
+// A broker that throttles answers fetches with nothing. That is no empty log: a position
+// that was not read would be records written twice.
+func TestALookThatIsThrottled(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := optionsOf(cluster)
+	replayAll(t, requestOf(50, 1), archived(50, 10), options)
+	var throttled atomic.Int64
+	cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if throttled.Add(1)%30 == 0 {
+			return nil, nil, false
+		}
+		response := request.ResponseKind().(*kmsg.FetchResponse)
+		response.Default()
+		response.ThrottleMillis = 1
+		return response, nil, true
+	})
+	request, source := requestOf(100, 1), archived(100, 10)
+	outlook := replayAll(t, request, source, options)
+	if throttled.Load() < 60 {
+		t.Errorf("only %d fetches", throttled.Load())
+	}
+	if p := outlook.Parts[0]; p.Position.Records != 86 || p.Position.Stretch != 2 {
+		t.Errorf("%d records in %d stretches, want 86 in 2", p.Position.Records, p.Position.Stretch)
 	}
 }

@@ -233,9 +233,13 @@ func (c cluster) batches(ctx context.Context, topic topicFacts, partition int32,
 	}
 }
 
-// errNothing is the answer of a broker that has been asked too much: no topic, or an
-// empty one.
-var errNothing = errors.New("the broker answered with nothing")
+// A broker that has been asked too much answers with no topic, or an empty one, and
+// with how long it wants to be left alone. One that has just begun to lead answers with
+// nothing until it knows its high watermark, for half a second or so.
+var (
+	errThrottled = errors.New("the broker throttles")
+	errNothing   = errors.New("the broker answered with nothing")
+)
 
 // fetch asks the leader for what it has from an offset on. A broker that has nothing
 // several times has nothing.
@@ -258,7 +262,10 @@ func (c cluster) fetch(ctx context.Context, topic topicFacts, partition int32, f
 			if empty++; empty == emptyAnswers {
 				return nil
 			}
-			return kerr.LeaderNotAvailable // once more
+			return err
+		}
+		if errors.Is(err, errThrottled) {
+			return err
 		}
 		if err != nil {
 			leader = -1
@@ -270,8 +277,8 @@ func (c cluster) fetch(ctx context.Context, topic topicFacts, partition int32, f
 	return batches, err
 }
 
-// emptyAnswers is how many of them in a row are believed.
-const emptyAnswers = 3
+// emptyAnswers is how many of them are believed. Each takes scanWait.
+const emptyAnswers = 10
 
 func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, partition int32, from int64) ([]logBatch, error) {
 	request := kmsg.NewPtrFetchRequest()
@@ -290,7 +297,7 @@ func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, p
 		return nil, err
 	}
 	if len(response.Topics) != 1 || len(response.Topics[0].Partitions) != 1 {
-		return nil, pause(ctx, response.ThrottleMillis)
+		return nil, nothing(ctx, response.ThrottleMillis)
 	}
 	p := response.Topics[0].Partitions[0]
 	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
@@ -302,18 +309,22 @@ func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, p
 		batches = batches[1:]
 	}
 	if len(batches) == 0 {
-		return nil, pause(ctx, response.ThrottleMillis)
+		return nil, nothing(ctx, response.ThrottleMillis)
 	}
 	return batches, nil
 }
 
-// pause leaves a broker alone for as long as it asks for.
-func pause(ctx context.Context, ms int32) error {
+// nothing is what an empty answer means. It leaves a broker alone for as long as that
+// asks for.
+func nothing(ctx context.Context, throttleMillis int32) error {
+	if throttleMillis <= 0 {
+		return errNothing
+	}
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(time.Duration(ms) * time.Millisecond):
-		return errNothing
+	case <-time.After(time.Duration(throttleMillis) * time.Millisecond):
+		return errThrottled
 	}
 }
 
