@@ -144,6 +144,11 @@ func (t *tick) run(ctx context.Context) {
 	each(t.Parallel, rotated(newcomers, t.started), func(s *sighting) {
 		t.guard(toWelcome, s.incarnation.Topic, s.number, func() error { return t.welcome(ctx, s) })
 	})
+	orphans := t.orphans()
+	t.summary.Orphaned = len(orphans)
+	each(t.Parallel, orphans, func(p Partition) {
+		t.guard(toWelcome, p.Topic(), p.Number, func() error { return t.adopt(ctx, p) })
+	})
 }
 
 // The parts of a tick's time, as fractions of it, by which each kind of work has

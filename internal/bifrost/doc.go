@@ -25,6 +25,7 @@
 //	planning.go   propose, share the slots, write the plan
 //	fence.go      the birth of a progress row
 //	ahead.go      what exists ahead of the plan
+//	orphan.go     planned rows without a progress row
 //	retention.go  what Kafka keeps, and for how long
 //	watch.go      which partitions are near to loss
 //	blocked.go    transactions that do not end

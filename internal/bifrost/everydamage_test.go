@@ -17,6 +17,7 @@ import (
 var rowEdits = map[string]func(*bifrost.Row, int64){
 	"start":         func(r *bifrost.Row, by int64) { r.Start += by },
 	"end":           func(r *bifrost.Row, by int64) { r.End += by },
+	"cluster":       func(r *bifrost.Row, _ int64) { r.ClusterID += "x" },
 	"topic ID":      func(r *bifrost.Row, by int64) { r.TopicID[3] += byte(by) },
 	"state":         func(r *bifrost.Row, _ int64) { r.State = "DONE" },
 	"state planned": func(r *bifrost.Row, _ int64) { r.State, r.Facts = bifrost.StatePlanned, bifrost.Facts{} },

@@ -141,6 +141,7 @@ func (f Facts) State() State {
 type Row struct {
 	Partition
 	Range
+	ClusterID  string // empty in rows that an older Bifrost planned
 	TopicID    TopicID
 	State      State
 	GapReason  string    // of a PLANNED row: write a gap with this reason, do not ask Kafka; of a LOST row: why

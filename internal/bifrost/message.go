@@ -105,6 +105,7 @@ type TickSummary struct {
 	Unfinished int           `json:"unfinished"` // partitions left to the next tick because time was short
 	Blocked    int           `json:"blocked"`    // partitions behind a transaction that does not end
 	Diverged   int           `json:"diverged"`   // partitions whose log was cut below what is archived
+	Orphaned   int           `json:"orphaned"`   // partitions with planned ranges and no progress row, which the tick makes anew
 
 	// How long, in seconds, the partition that is furthest behind has had something
 	// to archive, see waitingSince; 0 when nothing waits.

@@ -69,6 +69,7 @@ type History interface {
 type view struct {
 	at         time.Time // before Kafka was asked
 	clusterID  string
+	progress   []Progress          // the whole table
 	partitions []*sighting         // of the selected topics, in order of name and number
 	gone       []Progress          // of this cluster, whose incarnation is not there any more
 	forked     []Progress          // of this cluster, branches that were left
@@ -117,7 +118,7 @@ func (d *Discoverer) observe(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	v := &view{at: at, clusterID: clusterID, planned: byPartition(rows)}
+	v := &view{at: at, clusterID: clusterID, progress: progress, planned: byPartition(rows)}
 	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Archives(t.Name) })
 	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
 	v.topics = len(selected)

@@ -120,8 +120,8 @@ func (t *tick) writeSome(ctx context.Context, p Progress, seen Observation, rang
 	w := PlanWrite{Progress: p, PlannedOffset: ranges[len(ranges)-1].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
 	for _, r := range ranges {
 		if !r.Existing {
-			w.Rows = append(w.Rows, Row{Partition: p.Partition, Range: r.Range, TopicID: p.TopicID, State: StatePlanned,
-				GapReason: r.GapReason, PlannedAt: t.Now(), LossAt: seen.LossAt})
+			w.Rows = append(w.Rows, Row{Partition: p.Partition, Range: r.Range, ClusterID: p.ClusterID, TopicID: p.TopicID,
+				State: StatePlanned, GapReason: r.GapReason, PlannedAt: t.Now(), LossAt: seen.LossAt})
 		}
 	}
 	err := t.Ledger.Plan(ctx, w)

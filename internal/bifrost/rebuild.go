@@ -116,6 +116,7 @@ func (r *rebuild) partitions(ctx context.Context) ([]Partition, error) {
 type rebuild struct {
 	*Rebuilder
 	crew    crew
+	cluster string // whose partitions these are where nothing says it; empty when nobody knows
 	mutex   sync.Mutex
 	summary RebuildSummary
 }
@@ -188,8 +189,8 @@ func (r *rebuild) tick() *tick {
 // incarnation finds out whose objects lie under the partition's prefix: the
 // first that is of the topic and partition that the key names tells, and the
 // marker must agree about the name. A marker that was lost is written again, or
-// the next incarnation would take the plain path. Without any object it is the
-// progress row's or, of the plain path, the marker's; else none.
+// the next incarnation would take the plain path. Without any object it is what
+// the tables or small objects say, see recorded.
 func (r *rebuild) incarnation(ctx context.Context, p Partition) (Incarnation, error) {
 	keys := keyWalk{bucket: r.Shelf, prefix: PartitionPrefix(r.Group, p)}
 	for {
@@ -212,7 +213,9 @@ func (r *rebuild) incarnation(ctx context.Context, p Partition) (Incarnation, er
 	}
 }
 
-// recorded is the incarnation of a partition without objects.
+// recorded is the incarnation of a partition without objects: that of its
+// progress row, of the record of its fork, of its rows or, of the plain path, that
+// of the marker; none when nothing is left of it.
 func (r *rebuild) recorded(ctx context.Context, p Partition) (Incarnation, error) {
 	progress, err := r.Ledger.Progress(ctx, p)
 	if err == nil {
@@ -223,16 +226,11 @@ func (r *rebuild) recorded(ctx context.Context, p Partition) (Incarnation, error
 	}
 	if p.Fork() > 0 {
 		fork, err := readFork(ctx, r.Store, r.Group, p)
-		if errors.Is(err, ErrNotFound) {
-			return Incarnation{}, nil
+		if !errors.Is(err, ErrNotFound) {
+			return fork.incarnation(), err
 		}
-		return fork.incarnation(), err
 	}
-	owner, err := readMarker(ctx, r.Store, MarkerKey(r.Group, p.Name))
-	if errors.Is(err, ErrNotFound) {
-		return Incarnation{}, nil
-	}
-	return Incarnation(owner), err
+	return r.ofRows(ctx, p)
 }
 
 // claimed is the incarnation that the object at the key says it is of, if its

@@ -221,6 +221,9 @@ func (c *partitionCheck) validate(r Row) {
 	d.check("known state", true, r.State == StatePlanned || r.State.Done())
 	if c.exists {
 		d.check("topic ID", c.progress.TopicID, r.TopicID)
+		if r.ClusterID != "" {
+			d.check("cluster", c.progress.ClusterID, r.ClusterID)
+		}
 	}
 	if r.State.Done() {
 		f := r.Facts

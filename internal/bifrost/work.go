@@ -52,8 +52,15 @@ type WorkLedger interface {
 	Advancer
 }
 
-// searchWidth is how many waiting rows a worker looks at for its next range.
-const searchWidth = 16
+// searchWidth is how many waiting rows a worker looks at for its next range. Where
+// none of them may be worked on, because their partitions are DIVERGED, suspected
+// or have no progress row, it looks at searchGrowth times as many, up to
+// widestSearch: what nobody can finish must not hide what anybody can.
+const (
+	searchWidth  = 16
+	searchGrowth = 16
+	widestSearch = searchWidth * searchGrowth * searchGrowth
+)
 
 // Work archives the range of the task, then others until the deadline (zero:
 // only the task's). A range that fails is released, to be tried again after a
@@ -111,21 +118,43 @@ func (w *Worker) next(ctx context.Context, deadline time.Time) (Task, bool, erro
 	if deadline.IsZero() || deadline.Sub(w.Now()) < w.Reserve {
 		return Task{}, false, nil
 	}
-	rows, err := w.Ledger.SomePlanned(ctx, w.Now(), searchWidth)
-	if err != nil {
-		return Task{}, false, fmt.Errorf("look for the next range: %w", err)
+	barred := map[barrier]bool{}
+	for width := searchWidth; width <= widestSearch; width *= searchGrowth {
+		rows, err := w.Ledger.SomePlanned(ctx, w.Now(), width)
+		if err != nil {
+			return Task{}, false, fmt.Errorf("look for the next range: %w", err)
+		}
+		task, found, err := w.lease(ctx, rows, barred)
+		if found || err != nil || len(rows) < width {
+			return task, found, err
+		}
 	}
+	return Task{}, false, nil
+}
+
+// barrier names rows of which all or none may be worked on.
+type barrier struct {
+	Partition
+	gap bool
+}
+
+// lease leases the first of the rows, by nearness to loss, that may be worked on.
+// It keeps in barred which may not, so that each partition is looked at once.
+func (w *Worker) lease(ctx context.Context, rows []Row, barred map[barrier]bool) (Task, bool, error) {
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Compare(a.Nearness(w.Now()), b.Nearness(w.Now()))
 	})
 	for _, row := range rows {
-		if row.Leased(w.Now()) {
+		b := barrier{row.Partition, row.GapReason != ""}
+		if row.Leased(w.Now()) || barred[b] {
 			continue
 		}
-		if may, err := w.mayWork(ctx, row); !may || err != nil {
-			if err != nil {
-				return Task{}, false, err
-			}
+		may, err := w.mayWork(ctx, row)
+		if err != nil {
+			return Task{}, false, err
+		}
+		if !may {
+			barred[b] = true
 			continue
 		}
 		leased, err := w.Ledger.Lease(ctx, row, w.Now().Add(w.Lease))

@@ -2,6 +2,7 @@ package bifrosttest
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
@@ -28,6 +29,9 @@ func (w *world) quietOf(s *stack) string {
 			return p.Partition.String() + " was left and is not finished"
 		}
 	}
+	if orphan, ok := w.orphan(s, progress); ok {
+		return fmt.Sprintf("%v %v is planned, and its partition has no progress row", orphan.Partition, orphan.Range)
+	}
 	rows := lastBranches(progress)
 	for _, t := range w.kafka.Ever() {
 		for n, log := range t.Logs {
@@ -38,6 +42,21 @@ func (w *world) quietOf(s *stack) string {
 		}
 	}
 	return ""
+}
+
+// orphan finds a planned row whose partition has no progress row. Not even one
+// of a topic that is gone may be left.
+func (w *world) orphan(s *stack, progress []bifrost.Progress) (bifrost.Row, bool) {
+	known := map[bifrost.Partition]bool{}
+	for _, p := range progress {
+		known[p.Partition] = true
+	}
+	for _, r := range s.ledger.AllRows() {
+		if !r.State.Done() && !known[r.Partition] {
+			return r, true
+		}
+	}
+	return bifrost.Row{}, false
 }
 
 // lastBranches are the progress rows of the branches that are being archived.

@@ -231,6 +231,18 @@ var scenarios = []scenario{
 	{name: "deleted", begin: plainLog, event: deleteTopic},
 	{name: "tables lost", begin: plainLog, event: loseTables},
 	{name: "progress lost", begin: plainLog, event: loseProgress},
+	{name: "deleted, and progress lost", begin: plainLog, event: func(w *world) {
+		deleteTopic(w)
+		loseProgress(w)
+	}},
+	{name: "a later incarnation deleted, and progress lost", begin: func(w *world) {
+		plainLog(w)
+		w.finish(w.startTick())
+		recreate(w)
+	}, event: func(w *world) {
+		deleteTopic(w)
+		loseProgress(w)
+	}},
 	{name: "progress lost after a new leader", begin: plainLog, event: loseProgress, during: func(w *world, round int) {
 		if round == 2 {
 			log := w.kafka.Topic("orders").Logs[0]

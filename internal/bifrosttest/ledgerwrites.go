@@ -63,7 +63,7 @@ func (l *Ledger) Plan(_ context.Context, w bifrost.PlanWrite) error {
 // planned is the row as a plan puts it: nothing but what a plan decides.
 func planned(r bifrost.Row) bifrost.Row {
 	return bifrost.Row{
-		Partition: r.Partition, Range: r.Range, TopicID: r.TopicID,
+		Partition: r.Partition, Range: r.Range, ClusterID: r.ClusterID, TopicID: r.TopicID,
 		State: bifrost.StatePlanned, GapReason: r.GapReason, PlannedAt: r.PlannedAt, LossAt: r.LossAt,
 	}
 }

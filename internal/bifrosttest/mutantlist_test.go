@@ -196,6 +196,11 @@ var mutants = []mutant{
 		"	case k.stale == AllStale || t == nil:\n",
 		"	case k.stale != NoneStale || t == nil:\n",
 	}}},
+	{"an orphaned row left alone", "rows without a progress row are ended, whatever became of their topic", []edit{{
+		rules + "orphan.go",
+		"return known[p] ||",
+		"return p.Number >= 0 ||",
+	}}},
 	{"a birth that looks for no fork", "tables that were lost must not take a person's decision along", []edit{{
 		rules + "fork.go",
 		"		if err != nil || !found {\n",
@@ -255,6 +260,7 @@ var foundIn = map[string]string{
 	"an object longer than its row taken whole": "second stack after early ends",
 	"an old incarnation left open":              "recreated",
 	"one broker's word":                         "a broker cut off",
+	"an orphaned row left alone":                "deleted, and progress lost",
 	"a birth that looks for no fork":            "tables lost after a fork",
 	"what lies before a failure thrown away":    "unreadable within a range",
 	"a branch that is not left":                 "log cut and accepted",

@@ -106,7 +106,7 @@ func (s ledgerSuite) opened(p bifrost.Partition) bifrost.Progress {
 // row is a row to plan.
 func row(p bifrost.Partition, start, end int64) bifrost.Row {
 	return bifrost.Row{
-		Partition: p, Range: bifrost.Range{Start: start, End: end}, TopicID: ordersID,
+		Partition: p, Range: bifrost.Range{Start: start, End: end}, ClusterID: "cluster-1", TopicID: ordersID,
 		State: bifrost.StatePlanned, PlannedAt: noon,
 	}
 }

@@ -28,6 +28,7 @@ type rowItem struct {
 	EndOffset    int64  `dynamodbav:"end_offset"`
 	State        string `dynamodbav:"state"`
 	GapReason    string `dynamodbav:"gap_reason"`
+	ClusterID    string `dynamodbav:"cluster_id"`
 	TopicID      string `dynamodbav:"topic_id"`
 	PlannedAt    string `dynamodbav:"planned_at"`
 	LossAt       string `dynamodbav:"loss_at"` // while PLANNED
@@ -79,7 +80,8 @@ func plannedItem(r bifrost.Row) attributes {
 	item["open_shard"] = number(openShard(r.Partition, r.Start))
 	item["lease_until"] = number(0)
 	for name, text := range map[string]string{
-		"topic_id": encodeTopicID(r.TopicID), "gap_reason": r.GapReason, "planned_at": iso(r.PlannedAt), "loss_at": iso(r.LossAt),
+		"cluster_id": r.ClusterID, "topic_id": encodeTopicID(r.TopicID), "gap_reason": r.GapReason,
+		"planned_at": iso(r.PlannedAt), "loss_at": iso(r.LossAt),
 	} {
 		if text != "" {
 			item[name] = textValue(text)
@@ -103,7 +105,7 @@ func decodeRowItem(a attributes) (bifrost.Row, error) {
 	}
 	r := bifrost.Row{
 		Range: bifrost.Range{Start: item.StartOffset, End: item.EndOffset}, State: bifrost.State(item.State),
-		GapReason: item.GapReason, Attempts: item.Attempts, Error: item.Error, StoppedAt: item.StoppedAt,
+		ClusterID: item.ClusterID, GapReason: item.GapReason, Attempts: item.Attempts, Error: item.Error, StoppedAt: item.StoppedAt,
 	}
 	var d decoder
 	d.topicID(&r.TopicID, item.TopicID)

@@ -158,6 +158,7 @@ func TestPlannedRowRoundTrip(t *testing.T) {
 		want := bifrost.Row{
 			Partition: bifrost.Partition{Name: rapid.StringMatching(`[a-z@._-]{1,20}`).Draw(t, "name"), Number: rapid.Int32Min(0).Draw(t, "number")},
 			Range:     bifrost.Range{Start: rapid.Int64Min(0).Draw(t, "start"), End: rapid.Int64Min(0).Draw(t, "end")},
+			ClusterID: rapid.StringMatching(`[a-z]{0,5}`).Draw(t, "cluster"),
 			TopicID:   bifrost.TopicID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
 			State:     bifrost.StatePlanned, GapReason: rapid.StringMatching(`[a-z_]{0,5}`).Draw(t, "reason"), PlannedAt: someTime().Draw(t, "at"),
 		}
