@@ -21,7 +21,11 @@ func newRebuild(a *app) *cobra.Command {
 		Long: `Rebuild brings both tables in line with what the bucket holds, for all topics or
 those named (globs do too). It needs no Kafka, deletes nothing in the bucket, may
 run while the stack runs, and may be run again. After a backup of the tables was
-restored, --anew makes every progress row anew.`,
+restored, --anew makes every progress row anew.
+
+A partition that is made anew waits for uploads that S3 may still be completing,
+as long as FencePauseSeconds says, 15 minutes unless set otherwise; rebuild waits
+with it. If you stop it, the stack goes on by itself, or run it again.`,
 		Example:           "  bifrost rebuild\n  bifrost rebuild --anew orders\n  bifrost verify",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeTopics,
@@ -52,6 +56,7 @@ func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) e
 	rule := bifrost.Rebuilder{
 		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store, Topics: filter,
 		Sizing: parts.Config.Settings().Sizing, Now: time.Now, NewGeneration: rand.Text, Parallel: rebuildParallel, Log: parts.Log, Anew: anew,
+		FencePause: parts.Config.FencePause, Wait: a.waitForFence,
 	}
 	summary, err := rule.Rebuild(ctx)
 	if err == nil && summary.Partitions == 0 {
@@ -73,4 +78,16 @@ func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) e
 		return fmt.Errorf("%d partitions failed; run it again: %w", summary.Failures, errUnhealthy)
 	}
 	return nil
+}
+
+// waitForFence waits out the fence pause, and says on what it waits.
+func (a *app) waitForFence(ctx context.Context, until time.Time, partitions int) error {
+	a.say("%d partitions wait until %s for uploads that older tables may have begun and S3 may still complete.",
+		partitions, until.Local().Format(time.TimeOnly))
+	select {
+	case <-time.After(time.Until(until)):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stopped before %s; run it again, or let the stack go on: %w", until.UTC().Format(time.RFC3339), context.Cause(ctx))
+	}
 }

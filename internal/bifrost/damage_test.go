@@ -224,6 +224,9 @@ var damages = []struct {
 		key := bifrost.MarkerKey(testGroup, "orders")
 		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(first.String()), []byte(second.String())))
 	}},
+	{bifrost.BirthMissing, "the birth object deleted", bifrost.VerifyOptions{}, func(s *stack) {
+		s.store.Delete(bifrost.BirthKey(testGroup, bifrost.Partition{Name: "orders", Number: 1}))
+	}},
 	{bifrost.ForkMissing, "a branch left for none", bifrost.VerifyOptions{}, func(s *stack) {
 		p := s.progress("orders", 0)
 		p.Status = bifrost.StatusForked

@@ -35,6 +35,7 @@ type Settings struct {
 	Overrides   []SizingOverride // other sizings for some topics; the first whose glob matches counts
 	MaxInFlight int              // ranges that workers work on at the same time, at most
 	Lease       time.Duration    // how long a dispatched range is left alone: the archive function's timeout and a margin
+	FencePause  time.Duration    // how long a partition made anew waits for uploads that are completing: longer than S3 takes for one
 }
 
 // PlannedAhead is how many ranges may be planned and unfinished for each slot,

@@ -24,6 +24,7 @@
 //	observe.go    what a tick reads, in an order that is safe
 //	planning.go   propose, share the slots, write the plan
 //	fence.go      the birth of a progress row
+//	birth.go      who owns a topic's path, and who was first in a partition
 //	ahead.go      what exists ahead of the plan
 //	orphan.go     planned rows without a progress row
 //	retention.go  what Kafka keeps, and for how long

@@ -37,9 +37,16 @@ func TestVerifyAcceptsWhatExpired(t *testing.T) {
 func TestSizesThatTellMarkersFromObjects(t *testing.T) {
 	t.Parallel()
 	const bound = 400
-	marker, err := json.Marshal(map[string]string{"cluster_id": strings.Repeat("c", 22), "topic": strings.Repeat("t", 249), "topic_id": strings.Repeat("i", 22)})
-	if err != nil || len(marker) > bound {
-		t.Errorf("the largest marker has %d bytes, error %v", len(marker), err)
+	for what, content := range map[string]any{
+		"marker": map[string]any{
+			"cluster_id": strings.Repeat("c", 22), "topic": strings.Repeat("t", 249), "topic_id": strings.Repeat("i", 22), "born": true,
+		},
+		"birth object": map[string]any{"cluster_id": strings.Repeat("c", 22), "topic_id": strings.Repeat("i", 22), "birth": strings.Repeat("b", 26)},
+	} {
+		small, err := json.Marshal(content)
+		if err != nil || len(small) > bound {
+			t.Errorf("the largest %s has %d bytes, error %v", what, len(small), err)
+		}
 	}
 	for _, options := range []baldr.Options{{Level: 9}, {Level: 9, ValuesOnly: true}, {Level: 9, SingleMember: true}} {
 		for kind, summary := range map[string]baldr.Summary{

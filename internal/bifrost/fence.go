@@ -2,15 +2,18 @@ package bifrost
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // RowMaker makes and unmakes progress rows.
 type RowMaker interface {
 	// CreateProgress puts the row if there is none for its partition; ErrConflict when there is.
 	CreateProgress(ctx context.Context, p Progress) error
+	// FenceProgress sets FencedAt from p in a FENCING row of p's generation that has
+	// none; ErrConflict when it is not FENCING, has one, or was made anew.
+	FenceProgress(ctx context.Context, p Progress) error
 	// OpenProgress turns a FENCING row of p's generation OPEN and sets KnownUntil,
 	// StartOffset and PlannedEpoch from p; ErrConflict when it is not FENCING or was made anew.
 	OpenProgress(ctx context.Context, p Progress) error
@@ -27,8 +30,10 @@ type Shelf interface {
 	// List lists the keys that start with the prefix and come after the key
 	// `after` ("" for all), in order, at most limit of them.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
-	// AbortUploads aborts every unfinished multipart upload under the prefix.
-	// When it returns nil, none that was open when it was called can complete.
+	// AbortUploads aborts every unfinished multipart upload under the prefix. When it
+	// returns nil, none that was open when it was called can be completed any more.
+	// One whose completion had begun by then may still become an object, later, or
+	// fail and be open again.
 	AbortUploads(ctx context.Context, prefix string) error
 }
 
@@ -92,49 +97,10 @@ func (t *tick) startOffset(ctx context.Context, s *sighting) (int64, error) {
 	return answers[key].LogStart, nil
 }
 
-// marker is the content of the write-once object that says which incarnation
-// owns the plain path of a topic. Neither the tables nor a listing may decide
-// that: both can be lost or late.
-type marker struct {
-	ClusterID string  `json:"cluster_id"`
-	Topic     string  `json:"topic"`
-	TopicID   TopicID `json:"topic_id"`
-}
-
-func (t *tick) incarnationName(ctx context.Context, i Incarnation) (string, error) {
-	t.mutex.Lock()
-	name, known := t.names[i.Topic]
-	t.mutex.Unlock()
-	if known {
-		return name, nil
-	}
-	key := MarkerKey(t.Settings.Group, i.Topic)
-	mine := marker(i)
-	content, err := json.Marshal(mine)
-	if err != nil {
-		return "", err
-	}
-	content, err = t.Shelf.CreateOnce(ctx, key, content)
-	if err != nil {
-		return "", fmt.Errorf("mark the owner of the plain path at %s: %w", key, err)
-	}
-	var owner marker
-	if err := json.Unmarshal(content, &owner); err != nil {
-		return "", fmt.Errorf("the marker %s does not name an incarnation (%q): %w", key, content, err)
-	}
-	name = i.Topic
-	if owner != mine {
-		name = i.LaterName()
-	}
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.names[i.Topic] = name
-	return name, nil
-}
-
-// fence makes a FENCING row OPEN. Uploads that were begun before the row was
-// made could still put objects where this row plans others, so they are aborted
-// first; then a listing tells, for good, up to where objects exist.
+// fence brings a FENCING row nearer to OPEN. Uploads that were begun before the row
+// was made could still put objects where this row plans others, so they are
+// aborted first, and given the time to end if they are completing; then a listing
+// tells, for good, up to where objects exist.
 func (t *tick) fence(ctx context.Context, p Progress) error {
 	// The row was made before this look for a fork, and a fork is put on record
 	// before the row is looked for: one of the two sees the other.
@@ -142,7 +108,18 @@ func (t *tick) fence(ctx context.Context, p Progress) error {
 	if left || err != nil {
 		return err
 	}
-	return t.open(ctx, p)
+	due, err := t.open(ctx, p)
+	if !due.IsZero() {
+		t.fencing()
+	}
+	return err
+}
+
+// fencing counts a partition that waits for the fence pause.
+func (t *tick) fencing() {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.summary.Fencing++
 }
 
 // leave ends a branch if it is on record that the log goes on elsewhere.
@@ -155,12 +132,54 @@ func (t *tick) leave(ctx context.Context, p Progress) (left bool, err error) {
 	return true, ignoreConflict(t.Ledger.ChangeStatus(ctx, leaving(p, next, fork.From)))
 }
 
-// open fences the partition off and opens it.
-func (t *tick) open(ctx context.Context, p Progress) error {
+// open fences the partition off and opens it. It answers when the fence pause is
+// over if it has to be waited for, and no time when the partition is open or
+// somebody else has moved its row.
+//
+// An abort does not beat a completion that is on its way: a store may neither list
+// the upload nor refuse to let it become an object, after the abort and after a
+// listing. So between the abort and the listing lies a pause, kept in the row,
+// that is longer than any completion takes. Only where nobody can have archived
+// anything before, there is nothing to wait for.
+func (t *tick) open(ctx context.Context, p Progress) (due time.Time, err error) {
+	if p.FencedAt.IsZero() {
+		fenced, err := t.abort(ctx, &p)
+		if !fenced || err != nil {
+			return time.Time{}, err
+		}
+	}
+	if due := p.FencedAt.Add(t.Settings.FencePause); !p.FencedAt.IsZero() && t.Now().Before(due) {
+		return due, nil
+	}
+	return time.Time{}, t.openAlong(ctx, p)
+}
+
+// abort aborts what is open under the partition's prefix, and puts the time into
+// the row, and into p, unless nobody can have archived there before. It reports
+// false when somebody else has moved the row.
+func (t *tick) abort(ctx context.Context, p *Progress) (bool, error) {
+	unused, err := t.bear(ctx, *p)
+	if err != nil {
+		return false, err
+	}
 	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
 	if err := t.Shelf.AbortUploads(ctx, prefix); err != nil {
-		return fmt.Errorf("abort the uploads under %s: %w", prefix, err)
+		return false, fmt.Errorf("abort the uploads under %s: %w", prefix, err)
 	}
+	if unused {
+		return true, nil
+	}
+	t.readAgain()
+	p.FencedAt = t.Now()
+	err = t.Ledger.FenceProgress(ctx, *p)
+	if err != nil {
+		return false, ignoreConflict(err)
+	}
+	return true, nil
+}
+
+// openAlong opens the partition with what exists under its name.
+func (t *tick) openAlong(ctx context.Context, p Progress) error {
 	objectsEnd, err := t.lastObjectEnd(ctx, p)
 	if err != nil {
 		return err

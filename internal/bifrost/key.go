@@ -16,6 +16,11 @@ const markerName = "_bifrost.json"
 // incarnation owns the plain path <group>/<topic>/.
 func MarkerKey(group, topic string) string { return group + "/" + topic + "/" + markerName }
 
+// BirthKey is where the partition's write-once birth object lives. Whoever makes
+// it is the first who has to do with the partition. It is named like the marker of
+// a topic, so that the role that may write one may write the other.
+func BirthKey(group string, p Partition) string { return PartitionPrefix(group, p) + markerName }
+
 // PartitionPrefix is what the keys of all objects of a partition start with. It
 // ends in a slash, so that partition=1 does not take in partition=10.
 func PartitionPrefix(group string, p Partition) string {

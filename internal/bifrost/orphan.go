@@ -47,10 +47,15 @@ func (t *tick) adopt(ctx context.Context, p Partition) error {
 	t.readAgain()
 	r := &rebuild{
 		Rebuilder: &Rebuilder{Group: t.Settings.Group, Ledger: t.Ledger, Store: t.Store, Shelf: t.Shelf,
-			Sizing: t.Settings.SizingOf(p.Topic()), Now: t.Now, NewGeneration: t.NewGeneration, Log: t.Log},
+			Sizing: t.Settings.SizingOf(p.Topic()), FencePause: t.Settings.FencePause,
+			Now: t.Now, NewGeneration: t.NewGeneration, Log: t.Log},
 		crew: newCrew(1), cluster: t.view.clusterID,
 	}
-	return r.partition(ctx, p)
+	due, err := r.partition(ctx, p, false)
+	if !due.IsZero() {
+		t.fencing()
+	}
+	return err
 }
 
 // ofRows is the incarnation that the rows of a partition are of. Rows of old did
@@ -67,11 +72,7 @@ func (r *rebuild) ofRows(ctx context.Context, p Partition) (Incarnation, error) 
 	if err != nil {
 		return Incarnation{}, fmt.Errorf("read the first row: %w", err)
 	}
-	plain := p.Name == p.Topic()
 	if len(rows) == 0 {
-		if plain && marked {
-			return Incarnation(owner), nil
-		}
 		return Incarnation{}, nil
 	}
 	i := Incarnation{rows[0].ClusterID, p.Topic(), rows[0].TopicID}
@@ -84,7 +85,7 @@ func (r *rebuild) ofRows(ctx context.Context, p Partition) (Incarnation, error) 
 	switch {
 	case i.ClusterID == "":
 		return Incarnation{}, errors.New("nothing says which cluster its rows are of; a tick that reaches the cluster makes its progress row")
-	case !plain && p.Name != i.LaterName() && p != i.forked(p.Number, p.Fork()):
+	case p.Name != p.Topic() && p.Name != i.LaterName() && p != i.forked(p.Number, p.Fork()):
 		return Incarnation{}, fmt.Errorf("its rows are of topic ID %s, which is not the one in its name: run bifrost verify", i.TopicID)
 	}
 	return i, r.claim(ctx, p, i)

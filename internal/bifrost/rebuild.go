@@ -3,7 +3,6 @@ package bifrost
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +24,13 @@ type Rebuilder struct {
 	Parallel      int           // objects looked at side by side; 0 or 1 uses no goroutine
 	Log           *slog.Logger
 
+	FencePause time.Duration // as Settings.FencePause
+
+	// Wait waits until the time, for the fence pause of so many partitions, or ends
+	// early with an error. nil: Rebuild ends with an error instead, and is to be run
+	// again from then on.
+	Wait func(ctx context.Context, until time.Time, partitions int) error
+
 	// Anew makes every progress row anew, also those that look whole: a backup of
 	// the tables was restored, and uploads that it knows nothing of may be open.
 	Anew bool
@@ -36,6 +42,7 @@ type RebuildSummary struct {
 	Made       int           `json:"made"`       // progress rows made, or made anew because rows were missing
 	Adopted    int           `json:"adopted"`    // rows settled by an object that was there
 	Planned    int           `json:"planned"`    // rows left PLANNED because no object is there; the next ticks fill them
+	Fencing    int           `json:"fencing"`    // partitions that are not through: they wait for uploads of before that may still complete
 	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
 	Failures   int           `json:"failures"`   // how many partitions failed in all
 }
@@ -67,21 +74,56 @@ func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
 				later = append(later, p)
 			}
 		}
-		share(run.crew, now, func(p Partition) { run.try(ctx, p) })
+		share(run.crew, now, func(p Partition) { run.try(ctx, p, false) })
 		partitions = later
 	}
-	return run.summary, ctx.Err()
+	err = run.await(ctx)
+	return run.summary, err
+}
+
+// await goes on with the partitions that are fencing until none is left.
+func (r *rebuild) await(ctx context.Context) error {
+	for len(r.fencing) > 0 && ctx.Err() == nil {
+		fencing, until := r.fencing, r.due
+		if r.Wait == nil {
+			return fmt.Errorf("rebuild: %d partitions wait for uploads that older tables may have begun, and that S3 may still complete; "+
+				"run it again after %s", len(fencing), until.UTC().Format(time.RFC3339))
+		}
+		if err := r.Wait(ctx, until, len(fencing)); err != nil {
+			return fmt.Errorf("rebuild: wait for the uploads of older tables: %w", err)
+		}
+		r.fencing, r.due, r.summary.Fencing = nil, time.Time{}, 0
+		share(r.crew, fencing, func(p Partition) { r.try(ctx, p, true) })
+	}
+	return ctx.Err()
+}
+
+// fences keeps that the partition is not through before the time.
+func (r *rebuild) fences(p Partition, due time.Time) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.fencing = append(r.fencing, p)
+	r.summary.Fencing = len(r.fencing)
+	if due.After(r.due) {
+		r.due = due
+	}
 }
 
 func compareForks(a, b Partition) int { return cmp.Compare(a.Fork(), b.Fork()) }
 
-// try rebuilds one partition, and keeps its failure.
-func (r *rebuild) try(ctx context.Context, p Partition) {
+// try rebuilds one partition, or goes on with it, and keeps its failure.
+func (r *rebuild) try(ctx context.Context, p Partition, again bool) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.count(func(s *RebuildSummary) { s.Partitions++ })
-	if err := r.partition(ctx, p); err != nil {
+	if !again {
+		r.count(func(s *RebuildSummary) { s.Partitions++ })
+	}
+	due, err := r.partition(ctx, p, again)
+	if !due.IsZero() {
+		r.fences(p, due)
+	}
+	if err != nil {
 		failure := TickFailure{Topic: p.Name, Partition: &p.Number, Error: err.Error()}
 		r.count(func(s *RebuildSummary) { s.Failures, s.Failed = addFailure(s.Failures, s.Failed, failure) })
 	}
@@ -119,6 +161,8 @@ type rebuild struct {
 	cluster string // whose partitions these are where nothing says it; empty when nobody knows
 	mutex   sync.Mutex
 	summary RebuildSummary
+	fencing []Partition // not through
+	due     time.Time   // when the last of them may go on
 }
 
 func (r *rebuild) count(add func(*RebuildSummary)) {
@@ -130,34 +174,37 @@ func (r *rebuild) count(add func(*RebuildSummary)) {
 // maxRebuilds bounds how often a partition's row is made anew in one run.
 const maxRebuilds = 3
 
-func (r *rebuild) partition(ctx context.Context, p Partition) error {
+// partition rebuilds one partition. It answers when it may go on if it has to
+// wait for the fence pause, and no time when it is through. again says that this
+// run has been here before.
+func (r *rebuild) partition(ctx context.Context, p Partition, again bool) (due time.Time, err error) {
 	i, err := r.incarnation(ctx, p)
 	if err != nil || i == (Incarnation{}) {
-		return err
+		return time.Time{}, err
 	}
-	if r.Anew {
+	if r.Anew && !again {
 		if err := r.forget(ctx, p); err != nil {
-			return err
+			return time.Time{}, err
 		}
 	}
 	for range maxRebuilds {
-		progress, err := r.open(ctx, p, i)
-		if err != nil {
-			return err
+		progress, due, err := r.open(ctx, p, i)
+		if !due.IsZero() || err != nil {
+			return due, err
 		}
 		whole, now, err := r.whole(ctx, progress)
 		if err != nil {
-			return err
+			return time.Time{}, err
 		}
 		if whole || now.Status == StatusDiverged { // of that one a person decides
-			return r.fill(ctx, now, i)
+			return time.Time{}, r.fill(ctx, now, i)
 		}
 		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", "topic", p.Name, "partition", p.Number)
 		if err := r.forget(ctx, p); err != nil {
-			return err
+			return time.Time{}, err
 		}
 	}
-	return fmt.Errorf("rows were missing %d times after they had been rebuilt", maxRebuilds)
+	return time.Time{}, fmt.Errorf("rows were missing %d times after they had been rebuilt", maxRebuilds)
 }
 
 // forget deletes the progress row, unless a person has to decide about it.
@@ -181,7 +228,7 @@ func (r *rebuild) forget(ctx context.Context, p Partition) error {
 func (r *rebuild) tick() *tick {
 	return &tick{
 		Discoverer: &Discoverer{Ledger: r.Ledger, Store: r.Store, Shelf: r.Shelf, Now: r.Now, NewGeneration: r.NewGeneration,
-			Settings: Settings{Group: r.Group, Sizing: r.Sizing}, Log: r.Log},
+			Settings: Settings{Group: r.Group, Sizing: r.Sizing, FencePause: r.FencePause}, Log: r.Log},
 		view: &view{}, names: map[string]string{},
 	}
 }
@@ -214,8 +261,8 @@ func (r *rebuild) incarnation(ctx context.Context, p Partition) (Incarnation, er
 }
 
 // recorded is the incarnation of a partition without objects: that of its
-// progress row, of the record of its fork, of its rows or, of the plain path, that
-// of the marker; none when nothing is left of it.
+// progress row, of the record of its fork or of its rows; none when nothing is left
+// of it that was archived or planned, so that a tick may make it as a new one.
 func (r *rebuild) recorded(ctx context.Context, p Partition) (Incarnation, error) {
 	progress, err := r.Ledger.Progress(ctx, p)
 	if err == nil {
@@ -254,51 +301,47 @@ func (r *rebuild) claimed(ctx context.Context, p Partition, key string) (Incarna
 	return i, fits, nil
 }
 
-// claim makes sure that the marker gives the incarnation the name under which
-// its objects lie.
+// claim makes sure that the marker gives the incarnation the name under which its
+// objects lie. One that is written anew does not say who made birth objects: nobody
+// knows any more.
 func (r *rebuild) claim(ctx context.Context, p Partition, i Incarnation) error {
 	if p.Name != i.Topic {
 		return nil // only its own incarnation can have this name
 	}
-	key := MarkerKey(r.Group, i.Topic)
-	content, err := json.Marshal(marker(i))
-	if err != nil {
-		return err
+	owner, err := claimPath(ctx, r.Shelf, r.Group, markerOf(i, false))
+	if err == nil && owner.incarnation() != i {
+		err = fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, what is there is of cluster %s topic ID %s: run bifrost verify",
+			MarkerKey(r.Group, i.Topic), owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID)
 	}
-	if content, err = r.Shelf.CreateOnce(ctx, key, content); err != nil {
-		return fmt.Errorf("mark the owner of the plain path at %s: %w", key, err)
-	}
-	var owner marker
-	if err := json.Unmarshal(content, &owner); err != nil {
-		return fmt.Errorf("the marker %s does not name an incarnation (%q): %w", key, content, err)
-	}
-	if Incarnation(owner) != i {
-		return fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, the objects there are of cluster %s topic ID %s: run bifrost verify",
-			key, owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID)
-	}
-	return nil
+	return err
 }
 
-// open makes sure that there is a progress row that is not FENCING, and answers it.
-func (r *rebuild) open(ctx context.Context, p Partition, i Incarnation) (Progress, error) {
-	progress, err := r.Ledger.Progress(ctx, p)
+// open makes sure that there is a progress row that is not FENCING, and answers it,
+// or until when it has to be waited for.
+func (r *rebuild) open(ctx context.Context, p Partition, i Incarnation) (progress Progress, due time.Time, err error) {
+	progress, err = r.Ledger.Progress(ctx, p)
 	if errors.Is(err, ErrNotFound) {
 		progress, err = r.create(ctx, p, i)
 	}
 	if err != nil {
-		return Progress{}, fmt.Errorf("read or make the progress row: %w", err)
+		return Progress{}, time.Time{}, fmt.Errorf("read or make the progress row: %w", err)
 	}
 	if mine := (Incarnation{progress.ClusterID, p.Topic(), progress.TopicID}); mine != i {
-		return Progress{}, fmt.Errorf("the progress row is of cluster %s topic ID %s, the objects of cluster %s topic ID %s: run bifrost verify",
+		return Progress{}, time.Time{}, fmt.Errorf("the progress row is of cluster %s topic ID %s, the objects of cluster %s topic ID %s: run bifrost verify",
 			mine.ClusterID, mine.TopicID, i.ClusterID, i.TopicID)
 	}
 	if progress.Status != StatusFencing {
-		return progress, nil
+		_, err := r.tick().bear(ctx, progress) // it may have been lost, or is of before there were any
+		return progress, time.Time{}, err
 	}
-	if err := r.tick().open(ctx, progress); err != nil {
-		return Progress{}, err
+	if due, err = r.tick().open(ctx, progress); !due.IsZero() || err != nil {
+		return Progress{}, due, err
 	}
-	return r.Ledger.Progress(ctx, p)
+	progress, err = r.Ledger.Progress(ctx, p)
+	if err == nil && progress.Status == StatusFencing { // a tick has fenced it, or made it anew, meanwhile
+		due = r.Now().Add(max(r.FencePause, time.Millisecond))
+	}
+	return progress, due, err
 }
 
 // create puts the row that a tick would put, but for what only Kafka knows: no

@@ -18,7 +18,7 @@ import (
 
 func (s *stack) rebuilder() *bifrost.Rebuilder {
 	return &bifrost.Rebuilder{
-		Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Sizing: s.sizing(),
+		Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Sizing: s.sizing(), FencePause: s.pause,
 		Now: s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -262,6 +262,10 @@ func (f flaky) call(do func() error) error {
 
 func (f flaky) CreateProgress(ctx context.Context, p bifrost.Progress) error {
 	return f.call(func() error { return f.Ledger.CreateProgress(ctx, p) })
+}
+
+func (f flaky) FenceProgress(ctx context.Context, p bifrost.Progress) error {
+	return f.call(func() error { return f.Ledger.FenceProgress(ctx, p) })
 }
 
 func (f flaky) OpenProgress(ctx context.Context, p bifrost.Progress) error {

@@ -32,6 +32,7 @@ type stack struct {
 
 	target, maxRaw int64
 	inFlight       int
+	pause          time.Duration // of the fence
 	generations    int
 }
 
@@ -56,7 +57,7 @@ func (s *stack) sizing() bifrost.Sizing {
 func (s *stack) discoverer() *bifrost.Discoverer {
 	return &bifrost.Discoverer{
 		Cluster: s.kafka, History: s.kafka, Ledger: s.ledger, Store: s.store, Shelf: s.store, Dispatcher: s.lambda,
-		Settings: bifrost.Settings{Group: testGroup, Sizing: s.sizing(), MaxInFlight: s.inFlight, Lease: 5 * time.Minute},
+		Settings: bifrost.Settings{Group: testGroup, Sizing: s.sizing(), MaxInFlight: s.inFlight, Lease: 5 * time.Minute, FencePause: s.pause},
 		Now:      s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -96,7 +97,7 @@ func (s *stack) settle() {
 	s.Helper()
 	for quiet := 0; quiet < 3; quiet++ {
 		summary := s.tick()
-		if summary.Planned+summary.Dispatched+summary.InFlight+summary.Waiting > 0 {
+		if summary.Planned+summary.Dispatched+summary.InFlight+summary.Waiting+summary.Fencing > 0 {
 			quiet = -1
 		}
 		s.work()

@@ -94,6 +94,7 @@ func (v *Verifier) Verify(ctx context.Context, options VerifyOptions, report fun
 	run := &verification{
 		Verifier: v, options: options, report: report, crew: newCrew(v.Parallel),
 		summary: VerifySummary{Gaps: map[string]int64{}, Kinds: map[ViolationKind]int64{}},
+		born:    map[string]bool{},
 	}
 	err := run.all(ctx)
 	return run.summary, errors.Join(err, run.failed())
@@ -107,6 +108,7 @@ type verification struct {
 	report  func(Violation)
 	crew    crew
 	live    map[rowKey]Observation // what Kafka has, if asked
+	born    map[string]bool        // topics whose partitions all have a birth object
 
 	mutex    sync.Mutex
 	summary  VerifySummary

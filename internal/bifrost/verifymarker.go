@@ -93,8 +93,11 @@ func (v *verification) marker(ctx context.Context, topic string, rows []Progress
 		violation.Kind, violation.Found = MarkerInvalid, fmt.Sprintf("a marker of topic %q", owner.Topic)
 		v.violate(violation)
 	}
+	v.mutex.Lock()
+	v.born[topic] = owner.Born
+	v.mutex.Unlock()
 	for _, p := range rows {
-		v.nameOfRow(key, Incarnation(owner), p)
+		v.nameOfRow(key, owner.incarnation(), p)
 	}
 	return nil
 }

@@ -99,6 +99,10 @@ func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int
 	if c.partition.Fork() > 0 && f.key == ForkKey(c.Group, c.partition) {
 		return nil // read with the progress row
 	}
+	if f.key == BirthKey(c.Group, c.partition) {
+		c.birth.Store(true) // that it is there is all that it says
+		return nil
+	}
 	if !ok {
 		c.foreign(f.key, "a key that Bifrost does not write")
 		return nil

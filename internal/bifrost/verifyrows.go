@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -17,8 +18,9 @@ type partitionCheck struct {
 	*verification
 	partition Partition
 	keys      keyWalk
-	progress  Progress // as it was before the first row was read; zero when there is none
-	exists    bool     // a progress row does
+	birth     atomic.Bool // the birth object is there
+	progress  Progress    // as it was before the first row was read; zero when there is none
+	exists    bool        // a progress row does
 
 	planned, known int64 // planned_offset and KnownUntil, read again when a row begins behind them
 	frontier       int64 // end of the rows so far
@@ -300,8 +302,9 @@ const advanceGrace = 10 * time.Minute
 // end looks at the whole, once all rows were seen.
 func (c *partitionCheck) end(ctx context.Context) error {
 	if !c.exists {
-		// A fork is on record before the next tick makes its row.
-		if c.partition.Fork() == 0 || c.frontier > 0 || c.reach.End > 0 {
+		// Without a row and an object there may still be the record of a fork, before
+		// the next tick makes its row, or the birth object of what was never planned.
+		if c.frontier > 0 || c.reach.End > 0 {
 			c.violation(ProgressMissing, Range{-1, -1}, "", "a progress row", "none; rows or objects of the partition exist")
 		}
 		return nil
@@ -325,6 +328,11 @@ func (c *partitionCheck) end(ctx context.Context) error {
 		c.violation(NextOffsetWrong, c.behind.Range, "", fmt.Sprintf("next_offset %d or more", c.behind.End), fmt.Sprintf("next_offset %d; the row there is settled", now.NextOffset))
 	}
 	c.againstSums()
+	// A row is FENCING before it is there, and a branch may be left before that.
+	opened := c.progress.Status != StatusFencing && c.progress.Status != StatusForked
+	if opened && c.born[c.partition.Topic()] && !c.birth.Load() {
+		c.violation(BirthMissing, Range{-1, -1}, BirthKey(c.Group, c.partition), "the birth object of the partition", "none")
+	}
 	return nil
 }
 

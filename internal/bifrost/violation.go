@@ -48,6 +48,8 @@ const (
 	MarkerInvalid    ViolationKind = "marker_invalid"     // the marker cannot be read, or is about another topic
 	MarkerMismatch   ViolationKind = "marker_mismatch"    // the marker and a progress row disagree about an incarnation's name
 
+	BirthMissing ViolationKind = "birth_missing" // nothing says that the partition's prefix was ever used
+
 	ForkMissing ViolationKind = "fork_missing" // nothing says where a branch of a cut log begins
 	ForkInvalid ViolationKind = "fork_invalid" // the record of a fork cannot be read, or disagrees with the progress row
 
@@ -84,6 +86,7 @@ var violationKinds = []struct {
 	{MarkerMissing, "run bifrost rebuild before a topic of this name is made anew"},
 	{MarkerInvalid, "restore the marker (an older version, a replica)"},
 	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},
+	{BirthMissing, "run bifrost rebuild"},
 	{ForkMissing, "restore the record (an older version, a replica)"},
 	{ForkInvalid, "restore the record (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},
 	{RecordMissing, "keep the object and report a bug, with the topic's settings; export the records from Kafka before its retention deletes them"},

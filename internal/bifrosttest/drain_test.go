@@ -11,6 +11,9 @@ import (
 // is archived up to its last stable offset, everything of a deleted topic is
 // accounted for, and no range is planned.
 func (w *world) quiet() string {
+	if len(w.laters) > 0 {
+		return "a completion is not decided"
+	}
 	for _, s := range w.stacks {
 		if why := w.quietOf(s); why != "" {
 			return why
@@ -124,7 +127,11 @@ func (w *world) round(step func(*process), ticked func()) {
 		w.follow(w.startTick(), step)
 		ticked()
 		for len(s.lambda.Waiting()) > 0 {
-			w.follow(w.startWorker(s.lambda.Take(0)), step)
+			next := 0
+			if w.setup.lastFirst {
+				next = len(s.lambda.Waiting()) - 1
+			}
+			w.follow(w.startWorker(s.lambda.Take(next)), step)
 		}
 	}
 	w.stack = w.stacks[0]

@@ -231,6 +231,23 @@ var scenarios = []scenario{
 	{name: "deleted", begin: plainLog, event: deleteTopic},
 	{name: "tables lost", begin: plainLog, event: loseTables},
 	{name: "progress lost", begin: plainLog, event: loseProgress},
+	{name: "tables lost, later ranges first", setup: func(s *setup) { s.lastFirst = true }, begin: plainLog, event: func(w *world) {
+		loseTables(w)
+		w.setup.settings.Sizing.TargetBytes = 10 << 10 // from now on one range takes in what many did
+	}},
+	{name: "upgraded, and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
+		plainLog(w)
+		w.putOldMarker("orders")
+	}, event: func(w *world) {
+		w.store.Delete(bifrost.BirthKey(group, bifrost.Partition{Name: "orders"})) // it never was
+		loseTables(w)
+	}},
+	{name: "foreign objects, and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
+		plainLog(w)
+		for start := range int64(6) {
+			w.takeKey(bifrost.ObjectKey(group, bifrost.Partition{Name: "orders"}, start, 0))
+		}
+	}, event: loseTables},
 	{name: "deleted, and progress lost", begin: plainLog, event: func(w *world) {
 		deleteTopic(w)
 		loseProgress(w)
@@ -370,6 +387,21 @@ func (w *world) putForeign(what uint64) {
 		content = othersObject(p)
 	}
 	w.store.Put(key, content)
+}
+
+// takeKey puts something foreign at a key.
+func (w *world) takeKey(key string) {
+	w.truth.foreign[key] = true
+	w.store.Put(key, []byte("not an object of Bifrost"))
+}
+
+// putOldMarker puts the topic's marker as a Bifrost wrote it that made no birth objects.
+func (w *world) putOldMarker(topic string) {
+	id, err := w.kafka.Topic(topic).ID.MarshalText()
+	if err != nil {
+		panic(err)
+	}
+	w.store.Put(bifrost.MarkerKey(group, topic), fmt.Appendf(nil, `{"cluster_id":"cluster","topic":%q,"topic_id":%q}`, topic, id))
 }
 
 // othersObject is what another cluster's archive would have at the key.

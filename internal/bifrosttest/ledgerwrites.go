@@ -95,6 +95,14 @@ func (l *Ledger) CreateProgress(_ context.Context, p bifrost.Progress) error {
 	return nil
 }
 
+// FenceProgress implements bifrost.RowMaker.
+func (l *Ledger) FenceProgress(_ context.Context, p bifrost.Progress) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	holds := func(row bifrost.Progress) bool { return row.Status == bifrost.StatusFencing && row.FencedAt.IsZero() }
+	return l.changeProgress(p, holds, func(row *bifrost.Progress) { row.FencedAt = p.FencedAt })
+}
+
 // OpenProgress implements bifrost.RowMaker.
 func (l *Ledger) OpenProgress(_ context.Context, p bifrost.Progress) error {
 	l.mu.Lock()

@@ -89,9 +89,9 @@ var mutants = []mutant{
 		"case f.position >= stable:",
 	}}},
 	{"reuse a key after recreation", "a topic made anew starts again at offset 0, at other keys", []edit{{
-		rules + "fence.go",
-		"	if owner != mine {",
-		"	if owner.Topic != mine.Topic {",
+		rules + "birth.go",
+		"	if owner.incarnation() != i {",
+		"	if owner.Topic != i.Topic {",
 	}}},
 	{"fetch by name", "a topic made anew must not answer for the one that was deleted", []edit{{
 		rules + "archive.go",
@@ -151,6 +151,43 @@ var mutants = []mutant{
 		rules + "fence.go",
 		"if err := t.Shelf.AbortUploads(ctx, prefix); err != nil {",
 		"if err := error(nil); err != nil {",
+	}}},
+	{"no pause behind the abort", "a completion that is on its way becomes an object after the abort and the listing", []edit{{
+		rules + "fence.go",
+		"t.Now().Before(due) {",
+		"t.Now().Before(due) && due.IsZero() {",
+	}}},
+	{"no pause for whoever made the row", "only who made the birth object knows that nobody was there before", []edit{{
+		rules + "birth.go",
+		"	if string(there) != string(mine) {\n		return false, nil\n	}\n",
+		"	if string(there) != string(mine) {\n		return true, nil\n	}\n",
+	}}},
+	{"a topic of old taken for new", "an older Bifrost made no birth objects", []edit{{
+		rules + "birth.go",
+		"return err == nil && owner.Born, ignoreNotFound(err)",
+		"return err == nil && (owner.Born || true), ignoreNotFound(err)",
+	}}},
+	{"a completion sent again", "a second completion is told success while the first is not decided", []edit{{
+		rules + "archive.go",
+		"	stored, err := upload.Complete(ctx)\n",
+		"	stored, err := upload.Complete(ctx)\n	if err != nil {\n		stored, err = upload.Complete(ctx)\n	}\n",
+	}}},
+	{"the row not read again for the key beside", "each upload begins at the first step", []edit{{
+		rules + "archive.go",
+		"type attempt struct {\n",
+		"type attempt struct {\n	kept map[int64]Row\n",
+	}, {
+		rules + "archive.go",
+		"	var foreign error\n",
+		"	var foreign error\n	kept := map[int64]Row{}\n",
+	}, {
+		rules + "archive.go",
+		"clusterID: clusterID, deadline: deadline,\n",
+		"clusterID: clusterID, deadline: deadline, kept: kept,\n",
+	}, {
+		rules + "archive.go",
+		"	if done, result, err := a.settledAlready(ctx, row, err); done || err != nil {\n",
+		"	if old, ok := a.kept[a.task.StartOffset]; ok {\n		row, err = old, nil\n	}\n	a.kept[a.task.StartOffset] = row\n	if done, result, err := a.settledAlready(ctx, row, err); done || err != nil {\n",
 	}}},
 	{"no plan along the bucket", "objects of before the tables were lost keep their bounds", []edit{{
 		rules + "fence.go",
@@ -250,8 +287,13 @@ var foundIn = map[string]string{
 	"Kafka before tables":                       "appended",
 	"remainder from the task":                   "tables lost after early ends",
 	"own facts after a 412":                     "compaction",
-	"the row read before the upload is begun":   "tables lost",
-	"no fence":                                  "tables lost",
+	"the row read before the upload is begun":   "tables lost, later ranges first",
+	"no fence":                                  "tables lost, later ranges first",
+	"no pause behind the abort":                 "tables lost, later ranges first",
+	"no pause for whoever made the row":         "tables lost, later ranges first",
+	"a topic of old taken for new":              "upgraded, and tables lost",
+	"a completion sent again":                   "plain",
+	"the row not read again for the key beside": "foreign objects, and tables lost",
 	"no plan along the bucket":                  "tables lost",
 	"the archive begins at the log start":       "first seen late",
 	"no look at leader epochs":                  "log cut and grown back",

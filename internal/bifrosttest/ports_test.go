@@ -122,8 +122,21 @@ func (u *uploadPort) Write(b []byte) (int, error) {
 }
 
 func (u *uploadPort) Complete(ctx context.Context) (bifrost.Stored, error) {
-	return effect(u.process, "s3: complete "+u.key, bifrost.ErrExists, func() (bifrost.Stored, error) { return u.upload.Complete(ctx) })
+	return effect(u.process, completes+u.key, bifrost.ErrExists, func() (bifrost.Stored, error) {
+		if o := u.outcome; o == landsLate || o == landsLateDead {
+			before := u.world.store.Completing()
+			u.world.store.BeginCompletion(u.upload)
+			if u.world.store.Completing() > before {
+				u.world.decideLater(u.world.lateIn())
+			}
+			return bifrost.Stored{}, errInjected
+		}
+		return u.upload.Complete(ctx)
+	})
 }
+
+// completes is how the name of a call begins that may land late.
+const completes = "s3: complete "
 
 func (u *uploadPort) Abort(ctx context.Context) error {
 	return u.do("s3: abort", true, nil, func() error { return u.upload.Abort(ctx) })
@@ -209,6 +222,10 @@ func (p ports) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
 
 func (p ports) CreateProgress(ctx context.Context, row bifrost.Progress) error {
 	return p.write("ledger: create progress", func() error { return p.ledger.CreateProgress(ctx, row) })
+}
+
+func (p ports) FenceProgress(ctx context.Context, row bifrost.Progress) error {
+	return p.write("ledger: fence progress", func() error { return p.ledger.FenceProgress(ctx, row) })
 }
 
 func (p ports) OpenProgress(ctx context.Context, row bifrost.Progress) error {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,6 +38,7 @@ func newLong(seed uint64, recording bool) *long {
 	}
 	l := &long{world: newWorld(conf), Rand: random, seed: seed, calm: 5 + random.IntN(60)}
 	l.recording = recording
+	l.lateIn = func() (time.Duration, bool) { return time.Duration(l.Int64N(int64(fencePause))), l.IntN(3) == 0 }
 	l.kafka.BatchOffsets = int64(1 + random.IntN(4))
 	if random.IntN(2) == 0 {
 		l.ledger.HoldIndex()
@@ -262,6 +264,9 @@ func (l *long) move() {
 	o := works
 	if l.IntN(l.calm) == 0 {
 		o = outcomes[1+l.IntN(len(outcomes)-1)]
+	}
+	if strings.HasPrefix(p.at.name, completes) && l.IntN(10) == 0 {
+		o = []outcome{landsLate, landsLateDead}[l.IntN(2)]
 	}
 	if l.IntN(40) == 0 {
 		p.wakeAt = l.clock.Now().Add(time.Duration(1+l.IntN(1200)) * time.Second)

@@ -66,6 +66,9 @@ func (s scenario) every(step int, c call) []fault {
 				all = append(all, fault{step: step, manner: m, outcome: o})
 			}
 		}
+		if strings.HasPrefix(c.name, completes) {
+			all = append(all, fault{step: step, outcome: landsLate}, fault{step: step, outcome: landsLateDead})
+		}
 	} else {
 		all = append(all, fault{step: step, outcome: failsBefore}, fault{step: step, manner: zombie})
 	}
@@ -74,6 +77,9 @@ func (s scenario) every(step int, c call) []fault {
 	}
 	for _, m := range []manner{alone, doubled, rivalled, outpaced, overtaken, zombie} {
 		all = append(all, fault{step: step, manner: m, event: true})
+	}
+	if strings.HasPrefix(c.name, completes) {
+		all = append(all, fault{step: step, outcome: landsLate, event: true}, fault{step: step, outcome: landsLateDead, event: true})
 	}
 	return append(all, fault{step: step, outcome: diesBefore, event: true}, fault{step: step, outcome: diesAfter, event: true})
 }

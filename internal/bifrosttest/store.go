@@ -26,6 +26,8 @@ type Store struct {
 	mu       sync.Mutex
 	versions map[string][][]byte
 	uploads  []*upload // open ones, in order of their creation
+
+	completing []*upload // whose completion has begun and is not decided yet
 }
 
 // NewStore returns an empty bucket.
@@ -128,14 +130,56 @@ type upload struct {
 	content bytes.Buffer
 }
 
+// BeginCompletion begins to complete an upload of this store, and decides nothing
+// yet, as S3 may while its answer is on its way or lost. From then on the upload is
+// in no listing: AbortUploads and Abort do not reach it. EndCompletion decides.
+func (s *Store) BeginCompletion(u bifrost.Upload) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mine := u.(*upload)
+	if slices.Contains(s.uploads, mine) {
+		s.forget(mine)
+		s.completing = append(s.completing, mine)
+	}
+}
+
+// Completing counts the completions that are not decided.
+func (s *Store) Completing() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.completing)
+}
+
+// EndCompletion decides the completion that was begun first: it becomes an object
+// if the store does not fail and nothing is at its key; else the upload is open
+// again, whatever was aborted meanwhile.
+func (s *Store) EndCompletion(fails bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.completing) == 0 {
+		return
+	}
+	u := s.completing[0]
+	s.completing = s.completing[1:]
+	if fails || len(s.versions[u.key]) > 0 {
+		s.uploads = append(s.uploads, u)
+		return
+	}
+	s.versions[u.key] = [][]byte{bytes.Clone(u.content.Bytes())}
+}
+
 // Write gathers content. An aborted upload shows only in Complete.
 func (u *upload) Write(p []byte) (int, error) { return u.content.Write(p) }
 
-// Complete implements bifrost.Upload.
+// Complete implements bifrost.Upload. A second completion, while the first is not
+// decided, is told that it succeeded, as versitygw tells it.
 func (u *upload) Complete(context.Context) (bifrost.Stored, error) {
 	s := u.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if slices.Contains(s.completing, u) {
+		return stored(u.content.Bytes()), nil
+	}
 	if !slices.Contains(s.uploads, u) {
 		return bifrost.Stored{}, fmt.Errorf("complete %s: %w", u.key, bifrost.ErrUploadGone)
 	}

@@ -32,6 +32,7 @@ var ledgerChecks = []struct {
 	{"progress: every field comes back", ledgerSuite.progressRoundTrip},
 	{"progress: created once", ledgerSuite.createdOnce},
 	{"progress: all are listed, however many", ledgerSuite.listProgress},
+	{"fence: once, while FENCING", ledgerSuite.fence},
 	{"open: only FENCING rows of the generation", ledgerSuite.open},
 	{"delete: only with generation and next_offset", ledgerSuite.deleteProgress},
 	{"plan: puts rows and moves planned_offset", ledgerSuite.plan},

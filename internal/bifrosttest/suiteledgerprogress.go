@@ -104,6 +104,35 @@ func (s ledgerSuite) open() {
 	s.same("the open row after a refusal", s.progress(orders), want)
 }
 
+func (s ledgerSuite) fence() {
+	s.conflicts("no row", s.FenceProgress(s.Context(), fencing(orders)))
+	before := fencing(orders)
+	s.must(s.CreateProgress(s.Context(), before))
+	fenced := before
+	fenced.FencedAt = noon.Add(time.Second)
+	other := fenced
+	other.Generation = "generation-2"
+	s.conflicts("another generation", s.FenceProgress(s.Context(), other))
+	s.same("the row after refusals", s.progress(orders), before)
+
+	fenced.NextOffset, fenced.Error = 1000, "not written by FenceProgress"
+	s.must(s.FenceProgress(s.Context(), fenced))
+	want := before
+	want.FencedAt = fenced.FencedAt
+	s.same("the fenced row", s.progress(orders), want)
+	later := fenced
+	later.FencedAt = noon.Add(time.Hour)
+	s.conflicts("a row that is fenced off", s.FenceProgress(s.Context(), later))
+
+	s.must(s.OpenProgress(s.Context(), before))
+	s.conflicts("a row that is OPEN", s.FenceProgress(s.Context(), later))
+	s.same("the time in the open row", s.progress(orders).FencedAt, fenced.FencedAt)
+	s.opened(orders10)
+	tenth := fencing(orders10)
+	tenth.FencedAt = noon
+	s.conflicts("a row that was never fenced off, and is OPEN", s.FenceProgress(s.Context(), tenth))
+}
+
 func (s ledgerSuite) deleteProgress() {
 	p := s.opened(orders)
 	s.opened(orders10)

@@ -23,6 +23,16 @@ var suiteMutants = []mutant{
 		"	case row.Generation != p.Generation:\n		return conflict(\"the progress row was made anew\", p.Partition)\n",
 		"",
 	}}},
+	{"a row fenced twice", "the pause begins with the first abort", []edit{{
+		twins + "ledgerwrites.go",
+		"return row.Status == bifrost.StatusFencing && row.FencedAt.IsZero() }",
+		"return row.Status == bifrost.StatusFencing }",
+	}}},
+	{"a row fenced in any status", "only what is FENCING is fenced off", []edit{{
+		twins + "ledgerwrites.go",
+		"return row.Status == bifrost.StatusFencing && row.FencedAt.IsZero() }",
+		"return row.FencedAt.IsZero() }",
+	}}},
 	{"a row created twice", "CreateProgress puts if absent", []edit{{
 		twins + "ledgerwrites.go",
 		"	if _, ok := l.progress[p.Partition]; ok {\n		return conflict(\"a progress row is there already\", p.Partition)\n	}\n",

@@ -27,10 +27,42 @@ const (
 	answerRetried         // it was done, the caller hears what a retry of the SDK hears: the condition no longer holds
 	diesBefore            // the process is killed and nothing was done
 	diesAfter             // it was done, and the process is killed
+	landsLate             // of a completion: the caller hears an error, and it is decided later, see decideLater
+	landsLateDead         // the same, and the process is killed
 )
 
+// lateBy is when a completion is decided that lands late: behind the ticks that
+// would have opened the partition without a pause.
+const lateBy = fencePause - 10*time.Second
+
+// later is a completion that is not decided yet.
+type later struct {
+	at    time.Time
+	fails bool
+}
+
+// decideLater lets the store decide about the completion that has just begun, in so
+// much time, which is less than the fence pause: that is what the rules assume.
+func (w *world) decideLater(in time.Duration, fails bool) {
+	at := w.clock.Now().Add(in)
+	if n := len(w.laters); n > 0 && at.Before(w.laters[n-1].at) {
+		at = w.laters[n-1].at // the store decides in order
+	}
+	w.laters = append(w.laters, later{at, fails})
+}
+
+// land decides what is due.
+func (w *world) land() {
+	for len(w.laters) > 0 && !w.clock.Now().Before(w.laters[0].at) {
+		w.note("-- a completion is decided, fails %v", w.laters[0].fails)
+		w.store.EndCompletion(w.laters[0].fails)
+		w.laters = w.laters[1:]
+		w.reached["late completion"]++
+	}
+}
+
 func (o outcome) String() string {
-	return [...]string{"works", "fails before", "answer lost", "answer lost and retried", "dies before", "dies after"}[o]
+	return [...]string{"works", "fails before", "answer lost", "answer lost and retried", "dies before", "dies after", "lands late", "dies and lands late"}[o]
 }
 
 var outcomes = []outcome{works, failsBefore, answerLost, answerRetried, diesBefore, diesAfter}
@@ -55,7 +87,9 @@ type world struct {
 	stacks      []*stack   // usually one
 	processes   []*process // alive, the oldest first
 	started     int
-	honestAt    time.Time // when brokers stop saying what is not so
+	honestAt    time.Time                    // when brokers stop saying what is not so
+	laters      []later                      // completions that the store has not decided yet, the oldest first
+	lateIn      func() (time.Duration, bool) // when the next one that lands late is decided, and whether it fails
 	generations int
 	steps       int
 	effects     int      // calls that changed something outside their process
@@ -80,22 +114,24 @@ type setup struct {
 	settings    bifrost.Settings
 	maxRawBytes int64         // a worker ends its range early at so many
 	timeout     time.Duration // of a worker, which goes on to other ranges; zero: one range each
+	lastFirst   bool          // workers of later ranges run before those of earlier ones
 }
 
 // group is the first element of every key in the simulated bucket.
 const group = "g"
 
 const (
-	lease   = 5 * time.Minute
-	maxAge  = 2 * time.Minute
-	tickGap = time.Minute
+	lease      = 5 * time.Minute
+	maxAge     = 2 * time.Minute
+	tickGap    = time.Minute
+	fencePause = 150 * time.Second
 )
 
 // smallRanges makes ranges of a few offsets out of records of a few bytes.
 func smallRanges() setup {
 	return setup{
 		settings: bifrost.Settings{
-			Group: group, MaxInFlight: 4, Lease: lease,
+			Group: group, MaxInFlight: 4, Lease: lease, FencePause: fencePause,
 			Sizing: bifrost.Sizing{TargetBytes: 2 * valueFrame, MaxAge: maxAge},
 		},
 		maxRawBytes: 1 << 20,
@@ -111,6 +147,7 @@ func newWorld(s setup) *world {
 	return &world{
 		setup: s, clock: clock, kafka: NewKafka("cluster", clock.Now), store: NewStore(),
 		stack: first, stacks: []*stack{first}, truth: newTruth(), reached: map[string]int{},
+		lateIn: func() (time.Duration, bool) { return lateBy, false },
 	}
 }
 
@@ -214,7 +251,7 @@ func (p *process) do(name string, effect bool, retried error, work func() error)
 	}
 	w.note("%s %s: %s", p.name, name, told(o, err))
 	switch {
-	case o == diesAfter:
+	case o == diesAfter, o == landsLateDead:
 		p.die()
 	case o == answerRetried && err == nil && retried != nil:
 		return retried
@@ -257,6 +294,7 @@ func (w *world) newGeneration() string {
 // pass moves the time; what brokers said for a moment, they say no more.
 func (w *world) pass(d time.Duration) {
 	w.clock.Advance(d)
+	w.land()
 	if !w.clock.Now().Before(w.honestAt) {
 		w.heal()
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	Start           bifrost.StartPosition
 	TargetBytes     int64         // raw bytes an object aims at
 	MaxAge          time.Duration // how long records below the target may wait
+	FencePause      time.Duration // how long a partition made anew waits for uploads that are completing
 	Overrides       []Override    // of both, for some topics
 	MaxInFlight     int           // ranges worked on at the same time
 	ArchiveTimeout  time.Duration // time limit of the archive function
@@ -111,7 +112,7 @@ func (c Config) Settings() bifrost.Settings {
 		Group: c.Group, Topics: c.Topics, Start: c.Start,
 		Sizing:      c.sizing(),
 		Overrides:   c.overrides(),
-		MaxInFlight: c.MaxInFlight, Lease: c.Lease(),
+		MaxInFlight: c.MaxInFlight, Lease: c.Lease(), FencePause: c.FencePause,
 	}
 }
 

@@ -40,9 +40,9 @@ func TestDefaults(t *testing.T) {
 		Brokers: []string{"one:9092"}, Group: "archive", Bucket: "bucket",
 		ProgressTable: "progress", ObjectsTable: "objects", ArchiveFunction: "archive",
 		Topics:      bifrost.TopicFilter{Include: []string{"*"}},
-		TargetBytes: 128 << 20, MaxAge: 15 * time.Minute, MaxInFlight: 8, ArchiveTimeout: 15 * time.Minute, CaptureEvery: 15 * time.Minute,
-		TimeToLoss: 6 * time.Hour,
-		Format:     c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost",
+		TargetBytes: 128 << 20, MaxAge: 15 * time.Minute, FencePause: 15 * time.Minute, MaxInFlight: 8, ArchiveTimeout: 15 * time.Minute,
+		CaptureEvery: 15 * time.Minute, TimeToLoss: 6 * time.Hour,
+		Format: c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost",
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -59,7 +59,7 @@ func TestValues(t *testing.T) {
 	t.Parallel()
 	c, err := Load(Discoverer, with(map[string]string{
 		"BIFROST_BROKERS": " one:9092, [::1]:9093 ", "BIFROST_INCLUDE_TOPICS": "orders-*, pay?", "BIFROST_EXCLUDE_TOPICS": "*-test",
-		"BIFROST_START": "2024-02-29T12:00:00+01:00", "BIFROST_TARGET_BYTES": "1048576", "BIFROST_MAX_AGE_SECONDS": "0",
+		"BIFROST_START": "2024-02-29T12:00:00+01:00", "BIFROST_TARGET_BYTES": "1048576", "BIFROST_MAX_AGE_SECONDS": "0", "BIFROST_FENCE_PAUSE_SECONDS": "7",
 		"BIFROST_FORMAT": "single", "BIFROST_CLIENT_RACK": "euw1-az1", "BIFROST_LOG_LEVEL": "warn",
 		"BIFROST_EXPIRATION_DAYS": "30",
 	}))
@@ -67,7 +67,7 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !slices.Equal(c.Brokers, []string{"one:9092", "[::1]:9093"}) || !c.Start.At.Equal(time.Date(2024, 2, 29, 11, 0, 0, 0, time.UTC)) ||
-		c.TargetBytes != 1<<20 || c.MaxAge != 0 || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelWarn || c.Expiration != 720*time.Hour {
+		c.TargetBytes != 1<<20 || c.MaxAge != 0 || c.Settings().FencePause != 7*time.Second || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelWarn || c.Expiration != 720*time.Hour {
 		t.Errorf("got %+v", c)
 	}
 	for topic, want := range map[string]bool{"orders-eu": true, "payx": true, "orders-test": false, "other": false} {
@@ -87,6 +87,7 @@ func TestWrongValues(t *testing.T) {
 		"BIFROST_START":                   {"yesterday", "2024-02-29", "12:00"},
 		"BIFROST_TARGET_BYTES":            {"0", "1048575", "5368709121", "128MiB", "-1", "1e9"},
 		"BIFROST_MAX_AGE_SECONDS":         {"-1", "86401", "15m"},
+		"BIFROST_FENCE_PAUSE_SECONDS":     {"-1", "86401", "15m"},
 		"BIFROST_MAX_IN_FLIGHT":           {"0", "1001", "many"},
 		"BIFROST_ARCHIVE_TIMEOUT_SECONDS": {"9", "901"},
 		"BIFROST_TIME_TO_LOSS_SECONDS":    {"59", "2592001", "6h"},

@@ -66,6 +66,8 @@ var Variables = []Variable{
 		read: number(10, 900, func(c *Config, n int64) { c.ArchiveTimeout = time.Duration(n) * time.Second })},
 	{Name: "BIFROST_TIME_TO_LOSS_SECONDS", Meaning: "a record is near to loss when Kafka may delete it sooner; what was read of a range is then archived even if the rest cannot be read, however little it is", Unit: "seconds", Default: "21600", Allowed: "60 to 2592000",
 		read: number(60, 2592000, func(c *Config, n int64) { c.TimeToLoss = time.Duration(n) * time.Second })},
+	{Name: "BIFROST_FENCE_PAUSE_SECONDS", Meaning: "how long a partition whose progress row was lost waits for uploads that S3 may still be completing; longer than S3 takes for one", Unit: "seconds", Default: "900", Allowed: "0 to 86400",
+		read: number(0, 86400, func(c *Config, n int64) { c.FencePause = time.Duration(n) * time.Second })},
 	{Name: "BIFROST_FORMAT", Meaning: "what an object keeps: `full` records; `values` only; `single`, values in one gzip member, for readers that stop after the first", Default: "full", Allowed: "`full`, `values` or `single`",
 		read: readFormat},
 	{Name: "BIFROST_COMPRESSION_LEVEL", Meaning: "level of gzip, from fast to small", Default: strconv.Itoa(baldr.DefaultLevel), Allowed: "1 to 9",

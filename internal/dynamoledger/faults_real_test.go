@@ -150,6 +150,13 @@ var writes = map[string]struct {
 	"CreateProgress": {false,
 		func(l ledgerWithFaults) error { return l.CreateProgress(l.Context(), newProgress()) },
 		func(l ledgerWithFaults) bool { return l.progress().Generation == "generation-1" }},
+	"FenceProgress": {false,
+		func(l ledgerWithFaults) error {
+			fenced := newProgress()
+			fenced.FencedAt = noon
+			return errors.Join(l.CreateProgress(l.Context(), newProgress()), l.FenceProgress(l.Context(), fenced))
+		},
+		func(l ledgerWithFaults) bool { return l.progress().FencedAt.Equal(noon) }},
 	"OpenProgress": {false,
 		func(l ledgerWithFaults) error {
 			return errors.Join(l.CreateProgress(l.Context(), newProgress()), l.OpenProgress(l.Context(), newProgress()))

@@ -50,6 +50,7 @@ type progressItem struct {
 	PlannedEpoch   int32  `dynamodbav:"planned_epoch"` // -1 unknown
 	RecentRawBytes int64  `dynamodbav:"recent_raw_bytes"`
 	RecentOffsets  int64  `dynamodbav:"recent_offsets"`
+	FencedAt       string `dynamodbav:"fenced_at,omitempty"`
 	Suspicion      string `dynamodbav:"suspicion,omitempty"`
 	SuspectedAt    string `dynamodbav:"suspected_at,omitempty"`
 }
@@ -70,7 +71,7 @@ func encodeProgress(p bifrost.Progress) (attributes, error) {
 		ClusterID: p.ClusterID, TopicID: encodeTopicID(p.TopicID), Generation: p.Generation,
 		KnownUntil: p.KnownUntil, FirstLogStart: p.FirstLogStart, StartOffset: p.StartOffset,
 		PlannedEpoch: p.PlannedEpoch, RecentRawBytes: p.RecentRawBytes, RecentOffsets: p.RecentOffsets,
-		Suspicion: p.Suspicion, SuspectedAt: iso(p.SuspectedAt),
+		FencedAt: iso(p.FencedAt), Suspicion: p.Suspicion, SuspectedAt: iso(p.SuspectedAt),
 	}
 	if !p.LastRecordAt.IsZero() {
 		ms := p.LastRecordAt.UnixMilli()
@@ -110,6 +111,7 @@ func decodeProgress(a attributes) (bifrost.Progress, error) {
 	d.time(&p.LastArchivedAt, item.LastArchivedAt)
 	d.time(&p.LastPlannedAt, item.LastPlannedAt)
 	d.time(&p.SuspectedAt, item.SuspectedAt)
+	d.time(&p.FencedAt, item.FencedAt)
 	if d.err != nil {
 		return bifrost.Progress{}, fmt.Errorf("progress row %s: %w", p.Partition, d.err)
 	}

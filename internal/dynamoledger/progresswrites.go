@@ -97,6 +97,24 @@ func (l *Ledger) CreateProgress(ctx context.Context, p bifrost.Progress) error {
 	return err
 }
 
+// FenceProgress implements bifrost.RowMaker. After a lost answer a row of the same
+// generation with the same time will do, whoever wrote it.
+func (l *Ledger) FenceProgress(ctx context.Context, p bifrost.Progress) error {
+	e := newExpression().
+		require("generation", textValue(p.Generation)).
+		require("status", textValue(string(bifrost.StatusFencing))).
+		requireAbsent("fenced_at").
+		set("fenced_at", textValue(iso(p.FencedAt)))
+	_, err := l.update(ctx, change{
+		doing: fmt.Sprintf("fence off %s", p.Partition),
+		table: l.tables.Progress, key: progressKey(p.Partition), expr: e,
+		ours: func(row attributes) bool {
+			return scalarText(row["generation"]) == p.Generation && scalarText(row["fenced_at"]) == iso(p.FencedAt)
+		},
+	})
+	return err
+}
+
 // OpenProgress implements bifrost.RowMaker. After a lost answer a row of the same
 // generation that is OPEN with the same values will do, whoever opened it.
 func (l *Ledger) OpenProgress(ctx context.Context, p bifrost.Progress) error {

@@ -135,7 +135,7 @@ func TestProgressRoundTrip(t *testing.T) {
 			RecentRawBytes: n.Draw(t, "recent raw"), RecentOffsets: n.Draw(t, "recent"), PlannedEpoch: rapid.Int32().Draw(t, "planned epoch"),
 			LastObject: text.Draw(t, "object"), LastRecordAt: someTime().Draw(t, "record at"),
 			LastArchivedAt: someTime().Draw(t, "archived at"), LastPlannedAt: someTime().Draw(t, "planned at"),
-			Suspicion: text.Draw(t, "suspicion"), SuspectedAt: someTime().Draw(t, "suspected at"),
+			Suspicion: text.Draw(t, "suspicion"), SuspectedAt: someTime().Draw(t, "suspected at"), FencedAt: someTime().Draw(t, "fenced at"),
 		}
 		item, err := encodeProgress(want)
 		if err != nil {

@@ -200,6 +200,7 @@ func (s *Stack) deploy(ctx context.Context, options StackOptions) error {
 	all := map[string]string{
 		"Brokers":            s.Brokers,
 		"MaxAgeSeconds":      "0",
+		"FencePauseSeconds":  "5",
 		"DeletionProtection": "false",
 	}
 	for name, value := range parameters {

@@ -66,6 +66,15 @@ func (l *Ledger) CreateProgress(ctx context.Context, p bifrost.Progress) error {
 	return nil
 }
 
+// FenceProgress implements bifrost.RowMaker.
+func (l *Ledger) FenceProgress(ctx context.Context, w bifrost.Progress) error {
+	return l.change(ctx, w, func(p *bifrost.Progress) bool {
+		asRead := p.Status == bifrost.StatusFencing && p.FencedAt.IsZero()
+		p.FencedAt = w.FencedAt
+		return asRead
+	})
+}
+
 // OpenProgress implements bifrost.RowMaker.
 func (l *Ledger) OpenProgress(ctx context.Context, w bifrost.Progress) error {
 	return l.change(ctx, w, func(p *bifrost.Progress) bool {

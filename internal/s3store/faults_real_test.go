@@ -123,7 +123,7 @@ func TestUploadOnBadDays(t *testing.T) {
 	t.Parallel()
 	for name, order := range map[string]func(*httpfault.Transport){
 		"slow down everywhere": func(f *httpfault.Transport) {
-			for _, match := range []httpfault.Match{isPart, isComplete, isGet, isHead} {
+			for _, match := range []httpfault.Match{isPart, isGet, isHead} {
 				f.Next(match, slowDown, slowDown)
 			}
 		},
@@ -132,10 +132,6 @@ func TestUploadOnBadDays(t *testing.T) {
 		"part lost":                     func(f *httpfault.Transport) { f.Next(isPart, httpfault.LoseRequest, httpfault.LoseRequest) },
 		"answer to a part lost":         func(f *httpfault.Transport) { f.Next(isPart, httpfault.LoseAnswer, httpfault.LoseAnswer) },
 		"part applied and answered 500": func(f *httpfault.Transport) { f.Next(isPart, appliedBut500) },
-		"completion lost":               func(f *httpfault.Transport) { f.Next(isComplete, httpfault.LoseRequest) },
-		"completion answered 200 with an error": func(f *httpfault.Transport) {
-			f.Next(isComplete, httpfault.Answer(200, nil, xml("InternalError")), httpfault.Answer(200, nil, xml("SlowDown")))
-		},
 		"reads broken off": func(f *httpfault.Transport) {
 			f.Next(isGet, httpfault.Cut(100), httpfault.LoseAnswer, httpfault.Pass, httpfault.Cut(1<<20), httpfault.Cut(0))
 		},
@@ -155,9 +151,8 @@ func TestUploadOnBadDays(t *testing.T) {
 	}
 }
 
-// If the completion is applied and its answer is not a success, the repetition is
-// answered as the first would have been, or finds the object in its way, or no
-// upload. The last two say: look what is there.
+// A completion is sent once, whatever becomes of it. If it is applied and its
+// answer is not a success, that is an error: the caller looks what is there.
 func TestCompletionAppliedButNotHeard(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]httpfault.Fault{
@@ -171,14 +166,36 @@ func TestCompletionAppliedButNotHeard(t *testing.T) {
 			f := newFaulty(t)
 			f.faults.Next(isComplete, fault)
 			content := noise(100)
-			stored, err := f.put(content)
-			switch {
-			case err == nil && stored.Checksum != bifrosttest.Checksum(content):
-				t.Errorf("success with checksum %q, want that of the content", stored.Checksum)
-			case err != nil && !errors.Is(err, bifrost.ErrExists) && !errors.Is(err, bifrost.ErrUploadGone):
-				t.Errorf("error %v, want none, ErrExists or ErrUploadGone", err)
+			if _, err := f.put(content); err == nil {
+				t.Error("success, of which nothing was heard")
+			}
+			if n := f.faults.Count(isComplete); n != 1 {
+				t.Errorf("the completion was sent %d times", n)
 			}
 			f.holds(content)
+		})
+	}
+}
+
+func TestCompletionNotApplied(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]httpfault.Fault{
+		"request lost": httpfault.LoseRequest, "500": internalError, "503": slowDown,
+		"200 with an error": httpfault.Answer(200, nil, xml("InternalError")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFaulty(t)
+			f.faults.Next(isComplete, fault)
+			if _, err := f.put(noise(100)); err == nil {
+				t.Error("success, and nothing was completed")
+			}
+			if n := f.faults.Count(isComplete); n != 1 {
+				t.Errorf("the completion was sent %d times", n)
+			}
+			if _, err := f.Open(f.Context(), key); !errors.Is(err, bifrost.ErrNotFound) {
+				t.Errorf("open after it: %v, want ErrNotFound", err)
+			}
 		})
 	}
 }

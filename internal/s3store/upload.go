@@ -145,9 +145,10 @@ func checksum(crc uint64) string {
 // by then, and compares the size of the whole; the checksum of the whole, which it
 // answers with, is compared here.
 //
-// A repetition of the request, by the SDK or by the caller, may meet the object
-// that the first has made. S3 then answers as it did the first time, or 412, here
-// bifrost.ErrExists, or that there is no such upload, here bifrost.ErrUploadGone.
+// The request is sent once. A completion that failed may have opened the upload
+// again after whoever fences the partition off has aborted it, so a second one could
+// still make an object; and a second one may be told success while the first is
+// undecided. The caller looks at the key instead, and begins a new upload.
 func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 	if u.gathered > 0 || len(u.parts) == 0 {
 		if err := u.send(); err != nil {
@@ -162,7 +163,7 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 		Bucket: &u.store.bucket, Key: &u.key, UploadId: &u.id, IfNoneMatch: aws.String("*"),
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.completed()},
 		MpuObjectSize:   &u.size, ChecksumType: types.ChecksumTypeFullObject,
-	})
+	}, sentOnce)
 	if err != nil {
 		return bifrost.Stored{}, u.store.failed("complete the upload to", u.key, err)
 	}
@@ -179,6 +180,10 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 	}
 	return bifrost.Stored{Size: u.size, Checksum: sum}, nil
 }
+
+// sentOnce turns the SDK's repetitions off. Those of Go's own transport are of
+// requests of which no byte was written.
+func sentOnce(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
 
 // confirm asks the object itself whose it is, when the success of a completion was
 // told without the checksum of the whole. S3 always tells it. versitygw does not when
