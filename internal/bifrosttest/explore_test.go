@@ -231,28 +231,28 @@ var scenarios = []scenario{
 	{name: "deleted", begin: plainLog, event: deleteTopic},
 	{name: "tables lost", begin: plainLog, event: loseTables},
 	{name: "progress lost", begin: plainLog, event: loseProgress},
-	{name: "tables lost, later ranges first", setup: func(s *setup) { s.lastFirst = true }, begin: plainLog, event: func(w *world) {
+	{name: "tables lost with later ranges first", setup: func(s *setup) { s.lastFirst = true }, begin: plainLog, event: func(w *world) {
 		loseTables(w)
 		w.setup.settings.Sizing.TargetBytes = 10 << 10 // from now on one range takes in what many did
 	}},
-	{name: "upgraded, and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
+	{name: "upgraded and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
 		plainLog(w)
 		w.putOldMarker("orders")
 	}, event: func(w *world) {
 		w.store.Delete(bifrost.BirthKey(group, bifrost.Partition{Name: "orders"})) // it never was
 		loseTables(w)
 	}},
-	{name: "foreign objects, and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
+	{name: "foreign objects and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
 		plainLog(w)
 		for start := range int64(6) {
 			w.takeKey(bifrost.ObjectKey(group, bifrost.Partition{Name: "orders"}, start, 0))
 		}
 	}, event: loseTables},
-	{name: "deleted, and progress lost", begin: plainLog, event: func(w *world) {
+	{name: "deleted and progress lost", begin: plainLog, event: func(w *world) {
 		deleteTopic(w)
 		loseProgress(w)
 	}},
-	{name: "a later incarnation deleted, and progress lost", begin: func(w *world) {
+	{name: "a later incarnation deleted and its progress lost", begin: func(w *world) {
 		plainLog(w)
 		w.finish(w.startTick())
 		recreate(w)
