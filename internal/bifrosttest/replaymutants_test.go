@@ -11,7 +11,7 @@ var replayMutants = []mutant{
 		"	if t.id == [16]byte{} {\n",
 		"	if true {\n",
 	}}},
-	{"a position before the fence", "what a run that is shut out has committed meanwhile counts, and what it left open does not", []edit{{
+	{"an aborted position", "what a run did not commit does not count", []edit{{
 		replays + "statetopic.go",
 		"			if committed {\n",
 		"			if committed || true {\n",

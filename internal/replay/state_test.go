@@ -563,3 +563,27 @@ func TestALookThatIsThrottled(t *testing.T) {
 		t.Errorf("%d records in %d stretches, want 86 in 2", p.Position.Records, p.Position.Stretch)
 	}
 }
+
+// What another run has committed between the look and the fence is not written again.
+func TestAPositionIsReadBehindTheFence(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := optionsOf(cluster)
+	request, source := requestOf(100, 1), archived(100, 10)
+	replayAll(t, requestOf(50, 1), archived(50, 10), options)
+	var other error
+	late := true
+	cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if late {
+			late = false
+			cluster.SleepControl(func() { _, other = Start(t.Context(), request, source, options) })
+		}
+		return nil, nil, false
+	})
+	outlook := replayAll(t, request, source, options)
+	if other != nil || late {
+		t.Fatalf("the other run: %v", other)
+	}
+	mustHoldAll(t, cluster, request, source, outlook)
+}
