@@ -74,8 +74,11 @@ func newOperations(t *testing.T, brokers string) *operations {
 }
 
 // run runs the command line with the settings of the stack.
-func (o *operations) run(args ...string) (string, error) {
-	cmd := exec.CommandContext(o.Context(), o.bifrost, args...)
+func (o *operations) run(args ...string) (string, error) { return o.runProgram(o.bifrost, args...) }
+
+// runProgram runs the command line of any version.
+func (o *operations) runProgram(program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(o.Context(), program, args...)
 	cmd.Env = append(os.Environ(), o.stack.Env()...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
