@@ -98,7 +98,7 @@ func (o *object) readBefore(p []byte, off int64) (int, error) {
 	n := 0
 	for attempt := 1; n < len(p); attempt++ {
 		first, last := off+int64(n), off+int64(len(p))-1
-		got, err := o.get(p[n:], fmt.Sprintf("bytes=%d-%d", first, last))
+		got, err := o.get(p[n:], first, last)
 		n += got
 		if err != nil && (attempt == maxAttempts || !errors.Is(err, io.ErrUnexpectedEOF)) {
 			return n, fmt.Errorf("read bytes %d to %d of s3://%s/%s: %w", first, last, o.store.bucket, o.key, o.replaced(err))
@@ -115,15 +115,20 @@ func (o *object) replaced(err error) error {
 	return err
 }
 
-// get fills p from a range. io.ErrUnexpectedEOF says that the body broke off.
-func (o *object) get(p []byte, byteRange string) (int, error) {
+// get fills p from a range, both ends of which are in it. io.ErrUnexpectedEOF says
+// that the body broke off.
+func (o *object) get(p []byte, first, last int64) (int, error) {
 	answer, err := o.store.client.GetObject(o.ctx, &s3.GetObjectInput{
-		Bucket: &o.store.bucket, Key: &o.key, Range: &byteRange, IfMatch: o.etag,
+		Bucket: &o.store.bucket, Key: &o.key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)), IfMatch: o.etag,
 	})
 	if err != nil {
 		return 0, err
 	}
 	defer answer.Body.Close()
+	// A service or a proxy that knows no ranges answers with another stretch.
+	if told := aws.ToString(answer.ContentRange); !strings.HasPrefix(told, fmt.Sprintf("bytes %d-", first)) {
+		return 0, fmt.Errorf("the answer is of another stretch: Content-Range %q", told)
+	}
 	n, err := io.ReadFull(answer.Body, p)
 	if err != nil && o.ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)

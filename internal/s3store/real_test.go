@@ -3,14 +3,13 @@
 package s3store_test
 
 import (
-	"fmt"
-	"math/rand/v2"
+	"errors"
+	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
@@ -40,15 +39,18 @@ func TestStoreOnLocalAWS(t *testing.T) {
 	bifrosttest.TestStore(t, func(*testing.T) bifrosttest.Bucket { return store })
 }
 
-// newBucket makes a bucket for one test.
-func newBucket(t *testing.T, cfg aws.Config) string {
-	t.Helper()
-	name := fmt.Sprintf("bucket-%x", rand.Uint64())
-	_, err := s3.NewFromConfig(cfg).CreateBucket(t.Context(), &s3.CreateBucketInput{
-		Bucket: &name, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: localstack.Region},
-	})
-	if err != nil {
-		t.Fatal(err)
+func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
+	cfg := localstack.S3(t).Config()
+	bucket := newBucket(t, cfg)
+	cfg.Credentials = credentials.NewStaticCredentialsProvider("nobody", "nothing", "")
+	store := s3store.New(cfg, bucket)
+	_, creating := store.Create(t.Context(), key)
+	_, opening := store.Open(t.Context(), key)
+	_, listing := store.List(t.Context(), "", "", 1)
+	for _, err := range []error{creating, opening, listing} {
+		if err == nil || errors.Is(err, bifrost.ErrNotFound) || !strings.Contains(err.Error(), "access key") {
+			t.Errorf("error %v, want one about the access key", err)
+		}
 	}
-	return name
 }

@@ -1,5 +1,3 @@
-//go:build real
-
 package s3store_test
 
 import (

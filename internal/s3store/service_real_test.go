@@ -1,0 +1,14 @@
+//go:build real
+
+package s3store_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/bifrost-archive/bifrost/internal/localstack"
+)
+
+// service is what the tests of faults run against: with the real parts versitygw.
+func service(t testing.TB) aws.Config { return localstack.S3(t).Config() }
