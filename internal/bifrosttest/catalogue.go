@@ -9,7 +9,10 @@ import (
 
 // RowsBelow reads the rows of a partition with Start < below, the highest first,
 // at most limit: what readers of the archive ask beside the ports of the rules.
-func (l *Ledger) RowsBelow(_ context.Context, p bifrost.Partition, below int64, limit int) ([]bifrost.Row, error) {
+func (l *Ledger) RowsBelow(ctx context.Context, p bifrost.Partition, below int64, limit int) ([]bifrost.Row, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var rows []bifrost.Row

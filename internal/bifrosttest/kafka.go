@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -30,6 +31,7 @@ type Kafka struct {
 	ever         []*KafkaTopic
 	before       []bifrost.Topic // what the metadata said before topics last changed
 	stale        Staleness
+	reading      atomic.Int64 // ranges begun and not closed
 }
 
 // Staleness is how many of the brokers' metadata are behind.
@@ -119,7 +121,10 @@ func (t *KafkaTopic) describe() bifrost.Topic {
 }
 
 // Topics implements bifrost.Cluster.
-func (k *Kafka) Topics(context.Context) (string, []bifrost.Topic, error) {
+func (k *Kafka) Topics(ctx context.Context) (string, []bifrost.Topic, error) {
+	if err := ended(ctx); err != nil {
+		return "", nil, err
+	}
 	if k.stale != NoneStale {
 		return k.ID, slices.Clone(k.before), nil
 	}
@@ -133,7 +138,10 @@ var (
 )
 
 // Find implements bifrost.Cluster.
-func (k *Kafka) Find(_ context.Context, names []string) (map[string]bifrost.TopicAnswer, error) {
+func (k *Kafka) Find(ctx context.Context, names []string) (map[string]bifrost.TopicAnswer, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	answers := map[string]bifrost.TopicAnswer{}
 	for _, name := range names {
 		answers[name] = k.find(name)
@@ -170,7 +178,10 @@ func (k *Kafka) log(name string, partition int32) (*Log, error) {
 }
 
 // Offsets implements bifrost.Cluster.
-func (k *Kafka) Offsets(_ context.Context, topics []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+func (k *Kafka) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	answers := map[bifrost.TopicPartition]bifrost.OffsetAnswer{}
 	for _, t := range topics {
 		for _, n := range t.Partitions {
@@ -187,7 +198,10 @@ func (k *Kafka) Offsets(_ context.Context, topics []bifrost.Topic) (map[bifrost.
 }
 
 // OffsetsAt implements bifrost.History.
-func (k *Kafka) OffsetsAt(_ context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+func (k *Kafka) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	answers := map[bifrost.TopicPartition]bifrost.OffsetAnswer{}
 	for _, p := range partitions {
 		var answer bifrost.OffsetAnswer
@@ -202,7 +216,10 @@ func (k *Kafka) OffsetsAt(_ context.Context, partitions []bifrost.TopicPartition
 }
 
 // EpochEnds implements bifrost.History.
-func (k *Kafka) EpochEnds(_ context.Context, epochs map[bifrost.TopicPartition]int32) (map[bifrost.TopicPartition]bifrost.EpochAnswer, error) {
+func (k *Kafka) EpochEnds(ctx context.Context, epochs map[bifrost.TopicPartition]int32) (map[bifrost.TopicPartition]bifrost.EpochAnswer, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	answers := map[bifrost.TopicPartition]bifrost.EpochAnswer{}
 	for p, epoch := range epochs {
 		log, err := k.log(p.Topic, p.Partition)
@@ -217,7 +234,10 @@ func (k *Kafka) EpochEnds(_ context.Context, epochs map[bifrost.TopicPartition]i
 
 // Retention implements bifrost.RetentionReader. Nothing is deleted by it: that is
 // for [Log.Retain].
-func (k *Kafka) Retention(_ context.Context, topics []string) (map[string]bifrost.Retention, error) {
+func (k *Kafka) Retention(ctx context.Context, topics []string) (map[string]bifrost.Retention, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	answers := map[string]bifrost.Retention{}
 	for _, name := range topics {
 		switch t := k.live[name]; {
@@ -233,10 +253,19 @@ func (k *Kafka) Retention(_ context.Context, topics []string) (map[string]bifros
 }
 
 // ClusterID implements bifrost.Source.
-func (k *Kafka) ClusterID(context.Context) (string, error) { return k.ID, nil }
+func (k *Kafka) ClusterID(ctx context.Context) (string, error) {
+	if err := ended(ctx); err != nil {
+		return "", err
+	}
+	return k.ID, nil
+}
 
 // Read implements bifrost.Source.
-func (k *Kafka) Read(_ context.Context, topic string, id bifrost.TopicID, partition int32, r bifrost.Range) (bifrost.Records, error) {
+func (k *Kafka) Read(ctx context.Context, topic string, id bifrost.TopicID, partition int32, r bifrost.Range) (bifrost.Records, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
+	k.reading.Add(1)
 	return &fetch{kafka: k, topic: topic, id: id, partition: partition, position: r.Start, end: r.End}, nil
 }
 
@@ -257,10 +286,19 @@ type fetch struct {
 	id            bifrost.TopicID
 	partition     int32
 	position, end int64
+	closed        bool
 }
 
 // Close implements bifrost.Records.
-func (f *fetch) Close() {}
+func (f *fetch) Close() {
+	if !f.closed {
+		f.closed = true
+		f.kafka.reading.Add(-1)
+	}
+}
+
+// Reading is how many ranges are being read: begun, and not closed.
+func (k *Kafka) Reading() int { return int(k.reading.Load()) }
 
 func (f *fetch) log() (*Log, error) {
 	if f.id.IsZero() {

@@ -217,7 +217,10 @@ func (l *Log) epochEnd(asked int32) int64 {
 }
 
 // Next implements bifrost.Records.
-func (f *fetch) Next(context.Context) (bifrost.Batch, error) {
+func (f *fetch) Next(ctx context.Context) (bifrost.Batch, error) {
+	if err := ended(ctx); err != nil {
+		return bifrost.Batch{}, err
+	}
 	if f.position >= f.end {
 		return bifrost.Batch{}, io.EOF
 	}

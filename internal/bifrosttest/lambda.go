@@ -14,7 +14,10 @@ var _ bifrost.Dispatcher = (*Lambda)(nil)
 type Lambda struct{ queue []bifrost.Task }
 
 // Dispatch implements bifrost.Dispatcher.
-func (l *Lambda) Dispatch(_ context.Context, t bifrost.Task) error {
+func (l *Lambda) Dispatch(ctx context.Context, t bifrost.Task) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.queue = append(l.queue, t)
 	return nil
 }

@@ -177,7 +177,10 @@ func conflict(what string, subject any) error {
 }
 
 // ListProgress implements bifrost.Overview.
-func (l *Ledger) ListProgress(context.Context) ([]bifrost.Progress, error) {
+func (l *Ledger) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []bifrost.Progress
@@ -188,14 +191,20 @@ func (l *Ledger) ListProgress(context.Context) ([]bifrost.Progress, error) {
 }
 
 // ListPlanned implements bifrost.Overview.
-func (l *Ledger) ListPlanned(context.Context) ([]bifrost.Row, error) {
+func (l *Ledger) ListPlanned(ctx context.Context) ([]bifrost.Row, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.listIndex(func(bifrost.Row) bool { return true }), nil
 }
 
 // SomePlanned implements bifrost.Waiting.
-func (l *Ledger) SomePlanned(_ context.Context, now time.Time, limit int) ([]bifrost.Row, error) {
+func (l *Ledger) SomePlanned(ctx context.Context, now time.Time, limit int) ([]bifrost.Row, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	free := l.listIndex(func(r bifrost.Row) bool { return !r.Leased(now) })
@@ -213,7 +222,10 @@ func (l *Ledger) listIndex(keep func(bifrost.Row) bool) []bifrost.Row {
 }
 
 // Rows implements bifrost.Planner.
-func (l *Ledger) Rows(_ context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error) {
+func (l *Ledger) Rows(ctx context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var rows []bifrost.Row
@@ -226,7 +238,10 @@ func (l *Ledger) Rows(_ context.Context, p bifrost.Partition, from int64, limit 
 }
 
 // Row implements bifrost.Committer.
-func (l *Ledger) Row(_ context.Context, p bifrost.Partition, start int64) (bifrost.Row, error) {
+func (l *Ledger) Row(ctx context.Context, p bifrost.Partition, start int64) (bifrost.Row, error) {
+	if err := ended(ctx); err != nil {
+		return bifrost.Row{}, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r, ok := l.rows[rowKey{p, start}]
@@ -237,7 +252,10 @@ func (l *Ledger) Row(_ context.Context, p bifrost.Partition, start int64) (bifro
 }
 
 // Progress implements bifrost.Advancer.
-func (l *Ledger) Progress(_ context.Context, p bifrost.Partition) (bifrost.Progress, error) {
+func (l *Ledger) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Progress, error) {
+	if err := ended(ctx); err != nil {
+		return bifrost.Progress{}, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row, ok := l.progress[p]

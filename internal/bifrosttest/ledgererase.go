@@ -9,7 +9,10 @@ import (
 var _ bifrost.Eraser = (*Ledger)(nil)
 
 // Erase implements bifrost.Eraser.
-func (l *Ledger) Erase(_ context.Context, w bifrost.ErasureWrite) error {
+func (l *Ledger) Erase(ctx context.Context, w bifrost.ErasureWrite) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row, ok := l.rows[keyOf(w.Row)]

@@ -33,7 +33,10 @@ func sameSuspicion(a, b bifrost.Progress) bool {
 const maxPlannedRows = 99
 
 // Plan implements bifrost.Planner.
-func (l *Ledger) Plan(_ context.Context, w bifrost.PlanWrite) error {
+func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(w.Rows) > maxPlannedRows {
@@ -69,7 +72,10 @@ func planned(r bifrost.Row) bifrost.Row {
 }
 
 // ChangeStatus implements bifrost.Planner.
-func (l *Ledger) ChangeStatus(_ context.Context, w bifrost.StatusWrite) error {
+func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	holds := func(row bifrost.Progress) bool {
@@ -85,7 +91,10 @@ func (l *Ledger) ChangeStatus(_ context.Context, w bifrost.StatusWrite) error {
 }
 
 // CreateProgress implements bifrost.RowMaker.
-func (l *Ledger) CreateProgress(_ context.Context, p bifrost.Progress) error {
+func (l *Ledger) CreateProgress(ctx context.Context, p bifrost.Progress) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.progress[p.Partition]; ok {
@@ -104,7 +113,10 @@ func (l *Ledger) FenceProgress(_ context.Context, p bifrost.Progress) error {
 }
 
 // OpenProgress implements bifrost.RowMaker.
-func (l *Ledger) OpenProgress(_ context.Context, p bifrost.Progress) error {
+func (l *Ledger) OpenProgress(ctx context.Context, p bifrost.Progress) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	holds := func(row bifrost.Progress) bool { return row.Status == bifrost.StatusFencing }
@@ -115,7 +127,10 @@ func (l *Ledger) OpenProgress(_ context.Context, p bifrost.Progress) error {
 }
 
 // DeleteProgress implements bifrost.RowMaker.
-func (l *Ledger) DeleteProgress(_ context.Context, p bifrost.Progress) error {
+func (l *Ledger) DeleteProgress(ctx context.Context, p bifrost.Progress) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	holds := func(row bifrost.Progress) bool { return row.NextOffset == p.NextOffset }
@@ -143,7 +158,10 @@ func (l *Ledger) changeRow(r bifrost.Row, holds func(bifrost.Row) bool, change f
 }
 
 // MarkGap implements bifrost.GapMarker.
-func (l *Ledger) MarkGap(_ context.Context, p bifrost.Progress, r bifrost.Row, reason string) error {
+func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row, reason string) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	holds := func(row bifrost.Progress) bool { return row.Status == p.Status && sameSuspicion(row, p) }
@@ -158,7 +176,10 @@ func (l *Ledger) MarkGap(_ context.Context, p bifrost.Progress, r bifrost.Row, r
 }
 
 // Lease implements bifrost.Leaser.
-func (l *Ledger) Lease(_ context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
+	if err := ended(ctx); err != nil {
+		return bifrost.Row{}, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	asRead := func(row bifrost.Row) bool { return row.Attempts == r.Attempts && row.LeaseUntil.Equal(r.LeaseUntil) }
@@ -169,7 +190,10 @@ func (l *Ledger) Lease(_ context.Context, r bifrost.Row, until time.Time) (bifro
 }
 
 // Release implements bifrost.Leaser.
-func (l *Ledger) Release(_ context.Context, r bifrost.Row, failure string, retryAt time.Time) error {
+func (l *Ledger) Release(ctx context.Context, r bifrost.Row, failure string, retryAt time.Time) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	sameAttempt := func(row bifrost.Row) bool { return row.Attempts == r.Attempts }
@@ -190,7 +214,10 @@ func (l *Ledger) Release(_ context.Context, r bifrost.Row, failure string, retry
 }
 
 // Commit implements bifrost.Committer.
-func (l *Ledger) Commit(_ context.Context, w bifrost.CommitWrite) error {
+func (l *Ledger) Commit(ctx context.Context, w bifrost.CommitWrite) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	remainder := planned(w.Row)
@@ -220,7 +247,10 @@ func (l *Ledger) settle(w bifrost.CommitWrite) (bifrost.Row, error) {
 }
 
 // Advance implements bifrost.Advancer.
-func (l *Ledger) Advance(_ context.Context, w bifrost.AdvanceWrite) error {
+func (l *Ledger) Advance(ctx context.Context, w bifrost.AdvanceWrite) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	as := bifrost.Progress{Partition: w.Partition, Generation: w.Generation}

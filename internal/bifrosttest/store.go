@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc64"
 	"maps"
@@ -74,16 +75,22 @@ func (s *Store) Delete(key string) {
 }
 
 // Create implements bifrost.Store.
-func (s *Store) Create(_ context.Context, key string) (bifrost.Upload, error) {
+func (s *Store) Create(ctx context.Context, key string) (bifrost.Upload, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	u := &upload{store: s, key: key}
+	u := &upload{store: s, key: key, ctx: ctx}
 	s.uploads = append(s.uploads, u)
 	return u, nil
 }
 
 // Open implements bifrost.Store.
-func (s *Store) Open(_ context.Context, key string) (bifrost.Object, error) {
+func (s *Store) Open(ctx context.Context, key string) (bifrost.Object, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	versions := s.versions[key]
@@ -91,11 +98,14 @@ func (s *Store) Open(_ context.Context, key string) (bifrost.Object, error) {
 		return nil, fmt.Errorf("object %s: %w", key, bifrost.ErrNotFound)
 	}
 	content := versions[len(versions)-1]
-	return &object{Reader: bytes.NewReader(content), stored: stored(content)}, nil
+	return &object{ctx: ctx, content: bytes.NewReader(content), stored: stored(content)}, nil
 }
 
 // CreateOnce implements bifrost.Shelf.
-func (s *Store) CreateOnce(_ context.Context, key string, content []byte) ([]byte, error) {
+func (s *Store) CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.versions[key]) == 0 {
@@ -106,7 +116,10 @@ func (s *Store) CreateOnce(_ context.Context, key string, content []byte) ([]byt
 }
 
 // List implements bifrost.Shelf.
-func (s *Store) List(_ context.Context, prefix, after string, limit int) ([]string, error) {
+func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
 	var keys []string
 	for _, key := range s.Keys() {
 		if strings.HasPrefix(key, prefix) && key > after && len(keys) < limit {
@@ -117,7 +130,10 @@ func (s *Store) List(_ context.Context, prefix, after string, limit int) ([]stri
 }
 
 // AbortUploads implements bifrost.Shelf.
-func (s *Store) AbortUploads(_ context.Context, prefix string) error {
+func (s *Store) AbortUploads(ctx context.Context, prefix string) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.uploads = slices.DeleteFunc(s.uploads, func(u *upload) bool { return strings.HasPrefix(u.key, prefix) })
@@ -127,6 +143,7 @@ func (s *Store) AbortUploads(_ context.Context, prefix string) error {
 type upload struct {
 	store   *Store
 	key     string
+	ctx     context.Context // of its parts
 	content bytes.Buffer
 }
 
@@ -173,7 +190,10 @@ func (u *upload) Write(p []byte) (int, error) { return u.content.Write(p) }
 
 // Complete implements bifrost.Upload. A second completion, while the first is not
 // decided, is told that it succeeded, as versitygw tells it.
-func (u *upload) Complete(context.Context) (bifrost.Stored, error) {
+func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
+	if err := errors.Join(ended(ctx), ended(u.ctx)); err != nil {
+		return bifrost.Stored{}, err
+	}
 	s := u.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,7 +213,10 @@ func (u *upload) Complete(context.Context) (bifrost.Stored, error) {
 }
 
 // Abort implements bifrost.Upload.
-func (u *upload) Abort(context.Context) error {
+func (u *upload) Abort(ctx context.Context) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
 	u.store.mu.Lock()
 	defer u.store.mu.Unlock()
 	u.store.forget(u)
@@ -205,8 +228,17 @@ func (s *Store) forget(gone *upload) {
 }
 
 type object struct {
-	*bytes.Reader
-	stored bifrost.Stored
+	ctx     context.Context
+	content *bytes.Reader
+	stored  bifrost.Stored
+}
+
+// ReadAt implements io.ReaderAt, as long as the context of Open lives.
+func (o *object) ReadAt(p []byte, off int64) (int, error) {
+	if err := ended(o.ctx); err != nil {
+		return 0, err
+	}
+	return o.content.ReadAt(p, off)
 }
 
 // Stored implements bifrost.Object.

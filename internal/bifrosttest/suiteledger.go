@@ -68,6 +68,7 @@ var ledgerChecks = []struct {
 	{"erase: of many at once one wins", ledgerSuite.eraseRace},
 	{"planned: found by the index", ledgerSuite.listPlanned},
 	{"waiting: rows without a lease", ledgerSuite.somePlanned},
+	{"context: nothing is done under one that has ended", ledgerSuite.ended},
 }
 
 // The suite's partition, and two whose names begin alike.

@@ -58,6 +58,8 @@ var storeChecks = []struct {
 	{"abort uploads: also after parts", storeSuite.abortUploadsParts},
 	{"abort uploads: of the prefix only", storeSuite.abortUploadsPrefix},
 	{"abort uploads: objects stay", storeSuite.abortUploadsObjects},
+	{"context: nothing is done under one that has ended", storeSuite.ended},
+	{"context: parts and reads live as long as that of their beginning", storeSuite.endedMeanwhile},
 }
 
 type storeSuite struct {
