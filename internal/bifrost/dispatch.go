@@ -161,7 +161,8 @@ func (t *tick) start(ctx context.Context, row Row) (bool, error) {
 	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
 		retryAt := t.Now().Add(pause(leased.Attempts))
 		err = fmt.Errorf("dispatch range %s: %w", row.Range, err)
-		return false, errors.Join(err, t.Ledger.Release(ctx, leased, err.Error(), retryAt))
+		// Whatever became of ctx: a range that is not given back waits for its lease.
+		return false, errors.Join(err, t.Ledger.Release(context.WithoutCancel(ctx), leased, err.Error(), retryAt))
 	}
 	t.Log.LogAttrs(ctx, slog.LevelInfo, "dispatched", task.LogAttrs()...)
 	return true, nil
