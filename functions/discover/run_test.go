@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest/runtimefake"
+)
+
+// emptyTables are DynamoDB without a row, or one that refuses, and how many
+// connections were made to it.
+func emptyTables(t *testing.T, refuses func(call int64) bool) (url string, connections *atomic.Int64) {
+	t.Helper()
+	connections = new(atomic.Int64)
+	var calls atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		if refuses(calls.Add(1)) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"__type":"x#ResourceNotFoundException","message":"no such table"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"Items":[]}`)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL, connections
+}
+
+func environment(t *testing.T, tables string) []string {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return []string{
+		"BIFROST_BROKERS=" + cluster.ListenAddrs()[0], "BIFROST_GROUP=archive", "BIFROST_BUCKET=bucket", "BIFROST_STACK=the-stack",
+		"BIFROST_PROGRESS_TABLE=progress", "BIFROST_OBJECTS_TABLE=objects", "BIFROST_ARCHIVE_FUNCTION=archive",
+		"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret", "AWS_ENDPOINT_URL=" + tables,
+	}
+}
+
+// metricLines are the documents among the lines that a function wrote.
+func metricLines(t *testing.T, written string) (all []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(written) {
+		var document map[string]any
+		if strings.Contains(line, "_aws") {
+			if err := json.Unmarshal([]byte(line), &document); err != nil {
+				t.Errorf("%v in %s", err, line)
+			}
+			all = append(all, document)
+		}
+	}
+	return all
+}
+
+// A warm function answers each tick with its summary, writes its metrics, and keeps
+// its clients from one invocation to the next.
+func TestMainAnswersTicks(t *testing.T) {
+	t.Parallel()
+	tables, connections := emptyTables(t, func(int64) bool { return false })
+	answers, written := runtimefake.Run(t, environment(t, tables), `{}`, `{}`, `{}`, `{}`, `{}`, `{}`)
+	if len(answers) != 6 {
+		t.Fatalf("answers %+v", answers)
+	}
+	ids := map[string]bool{}
+	for _, a := range answers {
+		var summary bifrost.TickSummary
+		if err := json.Unmarshal([]byte(a.Body), &summary); err != nil || a.Failed || summary.ID == "" {
+			t.Errorf("answer %+v, error %v", a, err)
+		}
+		ids[summary.ID] = true
+	}
+	if len(ids) != 6 {
+		t.Errorf("ticks %v, want each with an ID of its own", ids)
+	}
+	lines := metricLines(t, written)
+	for _, line := range lines {
+		if line["Stack"] != "the-stack" || line["TickDuration"] == nil || line["Failures"] != 0.0 {
+			t.Errorf("metrics %v", line)
+		}
+	}
+	if len(lines) != 6 {
+		t.Errorf("%d lines of metrics, want one a tick:\n%s", len(lines), written)
+	}
+	// A tick reads four segments and sixteen shards side by side.
+	if n := connections.Load(); n > 20 {
+		t.Errorf("%d connections to DynamoDB in six invocations: they are not kept", n)
+	}
+}
+
+// A tick that fails is an error of the function, which Lambda counts and an alarm
+// watches. It writes no metrics, or NoTicks would stay silent, and the next one is
+// tried as if nothing had been.
+func TestMainAnswersATickThatFails(t *testing.T) {
+	t.Parallel()
+	tables, _ := emptyTables(t, func(call int64) bool { return call <= 4 }) // all segments of the first tick
+	answers, written := runtimefake.Run(t, environment(t, tables), `{}`, `{"topic":"orders"}`, `{}`)
+	if len(answers) != 3 {
+		t.Fatalf("answers %+v", answers)
+	}
+	if a := answers[0]; !a.Failed || !strings.Contains(a.Body, "BIFROST_PROGRESS_TABLE") {
+		t.Errorf("answer %+v, want an error that says what to set", a)
+	}
+	if a := answers[1]; !a.Failed {
+		t.Errorf("an event that is no tick: answer %+v", a)
+	}
+	if a := answers[2]; a.Failed {
+		t.Errorf("the tick after: answer %+v", a)
+	}
+	if lines := metricLines(t, written); len(lines) != 1 {
+		t.Errorf("%d lines of metrics, want that of the one tick: %s", len(lines), fmt.Sprint(lines))
+	}
+}
