@@ -105,6 +105,31 @@ func TestRetryer(t *testing.T) {
 	}
 }
 
+// The pauses of a write that is repeated are short beside those of the SDK, and long
+// enough for DynamoDB to find capacity.
+func TestPauses(t *testing.T) {
+	t.Parallel()
+	all := time.Duration(0)
+	for attempt := 1; attempt < maxAttempts; attempt++ {
+		longest := time.Duration(0)
+		for range 500 {
+			d, err := pause(attempt, nil)
+			if err != nil || d < 0 {
+				t.Fatalf("pause %v, error %v", d, err)
+			}
+			longest = max(longest, d)
+		}
+		want := min(50*time.Millisecond<<(attempt-1), 3200*time.Millisecond)
+		if longest > want || longest < want/2 {
+			t.Errorf("after attempt %d: up to %v, want up to %v", attempt, longest, want)
+		}
+		all += longest
+	}
+	if all < 6*time.Second || all > 15*time.Second {
+		t.Errorf("all pauses take up to %v, want about ten seconds", all)
+	}
+}
+
 // someTime is what a ledger keeps of a time: milliseconds in UTC, or none.
 func someTime() *rapid.Generator[time.Time] {
 	return rapid.Custom(func(t *rapid.T) time.Time {

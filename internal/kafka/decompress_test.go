@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"runtime"
 	"slices"
 	"testing"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -98,27 +101,61 @@ func TestLyingSizes(t *testing.T) {
 	}
 }
 
-// TestBomb decompresses what is honest and yet too large.
-func TestBomb(t *testing.T) {
-	t.Parallel()
+// bombs are batches of one codec each that are honest and one block, member or
+// frame larger than may be. Each repeats a megabyte of zeros, compressed once.
+func bombs(t *testing.T) map[string]bomb {
+	t.Helper()
 	zeros := make([]byte, 1<<20)
-	var frame bytes.Buffer
-	w, err := zstd.NewWriter(&frame, zstd.WithEncoderConcurrency(1))
+	const blocks = mostOfBombs>>20 + 1
+	var member, frame bytes.Buffer
+	zip := gzip.NewWriter(&member)
+	z, err := zstd.NewWriter(&frame, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 16 << 20
-	for range most>>20 + 1 {
+	for _, w := range []io.WriteCloser{zip, z} {
 		if _, err := w.Write(zeros); err != nil {
 			t.Fatal(err)
 		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := w.Close(); err != nil {
+	block := s2.EncodeSnappy(nil, zeros)
+	chunk := append(binary.BigEndian.AppendUint32(nil, uint32(len(block))), block...)
+	raw := make([]byte, lz4.CompressBlockBound(len(zeros)))
+	n, err := lz4.CompressBlock(zeros, raw, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	d := decompressor{most: most}
-	defer d.close()
-	if out, err := d.decompress(kgo.CodecZstd, frame.Bytes()); !errors.Is(err, errTooLarge) {
-		t.Fatalf("%d bytes became %d, error %v", frame.Len(), len(out), err)
+	const independentMegabytes = 0x60 // the header's checksum is not looked at
+	lz4Block := append(binary.LittleEndian.AppendUint32(nil, uint32(n)), raw[:n]...)
+	return map[string]bomb{
+		"gzip":   {kgo.CodecGzip, bytes.Repeat(member.Bytes(), blocks)},
+		"snappy": {kgo.CodecSnappy, slices.Concat(xerialMagic, make([]byte, 8), bytes.Repeat(chunk, blocks))},
+		"lz4":    {kgo.CodecLz4, slices.Concat([]byte{0x04, 0x22, 0x4d, 0x18, independentMegabytes, 0x60, 0}, bytes.Repeat(lz4Block, blocks), make([]byte, 4))},
+		"zstd":   {kgo.CodecZstd, bytes.Repeat(frame.Bytes(), blocks)},
+	}
+}
+
+type bomb struct {
+	codec kgo.CompressionCodecType
+	in    []byte
+}
+
+// mostOfBombs is how large the batches of these tests may be.
+const mostOfBombs = 16 << 20
+
+// TestBombs decompresses what is honest and yet too large, of every codec.
+func TestBombs(t *testing.T) {
+	for name, b := range bombs(t) {
+		t.Run(name, func(t *testing.T) {
+			d := decompressor{most: mostOfBombs}
+			defer d.close()
+			out, err := d.decompress(b.codec, b.in)
+			if !errors.Is(err, errTooLarge) {
+				t.Fatalf("%d bytes became %d, error %v", len(b.in), len(out), err)
+			}
+		})
 	}
 }

@@ -60,8 +60,20 @@ func TestTick(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, v, value)
 		}
 	}
-	if len(got) != len(want) || units[TickDuration] != milliseconds || units[TimeToLoss] != seconds || units[Lag] != count {
+	if len(got) != len(want) {
 		t.Errorf("metrics %v, units %v", got, units)
+	}
+	for name := range want {
+		unit := count
+		switch name {
+		case LagSeconds, TimeToLoss, Stalled:
+			unit = seconds
+		case TickDuration:
+			unit = milliseconds
+		}
+		if units[name] != unit {
+			t.Errorf("%s is in %s, want %s", name, units[name], unit)
+		}
 	}
 	out.Reset()
 	s.TimeToLoss = nil // no limit: a value would be a lie
@@ -117,7 +129,16 @@ func TestRanges(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, v, value)
 		}
 	}
-	if len(got) != len(want) || units[ArchivedBytes] != bytesUnit || units[ArchivedRecords] != count {
+	for name := range want {
+		unit := count
+		if name == ArchivedBytes || name == StoredBytes {
+			unit = bytesUnit
+		}
+		if units[name] != unit {
+			t.Errorf("%s is in %s, want %s", name, units[name], unit)
+		}
+	}
+	if len(got) != len(want) {
 		t.Errorf("metrics %v, units %v", got, units)
 	}
 }
