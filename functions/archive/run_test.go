@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -63,13 +65,14 @@ func (s *services) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mutex.Lock()
 	s.operations = append(s.operations, operation)
 	s.mutex.Unlock()
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	status, answer := http.StatusOK, `{}`
 	if s.noTable.Load() {
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"__type":"x#ResourceNotFoundException","message":"no such table"}`)
-		return
+		status, answer = http.StatusBadRequest, `{"__type":"x#ResourceNotFoundException","message":"no such table"}`
 	}
-	_, _ = io.WriteString(w, `{}`)
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE([]byte(answer)))) // without it the SDK drops connections
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, answer)
 }
 
 func (s *services) environment(t *testing.T) []string {
@@ -106,7 +109,7 @@ func failedRanges(t *testing.T, written string) (all []any) {
 func TestMainAnswersRanges(t *testing.T) {
 	t.Parallel()
 	s := newServices(t)
-	answers, written := runtimefake.Run(t, s.environment(t), event, event, event, event)
+	answers, written := runtimefake.Run(t, s.environment(t), func(int) {}, event, event, event, event)
 	if len(answers) != 4 {
 		t.Fatalf("answers %+v", answers)
 	}
@@ -133,7 +136,7 @@ func TestMainAnswersARangeThatFails(t *testing.T) {
 	t.Parallel()
 	s := newServices(t)
 	s.noTable.Store(true)
-	answers, written := runtimefake.Run(t, s.environment(t), event, `{}`)
+	answers, written := runtimefake.Run(t, s.environment(t), func(int) {}, event, `{}`)
 	if len(answers) != 2 || !answers[0].Failed || !answers[1].Failed {
 		t.Fatalf("answers %+v", answers)
 	}

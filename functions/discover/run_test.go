@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -19,18 +20,18 @@ import (
 
 // emptyTables are DynamoDB without a row, or one that refuses, and how many
 // connections were made to it.
-func emptyTables(t *testing.T, refuses func(call int64) bool) (url string, connections *atomic.Int64) {
+func emptyTables(t *testing.T, refuses *atomic.Bool) (url string, connections *atomic.Int64) {
 	t.Helper()
 	connections = new(atomic.Int64)
-	var calls atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		if refuses(calls.Add(1)) {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"__type":"x#ResourceNotFoundException","message":"no such table"}`)
-			return
+		status, answer := http.StatusOK, `{"Items":[]}`
+		if refuses.Load() {
+			status, answer = http.StatusBadRequest, `{"__type":"x#ResourceNotFoundException","message":"no such table"}`
 		}
-		_, _ = io.WriteString(w, `{"Items":[]}`)
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.Header().Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE([]byte(answer)))) // without it the SDK drops connections
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -75,8 +76,8 @@ func metricLines(t *testing.T, written string) (all []map[string]any) {
 // its clients from one invocation to the next.
 func TestMainAnswersTicks(t *testing.T) {
 	t.Parallel()
-	tables, connections := emptyTables(t, func(int64) bool { return false })
-	answers, written := runtimefake.Run(t, environment(t, tables), `{}`, `{}`, `{}`, `{}`, `{}`, `{}`)
+	tables, connections := emptyTables(t, new(atomic.Bool))
+	answers, written := runtimefake.Run(t, environment(t, tables), func(int) {}, `{}`, `{}`, `{}`, `{}`, `{}`, `{}`)
 	if len(answers) != 6 {
 		t.Fatalf("answers %+v", answers)
 	}
@@ -111,8 +112,9 @@ func TestMainAnswersTicks(t *testing.T) {
 // tried as if nothing had been.
 func TestMainAnswersATickThatFails(t *testing.T) {
 	t.Parallel()
-	tables, _ := emptyTables(t, func(call int64) bool { return call <= 4 }) // all segments of the first tick
-	answers, written := runtimefake.Run(t, environment(t, tables), `{}`, `{"topic":"orders"}`, `{}`)
+	var refuses atomic.Bool
+	tables, _ := emptyTables(t, &refuses)
+	answers, written := runtimefake.Run(t, environment(t, tables), func(event int) { refuses.Store(event == 0) }, `{}`, `{"topic":"orders"}`, `{}`)
 	if len(answers) != 3 {
 		t.Fatalf("answers %+v", answers)
 	}

@@ -165,7 +165,7 @@ func TestNumbers(t *testing.T) {
 	for path, expected := range map[string]map[string]string{
 		"template.yaml": {
 			// One processor of Lambda has 1,769 MB; the planner's memory is measured in docs/scale.md.
-			"Parameters.ArchiveMemory": "Default 1769 MaxValue 10240 MinValue 512", "Parameters.DiscoverMemory": "Default 512 MaxValue 10240 MinValue 512",
+			"Parameters.ArchiveMemory": "Default 1769 MaxValue 3008 MinValue 512", "Parameters.DiscoverMemory": "Default 512 MaxValue 3008 MinValue 512",
 			"Parameters.DeadLettersAllowed": "Default 5 MaxValue 100000 MinValue 0", "Parameters.LogRetentionDays": "Default 30",
 			"Parameters.ObjectLockDays": "Default 30 MaxValue 36500 MinValue 1", "Parameters.ReservedConcurrency": "Default 0 MaxValue 1000 MinValue 0",
 			"Parameters.StalledSeconds": "Default 2700", "Parameters.TimeToLossSeconds": "Default 21600 MaxValue 2592000 MinValue 60",
@@ -280,7 +280,7 @@ func TestConditions(t *testing.T) {
 		"template.yaml": {
 			"ReservesConcurrency": not(ref("ReservedConcurrency"), 0), "HasKafkaSecret": not(ref("KafkaSecretArn"), ""), "HasKafkaSecretKey": not(ref("KafkaSecretKeyArn"), ""),
 			"HasMskCluster": not(ref("MskClusterArn"), ""), "HasKey": not(ref("KmsKeyArn"), ""),
-			"InVpc": not(map[string]any{"Fn::Select": []any{0, ref("SubnetIds")}}, ""),
+			"InVpc": not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
 		},
 		"infra/data.yaml": {
 			"MakesBucket": equals(ref("ExistingBucket"), ""), "HasKey": not(ref("KmsKeyArn"), ""), "Locks": not(ref("ObjectLockMode"), "NONE"),

@@ -28,10 +28,11 @@ type Answer struct {
 
 // Run starts this test binary as a function, with the environment, gives it the
 // events one after the other, and returns its answers and all that it wrote to
-// standard output. The binary has to call main when MainVariable is set.
-func Run(t *testing.T, environment []string, events ...string) (answers []Answer, written string) {
+// standard output. Before each event, counted from 0, it calls before. The binary
+// has to call main when MainVariable is set.
+func Run(t *testing.T, environment []string, before func(event int), events ...string) (answers []Answer, written string) {
 	t.Helper()
-	api := &runtimeAPI{events: events, done: make(chan struct{})}
+	api := &runtimeAPI{events: events, before: before, done: make(chan struct{})}
 	server := httptest.NewServer(api)
 	defer server.Close()
 	defer server.CloseClientConnections() // it asks for one event more
@@ -60,6 +61,8 @@ func Run(t *testing.T, environment []string, events ...string) (answers []Answer
 type runtimeAPI struct {
 	mutex   sync.Mutex
 	events  []string
+	given   int
+	before  func(event int)
 	answers []Answer
 	done    chan struct{}
 }
@@ -96,8 +99,10 @@ func (a *runtimeAPI) next(w http.ResponseWriter, r *http.Request) {
 	}
 	event := a.events[0]
 	a.events = a.events[1:]
+	a.before(a.given)
+	a.given++
 	a.mutex.Unlock()
-	w.Header().Set("Lambda-Runtime-Aws-Request-Id", fmt.Sprintf("request-%d", len(a.events)))
+	w.Header().Set("Lambda-Runtime-Aws-Request-Id", fmt.Sprintf("request-%d", a.given))
 	w.Header().Set("Lambda-Runtime-Deadline-Ms", fmt.Sprint(time.Now().Add(time.Minute).UnixMilli()))
 	w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-west-1:123456789012:function:function")
 	_, _ = io.WriteString(w, event)
