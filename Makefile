@@ -17,6 +17,9 @@ PARAMETERS   ?=
 # How long the parts of "make soak" take that last as long as they are told to.
 MINUTES    ?= 30
 
+# The packages that read or write times. The cache of test results does not see TZ.
+TIMED      := ./cmd/bifrost ./internal/bifrost ./internal/config ./internal/dynamoledger ./internal/metrics ./internal/replay
+
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check arm64 lint templates build deploy bench figures soak audit release FORCE
 
@@ -38,6 +41,8 @@ down: $(LOCALSTACK) ## Stop what "make up" started.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
 	$(BYTES_ON_ARM64)
 	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
+	TZ=America/St_Johns $(GO) test -count=1 $(TIMED)
+	@GO=$(GO) .ci/coverage .local/coverage.out
 	$(SIMULATION) -run Mutants -mutants
 	$(SIMULATION) -run 'TestCombinedFaults|TestRandom' -simulate=45s
 
