@@ -57,6 +57,30 @@ func TestLagSecondsOfAnIdlePartition(t *testing.T) {
 	}
 }
 
+// What is remembered of partitions that are gone goes with them: a cluster that makes
+// and deletes topics all day long must not fill a warm function.
+func TestNothingIsRememberedOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(0).Add(time.Hour)
+	memory, from := new(CaughtUp), &countedRetention{}
+	kept := RememberRetention(from, time.Minute, func() time.Time { return now })
+	for n := range int32(50) {
+		p := &Progress{Partition: Partition{Name: "orders", Number: n}, Observation: Observation{At: now}}
+		v := &view{partitions: []*sighting{{seen: Observation{At: now}, progress: p}}}
+		(&tick{Discoverer: &Discoverer{CaughtUp: memory, Now: func() time.Time { return now }}, view: v}).longestWait()
+		if _, err := kept.Retention(t.Context(), []string{p.String()}); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(10 * time.Second)
+	}
+	if n := len(memory.at); n != 1 {
+		t.Errorf("%d partitions are remembered, want the one that is there", n)
+	}
+	if n := len(kept.(*rememberedRetention).topics); n > 6 {
+		t.Errorf("the retention of %d topics is remembered, want that of the last minute", n)
+	}
+}
+
 func TestSinceArchived(t *testing.T) {
 	t.Parallel()
 	at := func(minute int) time.Time { return time.UnixMilli(0).Add(time.Duration(minute) * time.Minute) }

@@ -113,8 +113,16 @@ func (m mutant) write(t *testing.T) (overlay string) {
 // tests.
 func (m mutant) hunt(t *testing.T, overlay, sign string, args ...string) {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), "go", append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w",
-		"-overlay=" + overlay}, args...)...).CombinedOutput()
+	m.huntIn(t, nil, overlay, sign, args...)
+}
+
+// huntIn does so with more variables in the environment.
+func (m mutant) huntIn(t *testing.T, environment []string, overlay, sign string, args ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", append([]string{"test", "-count=1", "-vet=off", "-ldflags=-s -w",
+		"-overlay=" + overlay}, args...)...)
+	command.Env = append(os.Environ(), environment...)
+	output, err := command.CombinedOutput()
 	found := strings.Index(string(output), sign)
 	if err == nil || found < 0 {
 		t.Fatalf("nobody found it; go test says %v:\n%.3000s", err, output)

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// objectFile is a file of so many records, one each second from noon on.
+func objectFile(t *testing.T, records int) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "records.baldr.gz")
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := baldr.NewWriter(file, baldr.Options{})
+	noon := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+	for n := range records {
+		r := baldr.Record{Offset: int64(n), Timestamp: noon.Add(time.Duration(n) * time.Second).UnixMilli(), Value: fmt.Appendf(nil, "value %d", n)}
+		if err := w.WriteRecord(&r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Close(baldr.Summary{Topic: "orders", Start: 0, End: int64(records)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// execute runs a command in this process, and answers its exit code as well.
+func execute(t *testing.T, out *os.File, args ...string) (code int, err error) {
+	t.Helper()
+	var talk bytes.Buffer
+	root := newRoot(newApp(strings.NewReader(""), out, &talk))
+	root.SetArgs(args)
+	err = root.ExecuteContext(t.Context())
+	return exitCode(t.Context(), err), err
+}
+
+// On a full disk a command fails and says so: what did not fit is not archived
+// anywhere else, and a script would take the rest for all.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	few, many := objectFile(t, 3), objectFile(t, 60_000) // less than the buffer, and more
+	for _, args := range [][]string{
+		{"cat", few}, {"cat", many}, {"cat", few, "--json"}, {"cat", few, "--format", "baldr"}, {"cat", few, "-0"}, {"cat", many, "-n", "2"},
+		{"version"}, {"version", "--json"},
+	} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := execute(t, full, args...)
+		if code != exitFailure || !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%v: exit code %d, error %v; want a failure for want of room", args, code, err)
+		}
+		full.Close()
+	}
+	if err := writeFile("/dev/full", func(w io.Writer) error { _, err := fmt.Fprintln(w, "x"); return err }); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("write a report: %v", err)
+	}
+}
+
+// Whoever reads the output has seen enough: that is no failure.
+func TestAClosedPipe(t *testing.T) {
+	t.Parallel()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	reader.Close()
+	if code, err := execute(t, writer, "cat", objectFile(t, 60_000)); code != exitOK {
+		t.Errorf("exit code %d, error %v", code, err)
+	}
+}
+
+// Partitions are in order of their numbers: the tenth comes after the second.
+func TestPartitionsAreSortedByNumber(t *testing.T) {
+	t.Parallel()
+	var topic []bifrost.Progress
+	for _, n := range []int32{10, 2, 1, 11, 0, 3, 9, 4, 8, 5, 7, 6} {
+		topic = append(topic, bifrost.Progress{Partition: bifrost.Partition{Name: "orders", Number: n}})
+	}
+	archive.SortProgress(topic)
+	if list := listNumbers(topic); list != "0-11" {
+		t.Errorf("partitions %s, want 0-11", list)
+	}
+	s := selection{}
+	if err := s.parse([]string{"10,2", "1-3", "11"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	selected, err := s.partitions(topic)
+	if err != nil || listNumbers(selected) != "1-3,10-11" || len(selected) != 5 {
+		t.Errorf("selected %s, error %v", listNumbers(selected), err)
+	}
+}
+
+// Times are in UTC wherever the program runs: CI runs this test in St. John's, half
+// an hour beside everybody else.
+func TestTimesAreInUTC(t *testing.T) {
+	t.Parallel()
+	if _, offset := time.Now().Zone(); offset == 0 && os.Getenv("TZ") != "" && os.Getenv("TZ") != "UTC" {
+		t.Errorf("TZ is %s, and this is UTC: there is no data of time zones here", os.Getenv("TZ"))
+	}
+	at := time.UnixMilli(1_709_208_000_007) // in the zone of this machine
+	if got := moment(at); got != "2024-02-29 12:00:00Z" {
+		t.Errorf("moment %s", got)
+	}
+	if got := timestamp(at); got == nil || *got != "2024-02-29T12:00:00.007Z" {
+		t.Errorf("timestamp %v", got)
+	}
+	for _, text := range []string{"2024-02-29T12:00:00Z", "2024-02-29T12:00:00", "2024-02-29T12:00", "2024-02-29 12:00:00Z", "2024-02-29T08:30:00-03:30"} {
+		if ms, err := parseTime(text, at); err != nil || ms != 1_709_208_000_000 {
+			t.Errorf("%s is %d, error %v", text, ms, err)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package bifrost_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// Of twelve partitions the keys of the tenth and the eleventh sort before those of
+// the second. All come back from the bucket, over ends of pages, and each has its own.
+func TestTwelvePartitionsComeBack(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	topic := s.kafka.CreateTopic("orders", 12)
+	s.tick()
+	for n, log := range topic.Logs {
+		for range n + 1 {
+			log.Produce(fmt.Sprintf("of partition %d", n))
+		}
+	}
+	s.settle()
+	before := s.tables()
+	s.ledger.Lose(anyProgress, anyRow)
+	if summary := s.rebuild(); summary.Partitions != 12 || summary.Made != 12 {
+		t.Errorf("summary %+v", summary)
+	}
+	if after := s.tables(); !slices.Equal(after, before) {
+		t.Errorf("tables\n%q, want\n%q", after, before)
+	}
+	for n := range topic.Logs {
+		if p := s.progress("orders", int32(n)); p.NextOffset != int64(n+1) {
+			t.Errorf("partition %d is archived to %d, want %d", n, p.NextOffset, n+1)
+		}
+	}
+	found, summary := s.verify(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	if len(found) > 0 || summary.Partitions != 12 {
+		t.Errorf("violations %v, summary %+v", found, summary)
+	}
+}

@@ -1,0 +1,163 @@
+package bifrosttest
+
+// kindMutants are everyday mistakes by their kind. Each was planted by hand before
+// its test was written, or found nowhere when it was.
+var kindMutants = map[string][]kindMutant{
+	"the second page": {
+		{mutant{"rows end after a page", "cat, ls and replay read every row of a partition", []edit{{
+			"../archive/catalogue.go", "			if len(rows) < pageRows && err == nil {", "			if err == nil {",
+		}}}, "internal/archive", "TestAQuery", ""},
+		{mutant{"the last records of one page", "--last goes on to the page before", []edit{{
+			"../archive/find.go", "		if len(rows) < lastRows {", "		if len(rows) > 0 {",
+		}}}, "internal/archive", "Test.*Last", ""},
+		{mutant{"rebuild sees a page of objects", "the end of the last object is behind the last page", []edit{{
+			"../bifrost/ahead.go", "		if len(page) < listPage {\n			break", "		if len(page) <= listPage {\n			break",
+		}}}, "internal/bifrost", "TestRebuild|TestTwelve", ""},
+		{mutant{"a plan along one page of objects", "beyond what was listed nothing is known", []edit{{
+			"../bifrost/ahead.go", "n == plannedAtOnce-1 && err == nil", "n == plannedAtOnce && err == nil",
+		}}}, "internal/bifrost", "Test.*Rebuild|Test.*Lost|Test.*Ahead", ""},
+		{mutant{"a survey of one page", "partitions behind the first page exist", []edit{{
+			"../bifrost/survey.go", "		if len(page) < listPage {\n			return partitions, nil", "		if len(page) <= listPage {\n			return partitions, nil",
+		}}}, "internal/bifrost", "TestTwelve|TestRebuild", ""},
+		{mutant{"retention of the first topics", "every topic has an answer", []edit{{
+			"../kafka/retention.go", "	for some := range slices.Chunk(topics, configsAtOnce) {", "	for some := range slices.Chunk(topics[:min(len(topics), configsAtOnce)], configsAtOnce) {",
+		}}}, "internal/kafka", "TestRetention$", ""},
+		{mutant{"one page of a scan", "a tick reads all partitions", []edit{{
+			"../dynamoledger/read.go", "	for pages.HasMorePages() {\n		page, err := pages.NextPage(ctx)\n		if err != nil {\n			return nil, err", "	for range 1 {\n		page, err := pages.NextPage(ctx)\n		if err != nil {\n			return nil, err",
+		}}}, "internal/dynamoledger", "TestReadsGoOver", ""},
+		{mutant{"one page of a shard", "a shard of the index may be above a megabyte", []edit{{
+			"../dynamoledger/read.go", "		for pages.HasMorePages() {", "		for range 1 {",
+		}}}, "internal/dynamoledger", "TestReadsGoOver", ""},
+		{mutant{"one page of keys", "List gives as many as it was asked for", []edit{{
+			"../s3store/shelf.go", "pages.HasMorePages() && len(keys) < limit; {", "pages.HasMorePages() && len(keys) == 0; {",
+		}}}, "internal/s3store", "TestStoreOnFake", ""},
+		{mutant{"one page of uploads", "a fence aborts every upload", []edit{{
+			"../s3store/shelf.go", "		if !aws.ToBool(page.IsTruncated) {", "		if len(page.Uploads) > 0 || !aws.ToBool(page.IsTruncated) {",
+		}}}, "internal/s3store", "TestAbortUploadsGoes", ""},
+	},
+	"answers that lie": {
+		{mutant{"any checksum of a completion", "what is stored is what was sent", []edit{{
+			"../s3store/upload.go", "sum != \"\" && sum != sent", "sum == \"-\" && sum != sent",
+		}}}, "internal/s3store", "TestCompletionTells", ""},
+		{mutant{"a read of any version", "an object is one object from its tail to its head", []edit{{
+			"../s3store/object.go", "first, last)), IfMatch: o.etag,", "first, last)),",
+		}}}, "internal/s3store", "TestObjectReplaced", ""},
+		{mutant{"a checksum of any version", "the checksum is that of the tail's object", []edit{{
+			"../s3store/object.go", "Key: &key, IfMatch: o.etag,", "Key: &key,",
+		}}}, "internal/s3store", "TestObjectReplaced", ""},
+		{mutant{"bytes of any stretch", "a service that knows no ranges is found out", []edit{{
+			"../s3store/object.go", "!strings.HasPrefix(told, fmt.Sprintf(\"bytes %d-\", first))", "told == \"bytes\"",
+		}}}, "internal/s3store", "TestAnswersOfAnother", ""},
+		{mutant{"a list without its end", "there is more and nobody says where", []edit{{
+			"../s3store/shelf.go", "aws.ToBool(page.IsTruncated) && aws.ToString(page.NextContinuationToken) == \"\"", "aws.ToBool(page.IsTruncated) && page.Contents == nil",
+		}}}, "internal/s3store", "TestListThat", ""},
+		{mutant{"a scan of yesterday", "a tick decides by tables as they are", []edit{{
+			"../dynamoledger/read.go", "TableName: &l.tables.Progress, ConsistentRead: aws.Bool(true),", "TableName: &l.tables.Progress,",
+		}}}, "internal/dynamoledger", "TestTablesAre", ""},
+		{mutant{"a row of yesterday", "a worker decides by the row as it is", []edit{{
+			"../dynamoledger/read.go", "Key: key, ConsistentRead: aws.Bool(true)}", "Key: key}",
+		}}}, "internal/dynamoledger", "TestTablesAre", ""},
+		{mutant{"checksums of parts", "a checksum of checksums tells nothing", []edit{{
+			"../s3store/upload.go", "	if sum == nil || strings.Contains(*sum, \"-\") {", "	if sum == nil {",
+		}}}, "internal/s3store", "TestChecksumOfChecksums", ""},
+	},
+	"what a process keeps": {
+		{mutant{"a reading left open", "an archiver closes what it reads, however it ends", []edit{{
+			"../bifrost/archive.go", "	defer records.Close()\n", "	if a.MaxRawBytes == 0 {\n		defer records.Close()\n	}\n",
+		}}}, "internal/bifrost", "TestArchiverKeeps", ""},
+		{mutant{"partitions that are gone", "memory follows the cluster", []edit{{
+			"../bifrost/age.go", "	memory.at = at\n", "	for key, known := range memory.at {\n		if at[key].IsZero() {\n			at[key] = known\n		}\n	}\n	memory.at = at\n",
+		}}}, "internal/bifrost", "TestNothingIsRemembered", ""},
+		{mutant{"topics that are gone", "answers are forgotten when they are old", []edit{{
+			"../bifrost/retention.go", "return now.Sub(a.at) >= r.keep })", "return false && now.Sub(a.at) >= r.keep })",
+		}}}, "internal/bifrost", "TestNothingIsRemembered", ""},
+		{mutant{"clients of each tick", "a warm function keeps its connections", []edit{{
+			"../../functions/discover/main.go", "	kept := wiring.Kept(start)\n", "	kept := start\n",
+		}}}, "functions/discover", "TestMainAnswersTicks", ""},
+		{mutant{"clients of each range", "a warm function keeps its connections", []edit{{
+			"../../functions/archive/main.go", "	kept := wiring.Kept(open)\n", "	kept := open\n",
+		}}}, "functions/archive", "TestMainAnswersRanges", ""},
+		{mutant{"gzip without a bound", "a batch is bounded whatever its codec", []edit{{
+			"../kafka/decompress.go", "		case len(out) > maxBatchBytes:", "		case len(out) > 4*maxBatchBytes:",
+		}}}, "internal/kafka", "TestBombs/gzip", ""},
+		{mutant{"snappy without a bound", "a batch is bounded whatever its codec", []edit{{
+			"../kafka/decompress.go", "	if len(out)+length > maxBatchBytes {", "	if length > maxBatchBytes {",
+		}}}, "internal/kafka", "TestBombs/snappy", ""},
+		{mutant{"lz4 without a bound", "a batch is bounded whatever its codec", []edit{{
+			"../kafka/decompress.go", "	if len(out)+largest > maxBatchBytes {", "	if largest > maxBatchBytes {",
+		}}}, "internal/kafka", "TestBombs/lz4", ""},
+	},
+	"a context that has ended": {
+		{mutant{"a release under it", "a worker gives its range back when its time is over", []edit{{
+			"../bifrost/work.go", "	err := w.Ledger.Release(context.WithoutCancel(ctx), row,", "	err := w.Ledger.Release(ctx, row,",
+		}}}, "internal/bifrost", "TestWorkerReleases", ""},
+		{mutant{"an abort under it", "an upload is given back when time is over", []edit{{
+			"../bifrost/archive.go", "_ = upload.Abort(context.WithoutCancel(ctx))", "_ = upload.Abort(ctx)",
+		}}}, "internal/bifrost", "TestWorkerReleases", ""},
+		{mutant{"a tick's release under it", "a tick gives back what it could not start", []edit{{
+			"../bifrost/dispatch.go", "t.Ledger.Release(context.WithoutCancel(ctx), leased,", "t.Ledger.Release(ctx, leased,",
+		}}}, "internal/bifrost", "TestTickReleases", ""},
+	},
+	"time": {
+		{mutant{"a range with too little time", "none is begun that cannot be brought to its end", []edit{{
+			"../bifrost/work.go", "deadline.Sub(w.Now()) < w.Reserve", "deadline.Sub(w.Now()) < 0",
+		}}}, "internal/bifrost", "TestNoRangeIsBegun", ""},
+		{mutant{"a minute for the end", "ending takes half a minute at most", []edit{{
+			"../wiring/wiring.go", "	const most = 30 * time.Second\n", "	const most = 30 * time.Minute\n",
+		}}}, "internal/wiring", "TestDeadline", ""},
+		{mutant{"a silent connection", "a service that says nothing is given up", []edit{{
+			"../wiring/wiring.go", "		t.ResponseHeaderTimeout = answerTimeout\n", "",
+		}}}, "internal/wiring", "TestSilent", ""},
+		{mutant{"pauses in microseconds", "S3 needs a moment to make room", []edit{{
+			"../s3store/store.go", "	longest := 200 * time.Millisecond <<", "	longest := 200 * time.Microsecond <<",
+		}}}, "internal/s3store", "TestPauses", ""},
+		{mutant{"pauses in seconds", "workers meet at a row for moments", []edit{{
+			"../dynamoledger/errors.go", "	longest := 50 * time.Millisecond <<", "	longest := 50 * time.Second <<",
+		}}}, "internal/dynamoledger", "TestPauses", ""},
+		{mutant{"patience with what is final", "what a broker denies is asked for a fifth of the time", []edit{{
+			"../kafka/fetch.go", "pause > i.patience/5", "pause > i.patience",
+		}}}, "internal/kafka", "TestInsistence", ""},
+	},
+	"glue": {
+		{mutant{"a tick that fails in silence", "an alarm watches the errors of discover", []edit{{
+			"../../functions/discover/main.go", "	return summary, err\n}\n\nfunc main", "	return summary, nil\n}\n\nfunc main",
+		}}}, "functions/discover", "TestMainAnswersATick", ""},
+		{mutant{"metrics of a tick that failed", "NoTicks must not be silent", []edit{{
+			"../../functions/discover/main.go", "	if err == nil {\n		s.parts.ReportTick", "	if s.parts != nil {\n		s.parts.ReportTick",
+		}}}, "functions/discover", "TestMainAnswersATick", ""},
+		{mutant{"a range that fails uncounted", "FailedRanges counts what failed", []edit{{
+			"../../functions/archive/main.go", "parts.ReportRanges(ctx, results, err)", "parts.ReportRanges(ctx, results, nil)",
+		}}}, "functions/archive", "TestMainAnswersARange", ""},
+		{mutant{"crossed parameters", "each variable comes from its own", []edit{{
+			"../../template.yaml", "BIFROST_INCLUDE_TOPICS: !Ref IncludeTopics", "BIFROST_INCLUDE_TOPICS: !Ref ExcludeTopics",
+		}}}, "internal/templates", "TestEveryVariable", ""},
+		{mutant{"another default", "a stack does by default what a program does", []edit{{
+			"../../template.yaml", "    MinValue: 0\n    MaxValue: 86400\n    Default: 900\n", "    MinValue: 0\n    MaxValue: 86400\n    Default: 9000\n",
+		}}}, "internal/templates", "TestParameters", ""},
+		{mutant{"a period of hours", "alarms speak within minutes", []edit{{
+			"../../infra/observability.yaml", "      MetricName: Diverged\n      Dimensions: [{ Name: Stack, Value: !Ref Name }]\n      Statistic: Maximum\n      Period: 300\n", "      MetricName: Diverged\n      Dimensions: [{ Name: Stack, Value: !Ref Name }]\n      Statistic: Maximum\n      Period: 3600\n",
+		}}}, "internal/templates", "TestNumbers", ""},
+	},
+	"units and sizes": {
+		{mutant{"retention of 32 bits", "retention is longer than 24.8 days", []edit{{
+			"../kafka/retention.go", "strconv.ParseInt(values[name], 10, 64)", "strconv.ParseInt(values[name], 10, 32)",
+		}}}, "internal/kafka", "TestRetention$", ""},
+		{mutant{"seconds that are counted", "every metric has its unit", []edit{{
+			"../metrics/metrics.go", "{Stalled, seconds,", "{Stalled, count,",
+		}}}, "internal/metrics", "TestTick", ""},
+		{mutant{"every failure in the answer", "an answer is bounded", []edit{{
+			"../bifrost/discover.go", "if len(s.Failed) < MaxReportedFailures {", "if len(s.Failed) < MaxReportedFailures*10_000 {",
+		}}}, "internal/bifrost", "TestATickWithAHundred", ""},
+	},
+	"places": {
+		{mutant{"the zone of the machine", "times are in UTC", []edit{{
+			"../../cmd/bifrost/human.go", "t.UTC().Format(\"2006-01-02T15:04:05.000Z\")", "t.Format(\"2006-01-02T15:04:05.000Z\")",
+		}}}, "cmd/bifrost", "TestTimesAre", "America/St_Johns"},
+		{mutant{"a full disk", "what could not be written is a failure", []edit{{
+			"../../cmd/bifrost/app.go", "	if flushErr := out.Flush(); err == nil {\n		err = flushErr\n	}\n", "	out.Flush()\n",
+		}}}, "cmd/bifrost", "TestAFullDisk", ""},
+		{mutant{"partitions by their letters", "the tenth comes after the second", []edit{{
+			"../archive/catalogue.go", "cmp.Compare(a.Number, b.Number))\n	})\n}", "cmp.Compare(strconv.Itoa(int(a.Number)), strconv.Itoa(int(b.Number))))\n	})\n}",
+		}}}, "cmd/bifrost", "TestPartitionsAre", ""},
+	},
+}
