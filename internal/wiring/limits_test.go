@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strings"
@@ -19,8 +20,7 @@ func TestSilentConnectionsAreGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		transport := newHTTPClient().GetTransport()
-		transport.DialContext = nil
-		transport.Dial = func(string, string) (net.Conn, error) { //nolint:staticcheck // shorter
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			here, there := net.Pipe()
 			go func() { _, _ = there.Read(make([]byte, 1<<16)) }()
 			return here, nil
