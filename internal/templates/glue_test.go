@@ -168,7 +168,7 @@ func TestNumbers(t *testing.T) {
 			"Parameters.ArchiveMemory": "Default 1769 MaxValue 3008 MinValue 512", "Parameters.DiscoverMemory": "Default 512 MaxValue 3008 MinValue 512",
 			"Parameters.DeadLettersAllowed": "Default 5 MaxValue 100000 MinValue 0", "Parameters.LogRetentionDays": "Default 30",
 			"Parameters.ObjectLockDays": "Default 30 MaxValue 36500 MinValue 1", "Parameters.ReservedConcurrency": "Default 0 MaxValue 1000 MinValue 0",
-			"Parameters.StalledSeconds": "Default 2700", "Parameters.TimeToLossSeconds": "Default 21600 MaxValue 2592000 MinValue 60",
+			"Parameters.StalledSeconds": "Default 2700", "Parameters.CaptureDays": "Default 90 MaxValue 36500 MinValue 0",
 			"Parameters.TransitionDays": "Default 0 MaxValue 36500 MinValue 0",
 			// The ledger is what repeats; an event that is older than a tick is worth nothing.
 			"Resources.ArchiveFunction.Properties.EventInvokeConfig":  "MaximumRetryAttempts 0",
@@ -178,7 +178,8 @@ func TestNumbers(t *testing.T) {
 			"Resources.DeadLetters.Properties":                        "MessageRetentionPeriod 1209600", // two weeks, the longest
 		},
 		"infra/data.yaml": {
-			"Parameters.ObjectLockDays": "Default 30", "Parameters.TransitionDays": "Default 0",
+			"Parameters.ObjectLockDays": "Default 30", "Parameters.TransitionDays": "Default 0", "Parameters.CaptureDays": "Default 90",
+			"Resources.Bucket.Properties.LifecycleConfiguration.Rules.4.Fn::If.1.NoncurrentVersionExpiration": "NoncurrentDays 30",
 			"Resources.Bucket.Properties.LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload":       "DaysAfterInitiation 7",
 			"Resources.Bucket.Properties.LifecycleConfiguration.Rules.2.Fn::If.1.NoncurrentVersionExpiration": "NoncurrentDays 30",
 		},
@@ -190,6 +191,7 @@ func TestNumbers(t *testing.T) {
 			"Resources.PartitionBlocked.Properties":  "EvaluationPeriods 1 Period 300 Threshold 0",
 			"Resources.PartitionDiverged.Properties": "EvaluationPeriods 1 Period 300 Threshold 0",
 			"Resources.RecordsLost.Properties":       "EvaluationPeriods 1 Period 300 Threshold 0",
+			"Resources.NothingCaptured.Properties":   "EvaluationPeriods 1 Period 7200 Threshold 1",
 			"Resources.RunsFail.Properties":          "EvaluationPeriods 1 Period 900",
 		},
 		"infra/network.yaml": {
@@ -280,11 +282,12 @@ func TestConditions(t *testing.T) {
 		"template.yaml": {
 			"ReservesConcurrency": not(ref("ReservedConcurrency"), 0), "HasKafkaSecret": not(ref("KafkaSecretArn"), ""), "HasKafkaSecretKey": not(ref("KafkaSecretKeyArn"), ""),
 			"HasMskCluster": not(ref("MskClusterArn"), ""), "HasKey": not(ref("KmsKeyArn"), ""),
+			"Captures": not(ref("CaptureMinutes"), 0), "CapturesMsk": map[string]any{"Fn::And": []any{map[string]any{"Condition": "Captures"}, map[string]any{"Condition": "HasMskCluster"}}},
 			"InVpc": not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
 		},
 		"infra/data.yaml": {
 			"MakesBucket": equals(ref("ExistingBucket"), ""), "HasKey": not(ref("KmsKeyArn"), ""), "Locks": not(ref("ObjectLockMode"), "NONE"),
-			"Moves": not(ref("TransitionDays"), 0), "Expires": not(ref("ExpirationDays"), 0),
+			"CapturesExpire": not(ref("CaptureDays"), 0), "Moves": not(ref("TransitionDays"), 0), "Expires": not(ref("ExpirationDays"), 0),
 			"MakesBucketWithKey": map[string]any{"Fn::And": []any{map[string]any{"Condition": "MakesBucket"}, map[string]any{"Condition": "HasKey"}}},
 		},
 		observability: {"TellsSomebody": not(ref("AlarmTopic"), ""), "Runs": equals(ref("ScheduleState"), "ENABLED")},
