@@ -126,7 +126,7 @@ var kindMutants = map[string][]kindMutant{
 			"../../template.yaml", "BIFROST_INCLUDE_TOPICS: !Ref IncludeTopics", "BIFROST_INCLUDE_TOPICS: !Ref ExcludeTopics",
 		}}}, "internal/templates", "TestEveryVariable", ""},
 		{mutant{"another default", "a stack does by default what a program does", []edit{{
-			"../../template.yaml", "    MinValue: 0\n    MaxValue: 86400\n    Default: 900\n", "    MinValue: 0\n    MaxValue: 86400\n    Default: 9000\n",
+			"../../template.yaml", "    Default: 134217728\n", "    Default: 13421772\n",
 		}}}, "internal/templates", "TestParameters", ""},
 		{mutant{"a period of hours", "alarms speak within minutes", []edit{{
 			"../../infra/observability.yaml", "      MetricName: Diverged\n      Dimensions: [{ Name: Stack, Value: !Ref Name }]\n      Statistic: Maximum\n      Period: 300\n", "      MetricName: Diverged\n      Dimensions: [{ Name: Stack, Value: !Ref Name }]\n      Statistic: Maximum\n      Period: 3600\n",
