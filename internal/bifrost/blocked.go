@@ -56,7 +56,7 @@ func (t *tick) blocked(s *sighting) error {
 	t.mutex.Lock()
 	t.summary.Blocked++
 	t.mutex.Unlock()
-	return fmt.Errorf("BLOCKED: a transaction at offset %d does not end, and %d offsets wait behind it; "+
+	return inRow{fmt.Errorf("BLOCKED: a transaction at offset %d does not end, and %d offsets wait behind it; "+
 		"find its producer with kafka-transactions.sh find-hanging, and end it with its abort",
-		s.seen.LastStable, s.seen.HighWatermark-s.seen.LastStable)
+		s.seen.LastStable, s.seen.HighWatermark-s.seen.LastStable)}
 }

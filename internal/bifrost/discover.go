@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -57,6 +58,7 @@ type Discoverer struct {
 	Settings      Settings
 	Now           func() time.Time
 	NewGeneration func() string // a value never given before
+	Journal       Journal       // nil: ticks leave no record
 	CaughtUp      *CaughtUp     // kept from one tick to the next; nil: lag in seconds rests on the tables alone
 	Parallel      int           // partitions worked on at once; 0 or 1 uses no goroutine
 	Log           *slog.Logger
@@ -84,20 +86,27 @@ const (
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
 	t := &tick{Discoverer: d, started: d.Now(), deadline: deadline}
 	t.summary.ID = d.NewGeneration()
+	err := t.work(ctx)
+	t.record(ctx, err)
+	return t.summary, err
+}
+
+func (t *tick) work(ctx context.Context) error {
 	for pass := 1; ; pass++ {
-		v, err := d.observe(ctx)
+		v, err := t.Discoverer.observe(ctx)
 		if err != nil {
-			return t.summary, fmt.Errorf("discover: %w", err)
+			return fmt.Errorf("discover: %w", err)
 		}
 		t.begin(v)
 		t.run(ctx)
-		if !t.again || pass == maxPasses || t.late(toReadAgain) || d.Now().Sub(t.started) >= quickPass {
+		if !t.again || pass == maxPasses || t.late(toReadAgain) || t.Now().Sub(t.started) >= quickPass {
 			break
 		}
 	}
 	t.dispatch(ctx)
+	t.noteTroubles(ctx)
 	t.finish()
-	return t.summary, nil
+	return nil
 }
 
 // tick is one run of Tick. The mutex guards what partitions worked on side by
@@ -114,11 +123,16 @@ type tick struct {
 	rows    []Row             // planned by this tick
 	names   map[string]string // topic → name of its incarnation, once this tick has asked the marker
 	healthy []*sighting       // Workable and nothing wrong: may be planned
+
+	troubles map[Partition]troubled // what it could not deal with
+	skipped  map[Partition]bool     // left to the next tick because time was short
+	untold   int                    // troubles that could not be written down
 }
 
 func (t *tick) begin(v *view) {
 	id, planned := t.summary.ID, t.summary.Planned
 	t.view, t.again, t.healthy, t.names = v, false, nil, map[string]string{}
+	t.troubles, t.skipped = maps.Clone(v.troubles), map[Partition]bool{}
 	t.summary = TickSummary{
 		ID: id, Topics: v.topics, Partitions: len(v.partitions), Planned: planned,
 		Failed: []TickFailure{}, Failures: 0,
@@ -133,22 +147,22 @@ func (t *tick) run(ctx context.Context) {
 	epochs := t.epochEnds(ctx)
 	known, newcomers := t.view.split()
 	each(t.Parallel, known, func(s *sighting) {
-		t.guard(toLook, s.incarnation.Topic, s.number, func() error { return t.look(ctx, s, epochs) })
+		t.guard(toLook, s.place(), func() error { return t.look(ctx, s, epochs) })
 	})
 	each(t.Parallel, t.view.gone, func(p Progress) {
-		t.guard(toLook, p.Topic(), p.Number, func() error { return t.close(ctx, p) })
+		t.guard(toLook, placeOf(&p), func() error { return t.close(ctx, p) })
 	})
 	each(t.Parallel, t.view.forked, func(p Progress) {
-		t.guard(toLook, p.Topic(), p.Number, func() error { return t.finishBranch(ctx, p) })
+		t.guard(toLook, placeOf(&p), func() error { return t.finishBranch(ctx, p) })
 	})
 	t.plan(ctx)
 	each(t.Parallel, rotated(newcomers, t.started), func(s *sighting) {
-		t.guard(toWelcome, s.incarnation.Topic, s.number, func() error { return t.welcome(ctx, s) })
+		t.guard(toWelcome, s.place(), func() error { return t.welcome(ctx, s) })
 	})
 	orphans := t.orphans()
 	t.summary.Orphaned = len(orphans)
 	each(t.Parallel, orphans, func(p Partition) {
-		t.guard(toWelcome, p.Topic(), p.Number, func() error { return t.adopt(ctx, p) })
+		t.guard(toWelcome, place{topic: p.Topic(), number: p.Number}, func() error { return t.adopt(ctx, p) })
 	})
 }
 
@@ -191,7 +205,7 @@ func (t *tick) welcome(ctx context.Context, s *sighting) error {
 	return t.fence(ctx, *s.progress)
 }
 
-var errDiverged = errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost accept")
+var errDiverged = inRow{errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost accept")}
 
 // look decides what state a partition is in and does what has to come before a
 // plan: move its prefix, and change its status.
@@ -276,18 +290,37 @@ func (t *tick) finish() {
 }
 
 // guard runs one partition's work if its part of the time is not over, and keeps
-// its failure.
-func (t *tick) guard(part float64, topic string, partition int32, work func() error) {
+// its failure: as a trouble of its row too, unless the row says it already.
+func (t *tick) guard(part float64, at place, work func() error) {
 	if t.late(part) {
 		t.mutex.Lock()
 		defer t.mutex.Unlock()
 		t.summary.Unfinished++
+		if at.row != nil {
+			t.skipped[at.row.Partition] = true
+		}
 		return
 	}
-	if err := work(); err != nil {
-		t.fail(topic, &partition, err)
+	err := work()
+	if err == nil {
+		return
+	}
+	t.fail(at.topic, &at.number, err)
+	if at.row != nil && !errors.Is(err, errInRow) {
+		t.mutex.Lock()
+		defer t.mutex.Unlock()
+		t.troubles[at.row.Partition] = troubled{*at.row, err.Error()}
 	}
 }
+
+// errInRow marks what the status or the suspicion of a progress row says already.
+var errInRow = errors.New("its row says so")
+
+// inRow marks an error, and leaves its words as they are.
+type inRow struct{ error }
+
+// Is makes it an errInRow.
+func (inRow) Is(target error) bool { return target == errInRow }
 
 func (t *tick) fail(topic string, partition *int32, err error) {
 	t.mutex.Lock()

@@ -30,6 +30,8 @@
 //	retention.go  what Kafka keeps, and for how long
 //	watch.go      which partitions are near to loss
 //	blocked.go    transactions that do not end
+//	journal.go    what ticks could not look at, and when one looked at everything
+//	sight.go      how far a progress row can be believed: pure
 //	suspect.go    logs that went backwards, topics that went away
 //	dispatch.go   leases and the asynchronous invoke
 //	topics.go     which topics are archived

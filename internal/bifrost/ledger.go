@@ -102,6 +102,7 @@ type Progress struct {
 	FencedAt       time.Time // when what was open under the prefix was aborted; zero while that is to be done, or had not to be waited for
 	Suspicion      string    // what the last tick found wrong and the next must confirm; empty when nothing
 	SuspectedAt    time.Time // when it was first seen; zero when nothing
+	Trouble        Trouble   // what keeps ticks from the partition
 }
 
 // Lag is how many offsets the archive is behind what can be read, as of the

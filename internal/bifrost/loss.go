@@ -25,6 +25,16 @@ func LossAt(p Progress, seen Observation, kept Retention, notOlder time.Time) ti
 	return sooner(lostByAge(p, kept, notOlder, seen.At), lostBySize(p, seen, kept))
 }
 
+// Threat is when Kafka may delete the first record that is not archived, as the
+// row tells; zero when no limit threatens it. The forecast of the last plan does
+// not apply once everything that the plan saw is archived.
+func (p Progress) Threat() time.Time {
+	if !somethingWaits(p, p.Observation) {
+		return time.Time{}
+	}
+	return p.LossAt
+}
+
 // somethingWaits reports whether there is a record to lose. What stands above the
 // last stable offset cannot be archived yet, but it can be deleted.
 func somethingWaits(p Progress, seen Observation) bool {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -19,7 +20,7 @@ type TopicPartition struct {
 type Topic struct {
 	Name       string
 	ID         TopicID
-	Partitions []int32
+	Partitions []int32 // in order
 }
 
 // TopicAnswer is what all brokers together say about one topic asked for by name.
@@ -76,6 +77,7 @@ type view struct {
 	planned    map[Partition][]Row // PLANNED rows by the index: a hint
 	topics     int
 	failures   []TickFailure
+	troubles   map[Partition]troubled // rows that could not be looked at
 }
 
 // split parts the partitions that have their row from those that are new or whose
@@ -96,8 +98,20 @@ type sighting struct {
 	incarnation Incarnation
 	number      int32
 	seen        Observation
-	progress    *Progress // nil when the tables have no row for it
+	progress    *Progress  // nil when the tables have no row for it
+	kept        *Retention // nil when nobody has asked, or could
 }
+
+// place is where a tick works.
+type place struct {
+	topic  string
+	number int32
+	row    *Progress // nil when the tables have none
+}
+
+func (s *sighting) place() place { return place{s.incarnation.Topic, s.number, s.progress} }
+
+func placeOf(p *Progress) place { return place{p.Topic(), p.Number, p} }
 
 func (s *sighting) kafka() TopicPartition { return TopicPartition{s.incarnation.Topic, s.number} }
 
@@ -118,13 +132,14 @@ func (d *Discoverer) observe(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	v := &view{at: at, clusterID: clusterID, progress: progress, planned: byPartition(rows)}
+	v := &view{at: at, clusterID: clusterID, progress: progress, planned: byPartition(rows), troubles: map[Partition]troubled{}}
 	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Archives(t.Name) })
 	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
 	v.topics = len(selected)
 	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {
 		return nil, err
 	}
+	v.observeOtherClusters(progress)
 	return v, d.observeGone(ctx, v, all, progress)
 }
 
@@ -151,16 +166,39 @@ func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic
 			rows[key] = p
 		}
 	}
+	listed := make(map[Incarnation][]int32, len(topics))
 	for _, t := range topics {
+		listed[Incarnation{v.clusterID, t.Name, t.ID}] = t.Partitions
 		if id, ok := ids[t.Name]; !ok || id != t.ID {
-			v.fail(t.Name, nil, errors.New("the topic was made anew while it was read; the next tick sees it whole"))
+			listed[Incarnation{v.clusterID, t.Name, t.ID}] = nil
+			v.failures = append(v.failures, TickFailure{Topic: t.Name, Error: errMadeAnew.Error()})
 			continue
 		}
 		for _, number := range t.Partitions {
 			v.sight(Incarnation{v.clusterID, t.Name, t.ID}, number, offsets[TopicPartition{t.Name, number}], rows, d.Now())
 		}
 	}
+	v.missUnlisted(rows, listed)
 	return nil
+}
+
+var errMadeAnew = errors.New("the topic was made anew while it was read; the next tick sees it whole")
+
+// missUnlisted finds rows whose partition is none of those that the brokers list
+// for its topic: Kafka takes no partition away, so a broker is behind. Of a topic
+// that was made anew meanwhile none is listed.
+func (v *view) missUnlisted(rows map[rowKey]*Progress, listed map[Incarnation][]int32) {
+	for key, p := range rows {
+		numbers, selected := listed[key.Incarnation]
+		if _, ok := slices.BinarySearch(numbers, key.number); !selected || ok || p.Status == StatusClosed || p.Status == StatusForked {
+			continue
+		}
+		if numbers == nil {
+			v.miss(p, errMadeAnew)
+			continue
+		}
+		v.fail(placeOf(p), errors.New("the brokers list the topic and not this partition"))
+	}
 }
 
 type rowKey struct {
@@ -173,7 +211,7 @@ func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[
 		answer.At = now
 	}
 	if answer.Err != nil {
-		v.fail(i.Topic, &number, fmt.Errorf("list offsets: %w", answer.Err))
+		v.fail(place{i.Topic, number, rows[rowKey{i, number}]}, fmt.Errorf("list offsets: %w", answer.Err))
 		return
 	}
 	v.partitions = append(v.partitions, &sighting{incarnation: i, number: number, seen: answer.Observation, progress: rows[rowKey{i, number}]})
@@ -218,7 +256,7 @@ func (d *Discoverer) askForAbsent(ctx context.Context, v *view, absent map[strin
 	}
 	for _, name := range names {
 		if err := answers[name].Err; err != nil {
-			v.fail(name, nil, fmt.Errorf("the topic is archived and no longer listed: %w", err))
+			v.failTopic(name, fmt.Errorf("the topic is archived and no longer listed: %w", err), absent[name])
 			continue
 		}
 		for _, p := range absent[name] {
@@ -230,8 +268,40 @@ func (d *Discoverer) askForAbsent(ctx context.Context, v *view, absent map[strin
 	return nil
 }
 
-func (v *view) fail(topic string, partition *int32, err error) {
-	v.failures = append(v.failures, TickFailure{Topic: topic, Partition: partition, Error: err.Error()})
+func (v *view) fail(at place, err error) {
+	v.failures = append(v.failures, TickFailure{Topic: at.topic, Partition: &at.number, Error: err.Error()})
+	v.miss(at.row, err)
+}
+
+// failTopic is one failure of the topic, which keeps the tick from all of its rows.
+func (v *view) failTopic(topic string, err error, rows []Progress) {
+	v.failures = append(v.failures, TickFailure{Topic: topic, Error: err.Error()})
+	for i := range rows {
+		v.miss(&rows[i], err)
+	}
+}
+
+func (v *view) miss(row *Progress, err error) {
+	if row != nil {
+		v.troubles[row.Partition] = troubled{*row, err.Error()}
+	}
+}
+
+// observeOtherClusters says that rows tell of a cluster that the brokers are not of:
+// it was replaced, or these are the wrong brokers. Nothing is written into the rows:
+// readers compare the cluster of the last tick with theirs.
+func (v *view) observeOtherClusters(progress []Progress) {
+	rows, left := map[string]int{}, map[string]int64{}
+	for _, p := range progress {
+		if p.ClusterID != v.clusterID && p.Status != StatusClosed && p.Status != StatusForked {
+			rows[p.ClusterID]++
+			left[p.ClusterID] += p.Lag()
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(rows)) {
+		v.failures = append(v.failures, TickFailure{Error: fmt.Sprintf("%d partitions in the tables are of cluster %s, and the brokers are those of cluster %s: "+
+			"are these the brokers of this archive? %d offsets that were seen there are not archived and in no gap", rows[id], id, v.clusterID, left[id])})
+	}
 }
 
 func byPartition(rows []Row) map[Partition][]Row {

@@ -60,7 +60,7 @@ func (t *tick) plan(ctx context.Context) {
 		proposals[i].sighting = s
 	}
 	each(t.Parallel, pointers(proposals), func(p *proposal) {
-		t.guard(toPlan, p.incarnation.Topic, p.number, func() (err error) {
+		t.guard(toPlan, p.place(), func() (err error) {
 			if p.ahead, err = t.ahead(ctx, *p.progress, p.incarnation); err == nil {
 				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, MaxPlannedPerTick)
 			}
@@ -79,7 +79,7 @@ func (t *tick) plan(ctx context.Context) {
 		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
 	})
 	each(t.Parallel, granted, func(p proposal) {
-		t.guard(toPlan, p.incarnation.Topic, p.number, func() error { return t.write(ctx, *p.progress, p.seen, t.propose(p, now)) })
+		t.guard(toPlan, p.place(), func() error { return t.write(ctx, *p.progress, p.seen, t.propose(p, now)) })
 	})
 }
 

@@ -79,8 +79,8 @@ func (t *tick) suspect(ctx context.Context, s *sighting, epochs map[TopicPartiti
 	if err != nil {
 		return false, ignoreConflict(err)
 	}
-	return false, fmt.Errorf("%s: log end %d, planned or known to exist up to %d (%s)",
-		suspicionBackwards, s.seen.LastStable, p.archivedUntil(), p.Status)
+	return false, inRow{fmt.Errorf("%s: log end %d, planned or known to exist up to %d (%s)",
+		suspicionBackwards, s.seen.LastStable, p.archivedUntil(), p.Status)}
 }
 
 // archivedUntil is up to where offsets are planned or have objects.

@@ -135,6 +135,7 @@ var (
 	errHidden      = errors.New("TOPIC_AUTHORIZATION_FAILED")
 	errNoPartition = errors.New("UNKNOWN_TOPIC_OR_PARTITION")
 	errUnreadable  = errors.New("UNKNOWN_SERVER_ERROR")
+	errNoLeader    = errors.New("LEADER_NOT_AVAILABLE")
 )
 
 // Find implements bifrost.Cluster.
@@ -173,6 +174,9 @@ func (k *Kafka) log(name string, partition int32) (*Log, error) {
 	t := k.live[name]
 	if t == nil || t.hidden || int(partition) >= len(t.Logs) {
 		return nil, fmt.Errorf("topic %s partition %d: %w", name, partition, errNoPartition)
+	}
+	if t.Logs[partition].leaderless {
+		return nil, fmt.Errorf("topic %s partition %d: %w", name, partition, errNoLeader)
 	}
 	return t.Logs[partition], nil
 }
@@ -307,6 +311,9 @@ func (f *fetch) log() (*Log, error) {
 	t := f.kafka.ByID(f.id)
 	if t == nil || t.hidden || int(f.partition) >= len(t.Logs) {
 		return nil, fmt.Errorf("topic ID %s: %w", f.id, bifrost.ErrWrongTopicID)
+	}
+	if t.Logs[f.partition].leaderless {
+		return nil, fmt.Errorf("topic ID %s partition %d: %w", f.id, f.partition, errNoLeader)
 	}
 	return t.Logs[f.partition], nil
 }

@@ -36,6 +36,7 @@ type Log struct {
 	compacted  map[int64]bool    // offsets that compaction has emptied
 	cut        int64             // lowest offset that the log was ever cut at, -1 never
 	unreadable int64             // lowest offset that a leader fails to read, -1 none
+	leaderless bool
 }
 
 // deletion is what the last deletion took, which a broker may forget.
@@ -181,6 +182,10 @@ func (l *Log) Fail(at int64) { l.unreadable = at }
 
 // Mend lets the whole log be read again.
 func (l *Log) Mend() { l.unreadable = -1 }
+
+// Lead takes away the log's leader, as the death of the only broker that has it
+// does, or gives it one.
+func (l *Log) Lead(led bool) { l.leaderless = !led }
 
 // WasCut is the lowest offset at which the log was ever cut, -1 for never.
 func (l *Log) WasCut() int64 { return l.cut }

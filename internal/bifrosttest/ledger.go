@@ -12,7 +12,10 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-var _ bifrost.Ledger = (*Ledger)(nil)
+var (
+	_ bifrost.Ledger  = (*Ledger)(nil)
+	_ bifrost.Journal = (*Ledger)(nil)
+)
 
 // Ledger is both tables in memory.
 //
@@ -26,6 +29,7 @@ type Ledger struct {
 	index    map[rowKey]bifrost.Row // what ListPlanned and SomePlanned see
 	pending  []rowKey               // rows whose change the index has not seen yet, oldest first
 	held     bool
+	ticks    map[string]bifrost.TickRecord // by cluster ID
 }
 
 type rowKey struct {
@@ -41,6 +45,7 @@ func NewLedger() *Ledger {
 		progress: map[bifrost.Partition]bifrost.Progress{},
 		rows:     map[rowKey]bifrost.Row{},
 		index:    map[rowKey]bifrost.Row{},
+		ticks:    map[string]bifrost.TickRecord{},
 	}
 }
 

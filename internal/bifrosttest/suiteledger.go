@@ -62,6 +62,8 @@ var ledgerChecks = []struct {
 	{"advance: every condition", ledgerSuite.advanceConditions},
 	{"advance: of many at once one wins", ledgerSuite.advanceRace},
 	{"plan: the time of loss", ledgerSuite.timeToLoss},
+	{"journal: a record a cluster", ledgerSuite.noteTick},
+	{"journal: trouble comes and goes", ledgerSuite.noteTrouble},
 	{"erase: the row becomes a gap", ledgerSuite.erase},
 	{"erase: ahead of next_offset", ledgerSuite.eraseAhead},
 	{"erase: every condition", ledgerSuite.eraseConditions},
@@ -209,8 +211,12 @@ func printed(value any) string {
 	case bifrost.Progress:
 		v.At, v.LastRecordAt, v.LastArchivedAt = utc(v.At), utc(v.LastRecordAt), utc(v.LastArchivedAt)
 		v.LastPlannedAt, v.SuspectedAt, v.LossAt = utc(v.LastPlannedAt), utc(v.SuspectedAt), utc(v.LossAt)
+		v.Trouble.Since, v.Trouble.At = utc(v.Trouble.Since), utc(v.Trouble.At)
 		type plain bifrost.Progress
 		return fmt.Sprintf("%+v", plain(v))
+	case bifrost.TickRecord:
+		v.StartedAt, v.EndedAt, v.CompleteAt = utc(v.StartedAt), utc(v.EndedAt), utc(v.CompleteAt)
+		return fmt.Sprintf("%+v", v)
 	case bifrost.Row:
 		v.LeaseUntil, v.PlannedAt, v.ArchivedAt, v.LossAt = utc(v.LeaseUntil), utc(v.PlannedAt), utc(v.ArchivedAt), utc(v.LossAt)
 		type plainFacts bifrost.Facts

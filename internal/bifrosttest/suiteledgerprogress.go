@@ -41,6 +41,7 @@ func (s ledgerSuite) progressRoundTrip() {
 	full.LastRecordAt, full.LastArchivedAt = noon.Add(1*time.Hour), noon.Add(2*time.Hour)
 	full.LastPlannedAt, full.SuspectedAt = noon.Add(3*time.Hour), noon.Add(4*time.Hour)
 	full.Suspicion = "the log went backwards"
+	full.Trouble = bifrost.Trouble{Error: "no leader", Since: noon.Add(5 * time.Hour), At: noon.Add(6 * time.Hour)}
 	s.must(s.CreateProgress(s.Context(), full))
 	s.same("a row with every field", s.progress(ordersNew), full)
 	all, err := s.ListProgress(s.Context())

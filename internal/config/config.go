@@ -40,6 +40,7 @@ type Config struct {
 	CaptureEvery    time.Duration // time between two captures of the cluster; 0 makes none
 	Expiration      time.Duration // age at which the bucket deletes objects; 0 never
 	Stack           string        // dimension of the metrics
+	Stalled         time.Duration // how long ago the last look of a tick may be
 }
 
 // Role says which variables have to be set.

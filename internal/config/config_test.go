@@ -42,7 +42,7 @@ func TestDefaults(t *testing.T) {
 		Topics:      bifrost.TopicFilter{Include: []string{"*"}},
 		TargetBytes: 128 << 20, MaxAge: 15 * time.Minute, FencePause: 15 * time.Minute, MaxInFlight: 8, ArchiveTimeout: 15 * time.Minute,
 		CaptureEvery: 15 * time.Minute, TimeToLoss: 6 * time.Hour,
-		Format: c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost",
+		Format: c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost", Stalled: 45 * time.Minute,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -61,13 +61,13 @@ func TestValues(t *testing.T) {
 		"BIFROST_BROKERS": " one:9092, [::1]:9093 ", "BIFROST_INCLUDE_TOPICS": "orders-*, pay?", "BIFROST_EXCLUDE_TOPICS": "*-test",
 		"BIFROST_START": "2024-02-29T12:00:00+01:00", "BIFROST_TARGET_BYTES": "1048576", "BIFROST_MAX_AGE_SECONDS": "0", "BIFROST_FENCE_PAUSE_SECONDS": "7",
 		"BIFROST_FORMAT": "single", "BIFROST_CLIENT_RACK": "euw1-az1", "BIFROST_LOG_LEVEL": "warn",
-		"BIFROST_EXPIRATION_DAYS": "30",
+		"BIFROST_EXPIRATION_DAYS": "30", "BIFROST_STALLED_SECONDS": "7200",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(c.Brokers, []string{"one:9092", "[::1]:9093"}) || !c.Start.At.Equal(time.Date(2024, 2, 29, 11, 0, 0, 0, time.UTC)) ||
-		c.TargetBytes != 1<<20 || c.MaxAge != 0 || c.Settings().FencePause != 7*time.Second || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelWarn || c.Expiration != 720*time.Hour {
+		c.TargetBytes != 1<<20 || c.MaxAge != 0 || c.Settings().FencePause != 7*time.Second || !c.Format.SingleMember || c.ClientRack != "euw1-az1" || c.LogLevel != slog.LevelWarn || c.Expiration != 720*time.Hour || c.Stalled != 2*time.Hour {
 		t.Errorf("got %+v", c)
 	}
 	for topic, want := range map[string]bool{"orders-eu": true, "payx": true, "orders-test": false, "other": false} {
@@ -96,6 +96,7 @@ func TestWrongValues(t *testing.T) {
 		"BIFROST_LOG_LEVEL":               {"verbose", "info+2"},
 		"BIFROST_TOPIC_OVERRIDES":         {"orders"},
 		"BIFROST_EXPIRATION_DAYS":         {"-1", "36501", "30d"},
+		"BIFROST_STALLED_SECONDS":         {"0", "604801", "45m"},
 		"BIFROST_SECURITY_PROTOCOL":       {"TLS", "ssl", "SASL"},
 		"BIFROST_SASL_MECHANISM":          {"SCRAM", "scram-sha-512", "GSSAPI"},
 	} {

@@ -17,6 +17,9 @@
 //	open_shard (N)   0 to 15, so that no single key of the index is hot
 //	lease_until (N)  milliseconds since the Unix epoch; 0 when never leased
 //
+// and, under the key "@tick", which is no partition's, a record a cluster of what
+// the last tick saw, with a hash of the cluster's ID as its start_offset.
+//
 // Offsets, counts and bytes are numbers. Times are ISO 8601 strings in UTC with
 // milliseconds; where a condition compares a time there is a number beside it. What
 // is not known is absent; there are no empty strings.

@@ -19,6 +19,10 @@ type progressItem struct {
 	Status    string `dynamodbav:"status"`
 	Error     string `dynamodbav:"error,omitempty"`
 
+	TickError      string `dynamodbav:"tick_error,omitempty"` // what keeps ticks from the partition
+	TickErrorSince string `dynamodbav:"tick_error_since,omitempty"`
+	TickErrorAt    string `dynamodbav:"tick_error_at,omitempty"` // when it was written
+
 	NextOffset    int64  `dynamodbav:"next_offset"`
 	PlannedOffset int64  `dynamodbav:"planned_offset"`
 	Lag           int64  `dynamodbav:"lag"` // log_end_offset - next_offset; for people, never read back
@@ -72,6 +76,7 @@ func encodeProgress(p bifrost.Progress) (attributes, error) {
 		KnownUntil: p.KnownUntil, FirstLogStart: p.FirstLogStart, StartOffset: p.StartOffset,
 		PlannedEpoch: p.PlannedEpoch, RecentRawBytes: p.RecentRawBytes, RecentOffsets: p.RecentOffsets,
 		FencedAt: iso(p.FencedAt), Suspicion: p.Suspicion, SuspectedAt: iso(p.SuspectedAt),
+		TickError: p.Trouble.Error, TickErrorSince: iso(p.Trouble.Since), TickErrorAt: iso(p.Trouble.At),
 	}
 	if !p.LastRecordAt.IsZero() {
 		ms := p.LastRecordAt.UnixMilli()
@@ -97,7 +102,7 @@ func decodeProgress(a attributes) (bifrost.Progress, error) {
 			Records: item.Records, RawBytes: item.RawBytes, StoredBytes: item.StoredBytes, Missing: item.Missing, Lost: item.Lost,
 		},
 		RecentRawBytes: item.RecentRawBytes, RecentOffsets: item.RecentOffsets, PlannedEpoch: item.PlannedEpoch,
-		LastObject: item.LastObject, Suspicion: item.Suspicion,
+		LastObject: item.LastObject, Suspicion: item.Suspicion, Trouble: bifrost.Trouble{Error: item.TickError},
 	}
 	if item.LastTimestamp != nil {
 		p.LastRecordAt = time.UnixMilli(*item.LastTimestamp).UTC()
@@ -112,6 +117,8 @@ func decodeProgress(a attributes) (bifrost.Progress, error) {
 	d.time(&p.LastPlannedAt, item.LastPlannedAt)
 	d.time(&p.SuspectedAt, item.SuspectedAt)
 	d.time(&p.FencedAt, item.FencedAt)
+	d.time(&p.Trouble.Since, item.TickErrorSince)
+	d.time(&p.Trouble.At, item.TickErrorAt)
 	if d.err != nil {
 		return bifrost.Progress{}, fmt.Errorf("progress row %s: %w", p.Partition, d.err)
 	}

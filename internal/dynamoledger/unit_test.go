@@ -161,6 +161,7 @@ func TestProgressRoundTrip(t *testing.T) {
 			LastObject: text.Draw(t, "object"), LastRecordAt: someTime().Draw(t, "record at"),
 			LastArchivedAt: someTime().Draw(t, "archived at"), LastPlannedAt: someTime().Draw(t, "planned at"),
 			Suspicion: text.Draw(t, "suspicion"), SuspectedAt: someTime().Draw(t, "suspected at"), FencedAt: someTime().Draw(t, "fenced at"),
+			Trouble: bifrost.Trouble{Error: text.Draw(t, "trouble"), Since: someTime().Draw(t, "trouble since"), At: someTime().Draw(t, "trouble at")},
 		}
 		item, err := encodeProgress(want)
 		if err != nil {

@@ -111,6 +111,7 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 		Ledger: p.Ledger, Store: p.Store, Shelf: p.Store,
 		Dispatcher: dispatcher, Settings: p.Config.Settings(),
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
+		Journal:  p.Ledger,
 		CaughtUp: new(bifrost.CaughtUp),
 	}
 }

@@ -1,0 +1,109 @@
+package bifrost
+
+import (
+	"fmt"
+	"time"
+)
+
+// Sight says how far the progress row of a partition can be believed now.
+type Sight struct {
+	// SeenAt is the last time at which a tick is known to have looked at the
+	// partition; zero when none is known. The offsets in its row may be older: a
+	// tick that finds nothing to do writes nothing.
+	SeenAt time.Time
+	// Unseen is why nobody knows that the partition is as its row says; empty when
+	// a tick has looked, or none needs to.
+	Unseen string
+	// Excluded says that the topic is not selected any more, so that no tick looks.
+	Excluded bool
+}
+
+// Sights judges progress rows by what ticks have left on record.
+type Sights struct {
+	Ticks    []TickRecord  // one a cluster
+	Patience time.Duration // how long ago the last look may be
+	Now      time.Time
+}
+
+// Of judges one row. It is pure.
+func (s Sights) Of(p Progress) Sight {
+	sight := Sight{SeenAt: p.At}
+	if p.Status == StatusClosed || p.Status == StatusForked {
+		return sight // for good
+	}
+	own, _ := s.newest(func(r TickRecord) bool { return r.ClusterID == p.ClusterID })
+	last, known := s.newest(func(r TickRecord) bool { return r.ClusterID != "" || !r.CompleteAt.IsZero() })
+	if !own.CompleteAt.IsZero() {
+		sight.Excluded = !own.Filter.Selects(p.Topic())
+		if !sight.Excluded && p.Trouble.Error == "" {
+			sight.SeenAt = later(sight.SeenAt, own.CompleteAt)
+		}
+	}
+	switch {
+	case known && last.ClusterID != p.ClusterID:
+		sight.Unseen = fmt.Sprintf("the brokers are those of cluster %s now; this is of cluster %s%s", last.ClusterID, p.ClusterID, p.neverArchived())
+	case sight.Excluded:
+	case sight.SeenAt.IsZero():
+		sight.Unseen = "no tick is known to have looked at it" + s.because(own)
+	case s.Now.Sub(sight.SeenAt) > s.Patience:
+		sight.Unseen = fmt.Sprintf("no tick has looked at it since %s%s", sight.SeenAt.UTC().Format(time.RFC3339), s.because(own))
+	}
+	return sight
+}
+
+// neverArchived names what was seen of a partition and is in no object and no gap.
+func (p Progress) neverArchived() string {
+	end := max(p.LastStable, p.PlannedOffset)
+	if end <= p.NextOffset {
+		return fmt.Sprintf(", and what followed offset %d there is not known", p.NextOffset)
+	}
+	return fmt.Sprintf(", where offsets %s at least were never archived and are in no gap", Range{p.NextOffset, end})
+}
+
+// because is what is known about ticks that do not look.
+func (s Sights) because(own TickRecord) string {
+	last, ok := s.Last()
+	switch {
+	case !ok:
+		return ": no tick is on record"
+	case last.Error != "":
+		return ": the last tick failed: " + last.Error
+	case own.Unfinished > 0:
+		return fmt.Sprintf(": the last tick ran out of time with %d partitions left", own.Unfinished)
+	case s.Now.Sub(last.EndedAt) > s.Patience:
+		return ": no tick has ended since"
+	}
+	return ""
+}
+
+// Last is the record of the tick that began last, of any cluster; false when there
+// is none.
+func (s Sights) Last() (TickRecord, bool) {
+	return s.newest(func(TickRecord) bool { return true })
+}
+
+func (s Sights) newest(counts func(TickRecord) bool) (newest TickRecord, found bool) {
+	for _, r := range s.Ticks {
+		if counts(r) && (!found || r.StartedAt.After(newest.StartedAt)) {
+			newest, found = r, true
+		}
+	}
+	return newest, found
+}
+
+// Problem is what is wrong with the ticks themselves; empty when the last one came
+// to its end not long ago. What a single partition lacks is for [Sights.Of].
+func (s Sights) Problem() string {
+	last, ok := s.Last()
+	switch {
+	case !ok:
+		return "no tick is on record"
+	case last.Error != "":
+		return fmt.Sprintf("the last tick, at %s, failed: %s", last.StartedAt.UTC().Format(time.RFC3339), last.Error)
+	case s.Now.Sub(last.EndedAt) > s.Patience:
+		return fmt.Sprintf("no tick has ended since %s", last.EndedAt.UTC().Format(time.RFC3339))
+	case last.Unfinished > 0 && s.Now.Sub(last.CompleteAt) > s.Patience:
+		return fmt.Sprintf("ticks run out of time: the last one, at %s, left %d partitions", last.StartedAt.UTC().Format(time.RFC3339), last.Unfinished)
+	}
+	return ""
+}
