@@ -84,6 +84,10 @@ type Archiver struct {
 	// archived when it cannot be read on, however little that is.
 	NearLoss time.Duration
 	Now      func() time.Time
+
+	// Retention tells a gap that the topic's own limits explain from one that
+	// somebody asked for; nil: nobody can tell.
+	Retention RetentionReader
 }
 
 // Settler is what the archiver asks of the ledger.
@@ -229,7 +233,7 @@ func (a *attempt) fill(ctx context.Context, upload Upload, row Row) (baldr.Summa
 		a.stopped = err // what was read is whole; the next attempt finds out about the rest
 	case errors.As(err, &outside) && outside.LogStart > row.Start:
 		end := min(outside.LogStart, row.End)
-		return a.close(out, gap(ReasonRetention), Range{row.Start, end})
+		return a.close(out, gap(a.whyDeleted(ctx, row)), Range{row.Start, end})
 	case err != nil:
 		return baldr.Summary{}, err
 	}
@@ -242,6 +246,24 @@ func (a *attempt) fill(ctx context.Context, upload Upload, row Row) (baldr.Summa
 
 var errNothingInTime = errors.New("nothing could be read before the time was up; raise the archive function's timeout, " +
 	"and see whether a quota of the brokers holds it back (docs/kafka.md)")
+
+// whyDeleted is the reason of a gap that the worker meets itself. Whatever cannot
+// be asked now leaves retention as the reason, which raises the alarm.
+func (a *attempt) whyDeleted(ctx context.Context, row Row) string {
+	if a.Retention == nil {
+		return ReasonRetention
+	}
+	kept, err := a.Retention.Retention(ctx, []string{row.Topic()})
+	if err != nil {
+		return ReasonRetention
+	}
+	progress, err := a.Ledger.Progress(ctx, row.Partition)
+	limits, known := kept[row.Topic()]
+	if err != nil || !known || limits.mayHaveDeleted(progress, row.LossAt, a.Now()) {
+		return ReasonRetention
+	}
+	return ReasonRequest
+}
 
 func gap(reason string) baldr.Summary {
 	return baldr.Summary{Kind: baldr.KindGap, Reason: reason, LastLeaderEpoch: -1}

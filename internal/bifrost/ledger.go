@@ -50,6 +50,7 @@ const (
 	ReasonBeforeFirstSight = "before_first_sight" // deleted by Kafka before Bifrost first saw the partition; no alarm
 	ReasonSkipped          = "skipped"            // below the start position that the configuration asked for
 	ReasonRetention        = "retention"          // deleted by Kafka before it was archived
+	ReasonRequest          = "deleted_by_request" // the same, and the topic's own limits cannot have been it: somebody asked for it
 	ReasonTopicDeleted     = "topic_deleted"      // the topic was deleted before it was archived
 	ReasonForked           = "forked"             // below the fork: these offsets are those of the branch it left
 	ReasonDiverged         = "diverged"           // planned of a branch that was cut off before it was archived

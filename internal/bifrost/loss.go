@@ -84,6 +84,23 @@ func lostBySize(p Progress, seen Observation, kept Retention) time.Time {
 	return seen.At.Add(time.Duration(left))
 }
 
+// mayHaveDeleted reports whether the topic's own limits can be why its log begins
+// behind what is archived now. They cannot where they were none when it was last
+// planned, or not due yet (lossAt, as LossAt says), and are none now, or would
+// have kept a record that was archived before: Kafka deletes the oldest first, and
+// stops at what it has to keep. It is pure. Where nothing is proved it says true.
+func (r Retention) mayHaveDeleted(p Progress, lossAt, now time.Time) bool {
+	switch {
+	case r.Err != nil, r.Bytes >= 0:
+		return true
+	case !lossAt.IsZero() && !now.Before(lossAt):
+		return true
+	case r.Milliseconds < 0:
+		return false
+	}
+	return p.LastRecordAt.IsZero() || now.Sub(p.LastRecordAt) >= r.age()
+}
+
 // age is how long a record is kept, at most what a Duration holds: 292 years.
 func (r Retention) age() time.Duration {
 	return time.Duration(min(r.Milliseconds, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond

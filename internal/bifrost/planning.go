@@ -84,7 +84,16 @@ func (t *tick) plan(ctx context.Context) {
 }
 
 func (t *tick) propose(p proposal, now time.Time) []PlannedRange {
-	return PlanRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, p.ranges)
+	ranges := PlanRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, p.ranges)
+	if p.kept == nil || p.kept.mayHaveDeleted(*p.progress, p.progress.LossAt, p.seen.At) {
+		return ranges
+	}
+	for i := range ranges {
+		if ranges[i].GapReason == ReasonRetention {
+			ranges[i].GapReason = ReasonRequest
+		}
+	}
+	return ranges
 }
 
 func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.seen.LossAt, now)) }

@@ -69,7 +69,7 @@ func (c *partitionCheck) notCompared(offsets int64) {
 // may well be readable: below a start position, or after a topic came back. The
 // log may have moved since its start was read, so only a record is a proof.
 func (c *partitionCheck) stillReadable(ctx context.Context, row Row, r Range) error {
-	if row.GapReason != ReasonRetention || !r.Valid() {
+	if row.GapReason != ReasonRetention && row.GapReason != ReasonRequest || !r.Valid() {
 		return nil
 	}
 	log, err := c.Source.Read(ctx, row.Topic(), row.TopicID, row.Number, r)

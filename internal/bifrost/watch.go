@@ -23,6 +23,7 @@ func (t *tick) watch(ctx context.Context) {
 		if !known {
 			continue
 		}
+		s.kept = &k
 		s.seen.LossAt = LossAt(*s.progress, s.seen, k, time.Time{})
 		if k.ageUnclear(s) {
 			unclear[k.Milliseconds] = append(unclear[k.Milliseconds], s)

@@ -281,7 +281,7 @@ func (w *world) checkGap(o storedObject, topic *KafkaTopic, log *Log) {
 	s := o.summary
 	ok := false
 	switch s.Reason {
-	case bifrost.ReasonRetention, bifrost.ReasonBeforeFirstSight:
+	case bifrost.ReasonRetention, bifrost.ReasonRequest, bifrost.ReasonBeforeFirstSight:
 		ok = s.End <= log.began
 	case bifrost.ReasonTopicDeleted:
 		// Offsets are asked for by name: while metadata are stale, the log of the

@@ -117,13 +117,13 @@ func TestRanges(t *testing.T) {
 	var out bytes.Buffer
 	err := emitter(&out).Ranges([]bifrost.RangeResult{
 		result(bifrost.OutcomeArchived, ""), result(bifrost.OutcomeAdopted, ""), result(bifrost.OutcomeDoneAlready, ""), result(bifrost.OutcomeGone, ""),
-		gap(bifrost.ReasonBeforeFirstSight), gap(bifrost.ReasonSkipped), gap(bifrost.ReasonErased), gap(bifrost.ReasonRetention), gap(bifrost.ReasonTopicDeleted),
+		gap(bifrost.ReasonBeforeFirstSight), gap(bifrost.ReasonSkipped), gap(bifrost.ReasonErased), gap(bifrost.ReasonRequest), gap(bifrost.ReasonRetention), gap(bifrost.ReasonTopicDeleted),
 	}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, units := read(t, out.String())
-	want := map[string]float64{ArchivedRanges: 7, ArchivedRecords: 18, ArchivedBytes: 2000, StoredBytes: 205, Gaps: 2, LostOffsets: 20, FailedRanges: 1}
+	want := map[string]float64{ArchivedRanges: 8, ArchivedRecords: 18, ArchivedBytes: 2000, StoredBytes: 206, Gaps: 2, LostOffsets: 20, FailedRanges: 1}
 	for name, value := range want {
 		if v, ok := got[name]; !ok || v != value {
 			t.Errorf("%s is %v, want %v", name, v, value)

@@ -138,6 +138,7 @@ func (p *Parts) Worker() *bifrost.Worker {
 	archiver := &bifrost.Archiver{
 		Group: p.Config.Group, Source: p.Kafka, Store: p.Store, Ledger: p.Ledger,
 		Format: format, MaxRawBytes: rangeLimit * p.Config.LargestTarget(), Writer: "bifrost " + Version, NearLoss: p.Config.TimeToLoss, Now: time.Now,
+		Retention: p.Kafka,
 	}
 	return &bifrost.Worker{
 		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Now: time.Now, Processor: processorTime,
