@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +24,7 @@ func newFlush(a *app) *cobra.Command {
 		Long: `Flush archives everything that can be read in Kafka at this moment, whatever the
 maximum age, of all topics or of those named (globs do too). The work is done in
 this process, by the rules and tables of the stack; ranges that others work on are
-waited for.`,
+waited for. What cannot be read is named at the end, and stops nothing else.`,
 		Example:           "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeTopics,
@@ -37,6 +41,8 @@ type flush struct {
 	patience time.Duration
 	json     bool
 	targets  map[bifrost.TopicPartition]int64 // ends of the logs when the flush began
+	unlisted map[bifrost.TopicPartition]error // partitions whose end nobody knows
+	left     []bifrost.TickFailure            // partitions that could not be archived, and why
 }
 
 // flushJSON is what flush --json prints.
@@ -46,6 +52,7 @@ type flushJSON struct {
 	RawBytes    int64                 `json:"raw_bytes"`
 	StoredBytes int64                 `json:"stored_bytes"`
 	Ranges      []bifrost.RangeResult `json:"ranges"`
+	Failed      []bifrost.TickFailure `json:"failed"` // partitions with something left, or of which nobody knows
 }
 
 func (f *flush) run(ctx context.Context, topics []string) error {
@@ -53,13 +60,14 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	if len(topics) > 0 {
 		f.settings.values["BIFROST_INCLUDE_TOPICS"] = strings.Join(topics, ",")
 	}
+	f.only = len(topics) > 0
 	stop, err := f.begin(ctx)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.patience)
 	defer cancel()
-	err = f.untilDone(ctx)
+	err = f.untilDone(ctx, f.only)
 	stop()
 	if showErr := f.show(err == nil); showErr != nil {
 		return showErr
@@ -67,29 +75,41 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	return err
 }
 
-func (f *flush) untilDone(ctx context.Context) error {
+// untilDone archives until nothing is left, or what is left fails: a partition
+// that cannot be read stops no other.
+func (f *flush) untilDone(ctx context.Context, named bool) error {
 	if err := f.aim(ctx); err != nil {
 		return err
 	}
 	discover := f.parts.Discoverer(f.workers)
+	if named {
+		discover.Journal = partial{discover.Journal}
+	}
 	for {
 		summary, err := discover.Tick(ctx, time.Time{})
 		if err != nil {
 			return err
 		}
-		left, err := f.left(ctx)
-		if err != nil || left == 0 {
+		left, err := f.behind(ctx)
+		if err != nil {
 			return err
 		}
-		if summary.Failures > 0 && summary.Dispatched == 0 && summary.InFlight == 0 {
-			f.tellFailed(summary.Failed, summary.Failures)
-			return fmt.Errorf("%w: %s offsets are left", errUnfinished, count(left))
+		stuck := f.stuck(left, summary)
+		if len(left) == 0 || summary.Dispatched == 0 && len(stuck) == len(left) {
+			return f.failure(left, stuck)
 		}
 		if err := f.waitForWorker(ctx, left); err != nil {
 			return err
 		}
 	}
 }
+
+// partial is the journal of ticks that look at some topics only: they say nothing
+// about the others, so they are none that the archive is judged by.
+type partial struct{ bifrost.Journal }
+
+// NoteTick implements bifrost.Journal.
+func (partial) NoteTick(context.Context, bifrost.TickRecord) error { return nil }
 
 // aim notes how far the logs reach now.
 func (f *flush) aim(ctx context.Context) error {
@@ -111,26 +131,27 @@ func (f *flush) aim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.targets = map[bifrost.TopicPartition]int64{}
+	f.targets, f.unlisted = map[bifrost.TopicPartition]int64{}, map[bifrost.TopicPartition]error{}
 	for tp, answer := range offsets {
 		if answer.Err != nil {
-			return fmt.Errorf("topic %s partition %d: %w", tp.Topic, tp.Partition, answer.Err)
+			f.unlisted[tp] = fmt.Errorf("list offsets: %w", answer.Err)
+			continue
 		}
 		f.targets[tp] = answer.LastStable
 	}
 	return nil
 }
 
-// left counts the offsets below the targets that are not archived. Of a topic's
-// incarnations the one that is furthest counts: a new one begins at 0.
-func (f *flush) left(ctx context.Context) (int64, error) {
+// behind counts the offsets below the targets that are not archived, by partition.
+// Of a topic's incarnations the one that is furthest counts: a new one begins at 0.
+func (f *flush) behind(ctx context.Context) (map[bifrost.TopicPartition]int64, error) {
 	rows, err := f.parts.Ledger.ListProgress(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	_, topics, err := f.parts.Kafka.Topics(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	ids := map[string]bifrost.TopicID{}
 	for _, t := range topics {
@@ -142,34 +163,81 @@ func (f *flush) left(ctx context.Context) (int64, error) {
 			archived[bifrost.TopicPartition{Topic: p.Topic(), Partition: p.Number}] = p.NextOffset
 		}
 	}
-	var left int64
+	left := map[bifrost.TopicPartition]int64{}
 	for tp, target := range f.targets {
-		left += max(0, target-archived[tp])
+		if n := target - archived[tp]; n > 0 {
+			left[tp] = n
+		}
 	}
 	return left, nil
+}
+
+// stuck finds out of which partitions that have something left it is known why:
+// a range of theirs failed, or the last tick could not deal with them.
+func (f *flush) stuck(left map[bifrost.TopicPartition]int64, summary bifrost.TickSummary) map[bifrost.TopicPartition]error {
+	stuck := map[bifrost.TopicPartition]error{}
+	for tp := range left {
+		for _, failed := range summary.Failed {
+			if failed.Topic == tp.Topic && (failed.Partition == nil || *failed.Partition == tp.Partition) {
+				stuck[tp] = errors.New(failed.Error)
+			}
+		}
+		if stuck[tp] == nil && summary.Failures > len(summary.Failed) && summary.InFlight == 0 {
+			stuck[tp] = fmt.Errorf("%d partitions failed, and this may be one of them", summary.Failures)
+		}
+		for _, o := range f.failed {
+			var failed *bifrost.RangeError
+			if !errors.As(o.Err, &failed) || (failed.Task.Key().Topic() == tp.Topic && failed.Task.Partition == tp.Partition) {
+				stuck[tp] = o.Err
+			}
+		}
+	}
+	return stuck
+}
+
+// failure names what is not archived, and why; nil when all is.
+func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost.TopicPartition]error) error {
+	maps.Copy(stuck, f.unlisted)
+	if len(stuck) == 0 {
+		return nil
+	}
+	offsets := int64(0)
+	for tp, err := range stuck {
+		f.left = append(f.left, bifrost.TickFailure{Topic: tp.Topic, Partition: &tp.Partition, Error: err.Error()})
+		offsets += left[tp]
+	}
+	slices.SortFunc(f.left, func(a, b bifrost.TickFailure) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(*a.Partition, *b.Partition))
+	})
+	f.tellFailed(f.left[:min(len(f.left), bifrost.MaxReportedFailures)], len(f.left))
+	if len(f.unlisted) > 0 {
+		return fmt.Errorf("%w: %d partitions failed; %s offsets are left, and of %d partitions nobody knows how many", errUnfinished, len(f.left), count(offsets), len(f.unlisted))
+	}
+	return fmt.Errorf("%w: %d partitions failed, to be tried again by the next tick or flush; %s offsets are left", errUnfinished, len(f.left), count(offsets))
 }
 
 // pollOthers is how often to look whether others have finished their ranges.
 const pollOthers = time.Second
 
-// waitForWorker returns when a worker has ended, or after a while: somebody else
-// may be at work on what is left. A worker that failed ends the flush.
-func (f *flush) waitForWorker(ctx context.Context, left int64) error {
+// waitForWorker returns when the workers have ended, or after a while: somebody
+// else may be at work on what is left.
+func (f *flush) waitForWorker(ctx context.Context, left map[bifrost.TopicPartition]int64) error {
 	select {
 	case <-f.done:
 	case <-time.After(pollOthers):
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %s offsets are left: %w", errUnfinished, count(left), context.Cause(ctx))
+		offsets := int64(0)
+		for _, n := range left {
+			offsets += n
+		}
+		return fmt.Errorf("%w: %s offsets are left: %w", errUnfinished, count(offsets), context.Cause(ctx))
 	}
 	f.workers.Wait()
-	if len(f.failed) > 0 {
-		return fmt.Errorf("%w: %d ranges failed and are tried again by the next tick or flush; the first: %w", errUnfinished, len(f.failed), f.failed[0].Err)
-	}
 	return nil
 }
 
 func (f *flush) show(complete bool) error {
-	sum := flushJSON{Complete: complete, Ranges: []bifrost.RangeResult{}}
+	sum := flushJSON{Complete: complete, Ranges: []bifrost.RangeResult{}, Failed: append([]bifrost.TickFailure{}, f.left...)}
 	for _, r := range f.results {
 		if r.Outcome == bifrost.OutcomeGone || r.Outcome == bifrost.OutcomeDoneAlready {
 			continue

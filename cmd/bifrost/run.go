@@ -44,6 +44,7 @@ ranges at work end, a second one stops at once; both are safe, as is a kill.`,
 type work struct {
 	*app
 	slots   int
+	only    bool // take up no ranges of topics that are not selected
 	parts   *wiring.Parts
 	workers *inprocess.Dispatcher
 	results []bifrost.RangeResult
@@ -73,7 +74,7 @@ func (w *work) begin(ctx context.Context) (stop func(), err error) {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.done = make(chan struct{}, 1)
 	w.workers = inprocess.New(working, inprocess.Options{
-		Worker: w.parts.Worker(), Slots: w.parts.Config.MaxInFlight, Turn: w.parts.Config.ArchiveTimeout, Done: w.ended,
+		Worker: w.parts.Worker(), Slots: w.parts.Config.MaxInFlight, Turn: w.parts.Config.ArchiveTimeout, Done: w.ended, Selects: w.selects(),
 	})
 	return func() {
 		w.workers.Stop()
@@ -81,6 +82,14 @@ func (w *work) begin(ctx context.Context) (stop func(), err error) {
 		cancel()
 		w.parts.Close()
 	}, nil
+}
+
+// selects tells of which topics waiting ranges are taken up; nil for all.
+func (w *work) selects() func(string) bool {
+	if !w.only {
+		return nil
+	}
+	return w.parts.Config.Topics.Selects
 }
 
 // ended takes in what a worker did. The dispatcher calls it for one at a time.

@@ -26,3 +26,15 @@ type OutOfRangeError struct {
 func (e *OutOfRangeError) Error() string {
 	return fmt.Sprintf("offset %d is not in the log [%d, %d)", e.Position, e.LogStart, e.LogEnd)
 }
+
+// RangeError says which range failed.
+type RangeError struct {
+	Task Task
+	Err  error // names the range itself
+}
+
+// Error implements error.
+func (e *RangeError) Error() string { return e.Err.Error() }
+
+// Unwrap is the cause.
+func (e *RangeError) Unwrap() error { return e.Err }

@@ -64,14 +64,15 @@ const (
 
 // Work archives the range of the task, then others until the deadline (zero:
 // only the task's). A range that fails is released, to be tried again after a
-// growing pause, and ends the work: what is wrong may be wrong for all.
+// growing pause, and ends the work with a [RangeError]: what is wrong may be wrong
+// for all.
 func (w *Worker) Work(ctx context.Context, task Task, deadline time.Time) ([]RangeResult, error) {
 	var results []RangeResult
 	meter := w.meter()
 	for {
 		result, err := w.Archiver.Archive(ctx, task, deadline)
 		if err != nil {
-			return results, w.release(ctx, task, err)
+			return results, &RangeError{Task: task, Err: w.release(ctx, task, err)}
 		}
 		result.BilledMilliseconds, result.CoreSeconds = meter()
 		results = append(results, result)

@@ -6,6 +6,7 @@ package inprocess
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,9 @@ type Options struct {
 	Slots  int           // workers at once, at least 1
 	Turn   time.Duration // how long a worker may go on with waiting ranges; less than its lease
 	Done   func(Outcome) // called by workers when they end, one at a time
+
+	// Selects tells of which topics a worker goes on with waiting ranges; nil for all.
+	Selects func(topic string) bool
 }
 
 // Dispatcher implements bifrost.Dispatcher with goroutines of this process. As
@@ -47,7 +51,7 @@ func New(ctx context.Context, options Options) *Dispatcher {
 		options: options, worker: *options.Worker, ctx: ctx,
 		slots: make(chan struct{}, max(1, options.Slots)), stopping: make(chan struct{}),
 	}
-	d.worker.Ledger = lastRange{d.worker.Ledger, d.stopping}
+	d.worker.Ledger = lastRange{d.worker.Ledger, options.Selects, d.stopping}
 	return d
 }
 
@@ -88,9 +92,11 @@ func (d *Dispatcher) Stop() { d.stopOnce.Do(func() { close(d.stopping) }) }
 // Wait returns when no worker is left.
 func (d *Dispatcher) Wait() { d.workers.Wait() }
 
-// lastRange is a ledger in which nothing waits any more once a stop is asked for.
+// lastRange is a ledger in which nothing waits any more once a stop is asked for,
+// and nothing of topics that are not selected.
 type lastRange struct {
 	bifrost.WorkLedger
+	selects  func(topic string) bool
 	stopping <-chan struct{}
 }
 
@@ -100,6 +106,10 @@ func (l lastRange) SomePlanned(ctx context.Context, now time.Time, limit int) ([
 	case <-l.stopping:
 		return nil, nil
 	default:
-		return l.WorkLedger.SomePlanned(ctx, now, limit)
+		rows, err := l.WorkLedger.SomePlanned(ctx, now, limit)
+		if l.selects == nil {
+			return rows, err
+		}
+		return slices.DeleteFunc(rows, func(r bifrost.Row) bool { return !l.selects(r.Topic()) }), err
 	}
 }
