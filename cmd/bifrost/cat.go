@@ -10,14 +10,13 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 func newCat(a *app) *cobra.Command {
@@ -28,9 +27,11 @@ func newCat(a *app) *cobra.Command {
 		Short:   "Print records of the archive, or of files",
 		Long: `Cat prints records in the order of their offsets, one partition after the other,
 or merged by time with --merge. What is lost or not archived yet is named on
-standard error. An argument that contains a / or ends in .baldr or .baldr.gz is a
-file, and - is standard input: objects of the archive, plain Baldr.gz of any
-writer, and uncompressed Baldr are told apart by themselves.
+standard error. The first argument is a topic if the archive has it, and otherwise
+a file that exists, as are the others then; --file and --topic force it. What no
+topic can be called, such as ./name, is a file, and - is standard input: objects of
+the archive, plain Baldr.gz of any writer, and uncompressed Baldr are told apart by
+themselves. Files need no archive and no settings.
 
 ` + formatHelp,
 		Example: `  bifrost cat orders --last 10
@@ -43,6 +44,7 @@ writer, and uncompressed Baldr are told apart by themselves.
 		RunE:              func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
 	}
 	flags := c.Flags()
+	k.source.addFlags(c)
 	k.selection.addBounds(c)
 	flags.Int64Var(&k.last, "last", 0, "only the last records of each partition")
 	flags.Int64VarP(&k.limit, "limit", "n", 0, "stop after so many records; 0 for no limit")
@@ -57,6 +59,7 @@ writer, and uncompressed Baldr are told apart by themselves.
 
 type cat struct {
 	*app
+	source
 	selection
 	last, limit int64
 	merge       bool
@@ -80,20 +83,21 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	if k.last < 0 || k.limit < 0 || k.workers < 1 {
 		return usagef("--last, --limit and --workers cannot be negative, and --workers not 0")
 	}
+	parts, rows, err := k.source.topic(ctx, k.app, args[0])
+	if err != nil {
+		return err
+	}
 	var records iter.Seq2[archive.Located, error]
-	if isFile(args[0]) {
+	if parts == nil {
 		records, err = k.files(args, f)
 	} else {
-		records, err = k.topic(ctx, args[0], args[1:], f)
+		defer parts.Close()
+		records, err = k.topic(ctx, parts, rows, args[1:], f)
 	}
 	if err != nil {
 		return err
 	}
 	return k.buffered(func(out *bufio.Writer) error { return k.copy(ctx, out, records, f) })
-}
-
-func isFile(name string) bool {
-	return name == "-" || strings.Contains(name, "/") || strings.HasSuffix(name, ".baldr") || strings.HasSuffix(name, ".baldr.gz")
 }
 
 func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[archive.Located, error], f format) error {
@@ -113,16 +117,8 @@ func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[arc
 }
 
 // topic is the records of the selected partitions.
-func (k *cat) topic(ctx context.Context, topic string, partitions []string, f format) (iter.Seq2[archive.Located, error], error) {
+func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f format) (iter.Seq2[archive.Located, error], error) {
 	if err := k.selection.parse(partitions, k.now()); err != nil {
-		return nil, err
-	}
-	parts, err := k.open(ctx, config.Reader)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := progress(ctx, parts.Ledger, []string{topic})
-	if err != nil {
 		return nil, err
 	}
 	selected, err := k.selection.partitions(rows)
@@ -224,9 +220,6 @@ func (k *cat) openFile(name string, options baldr.ReaderOptions) (iter.Seq2[bald
 		return archive.StreamRecords(k.in, options), bifrost.Partition{}, nothing, nil
 	}
 	file, err := os.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, bifrost.Partition{}, nothing, fmt.Errorf("%w (a topic's name has no / and does not end in .baldr.gz)", err)
-	}
 	if err != nil {
 		return nil, bifrost.Partition{}, nothing, err
 	}
