@@ -42,6 +42,8 @@ type sandbox struct {
 	tables  dynamoledger.Tables
 	db      aws.Config
 	store   *s3.Client
+
+	storeConfig aws.Config
 }
 
 func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoint) (*sandbox, error) {
@@ -61,7 +63,7 @@ func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoi
 	env = append(env, store.Env()...)
 	// The two services have addresses of their own here.
 	env = append(env, "AWS_ENDPOINT_URL_DYNAMODB="+db.URL)
-	return &sandbox{brokers: brokers, topics: name, env: env, bucket: name, tables: tables, db: db.Config(), store: client}, nil
+	return &sandbox{brokers: brokers, topics: name, env: env, bucket: name, tables: tables, db: db.Config(), store: client, storeConfig: store.Config()}, nil
 }
 
 func sandboxOf(t testing.TB) *sandbox {
@@ -74,7 +76,7 @@ func sandboxOf(t testing.TB) *sandbox {
 }
 
 func (s *sandbox) client(options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(s.brokers), kgo.UnknownTopicRetries(-1)}, options...)...)
+	return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(strings.Split(s.brokers, ",")...), kgo.UnknownTopicRetries(-1)}, options...)...)
 }
 
 // topic makes a topic, with settings such as "retention.ms=-1".

@@ -11,7 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,16 +27,26 @@ type KafkaOptions struct {
 	// Listeners are further listeners, name to security protocol, for example
 	// "MTLS" to "SSL". The plaintext listener stays, for the tests' own use.
 	Listeners map[string]string
+	// Join makes it a further broker of the cluster of this one, whose controller it
+	// has. Zero for a cluster of its own.
+	Join *KafkaBroker
+	// At is the port of the plaintext listener; zero for a free one. A broker that
+	// has another's port after that was stopped is another cluster at one address.
+	At int
 }
 
 // A KafkaBroker is a running Apache Kafka, broker and KRaft controller in one
 // process. It does not create topics by itself.
 type KafkaBroker struct {
-	dir       string
-	remote    string // folder of its tiered storage; empty: none
-	port      int
-	listeners map[string]string
-	process   *process
+	dir        string
+	remote     string // folder of its tiered storage; empty: none
+	port       int
+	controller string // host:port of the controller
+	clusterID  string
+	node       int
+	nodes      *atomic.Int32 // of the cluster so far
+	listeners  map[string]string
+	process    *process
 }
 
 // StartKafka installs Apache Kafka if need be, starts a broker with an empty log,
@@ -47,7 +59,7 @@ func StartKafka(ctx context.Context, options KafkaOptions) (*KafkaBroker, error)
 	if err != nil {
 		return nil, err
 	}
-	b := &KafkaBroker{dir: dir, listeners: map[string]string{}}
+	b := &KafkaBroker{dir: dir, nodes: new(atomic.Int32), listeners: map[string]string{}}
 	err = firstError(
 		func() error { return b.configure(options) },
 		func() error { return b.format(ctx) },
@@ -61,6 +73,12 @@ func StartKafka(ctx context.Context, options KafkaOptions) (*KafkaBroker, error)
 
 // Addr returns host:port of the plaintext listener.
 func (b *KafkaBroker) Addr() string { return address(b.port) }
+
+// Node returns the broker's ID in its cluster, 1 for the first.
+func (b *KafkaBroker) Node() int { return b.node }
+
+// Port returns the port of the plaintext listener.
+func (b *KafkaBroker) Port() int { return b.port }
 
 // Listener returns host:port of a listener named in the options.
 func (b *KafkaBroker) Listener(name string) string { return b.listeners[name] }
@@ -128,8 +146,15 @@ func (b *KafkaBroker) configure(options KafkaOptions) error {
 		}
 		ports[i] = port
 	}
-	b.port = ports[0]
-	controller := address(ports[1])
+	b.port, b.controller, b.clusterID = ports[0], address(ports[1]), newClusterID()
+	if options.At > 0 {
+		b.port = options.At
+	}
+	roles := "broker,controller"
+	if options.Join != nil {
+		b.controller, b.clusterID, b.nodes, roles = options.Join.controller, options.Join.clusterID, options.Join.nodes, "broker"
+	}
+	b.node = int(b.nodes.Add(1))
 	listeners := []string{"PLAINTEXT://" + b.Addr()}
 	protocols := []string{"CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT"}
 	for i, name := range names {
@@ -138,9 +163,13 @@ func (b *KafkaBroker) configure(options KafkaOptions) error {
 		protocols = append(protocols, name+":"+options.Listeners[name])
 	}
 	properties := maps.Clone(brokerProperties)
-	properties["controller.quorum.voters"] = "1@" + controller
-	properties["listeners"] = strings.Join(append(listeners, "CONTROLLER://"+controller), ",")
+	properties["process.roles"], properties["node.id"] = roles, strconv.Itoa(b.node)
+	properties["controller.quorum.voters"] = "1@" + b.controller
 	properties["advertised.listeners"] = strings.Join(listeners, ",")
+	if options.Join == nil {
+		listeners = append(listeners, "CONTROLLER://"+b.controller)
+	}
+	properties["listeners"] = strings.Join(listeners, ",")
 	properties["listener.security.protocol.map"] = strings.Join(protocols, ",")
 	properties["log.dirs"] = filepath.Join(b.dir, "data")
 	maps.Copy(properties, options.Properties)
@@ -151,8 +180,6 @@ func (b *KafkaBroker) configure(options KafkaOptions) error {
 // off: segments are checked for retention and compaction every half second, and
 // deleted files go soon after.
 var brokerProperties = map[string]string{
-	"process.roles":                            "broker,controller",
-	"node.id":                                  "1",
 	"controller.listener.names":                "CONTROLLER",
 	"inter.broker.listener.name":               "PLAINTEXT",
 	"auto.create.topics.enable":                "false",
@@ -181,13 +208,17 @@ func writeProperties(path string, properties map[string]string) error {
 	return nil
 }
 
-// format gives the empty data folder a new cluster ID.
-func (b *KafkaBroker) format(ctx context.Context) error {
+func newClusterID() string {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// format gives the empty data folder the cluster's ID.
+func (b *KafkaBroker) format(ctx context.Context) error {
 	// In one argument: an ID may begin with a dash.
 	args, err := java(PartKafka, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format",
-		"--cluster-id="+base64.RawURLEncoding.EncodeToString(id[:]), "--config", filepath.Join(b.dir, "server.properties"))
+		"--cluster-id="+b.clusterID, "--config", filepath.Join(b.dir, "server.properties"))
 	if err != nil {
 		return err
 	}
