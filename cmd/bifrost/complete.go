@@ -18,9 +18,9 @@ const completePatience = 3 * time.Second
 // completeTopics completes the names of topics in the archive.
 func (a *app) completeTopics(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	for _, topic := range byTopic(a.known(c.Context())) {
-		if !slices.Contains(args, topic[0].Name) {
-			names = append(names, topic[0].Name)
+	for _, p := range a.known(c.Context()) {
+		if !slices.Contains(args, p.Name) && (len(names) == 0 || names[len(names)-1] != p.Name) {
+			names = append(names, p.Name)
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

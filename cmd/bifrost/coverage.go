@@ -22,7 +22,7 @@ const columns = 160
 
 // coverageLine is one partition.
 type coverageLine struct {
-	partition bifrost.Progress
+	partition judged
 	cells     [columns]state
 }
 
@@ -38,7 +38,7 @@ const (
 
 // newCoverage reads the catalogue of the partitions twice: the first time for
 // the span of time, which decides the columns.
-func newCoverage(ctx context.Context, catalogue archive.Catalogue, rows []bifrost.Progress, times archive.Times, now time.Time) (*coverage, error) {
+func newCoverage(ctx context.Context, catalogue archive.Catalogue, rows []judged, times archive.Times, now time.Time) (*coverage, error) {
 	c := &coverage{}
 	if err := c.measure(ctx, catalogue, rows, times, now); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func newCoverage(ctx context.Context, catalogue archive.Catalogue, rows []bifros
 	return c, nil
 }
 
-func (c *coverage) measure(ctx context.Context, catalogue archive.Catalogue, rows []bifrost.Progress, times archive.Times, now time.Time) error {
+func (c *coverage) measure(ctx context.Context, catalogue archive.Catalogue, rows []judged, times archive.Times, now time.Time) error {
 	for _, p := range rows {
 		for row, err := range archive.Rows(ctx, catalogue, p.Partition, archive.Everything) {
 			if err != nil {

@@ -24,7 +24,7 @@ func TestCoverageTellsGapsFromWork(t *testing.T) {
 	put(20, 30, bifrost.StateArchived, 80_000, 120_000)
 	put(30, 40, bifrost.StateArchived, 120_000, 160_000)
 	put(40, 50, bifrost.StatePlanned, 0, 0)
-	c, err := newCoverage(t.Context(), ledger, []bifrost.Progress{p}, archive.Times{}, time.Now())
+	c, err := newCoverage(t.Context(), ledger, unjudged([]bifrost.Progress{p}), archive.Times{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestCoverageTellsGapsFromWork(t *testing.T) {
 		t.Errorf("%f bytes over all columns, want 3000", total)
 	}
 	var out strings.Builder
-	if err := pageTemplate.Execute(&out, newPage(config.Config{Group: "g", Bucket: "b"}, []bifrost.Progress{p}, c, 0.023, time.Now())); err != nil {
+	if err := pageTemplate.Execute(&out, newPage(config.Config{Group: "g", Bucket: "b"}, wellbeing{rows: unjudged([]bifrost.Progress{p})}, c, 0.023, time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "<orders>") {
@@ -61,7 +61,7 @@ func TestAnEmptyArchiveHasAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := pageTemplate.Execute(&out, newPage(config.Config{}, nil, c, 0.023, time.Now())); err != nil {
+	if err := pageTemplate.Execute(&out, newPage(config.Config{}, wellbeing{}, c, 0.023, time.Now())); err != nil {
 		t.Fatal(err)
 	}
 }

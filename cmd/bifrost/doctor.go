@@ -131,6 +131,7 @@ func (d *doctor) all(ctx context.Context) {
 		return
 	}
 	d.aws(ctx, cfg, settings)
+	d.check(ctx, "ticks", func(ctx context.Context) finding { return d.ticks(ctx, parts) })
 	d.kafka(ctx, parts)
 }
 

@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -74,18 +80,50 @@ func selected(topics []bifrost.Topic, filter bifrost.TopicFilter) finding {
 	return fine("%d of %d", n, len(topics))
 }
 
-// offsets asks the leaders of a few topics, which may be reachable or not one by one.
+// offsets asks the leaders of all selected topics: each may be away by itself.
 func offsets(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) finding {
-	answers, err := parts.Kafka.Offsets(ctx, topics[:min(topicsToDescribe, len(topics))])
+	var chosen []bifrost.Topic
+	for _, t := range topics {
+		if parts.Config.Topics.Selects(t.Name) {
+			chosen = append(chosen, t)
+		}
+	}
+	answers, err := parts.Kafka.Offsets(ctx, chosen)
 	if err != nil {
 		return broken(err, "the brokers must be reachable by the addresses that they advertise (advertised.listeners)")
 	}
+	first, failed := bifrost.TopicPartition{}, 0
 	for tp, answer := range answers {
-		if answer.Err != nil {
-			return broken(fmt.Errorf("topic %s partition %d: %w", tp.Topic, tp.Partition, answer.Err), "allow Describe and Read on the topics to these credentials")
+		if answer.Err == nil {
+			continue
+		}
+		if failed++; failed == 1 || tp.Topic < first.Topic || tp.Topic == first.Topic && tp.Partition < first.Partition {
+			first = tp
 		}
 	}
-	return fine("of %d partitions", len(answers))
+	if failed == 0 {
+		return fine("of %d partitions", len(answers))
+	}
+	err = answers[first].Err
+	return broken(fmt.Errorf("%d of %d partitions have none, such as topic %s partition %d: %w", failed, len(answers), first.Topic, first.Partition, err), adviceOnOffsets(err))
+}
+
+// adviceOnOffsets is what to do about a partition whose offsets cannot be listed.
+func adviceOnOffsets(err error) string {
+	var answer *kerr.Error
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
+		return "allow Describe and Read on the topics to these credentials"
+	case errors.Is(err, kerr.LeaderNotAvailable), errors.Is(err, kerr.NotLeaderForPartition), errors.Is(err, kerr.ReplicaNotAvailable),
+		errors.Is(err, kerr.BrokerNotAvailable), errors.Is(err, kerr.KafkaStorageError):
+		return "no broker leads it: see which of its replicas are down, and start them " +
+			"(kafka-topics.sh --describe --unavailable-partitions). The other partitions are archived meanwhile, and nothing of this one is lost as long as its disks are there"
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return "the broker that answered is behind the others, or the topic was deleted just now: look again in a minute"
+	case errors.As(err, &answer):
+		return "see the log of the broker that leads it (kafka-topics.sh --describe)"
+	}
+	return "the leader must be reachable by the address that it advertises (advertised.listeners)"
 }
 
 func retention(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) finding {
@@ -101,19 +139,56 @@ func retention(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic)
 	return fine("can be read")
 }
 
-// sameCluster tells brokers and tables that do not belong together.
+// sameCluster tells brokers and tables that do not belong together, wholly or in
+// part.
 func sameCluster(ctx context.Context, parts *wiring.Parts, clusterID string) finding {
 	rows, err := parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return broken(err, "see the tables' lines")
 	}
+	same := 0
+	others, left := map[string]int{}, int64(0)
 	for _, p := range rows {
-		if p.ClusterID == clusterID {
-			return fine("the same, %d partitions", len(rows))
+		switch {
+		case p.ClusterID == clusterID:
+			same++
+		case p.Status != bifrost.StatusClosed && p.Status != bifrost.StatusForked:
+			others[p.ClusterID]++
+			left += p.Lag()
 		}
 	}
 	if len(rows) == 0 {
 		return fine("no tick has run yet")
 	}
-	return advice(fmt.Sprintf("the tables are about cluster %s", rows[0].ClusterID), "are these the brokers of this archive? BIFROST_BROKERS")
+	if len(others) == 0 {
+		return fine("the same, %d partitions", same)
+	}
+	var named []string
+	for _, id := range slices.Sorted(maps.Keys(others)) {
+		named = append(named, fmt.Sprintf("%d of cluster %s", others[id], id))
+	}
+	return advice(fmt.Sprintf("the brokers are those of cluster %s; of the partitions in the tables %d are of it, and %s, of which %s offsets were seen and never archived",
+		clusterID, same, strings.Join(named, ", "), count(left)),
+		"are these the brokers of this archive? See BIFROST_BROKERS. If the cluster was replaced, what was not archived of the old one is in no gap: "+
+			"archive it from there if it still runs (docs/operations.md)")
+}
+
+// ticks tells whether anybody looks at the cluster at all.
+func (d *doctor) ticks(ctx context.Context, parts *wiring.Parts) finding {
+	sights, err := sightsOf(ctx, parts, d.now())
+	if err != nil {
+		return broken(err, "allow dynamodb:Query on the objects table to these credentials")
+	}
+	last, any := sights.Last()
+	if !any {
+		return advice("none is on record", "the schedule, bifrost run or a bifrost flush of all topics runs one, of this release or a later one")
+	}
+	if problem := sights.Problem(); problem != "" {
+		return broken(errors.New(problem), "see the schedule and the log of discover (docs/operations.md#no-ticks)")
+	}
+	found := fmt.Sprintf("the last one %s, over %d partitions", ago(last.EndedAt, d.now()), last.Partitions)
+	if last.Failures+last.Unfinished > 0 {
+		return advice(fmt.Sprintf("%s; %d failures, %d partitions left to the next", found, last.Failures, last.Unfinished), "bifrost status says which")
+	}
+	return fine("%s", found)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -56,7 +57,10 @@ func ago(t, now time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	if d := now.Sub(t); d >= 0 {
+	switch d := now.Sub(t); {
+	case d == math.MaxInt64, d == math.MinInt64:
+		return moment(t) // further away than a Duration tells
+	case d >= 0:
 		return span(d) + " ago"
 	}
 	return "in " + span(t.Sub(now))
@@ -70,19 +74,35 @@ func moment(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
+// noTime is Kafka's timestamp of a record that has none.
+const noTime = -1
+
 // millis turns milliseconds since the Unix epoch into a time; -1 is none.
 func millis(ms int64) time.Time {
-	if ms < 0 {
+	if ms == noTime {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms)
 }
 
-// timestamp is a time in JSON: RFC 3339 in UTC with milliseconds, or nil.
+// timestamp is a time in JSON: RFC 3339 in UTC with milliseconds, or nil for none
+// and for a year that RFC 3339 cannot write, which has four digits there. A field
+// that a producer decides has another with milliseconds beside it.
 func timestamp(t time.Time) *string {
+	t = t.UTC()
+	if t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
+		return nil
+	}
+	text := t.Format("2006-01-02T15:04:05.000Z")
+	return &text
+}
+
+// milliseconds is a time in JSON that a producer has decided: milliseconds since
+// the Unix epoch, which can be any; nil for none.
+func milliseconds(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil
 	}
-	text := t.UTC().Format("2006-01-02T15:04:05.000Z")
-	return &text
+	ms := t.UnixMilli()
+	return &ms
 }

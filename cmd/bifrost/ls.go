@@ -57,7 +57,9 @@ type rangeJSON struct {
 	RawBytes       int64       `json:"raw_bytes"`
 	StoredBytes    int64       `json:"stored_bytes"`
 	FirstTimestamp *string     `json:"first_timestamp"`
+	FirstMS        *int64      `json:"first_timestamp_ms"`
 	LastTimestamp  *string     `json:"last_timestamp"`
+	LastMS         *int64      `json:"last_timestamp_ms"`
 	Checksum       string      `json:"checksum_crc64nvme"`
 	Attempts       int         `json:"attempts"`
 	PlannedAt      *string     `json:"planned_at"`
@@ -78,7 +80,8 @@ func newRangeJSON(r bifrost.Row) rangeJSON {
 		Checksum: r.Facts.Checksum, Attempts: r.Attempts, PlannedAt: timestamp(r.PlannedAt), ArchivedAt: timestamp(r.ArchivedAt), Error: r.Error,
 	}
 	if r.State == bifrost.StateArchived {
-		j.FirstTimestamp, j.LastTimestamp = timestamp(millis(r.Facts.FirstTimestamp)), timestamp(millis(r.Facts.LastTimestamp))
+		first, last := millis(r.Facts.FirstTimestamp), millis(r.Facts.LastTimestamp)
+		j.FirstTimestamp, j.FirstMS, j.LastTimestamp, j.LastMS = timestamp(first), milliseconds(first), timestamp(last), milliseconds(last)
 	}
 	return j
 }

@@ -69,7 +69,7 @@ func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
 	defer parts.Close()
 	ledger, shelf, dispatcher := rehearse.NewLedger(parts.Ledger), rehearse.Shelf{Bucket: parts.Store}, &rehearse.Dispatcher{}
 	discover := parts.Discoverer(dispatcher)
-	discover.Ledger, discover.Store, discover.Shelf = ledger, shelf, shelf
+	discover.Ledger, discover.Store, discover.Shelf, discover.Journal = ledger, shelf, shelf, nil
 	summary, err := discover.Tick(ctx, time.Time{})
 	if err == nil && summary.Topics == 0 && len(topics) > 0 {
 		err = fmt.Errorf("no topic in Kafka that these credentials may describe matches %q", topics)
@@ -143,7 +143,7 @@ func (p *planner) steps(ctx context.Context, ledger *rehearse.Ledger, cluster bi
 	rows = slices.DeleteFunc(rows, func(row bifrost.Progress) bool {
 		return busy[row.Partition] || !p.settings.Topics.Archives(row.Topic())
 	})
-	if err := observe(ctx, cluster, rows); err != nil {
+	if err := observe(ctx, cluster, rows, p.now); err != nil {
 		return nil, err
 	}
 	archive.SortProgress(rows)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 )
 
@@ -53,15 +52,15 @@ func (r *report) run(ctx context.Context, topics []string) error {
 		return err
 	}
 	defer parts.Close()
-	rows, err := progress(ctx, parts.Ledger, topics)
+	seen, err := look(ctx, parts, topics, r.now())
 	if err != nil {
 		return err
 	}
-	c, err := newCoverage(ctx, parts.Ledger, rows, r.times, r.now())
+	c, err := newCoverage(ctx, parts.Ledger, seen.rows, r.times, r.now())
 	if err != nil {
 		return err
 	}
-	page := newPage(parts.Config, rows, c, r.price, r.now())
+	page := newPage(parts.Config, seen, c, r.price, r.now())
 	if r.output == "-" {
 		return pageTemplate.Execute(r.out, page)
 	}
@@ -89,6 +88,7 @@ var pageTemplate = template.Must(template.New("report").Parse(pageText))
 // template only places it.
 type page struct {
 	Title, Version, Made, From, To   string
+	Seen, Problem                    string // when everything was looked at, and what is wrong with the ticks
 	Figures                          []figure
 	Lines                            []pageLine
 	MoreLines                        int
@@ -126,26 +126,30 @@ const (
 	mostLines  = 500 // of partitions in the map: more are more than anybody looks at
 )
 
-func newPage(c config.Config, rows []bifrost.Progress, cover *coverage, price float64, now time.Time) page {
+func newPage(c config.Config, seen wellbeing, cover *coverage, price float64, now time.Time) page {
 	p := page{
 		Title: "Bifrost: " + c.Group + " in " + c.Bucket, Version: buildVersion(), Made: moment(now),
 		From: moment(cover.from), To: moment(cover.to), Width: mapWidth, RateHeight: rateHeight, Price: price,
 	}
-	p.Figures = figures(rows, cover, price)
+	p.Problem, p.Seen = seen.problem(), "at no time"
+	if last, ok := seen.ticks.Last(); ok && !last.CompleteAt.IsZero() {
+		p.Seen = moment(last.CompleteAt)
+	}
+	p.Figures = figures(seen, cover, price)
 	for i, line := range cover.lines[:min(mostLines, len(cover.lines))] {
 		p.Lines = append(p.Lines, newPageLine(line, cover, float64(i)*lineHeight, now))
 	}
 	p.MoreLines = len(cover.lines) - len(p.Lines)
 	p.Height = float64(len(p.Lines)) * lineHeight
-	for _, topic := range byTopic(rows) {
+	for _, topic := range byTopic(seen.rows) {
 		p.Topics = append(p.Topics, topicLine(sumOf(topic), len(topic), price, now))
 	}
 	p.bars(cover)
 	return p
 }
 
-func figures(rows []bifrost.Progress, cover *coverage, price float64) []figure {
-	sum, sick := bifrost.Progress{}, 0
+func figures(seen wellbeing, cover *coverage, price float64) []figure {
+	rows, sum, sick := seen.rows, judged{}, 0
 	if len(rows) > 0 {
 		sum = sumOf(rows)
 	}
@@ -155,8 +159,11 @@ func figures(rows []bifrost.Progress, cover *coverage, price float64) []figure {
 		}
 	}
 	health := figure{"healthy", "yes", "good"}
-	if sick > 0 {
+	switch {
+	case sick > 0:
 		health = figure{"unhealthy partitions", count(int64(sick)), "bad"}
+	case !seen.healthy():
+		health = figure{"healthy", "not known", "bad"}
 	}
 	return []figure{
 		health, {"topics", count(int64(len(byTopic(rows)))), ""}, {"partitions", count(int64(len(rows))), ""}, {"objects", count(cover.objects), ""},
@@ -177,7 +184,7 @@ func dollars(bytes int64, price float64) string {
 	return fmt.Sprintf("$%.2f", float64(bytes)/1e9*price)
 }
 
-func topicLine(sum bifrost.Progress, partitions int, price float64, now time.Time) []pageCell {
+func topicLine(sum judged, partitions int, price float64, now time.Time) []pageCell {
 	rate := "-"
 	if days := now.Sub(sum.LastRecordAt).Hours() / 24; !sum.LastRecordAt.IsZero() {
 		rate = fmt.Sprintf("%.1f", days)
@@ -189,7 +196,7 @@ func topicLine(sum bifrost.Progress, partitions int, price float64, now time.Tim
 	return []pageCell{
 		{sum.Name, ""}, {string(sum.Status), class}, {count(int64(partitions)), "n"}, {count(sum.Lag()), "n " + warnIf(sum.Lag() > 0)}, {count(sum.Records), "n"},
 		{size(sum.RawBytes), "n"}, {size(sum.StoredBytes), "n"}, {ratio(sum.RawBytes, sum.StoredBytes), "n"}, {count(sum.Lost), "n " + warnIf(sum.Lost > 0)},
-		{moment(sum.LastRecordAt), ""}, {rate, "n"}, {dollars(sum.StoredBytes, price), "n"}, {sum.Error, "bad"},
+		{moment(sum.LastRecordAt), ""}, {rate, "n"}, {dollars(sum.StoredBytes, price), "n"}, {errorCell(sum).text, "bad"},
 	}
 }
 

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +21,8 @@ func newStatus(a *app) *cobra.Command {
 		Long: `Status reads the progress table and shows a line a topic, or a line a partition
 if topics are named or --partitions is given. Lag and end are as of the last time
 the stack wrote the row, which it does when something happens; --live asks Kafka.
+SEEN is when a tick looked at the partition last, whether it had anything to write or
+not: what no tick has seen for BIFROST_STALLED_SECONDS is not called healthy.
 TO LOSS is how long until Kafka may delete a record that is not archived.`,
 		Example: `  bifrost status
   bifrost status orders --live
@@ -30,7 +30,7 @@ TO LOSS is how long until Kafka may delete a record that is not archived.`,
   bifrost status --json | jq '.partitions[] | select(.lag > 0)'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeTopics,
-		Annotations:       map[string]string{unhealthyMeaning: "a partition is DIVERGED or BLOCKED, or its last attempt failed"},
+		Annotations:       map[string]string{unhealthyMeaning: "a partition is DIVERGED or BLOCKED, its last attempt failed, or no tick has looked at it lately"},
 		RunE:              func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
 	}
 	c.Flags().BoolVar(&s.byPartition, "partitions", false, "a line a partition")
@@ -64,13 +64,17 @@ func (s *status) run(ctx context.Context, topics []string) error {
 	}
 	defer parts.Close()
 	for {
-		rows, err := s.look(ctx, parts, topics)
+		seen, err := s.look(ctx, parts, topics)
 		if err != nil {
 			return err
 		}
 		if !s.watch {
-			return health(rows)
+			if !s.json {
+				s.tellTicks(seen)
+			}
+			return seen.err()
 		}
+		s.tellProblem(seen)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -81,43 +85,33 @@ func (s *status) run(ctx context.Context, topics []string) error {
 
 // look shows the rows once. On a terminal that is watched it goes over what was
 // there before.
-func (s *status) look(ctx context.Context, parts *wiring.Parts, topics []string) ([]bifrost.Progress, error) {
-	rows, err := s.read(ctx, parts, topics)
+func (s *status) look(ctx context.Context, parts *wiring.Parts, topics []string) (wellbeing, error) {
+	seen, err := s.read(ctx, parts, topics)
 	if err != nil {
-		return nil, err
+		return seen, err
 	}
 	if _, isTerminal := terminal(s.out); s.watch && isTerminal {
 		fmt.Fprint(s.out, "\x1b[H\x1b[2J") // to the corner, and clear (ECMA-48)
 	}
-	return rows, s.show(rows, len(topics) > 0)
-}
-
-func health(rows []bifrost.Progress) error {
-	if slices.ContainsFunc(rows, unhealthy) {
-		return errUnhealthy
-	}
-	return nil
-}
-
-// unhealthy reports whether a person should look at the partition.
-func unhealthy(p bifrost.Progress) bool {
-	if p.Status == bifrost.StatusForked {
-		return false // its error says where the log goes on
-	}
-	return p.Error != "" || p.Suspicion != "" || !slices.Contains([]bifrost.Status{bifrost.StatusOpen, bifrost.StatusFencing, bifrost.StatusClosed}, p.Status)
+	return seen, s.show(seen, len(topics) > 0)
 }
 
 // read reads the rows of the topics, or of all, in order.
-func (s *status) read(ctx context.Context, parts *wiring.Parts, topics []string) ([]bifrost.Progress, error) {
-	rows, err := progress(ctx, parts.Ledger, topics)
+func (s *status) read(ctx context.Context, parts *wiring.Parts, topics []string) (wellbeing, error) {
+	seen, err := look(ctx, parts, topics, s.now())
 	if err != nil || !s.live {
-		return rows, err
+		return seen, err
 	}
-	return rows, observe(ctx, parts.Kafka, rows)
+	rows := make([]bifrost.Progress, len(seen.rows))
+	for i, p := range seen.rows {
+		rows[i] = p.Progress
+	}
+	err = observe(ctx, parts.Kafka, rows, s.now())
+	return wellbeing{judge(rows, seen.ticks), seen.ticks}, err
 }
 
-// observe puts into the rows what Kafka says now.
-func observe(ctx context.Context, cluster bifrost.Cluster, rows []bifrost.Progress) error {
+// observe puts into the rows what Kafka says now, or why it does not say it.
+func observe(ctx context.Context, cluster bifrost.Cluster, rows []bifrost.Progress, now time.Time) error {
 	clusterID, topics, err := cluster.Topics(ctx)
 	if err != nil {
 		return err
@@ -133,17 +127,26 @@ func observe(ctx context.Context, cluster bifrost.Cluster, rows []bifrost.Progre
 	for i := range rows {
 		p := &rows[i]
 		answer, ok := offsets[bifrost.TopicPartition{Topic: p.Topic(), Partition: p.Number}]
-		if ok && answer.Err == nil && p.ClusterID == clusterID && ids[p.Topic()] == p.TopicID {
-			answer.LossAt = p.LossAt // which a tick works out
-			p.Observation = answer.Observation
+		if !ok || p.ClusterID != clusterID || ids[p.Topic()] != p.TopicID {
+			continue
 		}
+		if answer.Err != nil {
+			if p.Trouble.Error == "" {
+				p.Trouble.Since = now
+			}
+			p.Trouble.Error = fmt.Sprintf("list offsets: %v", answer.Err)
+			continue
+		}
+		answer.LossAt = p.Threat() // which a tick works out
+		p.Observation, p.Trouble = answer.Observation, bifrost.Trouble{}
 	}
 	return nil
 }
 
-func (s *status) show(rows []bifrost.Progress, named bool) error {
+func (s *status) show(seen wellbeing, named bool) error {
+	rows := seen.rows
 	if s.json {
-		return s.printJSON(newStatusJSON(rows, s.now()))
+		return s.printJSON(newStatusJSON(seen, s.now()))
 	}
 	if len(rows) == 0 {
 		s.sayNothingArchived()
@@ -155,27 +158,27 @@ func (s *status) show(rows []bifrost.Progress, named bool) error {
 	return s.print(topicTable(rows, s.now()))
 }
 
-func partitionTable(rows []bifrost.Progress, now time.Time) *table {
+func partitionTable(rows []judged, now time.Time) *table {
 	t := &table{columns: []column{
 		{title: "topic"}, {title: "part", right: true}, {title: "status"}, {title: "lag", right: true}, {title: "next offset", right: true, spare: 1},
 		{title: "end", right: true, spare: 2}, {title: "records", right: true, spare: 4}, {title: "lost", right: true}, {title: "stored", right: true, spare: 5},
-		{title: "last record", right: true, spare: 3}, {title: "to loss", right: true}, {title: "as of", right: true, spare: 6}, {title: "error", shrink: true},
+		{title: "last record", right: true, spare: 3}, {title: "to loss", right: true}, {title: "as of", right: true, spare: 7}, {title: "seen", right: true, spare: 6}, {title: "error", shrink: true},
 	}}
 	for _, p := range rows {
 		t.add(plain(p.Name), plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()), plain(count(p.NextOffset)),
 			plain(count(p.LastStable)), plain(count(p.Records)), lostCell(p.Lost), plain(size(p.StoredBytes)),
-			plain(ago(p.LastRecordAt, now)), lossCell(p, now), plain(ago(p.At, now)), errorCell(p))
+			plain(ago(p.LastRecordAt, now)), lossCell(p, now), plain(ago(p.At, now)), plain(ago(p.SeenAt, now)), errorCell(p))
 	}
 	return t
 }
 
-func topicTable(rows []bifrost.Progress, now time.Time) *table {
+func topicTable(rows []judged, now time.Time) *table {
 	t := &table{columns: []column{
 		{title: "topic"}, {title: "parts", right: true, spare: 5}, {title: "status"}, {title: "lag", right: true},
 		{title: "records", right: true, spare: 2}, {title: "lost", right: true}, {title: "raw", right: true, spare: 4}, {title: "stored", right: true, spare: 3},
-		{title: "last record", right: true, spare: 1}, {title: "to loss", right: true}, {title: "error", shrink: true},
+		{title: "last record", right: true, spare: 1}, {title: "to loss", right: true}, {title: "seen", right: true, spare: 6}, {title: "error", shrink: true},
 	}}
-	var all []bifrost.Progress
+	var all []judged
 	for _, topic := range byTopic(rows) {
 		sum := sumOf(topic)
 		t.add(topicCells(sum.Name, len(topic), sum, now)...)
@@ -183,60 +186,18 @@ func topicTable(rows []bifrost.Progress, now time.Time) *table {
 	}
 	if len(all) > 1 {
 		total := sumOf(all)
-		total.Status, total.Error, total.Suspicion = "", "", ""
+		total.Status, total.Error, total.Suspicion, total.Trouble, total.Sight = "", "", "", bifrost.Trouble{}, bifrost.Sight{SeenAt: total.SeenAt}
 		t.foot = append(t.foot, topicCells(fmt.Sprintf("%d topics", len(all)), len(rows), total, now))
 	}
 	return t
 }
 
-func topicCells(name string, partitions int, sum bifrost.Progress, now time.Time) []cell {
+func topicCells(name string, partitions int, sum judged, now time.Time) []cell {
 	return []cell{plain(name), plain(fmt.Sprint(partitions)), statusCell(sum), lagCell(sum.Lag()), plain(count(sum.Records)),
-		lostCell(sum.Lost), plain(size(sum.RawBytes)), plain(size(sum.StoredBytes)), plain(ago(sum.LastRecordAt, now)), lossCell(sum, now), errorCell(sum)}
+		lostCell(sum.Lost), plain(size(sum.RawBytes)), plain(size(sum.StoredBytes)), plain(ago(sum.LastRecordAt, now)), lossCell(sum, now), plain(ago(sum.SeenAt, now)), errorCell(sum)}
 }
 
-// byTopic groups rows that are in order of name.
-func byTopic(rows []bifrost.Progress) [][]bifrost.Progress {
-	var groups [][]bifrost.Progress
-	for i, p := range rows {
-		if i == 0 || rows[i-1].Name != p.Name {
-			groups = append(groups, nil)
-		}
-		groups[len(groups)-1] = append(groups[len(groups)-1], p)
-	}
-	return groups
-}
-
-// severity orders states from what needs a person to what needs nobody.
-var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusBlocked, bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusForked, bifrost.StatusClosed}
-
-// sumOf is one row that stands for many: sums, the newest record, the worst
-// state, the first error. Its offsets are sums too, so that its lag is the sum.
-func sumOf(rows []bifrost.Progress) bifrost.Progress {
-	sum := bifrost.Progress{Partition: rows[0].Partition, Status: rows[0].Status}
-	for _, p := range rows {
-		sum.NextOffset += p.NextOffset
-		sum.LastStable += p.NextOffset + p.Lag()
-		sum.Records += p.Records
-		sum.RawBytes += p.RawBytes
-		sum.StoredBytes += p.StoredBytes
-		sum.Missing += p.Missing
-		sum.Lost += p.Lost
-		sum.Error = cmp.Or(sum.Error, p.Error)
-		sum.Suspicion = cmp.Or(sum.Suspicion, p.Suspicion)
-		if p.LastRecordAt.After(sum.LastRecordAt) {
-			sum.LastRecordAt = p.LastRecordAt
-		}
-		if loss := p.LossAt; !loss.IsZero() && (sum.LossAt.IsZero() || loss.Before(sum.LossAt)) {
-			sum.LossAt = loss
-		}
-		if slices.Index(severity, p.Status) < slices.Index(severity, sum.Status) {
-			sum.Status = p.Status
-		}
-	}
-	return sum
-}
-
-func statusCell(p bifrost.Progress) cell {
+func statusCell(p judged) cell {
 	text := string(p.Status)
 	switch {
 	case text == "":
@@ -267,9 +228,9 @@ func lostCell(lost int64) cell {
 const nearLoss = 6 * time.Hour
 
 // lossCell is how long until Kafka may delete a record that is not archived.
-func lossCell(p bifrost.Progress, now time.Time) cell {
-	switch left := p.LossAt.Sub(now); {
-	case p.LossAt.IsZero():
+func lossCell(p judged, now time.Time) cell {
+	switch left := p.threat.Sub(now); {
+	case p.threat.IsZero():
 		return plain("")
 	case left <= 0:
 		return cell{"now", styleBad}
@@ -279,5 +240,3 @@ func lossCell(p bifrost.Progress, now time.Time) cell {
 		return plain(span(left))
 	}
 }
-
-func errorCell(p bifrost.Progress) cell { return cell{cmp.Or(p.Error, p.Suspicion), styleBad} }

@@ -22,23 +22,23 @@ func TestStatusShowsWhatIsWrong(t *testing.T) {
 	failed := row("b", 0, bifrost.StatusOpen)
 	failed.Error = "the broker is away"
 	blocked := row("b", 1, bifrost.StatusBlocked)
-	if err := health([]bifrost.Progress{fine, behind}); err != nil {
+	if err := wellnessOf(now, fine, behind); err != nil {
 		t.Errorf("lag alone is called unhealthy")
 	}
 	for _, p := range []bifrost.Progress{failed, blocked, row("c", 0, bifrost.StatusDiverged)} {
-		if health([]bifrost.Progress{fine, p}) == nil {
+		if wellnessOf(now, fine, p) == nil {
 			t.Errorf("%s with error %q is called healthy", p.Status, p.Error)
 		}
 	}
 	var out strings.Builder
-	if err := topicTable([]bifrost.Progress{fine, behind, failed, blocked}, now).write(&out, 0, false); err != nil {
+	if err := topicTable(judge([]bifrost.Progress{fine, behind, failed, blocked}, bifrost.Sights{Patience: time.Hour, Now: now}), now).write(&out, 0, false); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.TrimPrefix(`
-TOPIC     PARTS  STATUS     LAG  RECORDS  RAW  STORED  LAST RECORD  TO LOSS  ERROR
-a             2  OPEN     1,500      180  0 B     0 B       1m ago    1h00m
-b             2  BLOCKED      0      180  0 B     0 B       1m ago           the broker is away
-2 topics      4           1,500      360  0 B     0 B       1m ago    1h00m
+TOPIC     PARTS  STATUS     LAG  RECORDS  RAW  STORED  LAST RECORD  TO LOSS    SEEN  ERROR
+a             2  OPEN     1,500      180  0 B     0 B       1m ago    1h00m  0s ago
+b             2  BLOCKED      0      180  0 B     0 B       1m ago           0s ago  the broker is away
+2 topics      4           1,500      360  0 B     0 B       1m ago    1h00m  0s ago
 `, "\n")
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)

@@ -51,7 +51,9 @@ type topicSummary struct {
 	LostOffsets    int64   `json:"lost_offsets"`
 	Lag            int64   `json:"lag"`
 	FirstRecordAt  *string `json:"first_record_at"`
+	FirstRecordMS  *int64  `json:"first_record_ms"`
 	LastRecordAt   *string `json:"last_record_at"`
+	LastRecordMS   *int64  `json:"last_record_ms"`
 	Status         string  `json:"status"`
 
 	first, last time.Time
@@ -68,7 +70,7 @@ func (a *app) topics(ctx context.Context, names []string, asJSON bool) error {
 		return err
 	}
 	all := []topicSummary{}
-	for _, topic := range byTopic(rows) {
+	for _, topic := range byTopic(unjudged(rows)) {
 		sum := sumOf(topic)
 		first, err := firstRecord(ctx, parts.Ledger, topic)
 		if err != nil {
@@ -77,7 +79,8 @@ func (a *app) topics(ctx context.Context, names []string, asJSON bool) error {
 		all = append(all, topicSummary{
 			Topic: sum.Name, TopicID: topic[0].TopicID.String(), ClusterID: topic[0].ClusterID, Partitions: len(topic),
 			Records: sum.Records, RawBytes: sum.RawBytes, StoredBytes: sum.StoredBytes, MissingOffsets: sum.Missing, LostOffsets: sum.Lost,
-			Lag: sum.Lag(), FirstRecordAt: timestamp(first), LastRecordAt: timestamp(sum.LastRecordAt), Status: string(sum.Status),
+			Lag: sum.Lag(), FirstRecordAt: timestamp(first), FirstRecordMS: milliseconds(first),
+			LastRecordAt: timestamp(sum.LastRecordAt), LastRecordMS: milliseconds(sum.LastRecordAt), Status: string(sum.Status),
 			first: first, last: sum.LastRecordAt,
 		})
 	}
@@ -111,7 +114,7 @@ func ratio(raw, stored int64) string {
 }
 
 // firstRecord is the least timestamp in the first ranges with records.
-func firstRecord(ctx context.Context, catalogue archive.Catalogue, partitions []bifrost.Progress) (time.Time, error) {
+func firstRecord(ctx context.Context, catalogue archive.Catalogue, partitions []judged) (time.Time, error) {
 	var first time.Time
 	for _, p := range partitions {
 		for row, err := range archive.Rows(ctx, catalogue, p.Partition, archive.Everything) {

@@ -34,7 +34,7 @@ func (s Sights) Of(p Progress) Sight {
 	own, _ := s.newest(func(r TickRecord) bool { return r.ClusterID == p.ClusterID })
 	last, known := s.newest(func(r TickRecord) bool { return r.ClusterID != "" || !r.CompleteAt.IsZero() })
 	if !own.CompleteAt.IsZero() {
-		sight.Excluded = !own.Filter.Selects(p.Topic())
+		sight.Excluded = !own.Filter.Archives(p.Topic())
 		if !sight.Excluded && p.Trouble.Error == "" {
 			sight.SeenAt = later(sight.SeenAt, own.CompleteAt)
 		}
