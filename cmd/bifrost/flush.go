@@ -96,7 +96,7 @@ func (f *flush) untilDone(ctx context.Context, named bool) error {
 		}
 		stuck := f.stuck(left, summary)
 		if len(left) == 0 || summary.Dispatched == 0 && len(stuck) == len(left) {
-			return f.failure(left, stuck)
+			return f.failure(left, stuck, summary)
 		}
 		if err := f.waitForWorker(ctx, left); err != nil {
 			return err
@@ -195,25 +195,43 @@ func (f *flush) stuck(left map[bifrost.TopicPartition]int64, summary bifrost.Tic
 	return stuck
 }
 
-// failure names what is not archived, and why; nil when all is.
-func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost.TopicPartition]error) error {
+// failure names what is not archived, and why; nil when all is. A topic that no
+// broker shows to these credentials, although it is in the archive, may hold
+// anything.
+func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost.TopicPartition]error, summary bifrost.TickSummary) error {
 	maps.Copy(stuck, f.unlisted)
-	if len(stuck) == 0 {
+	for _, failed := range summary.Failed {
+		switch {
+		case failed.Topic == "":
+			f.warn("%s", failed.Error)
+		case failed.Partition == nil && f.parts.Config.Topics.Selects(failed.Topic):
+			f.left = append(f.left, failed)
+		}
+	}
+	if len(stuck)+len(f.left) == 0 {
 		return nil
 	}
-	offsets := int64(0)
+	unknown, offsets := len(f.unlisted)+len(f.left), int64(0)
 	for tp, err := range stuck {
 		f.left = append(f.left, bifrost.TickFailure{Topic: tp.Topic, Partition: &tp.Partition, Error: err.Error()})
 		offsets += left[tp]
 	}
 	slices.SortFunc(f.left, func(a, b bifrost.TickFailure) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(*a.Partition, *b.Partition))
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(numberOf(a), numberOf(b)))
 	})
 	f.tellFailed(f.left[:min(len(f.left), bifrost.MaxReportedFailures)], len(f.left))
-	if len(f.unlisted) > 0 {
-		return fmt.Errorf("%w: %d partitions failed; %s offsets are left, and of %d partitions nobody knows how many", errUnfinished, len(f.left), count(offsets), len(f.unlisted))
+	if unknown > 0 {
+		return fmt.Errorf("%w: %d partitions or topics failed; %s offsets are left, and of %d nobody knows how many", errUnfinished, len(f.left), count(offsets), unknown)
 	}
 	return fmt.Errorf("%w: %d partitions failed, to be tried again by the next tick or flush; %s offsets are left", errUnfinished, len(f.left), count(offsets))
+}
+
+// numberOf is the partition that failed; -1 for the whole topic.
+func numberOf(f bifrost.TickFailure) int32 {
+	if f.Partition == nil {
+		return -1
+	}
+	return *f.Partition
 }
 
 // pollOthers is how often to look whether others have finished their ranges.

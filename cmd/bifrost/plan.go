@@ -184,6 +184,8 @@ func (p *planner) whyNot(row bifrost.Progress) string {
 	switch {
 	case !row.Status.Workable():
 		return string(row.Status) + cmp.Or(": "+row.Error, "")
+	case row.Trouble.Error != "":
+		return "cannot be looked at: " + row.Trouble.Error
 	case row.Suspicion != "":
 		return "must be seen by two ticks: " + row.Suspicion
 	case unread > 0 && wait > 0:

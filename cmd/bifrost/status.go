@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -127,14 +128,19 @@ func observe(ctx context.Context, cluster bifrost.Cluster, rows []bifrost.Progre
 	for i := range rows {
 		p := &rows[i]
 		answer, ok := offsets[bifrost.TopicPartition{Topic: p.Topic(), Partition: p.Number}]
-		if !ok || p.ClusterID != clusterID || ids[p.Topic()] != p.TopicID {
-			continue
+		unseen := ""
+		switch {
+		case p.Status == bifrost.StatusClosed || p.Status == bifrost.StatusForked:
+			continue // for good
+		case p.ClusterID != clusterID:
+			unseen = fmt.Sprintf("these are the brokers of cluster %s, and not of cluster %s", clusterID, p.ClusterID)
+		case !ok || ids[p.Topic()] != p.TopicID:
+			unseen = "the brokers do not list it: it was deleted, or is hidden from these credentials"
+		case answer.Err != nil:
+			unseen = fmt.Sprintf("list offsets: %v", answer.Err)
 		}
-		if answer.Err != nil {
-			if p.Trouble.Error == "" {
-				p.Trouble.Since = now
-			}
-			p.Trouble.Error = fmt.Sprintf("list offsets: %v", answer.Err)
+		if unseen != "" {
+			p.Trouble = bifrost.Trouble{Error: unseen, Since: cmp.Or(p.Trouble.Since, now), At: now}
 			continue
 		}
 		answer.LossAt = p.Threat() // which a tick works out

@@ -175,7 +175,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 	must(t, dead.Kill())
 	s.leader(t, orders, lost, false)
 	place := fmt.Sprintf("%s/%d", orders, lost)
-	s.run(t, "flush").exits(t, 1, place+": list offsets: LEADER_NOT_AVAILABLE", "1 partitions failed")
+	s.run(t, "flush").exits(t, 1, place+": list offsets: LEADER_NOT_AVAILABLE", "1 partitions or topics failed")
 	for name, p := range s.status(t, 3) {
 		if name == fmt.Sprintf("orders/%d", lost) {
 			if p.Healthy || !strings.Contains(p.Error, "LEADER_NOT_AVAILABLE") || p.ErrorSince == nil || p.NextOffset != 10 {
