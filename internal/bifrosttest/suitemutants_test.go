@@ -128,4 +128,19 @@ var suiteMutants = []mutant{
 		"return row.Status == p.Status && sameSuspicion(row, p) }",
 		"return row.Status == p.Status }",
 	}}},
+	{"an old tick's record over a newer one's", "a tick that stood still knows less", []edit{{
+		twins + "journal.go",
+		"if ok && before.StartedAt.After(r.StartedAt) {",
+		"if ok && r.ID == \"\" {",
+	}}},
+	{"a tick that did not look takes the last look away", "a reader would call everything unseen", []edit{{
+		twins + "journal.go",
+		"		r.CompleteAt, r.Filter = before.CompleteAt, before.Filter\n",
+		"		r.Filter = before.Filter\n",
+	}}},
+	{"trouble of a row of before", "a row made anew has not been looked at", []edit{{
+		twins + "journal.go",
+		"return l.changeProgress(p, holds,",
+		"p.Generation = l.progress[p.Partition].Generation\n	return l.changeProgress(p, holds,",
+	}}},
 }

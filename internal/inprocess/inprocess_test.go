@@ -102,6 +102,38 @@ func TestWorkersOutliveTheTick(t *testing.T) {
 	}
 }
 
+// A worker goes on with waiting ranges of the topics that are selected, and leaves
+// the others to whoever has to do with them.
+func TestWorkersGoOnWithWhatIsSelected(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		selects func(string) bool
+		want    int
+	}{
+		{nil, 3},
+		{func(topic string) bool { return topic == "mine" }, 2},
+	} {
+		ledger := bifrosttest.NewLedger()
+		for _, topic := range []string{"mine", "others"} {
+			p := bifrost.Partition{Name: topic}
+			ledger.PokeProgress(bifrost.Progress{Partition: p, Status: bifrost.StatusOpen, PlannedOffset: 1})
+			gap := bifrost.Row{Partition: p, Range: bifrost.Range{Start: 0, End: 1}, State: bifrost.StatePlanned, GapReason: bifrost.ReasonSkipped}
+			ledger.Poke(gap)
+		}
+		g := &gate{open: make(chan struct{})}
+		close(g.open)
+		outcomes := make(chan inprocess.Outcome, 1)
+		d := inprocess.New(t.Context(), inprocess.Options{
+			Worker: g.worker(ledger), Slots: 1, Turn: time.Hour, Selects: c.selects, Done: func(o inprocess.Outcome) { outcomes <- o },
+		})
+		must(t, d.Dispatch(t.Context(), task(0))) // of which there is no row
+		d.Wait()
+		if o := <-outcomes; o.Err != nil || len(o.Results) != c.want {
+			t.Errorf("%d ranges, want %d: %+v", len(o.Results), c.want, o)
+		}
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
