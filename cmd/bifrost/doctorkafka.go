@@ -84,7 +84,7 @@ func selected(topics []bifrost.Topic, filter bifrost.TopicFilter) finding {
 func offsets(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) finding {
 	var chosen []bifrost.Topic
 	for _, t := range topics {
-		if parts.Config.Topics.Selects(t.Name) {
+		if parts.Config.Topics.Archives(t.Name) {
 			chosen = append(chosen, t)
 		}
 	}

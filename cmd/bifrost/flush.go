@@ -204,7 +204,7 @@ func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost
 		switch {
 		case failed.Topic == "":
 			f.warn("%s", failed.Error)
-		case failed.Partition == nil && f.parts.Config.Topics.Selects(failed.Topic):
+		case failed.Partition == nil && f.parts.Config.Topics.Archives(failed.Topic):
 			f.left = append(f.left, failed)
 		}
 	}

@@ -89,7 +89,7 @@ func (w *work) selects() func(string) bool {
 	if !w.only {
 		return nil
 	}
-	return w.parts.Config.Topics.Selects
+	return w.parts.Config.Topics.Archives
 }
 
 // ended takes in what a worker did. The dispatcher calls it for one at a time.
