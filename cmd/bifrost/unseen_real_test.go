@@ -3,13 +3,10 @@
 package main
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -29,46 +26,11 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
-// outcome is what a run of the binary did.
-type outcome struct {
-	code      int
-	out, talk string
-}
-
-// run runs the binary, which may fail.
-func (s *sandbox) run(t testing.TB, args ...string) outcome {
-	t.Helper()
-	command := s.command(t.Context(), args...)
-	var out, talk bytes.Buffer
-	command.Stdout, command.Stderr = &out, &talk
-	err := command.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	o := outcome{command.ProcessState.ExitCode(), out.String(), talk.String()}
-	t.Logf("bifrost %s: %d\n%s%s", strings.Join(args, " "), o.code, o.out, o.talk)
-	return o
-}
-
-// exits checks the exit code, and that all words are in what was printed.
-func (o outcome) exits(t testing.TB, code int, words ...string) outcome {
-	t.Helper()
-	if o.code != code {
-		t.Errorf("exit code %d, want %d", o.code, code)
-	}
-	for _, word := range words {
-		if !strings.Contains(o.out+o.talk, word) {
-			t.Errorf("it does not say %q", word)
-		}
-	}
-	return o
-}
-
 // status is what status --json says, partition by partition.
 func (s *sandbox) status(t testing.TB, code int) map[string]partitionJSON {
 	t.Helper()
-	o := s.run(t, "status", "--json").exits(t, code)
+	o := s.run(t, "status", "--json")
+	o.must(t, code)
 	var status statusJSON
 	if err := json.Unmarshal([]byte(o.out), &status); err != nil {
 		t.Fatal(err)
@@ -166,7 +128,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 		must(t, s.produce(t.Context(), numbered(payments, 0, from, to)...))
 	}
 	produce(0, 10)
-	s.run(t, "flush").exits(t, 0)
+	s.run(t, "flush").must(t, 0)
 	s.status(t, 0)
 	produce(10, 20)
 
@@ -175,7 +137,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 	must(t, dead.Kill())
 	s.leader(t, orders, lost, false)
 	place := fmt.Sprintf("%s/%d", orders, lost)
-	s.run(t, "flush").exits(t, 1, place+": list offsets: LEADER_NOT_AVAILABLE", "1 partitions or topics failed")
+	s.run(t, "flush").must(t, 1, place+": list offsets: LEADER_NOT_AVAILABLE", "1 partitions or topics failed")
 	for name, p := range s.status(t, 3) {
 		if name == fmt.Sprintf("orders/%d", lost) {
 			if p.Healthy || !strings.Contains(p.Error, "LEADER_NOT_AVAILABLE") || p.ErrorSince == nil || p.NextOffset != 10 {
@@ -185,21 +147,21 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 			t.Errorf("%s is %+v", name, p)
 		}
 	}
-	s.run(t, "status").exits(t, 3, "LEADER_NOT_AVAILABLE")
-	s.run(t, "status", "--live").exits(t, 3, "LEADER_NOT_AVAILABLE")
-	s.run(t, "flush", payments).exits(t, 0)
-	s.run(t, "report").exits(t, 0, "unhealthy partitions", "LEADER_NOT_AVAILABLE")
-	s.run(t, "doctor").exits(t, 3, "1 of 4 partitions have none, such as topic "+orders, "no broker leads it")
+	s.run(t, "status").must(t, 3, "LEADER_NOT_AVAILABLE")
+	s.run(t, "status", "--live").must(t, 3, "LEADER_NOT_AVAILABLE")
+	s.run(t, "flush", payments).must(t, 0)
+	s.run(t, "report").must(t, 0, "unhealthy partitions", "LEADER_NOT_AVAILABLE")
+	s.run(t, "doctor").must(t, 3, "1 of 4 partitions have none, such as topic "+orders, "no broker leads it")
 
 	must(t, dead.Start(t.Context()))
 	s.leader(t, orders, lost, true)
-	s.run(t, "flush").exits(t, 0)
+	s.run(t, "flush").must(t, 0)
 	for name, p := range s.status(t, 0) {
 		if p.NextOffset != 20 {
 			t.Errorf("%s ends at %d", name, p.NextOffset)
 		}
 	}
-	s.run(t, "verify", "--deep", "--kafka").exits(t, 0)
+	s.run(t, "verify", "--deep", "--kafka").must(t, 0)
 }
 
 // Another cluster at the same address: what was seen of the first one is not well,
@@ -211,7 +173,7 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	orders := s.topics + "-orders"
 	must(t, s.topic(t.Context(), orders, 1))
 	must(t, s.produce(t.Context(), numbered(orders, 0, 0, 10)...))
-	s.run(t, "flush").exits(t, 0)
+	s.run(t, "flush").must(t, 0)
 	s.status(t, 0)
 	must(t, s.produce(t.Context(), numbered(orders, 0, 10, 25)...))
 	s.planOnly(t)
@@ -220,8 +182,8 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	localstack.OwnKafka(t, localstack.KafkaOptions{At: first.Port()})
 	must(t, s.topic(t.Context(), orders, 1))
 	must(t, s.produce(t.Context(), numbered(orders, 0, 0, 5)...))
-	s.run(t, "doctor").exits(t, 0, "of the partitions in the tables 0 are of it, and 1 of cluster", "of which 15 offsets were seen and never archived")
-	s.run(t, "flush").exits(t, 0)
+	s.run(t, "doctor").must(t, 0, "of the partitions in the tables 0 are of it, and 1 of cluster", "of which 15 offsets were seen and never archived")
+	s.run(t, "flush").must(t, 0)
 	healthy, sick := 0, 0
 	for name, p := range s.status(t, 3) {
 		switch {
@@ -236,9 +198,9 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	if healthy != 1 || sick != 1 {
 		t.Errorf("%d partitions are healthy and %d are not, want the new one and the old one", healthy, sick)
 	}
-	s.run(t, "status").exits(t, 3, "the brokers are those of cluster")
-	s.run(t, "report").exits(t, 0, "unhealthy partitions")
-	s.run(t, "doctor").exits(t, 0, "of the partitions in the tables 1 are of it, and 1 of cluster")
+	s.run(t, "status").must(t, 3, "the brokers are those of cluster")
+	s.run(t, "report").must(t, 0, "unhealthy partitions")
+	s.run(t, "doctor").must(t, 0, "of the partitions in the tables 1 are of it, and 1 of cluster")
 }
 
 // planOnly runs one tick whose workers never come.
@@ -281,7 +243,8 @@ func TestAFailureElsewhere(t *testing.T) {
 		must(t, err)
 	}
 	var all flushJSON
-	o := s.run(t, "flush", "--json").exits(t, 1, "every key for this start is taken", "1 partitions failed", "10 offsets are left")
+	o := s.run(t, "flush", "--json")
+	o.must(t, 1, "every key for this start is taken", "1 partitions failed", "10 offsets are left")
 	must(t, json.Unmarshal([]byte(o.out), &all))
 	if all.Complete || all.Records != 10 || len(all.Failed) != 1 || all.Failed[0].Topic != bad {
 		t.Errorf("flush archived %d records and says that %+v failed", all.Records, all.Failed)
@@ -289,7 +252,7 @@ func TestAFailureElsewhere(t *testing.T) {
 	row := bifrost.Row{Partition: bifrost.Partition{Name: bad}, Range: bifrost.Range{Start: 0, End: 10}, Attempts: 1}
 	must(t, dynamoledger.New(s.db, s.tables).Release(t.Context(), row, "its pause is over", time.Now()))
 	must(t, s.produce(t.Context(), numbered(good, 0, 10, 15)...))
-	s.run(t, "flush", good).exits(t, 0)
+	s.run(t, "flush", good).must(t, 0)
 	if p := s.status(t, 3)["good/0"]; !p.Healthy || p.NextOffset != 15 {
 		t.Errorf("the other topic is %+v", p)
 	}
