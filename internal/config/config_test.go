@@ -96,7 +96,7 @@ func TestWrongValues(t *testing.T) {
 		"BIFROST_LOG_LEVEL":               {"verbose", "info+2"},
 		"BIFROST_TOPIC_OVERRIDES":         {"orders"},
 		"BIFROST_EXPIRATION_DAYS":         {"-1", "36501", "30d"},
-		"BIFROST_STALLED_SECONDS":         {"0", "604801", "45m"},
+		"BIFROST_STALLED_SECONDS":         {"0", "901", "172800", "45m"},
 		"BIFROST_SECURITY_PROTOCOL":       {"TLS", "ssl", "SASL"},
 		"BIFROST_SASL_MECHANISM":          {"SCRAM", "scram-sha-512", "GSSAPI"},
 	} {

@@ -78,8 +78,8 @@ var Variables = []Variable{
 		read: readLogLevel},
 	{Name: "BIFROST_EXPIRATION_DAYS", Meaning: "days after which the bucket deletes objects, so that `bifrost verify` does not miss them; 0: never", Unit: "days", Default: "0", Allowed: "0 to 36500",
 		read: number(0, 36500, func(c *Config, n int64) { c.Expiration = time.Duration(n) * 24 * time.Hour })},
-	{Name: "BIFROST_STALLED_SECONDS", Meaning: "how long ago a tick may have looked at a partition, for `bifrost status` to call it healthy; the stack's `StalledSeconds`", Unit: "seconds", Default: "2700", Allowed: "1 to 604800",
-		read: number(1, 604800, func(c *Config, n int64) { c.Stalled = time.Duration(n) * time.Second })},
+	{Name: "BIFROST_STALLED_SECONDS", Meaning: "how long ago a tick may have looked at a partition, for `bifrost status` to call it healthy; the stack's `StalledSeconds`", Unit: "seconds", Default: "2700", Allowed: "`900`, `1800`, `2700`, `3600`, `7200`, `14400`, `43200` or `86400`",
+		read: readStalled},
 	{Name: "BIFROST_STACK", Meaning: "name of the stack, by which its metrics are told from those of others", Default: "bifrost", Allowed: "any text",
 		read: text(func(c *Config) *string { return &c.Stack })},
 }
@@ -153,6 +153,20 @@ func readFormat(value string, c *Config) error {
 	default:
 		return errors.New("unknown")
 	}
+	return nil
+}
+
+// readStalled takes the periods that an alarm of CloudWatch can have.
+func readStalled(value string, c *Config) error {
+	periods := map[string]time.Duration{
+		"900": 15 * time.Minute, "1800": 30 * time.Minute, "2700": 45 * time.Minute, "3600": time.Hour,
+		"7200": 2 * time.Hour, "14400": 4 * time.Hour, "43200": 12 * time.Hour, "86400": 24 * time.Hour,
+	}
+	period, ok := periods[value]
+	if !ok {
+		return errors.New("no period of an alarm")
+	}
+	c.Stalled = period
 	return nil
 }
 

@@ -168,7 +168,7 @@ func TestNumbers(t *testing.T) {
 			"Parameters.ArchiveMemory": "Default 1769 MaxValue 3008 MinValue 512", "Parameters.DiscoverMemory": "Default 512 MaxValue 3008 MinValue 512",
 			"Parameters.DeadLettersAllowed": "Default 5 MaxValue 100000 MinValue 0", "Parameters.LogRetentionDays": "Default 30",
 			"Parameters.ObjectLockDays": "Default 30 MaxValue 36500 MinValue 1", "Parameters.ReservedConcurrency": "Default 0 MaxValue 1000 MinValue 0",
-			"Parameters.StalledSeconds": "Default 2700", "Parameters.CaptureDays": "Default 90 MaxValue 36500 MinValue 0",
+			"Parameters.CaptureDays":    "Default 90 MaxValue 36500 MinValue 0",
 			"Parameters.TransitionDays": "Default 0 MaxValue 36500 MinValue 0",
 			// The ledger is what repeats; an event that is older than a tick is worth nothing.
 			"Resources.ArchiveFunction.Properties.EventInvokeConfig":  "MaximumRetryAttempts 0",
