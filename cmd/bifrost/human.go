@@ -89,11 +89,10 @@ func millis(ms int64) time.Time {
 // and for a year that RFC 3339 cannot write, which has four digits there. A field
 // that a producer decides has another with milliseconds beside it.
 func timestamp(t time.Time) *string {
-	t = t.UTC()
-	if t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
+	if year := t.UTC().Year(); t.IsZero() || year < 0 || year > 9999 {
 		return nil
 	}
-	text := t.Format("2006-01-02T15:04:05.000Z")
+	text := t.UTC().Format("2006-01-02T15:04:05.000Z")
 	return &text
 }
 
