@@ -102,6 +102,9 @@ func (r *replayer) lookInto(ctx context.Context, request replay.Request) (err er
 	if err := r.look.Measure(ctx); err != nil {
 		return err
 	}
+	if err := r.tellArchivedAgain(ctx); err != nil {
+		return err
+	}
 	for i := range r.look.Topics {
 		t := &r.look.Topics[i]
 		if source := r.sourceOf(request, t.Topic); source.ClusterID == r.look.ClusterID && source.Topic() == t.Topic {
