@@ -51,6 +51,7 @@ func TestDeletedByRequestIsToldFromRetention(t *testing.T) {
 		"a limit of size":           {keeps: bifrost.Retention{Milliseconds: -1, Bytes: 1 << 40}, want: bifrost.ReasonRetention},
 		"raised after the loss":     {keeps: keepsFor(time.Hour), later: keepsFor(999 * time.Hour), age: 2 * time.Hour, want: bifrost.ReasonRetention},
 		"taken away after the loss": {keeps: keepsFor(time.Hour), later: bifrost.Retention{Milliseconds: -1, Bytes: -1}, age: 2 * time.Hour, want: bifrost.ReasonRetention},
+		"lowered before the loss":   {keeps: keepsFor(999 * time.Hour), later: keepsFor(time.Hour), age: 2 * time.Hour, want: bifrost.ReasonRetention},
 		"nobody may know":           {keeps: bifrost.Retention{Err: bifrost.ErrNotFound}, want: bifrost.ReasonRetention},
 	} {
 		t.Run(name, func(t *testing.T) {
