@@ -215,8 +215,10 @@ func installPython(ctx context.Context, p Part) error {
 	if err := os.WriteFile(requirements, list, 0o644); err != nil {
 		return err
 	}
+	// The list has every package. Where pip looks for what they depend on, it chooses the newest of what one asks
+	// for with extras, and then refuses it because it is not in the list.
 	return command(ctx, nil, filepath.Join(venv, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
-		"--require-hashes", "--requirement", requirements)
+		"--require-hashes", "--no-deps", "--requirement", requirements)
 }
 
 // command runs a program outside the repository, so that its go.mod does not
