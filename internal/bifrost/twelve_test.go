@@ -39,3 +39,28 @@ func TestTwelvePartitionsComeBack(t *testing.T) {
 		t.Errorf("violations %v, summary %+v", found, summary)
 	}
 }
+
+// Of many objects in a row each is taken over with its own bounds, also behind the
+// first page of them, although ranges planned today would be smaller.
+func TestARowOfObjectsComesBack(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.target = 1 << 20
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	s.tick()
+	for n := range 8 {
+		for range n + 3 {
+			log.Produce("a record")
+		}
+		s.settle()
+	}
+	before, keys := s.tables(), s.store.Keys()
+	s.target = 1
+	for name, bring := range map[string]func(){"a rebuild": func() { s.rebuild() }, "ticks": s.settle} {
+		s.ledger.Lose(anyProgress, anyRow)
+		bring()
+		if after := s.tables(); len(keys) < 9 || !slices.Equal(after, before) || !slices.Equal(s.store.Keys(), keys) {
+			t.Errorf("%s: objects %q, want %q; tables\n%q, want\n%q", name, s.store.Keys(), keys, after, before)
+		}
+	}
+}
