@@ -59,6 +59,7 @@ func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoi
 	env := []string{
 		"BIFROST_BROKERS=" + brokers, "BIFROST_GROUP=test", "BIFROST_BUCKET=" + name,
 		"BIFROST_PROGRESS_TABLE=" + tables.Progress, "BIFROST_OBJECTS_TABLE=" + tables.Objects, "BIFROST_INCLUDE_TOPICS=" + name + "*",
+		"BIFROST_FENCE_PAUSE_SECONDS=2", // no store of these tests takes that long to complete an upload
 	}
 	env = append(env, store.Env()...)
 	// The two services have addresses of their own here.
