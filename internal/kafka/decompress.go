@@ -227,6 +227,9 @@ func (d *decompressor) unlz4(out, in []byte) ([]byte, error) {
 		if out, err = d.lz4Block(out, in[:length], largest, field&lz4RawBit != 0, flags&lz4IndependentBit != 0); err != nil {
 			return nil, err
 		}
+		if int64(len(out)) > d.most {
+			return nil, d.tooLarge()
+		}
 		in = in[length:]
 		if flags&lz4BlockChecksumBit != 0 {
 			in = in[min(4, len(in)):]
@@ -235,9 +238,6 @@ func (d *decompressor) unlz4(out, in []byte) ([]byte, error) {
 }
 
 func (d *decompressor) lz4Block(out, in []byte, largest int, raw, independent bool) ([]byte, error) {
-	if int64(len(out)) > d.most {
-		return nil, d.tooLarge()
-	}
 	if raw {
 		return append(out, in...), nil
 	}

@@ -18,7 +18,7 @@ import (
 
 // testPatience is how long clients of these tests wait for brokers that do not
 // answer; the tests that need it take about as long.
-const testPatience = 5 * time.Second
+const testPatience = 2 * time.Second
 
 // startCluster starts franz-go's own broker in this process, with one broker and
 // the topic "orders" of two partitions unless the options say otherwise.
