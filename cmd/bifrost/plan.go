@@ -67,7 +67,7 @@ func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
 		return err
 	}
 	defer parts.Close()
-	ledger, shelf, dispatcher := rehearse.NewLedger(parts.Ledger), rehearse.Shelf{Bucket: parts.Store}, &rehearse.Dispatcher{}
+	ledger, shelf, dispatcher := rehearse.NewLedger(parts.Ledger), rehearse.NewShelf(parts.Store), &rehearse.Dispatcher{}
 	discover := parts.Discoverer(dispatcher)
 	discover.Ledger, discover.Store, discover.Shelf, discover.Journal = ledger, shelf, shelf, nil
 	summary, err := discover.Tick(ctx, time.Time{})

@@ -41,7 +41,10 @@ func listObjects(ctx context.Context, s *localstack.Stack, topic string, partiti
 			return nil, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		for _, o := range page.Contents {
-			name := strings.TrimSuffix(strings.TrimPrefix(*o.Key, prefix), ".baldr.gz")
+			name, isObject := strings.CutSuffix(strings.TrimPrefix(*o.Key, prefix), ".baldr.gz")
+			if !isObject {
+				continue // the partition's birth object
+			}
 			start, err := strconv.ParseInt(name, 10, 64)
 			if err != nil {
 				return nil, fmt.Errorf("list %s: key %s: %w", prefix, *o.Key, err)

@@ -45,7 +45,8 @@ func TestARehearsalIsWhatTheTickDoes(t *testing.T) {
 			before, keys, made := ledger.Backup(), store.Keys(), generations
 			rehearsed, noted := rehearse.NewLedger(ledger), &rehearse.Dispatcher{}
 			d := discoverer(noted)
-			d.Ledger, d.Store, d.Shelf = rehearsed, rehearse.Shelf{Bucket: store}, rehearse.Shelf{Bucket: store}
+			shelf := rehearse.NewShelf(store)
+			d.Ledger, d.Store, d.Shelf = rehearsed, shelf, shelf
 			said, err := d.Tick(t.Context(), time.Time{})
 			if err != nil {
 				t.Fatal(err)

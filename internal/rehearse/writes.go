@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -132,14 +133,44 @@ type Bucket interface {
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }
 
-// Shelf implements bifrost.Shelf over the real bucket without writing to it.
-type Shelf struct{ Bucket }
+// Shelf implements bifrost.Shelf and bifrost.Store over the real bucket without
+// writing to it. What would be written is there for those who read it later.
+type Shelf struct {
+	Bucket
+	mutex sync.Mutex
+	made  map[string]content
+}
+
+// NewShelf returns a Shelf that shows what the bucket holds.
+func NewShelf(bucket Bucket) *Shelf { return &Shelf{Bucket: bucket, made: map[string]content{}} }
+
+// content is a small object that would be written.
+type content string
+
+func (c content) ReadAt(b []byte, off int64) (int, error) {
+	return strings.NewReader(string(c)).ReadAt(b, off)
+}
+func (c content) Stored() bifrost.Stored { return bifrost.Stored{Size: int64(len(c))} }
+
+// Open implements bifrost.Store.
+func (s *Shelf) Open(ctx context.Context, key string) (bifrost.Object, error) {
+	s.mutex.Lock()
+	made, ok := s.made[key]
+	s.mutex.Unlock()
+	if ok {
+		return made, nil
+	}
+	return s.Bucket.Open(ctx, key)
+}
 
 // CreateOnce implements bifrost.Shelf: it answers what is there, or what would be.
-func (s Shelf) CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error) {
+func (s *Shelf) CreateOnce(ctx context.Context, key string, mine []byte) ([]byte, error) {
 	object, err := s.Open(ctx, key)
 	if errors.Is(err, bifrost.ErrNotFound) {
-		return content, nil
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		s.made[key] = content(mine)
+		return mine, nil
 	}
 	if err != nil {
 		return nil, err
@@ -148,10 +179,10 @@ func (s Shelf) CreateOnce(ctx context.Context, key string, content []byte) ([]by
 }
 
 // AbortUploads implements bifrost.Shelf.
-func (Shelf) AbortUploads(context.Context, string) error { return nil }
+func (*Shelf) AbortUploads(context.Context, string) error { return nil }
 
 // Create implements bifrost.Store. No worker runs in a rehearsal.
-func (Shelf) Create(context.Context, string) (bifrost.Upload, error) {
+func (*Shelf) Create(context.Context, string) (bifrost.Upload, error) {
 	return nil, errors.New("a rehearsal archives nothing")
 }
 
