@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -129,5 +130,36 @@ func TestTimesAreInUTC(t *testing.T) {
 		if ms, err := parseTime(text, at); err != nil || ms != 1_709_208_000_000 {
 			t.Errorf("%s is %d, error %v", text, ms, err)
 		}
+	}
+}
+
+// -n counts records, from the first to the last of them.
+func TestCatEndsAtItsLimit(t *testing.T) {
+	t.Parallel()
+	name := objectFile(t, 5)
+	for limit, want := range map[string]int{"0": 5, "1": 1, "2": 2, "5": 5, "9": 5} {
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := execute(t, out, "cat", name, "-n", limit)
+		content, readErr := os.ReadFile(out.Name())
+		if lines := bytes.Count(content, []byte("\n")); code != exitOK || err != nil || readErr != nil || lines != want {
+			t.Errorf("-n %s prints %d records, want %d; exit code %d, errors %v %v", limit, lines, want, code, err, readErr)
+		}
+		out.Close()
+	}
+}
+
+// A command that was interrupted is not one that succeeded.
+func TestInterruptedIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if code := exitCode(ctx, fmt.Errorf("read: %w", context.Canceled)); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	if code := exitCode(t.Context(), fmt.Errorf("read: %w", context.Canceled)); code != exitFailure {
+		t.Errorf("exit code %d of a command that nobody interrupted, want %d", code, exitFailure)
 	}
 }

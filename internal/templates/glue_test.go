@@ -252,6 +252,13 @@ func TestLimitsComeFromTheirParameters(t *testing.T) {
 	want(t, resources["ArchiveFunction"], arn("ArchiveRole"), "Role")
 	want(t, resources["DiscoverFunction"], "functions/discover", "CodeUri")
 	want(t, resources["ArchiveFunction"], "functions/archive", "CodeUri")
+	if got := fmt.Sprintf("%v %v", template.Get("Globals", "Function", "Runtime"), template.Get("Globals", "Function", "Handler")); got != "provided.al2023 bootstrap" {
+		t.Errorf("functions run as %s", got)
+	}
+	indexes, _ := load(t, "infra/data.yaml").Resources("")["ObjectsTable"].Get("GlobalSecondaryIndexes").([]any)
+	if len(indexes) != 1 || Get(indexes[0], "IndexName") != "open" || Get(indexes[0], "Projection", "ProjectionType") != "ALL" {
+		t.Errorf("indexes %v, want one that holds whole rows", indexes)
+	}
 	for _, name := range []string{"NothingArchived", "NoTicks"} {
 		want(t, alarms.Resources("")[name], ref("StalledSeconds"), "Period")
 	}
