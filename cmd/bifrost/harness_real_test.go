@@ -151,6 +151,24 @@ func (s *sandbox) end(t testing.TB, topic string) (end int64) {
 	return end
 }
 
+// settledEnd is end once no transaction is open: a broker answers that one is
+// committed before it has written the marker to the partition.
+func (s *sandbox) settledEnd(t testing.TB, topic string) int64 {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		highWatermark := int64(0)
+		ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
+		must(t, err)
+		ends.Each(func(o kadm.ListedOffset) { highWatermark += max(0, o.Offset) })
+		if end := s.end(t, topic); end == highWatermark || time.Since(began) > 30*time.Second {
+			return end
+		}
+	}
+}
+
 // deleteTopic deletes a topic and waits until it is gone.
 func (s *sandbox) deleteTopic(ctx context.Context, topic string) error {
 	client, err := s.client()

@@ -174,7 +174,7 @@ func TestTargetsTakeWhatTheSourceTook(t *testing.T) {
 					t.Errorf("%s is %s, want %s", setting, got, want)
 				}
 			}
-			if end := s.end(t, target); end < int64(len(c.records)) {
+			if end := s.settledEnd(t, target); end < int64(len(c.records)) {
 				t.Errorf("the target ends at %d", end)
 			}
 		})
@@ -239,7 +239,7 @@ func TestTargetsThatWouldRefuse(t *testing.T) {
 			args := append([]string{"replay", c.source + ":" + target}, c.args...)
 			s.run(t, append(slices.Clone(args), "--dry-run")...).must(t, c.code)
 			s.run(t, args...).must(t, c.code, c.says)
-			if end := s.end(t, target); (end > 0) != (c.code == 0) {
+			if end := s.settledEnd(t, target); (end > 0) != (c.code == 0) {
 				t.Errorf("the target ends at %d after exit code %d", end, c.code)
 			}
 		})
@@ -350,7 +350,7 @@ func codecsOf(t testing.TB, s *sandbox, topic string) (codecs []uint8) {
 	client, err := s.client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))
 	must(t, err)
 	defer client.Close()
-	end := s.end(t, topic) - 1 // the marker of the transaction
+	end := s.settledEnd(t, topic) - 1 // the marker of the transaction
 	for position := int64(0); position < end; {
 		fetches := client.PollFetches(t.Context())
 		must(t, fetches.Err())
