@@ -336,7 +336,9 @@ func TestRebuildThroughFaults(t *testing.T) {
 			},
 			func(r bifrost.Row) bool { return loss == "both" || loss == "some rows" && r.Start%some == 0 })
 		for !s.rebuildThrough(t, loss == "all since the backup") {
-			if rapid.Bool().Draw(t, "ticks between") {
+			// After a backup is restored no tick may run until the rebuild is through (docs/verify.md): it would plan by
+			// rows that are older than the bucket, and objects would overlap. Nothing but the page prevents that yet.
+			if loss != "all since the backup" && rapid.Bool().Draw(t, "ticks between") {
 				live(t, s, 1)
 			}
 		}

@@ -120,19 +120,6 @@ var mutants = []mutant{
 		"type Discoverer struct {\n",
 		"type Discoverer struct {\n	earlyOffsets map[TopicPartition]OffsetAnswer\n",
 	}}},
-	{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
-		rules + "archive.go",
-		"	case row.End != a.task.EndOffset:\n		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here\n",
-		"",
-	}, {
-		rules + "archive.go",
-		"	facts, err := a.facts(ctx, a.key)\n	outcome",
-		"	row.End = a.task.EndOffset\n	facts, err := a.facts(ctx, a.key)\n	outcome",
-	}, {
-		twins + "ledgerwrites.go",
-		"	sameEnd := func(row bifrost.Row) bool { return row.End == w.Row.End }\n",
-		"	sameEnd := func(bifrost.Row) bool { return true }\n",
-	}}},
 	{"own facts after a 412", "compaction may have changed the log between two attempts", []edit{{
 		rules + "archive.go",
 		"		return winner, OutcomeAdopted, nil",
@@ -218,11 +205,6 @@ var mutants = []mutant{
 		"return r.State == StatePlanned && now.Before(r.LeaseUntil) }",
 		"return r.State == StatePlanned && !r.LeaseUntil.IsZero() }",
 	}}},
-	{"an object longer than its row taken whole", "a second stack on the bucket cuts ranges in its own way", []edit{{
-		rules + "adopt.go",
-		"	if facts.End <= r.End {\n		return facts, nil\n	}\n	clipped := facts\n",
-		"	if facts.End > 0 {\n		return facts, nil\n	}\n	clipped := facts\n",
-	}}},
 	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{
 		rules + "observe.go",
 		"			v.gone = append(v.gone, p)\n",
@@ -285,7 +267,6 @@ var foundIn = map[string]string{
 	"fetch by name":                             "recreated and longer",
 	"topic IDs not read again":                  "recreated and longer",
 	"Kafka before tables":                       "appended",
-	"remainder from the task":                   "tables lost after early ends",
 	"own facts after a 412":                     "compaction",
 	"the row read before the upload is begun":   "tables lost with later ranges first",
 	"no fence":                                  "tables lost with later ranges first",
@@ -294,12 +275,10 @@ var foundIn = map[string]string{
 	"a topic of old taken for new":              "upgraded and tables lost",
 	"a completion sent again":                   "plain",
 	"the row not read again for the key beside": "foreign objects and tables lost",
-	"no plan along the bucket":                  "tables lost",
 	"the archive begins at the log start":       "first seen late",
 	"no look at leader epochs":                  "log cut and grown back",
 	"one look is enough":                        "stale metadata",
 	"a lease for ever":                          "plain",
-	"an object longer than its row taken whole": "second stack after early ends",
 	"an old incarnation left open":              "recreated",
 	"one broker's word":                         "a broker cut off",
 	"an orphaned row left alone":                "deleted and progress lost",

@@ -23,9 +23,6 @@ var stopMutants = []mutant{
 	{"a deleted topic read once more", "nobody can read it again", []edit{{
 		rules + "stop.go", " || errors.Is(failure, ErrWrongTopicID) {", " {",
 	}}},
-	{"work after a cancellation", "nobody waits for it any more", []edit{{
-		rules + "archive.go", "case err != nil && ctx.Err() != nil:", "case err != nil && false:",
-	}}},
 	{"a source that is waited for beyond the deadline", "what was read has to be brought to its end in time", []edit{{
 		rules + "archive.go", "records.Next(reading)", "records.Next(ctx)",
 	}}},
