@@ -152,8 +152,8 @@ func (t *tick) run(ctx context.Context) {
 	each(t.Parallel, t.view.gone, func(p Progress) {
 		t.guard(toLook, placeOf(&p), func() error { return t.close(ctx, p) })
 	})
-	each(t.Parallel, t.view.forked, func(p Progress) {
-		t.guard(toLook, placeOf(&p), func() error { return t.finishBranch(ctx, p) })
+	each(t.Parallel, t.view.left, func(p Progress) {
+		t.guard(toLook, placeOf(&p), func() error { return t.settleLeftBranch(ctx, p) })
 	})
 	t.plan(ctx)
 	each(t.Parallel, rotated(newcomers, t.started), func(s *sighting) {

@@ -139,7 +139,7 @@ func (t *tick) mayDispatch() func(Row) bool {
 	for _, p := range t.view.gone {
 		gone[p.Partition] = true
 	}
-	for _, p := range t.view.forked {
+	for _, p := range t.view.left {
 		gone[p.Partition] = true
 	}
 	return func(r Row) bool {

@@ -104,15 +104,29 @@ func (t *tick) startOffset(ctx context.Context, s *sighting) (int64, error) {
 func (t *tick) fence(ctx context.Context, p Progress) error {
 	// The row was made before this look for a fork, and a fork is put on record
 	// before the row is looked for: one of the two sees the other.
-	left, err := t.leave(ctx, p)
-	if left || err != nil {
+	_, _, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	if err != nil {
 		return err
+	}
+	if left {
+		return t.goOn(ctx, p)
 	}
 	due, err := t.open(ctx, p)
 	if !due.IsZero() {
 		t.fencing()
 	}
 	return err
+}
+
+// goOn makes the row of the branch with which a branch that was left goes on. Beside
+// it, no tick plans for the one that was left, which may have ranges and objects:
+// the ticks that follow settle it along these before they leave it.
+func (t *tick) goOn(ctx context.Context, p Progress) error {
+	last, _, err := lastBranch(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	if err != nil {
+		return err
+	}
+	return t.rebuild(ctx, last)
 }
 
 // fencing counts a partition that waits for the fence pause.

@@ -106,8 +106,8 @@ func (v *view) eachRow(look func(*Progress)) {
 	for i := range v.gone {
 		look(&v.gone[i])
 	}
-	for i := range v.forked {
-		look(&v.forked[i])
+	for i := range v.left {
+		look(&v.left[i])
 	}
 }
 

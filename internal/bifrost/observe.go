@@ -73,7 +73,7 @@ type view struct {
 	progress   []Progress          // the whole table
 	partitions []*sighting         // of the selected topics, in order of name and number
 	gone       []Progress          // of this cluster, whose incarnation is not there any more
-	forked     []Progress          // of this cluster, branches that were left
+	left       []Progress          // of this cluster, branches that were left, or that another goes on from
 	planned    map[Partition][]Row // PLANNED rows by the index: a hint
 	topics     int
 	failures   []TickFailure
@@ -136,16 +136,42 @@ func (d *Discoverer) observe(ctx context.Context) (*view, error) {
 	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Archives(t.Name) })
 	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
 	v.topics = len(selected)
-	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {
+	last := lastBranches(progress)
+	if err := d.observeOffsets(ctx, v, selected, last); err != nil {
 		return nil, err
 	}
 	v.observeOtherClusters(progress)
-	return v, d.observeGone(ctx, v, all, progress)
+	v.observeLeft(progress, last)
+	return v, d.observeGone(ctx, v, all, progress, last)
+}
+
+// lastBranches are the rows of the branches that go on, by the tables.
+func lastBranches(progress []Progress) map[rowKey]*Progress {
+	rows := make(map[rowKey]*Progress, len(progress))
+	for i := range progress {
+		p := &progress[i]
+		if other := rows[p.rowKey()]; other == nil || other.Fork() < p.Fork() {
+			rows[p.rowKey()] = p
+		}
+	}
+	return rows
+}
+
+// observeLeft finds the branches that were left: by their status, or because a later
+// one has its row. One that lost its row after the fork has another status until it
+// was settled.
+func (v *view) observeLeft(progress []Progress, rows map[rowKey]*Progress) {
+	for _, p := range progress {
+		last := rows[p.rowKey()].Partition == p.Partition
+		if p.ClusterID == v.clusterID && p.Status != StatusClosed && (p.Status == StatusForked || !last) {
+			v.left = append(v.left, p)
+		}
+	}
 }
 
 // observeOffsets asks for offsets, which Kafka gives by name only, and then for
 // the topic IDs once more: a topic made anew in between is left to the next tick.
-func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic, progress []Progress) error {
+func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic, rows map[rowKey]*Progress) error {
 	offsets, err := d.Cluster.Offsets(ctx, topics)
 	if err != nil {
 		return fmt.Errorf("list offsets: %w", err)
@@ -157,14 +183,6 @@ func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic
 	ids := make(map[string]TopicID, len(again))
 	for _, t := range again {
 		ids[t.Name] = t.ID
-	}
-	rows := make(map[rowKey]*Progress, len(progress))
-	for i := range progress {
-		p := &progress[i]
-		key := rowKey{Incarnation{p.ClusterID, p.Topic(), p.TopicID}, p.Number}
-		if other := rows[key]; other == nil || other.Fork() < p.Fork() { // the last branch is the one that goes on
-			rows[key] = p
-		}
 	}
 	listed := make(map[Incarnation][]int32, len(topics))
 	for _, t := range topics {
@@ -206,6 +224,10 @@ type rowKey struct {
 	number int32
 }
 
+func (p *Progress) rowKey() rowKey {
+	return rowKey{Incarnation{p.ClusterID, p.Topic(), p.TopicID}, p.Number}
+}
+
 func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[rowKey]*Progress, now time.Time) {
 	if answer.Err == nil && answer.At.IsZero() {
 		answer.At = now
@@ -221,17 +243,15 @@ func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[
 // has. The one broker that listed the topics may be behind, so where it does not
 // list an incarnation, every broker is asked: it is gone when none knows it. A
 // topic that is hidden or excluded is not gone.
-func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, progress []Progress) error {
+func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, progress []Progress, rows map[rowKey]*Progress) error {
 	ids := make(map[string]TopicID, len(topics))
 	for _, t := range topics {
 		ids[t.Name] = t.ID
 	}
 	absent := map[string][]Progress{}
 	for _, p := range progress {
-		if p.ClusterID == v.clusterID && p.Status == StatusForked {
-			v.forked = append(v.forked, p)
-		}
-		if p.ClusterID != v.clusterID || p.Status == StatusClosed || p.Status == StatusDiverged || p.Status == StatusForked {
+		settled := p.Status == StatusClosed || p.Status == StatusDiverged || p.Status == StatusForked
+		if p.ClusterID != v.clusterID || settled || rows[p.rowKey()].Partition != p.Partition {
 			continue
 		}
 		if id, listed := ids[p.Topic()]; !listed || id != p.TopicID {

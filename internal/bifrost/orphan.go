@@ -44,7 +44,12 @@ func (t *tick) adopt(ctx context.Context, p Partition) error {
 		return err // made since the table was read, or nobody knows
 	}
 	t.Log.WarnContext(ctx, "a partition has planned ranges and no progress row; it is made anew", LogTopic, p.Name, LogPartition, p.Number)
-	t.readAgain()
+	return t.rebuild(ctx, p)
+}
+
+// rebuild does for one partition what the command does for all: it makes or goes on
+// with its progress row, along its rows and objects.
+func (t *tick) rebuild(ctx context.Context, p Partition) error {
 	r := &rebuild{
 		Rebuilder: &Rebuilder{Group: t.Settings.Group, Ledger: t.Ledger, Store: t.Store, Shelf: t.Shelf,
 			Sizing: t.Settings.SizingOf(p.Topic()), FencePause: t.Settings.FencePause,
@@ -52,7 +57,9 @@ func (t *tick) adopt(ctx context.Context, p Partition) error {
 		crew: newCrew(1), cluster: t.view.clusterID,
 	}
 	due, err := r.partition(ctx, p, false)
-	if !due.IsZero() {
+	if due.IsZero() {
+		t.readAgain()
+	} else {
 		t.fencing()
 	}
 	return err

@@ -193,6 +193,49 @@ func forkedStack(t fatal) *stack {
 	return s
 }
 
+// TestALeftBranchIsSettledBeforeItIsLeftAgain: the progress row of a branch that was
+// left is lost after the fork. Until uploads of older tables cannot land any more the
+// new row waits, and nobody may leave it before its rows are planned and ended.
+func TestALeftBranchIsSettledBeforeItIsLeftAgain(t *testing.T) {
+	t.Parallel()
+	isLeft := func(p bifrost.Progress) bool { return p.Fork() == 0 }
+	goesOn := func(p bifrost.Progress) bool { return p.Fork() > 0 }
+	for name, lose := range map[string]func(*stack){
+		"its row alone":                    func(s *stack) { s.ledger.Lose(isLeft, nil) },
+		"both rows":                        func(s *stack) { s.ledger.Lose(anyProgress, nil) },
+		"both rows, and the topic is gone": func(s *stack) { s.ledger.Lose(anyProgress, nil); s.kafka.DeleteTopic("orders") },
+		"its row, and then that of the branch that goes on": func(s *stack) {
+			s.ledger.Lose(isLeft, nil)
+			s.tick()
+			s.ledger.Lose(goesOn, func(r bifrost.Row) bool { return r.Fork() > 0 })
+		},
+		"both rows, then that of the branch that goes on, and the topic is gone": func(s *stack) {
+			s.ledger.Lose(anyProgress, nil)
+			s.tick()
+			s.ledger.Lose(goesOn, nil)
+			s.kafka.DeleteTopic("orders")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := forkedStack(t)
+			s.pause = 15 * time.Minute
+			lose(s)
+			s.settle()
+			rows, err := s.ledger.ListProgress(t.Context())
+			if err != nil || len(rows) != 2 {
+				t.Fatalf("%d progress rows, error %v; told: %q", len(rows), err, s.log)
+			}
+			for _, p := range rows {
+				if isLeft(p) && p.Status != bifrost.StatusForked || p.Status == bifrost.StatusFencing || p.NextOffset != p.PlannedOffset {
+					t.Errorf("%v is %s, planned up to %d, settled up to %d; told: %q", p.Partition, p.Status, p.PlannedOffset, p.NextOffset, s.log)
+				}
+			}
+			s.ended()
+		})
+	}
+}
+
 func TestATickSaysHowManyAreOrphaned(t *testing.T) {
 	t.Parallel()
 	s := orphan(t)

@@ -216,6 +216,20 @@ func (t *tick) planGone(ctx context.Context, p Progress) error {
 	return t.write(ctx, p, last, ranges)
 }
 
+// settleLeftBranch brings a branch that was left to where it is FORKED and nothing
+// of it is planned. One whose row was lost after the fork is opened, planned along
+// its rows and objects and left again, as rebuild would.
+func (t *tick) settleLeftBranch(ctx context.Context, p Progress) error {
+	switch p.Status {
+	case StatusForked:
+		return t.finishBranch(ctx, p)
+	case StatusDiverged:
+		_, err := t.leave(ctx, p)
+		return err
+	}
+	return t.rebuild(ctx, p.Partition)
+}
+
 // finishBranch settles what a branch that was left leaves behind. Its log is cut
 // off: what was planned of it and never archived becomes gaps.
 func (t *tick) finishBranch(ctx context.Context, p Progress) error {

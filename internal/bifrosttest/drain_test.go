@@ -27,15 +27,18 @@ func (w *world) quietOf(s *stack) string {
 		return "tasks wait in the queue"
 	}
 	progress, _ := s.ledger.ListProgress(context.Background())
+	rows := lastBranches(progress)
 	for _, p := range progress {
-		if p.Status == bifrost.StatusForked && p.NextOffset != p.PlannedOffset && !w.truth.rowsDamaged {
+		switch left := rows[partitionOf{p.TopicID, p.Number}].Fork() > p.Fork(); {
+		case p.Status == bifrost.StatusForked && p.NextOffset != p.PlannedOffset && !w.truth.rowsDamaged:
 			return p.Partition.String() + " was left and is not finished"
+		case left && p.Status != bifrost.StatusForked && p.Status != bifrost.StatusClosed:
+			return p.Partition.String() + " was left and is " + string(p.Status)
 		}
 	}
 	if orphan, ok := w.orphan(s, progress); ok {
 		return fmt.Sprintf("%v %v is planned, and its partition has no progress row", orphan.Partition, orphan.Range)
 	}
-	rows := lastBranches(progress)
 	for _, t := range w.kafka.Ever() {
 		for n, log := range t.Logs {
 			p, ok := rows[partitionOf{t.ID, int32(n)}]

@@ -3,6 +3,36 @@ package bifrosttest
 // kindMutants are everyday mistakes by their kind. Each was planted by hand before
 // its test was written, or found nowhere when it was.
 var kindMutants = map[string][]kindMutant{
+	"older tables": {
+		{mutant{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
+			rules + "archive.go",
+			"	case row.End != a.task.EndOffset:\n		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here\n",
+			"",
+		}, {
+			rules + "archive.go",
+			"	facts, err := a.facts(ctx, a.key)\n	outcome",
+			"	row.End = a.task.EndOffset\n	facts, err := a.facts(ctx, a.key)\n	outcome",
+		}, {
+			twins + "ledgerwrites.go",
+			"	sameEnd := func(row bifrost.Row) bool { return row.End == w.Row.End }\n",
+			"	sameEnd := func(bifrost.Row) bool { return true }\n",
+		}}}, "internal/bifrost", "TestRebuildThroughFaults|TestLivesWithForks", ""},
+		{mutant{"an object longer than its row taken whole", "a second stack on the bucket cuts ranges in its own way", []edit{{
+			rules + "adopt.go",
+			"	if facts.End <= r.End {\n		return facts, nil\n	}\n	clipped := facts\n",
+			"	if facts.End > 0 {\n		return facts, nil\n	}\n	clipped := facts\n",
+		}}}, "internal/bifrost", "TestARowKeepsItsEnd", ""},
+		{mutant{"a branch left before its rows are planned", "its row was lost after the fork", []edit{{
+			rules + "fence.go",
+			"	if left {\n		return t.goOn(ctx, p)\n	}\n",
+			"	if left {\n		_, err := t.leave(ctx, p)\n		return err\n	}\n",
+		}}}, "internal/bifrost", "TestALeftBranch", ""},
+		{mutant{"a branch that fences and was left looked at by nobody", "its row was lost after the fork", []edit{{
+			rules + "observe.go",
+			"(p.Status == StatusForked || !last)",
+			"p.Status == StatusForked && !last",
+		}}}, "internal/bifrost", "TestALeftBranch", ""},
+	},
 	"the second page": {
 		{mutant{"rows end after a page", "cat, ls and replay read every row of a partition", []edit{{
 			"../archive/catalogue.go", "			if len(rows) < pageRows && err == nil {", "			if err == nil {",
@@ -88,6 +118,9 @@ var kindMutants = map[string][]kindMutant{
 		}}}, "internal/kafka", "TestBombs", ""},
 	},
 	"a context that has ended": {
+		{mutant{"work after a cancellation", "nobody waits for it any more", []edit{{
+			rules + "archive.go", "case err != nil && ctx.Err() != nil:", "case err != nil && false:",
+		}}}, "internal/bifrost", "TestWorkerReleases", ""},
 		{mutant{"a release under it", "a worker gives its range back when its time is over", []edit{{
 			"../bifrost/work.go", "	err := w.Ledger.Release(context.WithoutCancel(ctx), row,", "	err := w.Ledger.Release(ctx, row,",
 		}}}, "internal/bifrost", "TestWorkerReleases", ""},

@@ -109,8 +109,8 @@ var mutants = []mutant{
 		"	if progress, err = d.Ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	v := &view{at: at, clusterID: clusterID,",
 	}, {
 		rules + "observe.go",
-		"	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {",
-		"	early, err := d.Cluster.Offsets(ctx, selected)\n	if err != nil {\n		return nil, err\n	}\n	if progress, err = d.Ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	d.earlyOffsets = early\n	if err := d.observeOffsets(ctx, v, selected, progress); err != nil {",
+		"	last := lastBranches(progress)\n",
+		"	early, err := d.Cluster.Offsets(ctx, selected)\n	if err != nil {\n		return nil, err\n	}\n	if progress, err = d.Ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	d.earlyOffsets = early\n	last := lastBranches(progress)\n",
 	}, {
 		rules + "observe.go",
 		"	offsets, err := d.Cluster.Offsets(ctx, topics)\n",
@@ -226,8 +226,8 @@ var mutants = []mutant{
 		"		if err != nil || !found || p.Fork() == 0 {\n",
 	}, {
 		rules + "fence.go",
-		"	if !left || err != nil {\n",
-		"	if !left || err != nil || p.Status == StatusFencing {\n",
+		"	if left {\n",
+		"	if left && false {\n",
 	}}},
 	{"what lies before a failure thrown away", "what stops a range may last until Kafka deletes all of it", []edit{{
 		rules + "stop.go",
