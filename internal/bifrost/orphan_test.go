@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
@@ -276,5 +277,29 @@ func TestWorkersLookPastWhatNobodyMayDo(t *testing.T) {
 	results, err := worker.Work(t.Context(), task, s.clock.Now().Add(time.Minute))
 	if err != nil || len(results) < 2 {
 		t.Errorf("results %+v, error %v: want the range of the task and the one behind the orphans", results, err)
+	}
+}
+
+// A row on the plain path, and at its key an object that somebody else put there:
+// the marker says whose the path is, and the range is ended beside it.
+func TestOrphanBesideAnotherClustersObject(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.kafka.CreateTopic("payments", 1).Logs[0].Produce("never archived")
+	s.tick() // makes its row
+	s.clock.Advance(time.Hour)
+	s.tick() // plans; the worker never runs
+	s.dropTasks()
+	row := s.row("payments", 0, func(r bifrost.Row) bool { return !r.State.Done() })
+	record := baldr.Record{Value: []byte("another cluster's")}
+	content, _ := s.written([]baldr.Record{record}, baldr.Summary{
+		ClusterID: "another", Topic: "payments", TopicID: row.TopicID, Start: row.Start, End: row.End})
+	s.store.Put(bifrost.ObjectKey(testGroup, row.Partition, row.Start, 0), content)
+	s.kafka.DeleteTopic("payments")
+	s.ledger.Lose(anyProgress, nil)
+	s.settle()
+	row = s.row("payments", 0, func(bifrost.Row) bool { return true })
+	if row.State != bifrost.StateLost || row.Facts.Key != bifrost.ObjectKey(testGroup, row.Partition, row.Start, 1) {
+		t.Errorf("the row is %+v, want a gap beside the foreign object; told: %q", row, s.log)
 	}
 }

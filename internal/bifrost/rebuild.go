@@ -235,27 +235,40 @@ func (r *rebuild) tick() *tick {
 
 // incarnation finds out whose objects lie under the partition's prefix: the
 // first that is of the topic and partition that the key names tells, and the
-// marker must agree about the name. A marker that was lost is written again, or
-// the next incarnation would take the plain path. Without any object it is what
-// the tables or small objects say, see recorded.
+// marker must agree about the name. Whom the marker does not name has put there
+// what is foreign, and the next object is asked. A marker that was lost is written
+// again, or the next incarnation would take the plain path. Without any object it
+// is what the tables or small objects say, see recorded.
 func (r *rebuild) incarnation(ctx context.Context, p Partition) (Incarnation, error) {
 	keys := keyWalk{bucket: r.Shelf, prefix: PartitionPrefix(r.Group, p)}
+	var stranger error
 	for {
 		page, err := keys.below(ctx, "")
 		if err != nil {
 			return Incarnation{}, err
 		}
 		if len(page) == 0 {
-			return r.recorded(ctx, p)
+			i, err := r.recorded(ctx, p)
+			if err != nil || stranger == nil {
+				return i, err
+			}
+			if i == (Incarnation{}) {
+				return i, stranger
+			}
+			return i, r.claim(ctx, p, i)
 		}
 		for _, key := range page {
 			i, found, err := r.claimed(ctx, p, key)
 			if err != nil {
 				return Incarnation{}, err
 			}
-			if found {
-				return i, r.claim(ctx, p, i)
+			if !found {
+				continue
 			}
+			if err = r.claim(ctx, p, i); !errors.Is(err, errNotTheOwner) {
+				return i, err
+			}
+			stranger = cmp.Or(stranger, err)
 		}
 	}
 }
@@ -301,6 +314,9 @@ func (r *rebuild) claimed(ctx context.Context, p Partition, key string) (Incarna
 	return i, fits, nil
 }
 
+// errNotTheOwner says that the marker names another incarnation.
+var errNotTheOwner = errors.New("run bifrost verify")
+
 // claim makes sure that the marker gives the incarnation the name under which its
 // objects lie. One that is written anew does not say who made birth objects: nobody
 // knows any more.
@@ -310,8 +326,8 @@ func (r *rebuild) claim(ctx context.Context, p Partition, i Incarnation) error {
 	}
 	owner, err := claimPath(ctx, r.Shelf, r.Group, markerOf(i, false))
 	if err == nil && owner.incarnation() != i {
-		err = fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, what is there is of cluster %s topic ID %s: run bifrost verify",
-			MarkerKey(r.Group, i.Topic), owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID)
+		err = fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, what is there is of cluster %s topic ID %s: %w",
+			MarkerKey(r.Group, i.Topic), owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID, errNotTheOwner)
 	}
 	return err
 }
