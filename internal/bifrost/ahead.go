@@ -28,7 +28,7 @@ func (t *tick) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
 			break
 		}
 	}
-	i := Incarnation{p.ClusterID, p.Topic(), p.TopicID}
+	i := p.incarnation()
 	for _, key := range slices.Backward(keys) {
 		facts, err := t.ours(ctx, key, p, i)
 		if err != nil || facts.Key != "" {

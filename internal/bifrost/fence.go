@@ -104,7 +104,7 @@ func (t *tick) startOffset(ctx context.Context, s *sighting) (int64, error) {
 func (t *tick) fence(ctx context.Context, p Progress) error {
 	// The row was made before this look for a fork, and a fork is put on record
 	// before the row is looked for: one of the two sees the other.
-	_, _, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	_, _, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.incarnation())
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (t *tick) fence(ctx context.Context, p Progress) error {
 // it, no tick plans for the one that was left, which may have ranges and objects:
 // the ticks that follow settle it along these before they leave it.
 func (t *tick) goOn(ctx context.Context, p Progress) error {
-	last, _, err := lastBranch(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	last, _, err := lastBranch(ctx, t.Store, t.Settings.Group, p.Partition, p.incarnation())
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (t *tick) fencing() {
 
 // leave ends a branch if it is on record that the log goes on elsewhere.
 func (t *tick) leave(ctx context.Context, p Progress) (left bool, err error) {
-	next, fork, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, Incarnation{p.ClusterID, p.Topic(), p.TopicID})
+	next, fork, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.incarnation())
 	if !left || err != nil {
 		return false, err
 	}

@@ -224,8 +224,13 @@ type rowKey struct {
 	number int32
 }
 
+// incarnation is the life of the topic that the row is of.
+func (p *Progress) incarnation() Incarnation {
+	return Incarnation{p.ClusterID, p.Topic(), p.TopicID}
+}
+
 func (p *Progress) rowKey() rowKey {
-	return rowKey{Incarnation{p.ClusterID, p.Topic(), p.TopicID}, p.Number}
+	return rowKey{p.incarnation(), p.Number}
 }
 
 func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[rowKey]*Progress, now time.Time) {

@@ -106,7 +106,7 @@ func (v *verification) marker(ctx context.Context, topic string, rows []Progress
 // that of a branch that was left against the record of the next.
 func (c *partitionCheck) fork(ctx context.Context) error {
 	p := c.progress
-	i := Incarnation{p.ClusterID, p.Topic(), p.TopicID}
+	i := p.incarnation()
 	_, _, left, err := forkOf(ctx, c.Bucket, c.Group, p.Partition, i)
 	if err := c.forkErr(i.forked(p.Number, p.Fork()+1), p.Status == StatusForked && !left, err); err != nil {
 		return err
@@ -149,7 +149,7 @@ func ignoreNotFound(err error) error {
 // nameOfRow checks that a progress row stands under the name that its
 // incarnation has by the marker.
 func (v *verification) nameOfRow(key string, owner Incarnation, p Progress) {
-	i := Incarnation{p.ClusterID, p.Topic(), p.TopicID}
+	i := p.incarnation()
 	expected := i.LaterName()
 	if n := p.Fork(); n > 0 {
 		expected = i.forked(p.Number, n).Name
