@@ -1,0 +1,34 @@
+package wiring
+
+import (
+	"context"
+
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
+)
+
+// Region is where the AWS SDK sends requests to.
+func (p *Parts) Region() string { return p.aws.Region }
+
+// MakeStorage makes the bucket and the tables of the configuration, as far as they
+// are not there. The bucket comes first: a table without one is worth nothing.
+func (p *Parts) MakeStorage(
+	ctx context.Context, bucket s3store.BucketSettings, safety dynamoledger.TableSafety,
+) (madeBucket s3store.MadeBucket, madeTables dynamoledger.MadeTables, err error) {
+	if madeBucket, err = s3store.MakeBucket(ctx, p.aws, p.Config.Bucket, bucket); err != nil {
+		return madeBucket, madeTables, err
+	}
+	madeTables, err = dynamoledger.MakeTables(ctx, p.aws, p.tables(), safety)
+	return madeBucket, madeTables, err
+}
+
+// StorageRequests are what MakeStorage sends where nothing is there.
+func (p *Parts) StorageRequests(
+	bucket s3store.BucketSettings, safety dynamoledger.TableSafety,
+) ([]s3store.BucketRequest, []dynamoledger.TableRequest) {
+	return s3store.BucketRequests(p.Config.Bucket, p.aws.Region, bucket), dynamoledger.TableRequests(p.tables(), safety)
+}
+
+func (p *Parts) tables() dynamoledger.Tables {
+	return dynamoledger.Tables{Progress: p.Config.ProgressTable, Objects: p.Config.ObjectsTable}
+}
