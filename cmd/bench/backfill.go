@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,7 +109,7 @@ func (p parts) worker() (*bifrost.Worker, error) {
 		Group: p.Group, Source: source, Store: s3store.New(p.watched(p.S3.Config()), p.Bucket), Ledger: ledger,
 		Format: baldr.Options{Workers: 1}, MaxRawBytes: 1 << 40, Writer: "bench", Now: time.Now,
 	}
-	return &bifrost.Worker{Archiver: archiver, Ledger: ledger, Lease: time.Hour, Now: time.Now, Processor: processorTime}, nil
+	return &bifrost.Worker{Archiver: archiver, Ledger: ledger, Lease: time.Hour, Now: time.Now, NewID: rand.Text, Processor: processorTime}, nil
 }
 
 // benchBackfill archives one partition with one slot and with four, in turns.
@@ -277,7 +278,7 @@ func (p parts) planBackfill(ctx context.Context, slots int) ([]bifrost.Row, erro
 		return nil, err
 	}
 	for i := range slots {
-		if rows[i], err = ledger.Lease(ctx, rows[i], time.Now().Add(time.Hour)); err != nil {
+		if rows[i], err = ledger.Lease(ctx, rows[i], "", time.Now().Add(time.Hour)); err != nil {
 			return nil, err
 		}
 	}

@@ -13,8 +13,8 @@ type CaughtUp struct {
 	at    map[Partition]time.Time
 }
 
-// longestWait is for how long the partition that is furthest behind has had
-// something to archive; 0 when nothing waits.
+// longestWait is for how long a range has been due in the partition that is
+// furthest behind; 0 when none is.
 func (t *tick) longestWait() time.Duration {
 	memory := t.CaughtUp
 	if memory == nil {
@@ -34,10 +34,28 @@ func (t *tick) longestWait() time.Duration {
 			continue
 		}
 		at[key] = memory.at[key]
-		longest = max(longest, now.Sub(waitingSince(*s.progress, at[key])))
+		longest = max(longest, now.Sub(t.dueSince(s, at[key])))
 	}
 	memory.at = at
 	return longest
+}
+
+// dueSince is when the first range that is not archived yet was due: when its first
+// record came, and if the plan lets its tail wait, when it has waited long enough.
+func (t *tick) dueSince(s *sighting, caughtUp time.Time) time.Time {
+	p, now := *s.progress, t.Now()
+	since := waitingSince(p, caughtUp)
+	if p.NextOffset < p.PlannedOffset || p.PlannedOffset < p.KnownUntil {
+		return since
+	}
+	sizing := t.Settings.SizingOf(p.Topic())
+	if CountRanges(p, s.seen, Ahead{}, sizing, now, 1) == 0 {
+		return now // not yet
+	}
+	if due := p.LastPlannedAt.Add(sizing.TailAge(p, s.seen, now)); !due.After(now) {
+		return later(since, due)
+	}
+	return since // by its size, or because Kafka may delete it soon
 }
 
 // waitingSince is a time that the first waiting record was not written before, as

@@ -18,6 +18,7 @@ type Overview interface {
 	// ListPlanned reads the rows that are PLANNED, from an index that may lag:
 	// a hint, never a proof.
 	ListPlanned(ctx context.Context) ([]Row, error)
+	InvocationLister
 }
 
 // StartPosition says where the archive of a partition begins that Bifrost has
@@ -34,8 +35,9 @@ type Settings struct {
 	Start       StartPosition
 	Sizing      Sizing
 	Overrides   []SizingOverride // other sizings for some topics; the first whose glob matches counts
-	MaxInFlight int              // ranges that workers work on at the same time, at most
-	Lease       time.Duration    // how long a dispatched range is left alone: the archive function's timeout and a margin
+	MaxInFlight int              // functions that are at work at the same time, at most
+	Lease       time.Duration    // the archive function's timeout and a margin: for how long older versions leave a range alone
+	Together    int              // small ranges that one function is started for, at most; 0 means 1
 	FencePause  time.Duration    // how long a partition made anew waits for uploads that are completing: longer than S3 takes for one
 }
 
@@ -121,6 +123,8 @@ type tick struct {
 	summary TickSummary
 	again   bool              // a progress row was made: read everything again
 	rows    []Row             // planned by this tick
+	held    []heldBack        // to be planned when a function is found for them
+	slot    int               // of the next function
 	names   map[string]string // topic → name of its incarnation, once this tick has asked the marker
 	healthy []*sighting       // Workable and nothing wrong: may be planned
 
@@ -131,7 +135,7 @@ type tick struct {
 
 func (t *tick) begin(v *view) {
 	id, planned := t.summary.ID, t.summary.Planned
-	t.view, t.again, t.healthy, t.names = v, false, nil, map[string]string{}
+	t.view, t.again, t.healthy, t.held, t.names = v, false, nil, nil, map[string]string{}
 	t.troubles, t.skipped = maps.Clone(v.troubles), map[Partition]bool{}
 	t.summary = TickSummary{
 		ID: id, Topics: v.topics, Partitions: len(v.partitions), Planned: planned,
@@ -281,8 +285,9 @@ func (t *tick) finish() {
 		}
 		s.Lag += max(0, p.seen.LastStable-next)
 	}
-	s.LagSeconds = int64(t.longestWait().Seconds())
-	if s.Lag > 0 {
+	longest := t.longestWait()
+	s.LagSeconds = int64(longest.Seconds())
+	if longest > 0 {
 		s.StalledSeconds = int64(t.sinceArchived().Seconds())
 	}
 	t.nearest()

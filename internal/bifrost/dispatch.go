@@ -3,9 +3,6 @@ package bifrost
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 )
@@ -13,13 +10,15 @@ import (
 // Leaser keeps two workers from doing the same range at once. It saves work;
 // safety never rests on it.
 type Leaser interface {
-	// Lease sets LeaseUntil and adds one to Attempts if the row is still PLANNED
-	// with the Attempts and LeaseUntil that were read; ErrConflict when not.
-	// It clears Error, keeps StoppedAt, and answers the row as it is now.
-	Lease(ctx context.Context, r Row, until time.Time) (Row, error)
-	// Release ends a lease early after a failure: the row, if still PLANNED with
-	// the same Attempts, gets the error, and r's StoppedAt unless that is 0, and may be
-	// dispatched again from retryAt on; the partition's progress row shows the error too.
+	// Lease gives the row to an invocation: it sets Invocation and LeaseUntil and
+	// adds one to Attempts if the row is still PLANNED with the Attempts and
+	// LeaseUntil that were read; ErrConflict when not. It clears Error, keeps StoppedAt,
+	// and answers the row as it is now.
+	Lease(ctx context.Context, r Row, invocation string, until time.Time) (Row, error)
+	// Release takes the row back after a failure: if still PLANNED with the same
+	// Attempts, it gets the error, and r's StoppedAt unless that is 0, loses its
+	// invocation and may be given to another from retryAt on; the partition's progress
+	// row shows the error too.
 	Release(ctx context.Context, r Row, failure string, retryAt time.Time) error
 }
 
@@ -30,98 +29,95 @@ type Dispatcher interface {
 	Dispatch(ctx context.Context, t Task) error
 }
 
-// dispatch starts workers on planned ranges until the slots are full. Every
-// partition gets one before any gets a second, those nearest to loss first; the
-// second and all that follow go to the nearest to loss, in turns among equals,
-// and of equals the oldest plan goes first.
+// dispatch starts functions until all slots are taken. Every partition gets one
+// range in hand before any gets a second, those nearest to loss first; the second
+// and all that follow go to the nearest to loss, in turns among equals, and of
+// equals the oldest plan goes first. Small ranges are given to a function together.
 func (t *tick) dispatch(ctx context.Context) {
-	waiting, inFlight := t.waiting()
-	t.summary.InFlight, t.summary.Waiting = inFlight, len(waiting)
-	each(t.Parallel, waiting, func(row Row) {
-		if !t.takeSlot() {
-			return
+	rows, inHand := t.waiting()
+	loads := t.load(rows, inHand)
+	t.mutex.Lock()
+	t.summary.InFlight, t.summary.Waiting = t.functions(), len(rows)
+	t.mutex.Unlock()
+	crew := newCrew(t.Parallel)
+	share(crew, loads, func(l *load) {
+		switch slot, late := t.takeSlot(len(l.held)); {
+		case slot:
+			t.useSlot(t.start(ctx, crew, l))
+		case !late:
+			share(crew, l.held, func(h heldBack) { t.planOnly(ctx, h) })
 		}
-		started, err := t.start(ctx, row)
-		if err != nil {
-			t.fail(row.Topic(), &row.Number, err)
-		}
-		t.useSlot(started)
 	})
 }
 
-// takeSlot reports whether there is a free slot, and time to start a worker. The
-// slot counts as taken from then on.
-func (t *tick) takeSlot() bool {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	if t.summary.InFlight >= t.Settings.MaxInFlight {
-		return false
-	}
-	if t.late(toDispatch) {
-		t.summary.Unfinished++
-		return false
-	}
-	t.summary.InFlight++
-	return true
-}
-
-// useSlot says whether the slot that was taken is used, or free again.
-func (t *tick) useSlot(started bool) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	if !started {
-		t.summary.InFlight--
-		return
-	}
-	t.summary.Dispatched++
-	t.summary.Waiting--
-}
-
-// waiting is the rows that may be dispatched, in order, and how many rows are in
-// flight already.
-func (t *tick) waiting() (rows []Row, inFlight int) {
+// functions is how many are at work, or may be: each lease of an older version of
+// Bifrost stands for one.
+func (t *tick) functions() int {
 	now := t.Now()
-	turns := map[Partition]int{} // ranges of the partition that come before
+	n := t.view.atWork.alive(now)
+	for _, planned := range t.view.planned {
+		for _, r := range planned {
+			if r.Invocation == "" && t.view.atWork.inHand(r, now) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// takeSlot reports whether there is a free slot, and whether time is too short to
+// use it: then what was to be planned there is left to the next tick. The slot
+// counts as taken from then on.
+func (t *tick) takeSlot(toPlan int) (slot, late bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	late = t.late(toDispatch)
+	free := t.summary.InFlight < t.Settings.MaxInFlight
+	if late {
+		t.summary.Unfinished += toPlan
+		if free && toPlan == 0 {
+			t.summary.Unfinished++
+		}
+		return false, true
+	}
+	if free {
+		t.summary.InFlight++
+	}
+	return free, false
+}
+
+// useSlot says how many ranges the function of a slot was given, and of these how
+// many had waited: the slot is free again if it was given none.
+func (t *tick) useSlot(given, waited int) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if given == 0 {
+		t.summary.InFlight--
+	}
+	t.summary.Dispatched += given
+	t.summary.Waiting -= waited
+}
+
+// waiting is the rows that may be given to a function, in order of partition and
+// start, and how many of each partition are in hand.
+func (t *tick) waiting() (rows []Row, inHand map[Partition]int) {
+	now := t.Now()
+	inHand = map[Partition]int{}
 	for p, planned := range t.view.planned {
 		for _, r := range planned {
-			if r.InFlight(now) {
-				inFlight++
-				turns[p]++
+			if t.view.atWork.inHand(r, now) {
+				inHand[p]++
 			}
 		}
 	}
 	may := t.mayDispatch()
-	candidates := slices.Clone(t.rows)
+	rows = slices.Clone(t.rows)
 	for _, planned := range t.view.planned {
-		candidates = append(candidates, planned...)
+		rows = append(rows, planned...)
 	}
-	candidates = slices.DeleteFunc(candidates, func(r Row) bool { return r.Leased(now) || !may(r) })
-	slices.SortFunc(candidates, compareRows)
-	candidates = slices.CompactFunc(candidates, func(a, b Row) bool { return a.Partition == b.Partition && a.Start == b.Start })
-	return inTurns(candidates, turns, now), inFlight
-}
-
-// inTurns puts rows, sorted by partition and start, in the order of dispatch.
-// turns counts the ranges of a partition that are in flight already.
-func inTurns(candidates []Row, turns map[Partition]int, now time.Time) []Row {
-	type candidate struct {
-		Row
-		turn, near int
-	}
-	order := make([]candidate, len(candidates))
-	for i, r := range candidates {
-		order[i] = candidate{r, turns[r.Partition], r.Nearness(now)}
-		turns[r.Partition]++
-	}
-	slices.SortStableFunc(order, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(min(a.turn, 1), min(b.turn, 1)), cmp.Compare(a.near, b.near),
-			cmp.Compare(a.turn, b.turn), a.PlannedAt.Compare(b.PlannedAt))
-	})
-	rows := make([]Row, len(order))
-	for i := range order {
-		rows[i] = order[i].Row
-	}
-	return rows
+	rows = slices.DeleteFunc(rows, func(r Row) bool { return t.view.atWork.held(r, t.Settings.Lease, now) || !may(r) })
+	slices.SortFunc(rows, compareRows)
+	return slices.CompactFunc(rows, func(a, b Row) bool { return a.Partition == b.Partition && a.Start == b.Start }), inHand
 }
 
 func compareRows(a, b Row) int {
@@ -145,27 +141,6 @@ func (t *tick) mayDispatch() func(Row) bool {
 	return func(r Row) bool {
 		return healthy[r.Partition] || (gone[r.Partition] && r.GapReason != "")
 	}
-}
-
-// start leases the row and hands it to a worker.
-func (t *tick) start(ctx context.Context, row Row) (bool, error) {
-	leased, err := t.Ledger.Lease(ctx, row, t.Now().Add(t.Settings.Lease))
-	if errors.Is(err, ErrConflict) {
-		return false, nil // settled, or somebody else's
-	}
-	if err != nil {
-		return false, fmt.Errorf("lease range %s: %w", row.Range, err)
-	}
-	task := NewTask(leased)
-	task.TickID = t.summary.ID
-	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
-		retryAt := t.Now().Add(pause(leased.Attempts))
-		err = fmt.Errorf("dispatch range %s: %w", row.Range, err)
-		// Whatever became of ctx: a range that is not given back waits for its lease.
-		return false, errors.Join(err, t.Ledger.Release(context.WithoutCancel(ctx), leased, err.Error(), retryAt))
-	}
-	t.Log.LogAttrs(ctx, slog.LevelInfo, "dispatched", task.LogAttrs()...)
-	return true, nil
 }
 
 const (

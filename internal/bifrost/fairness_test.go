@@ -1,6 +1,7 @@
 package bifrost
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -67,13 +68,11 @@ func TestRowsAreStartedFairly(t *testing.T) {
 				rows = append(rows, Row{Partition: p, Range: Range{int64(n), int64(n) + 1}, PlannedAt: noon, LossAt: lossAfter(w.TimeToLoss)})
 			}
 		}
-		turns := map[Partition]int{}
-		for p, n := range flying {
-			turns[p] = n
-		}
+		asked := &tick{Discoverer: &Discoverer{Now: func() time.Time { return noon }}}
 		type place struct{ second, near, turn int }
 		var before place
-		for i, r := range inTurns(slices.Clone(rows), turns, noon) {
+		for i, c := range asked.candidates(slices.Clone(rows), maps.Clone(flying)) {
+			r := c.row
 			now := place{min(flying[r.Partition], 1), r.Nearness(noon), flying[r.Partition]}
 			flying[r.Partition]++
 			if i > 0 && slices.Compare([]int{now.second, now.near, now.turn}, []int{before.second, before.near, before.turn}) < 0 {

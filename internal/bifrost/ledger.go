@@ -149,18 +149,13 @@ type Row struct {
 	State      State
 	GapReason  string    // of a PLANNED row: write a gap with this reason, do not ask Kafka; of a LOST row: why
 	Facts      Facts     // of a settled row
-	Attempts   int       // how often it was dispatched
-	LeaseUntil time.Time // somebody may be working on it until then; a hint that saves work, never a lock
+	Attempts   int       // how often it was given to a function
+	Invocation string    // the function that has it in hand, see [Invocation]; empty when none has, and in leases of older versions
+	LeaseUntil time.Time // when it failed, the end of its pause; for older versions, and to find what nobody has in hand: a hint, never a lock
 	PlannedAt  time.Time
 	LossAt     time.Time // of the partition, as the plan saw it: what is nearest to loss goes first
+	Expected   int64     // raw bytes that the plan expects of it; 0 unknown
 	ArchivedAt time.Time
 	Error      string // of the last failed attempt; a new lease clears it
 	StoppedAt  int64  // of a PLANNED row: offset at which an attempt last could not read on, 0 never; above Start
 }
-
-// Leased reports whether the row is to be left alone: somebody may be working on
-// it, or it failed and its pause is not over.
-func (r Row) Leased(now time.Time) bool { return r.State == StatePlanned && now.Before(r.LeaseUntil) }
-
-// InFlight reports whether somebody may be working on the row.
-func (r Row) InFlight(now time.Time) bool { return r.Leased(now) && r.Error == "" }

@@ -96,9 +96,9 @@ type TickSummary struct {
 	Topics     int           `json:"topics"`     // topics that the patterns select
 	Partitions int           `json:"partitions"` // their partitions
 	Planned    int           `json:"planned"`    // ranges planned by this tick
-	Dispatched int           `json:"dispatched"` // archive functions started by this tick
-	InFlight   int           `json:"in_flight"`  // ranges somebody may be working on, those of this tick included
-	Waiting    int           `json:"waiting"`    // ranges planned and not in flight
+	Dispatched int           `json:"dispatched"` // ranges that this tick gave to archive functions: one, or small ones together
+	InFlight   int           `json:"in_flight"`  // functions that are at work, or about to begin, those of this tick included
+	Waiting    int           `json:"waiting"`    // ranges planned and in no function's hand
 	Lag        int64         `json:"lag"`        // offsets below the last stable offset, neither archived nor a recorded gap
 	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
 	Failures   int           `json:"failures"`   // how many went wrong in all
@@ -108,10 +108,10 @@ type TickSummary struct {
 	Fencing    int           `json:"fencing"`    // partitions made anew, which wait for uploads of before that may still complete
 	Orphaned   int           `json:"orphaned"`   // partitions with planned ranges and no progress row, which the tick makes anew
 
-	// How long, in seconds, the partition that is furthest behind has had something
-	// to archive, see waitingSince; 0 when nothing waits.
+	// How long, in seconds, a range has been due in the partition that is furthest
+	// behind; 0 when none is. What waits for its age is not due.
 	LagSeconds int64 `json:"lag_seconds"`
-	// Seconds since anything was archived, while something waits; 0 when nothing waits.
+	// Seconds since anything was archived, while something is due; 0 when nothing is.
 	StalledSeconds int64 `json:"stalled_seconds"`
 	// Milliseconds that the tick took.
 	Milliseconds int64 `json:"milliseconds"`

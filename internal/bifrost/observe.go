@@ -75,6 +75,7 @@ type view struct {
 	gone       []Progress          // of this cluster, whose incarnation is not there any more
 	left       []Progress          // of this cluster, branches that were left, or that another goes on from
 	planned    map[Partition][]Row // PLANNED rows by the index: a hint
+	atWork     atWork              // functions
 	topics     int
 	failures   []TickFailure
 	troubles   map[Partition]troubled // rows that could not be looked at
@@ -127,12 +128,18 @@ func (d *Discoverer) observe(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the planned ranges: %w", err)
 	}
+	// After the ranges: whoever gives ranges to a function writes its row first.
+	invocations, err := d.Ledger.ListInvocations(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read which functions are at work: %w", err)
+	}
 	at := d.Now()
 	clusterID, all, err := d.Cluster.Topics(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
-	v := &view{at: at, clusterID: clusterID, progress: progress, planned: byPartition(rows), troubles: map[Partition]troubled{}}
+	v := &view{at: at, clusterID: clusterID, progress: progress, planned: byPartition(rows),
+		atWork: newAtWork(invocations), troubles: map[Partition]troubled{}}
 	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Archives(t.Name) })
 	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
 	v.topics = len(selected)

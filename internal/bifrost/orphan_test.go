@@ -273,7 +273,7 @@ func TestWorkersLookPastWhatNobodyMayDo(t *testing.T) {
 	s.ledger.Poke(orphans...)
 	s.dropTasks()
 	s.clock.Advance(time.Hour) // leases are over
-	worker := bifrost.Worker{Archiver: s.archiver(), Ledger: s.ledger, Lease: time.Hour, Now: s.clock.Now}
+	worker := bifrost.Worker{Archiver: s.archiver(), Ledger: s.ledger, Lease: time.Hour, Now: s.clock.Now, NewID: s.generation}
 	results, err := worker.Work(t.Context(), task, s.clock.Now().Add(time.Minute))
 	if err != nil || len(results) < 2 {
 		t.Errorf("results %+v, error %v: want the range of the task and the one behind the orphans", results, err)

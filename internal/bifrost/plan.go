@@ -1,6 +1,7 @@
 package bifrost
 
 import (
+	"fmt"
 	"hash/fnv"
 	"time"
 )
@@ -30,6 +31,26 @@ const (
 type Sizing struct {
 	TargetBytes int64         // raw bytes that a range aims at
 	MaxAge      time.Duration // how long readable records below the target may wait for their range
+
+	// QuietMaxAge is how long a tail of at most SmallRange may wait where that is
+	// longer than MaxAge and Kafka keeps the records for long; 0: as MaxAge. With
+	// MaxAge 0 nothing waits.
+	QuietMaxAge time.Duration
+}
+
+// quietShare is which part of the time to loss a quiet tail may wait: a quarter.
+const quietShare = 4
+
+// TailAge is how long the tail of a partition waits from one plan to the next. It is pure.
+func (s Sizing) TailAge(p Progress, seen Observation, now time.Time) time.Duration {
+	tail := (seen.LastStable - p.PlannedOffset) * bytesPerOffset(p)
+	if s.MaxAge == 0 || p.RecentOffsets == 0 || tail > SmallRange {
+		return firstAge(p, s.MaxAge)
+	}
+	// A little less for some than for others, so that what was planned together once
+	// is not planned together ever after.
+	quiet := s.QuietMaxAge - shareOf(p, s.QuietMaxAge/8)
+	return max(s.MaxAge, min(quiet, timeToLoss(seen.LossAt, now)/quietShare))
 }
 
 // PlannedRange is one range that a plan proposes.
@@ -98,7 +119,7 @@ func walkPlan(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time
 // begins the time anew, so without the last rule a log start that moves with
 // every tick would keep the records behind it waiting until they are gone.
 func mayNotWait(p Progress, seen Observation, sizing Sizing, now time.Time) bool {
-	return now.Sub(p.LastPlannedAt) >= firstAge(p, sizing.MaxAge) ||
+	return now.Sub(p.LastPlannedAt) >= sizing.TailAge(p, seen, now) ||
 		timeToLoss(seen.LossAt, now) < sizing.MaxAge ||
 		seen.LogStart > max(p.PlannedOffset, p.FirstLogStart)
 }
@@ -111,10 +132,19 @@ func firstAge(p Progress, age time.Duration) time.Duration {
 	if p.RecentOffsets > 0 {
 		return age
 	}
+	return shareOf(p, age)
+}
+
+// shareOf is a part of a time, from none of it to nearly all, that the partition's
+// name and what it has archived decide.
+func shareOf(p Progress, all time.Duration) time.Duration {
 	name := fnv.New32a()
-	name.Write([]byte(p.String()))
+	fmt.Fprintf(name, "%s", p.Partition)
+	if p.PlannedOffset > 0 {
+		fmt.Fprintf(name, " %d", p.PlannedOffset)
+	}
 	const parts = 1000
-	return age * time.Duration(name.Sum32()%parts) / parts
+	return all * time.Duration(name.Sum32()%parts) / parts
 }
 
 type planner struct {

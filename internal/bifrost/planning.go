@@ -12,7 +12,7 @@ import (
 // PlanWrite is one transaction on one partition: put rows, move planned_offset.
 type PlanWrite struct {
 	Progress      Progress // as read: its Generation, PlannedOffset and suspicion are the condition, with a Workable status
-	Rows          []Row    // put each if absent, as PLANNED; at most 99; none when an existing row is taken over
+	Rows          []Row    // put each if absent, as PLANNED, in hand of its Invocation if it names one; at most 99; none when an existing row is taken over
 	PlannedOffset int64    // the new value
 	PlannedEpoch  int32    // leader epoch under which it was seen, -1 unknown
 	Observation   Observation
@@ -79,8 +79,36 @@ func (t *tick) plan(ctx context.Context) {
 		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
 	})
 	each(t.Parallel, granted, func(p proposal) {
-		t.guard(toPlan, p.place(), func() error { return t.write(ctx, *p.progress, p.seen, t.propose(p, now)) })
+		t.guard(toPlan, p.place(), func() error {
+			ranges := t.propose(p, now)
+			if t.hold(p, ranges) {
+				return nil
+			}
+			return t.write(ctx, *p.progress, p.seen, ranges)
+		})
 	})
+}
+
+// heldBack is a single small range that is not written yet: when a function is
+// found for it, the plan gives it to that function in the same write, which saves
+// the lease.
+type heldBack struct {
+	proposal
+	planned PlannedRange
+}
+
+// hold keeps the proposal for dispatch if it is such a range.
+func (t *tick) hold(p proposal, ranges []PlannedRange) bool {
+	if len(ranges) != 1 || ranges[0].Existing || len(t.view.planned[p.progress.Partition]) > 0 {
+		return false
+	}
+	if !t.rowOf(*p.progress, p.seen, ranges[0]).small() {
+		return false
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.held = append(t.held, heldBack{p, ranges[0]})
+	return true
 }
 
 func (t *tick) propose(p proposal, now time.Time) []PlannedRange {
@@ -115,30 +143,38 @@ func (t *tick) wants(proposals []proposal) []Want {
 // refused, somebody else plans this partition, and what follows is theirs.
 func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) error {
 	for some := range slices.Chunk(ranges, plannedAtOnce) {
-		written, err := t.writeSome(ctx, p, seen, some)
+		var rows []Row
+		for _, r := range some {
+			if !r.Existing {
+				rows = append(rows, t.rowOf(p, seen, r))
+			}
+		}
+		end := some[len(some)-1].End
+		written, err := t.writeSome(ctx, p, seen, rows, end)
 		if err != nil || !written {
 			return err
 		}
-		p.PlannedOffset = some[len(some)-1].End
+		p.PlannedOffset = end
 	}
 	return nil
 }
 
-// writeSome puts the ranges and moves planned_offset in one transaction.
-func (t *tick) writeSome(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) (bool, error) {
-	w := PlanWrite{Progress: p, PlannedOffset: ranges[len(ranges)-1].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
-	for _, r := range ranges {
-		if !r.Existing {
-			w.Rows = append(w.Rows, Row{Partition: p.Partition, Range: r.Range, ClusterID: p.ClusterID, TopicID: p.TopicID,
-				State: StatePlanned, GapReason: r.GapReason, PlannedAt: t.Now(), LossAt: seen.LossAt})
-		}
-	}
+// rowOf is the row of a range as a plan puts it.
+func (t *tick) rowOf(p Progress, seen Observation, r PlannedRange) Row {
+	return Row{Partition: p.Partition, Range: r.Range, ClusterID: p.ClusterID, TopicID: p.TopicID,
+		State: StatePlanned, GapReason: r.GapReason, PlannedAt: t.Now(), LossAt: seen.LossAt,
+		Expected: r.Len() * bytesPerOffset(p)}
+}
+
+// writeSome puts the rows and moves planned_offset to end in one transaction.
+func (t *tick) writeSome(ctx context.Context, p Progress, seen Observation, rows []Row, end int64) (bool, error) {
+	w := PlanWrite{Progress: p, Rows: rows, PlannedOffset: end, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
 	err := t.Ledger.Plan(ctx, w)
 	if errors.Is(err, ErrConflict) {
 		return false, t.takeOver(ctx, p, seen)
 	}
 	if err != nil {
-		return false, fmt.Errorf("plan %d ranges from offset %d: %w", len(ranges), p.PlannedOffset, err)
+		return false, fmt.Errorf("plan offsets %d to %d in %d rows: %w", p.PlannedOffset, end, len(rows), err)
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

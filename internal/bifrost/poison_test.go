@@ -67,7 +67,7 @@ func TestPoisonedRange(t *testing.T) {
 // that fails is released.
 func (s *stack) invoke() {
 	for len(s.lambda.Waiting()) > 0 {
-		worker := bifrost.Worker{Archiver: s.archiver(), Ledger: s.ledger, Lease: 5 * time.Minute, Now: s.clock.Now}
+		worker := bifrost.Worker{Archiver: s.archiver(), Ledger: s.ledger, Lease: 5 * time.Minute, Now: s.clock.Now, NewID: s.generation}
 		_, _ = worker.Work(context.Background(), s.lambda.Take(0), time.Time{})
 	}
 }

@@ -33,6 +33,7 @@ type stack struct {
 	target, maxRaw int64
 	inFlight       int
 	pause          time.Duration // of the fence
+	together       int
 	generations    int
 }
 
@@ -57,8 +58,9 @@ func (s *stack) sizing() bifrost.Sizing {
 func (s *stack) discoverer() *bifrost.Discoverer {
 	return &bifrost.Discoverer{
 		Cluster: s.kafka, History: s.kafka, Ledger: s.ledger, Store: s.store, Shelf: s.store, Dispatcher: s.lambda,
-		Settings: bifrost.Settings{Group: testGroup, Sizing: s.sizing(), MaxInFlight: s.inFlight, Lease: 5 * time.Minute, FencePause: s.pause},
-		Now:      s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),
+		Settings: bifrost.Settings{Group: testGroup, Sizing: s.sizing(), MaxInFlight: s.inFlight, Lease: 5 * time.Minute,
+			FencePause: s.pause, Together: s.together},
+		Now: s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 // GapMarker turns a plan into a gap.
 type GapMarker interface {
-	// MarkGap sets the GapReason of the row and ends its pause (LeaseUntil zero,
-	// Error cleared) if it is still PLANNED with the same end, and its partition's
+	// MarkGap sets the GapReason of the row and ends its pause (Invocation and Error
+	// cleared, LeaseUntil zero) if it is still PLANNED with the same end, and its partition's
 	// progress row still has p's Generation, Status and suspicion; ErrConflict when not.
 	MarkGap(ctx context.Context, p Progress, r Row, reason string) error
 }
@@ -176,7 +176,7 @@ func (t *tick) close(ctx context.Context, p Progress) error {
 // left to whoever may still be reading.
 func (t *tick) markGaps(ctx context.Context, p Progress, reason string) error {
 	for n, r := range t.view.planned[p.Partition] {
-		if r.GapReason != "" || r.InFlight(t.Now()) {
+		if r.GapReason != "" || t.view.atWork.inHand(r, t.Now()) {
 			continue
 		}
 		err := t.Ledger.MarkGap(ctx, p, r, reason)
@@ -187,7 +187,7 @@ func (t *tick) markGaps(ctx context.Context, p Progress, reason string) error {
 			return fmt.Errorf("mark range %s as a gap: %w", r.Range, err)
 		}
 		t.view.planned[p.Partition][n].GapReason = reason
-		t.view.planned[p.Partition][n].LeaseUntil = time.Time{}
+		t.view.planned[p.Partition][n].Invocation, t.view.planned[p.Partition][n].LeaseUntil = "", time.Time{}
 	}
 	return nil
 }

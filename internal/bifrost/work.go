@@ -1,11 +1,10 @@
 package bifrost
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sync"
 	"time"
 )
 
@@ -27,18 +26,26 @@ type Ledger interface {
 	Committer
 	Advancer
 	Waiting
+	Invocations
 }
 
 // Worker lives as long as one invocation of the archive function. It archives
-// the range it was started for and then, while time is left, others that wait: a
-// slot need not stand idle until the next tick, and nobody has to be invoked for
-// that.
+// what it was started for, one range or many small ones, and then, while time is
+// left, others that wait: a slot need not stand idle until the next tick, and
+// nobody has to be invoked for that.
 type Worker struct {
 	Archiver *Archiver
 	Ledger   WorkLedger
 	Lease    time.Duration // as Settings.Lease
 	Reserve  time.Duration // the least time before the deadline in which another range is begun
+	Together int           // small ranges archived side by side; 0 or 1 uses no goroutine
 	Now      func() time.Time
+	NewID    func() string   // a value never given before
+	Stop     <-chan struct{} // once it is closed no other range is begun; nil: never
+
+	// Renewing calls renew every RenewEvery until stop is called; nil: nobody does,
+	// and the ranges of a worker that takes longer than that may be archived twice.
+	Renewing func(renew func()) (stop func())
 
 	// Processor is what this process has used of all cores so far; nil when nobody
 	// counts.
@@ -49,55 +56,164 @@ type Worker struct {
 type WorkLedger interface {
 	Waiting
 	Leaser
+	Committer
 	Advancer
+	Invocations
+	InvocationLister
 }
 
-// searchWidth is how many waiting rows a worker looks at for its next range. Where
-// none of them may be worked on, because their partitions are DIVERGED, suspected
-// or have no progress row, it looks at searchGrowth times as many, up to
-// widestSearch: what nobody can finish must not hide what anybody can.
-const (
-	searchWidth  = 16
-	searchGrowth = 16
-	widestSearch = searchWidth * searchGrowth * searchGrowth
-)
+// maxFailures is how many ranges may fail before a worker begins no other: what is
+// wrong may be wrong for all.
+const maxFailures = 3
 
-// Work archives the range of the task, then others until the deadline (zero:
-// only the task's). A range that fails is released, to be tried again after a
-// growing pause, and ends the work with a [RangeError]: what is wrong may be wrong
-// for all.
+// Work archives the range of the task and what else its invocation was given, then
+// others until the deadline (zero: none of these). A range that fails is released,
+// to be tried again after a growing pause, and ends the work with a [RangeError].
 func (w *Worker) Work(ctx context.Context, task Task, deadline time.Time) ([]RangeResult, error) {
-	var results []RangeResult
-	meter := w.meter()
-	for {
-		result, err := w.Archiver.Archive(ctx, task, deadline)
-		if err != nil {
-			return results, &RangeError{Task: task, Err: w.release(ctx, task, err)}
-		}
-		result.BilledMilliseconds, result.CoreSeconds = meter()
-		results = append(results, result)
-		next, found, err := w.next(ctx, deadline)
-		if !found || err != nil {
-			return results, err
-		}
-		task = next
+	s := &work{Worker: w, deadline: deadline, meter: w.meter()}
+	tasks, err := s.begin(ctx, task)
+	if err != nil {
+		return nil, &RangeError{Task: task, Err: s.release(ctx, task, err)}
 	}
+	defer s.end(ctx)
+	for len(tasks) > 0 && err == nil {
+		if err = s.archive(ctx, tasks); err == nil {
+			tasks, err = s.next(ctx)
+		}
+	}
+	return s.results, err
+}
+
+// work is one run of Work. The mutex guards what ranges side by side report.
+type work struct {
+	*Worker
+	deadline   time.Time
+	invocation string // empty until there is one
+	stop       func() // of its renewals
+
+	mutex   sync.Mutex
+	meter   func() (milliseconds int64, coreSeconds float64)
+	results []RangeResult
+	errs    []error
+}
+
+// begin finds out what the worker was started for. The event names one range: its
+// row names the invocation, and that one's row has the rest. Where they do not fit,
+// because somebody sent the event by hand, an older version did, or it comes late
+// and the range is in other hands by now, it stands for its own range alone. Where
+// another function has begun with the very same event there is nothing to do.
+func (s *work) begin(ctx context.Context, task Task) ([]Task, error) {
+	row, err := s.Ledger.Row(ctx, task.Key(), task.StartOffset)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, fmt.Errorf("read the row: %w", err)
+	}
+	if row.State != StatePlanned || row.Invocation == "" || row.Attempts != task.Attempt {
+		return []Task{task}, nil
+	}
+	was, err := s.Ledger.RenewInvocation(ctx, row.Invocation, s.Now().Add(toRenew))
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return []Task{task}, nil
+	case err != nil:
+		return nil, fmt.Errorf("say that the work has begun: %w", err)
+	case was.Begun && s.Now().Before(was.AliveUntil):
+		return nil, nil
+	}
+	s.renew(ctx, row.Invocation)
+	tasks := []Task{task}
+	for _, other := range was.Tasks {
+		if other.Key() != task.Key() || other.StartOffset != task.StartOffset {
+			tasks = append(tasks, other)
+		}
+	}
+	return tasks, nil
+}
+
+// renew makes the invocation the worker's own, and has it renewed from now on.
+func (s *work) renew(ctx context.Context, invocation string) {
+	s.invocation, s.stop = invocation, func() {}
+	if s.Renewing != nil {
+		s.stop = s.Renewing(func() {
+			// One that fails is missed, as if the function were slow.
+			_, _ = s.Ledger.RenewInvocation(ctx, invocation, s.Now().Add(toRenew))
+		})
+	}
+}
+
+// own makes sure that the worker has an invocation, before it takes ranges.
+func (s *work) own(ctx context.Context) error {
+	if s.invocation != "" {
+		return nil
+	}
+	all, err := s.Ledger.ListInvocations(ctx)
+	if err != nil {
+		return fmt.Errorf("read which functions are at work: %w", err)
+	}
+	i := Invocation{Begun: true, AliveUntil: s.Now().Add(toRenew)}
+	if i, err = occupy(ctx, s.Ledger, newAtWork(all), i, s.NewID(), 0, s.Now()); err != nil {
+		return fmt.Errorf("write that a function is at work: %w", err)
+	}
+	s.renew(ctx, i.ID)
+	return nil
+}
+
+// end lets go of whatever the worker still has in hand.
+func (s *work) end(ctx context.Context) {
+	if s.invocation != "" {
+		s.stop()
+		_ = s.Ledger.EndInvocation(context.WithoutCancel(ctx), s.invocation) // or its time is soon over
+	}
+}
+
+// archive archives the ranges, side by side if there are several.
+func (s *work) archive(ctx context.Context, tasks []Task) error {
+	share(newCrew(s.Together), tasks, func(t Task) {
+		if len(tasks) > 1 && !s.mayBegin() {
+			return // the end of this invocation lets go of it
+		}
+		result, err := s.Archiver.Archive(ctx, t, s.deadline)
+		if err != nil {
+			err = &RangeError{Task: t, Err: s.release(ctx, t, err)}
+		}
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		if err != nil {
+			s.errs = append(s.errs, err)
+			return
+		}
+		result.BilledMilliseconds, result.CoreSeconds = s.meter()
+		s.results = append(s.results, result)
+	})
+	return errors.Join(s.errs...)
+}
+
+// mayBegin reports whether another range may be begun.
+func (s *work) mayBegin() bool {
+	select {
+	case <-s.Stop:
+		return false
+	default:
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return len(s.errs) < maxFailures && (s.deadline.IsZero() || s.deadline.Sub(s.Now()) >= s.Reserve)
 }
 
 // meter answers what has passed and what was used since it was asked last: time
 // in milliseconds, each begun one counting, as Lambda bills them, and seconds of
-// all cores together. What it takes to find a range counts for that range.
+// all cores together. What it takes to find a range counts for that range. Of
+// ranges side by side each has what passed since the one before it ended, so that
+// together they have what the function takes.
 func (w *Worker) meter() func() (milliseconds int64, coreSeconds float64) {
 	processor := w.Processor
 	if processor == nil {
 		processor = func() time.Duration { return 0 }
 	}
-	at, used := w.Now(), processor()
+	began, told, used := w.Now(), int64(0), processor()
 	return func() (int64, float64) {
-		before, usedBefore := at, used
-		at, used = w.Now(), processor()
-		milliseconds := (at.Sub(before) + time.Millisecond - 1) / time.Millisecond
-		return int64(milliseconds), (used - usedBefore).Seconds()
+		toldBefore, usedBefore := told, used
+		told, used = int64((w.Now().Sub(began)+time.Millisecond-1)/time.Millisecond), processor()
+		return told - toldBefore, (used - usedBefore).Seconds()
 	}
 }
 
@@ -111,76 +227,4 @@ func (w *Worker) release(ctx context.Context, task Task, failure error) error {
 		return errors.Join(failure, fmt.Errorf("release the range: %w", err))
 	}
 	return failure
-}
-
-// next leases a waiting range, if there is one and time for it: of those it
-// finds, one of a partition nearest to loss.
-func (w *Worker) next(ctx context.Context, deadline time.Time) (Task, bool, error) {
-	if deadline.IsZero() || deadline.Sub(w.Now()) < w.Reserve {
-		return Task{}, false, nil
-	}
-	barred := map[barrier]bool{}
-	for width := searchWidth; width <= widestSearch; width *= searchGrowth {
-		rows, err := w.Ledger.SomePlanned(ctx, w.Now(), width)
-		if err != nil {
-			return Task{}, false, fmt.Errorf("look for the next range: %w", err)
-		}
-		task, found, err := w.lease(ctx, rows, barred)
-		if found || err != nil || len(rows) < width {
-			return task, found, err
-		}
-	}
-	return Task{}, false, nil
-}
-
-// barrier names rows of which all or none may be worked on.
-type barrier struct {
-	Partition
-	gap bool
-}
-
-// lease leases the first of the rows, by nearness to loss, that may be worked on.
-// It keeps in barred which may not, so that each partition is looked at once.
-func (w *Worker) lease(ctx context.Context, rows []Row, barred map[barrier]bool) (Task, bool, error) {
-	slices.SortStableFunc(rows, func(a, b Row) int {
-		return cmp.Compare(a.Nearness(w.Now()), b.Nearness(w.Now()))
-	})
-	for _, row := range rows {
-		b := barrier{row.Partition, row.GapReason != ""}
-		if row.Leased(w.Now()) || barred[b] {
-			continue
-		}
-		may, err := w.mayWork(ctx, row)
-		if err != nil {
-			return Task{}, false, err
-		}
-		if !may {
-			barred[b] = true
-			continue
-		}
-		leased, err := w.Ledger.Lease(ctx, row, w.Now().Add(w.Lease))
-		if err == nil {
-			return NewTask(leased), true, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			return Task{}, false, fmt.Errorf("lease the next range: %w", err)
-		}
-	}
-	return Task{}, false, nil
-}
-
-// mayWork reports whether the row's partition is in a state to be worked on, as
-// discover would judge it.
-func (w *Worker) mayWork(ctx context.Context, row Row) (bool, error) {
-	progress, err := w.Ledger.Progress(ctx, row.Partition)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look at the partition of the next range: %w", err)
-	}
-	if row.GapReason != "" {
-		return progress.Status.Workable() || progress.Status == StatusForked, nil
-	}
-	return progress.Status.Workable() && progress.Suspicion == "", nil
 }

@@ -38,16 +38,18 @@ func TestEveryRangeSaysWhatItCost(t *testing.T) {
 		used += 2 * time.Second
 	}}
 	worker := bifrost.Worker{
-		Archiver: archiver, Ledger: s.ledger, Lease: time.Hour, Now: s.clock.Now,
+		Archiver: archiver, Ledger: s.ledger, Lease: time.Hour, Now: s.clock.Now, NewID: s.generation,
 		Processor: func() time.Duration { return used },
 	}
 	results, err := worker.Work(t.Context(), s.lambda.Take(0), s.clock.Now().Add(time.Hour))
 	if err != nil || len(results) < 2 {
 		t.Fatalf("results %+v, error %v: want several ranges", results, err)
 	}
-	for _, r := range results {
-		if r.BilledMilliseconds != 1501 || r.CoreSeconds != 2 {
-			t.Errorf("%d milliseconds, %v core-seconds, want 1501 and 2", r.BilledMilliseconds, r.CoreSeconds)
+	billed := int64(0)
+	for n, r := range results {
+		billed += r.BilledMilliseconds
+		if want := 1500*int64(n+1) + 1; billed != want || r.CoreSeconds != 2 {
+			t.Errorf("%d milliseconds in all, the last with %v core-seconds, want %d and 2", billed, r.CoreSeconds, want)
 		}
 	}
 }

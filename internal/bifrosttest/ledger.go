@@ -30,6 +30,8 @@ type Ledger struct {
 	pending  []rowKey               // rows whose change the index has not seen yet, oldest first
 	held     bool
 	ticks    map[string]bifrost.TickRecord // by cluster ID
+
+	invocations map[int]bifrost.Invocation // by slot
 }
 
 type rowKey struct {
@@ -46,6 +48,8 @@ func NewLedger() *Ledger {
 		rows:     map[rowKey]bifrost.Row{},
 		index:    map[rowKey]bifrost.Row{},
 		ticks:    map[string]bifrost.TickRecord{},
+
+		invocations: map[int]bifrost.Invocation{},
 	}
 }
 
@@ -212,7 +216,7 @@ func (l *Ledger) SomePlanned(ctx context.Context, now time.Time, limit int) ([]b
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	free := l.listIndex(func(r bifrost.Row) bool { return !r.Leased(now) })
+	free := l.listIndex(func(r bifrost.Row) bool { return !now.Before(r.LeaseUntil) })
 	return free[:min(limit, len(free))], nil
 }
 

@@ -58,12 +58,14 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 		return err
 	}
 	for _, r := range w.Rows {
-		l.put(planned(r))
+		row := planned(r)
+		row.Attempts, row.Invocation, row.LeaseUntil, row.Expected = r.Attempts, r.Invocation, r.LeaseUntil, r.Expected
+		l.put(row)
 	}
 	return nil
 }
 
-// planned is the row as a plan puts it: nothing but what a plan decides.
+// planned is the row as a plan puts it that gives it to nobody.
 func planned(r bifrost.Row) bifrost.Row {
 	return bifrost.Row{
 		Partition: r.Partition, Range: r.Range, ClusterID: r.ClusterID, TopicID: r.TopicID,
@@ -170,13 +172,13 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 	}
 	sameEnd := func(row bifrost.Row) bool { return row.End == r.End }
 	_, err := l.changeRow(r, sameEnd, func(row *bifrost.Row) {
-		row.GapReason, row.LeaseUntil, row.Error = reason, time.Time{}, ""
+		row.GapReason, row.Invocation, row.LeaseUntil, row.Error = reason, "", time.Time{}, ""
 	})
 	return err
 }
 
 // Lease implements bifrost.Leaser.
-func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
 	if err := ended(ctx); err != nil {
 		return bifrost.Row{}, err
 	}
@@ -185,7 +187,7 @@ func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bif
 	asRead := func(row bifrost.Row) bool { return row.Attempts == r.Attempts && row.LeaseUntil.Equal(r.LeaseUntil) }
 	return l.changeRow(r, asRead, func(row *bifrost.Row) {
 		row.Attempts++
-		row.LeaseUntil, row.Error = until, ""
+		row.Invocation, row.LeaseUntil, row.Error = invocation, until, ""
 	})
 }
 
@@ -198,7 +200,7 @@ func (l *Ledger) Release(ctx context.Context, r bifrost.Row, failure string, ret
 	defer l.mu.Unlock()
 	sameAttempt := func(row bifrost.Row) bool { return row.Attempts == r.Attempts }
 	_, err := l.changeRow(r, sameAttempt, func(row *bifrost.Row) {
-		row.Error, row.LeaseUntil = failure, retryAt
+		row.Error, row.Invocation, row.LeaseUntil = failure, "", retryAt
 		if r.StoppedAt > 0 {
 			row.StoppedAt = r.StoppedAt
 		}
@@ -243,6 +245,7 @@ func (l *Ledger) settle(w bifrost.CommitWrite) (bifrost.Row, error) {
 		row.State, row.Facts, row.ArchivedAt = w.Facts.State(), w.Facts, w.ArchivedAt
 		row.End = min(row.End, w.Facts.End)
 		row.GapReason, row.Error, row.LossAt, row.StoppedAt = w.Facts.Reason, "", time.Time{}, 0
+		row.Invocation, row.Expected = "", 0
 	})
 }
 

@@ -201,9 +201,9 @@ var mutants = []mutant{
 		"",
 	}}},
 	{"a lease for ever", "a worker that died must not keep its range", []edit{{
-		rules + "ledger.go",
-		"return r.State == StatePlanned && now.Before(r.LeaseUntil) }",
-		"return r.State == StatePlanned && !r.LeaseUntil.IsZero() }",
+		rules + "invocation.go",
+		"	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(r.Attempts)-lease))\n",
+		"	return a.inHand(r, now) || !r.LeaseUntil.IsZero()\n",
 	}}},
 	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{
 		rules + "observe.go",

@@ -2,6 +2,7 @@ package bifrosttest
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -240,8 +241,37 @@ func (p ports) MarkGap(ctx context.Context, as bifrost.Progress, r bifrost.Row, 
 	return p.write("ledger: mark gap", func() error { return p.ledger.MarkGap(ctx, as, r, reason) })
 }
 
-func (p ports) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
-	return effect(p.process, "ledger: lease", bifrost.ErrConflict, func() (bifrost.Row, error) { return p.ledger.Lease(ctx, r, until) })
+func (p ports) Lease(ctx context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
+	return effect(p.process, "ledger: lease", bifrost.ErrConflict, func() (bifrost.Row, error) { return p.ledger.Lease(ctx, r, invocation, until) })
+}
+
+func (p ports) PutInvocation(ctx context.Context, i bifrost.Invocation, now time.Time) error {
+	return p.do("ledger: put invocation", true, nil, func() error { return p.ledger.PutInvocation(ctx, i, now) })
+}
+
+// errAnswered stands for an answer that is no error.
+var errAnswered = errors.New("answered by the second try")
+
+// RenewInvocation is answered by a retry with what the first try wrote, as if
+// another function had begun.
+func (p ports) RenewInvocation(ctx context.Context, id string, aliveUntil time.Time) (was bifrost.Invocation, err error) {
+	failed := p.do("ledger: renew invocation", true, errAnswered, func() error {
+		was, err = p.ledger.RenewInvocation(ctx, id, aliveUntil)
+		return err
+	})
+	if failed == errAnswered {
+		was.Begun, was.AliveUntil = true, aliveUntil
+		return was, nil
+	}
+	return withoutValue(was, failed)
+}
+
+func (p ports) EndInvocation(ctx context.Context, id string) error {
+	return p.do("ledger: end invocation", true, nil, func() error { return p.ledger.EndInvocation(ctx, id) })
+}
+
+func (p ports) ListInvocations(ctx context.Context) ([]bifrost.Invocation, error) {
+	return read(p.process, "ledger: list invocations", func() ([]bifrost.Invocation, error) { return p.ledger.ListInvocations(ctx) })
 }
 
 func (p ports) Release(ctx context.Context, r bifrost.Row, failure string, retryAt time.Time) error {

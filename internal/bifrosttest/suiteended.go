@@ -88,7 +88,7 @@ func (s ledgerSuite) ended() {
 			return s.ChangeStatus(ctx, bifrost.StatusWrite{Progress: p, Status: bifrost.StatusDiverged})
 		},
 		"MarkGap": func() error { return s.MarkGap(ctx, p, before[0], bifrost.ReasonTopicDeleted) },
-		"Lease":   func() error { _, err := s.Lease(ctx, before[0], noon); return err },
+		"Lease":   func() error { _, err := s.Lease(ctx, before[0], "0.one", noon); return err },
 		"Release": func() error { return s.Release(ctx, before[0], "failed", noon) },
 		"Commit": func() error {
 			return s.Commit(ctx, bifrost.CommitWrite{Row: before[0], Facts: settled, ArchivedAt: noon})
@@ -96,9 +96,14 @@ func (s ledgerSuite) ended() {
 		"Advance": func() error {
 			return s.Advance(ctx, bifrost.AdvanceWrite{Partition: orders, Generation: p.Generation, From: 0, To: 10, Row: before[0]})
 		},
+		"PutInvocation":   func() error { return s.PutInvocation(ctx, bifrost.Invocation{ID: "0.one"}, noon) },
+		"RenewInvocation": func() error { _, err := s.RenewInvocation(ctx, "0.one", noon); return err },
+		"EndInvocation":   func() error { return s.EndInvocation(ctx, "0.one") },
+		"ListInvocations": func() error { _, err := s.ListInvocations(ctx); return err },
 	} {
 		canceled(s.T, what, call())
 	}
+	s.listed()
 	if now := s.progress(orders); now != p {
 		s.Errorf("progress %+v, want it as it was: %+v", now, p)
 	}

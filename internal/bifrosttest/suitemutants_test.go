@@ -80,12 +80,12 @@ var suiteMutants = []mutant{
 	}}},
 	{"a stop forgotten with a lease", "two attempts have to meet at one offset", []edit{{
 		twins + "ledgerwrites.go",
-		"		row.LeaseUntil, row.Error = until, \"\"\n",
-		"		row.LeaseUntil, row.Error, row.StoppedAt = until, \"\", 0\n",
+		"		row.Invocation, row.LeaseUntil, row.Error = invocation, until, \"\"\n",
+		"		row.Invocation, row.LeaseUntil, row.Error, row.StoppedAt = invocation, until, \"\", 0\n",
 	}}},
 	{"leased rows that wait", "SomePlanned gives rows whose lease is over", []edit{{
 		twins + "ledger.go",
-		"return !r.Leased(now) })",
+		"return !now.Before(r.LeaseUntil) })",
 		"return true })",
 	}}},
 	{"an overwrite", "If-None-Match", []edit{{

@@ -131,7 +131,7 @@ const (
 func smallRanges() setup {
 	return setup{
 		settings: bifrost.Settings{
-			Group: group, MaxInFlight: 4, Lease: lease, FencePause: fencePause,
+			Group: group, MaxInFlight: 4, Lease: lease, FencePause: fencePause, Together: 3,
 			Sizing: bifrost.Sizing{TargetBytes: 2 * valueFrame, MaxAge: maxAge},
 		},
 		maxRawBytes: 1 << 20,
@@ -393,7 +393,7 @@ func (w *world) startWorker(task bifrost.Task) *process {
 				Format: baldr.Options{Level: 1}, // whose tables are the smallest: most of the time goes into making them
 				Writer: "simulation", Now: w.clock.Now,
 			},
-			Ledger: all, Lease: lease, Reserve: time.Minute, Now: w.clock.Now,
+			Ledger: all, Lease: lease, Reserve: time.Minute, Now: w.clock.Now, NewID: w.newGeneration,
 		}
 		deadline := time.Time{}
 		if w.setup.timeout > 0 {

@@ -30,9 +30,10 @@ type Config struct {
 	Start           bifrost.StartPosition
 	TargetBytes     int64         // raw bytes an object aims at
 	MaxAge          time.Duration // how long records below the target may wait
+	QuietMaxAge     time.Duration // how long a tail of at most bifrost.SmallRange may wait; 0: as MaxAge
 	FencePause      time.Duration // how long a partition made anew waits for uploads that are completing
 	Overrides       []Override    // of both, for some topics
-	MaxInFlight     int           // ranges worked on at the same time
+	MaxInFlight     int           // functions at work at the same time
 	ArchiveTimeout  time.Duration // time limit of the archive function
 	TimeToLoss      time.Duration // below it a record is near to loss: there is an alarm, and nothing that was read waits
 	Format          baldr.Options

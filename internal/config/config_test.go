@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 		Brokers: []string{"one:9092"}, Group: "archive", Bucket: "bucket",
 		ProgressTable: "progress", ObjectsTable: "objects", ArchiveFunction: "archive",
 		Topics:      bifrost.TopicFilter{Include: []string{"*"}},
-		TargetBytes: 128 << 20, MaxAge: 15 * time.Minute, FencePause: 15 * time.Minute, MaxInFlight: 8, ArchiveTimeout: 15 * time.Minute,
+		TargetBytes: 128 << 20, MaxAge: 15 * time.Minute, QuietMaxAge: 2 * time.Hour, FencePause: 15 * time.Minute, MaxInFlight: 8, ArchiveTimeout: 15 * time.Minute,
 		CaptureEvery: 15 * time.Minute, TimeToLoss: 6 * time.Hour,
 		Format: c.Format, LogLevel: slog.LevelInfo, Stack: "bifrost", Stalled: 45 * time.Minute,
 	}

@@ -16,7 +16,7 @@ type Override struct {
 }
 
 func (c Config) sizing() bifrost.Sizing {
-	return bifrost.Sizing{TargetBytes: c.TargetBytes, MaxAge: c.MaxAge}
+	return bifrost.Sizing{TargetBytes: c.TargetBytes, MaxAge: c.MaxAge, QuietMaxAge: c.QuietMaxAge}
 }
 
 // overrides fills in what an Override leaves open.
@@ -28,7 +28,7 @@ func (c Config) overrides() []bifrost.SizingOverride {
 			sizing.TargetBytes = o.TargetBytes
 		}
 		if o.MaxAge >= 0 {
-			sizing.MaxAge = o.MaxAge
+			sizing.MaxAge, sizing.QuietMaxAge = o.MaxAge, 0
 		}
 		all = append(all, bifrost.SizingOverride{Glob: o.Glob, Sizing: sizing})
 	}

@@ -26,7 +26,7 @@ func TestOverrides(t *testing.T) {
 	}
 	settings := c.Settings()
 	for topic, want := range map[string]bifrost.Sizing{
-		"orders":       {TargetBytes: 2_000_000, MaxAge: 100 * time.Second},
+		"orders":       {TargetBytes: 2_000_000, MaxAge: 100 * time.Second, QuietMaxAge: 2 * time.Hour},
 		"payments-eu":  {TargetBytes: 2_000_000, MaxAge: 0},
 		"payments-all": {TargetBytes: 2_000_000, MaxAge: 0}, // the first that matches
 		"logs.web":     {TargetBytes: 3_000_000, MaxAge: time.Hour},

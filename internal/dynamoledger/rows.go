@@ -34,8 +34,10 @@ type rowItem struct {
 	LossAt       string `dynamodbav:"loss_at"` // while PLANNED
 	Attempts     int    `dynamodbav:"attempts"`
 	Error        string `dynamodbav:"error"`
+	Invocation   string `dynamodbav:"invocation"`
 	LeaseUntil   *int64 `dynamodbav:"lease_until"` // while PLANNED: ms, 0 when never leased
 	StoppedAt    int64  `dynamodbav:"stopped_at"`  // while PLANNED, if an attempt could not read on
+	Expected     int64  `dynamodbav:"expected_bytes"`
 
 	// Once settled.
 	Object          string      `dynamodbav:"object"`
@@ -71,17 +73,21 @@ func openShard(p bifrost.Partition, start int64) int64 {
 	return int64(h.Sum32() % openShards)
 }
 
-// plannedItem is a row as a plan puts it: whatever else r says is left out.
+// plannedItem is a row as a plan puts it.
 func plannedItem(r bifrost.Row) attributes {
 	item := rowKey(r.Partition, r.Start)
 	item["end_offset"] = number(r.End)
 	item["state"] = textValue(string(bifrost.StatePlanned))
-	item["attempts"] = number(0)
+	item["attempts"] = number(int64(r.Attempts))
 	item["open_shard"] = number(openShard(r.Partition, r.Start))
-	item["lease_until"] = number(0)
+	item["lease_until"] = number(millis(r.LeaseUntil))
+	if r.Expected > 0 {
+		item["expected_bytes"] = number(r.Expected)
+	}
 	for name, text := range map[string]string{
 		"cluster_id": r.ClusterID, "topic_id": encodeTopicID(r.TopicID), "gap_reason": r.GapReason,
 		"planned_at": iso(r.PlannedAt), "loss_at": iso(r.LossAt),
+		"invocation": r.Invocation, "leased_until": iso(r.LeaseUntil),
 	} {
 		if text != "" {
 			item[name] = textValue(text)
@@ -105,7 +111,8 @@ func decodeRowItem(a attributes) (bifrost.Row, error) {
 	}
 	r := bifrost.Row{
 		Range: bifrost.Range{Start: item.StartOffset, End: item.EndOffset}, State: bifrost.State(item.State),
-		ClusterID: item.ClusterID, GapReason: item.GapReason, Attempts: item.Attempts, Error: item.Error, StoppedAt: item.StoppedAt,
+		ClusterID: item.ClusterID, GapReason: item.GapReason, Attempts: item.Attempts, Invocation: item.Invocation,
+		Expected: item.Expected, Error: item.Error, StoppedAt: item.StoppedAt,
 	}
 	var d decoder
 	d.topicID(&r.TopicID, item.TopicID)
@@ -181,7 +188,12 @@ func (e *expression) settle(w bifrost.CommitWrite) *expression {
 	if f.End > w.Row.End {
 		e.set("object_end_offset", number(f.End))
 	}
-	return e.remove("open_shard").remove("lease_until").remove("leased_until").remove("loss_at").remove("error").remove("stopped_at")
+	for _, attribute := range []string{
+		"open_shard", "lease_until", "leased_until", "invocation", "expected_bytes", "loss_at", "error", "stopped_at",
+	} {
+		e.remove(attribute)
+	}
+	return e
 }
 
 // setKnown sets a number for which -1 means that it is not known.

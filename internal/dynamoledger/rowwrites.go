@@ -27,7 +27,7 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 		require("state", textValue(string(bifrost.StatePlanned))).
 		require("end_offset", number(r.End)).
 		set("gap_reason", textValue(reason)).
-		lease(time.Time{}).
+		lease("", time.Time{}).
 		remove("error")
 	progress := newExpression().
 		require("generation", textValue(p.Generation)).
@@ -40,20 +40,19 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 }
 
 // Lease implements bifrost.Leaser. After a lost answer a row with the attempt and
-// the end of the lease that were to be written will do. If another discover wrote
-// just these in the same millisecond, two workers start; that costs, no more.
-func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
+// the invocation that were to be written will do.
+func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
 	e := newExpression().
 		require("attempts", number(int64(r.Attempts))).
 		require("lease_until", number(millis(r.LeaseUntil))).
 		set("attempts", number(int64(r.Attempts)+1)).
-		lease(until).
+		lease(invocation, until).
 		remove("error")
 	c := l.changeRow("lease", r, e)
 	c.ours = func(row attributes) bool {
 		now, err := decodeRow(row)
 		return err == nil && now.State == bifrost.StatePlanned &&
-			now.Attempts == r.Attempts+1 && millis(now.LeaseUntil) == millis(until)
+			now.Attempts == r.Attempts+1 && now.Invocation == invocation && millis(now.LeaseUntil) == millis(until)
 	}
 	row, err := l.update(ctx, c)
 	if err != nil {
@@ -62,15 +61,16 @@ func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, until time.Time) (bif
 	return decodeRow(row)
 }
 
-func (e *expression) lease(until time.Time) *expression {
-	return e.set("lease_until", number(millis(until))).setText("leased_until", iso(until))
+// lease gives a row to an invocation, or to none.
+func (e *expression) lease(invocation string, until time.Time) *expression {
+	return e.setText("invocation", invocation).set("lease_until", number(millis(until))).setText("leased_until", iso(until))
 }
 
 // Release implements bifrost.Leaser. The row comes first: it is what brings the
 // next attempt. Both writes leave their conditions as they are, so repetitions
 // after lost answers write the same again.
 func (l *Ledger) Release(ctx context.Context, r bifrost.Row, failure string, retryAt time.Time) error {
-	e := newExpression().require("attempts", number(int64(r.Attempts))).setText("error", failure).lease(retryAt)
+	e := newExpression().require("attempts", number(int64(r.Attempts))).setText("error", failure).lease("", retryAt)
 	if r.StoppedAt > 0 {
 		e.set("stopped_at", number(r.StoppedAt))
 	}
@@ -88,7 +88,9 @@ func (l *Ledger) Release(ctx context.Context, r bifrost.Row, failure string, ret
 	return err
 }
 
-// Commit implements bifrost.Committer.
+// Commit implements bifrost.Committer. A row that its object fills is settled by a
+// single write, which costs half of a transaction. After a lost answer a row that
+// is settled with the same facts will do, whoever settled it.
 func (l *Ledger) Commit(ctx context.Context, w bifrost.CommitWrite) error {
 	r := w.Row
 	doing := fmt.Sprintf("commit %s %s with object %s %s", r.Partition, r.Range, w.Facts.Key, w.Facts.Range)
@@ -99,12 +101,22 @@ func (l *Ledger) Commit(ctx context.Context, w bifrost.CommitWrite) error {
 		require("state", textValue(string(bifrost.StatePlanned))).
 		require("end_offset", number(r.End)).
 		settle(w)
-	writes := []types.TransactWriteItem{e.asUpdate(l.tables.Objects, rowKey(r.Partition, r.Start))}
-	if w.Facts.End < r.End {
-		remainder := r
-		remainder.Range = bifrost.Range{Start: w.Facts.End, End: r.End}
-		remainder.PlannedAt = w.ArchivedAt
-		writes = append(writes, putIfAbsent(l.tables.Objects, plannedItem(remainder)))
+	key := rowKey(r.Partition, r.Start)
+	if w.Facts.End >= r.End {
+		_, err := l.update(ctx, change{doing: doing, table: l.tables.Objects, key: key, expr: e,
+			ours: func(row attributes) bool {
+				now, err := decodeRow(row)
+				return err == nil && now.State.Done() && now.End == r.End && now.Facts == w.Facts
+			},
+		})
+		return err
 	}
-	return l.transact(ctx, doing, writes)
+	remainder := bifrost.Row{
+		Partition: r.Partition, Range: bifrost.Range{Start: w.Facts.End, End: r.End}, ClusterID: r.ClusterID, TopicID: r.TopicID,
+		GapReason: r.GapReason, LossAt: r.LossAt, PlannedAt: w.ArchivedAt,
+	}
+	return l.transact(ctx, doing, []types.TransactWriteItem{
+		e.asUpdate(l.tables.Objects, key),
+		putIfAbsent(l.tables.Objects, plannedItem(remainder)),
+	})
 }

@@ -43,7 +43,7 @@ func TestErrorsThatAreNotRepeated(t *testing.T) {
 			l, faults := offline(httpfault.Answer(400, nil, fmt.Sprintf(`{"__type":"x#%s","message":"m"}`, exception)))
 			_, err := l.Lease(t.Context(), bifrost.Row{
 				Partition: bifrost.Partition{Name: "orders", Number: 7}, Range: bifrost.Range{Start: 100, End: 200},
-			}, time.Time{})
+			}, "function-1", time.Time{})
 			for _, word := range append(words, "lease orders/7 [100, 200)") {
 				if err == nil || !strings.Contains(err.Error(), word) {
 					t.Errorf("error %v does not say %q", err, word)
@@ -187,9 +187,11 @@ func TestPlannedRowRoundTrip(t *testing.T) {
 			ClusterID: rapid.StringMatching(`[a-z]{0,5}`).Draw(t, "cluster"),
 			TopicID:   bifrost.TopicID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id")),
 			State:     bifrost.StatePlanned, GapReason: rapid.StringMatching(`[a-z_]{0,5}`).Draw(t, "reason"), PlannedAt: someTime().Draw(t, "at"),
+			Attempts: rapid.IntRange(0, 1).Draw(t, "attempts"), Invocation: rapid.StringMatching(`([0-9]\.[A-Z]{5})?`).Draw(t, "invocation"),
+			LeaseUntil: someTime().Draw(t, "until"), Expected: rapid.Int64Min(0).Draw(t, "expected"),
 		}
 		messy := want // a plan writes nothing else, whatever the row says
-		messy.Attempts, messy.Error, messy.LeaseUntil = 7, "failed", time.Now()
+		messy.Error = "failed"
 		messy.Facts = bifrost.Facts{Kind: baldr.KindGap, Records: 5}
 		if got, err := decodeRow(plannedItem(messy)); err != nil || got != want {
 			t.Fatalf("got %+v, %v\nwant %+v", got, err, want)

@@ -51,7 +51,7 @@ func New(ctx context.Context, options Options) *Dispatcher {
 		options: options, worker: *options.Worker, ctx: ctx,
 		slots: make(chan struct{}, max(1, options.Slots)), stopping: make(chan struct{}),
 	}
-	d.worker.Ledger = lastRange{d.worker.Ledger, options.Selects, d.stopping}
+	d.worker.Ledger, d.worker.Stop = selected{d.worker.Ledger, options.Selects}, d.stopping
 	return d
 }
 
@@ -92,24 +92,17 @@ func (d *Dispatcher) Stop() { d.stopOnce.Do(func() { close(d.stopping) }) }
 // Wait returns when no worker is left.
 func (d *Dispatcher) Wait() { d.workers.Wait() }
 
-// lastRange is a ledger in which nothing waits any more once a stop is asked for,
-// and nothing of topics that are not selected.
-type lastRange struct {
+// selected is a ledger in which nothing waits of topics that are not selected.
+type selected struct {
 	bifrost.WorkLedger
-	selects  func(topic string) bool
-	stopping <-chan struct{}
+	selects func(topic string) bool
 }
 
 // SomePlanned implements bifrost.Waiting.
-func (l lastRange) SomePlanned(ctx context.Context, now time.Time, limit int) ([]bifrost.Row, error) {
-	select {
-	case <-l.stopping:
-		return nil, nil
-	default:
-		rows, err := l.WorkLedger.SomePlanned(ctx, now, limit)
-		if l.selects == nil {
-			return rows, err
-		}
-		return slices.DeleteFunc(rows, func(r bifrost.Row) bool { return !l.selects(r.Topic()) }), err
+func (l selected) SomePlanned(ctx context.Context, now time.Time, limit int) ([]bifrost.Row, error) {
+	rows, err := l.WorkLedger.SomePlanned(ctx, now, limit)
+	if l.selects == nil {
+		return rows, err
 	}
+	return slices.DeleteFunc(rows, func(r bifrost.Row) bool { return !l.selects(r.Topic()) }), err
 }

@@ -2,6 +2,7 @@ package inprocess_test
 
 import (
 	"context"
+	"crypto/rand"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func (g *gate) ClusterID(ctx context.Context) (string, error) {
 
 func (g *gate) worker(ledger *bifrosttest.Ledger) *bifrost.Worker {
 	archiver := &bifrost.Archiver{Group: "g", Source: g, Store: bifrosttest.NewStore(), Ledger: ledger, Now: time.Now}
-	return &bifrost.Worker{Archiver: archiver, Ledger: ledger, Lease: time.Minute, Now: time.Now}
+	return &bifrost.Worker{Archiver: archiver, Ledger: ledger, Lease: time.Minute, Now: time.Now, NewID: rand.Text}
 }
 
 func task(start int64) bifrost.Task {

@@ -103,10 +103,26 @@ func (l *Ledger) DeleteProgress(ctx context.Context, w bifrost.Progress) error {
 func (l *Ledger) MarkGap(context.Context, bifrost.Progress, bifrost.Row, string) error { return nil }
 
 // Lease implements bifrost.Leaser.
-func (l *Ledger) Lease(_ context.Context, r bifrost.Row, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(_ context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
 	r.Attempts++
-	r.LeaseUntil, r.Error = until, ""
+	r.Invocation, r.LeaseUntil, r.Error = invocation, until, ""
 	return r, nil
+}
+
+// PutInvocation implements bifrost.Invocations. No function is started.
+func (l *Ledger) PutInvocation(context.Context, bifrost.Invocation, time.Time) error { return nil }
+
+// RenewInvocation implements bifrost.Invocations. No worker runs in a rehearsal.
+func (l *Ledger) RenewInvocation(context.Context, string, time.Time) (bifrost.Invocation, error) {
+	return bifrost.Invocation{}, errors.New("a rehearsal archives nothing")
+}
+
+// EndInvocation implements bifrost.Invocations.
+func (l *Ledger) EndInvocation(context.Context, string) error { return nil }
+
+// ListInvocations implements bifrost.InvocationLister.
+func (l *Ledger) ListInvocations(ctx context.Context) ([]bifrost.Invocation, error) {
+	return l.reads.ListInvocations(ctx)
 }
 
 // Release implements bifrost.Leaser.

@@ -171,7 +171,7 @@ func TestNumbers(t *testing.T) {
 			"Parameters.CaptureDays":    "Default 90 MaxValue 36500 MinValue 0",
 			"Parameters.TransitionDays": "Default 0 MaxValue 36500 MinValue 0",
 			// The ledger is what repeats; an event that is older than a tick is worth nothing.
-			"Resources.ArchiveFunction.Properties.EventInvokeConfig":  "MaximumRetryAttempts 0",
+			"Resources.ArchiveFunction.Properties.EventInvokeConfig":  "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
 			"Resources.DiscoverFunction.Properties.EventInvokeConfig": "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
 			"Resources.Schedule.Properties.Target.RetryPolicy":        "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
 			"Resources.DiscoverFunction.Properties":                   "Timeout 300",
@@ -231,7 +231,7 @@ func TestLimitsComeFromTheirParameters(t *testing.T) {
 	template, alarms := load(t, "template.yaml"), load(t, observability)
 	resources := template.Resources("")
 	for parameter, places := range map[string][][]string{
-		"ArchiveTimeout":   {{"ArchiveFunction", "Timeout"}, {"ArchiveFunction", "EventInvokeConfig", "MaximumEventAgeInSeconds"}},
+		"ArchiveTimeout":   {{"ArchiveFunction", "Timeout"}},
 		"ArchiveMemory":    {{"ArchiveFunction", "MemorySize"}},
 		"DiscoverMemory":   {{"DiscoverFunction", "MemorySize"}},
 		"LogRetentionDays": {{"DiscoverLogs", "RetentionInDays"}, {"ArchiveLogs", "RetentionInDays"}},

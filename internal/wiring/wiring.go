@@ -100,16 +100,22 @@ const discoverParallel = 32
 // (log.retention.check.interval.ms).
 const retentionKept = 5 * time.Minute
 
+// startedTogether is how many small ranges one function is started for: half a
+// minute of work, which is long beside what it takes to start one.
+const startedTogether = 512
+
 // Discoverer is the rule of the discover function; it starts workers through
 // dispatcher, or through Lambda when that is nil.
 func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 	if dispatcher == nil {
 		dispatcher = p.dispatcher
 	}
+	settings := p.Config.Settings()
+	settings.Together = startedTogether
 	return &bifrost.Discoverer{
 		Cluster: p.Kafka, History: p.Kafka, Retention: bifrost.RememberRetention(p.Kafka, retentionKept, time.Now),
 		Ledger: p.Ledger, Store: p.Store, Shelf: p.Store,
-		Dispatcher: dispatcher, Settings: p.Config.Settings(),
+		Dispatcher: dispatcher, Settings: settings,
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
 		Journal:  p.Ledger,
 		CaughtUp: new(bifrost.CaughtUp),
@@ -128,6 +134,29 @@ func (p *Parts) Capturer() *capture.Capturer {
 // as a multiple.
 const rangeLimit = 2
 
+// smallTogether is how many small ranges a worker archives side by side: as many as
+// it takes to fill a core while each of them waits for S3 and DynamoDB.
+const smallTogether = 32
+
+// renewing calls renew every bifrost.RenewEvery until stop is called.
+func renewing(renew func()) (stop func()) {
+	ticker, done := time.NewTicker(bifrost.RenewEvery), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				renew()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+	}
+}
+
 // workReserve is the least time in which a worker begins another range.
 const workReserve = time.Minute
 
@@ -141,7 +170,8 @@ func (p *Parts) Worker() *bifrost.Worker {
 		Retention: p.Kafka,
 	}
 	return &bifrost.Worker{
-		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Now: time.Now, Processor: processorTime,
+		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Together: smallTogether,
+		Now: time.Now, NewID: rand.Text, Renewing: renewing, Processor: processorTime,
 	}
 }
 

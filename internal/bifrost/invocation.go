@@ -1,0 +1,154 @@
+package bifrost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Invocation is one run of the archive function, from the tick that starts it to
+// its end. Its row tells whether the ranges that it was given are in good hands: a
+// function at work renews it, one that was killed does not. It saves work; safety
+// never rests on it.
+type Invocation struct {
+	ID         string    // its slot, a dot, and a value never given before
+	Tasks      []Task    // the ranges it is started for; its event names the first of them
+	Begun      bool      // false while its event waits to be delivered
+	AliveUntil time.Time // it is taken for dead from then on, unless it renews
+}
+
+const (
+	// toBegin is how long a function has to begin: a little less than the minute
+	// between two ticks, so that the next tick starts another if this one never does.
+	toBegin = 55 * time.Second
+	// toRenew is how long a renewal serves: two of them may be missed.
+	toRenew = 40 * time.Second
+	// RenewEvery is how long a function at work waits until it renews again.
+	RenewEvery = 15 * time.Second
+)
+
+// Invocations keeps which functions are at work. There is a slot for each of
+// them, numbered from 0, and a new one takes the slot of one that has ended: no
+// row is ever removed.
+type Invocations interface {
+	// PutInvocation writes the row of i at its slot; ErrConflict when another
+	// invocation, alive at now, has it.
+	PutInvocation(ctx context.Context, i Invocation, now time.Time) error
+	// RenewInvocation sets AliveUntil and Begun, and answers the row as it was before;
+	// ErrNotFound when another has the slot by now, or none.
+	RenewInvocation(ctx context.Context, id string, aliveUntil time.Time) (Invocation, error)
+	// EndInvocation says that the function is at work no more, if the slot is still its own.
+	EndInvocation(ctx context.Context, id string) error
+}
+
+// InvocationLister tells which functions are at work.
+type InvocationLister interface {
+	// ListInvocations reads every row, consistently, those of functions that are at
+	// work no more among them. Tasks may be left out.
+	ListInvocations(ctx context.Context) ([]Invocation, error)
+}
+
+func newInvocationID(slot int, unique string) string { return strconv.Itoa(slot) + "." + unique }
+
+// InvocationSlot is the slot that an invocation's ID names.
+func InvocationSlot(id string) (int, error) {
+	digits, _, _ := strings.Cut(id, ".")
+	slot, err := strconv.Atoi(digits)
+	if err != nil || slot < 0 {
+		return 0, fmt.Errorf("invocation %q: want its slot, a dot, and what nobody else is called", id)
+	}
+	return slot, nil
+}
+
+// mostSlots bounds the look for a free slot: many more than functions run.
+const mostSlots = 10_000
+
+// occupy puts the invocation at the first slot, from the given one on, that
+// nobody has who is alive, and answers the row as it is then, with its ID.
+func occupy(ctx context.Context, ledger Invocations, alive atWork, i Invocation, unique string, from int, now time.Time) (Invocation, error) {
+	for slot := from; slot < mostSlots; slot++ {
+		if alive.has(slot, now) {
+			continue
+		}
+		i.ID = newInvocationID(slot, unique)
+		err := ledger.PutInvocation(ctx, i, now)
+		if !errors.Is(err, ErrConflict) {
+			return i, err
+		}
+	}
+	return i, fmt.Errorf("all of %d slots are taken: %w", mostSlots, ErrConflict)
+}
+
+// atWork is which functions there are, by ID.
+type atWork map[string]Invocation
+
+func newAtWork(all []Invocation) atWork {
+	a := make(atWork, len(all))
+	for _, i := range all {
+		a[i.ID] = i
+	}
+	return a
+}
+
+// alive counts the functions that are at work, or about to be.
+func (a atWork) alive(now time.Time) (n int) {
+	for _, i := range a {
+		if now.Before(i.AliveUntil) {
+			n++
+		}
+	}
+	return n
+}
+
+// has reports whether a function that is alive has the slot.
+func (a atWork) has(slot int, now time.Time) bool {
+	for id, i := range a {
+		if p, err := InvocationSlot(id); err == nil && p == slot && now.Before(i.AliveUntil) {
+			return true
+		}
+	}
+	return false
+}
+
+// inHand reports whether a function is at work on the row, or may be. A lease that
+// names no invocation was taken by an older version of Bifrost.
+func (a atWork) inHand(r Row, now time.Time) bool {
+	if r.State != StatePlanned || r.Error != "" {
+		return false
+	}
+	if r.Invocation == "" {
+		return now.Before(r.LeaseUntil)
+	}
+	return now.Before(a[r.Invocation].AliveUntil)
+}
+
+// held reports whether the row is to be left alone: it is in hand, or it failed
+// and its pause is not over, or functions that had it died. Lease is how long
+// before LeaseUntil it was given away.
+func (a atWork) held(r Row, lease time.Duration, now time.Time) bool {
+	switch {
+	case r.State != StatePlanned:
+		return false
+	case r.Invocation == "":
+		return now.Before(r.LeaseUntil)
+	}
+	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(r.Attempts)-lease))
+}
+
+// pauseAfterDeath is how long after it was given away a range is left alone, when
+// that many functions had it in hand and the last one died. Functions die for
+// reasons that are not the range's, so the first three deaths cost nothing; a range
+// that kills whoever reads it, because it does not fit into memory, say, ends up
+// where one that fails does.
+func pauseAfterDeath(attempts int) time.Duration {
+	switch {
+	case attempts <= 3:
+		return 0
+	case attempts <= 7:
+		return min(pause(attempts-3), time.Minute)
+	}
+	return pause(attempts)
+}

@@ -1,0 +1,207 @@
+package bifrost
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// SmallRange is up to how many raw bytes a range counts as small: what it costs is
+// the waiting for S3 and DynamoDB, so a function archives many side by side.
+const SmallRange = 1 << 20
+
+// small reports whether the row's range is small: a gap always, and never what an
+// older version planned or a worker left over. The plan may be wrong: if ranges that
+// are larger than they seem do not fit into memory together, they are tried again
+// with fewer others, see together.
+func (r Row) small() bool {
+	return r.GapReason != "" || (r.Expected > 0 && r.Expected <= SmallRange)
+}
+
+// A load is what one function is started for: one range, or small ones together.
+type load struct {
+	rows     []Row      // that wait
+	held     []heldBack // that are planned and given in one write
+	attempts int        // how often functions had them before
+}
+
+func (l *load) size() int { return len(l.rows) + len(l.held) }
+
+// A candidate is a range that could be given to a function: a row that waits, or
+// one that is not written yet.
+type candidate struct {
+	row        Row
+	held       *heldBack
+	turn, near int
+}
+
+// load puts what could be given to functions into loads, the most urgent first.
+func (t *tick) load(rows []Row, inHand map[Partition]int) []*load {
+	var loads []*load
+	open := map[int]*load{} // of small ranges, by attempts
+	for _, c := range t.candidates(rows, inHand) {
+		l := open[c.row.Attempts]
+		if !c.row.small() || l == nil || l.size() >= t.together(c.row.Attempts) {
+			l = &load{attempts: c.row.Attempts}
+			loads = append(loads, l)
+			if c.row.small() {
+				open[c.row.Attempts] = l
+			}
+		}
+		if c.held != nil {
+			l.held = append(l.held, *c.held)
+		} else {
+			l.rows = append(l.rows, c.row)
+		}
+	}
+	return loads
+}
+
+// together is how many small ranges one function is given that were given to
+// functions before. Where one of them kills whoever reads it, the others must not
+// die with it again and again: each time a quarter of them is tried together.
+func (t *tick) together(attempts int) int {
+	return max(1, t.Settings.Together>>min(2*attempts, 30))
+}
+
+// candidates puts the rows, sorted by partition and start, and what is held back
+// in the order of dispatch. inHand counts the ranges of a partition that functions
+// have already.
+func (t *tick) candidates(rows []Row, inHand map[Partition]int) []candidate {
+	now := t.Now()
+	turns := map[Partition]int{}
+	order := make([]candidate, 0, len(rows)+len(t.held))
+	add := func(r Row, h *heldBack) {
+		p := r.Partition
+		order = append(order, candidate{r, h, inHand[p] + turns[p], r.Nearness(now)})
+		turns[p]++
+	}
+	for _, r := range rows {
+		add(r, nil)
+	}
+	for i := range t.held {
+		h := &t.held[i]
+		add(t.rowOf(*h.progress, h.seen, h.planned), h)
+	}
+	slices.SortStableFunc(order, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(min(a.turn, 1), min(b.turn, 1)), cmp.Compare(a.near, b.near),
+			cmp.Compare(a.turn, b.turn), a.row.PlannedAt.Compare(b.row.PlannedAt))
+	})
+	return order
+}
+
+// start gives the load to a function and starts it. It answers how many ranges the
+// function was given, and how many of these had waited.
+//
+// The function's row comes first: from the moment that a range names it, whoever
+// looks has to find it alive.
+func (t *tick) start(ctx context.Context, crew crew, l *load) (given, waited int) {
+	i := Invocation{AliveUntil: t.Now().Add(toBegin)}
+	rows := slices.Clone(l.rows)
+	for _, h := range l.held {
+		rows = append(rows, t.rowOf(*h.progress, h.seen, h.planned))
+	}
+	for _, r := range rows {
+		r.Attempts++
+		i.Tasks = append(i.Tasks, NewTask(r))
+	}
+	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
+	if err != nil {
+		t.fail(rows[0].Topic(), &rows[0].Number, fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err))
+		return 0, 0
+	}
+	var mutex sync.Mutex
+	var taken []Row
+	take := func(r Row, ok bool) {
+		if ok {
+			mutex.Lock()
+			defer mutex.Unlock()
+			taken = append(taken, r)
+		}
+	}
+	until := t.Now().Add(t.Settings.Lease)
+	share(crew, l.rows, func(r Row) { take(t.lease(ctx, r, i.ID, until)) })
+	waited = len(taken)
+	share(crew, l.held, func(h heldBack) { take(t.planFor(ctx, h, i.ID, until)) })
+	if len(taken) == 0 || !t.invoke(ctx, i, taken) {
+		_ = t.Ledger.EndInvocation(context.WithoutCancel(ctx), i.ID) // or its time is soon over
+		t.nowWaiting(len(taken) - waited)
+		return 0, 0
+	}
+	return len(taken), waited
+}
+
+// nextSlot is where a function that this tick starts looks for a slot: each
+// begins behind the one before.
+func (t *tick) nextSlot() int {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for t.view.atWork.has(t.slot, t.Now()) {
+		t.slot++
+	}
+	t.slot++
+	return t.slot - 1
+}
+
+// lease gives a row that waits to the invocation.
+func (t *tick) lease(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
+	leased, err := t.Ledger.Lease(ctx, r, invocation, until)
+	if err != nil && !errors.Is(err, ErrConflict) { // in conflict: settled, or somebody else's
+		t.fail(r.Topic(), &r.Number, fmt.Errorf("lease range %s: %w", r.Range, err))
+	}
+	return leased, err == nil
+}
+
+// planFor plans a range that was held back, in hand of the invocation.
+func (t *tick) planFor(ctx context.Context, h heldBack, invocation string, until time.Time) (Row, bool) {
+	row := t.rowOf(*h.progress, h.seen, h.planned)
+	row.Attempts, row.Invocation, row.LeaseUntil = 1, invocation, until
+	written, err := t.writeSome(ctx, *h.progress, h.seen, []Row{row}, row.End)
+	if err != nil {
+		t.fail(row.Topic(), &row.Number, err)
+	}
+	return row, written
+}
+
+// planOnly plans a range that was held back and for which there is no slot.
+func (t *tick) planOnly(ctx context.Context, h heldBack) {
+	row := t.rowOf(*h.progress, h.seen, h.planned)
+	written, err := t.writeSome(ctx, *h.progress, h.seen, []Row{row}, row.End)
+	if err != nil {
+		t.fail(row.Topic(), &row.Number, err)
+	}
+	if written {
+		t.nowWaiting(1)
+	}
+}
+
+// nowWaiting counts ranges that are planned now and in nobody's hand.
+func (t *tick) nowWaiting(ranges int) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.summary.Waiting += ranges
+}
+
+// invoke starts the function. Its event names one range: that one's row, and the
+// invocation's, say the rest.
+func (t *tick) invoke(ctx context.Context, i Invocation, taken []Row) bool {
+	task := NewTask(taken[0])
+	task.TickID = t.summary.ID
+	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
+		err = fmt.Errorf("start a function for range %s and %d others: %w", task.Range(), len(taken)-1, err)
+		t.fail(taken[0].Topic(), &taken[0].Number, err)
+		for _, r := range taken { // whatever became of ctx
+			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(), t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
+				t.fail(r.Topic(), &r.Number, fmt.Errorf("release range %s: %w", r.Range, err))
+			}
+		}
+		return false
+	}
+	t.Log.LogAttrs(ctx, slog.LevelInfo, "dispatched", append(task.LogAttrs(), slog.Int("ranges", len(taken)))...)
+	return true
+}
