@@ -35,7 +35,7 @@ type benchmark struct {
 }
 
 // benchmarks lists all there are. Add yours here.
-var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, playBenchmarks, cliBenchmarks)
+var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, playBenchmarks, trickleBenchmarks, cliBenchmarks)
 
 var docs = flag.String("docs", "", "put the figures into the tables of the pages in this directory, and draw its pictures")
 

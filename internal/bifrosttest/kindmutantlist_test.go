@@ -128,12 +128,12 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/archive.go", "_ = upload.Abort(context.WithoutCancel(ctx))", "_ = upload.Abort(ctx)",
 		}}}, "internal/bifrost", "TestWorkerReleases", ""},
 		{mutant{"a tick's release under it", "a tick gives back what it could not start", []edit{{
-			"../bifrost/dispatch.go", "t.Ledger.Release(context.WithoutCancel(ctx), leased,", "t.Ledger.Release(ctx, leased,",
+			"../bifrost/load.go", "t.Ledger.Release(context.WithoutCancel(ctx), r,", "t.Ledger.Release(ctx, r,",
 		}}}, "internal/bifrost", "TestTickReleases", ""},
 	},
 	"time": {
 		{mutant{"a range with too little time", "none is begun that cannot be brought to its end", []edit{{
-			"../bifrost/work.go", "deadline.Sub(w.Now()) < w.Reserve", "deadline.Sub(w.Now()) < 0",
+			"../bifrost/work.go", "s.deadline.Sub(s.Now()) >= s.Reserve)", "s.deadline.Sub(s.Now()) >= 0)",
 		}}}, "internal/bifrost", "TestNoRangeIsBegun", ""},
 		{mutant{"a minute for the end", "ending takes half a minute at most", []edit{{
 			"../wiring/wiring.go", "	const most = 30 * time.Second\n", "	const most = 30 * time.Minute\n",

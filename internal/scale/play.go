@@ -269,17 +269,23 @@ func (p *play) postpone(k int, some ...int32) {
 }
 
 // wait asks about the partition again when the planner can have something: at
-// the target's size, at the maximum age, or when retention comes near.
+// the target's size, at the maximum age, or when retention comes near. To ask too
+// early does no harm.
 func (p *play) wait(k int, i int32) {
 	if p.everyone {
 		return
 	}
 	q := &p.partitions[i]
+	since := func(age float64) int { return int(math.Floor((q.lastPlanned + age) / tick.Seconds())) }
 	bySize := p.tickOf(i, q.planned+p.target())
-	byAge := max(p.tickOf(i, q.planned+1), int(math.Ceil((q.lastPlanned+p.Sizing.MaxAge.Seconds())/tick.Seconds())))
-	again := min(bySize, byAge)
+	byAge := max(p.tickOf(i, q.planned+bifrost.SmallRange/recordBytes), since(p.Sizing.MaxAge.Seconds()))
+	row, seen := p.row(i, float64(k)*tick.Seconds())
+	quiet := p.Sizing.TailAge(row, seen, moment(float64(k)*tick.Seconds())).Seconds()
+	again := min(bySize, byAge, max(p.tickOf(i, q.planned+1), since(quiet)))
 	if keeps := p.retention(i); keeps > 0 { // what is lost before its age does not wait
-		again = min(again, int(math.Floor((p.written(i, q.next)+(keeps-p.Sizing.MaxAge).Seconds())/tick.Seconds())))
+		written := p.written(i, q.next)
+		again = min(again, int(math.Floor((written+(keeps-p.Sizing.MaxAge).Seconds())/tick.Seconds())),
+			int(math.Floor((4*q.lastPlanned+written+keeps.Seconds())/5/tick.Seconds())))
 	}
 	if again = max(k+1, again); again < len(p.due) {
 		p.due[again] = append(p.due[again], i)

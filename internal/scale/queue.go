@@ -1,6 +1,10 @@
 package scale
 
-import "container/heap"
+import (
+	"container/heap"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
 
 // job is a range that waits for a worker, or that one works on.
 type job struct {
@@ -11,6 +15,8 @@ type job struct {
 	first     bool // of its partition nothing else was unfinished
 	near      int  // class of the time to loss, when it was planned
 }
+
+func (j job) small() bool { return (j.end-j.start)*recordBytes <= bifrost.SmallRange }
 
 // classes bounds the classes of nearness: the logarithm of minutes, and never.
 const classes = 66
@@ -52,11 +58,27 @@ func (w *waiting) pop() (job, bool) {
 	return job{}, false
 }
 
+// popSmall takes the next job if it is small.
+func (w *waiting) popSmall() (job, bool) {
+	for turn := range w.queues {
+		for near := range w.queues[turn] {
+			if queue, head := w.queues[turn][near], w.heads[turn][near]; head < len(queue) {
+				if !queue[head].small() {
+					return job{}, false
+				}
+				return w.pop()
+			}
+		}
+	}
+	return job{}, false
+}
+
 // event is something that happens at a time, in seconds of the play.
 type event struct {
 	at    float64
 	until float64 // when the worker that works on it has to end
 	job   job
+	more  []job // small ones that are worked on beside it
 }
 
 type events []event

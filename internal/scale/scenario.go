@@ -26,6 +26,7 @@ import (
 type Speed struct {
 	BytesPerSecond float64       // raw bytes that one worker turns into an object
 	PerObject      time.Duration // beside that, for each object: requests that a worker waits for
+	PerSmall       time.Duration // of a small range, archived side by side with others, all of it; 0: as any other
 	Start          time.Duration // from the start of a worker to its first request
 	PlansPerSecond float64       // plans that a tick writes
 	PerPartition   time.Duration // of a tick, for each partition it looks at
@@ -53,11 +54,12 @@ type Scenario struct {
 	Outage       Outage
 	Length       time.Duration
 
-	Slots   int
-	Sizing  bifrost.Sizing
-	Timeout time.Duration // of a worker
-	Brokers float64       // bytes a second that the brokers have for the archive, zero without limit
-	Speed   Speed
+	Slots    int
+	Together int // small ranges that a worker takes together, at most; 0 for one
+	Sizing   bifrost.Sizing
+	Timeout  time.Duration // of a worker
+	Brokers  float64       // bytes a second that the brokers have for the archive, zero without limit
+	Speed    Speed
 }
 
 // tick is the time between two starts of discover.

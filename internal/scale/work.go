@@ -20,6 +20,14 @@ func (p *play) work(until float64) {
 			continue
 		}
 		p.finish(e.job, e.at)
+		for _, j := range e.more {
+			if p.unreachable(j.partition, e.at) {
+				p.result.Failures++
+				p.retry(j, e.at)
+				continue
+			}
+			p.finish(j, e.at)
+		}
 		p.takeNext(e.at, e.until)
 	}
 }
@@ -48,12 +56,25 @@ func (p *play) takeNext(at, until float64) {
 		return
 	}
 	took := p.takes(j, at)
+	var more []job
+	for j.small() && len(more)+1 < p.Together {
+		other, ok := p.waiting.popSmall()
+		if !ok {
+			break
+		}
+		more = append(more, other)
+		took += p.takes(other, at)
+	}
 	p.result.WorkerSeconds += took
-	p.running.add(event{at: at + took, until: until, job: j})
+	p.running.add(event{at: at + took, until: until, job: j, more: more})
 }
 
-// takes is how long a worker works on a range, in seconds.
+// takes is how long a worker works on a range, in seconds; of small ones, which it
+// works on side by side, its part.
 func (p *play) takes(j job, at float64) float64 {
+	if j.small() && p.Speed.PerSmall > 0 {
+		return p.Speed.PerSmall.Seconds()
+	}
 	if p.unreachable(j.partition, at) || p.logStart(j.partition, at) >= j.end {
 		return p.Speed.PerObject.Seconds()
 	}
@@ -77,10 +98,16 @@ func (p *play) revive(at float64) {
 
 func (p *play) fail(e event) {
 	p.busy--
-	p.result.Failures++
-	pause := min(firstPause*float64(int(1)<<min(e.job.attempts, 10)), longestPause)
-	e.job.attempts++
-	p.retries.add(event{at: e.at + pause, job: e.job})
+	for _, j := range append(e.more, e.job) {
+		p.result.Failures++
+		p.retry(j, e.at)
+	}
+}
+
+func (p *play) retry(j job, at float64) {
+	pause := min(firstPause*float64(int(1)<<min(j.attempts, 10)), longestPause)
+	j.attempts++
+	p.retries.add(event{at: at + pause, job: j})
 }
 
 // finish settles a range and moves the prefix of its partition.
