@@ -1,6 +1,7 @@
 package baldr
 
 import (
+	"errors"
 	"io"
 	"slices"
 )
@@ -102,11 +103,17 @@ func (d *dataReader) readData(h *memberHeader, facts member) error {
 	return nil
 }
 
+// errUnwanted says that a member was left out before its values were read.
+var errUnwanted = errors.New("no record with a wanted key")
+
 // inflate inflates the deflated data of a member. It is much faster from memory, so
 // unless that would be too much of it the data is brought there first.
 func (d *dataReader) inflate(h *memberHeader, facts member) error {
 	if err := d.decoder.begin(facts, d.spilled, d.opts.ValuesOnly); err != nil {
 		return damaged(h.pos, "a data member: %v", err)
+	}
+	if d.opts.Keys != nil && !d.decoder.wantsAny(d.opts.Keys) {
+		return errUnwanted
 	}
 	if facts.deflatedBytes > arrivalBytes {
 		begin := d.stream.pos()

@@ -48,6 +48,22 @@ func (d *decoder) begin(facts member, blob []byte, valuesOnly bool) error {
 	return nil
 }
 
+// wantsAny reports whether a record of the member may have a wanted key. What is
+// wrong with the keys is found when the records are read.
+func (d *decoder) wantsAny(wants func(key []byte) bool) bool {
+	if d.valuesOnly {
+		return true
+	}
+	e := d.envelope
+	for range d.facts.records {
+		key, err := e.nullable(columnKeyLengths, columnKeys)
+		if err != nil || wants(key) {
+			return true
+		}
+	}
+	return false
+}
+
 // decode inflates the member's frames from its deflated data.
 func (d *decoder) decode(deflated []byte) (err error) {
 	if d.frames, d.facts.crc, err = d.inflate(d.frames, deflated, d.facts.rawBytes, d.scan); err != nil {

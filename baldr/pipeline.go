@@ -145,11 +145,16 @@ func (l *loader) readListed(header *memberHeader) error {
 	if facts.open() {
 		return damaged(header.pos, "an open member that the index calls closed")
 	}
-	if err := l.readData(header, facts); err != nil {
+	err = l.readData(header, facts)
+	if err != nil && err != errUnwanted {
 		return err
 	}
 	read := l.decoder.facts
 	read.position = l.member.position
+	if err == errUnwanted { // what only the member's end tells
+		l.decoder.left = 0
+		read.storedBytes, read.crc = l.member.storedBytes, l.member.crc
+	}
 	if read != *l.member {
 		return damaged(header.pos, "a data member is not what its row of the index says")
 	}

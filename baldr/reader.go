@@ -24,6 +24,12 @@ type ReaderOptions struct {
 	Workers        int  // members decoded side by side by a File; 0 or 1 starts no goroutine
 	MaxRecordBytes int  // 0 is DefaultMaxRecordBytes
 	MemoryBytes    int  // 0 is DefaultMemoryBytes
+
+	// Keys, if not nil, says whether records with a key, nil for null, are wanted. A
+	// File leaves out the data members that have none: their values are neither
+	// inflated nor checked. Of the others it returns all records. A Reader does not
+	// ask. With Workers above 1 it is called from several goroutines at once.
+	Keys func(key []byte) bool
 }
 
 func (o ReaderOptions) withDefaults() ReaderOptions {
@@ -69,6 +75,7 @@ const (
 // NewReader returns a Reader on r. It reads ahead.
 func NewReader(r io.Reader, opts ReaderOptions) *Reader {
 	opts = opts.withDefaults()
+	opts.Keys = nil
 	reader := &Reader{dataReader: dataReader{opts: opts}, frames: NewFrameReader(nil, opts.MaxRecordBytes)}
 	reader.stream.reset(r, 0)
 	reader.plain = &plainMembers{stream: &reader.stream}

@@ -69,7 +69,7 @@ func inOrder(ctx context.Context, queue <-chan chan *opened) <-chan *opened {
 func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *opened) bool {
 	offsets := q.offsets()
 	o := &opened{row: row, wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)}}
-	o.partial = o.wanted != row.Range || !q.Times.all()
+	o.partial = o.wanted != row.Range || !q.Times.all() || q.Keys != nil
 	switch {
 	case !o.wanted.Valid():
 		return false
@@ -98,7 +98,7 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *opened, free *sync.Po
 	stored := object.Stored()
 	ahead := newReadAhead(ctx, object, stored.Size, r.readAhead(), free)
 	o.ahead = ahead
-	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial, MaxRecordBytes: bifrost.LargestRecord}
+	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial, MaxRecordBytes: bifrost.LargestRecord, Keys: q.Keys}
 	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
 		return o.explain(err)
 	}

@@ -52,9 +52,12 @@ func (t Times) Overlaps(row bifrost.Row) bool {
 // Query says which records of one partition to read. The zero values of Offsets
 // and Times select everything.
 type Query struct {
-	Partition  bifrost.Partition
-	Offsets    bifrost.Range
-	Times      Times
+	Partition bifrost.Partition
+	Offsets   bifrost.Range
+	Times     Times
+	// Keys, if not nil, selects records by their keys, nil for null. Values of members
+	// without such a key are not inflated. It is called from several goroutines at once.
+	Keys       func(key []byte) bool
 	ValuesOnly bool // offsets, timestamps, keys and headers are not needed, and left out where that is faster
 }
 
@@ -108,7 +111,7 @@ func (o *opened) read(q Query, yield func(baldr.Record, error) bool) bool {
 			if record.Offset >= o.wanted.End {
 				return true
 			}
-			if !q.Times.contains(record.Timestamp) {
+			if !q.Times.contains(record.Timestamp) || q.Keys != nil && !q.Keys(record.Key) {
 				continue
 			}
 		}
