@@ -38,6 +38,7 @@ themselves. Files need no archive and no settings.
   bifrost cat orders 0 --from 1000 --to 2000 --format json | jq .value
   bifrost cat orders --since 2h --merge --format '%T %p/%o %k: %s\n'
   bifrost cat orders 0-3 -0 | xargs -0 -n1 process
+  bifrost cat orders --key customer-17 --json --decode | jq .value
   zcat old/0000000.baldr.gz | bifrost cat -`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completePartitions(0),
@@ -53,6 +54,8 @@ themselves. Files need no archive and no settings.
 	completeWords(c, "format", slices.Sorted(maps.Keys(formats))...)
 	flags.BoolVarP(&k.null, "null", "0", false, "same as --format null")
 	flags.BoolVar(&k.json, "json", false, "same as --format json")
+	k.keys.addFlags(c)
+	k.decode.addFlags(c)
 	flags.IntVar(&k.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
 	return c
 }
@@ -61,6 +64,9 @@ type cat struct {
 	*app
 	source
 	selection
+	keys        keySelection
+	decode      decoding
+	decoder     *recordDecoder
 	last, limit int64
 	merge       bool
 	formatName  string
@@ -83,15 +89,23 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	if k.last < 0 || k.limit < 0 || k.workers < 1 {
 		return usagef("--last, --limit and --workers cannot be negative, and --workers not 0")
 	}
+	if k.last > 0 && k.keys.match() != nil {
+		return usagef("--last counts records of every key: leave out either it or the keys, or use --since")
+	}
 	parts, rows, err := k.source.topic(ctx, k.app, args[0])
 	if err != nil {
+		return err
+	}
+	if parts != nil {
+		defer parts.Close()
+	}
+	if k.decoder, err = k.decode.open(ctx, k.app, parts); err != nil {
 		return err
 	}
 	var records iter.Seq2[archive.Located, error]
 	if parts == nil {
 		records, err = k.files(args, f)
 	} else {
-		defer parts.Close()
 		records, err = k.topic(ctx, parts, rows, args[1:], f)
 	}
 	if err != nil {
@@ -102,11 +116,16 @@ func (k *cat) run(ctx context.Context, args []string) error {
 
 func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[archive.Located, error], f format) error {
 	n := int64(0)
+	defer k.decoder.tell(k.app)
 	for record, err := range records {
 		if err != nil {
 			return err
 		}
-		if err := f.write(out, &record); err != nil {
+		shown := printed{Located: record}
+		if err := k.decoder.decode(ctx, &shown); err != nil {
+			return err
+		}
+		if err := f.write(out, &shown); err != nil {
 			return fmt.Errorf("write to standard output: %w", err)
 		}
 		if n++; n == k.limit {
@@ -132,7 +151,7 @@ func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Pro
 	}
 	streams := make([]archive.Stream, len(selected))
 	for i, p := range selected {
-		query := archive.Query{Partition: p.Partition, Offsets: k.offsets(), Times: k.times, ValuesOnly: f.valuesOnly && !k.merge}
+		query := archive.Query{Partition: p.Partition, Offsets: k.offsets(), Times: k.times, Keys: k.keys.match(), ValuesOnly: f.valuesOnly && !k.merge}
 		streams[i] = archive.Stream{Partition: p.Partition, Records: k.records(ctx, reader, query)}
 	}
 	if k.merge {
@@ -189,7 +208,8 @@ func (k *cat) files(names []string, f format) (iter.Seq2[archive.Located, error]
 	if k.merge || k.last != 0 || k.from != 0 || k.to != 0 || k.since != "" || k.until != "" {
 		return nil, usagef("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
 	}
-	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.valuesOnly, MaxRecordBytes: bifrost.LargestRecord}
+	keys := k.keys.match()
+	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.valuesOnly && keys == nil, MaxRecordBytes: bifrost.LargestRecord, Keys: keys}
 	return func(yield func(archive.Located, error) bool) {
 		for _, name := range names {
 			if !k.file(name, options, yield) {
@@ -207,6 +227,13 @@ func (k *cat) file(name string, options baldr.ReaderOptions, yield func(archive.
 	}
 	defer closeFile()
 	for record, err := range records {
+		if options.Keys != nil && err == nil {
+			if record.Offset < 0 {
+				err = fmt.Errorf("%s: %w", name, errNoKeys)
+			} else if !options.Keys(record.Key) {
+				continue
+			}
+		}
 		if !yield(archive.Located{Partition: partition, Record: record}, err) || err != nil {
 			return false
 		}

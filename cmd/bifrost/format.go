@@ -15,11 +15,19 @@ import (
 	"unicode/utf8"
 
 	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/schema"
 )
+
+// printed is a record with what became of its key and its value by --decode-key and
+// --decode: where they were decoded, Key and Value hold the JSON.
+type printed struct {
+	archive.Located
+	key, value schema.Decoded
+}
 
 // A format writes one record to standard output.
 type format struct {
-	write      func(out *bufio.Writer, r *archive.Located) error
+	write      func(out *bufio.Writer, r *printed) error
 	valuesOnly bool // needs nothing but values
 }
 
@@ -59,8 +67,8 @@ func parseFormat(name string, terminal bool) (format, error) {
 	return parsePattern(name, terminal)
 }
 
-func ended(with byte) func(*bufio.Writer, *archive.Located) error {
-	return func(out *bufio.Writer, r *archive.Located) error {
+func ended(with byte) func(*bufio.Writer, *printed) error {
+	return func(out *bufio.Writer, r *printed) error {
 		if _, err := out.Write(r.Value); err != nil {
 			return err
 		}
@@ -68,12 +76,12 @@ func ended(with byte) func(*bufio.Writer, *archive.Located) error {
 	}
 }
 
-func writeRaw(out *bufio.Writer, r *archive.Located) error {
+func writeRaw(out *bufio.Writer, r *printed) error {
 	_, err := out.Write(r.Value)
 	return err
 }
 
-func writeFrame(out *bufio.Writer, r *archive.Located) error {
+func writeFrame(out *bufio.Writer, r *printed) error {
 	if _, err := out.Write(binary.BigEndian.AppendUint64(out.AvailableBuffer(), uint64(len(r.Value)))); err != nil {
 		return err
 	}
@@ -91,6 +99,12 @@ type jsonRecord struct {
 	Key           any          `json:"key"`
 	Headers       []jsonHeader `json:"headers"`
 	Value         any          `json:"value"`
+
+	// What --decode and --decode-key add.
+	KeySchemaID   *int   `json:"key_schema_id,omitempty"`
+	KeyError      string `json:"key_error,omitempty"`
+	ValueSchemaID *int   `json:"value_schema_id,omitempty"`
+	ValueError    string `json:"value_error,omitempty"`
 }
 
 type jsonHeader struct {
@@ -114,11 +128,27 @@ func jsonBytes(b []byte) any {
 	return jsonBase64{b}
 }
 
-func newJSONRecord(r *archive.Located) jsonRecord {
+// jsonValue is what was decoded, and otherwise the bytes.
+func jsonValue(b []byte, decoded schema.Decoded) any {
+	if decoded.JSON != nil {
+		return json.RawMessage(decoded.JSON)
+	}
+	return jsonBytes(b)
+}
+
+func schemaID(decoded schema.Decoded) *int {
+	if !decoded.HasHeader {
+		return nil
+	}
+	return &decoded.ID
+}
+
+func newJSONRecord(r *printed) jsonRecord {
 	record := jsonRecord{
 		Topic: r.Partition.Topic(), Partition: r.Partition.Number, Offset: r.Offset,
 		Timestamp: timestamp(millis(r.Timestamp)), TimestampMS: r.Timestamp, TimestampType: r.TimestampType.String(),
-		Key: jsonBytes(r.Key), Headers: make([]jsonHeader, len(r.Headers)), Value: jsonBytes(r.Value),
+		Key: jsonValue(r.Key, r.key), Headers: make([]jsonHeader, len(r.Headers)), Value: jsonValue(r.Value, r.value),
+		KeySchemaID: schemaID(r.key), KeyError: r.key.Reason, ValueSchemaID: schemaID(r.value), ValueError: r.value.Reason,
 	}
 	for i, h := range r.Headers {
 		record.Headers[i] = jsonHeader{jsonBytes(nonNil(h.Key)), jsonBytes(h.Value)}
@@ -134,14 +164,14 @@ func nonNil(b []byte) []byte {
 	return b
 }
 
-func writeJSON(out *bufio.Writer, r *archive.Located) error {
+func writeJSON(out *bufio.Writer, r *printed) error {
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(newJSONRecord(r))
 }
 
 // writeVisibleJSON is writeJSON for a terminal.
-func writeVisibleJSON(out *bufio.Writer, r *archive.Located) error {
+func writeVisibleJSON(out *bufio.Writer, r *printed) error {
 	var text bytes.Buffer
 	line := bufio.NewWriter(&text)
 	if err := errors.Join(writeJSON(line, r), line.Flush()); err != nil {
@@ -152,14 +182,14 @@ func writeVisibleJSON(out *bufio.Writer, r *archive.Located) error {
 }
 
 // A piece of a pattern appends its part of a record.
-type piece func(to []byte, r *archive.Located) []byte
+type piece func(to []byte, r *printed) []byte
 
 func parsePattern(pattern string, terminal bool) (format, error) {
 	var pieces []piece
 	known := conversions
 	if terminal {
 		known = maps.Clone(conversions)
-		known['k'] = func(to []byte, r *archive.Located) []byte { return append(to, visible(string(r.Key))...) }
+		known['k'] = func(to []byte, r *printed) []byte { return append(to, visible(string(r.Key))...) }
 		known['h'] = appendVisibleHeaders
 	}
 	for rest := pattern; rest != ""; {
@@ -170,7 +200,7 @@ func parsePattern(pattern string, terminal bool) (format, error) {
 		pieces = append(pieces, p)
 		rest = rest[n:]
 	}
-	write := func(out *bufio.Writer, r *archive.Located) error {
+	write := func(out *bufio.Writer, r *printed) error {
 		line := out.AvailableBuffer()
 		for _, p := range pieces {
 			line = p(line, r)
@@ -217,21 +247,21 @@ func parseEscape(pattern string) (b byte, n int, err error) {
 }
 
 func text(s string) piece {
-	return func(to []byte, _ *archive.Located) []byte { return append(to, s...) }
+	return func(to []byte, _ *printed) []byte { return append(to, s...) }
 }
 
 var conversions = map[byte]piece{
-	's': func(to []byte, r *archive.Located) []byte { return append(to, r.Value...) },
-	'k': func(to []byte, r *archive.Located) []byte { return append(to, r.Key...) },
-	't': func(to []byte, r *archive.Located) []byte { return append(to, r.Partition.Topic()...) },
-	'p': func(to []byte, r *archive.Located) []byte {
+	's': func(to []byte, r *printed) []byte { return append(to, r.Value...) },
+	'k': func(to []byte, r *printed) []byte { return append(to, r.Key...) },
+	't': func(to []byte, r *printed) []byte { return append(to, r.Partition.Topic()...) },
+	'p': func(to []byte, r *printed) []byte {
 		return strconv.AppendInt(to, int64(r.Partition.Number), 10)
 	},
-	'o': func(to []byte, r *archive.Located) []byte { return strconv.AppendInt(to, r.Offset, 10) },
-	'T': func(to []byte, r *archive.Located) []byte { return strconv.AppendInt(to, r.Timestamp, 10) },
-	'S': func(to []byte, r *archive.Located) []byte { return appendSize(to, r.Value) },
-	'K': func(to []byte, r *archive.Located) []byte { return appendSize(to, r.Key) },
-	'R': func(to []byte, r *archive.Located) []byte {
+	'o': func(to []byte, r *printed) []byte { return strconv.AppendInt(to, r.Offset, 10) },
+	'T': func(to []byte, r *printed) []byte { return strconv.AppendInt(to, r.Timestamp, 10) },
+	'S': func(to []byte, r *printed) []byte { return appendSize(to, r.Value) },
+	'K': func(to []byte, r *printed) []byte { return appendSize(to, r.Key) },
+	'R': func(to []byte, r *printed) []byte {
 		return binary.BigEndian.AppendUint32(to, uint32(len(r.Value)))
 	},
 	'h': appendHeaders,
@@ -246,7 +276,7 @@ func appendSize(to, b []byte) []byte {
 }
 
 // appendVisibleHeaders writes the same, with keys as a person may be shown them.
-func appendVisibleHeaders(to []byte, r *archive.Located) []byte {
+func appendVisibleHeaders(to []byte, r *printed) []byte {
 	shown := *r
 	shown.Headers = slices.Clone(r.Headers)
 	for i, h := range shown.Headers {
@@ -256,7 +286,7 @@ func appendVisibleHeaders(to []byte, r *archive.Located) []byte {
 }
 
 // appendHeaders writes key=value,key=value; NULL for a null value, as kcat does.
-func appendHeaders(to []byte, r *archive.Located) []byte {
+func appendHeaders(to []byte, r *printed) []byte {
 	for i, h := range r.Headers {
 		if i > 0 {
 			to = append(to, ',')

@@ -45,7 +45,7 @@ func TestFormats(t *testing.T) {
 		}
 		var out bytes.Buffer
 		buffered := bufio.NewWriterSize(&out, 16) // smaller than a record
-		if err := f.write(buffered, c.record); err != nil {
+		if err := f.write(buffered, &printed{Located: *c.record}); err != nil {
 			t.Fatal(err)
 		}
 		if err := buffered.Flush(); err != nil {

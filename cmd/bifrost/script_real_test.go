@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/localstack"
 )
@@ -21,6 +22,7 @@ import (
 //	delete-object KEY                           delete an object of the bucket
 //	lose-tables                                 empty both tables
 //	diverge NAME                                say in the table that the log of partition 0 was cut
+//	records NAME FILE                           records of partition 0: a line each, key and value in Go's quotes, or null
 //	produce NAME PARTITION FROM TO              records value-PARTITION-N with keys kN and rising times
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -41,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"topic":   scriptTopic,
 			"produce": scriptProduce,
+			"records": scriptRecords,
 			"delete-object": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).deleteObject(context.Background(), args[0]))
 			},
@@ -64,6 +67,23 @@ func scriptTopic(ts *testscript.TestScript, _ bool, args []string) {
 	partitions, err := strconv.ParseInt(args[1], 10, 32)
 	ts.Check(err)
 	ts.Check(ts.Value(sandboxKey{}).(*sandbox).topic(context.Background(), args[0], int32(partitions), args[2:]...))
+}
+
+func scriptRecords(ts *testscript.TestScript, _ bool, args []string) {
+	var records []*kgo.Record
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		record := &kgo.Record{Topic: args[0], Timestamp: millis(1_700_000_000_000)}
+		for to, text := range map[*[]byte]string{&record.Key: key, &record.Value: value} {
+			if text != "null" {
+				unquoted, err := strconv.Unquote(text)
+				ts.Check(err)
+				*to = []byte(unquoted)
+			}
+		}
+		records = append(records, record)
+	}
+	ts.Check(ts.Value(sandboxKey{}).(*sandbox).produce(context.Background(), records...))
 }
 
 func scriptProduce(ts *testscript.TestScript, _ bool, args []string) {

