@@ -278,8 +278,8 @@ func (s *scene) outage(t *testing.T, running []*exec.Cmd) {
 	}
 }
 
-// eraseLeases ends every lease, while workers work: they save work and must not
-// be needed for anything else.
+// eraseLeases takes every range out of the hand of whoever works on it: that they
+// are in somebody's saves work and must not be needed for anything else.
 func (s *scene) eraseLeases(t *testing.T) {
 	t.Helper()
 	rows, err := s.db.Scan(t.Context(), &dynamodb.ScanInput{TableName: &s.tables.Objects})
@@ -293,7 +293,7 @@ func (s *scene) eraseLeases(t *testing.T) {
 			Key:       map[string]types.AttributeValue{"partition_key": row["partition_key"], "start_offset": row["start_offset"]},
 			// A row that is settled meanwhile stays as it is.
 			ConditionExpression:       aws.String("attribute_exists(open_shard)"),
-			UpdateExpression:          aws.String("SET lease_until = :none"),
+			UpdateExpression:          aws.String("SET lease_until = :none REMOVE invocation"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{":none": &types.AttributeValueMemberN{Value: "0"}},
 		})
 		if _, settled := errors.AsType[*types.ConditionalCheckFailedException](err); err != nil && !settled {
