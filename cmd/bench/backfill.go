@@ -278,7 +278,7 @@ func (p parts) planBackfill(ctx context.Context, slots int) ([]bifrost.Row, erro
 		return nil, err
 	}
 	for i := range slots {
-		if rows[i], err = ledger.Lease(ctx, rows[i], "", time.Now().Add(time.Hour)); err != nil {
+		if rows[i], err = ledger.Lease(ctx, rows[i], "", rows[i].Attempts+1, time.Now().Add(time.Hour)); err != nil {
 			return nil, err
 		}
 	}

@@ -77,7 +77,7 @@ func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	p := planner{now: a.now(), settings: discover.Settings, planned: ledger.Planned(), tasks: dispatcher.Tasks()}
+	p := planner{now: a.now(), settings: discover.Settings, planned: ledger.Planned(), tasks: ledger.Started()}
 	steps, err := p.steps(ctx, ledger, parts.Kafka)
 	if err != nil {
 		return err
@@ -98,7 +98,9 @@ func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
 	if err := a.print(t); err != nil {
 		return err
 	}
-	a.say("%d planned, %d started, %d at work, %d waiting for a slot; lag %s.", summary.Planned, summary.Dispatched, summary.InFlight-summary.Dispatched, summary.Waiting, count(summary.Lag))
+	functions := len(dispatcher.Tasks())
+	a.say("%d planned, %d started in %d functions, %d functions at work, %d waiting for a slot; lag %s.",
+		summary.Planned, summary.Dispatched, functions, summary.InFlight-functions, summary.Waiting, count(summary.Lag))
 	a.tellFailed(summary.Failed, summary.Failures)
 	return nil
 }
@@ -122,17 +124,19 @@ type planner struct {
 // steps are the ranges of the tick, then the partitions that it leaves alone.
 func (p *planner) steps(ctx context.Context, ledger *rehearse.Ledger, cluster bifrost.Cluster) ([]stepJSON, error) {
 	steps, busy := []stepJSON{}, map[bifrost.Partition]bool{}
-	started := map[bifrost.Task]bool{}
+	type start struct {
+		bifrost.Partition
+		offset int64
+	}
+	started := map[start]bool{}
 	for _, t := range p.tasks {
-		key := t
-		key.Attempt = 0
-		started[key] = true
+		started[start{t.Key(), t.StartOffset}] = true
 		busy[t.Key()] = true
 		steps = append(steps, newStep(t.Key(), t.Range(), actionStart, p.whyRange(t)))
 	}
 	for _, r := range p.planned {
 		busy[r.Partition] = true
-		if task := bifrost.NewTask(r); !started[task] {
+		if !started[start{r.Partition, r.Start}] {
 			steps = append(steps, newStep(r.Partition, r.Range, actionPlan, cmp.Or(gapWords(r.GapReason), "waits for a slot")))
 		}
 	}
@@ -180,7 +184,7 @@ func (p *planner) whyRange(t bifrost.Task) string {
 // whyNot says why nothing happens in a partition.
 func (p *planner) whyNot(row bifrost.Progress) string {
 	unread := row.LastStable - row.PlannedOffset
-	wait := row.LastPlannedAt.Add(p.settings.SizingOf(row.Topic()).MaxAge).Sub(p.now)
+	wait := row.LastPlannedAt.Add(p.settings.SizingOf(row.Topic()).TailAge(row, row.Observation, p.now)).Sub(p.now)
 	switch {
 	case !row.Status.Workable():
 		return string(row.Status) + cmp.Or(": "+row.Error, "")

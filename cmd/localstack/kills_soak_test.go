@@ -24,29 +24,29 @@ const (
 	afterTheKills = 2 * time.Minute
 )
 
-// TestKilledWorkers kills half of the functions that archive, each second, with a tick
-// a minute as on AWS. Two minutes after the last kill everything has to be archived: a
-// function that is dead keeps what it had in hand for less than the minute to the next
-// tick.
+// TestKilledWorkers kills half of the functions that archive, each second, and ticks
+// often, so that there are always some. After that there is a tick a minute, as on AWS,
+// and two minutes after the last kill everything has to be archived: what a function
+// that is dead had in hand is given to another by the first tick or the second.
 func TestKilledWorkers(t *testing.T) {
 	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
 	k := &killedWorkers{operations: newOperations(t, broker.Addr())}
 	k.producePlain(k.topic("large"), 400_000)
 	k.create(k.topic("small"), nil)
-	k.startPlainStack(map[string]string{"TargetBytes": "1048576"})
+	k.startPlainStack(map[string]string{"TargetBytes": "2097152"})
 
 	k.lastKill = time.Now().Add(killsLast)
 	next := time.Now()
 	for time.Now().Before(k.lastKill) {
 		if !next.After(time.Now()) {
 			k.tick()
-			next = next.Add(time.Minute)
+			next = time.Now().Add(5 * time.Second)
 		}
 		k.produceSome()
 		k.killHalf()
 		time.Sleep(time.Second)
 	}
-	k.lastKill = time.Now()
+	k.lastKill, next = time.Now(), next.Add(time.Minute)
 	t.Logf("%d functions killed; not archived: %d offsets", k.kills, k.behind())
 	if k.kills < 20 || k.behind() == 0 {
 		t.Error("not much was put to the test")

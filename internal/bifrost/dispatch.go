@@ -10,11 +10,11 @@ import (
 // Leaser keeps two workers from doing the same range at once. It saves work;
 // safety never rests on it.
 type Leaser interface {
-	// Lease gives the row to an invocation: it sets Invocation and LeaseUntil and
-	// adds one to Attempts if the row is still PLANNED with the Attempts and
-	// LeaseUntil that were read; ErrConflict when not. It clears Error, keeps StoppedAt,
-	// and answers the row as it is now.
-	Lease(ctx context.Context, r Row, invocation string, until time.Time) (Row, error)
+	// Lease gives the row to an invocation: it sets Invocation, Attempts and
+	// LeaseUntil if the row is still PLANNED with the Attempts and LeaseUntil that were
+	// read; ErrConflict when not. It clears Error, keeps StoppedAt, and answers the row
+	// as it is now.
+	Lease(ctx context.Context, r Row, invocation string, attempt int, until time.Time) (Row, error)
 	// Release takes the row back after a failure: if still PLANNED with the same
 	// Attempts, it gets the error, and r's StoppedAt unless that is 0, loses its
 	// invocation and may be given to another from retryAt on; the partition's progress

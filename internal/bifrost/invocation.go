@@ -21,9 +21,10 @@ type Invocation struct {
 }
 
 const (
-	// toBegin is how long a function has to begin: a little less than the minute
-	// between two ticks, so that the next tick starts another if this one never does.
-	toBegin = 55 * time.Second
+	// toBegin is how long a function has to begin: longer than its event may wait in
+	// Lambda's queue, MaximumEventAgeInSeconds of the template. Until then it counts, and
+	// nobody else is started for what it was given.
+	toBegin = 65 * time.Second
 	// toRenew is how long a renewal serves: two of them may be missed.
 	toRenew = 40 * time.Second
 	// RenewEvery is how long a function at work waits until it renews again.
@@ -125,6 +126,15 @@ func (a atWork) inHand(r Row, now time.Time) bool {
 	return now.Before(a[r.Invocation].AliveUntil)
 }
 
+// tries is how many functions have tried the row. One that never began, because
+// Lambda had no room for it, has tried nothing.
+func (a atWork) tries(r Row) int {
+	if had, known := a[r.Invocation]; known && !had.Begun {
+		return max(0, r.Attempts-1)
+	}
+	return r.Attempts
+}
+
 // held reports whether the row is to be left alone: it is in hand, or it failed
 // and its pause is not over, or functions that had it died. Lease is how long
 // before LeaseUntil it was given away.
@@ -135,7 +145,7 @@ func (a atWork) held(r Row, lease time.Duration, now time.Time) bool {
 	case r.Invocation == "":
 		return now.Before(r.LeaseUntil)
 	}
-	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(r.Attempts)-lease))
+	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.tries(r))-lease))
 }
 
 // pauseAfterDeath is how long after it was given away a range is left alone, when
@@ -143,12 +153,12 @@ func (a atWork) held(r Row, lease time.Duration, now time.Time) bool {
 // reasons that are not the range's, so the first three deaths cost nothing; a range
 // that kills whoever reads it, because it does not fit into memory, say, ends up
 // where one that fails does.
-func pauseAfterDeath(attempts int) time.Duration {
+func pauseAfterDeath(tries int) time.Duration {
 	switch {
-	case attempts <= 3:
+	case tries <= 3:
 		return 0
-	case attempts <= 7:
-		return min(pause(attempts-3), time.Minute)
+	case tries <= 7:
+		return min(pause(tries-3), time.Minute)
 	}
-	return pause(attempts)
+	return pause(tries)
 }

@@ -25,9 +25,8 @@ func (r Row) small() bool {
 
 // A load is what one function is started for: one range, or small ones together.
 type load struct {
-	rows     []Row      // that wait
-	held     []heldBack // that are planned and given in one write
-	attempts int        // how often functions had them before
+	rows []Row      // that wait
+	held []heldBack // that are planned and given in one write
 }
 
 func (l *load) size() int { return len(l.rows) + len(l.held) }
@@ -43,14 +42,15 @@ type candidate struct {
 // load puts what could be given to functions into loads, the most urgent first.
 func (t *tick) load(rows []Row, inHand map[Partition]int) []*load {
 	var loads []*load
-	open := map[int]*load{} // of small ranges, by attempts
+	open := map[int]*load{} // of small ranges, by tries
 	for _, c := range t.candidates(rows, inHand) {
-		l := open[c.row.Attempts]
-		if !c.row.small() || l == nil || l.size() >= t.together(c.row.Attempts) {
-			l = &load{attempts: c.row.Attempts}
+		tries := t.view.atWork.tries(c.row)
+		l := open[tries]
+		if !c.row.small() || l == nil || l.size() >= t.together(tries) {
+			l = &load{}
 			loads = append(loads, l)
 			if c.row.small() {
-				open[c.row.Attempts] = l
+				open[tries] = l
 			}
 		}
 		if c.held != nil {
@@ -62,11 +62,11 @@ func (t *tick) load(rows []Row, inHand map[Partition]int) []*load {
 	return loads
 }
 
-// together is how many small ranges one function is given that were given to
-// functions before. Where one of them kills whoever reads it, the others must not
+// together is how many small ranges one function is given that were tried so often
+// before. Where one of them kills whoever reads it, the others must not
 // die with it again and again: each time a quarter of them is tried together.
-func (t *tick) together(attempts int) int {
-	return max(1, t.Settings.Together>>min(2*attempts, 30))
+func (t *tick) together(tries int) int {
+	return max(1, t.Settings.Together>>min(2*tries, 30))
 }
 
 // candidates puts the rows, sorted by partition and start, and what is held back
@@ -107,7 +107,7 @@ func (t *tick) start(ctx context.Context, crew crew, l *load) (given, waited int
 		rows = append(rows, t.rowOf(*h.progress, h.seen, h.planned))
 	}
 	for _, r := range rows {
-		r.Attempts++
+		r.Attempts = t.view.atWork.tries(r) + 1
 		i.Tasks = append(i.Tasks, NewTask(r))
 	}
 	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
@@ -150,7 +150,7 @@ func (t *tick) nextSlot() int {
 
 // lease gives a row that waits to the invocation.
 func (t *tick) lease(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
-	leased, err := t.Ledger.Lease(ctx, r, invocation, until)
+	leased, err := t.Ledger.Lease(ctx, r, invocation, t.view.atWork.tries(r)+1, until)
 	if err != nil && !errors.Is(err, ErrConflict) { // in conflict: settled, or somebody else's
 		t.fail(r.Topic(), &r.Number, fmt.Errorf("lease range %s: %w", r.Range, err))
 	}

@@ -141,26 +141,110 @@ func TestSecondDelivery(t *testing.T) {
 	}
 }
 
-// An event that comes when its range is in other hands, and one that a person
-// sends, stand for their own range alone.
+// An event that a person sends, or an older version, stands for its own range alone.
 func TestEventThatFitsNoInvocation(t *testing.T) {
 	t.Parallel()
 	s := quiet(t, 5)
 	s.tick()
-	late := s.lambda.Take(0)
-	s.tick() // gives the ranges to another
-	results, err := s.worker().Work(t.Context(), late, time.Time{})
+	byHand := s.lambda.Take(0)
+	byHand.Attempt = 7
+	results, err := s.worker().Work(t.Context(), byHand, time.Time{})
 	if err != nil || len(results) != 1 || results[0].Outcome != bifrost.OutcomeArchived {
-		t.Errorf("the late event archived %+v, error %v", results, err)
+		t.Errorf("the event by hand archived %+v, error %v", results, err)
 	}
-	// The other's event names the same range, which is settled by now and says of
-	// nobody that he has it: the rest waits for the next tick.
-	s.run(s.worker())
+	// The rest is in hand of a function that never begins, and then of another.
 	s.tick()
 	s.run(s.worker())
 	if s.archivedTo(5, 2) != 5 {
 		t.Errorf("%d of 5 partitions are archived", s.archivedTo(5, 2))
 	}
+}
+
+// An event that comes so late that its ranges are in other hands stands for the
+// other's: nothing is done twice.
+func TestLateEvent(t *testing.T) {
+	t.Parallel()
+	s := quiet(t, 5)
+	s.tick()
+	s.tick() // gives the ranges to another, because nobody has begun
+	if len(s.lambda.Waiting()) != 2 {
+		t.Fatalf("%d events wait, want 2", len(s.lambda.Waiting()))
+	}
+	late, again := s.lambda.Take(0), s.lambda.Take(0)
+	if results, err := s.worker().Work(t.Context(), late, time.Time{}); err != nil || len(results) != 5 {
+		t.Errorf("the late event archived %+v, error %v", results, err)
+	}
+	results, err := s.worker().Work(t.Context(), again, time.Time{})
+	if err != nil || len(results) != 1 || results[0].Outcome != bifrost.OutcomeDoneAlready {
+		t.Errorf("the event after it archived %+v, error %v", results, err)
+	}
+}
+
+// A function whose event waits, as Lambda lets it for a minute, counts, and what it
+// is to archive is given to nobody else. When Lambda has no room for an hour nothing
+// that waited is paused for it: a function that never began says nothing of a range.
+func TestLambdaHasNoRoom(t *testing.T) {
+	t.Parallel()
+	s := quiet(t, 20)
+	s.together = 10
+	s.tick()
+	s.clock.Advance(-time.Minute) // 60 s after the first
+	if again := s.tick(); again.Dispatched != 0 || again.InFlight != 2 || len(s.lambda.Waiting()) != 2 {
+		t.Errorf("while two events wait, a tick says %+v", again)
+	}
+	for range 30 {
+		s.dropTasks()
+		if summary := s.tick(); summary.Dispatched != 20 || summary.InFlight != 2 {
+			t.Fatalf("after events were dropped a tick says %+v", summary)
+		}
+	}
+	for _, r := range s.ledger.AllRows() {
+		if !r.State.Done() && r.Attempts != 1 {
+			t.Errorf("functions that never began counted as attempts: %+v", r)
+		}
+	}
+	s.run(s.worker())
+	if n := s.archivedTo(20, 2); n != 20 {
+		t.Errorf("%d of 20 partitions are archived", n)
+	}
+}
+
+// A range that a function had before goes alone: it may be what that one died of.
+func TestWorkerGoesOnWithOneThatWasTried(t *testing.T) {
+	t.Parallel()
+	s := quiet(t, 20)
+	s.inFlight, s.together = 1, 1
+	s.tick()
+	for _, r := range s.ledger.AllRows() {
+		if !r.State.Done() && r.Invocation == "" {
+			r.Attempts = 1
+			s.ledger.Poke(r)
+		}
+	}
+	counted := &leases{Ledger: s.ledger}
+	w := s.worker()
+	w.Ledger = counted
+	results, err := w.Work(t.Context(), s.lambda.Take(0), s.clock.Now().Add(time.Hour))
+	if err != nil || len(results) != 20 || counted.most != 1 {
+		t.Errorf("%d ranges, %d in hand at once, error %v", len(results), counted.most, err)
+	}
+}
+
+// leases counts how many ranges a worker took at once.
+type leases struct {
+	bifrost.Ledger
+	inHand, most int
+}
+
+func (l *leases) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
+	l.inHand++
+	l.most = max(l.most, l.inHand)
+	return l.Ledger.Lease(ctx, r, invocation, attempt, until)
+}
+
+func (l *leases) SomePlanned(ctx context.Context, now time.Time, limit int) ([]bifrost.Row, error) {
+	l.inHand = 0
+	return l.Ledger.SomePlanned(ctx, now, limit)
 }
 
 // mortal is a function that can be killed: from then on nothing that it does

@@ -53,14 +53,15 @@ type barrier struct {
 }
 
 // lease leases the first of the rows, by nearness to loss, that may be worked on,
-// and if it is small others that are.
+// and if it is small others that are. One that a function had before goes alone: it
+// may be what that function died of.
 func (s *search) lease(ctx context.Context, rows []Row) ([]Task, error) {
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Compare(a.Nearness(s.Now()), b.Nearness(s.Now()))
 	})
 	var tasks []Task
 	for _, row := range rows {
-		if len(tasks) > 0 && !row.small() {
+		if len(tasks) > 0 && !s.together(row) {
 			continue
 		}
 		if free, err := s.free(ctx, row); err != nil || !free {
@@ -72,7 +73,7 @@ func (s *search) lease(ctx context.Context, rows []Row) ([]Task, error) {
 		if err := s.own(ctx); err != nil {
 			return tasks, err
 		}
-		leased, err := s.Ledger.Lease(ctx, row, s.invocation, s.Now().Add(s.Lease))
+		leased, err := s.Ledger.Lease(ctx, row, s.invocation, s.atWork.tries(row)+1, s.Now().Add(s.Lease))
 		if err != nil && !errors.Is(err, ErrConflict) {
 			return tasks, fmt.Errorf("lease the next range: %w", err)
 		}
@@ -80,12 +81,15 @@ func (s *search) lease(ctx context.Context, rows []Row) ([]Task, error) {
 			continue
 		}
 		tasks = append(tasks, NewTask(leased))
-		if !row.small() || len(tasks) >= s.Together {
+		if !s.together(row) || len(tasks) >= s.Together {
 			break
 		}
 	}
 	return tasks, nil
 }
+
+// together reports whether the row may be taken among others.
+func (s *search) together(row Row) bool { return row.small() && s.atWork.tries(row) == 0 }
 
 // free reports whether nobody has the row in hand, and it may be worked on.
 func (s *search) free(ctx context.Context, row Row) (bool, error) {

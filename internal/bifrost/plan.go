@@ -36,6 +36,7 @@ type Sizing struct {
 	// longer than MaxAge and Kafka keeps the records for long; 0: as MaxAge. With
 	// MaxAge 0 nothing waits.
 	QuietMaxAge time.Duration
+	NearLoss    time.Duration // nothing waits by QuietMaxAge until its records are this near to loss: there is an alarm
 }
 
 // quietShare is which part of the time to loss a quiet tail may wait: a quarter.
@@ -50,7 +51,8 @@ func (s Sizing) TailAge(p Progress, seen Observation, now time.Time) time.Durati
 	// A little less for some than for others, so that what was planned together once
 	// is not planned together ever after.
 	quiet := s.QuietMaxAge - shareOf(p, s.QuietMaxAge/8)
-	return max(s.MaxAge, min(quiet, timeToLoss(seen.LossAt, now)/quietShare))
+	left := timeToLoss(seen.LossAt, now)
+	return max(s.MaxAge, min(quiet, left/quietShare, left-s.NearLoss))
 }
 
 // PlannedRange is one range that a plan proposes.

@@ -128,7 +128,7 @@ func TestRefusedConfigurationStopsNothing(t *testing.T) {
 	w.kafka.CreateTopic("payments", 1).Logs[0].Produce("one")
 	for name, refusal := range map[string]refuses{"each topic": {perTopic: errors.New("TOPIC_AUTHORIZATION_FAILED")}, "the call": {err: errors.New("no broker")}} {
 		w.retention = refusal
-		s := w.tickAfter(time.Minute)
+		s := w.tickAfter(2 * time.Minute)
 		if s.Failures != 1 || !strings.Contains(s.Failed[0].Error, "2 topics") || s.TimeToLoss != nil {
 			t.Errorf("%s refused: %+v", name, s)
 		}

@@ -178,7 +178,7 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 }
 
 // Lease implements bifrost.Leaser.
-func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
 	if err := ended(ctx); err != nil {
 		return bifrost.Row{}, err
 	}
@@ -186,8 +186,7 @@ func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, un
 	defer l.mu.Unlock()
 	asRead := func(row bifrost.Row) bool { return row.Attempts == r.Attempts && row.LeaseUntil.Equal(r.LeaseUntil) }
 	return l.changeRow(r, asRead, func(row *bifrost.Row) {
-		row.Attempts++
-		row.Invocation, row.LeaseUntil, row.Error = invocation, until, ""
+		row.Attempts, row.Invocation, row.LeaseUntil, row.Error = attempt, invocation, until, ""
 	})
 }
 

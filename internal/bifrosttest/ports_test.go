@@ -241,8 +241,8 @@ func (p ports) MarkGap(ctx context.Context, as bifrost.Progress, r bifrost.Row, 
 	return p.write("ledger: mark gap", func() error { return p.ledger.MarkGap(ctx, as, r, reason) })
 }
 
-func (p ports) Lease(ctx context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
-	return effect(p.process, "ledger: lease", bifrost.ErrConflict, func() (bifrost.Row, error) { return p.ledger.Lease(ctx, r, invocation, until) })
+func (p ports) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
+	return effect(p.process, "ledger: lease", bifrost.ErrConflict, func() (bifrost.Row, error) { return p.ledger.Lease(ctx, r, invocation, attempt, until) })
 }
 
 func (p ports) PutInvocation(ctx context.Context, i bifrost.Invocation, now time.Time) error {

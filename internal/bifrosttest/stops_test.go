@@ -47,7 +47,7 @@ func newStopped(t *testing.T, lossAt time.Time, values ...string) *stopped {
 func (s *stopped) work(ctx context.Context, deadline time.Time) ([]bifrost.RangeResult, error) {
 	s.Helper()
 	s.clock.Advance(time.Minute)
-	leased, err := s.ledger.Lease(context.Background(), s.row(0), "", s.clock.Now().Add(lease))
+	leased, err := s.ledger.Lease(context.Background(), s.row(0), "", s.row(0).Attempts+1, s.clock.Now().Add(lease))
 	if err != nil {
 		s.Fatal(err)
 	}

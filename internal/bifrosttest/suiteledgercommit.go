@@ -20,7 +20,7 @@ func settled(r bifrost.Row, f bifrost.Facts) bifrost.Row {
 
 func (s ledgerSuite) commitWhole() {
 	rows := s.planned(orders, 10, 20)
-	leased, err := s.Lease(s.Context(), rows[0], "function-1", noon.Add(time.Minute))
+	leased, err := s.Lease(s.Context(), rows[0], "function-1", rows[0].Attempts+1, noon.Add(time.Minute))
 	s.must(err)
 	f := facts(orders, 0, 10)
 	s.must(s.Commit(s.Context(), s.commitOf(rows[0], f))) // a lease is no condition
@@ -49,7 +49,7 @@ func (s ledgerSuite) commitGap() {
 
 func (s ledgerSuite) commitRemainder() {
 	read := s.planned(orders, 100, 200)[0]
-	leased, err := s.Lease(s.Context(), read, "function-1", noon.Add(time.Minute))
+	leased, err := s.Lease(s.Context(), read, "function-1", read.Attempts+1, noon.Add(time.Minute))
 	s.must(err)
 	leased.StoppedAt = 60
 	s.must(s.Release(s.Context(), leased, "failed once", noon))

@@ -69,7 +69,7 @@ func (s ledgerSuite) markGap() {
 	s.same("the marked row", s.row(orders, 0), want)
 	s.same("its neighbour", s.row(orders, 10), rows[1])
 
-	leased, err := s.Lease(s.Context(), rows[1], "function-1", noon)
+	leased, err := s.Lease(s.Context(), rows[1], "function-1", rows[1].Attempts+1, noon)
 	s.must(err)
 	s.must(s.Release(s.Context(), leased, "topic not found", noon.Add(time.Hour)))
 	s.must(s.MarkGap(s.Context(), p, rows[1], bifrost.ReasonTopicDeleted))
@@ -115,43 +115,43 @@ func (s ledgerSuite) noRow(p bifrost.Partition, start int64) {
 }
 
 func (s ledgerSuite) lease() {
-	_, err := s.Lease(s.Context(), row(orders, 0, 10), "function-1", noon)
+	_, err := s.Lease(s.Context(), row(orders, 0, 10), "function-1", row(orders, 0, 10).Attempts+1, noon)
 	s.conflicts("no row", err)
 	s.noRow(orders, 0)
 	read := s.planned(orders, 10)[0]
 	until := noon.Add(15 * time.Minute)
-	leased, err := s.Lease(s.Context(), read, "function-1", until)
+	leased, err := s.Lease(s.Context(), read, "function-1", read.Attempts+1, until)
 	s.must(err)
 	want := read
 	want.Attempts, want.Invocation, want.LeaseUntil = 1, "function-1", until
 	s.same("what Lease answers", leased, want)
 	s.same("the row", s.row(orders, 0), want)
 
-	_, err = s.Lease(s.Context(), read, "function-1", until.Add(time.Hour))
+	_, err = s.Lease(s.Context(), read, "function-1", read.Attempts+1, until.Add(time.Hour))
 	s.conflicts("what was read before the first lease", err)
 	otherAttempt := leased
 	otherAttempt.Attempts = 2
-	_, err = s.Lease(s.Context(), otherAttempt, "function-1", until.Add(time.Hour))
+	_, err = s.Lease(s.Context(), otherAttempt, "function-1", otherAttempt.Attempts+1, until.Add(time.Hour))
 	s.conflicts("another number of attempts", err)
 	otherLease := leased
 	otherLease.LeaseUntil = until.Add(time.Second)
-	_, err = s.Lease(s.Context(), otherLease, "function-1", until.Add(time.Hour))
+	_, err = s.Lease(s.Context(), otherLease, "function-1", otherLease.Attempts+1, until.Add(time.Hour))
 	s.conflicts("another lease", err)
 	s.same("the row after refusals", s.row(orders, 0), want)
 
-	again, err := s.Lease(s.Context(), leased, "function-2", until.Add(time.Hour))
+	again, err := s.Lease(s.Context(), leased, "function-2", leased.Attempts+1, until.Add(time.Hour))
 	s.must(err)
 	want.Attempts, want.Invocation, want.LeaseUntil = 2, "function-2", until.Add(time.Hour)
 	s.same("the second lease", again, want)
 	s.must(s.Commit(s.Context(), s.commitOf(read, facts(orders, 0, 10))))
-	_, err = s.Lease(s.Context(), again, "function-1", until.Add(2*time.Hour))
+	_, err = s.Lease(s.Context(), again, "function-1", again.Attempts+1, until.Add(2*time.Hour))
 	s.conflicts("a settled row", err)
 }
 
 func (s ledgerSuite) leaseRace() {
 	read := s.planned(orders, 10)[0]
 	applied := s.once(8, func(i int) error {
-		_, err := s.Lease(s.Context(), read, "function-1", noon.Add(time.Duration(i+1)*time.Hour))
+		_, err := s.Lease(s.Context(), read, "function-1", read.Attempts+1, noon.Add(time.Duration(i+1)*time.Hour))
 		return err
 	})
 	if attempts := s.row(orders, 0).Attempts; applied > 1 || attempts > 1 {
@@ -162,7 +162,7 @@ func (s ledgerSuite) leaseRace() {
 func (s ledgerSuite) release() {
 	read := s.planned(orders, 10)[0]
 	s.planned(orders10, 10)
-	leased, err := s.Lease(s.Context(), read, "function-1", noon.Add(time.Hour))
+	leased, err := s.Lease(s.Context(), read, "function-1", read.Attempts+1, noon.Add(time.Hour))
 	s.must(err)
 	progress := s.progress(orders)
 	retryAt := noon.Add(5 * time.Minute)
@@ -173,7 +173,7 @@ func (s ledgerSuite) release() {
 	progress.Error = "broker unreachable"
 	s.same("its progress row", s.progress(orders), progress)
 	s.same("another partition's error", s.progress(orders10).Error, "")
-	again, err := s.Lease(s.Context(), want, "function-1", noon.Add(2*time.Hour))
+	again, err := s.Lease(s.Context(), want, "function-1", want.Attempts+1, noon.Add(2*time.Hour))
 	s.must(err)
 	s.same("error after a new lease", again.Error, "")
 	s.same("the row after a new lease", s.row(orders, 0), again)
@@ -181,7 +181,7 @@ func (s ledgerSuite) release() {
 	again.StoppedAt = 7
 	s.must(s.Release(s.Context(), again, "segment unreadable", retryAt))
 	s.same("where it stopped", s.row(orders, 0).StoppedAt, int64(7))
-	third, err := s.Lease(s.Context(), s.row(orders, 0), "function-3", noon.Add(3*time.Hour))
+	third, err := s.Lease(s.Context(), s.row(orders, 0), "function-3", s.row(orders, 0).Attempts+1, noon.Add(3*time.Hour))
 	s.must(err)
 	s.same("where it stopped, after a new lease", third.StoppedAt, int64(7))
 	third.StoppedAt = 0
@@ -205,9 +205,9 @@ func (s ledgerSuite) releaseLate() {
 		s.Fatalf("a release made a progress row: %v", err)
 	}
 	read := s.planned(orders, 10)[0]
-	first, err := s.Lease(s.Context(), read, "function-1", noon.Add(time.Hour))
+	first, err := s.Lease(s.Context(), read, "function-1", read.Attempts+1, noon.Add(time.Hour))
 	s.must(err)
-	second, err := s.Lease(s.Context(), first, "function-1", noon.Add(2*time.Hour))
+	second, err := s.Lease(s.Context(), first, "function-1", first.Attempts+1, noon.Add(2*time.Hour))
 	s.must(err)
 	release("the attempt before", first)
 	s.same("the row", s.row(orders, 0), second)
@@ -231,7 +231,7 @@ func (s ledgerSuite) listPlanned() {
 	gap := row(ordersNew, 0, 10)
 	gap.GapReason = bifrost.ReasonSkipped
 	s.must(s.Plan(s.Context(), write(s.opened(ordersNew), gap)))
-	leased, err := s.Lease(s.Context(), rows[1], "function-1", noon.Add(time.Hour))
+	leased, err := s.Lease(s.Context(), rows[1], "function-1", rows[1].Attempts+1, noon.Add(time.Hour))
 	s.must(err)
 	s.must(s.Commit(s.Context(), s.commitOf(rows[0], facts(orders, 0, 10))))
 	s.must(s.Commit(s.Context(), s.commitOf(rows[2], facts(orders, 20, 27))))
@@ -257,9 +257,9 @@ func (s ledgerSuite) listPlanned() {
 func (s ledgerSuite) somePlanned() {
 	rows := s.planned(orders, 10, 20, 30, 40)
 	now := noon.Add(time.Hour)
-	_, err := s.Lease(s.Context(), rows[0], "function-1", now.Add(time.Second)) // somebody has it
+	_, err := s.Lease(s.Context(), rows[0], "function-1", rows[0].Attempts+1, now.Add(time.Second)) // somebody has it
 	s.must(err)
-	over, err := s.Lease(s.Context(), rows[1], "function-1", now) // a lease ends at its time
+	over, err := s.Lease(s.Context(), rows[1], "function-1", rows[1].Attempts+1, now) // a lease ends at its time
 	s.must(err)
 	s.must(s.Commit(s.Context(), s.commitOf(rows[2], facts(orders, 20, 30))))
 	found := map[int64]string{}

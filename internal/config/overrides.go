@@ -16,7 +16,7 @@ type Override struct {
 }
 
 func (c Config) sizing() bifrost.Sizing {
-	return bifrost.Sizing{TargetBytes: c.TargetBytes, MaxAge: c.MaxAge, QuietMaxAge: c.QuietMaxAge}
+	return bifrost.Sizing{TargetBytes: c.TargetBytes, MaxAge: c.MaxAge, QuietMaxAge: c.QuietMaxAge, NearLoss: c.TimeToLoss}
 }
 
 // overrides fills in what an Override leaves open.

@@ -26,10 +26,10 @@ func TestOverrides(t *testing.T) {
 	}
 	settings := c.Settings()
 	for topic, want := range map[string]bifrost.Sizing{
-		"orders":       {TargetBytes: 2_000_000, MaxAge: 100 * time.Second, QuietMaxAge: 2 * time.Hour},
-		"payments-eu":  {TargetBytes: 2_000_000, MaxAge: 0},
-		"payments-all": {TargetBytes: 2_000_000, MaxAge: 0}, // the first that matches
-		"logs.web":     {TargetBytes: 3_000_000, MaxAge: time.Hour},
+		"orders":       {TargetBytes: 2_000_000, MaxAge: 100 * time.Second, QuietMaxAge: 2 * time.Hour, NearLoss: 6 * time.Hour},
+		"payments-eu":  {TargetBytes: 2_000_000, MaxAge: 0, NearLoss: 6 * time.Hour},
+		"payments-all": {TargetBytes: 2_000_000, MaxAge: 0, NearLoss: 6 * time.Hour}, // the first that matches
+		"logs.web":     {TargetBytes: 3_000_000, MaxAge: time.Hour, NearLoss: 6 * time.Hour},
 	} {
 		if got := settings.SizingOf(topic); got != want {
 			t.Errorf("%s: %+v, want %+v", topic, got, want)

@@ -192,7 +192,7 @@ var writes = map[string]struct {
 		func(l ledgerWithFaults) bool { return l.row(10).GapReason == bifrost.ReasonTopicDeleted }},
 	"Lease": {true,
 		func(l ledgerWithFaults) error {
-			leased, err := l.Lease(l.Context(), l.row(10), "function-1", noon)
+			leased, err := l.Lease(l.Context(), l.row(10), "function-1", l.row(10).Attempts+1, noon)
 			if err == nil && (leased.Attempts != 1 || !leased.LeaseUntil.Equal(noon)) {
 				l.Errorf("Lease answers attempt %d until %v", leased.Attempts, leased.LeaseUntil)
 			}
@@ -255,9 +255,9 @@ func TestLostRequestIsNoSuccess(t *testing.T) {
 	stale := map[string]func(l ledgerWithFaults) (first, second error){
 		"Lease": func(l ledgerWithFaults) (error, error) {
 			read := l.row(10)
-			_, first := l.Lease(l.Context(), read, "function-1", noon)
+			_, first := l.Lease(l.Context(), read, "function-1", read.Attempts+1, noon)
 			l.faults.Next(isWrite, httpfault.LoseRequest)
-			_, second := l.Lease(l.Context(), read, "function-1", noon.Add(time.Second))
+			_, second := l.Lease(l.Context(), read, "function-1", read.Attempts+1, noon.Add(time.Second))
 			return first, second
 		},
 		"CreateProgress": func(l ledgerWithFaults) (error, error) {
@@ -365,7 +365,7 @@ func TestMissingTable(t *testing.T) {
 	t.Parallel()
 	l := dynamoledger.New(localstack.DynamoDB(t).Config(), dynamoledger.Tables{Progress: "no-progress", Objects: "no-objects"})
 	p, r := newProgress(), bifrost.Row{Partition: orders, Range: bifrost.Range{Start: 0, End: 10}}
-	lease := func(ctx context.Context) error { _, err := l.Lease(ctx, r, "function-1", noon); return err }
+	lease := func(ctx context.Context) error { _, err := l.Lease(ctx, r, "function-1", r.Attempts+1, noon); return err }
 	for name, call := range map[string]func(context.Context) error{
 		"ListProgress": func(ctx context.Context) error { _, err := l.ListProgress(ctx); return err },
 		"ListPlanned":  func(ctx context.Context) error { _, err := l.ListPlanned(ctx); return err },
@@ -391,7 +391,7 @@ func TestConsoleView(t *testing.T) {
 	t.Parallel()
 	l := newLedgerWithFaults(t).prepare()
 	l.must(l.Advance(l.Context(), l.advance()))
-	_, err := l.Lease(l.Context(), l.row(10), "function-1", noon)
+	_, err := l.Lease(l.Context(), l.row(10), "function-1", l.row(10).Attempts+1, noon)
 	l.must(err)
 	got := l.show(t)
 	for _, want := range []string{

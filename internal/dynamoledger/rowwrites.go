@@ -41,18 +41,18 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 
 // Lease implements bifrost.Leaser. After a lost answer a row with the attempt and
 // the invocation that were to be written will do.
-func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
 	e := newExpression().
 		require("attempts", number(int64(r.Attempts))).
 		require("lease_until", number(millis(r.LeaseUntil))).
-		set("attempts", number(int64(r.Attempts)+1)).
+		set("attempts", number(int64(attempt))).
 		lease(invocation, until).
 		remove("error")
 	c := l.changeRow("lease", r, e)
 	c.ours = func(row attributes) bool {
 		now, err := decodeRow(row)
 		return err == nil && now.State == bifrost.StatePlanned &&
-			now.Attempts == r.Attempts+1 && now.Invocation == invocation && millis(now.LeaseUntil) == millis(until)
+			now.Attempts == attempt && now.Invocation == invocation && millis(now.LeaseUntil) == millis(until)
 	}
 	row, err := l.update(ctx, c)
 	if err != nil {

@@ -43,7 +43,7 @@ func TestErrorsThatAreNotRepeated(t *testing.T) {
 			l, faults := offline(httpfault.Answer(400, nil, fmt.Sprintf(`{"__type":"x#%s","message":"m"}`, exception)))
 			_, err := l.Lease(t.Context(), bifrost.Row{
 				Partition: bifrost.Partition{Name: "orders", Number: 7}, Range: bifrost.Range{Start: 100, End: 200},
-			}, "function-1", time.Time{})
+			}, "function-1", 1, time.Time{})
 			for _, word := range append(words, "lease orders/7 [100, 200)") {
 				if err == nil || !strings.Contains(err.Error(), word) {
 					t.Errorf("error %v does not say %q", err, word)

@@ -26,9 +26,9 @@ const (
 // The names of the metrics. Each comment says first who sends it.
 const (
 	Lag          = "Lag"          // tick: offsets below the last stable offset, neither archived nor a recorded gap
-	LagSeconds   = "LagSeconds"   // tick: how long the partition furthest behind has had something to archive
+	LagSeconds   = "LagSeconds"   // tick: for how long a range has been due in the partition furthest behind
 	TimeToLoss   = "TimeToLoss"   // tick: seconds until Kafka may delete a record that is not archived; absent when no limit threatens one
-	InFlight     = "InFlight"     // tick: ranges somebody may be working on
+	InFlight     = "InFlight"     // tick: functions at work, or about to begin
 	Waiting      = "Waiting"      // tick: ranges planned and not in flight
 	Failures     = "Failures"     // tick: partitions and requests that it could not deal with
 	Unfinished   = "Unfinished"   // tick: partitions left to the next because time was short

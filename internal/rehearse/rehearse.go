@@ -35,6 +35,7 @@ type Ledger struct {
 	rows     map[bifrost.Partition][]bifrost.Row     // put, in order
 	made     []bifrost.Partition
 	dropped  []bifrost.Partition
+	started  []bifrost.Task
 }
 
 var _ bifrost.Ledger = (*Ledger)(nil)
@@ -56,6 +57,13 @@ func (l *Ledger) Planned() []bifrost.Row {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Start, b.Start))
 	})
 	return all
+}
+
+// Started lists the ranges that would be given to functions.
+func (l *Ledger) Started() []bifrost.Task {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return slices.Clone(l.started)
 }
 
 // Made lists the partitions whose progress row was made.

@@ -25,7 +25,7 @@ func TestARehearsalIsWhatTheTickDoes(t *testing.T) {
 		discoverer := func(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 			return &bifrost.Discoverer{
 				Cluster: kafka, History: kafka, Ledger: ledger, Store: store, Shelf: store, Dispatcher: dispatcher,
-				Settings: bifrost.Settings{Group: "g", Sizing: bifrost.Sizing{TargetBytes: 3000, MaxAge: time.Minute}, MaxInFlight: 3, Lease: time.Minute},
+				Settings: bifrost.Settings{Group: "g", Sizing: bifrost.Sizing{TargetBytes: 3000, MaxAge: time.Minute}, MaxInFlight: 1, Together: 3, Lease: time.Minute},
 				Now:      clock.Now, Log: slog.New(slog.DiscardHandler),
 				NewGeneration: func() string { generations++; return fmt.Sprint(generations) },
 			}
@@ -67,6 +67,9 @@ func TestARehearsalIsWhatTheTickDoes(t *testing.T) {
 			}
 			if !reflect.DeepEqual(noted.Tasks(), lambda.Waiting()) {
 				t.Fatalf("the rehearsal starts %v, the tick %v", noted.Tasks(), lambda.Waiting())
+			}
+			if started := rehearsed.Started(); len(started) != did.Dispatched {
+				t.Fatalf("the rehearsal gives functions %v, the tick %d ranges", started, did.Dispatched)
 			}
 			if planned := len(ledger.AllRows()) - len(rows); planned != len(rehearsed.Planned()) {
 				t.Fatalf("the rehearsal plans %v, the tick %d rows", rehearsed.Planned(), planned)

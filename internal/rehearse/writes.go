@@ -103,14 +103,18 @@ func (l *Ledger) DeleteProgress(ctx context.Context, w bifrost.Progress) error {
 func (l *Ledger) MarkGap(context.Context, bifrost.Progress, bifrost.Row, string) error { return nil }
 
 // Lease implements bifrost.Leaser.
-func (l *Ledger) Lease(_ context.Context, r bifrost.Row, invocation string, until time.Time) (bifrost.Row, error) {
-	r.Attempts++
-	r.Invocation, r.LeaseUntil, r.Error = invocation, until, ""
+func (l *Ledger) Lease(_ context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
+	r.Attempts, r.Invocation, r.LeaseUntil, r.Error = attempt, invocation, until, ""
 	return r, nil
 }
 
 // PutInvocation implements bifrost.Invocations. No function is started.
-func (l *Ledger) PutInvocation(context.Context, bifrost.Invocation, time.Time) error { return nil }
+func (l *Ledger) PutInvocation(_ context.Context, i bifrost.Invocation, _ time.Time) error {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.started = append(l.started, i.Tasks...)
+	return nil
+}
 
 // RenewInvocation implements bifrost.Invocations. No worker runs in a rehearsal.
 func (l *Ledger) RenewInvocation(context.Context, string, time.Time) (bifrost.Invocation, error) {
