@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// CaughtUp remembers when nothing of a partition waited. The tables do not: an
+// CaughtUp remembers when nothing of a partition was due. The tables do not: an
 // idle partition is never written. It is kept in the memory of a function, which
 // is enough: without it the age of what waits is overestimated, never under.
 type CaughtUp struct {
@@ -29,12 +29,13 @@ func (t *tick) longestWait() time.Duration {
 			continue
 		}
 		key := s.progress.Partition
-		if s.seen.LastStable <= s.progress.NextOffset {
+		since, due := t.dueSince(s, memory.at[key])
+		if !due {
 			at[key] = s.seen.At
 			continue
 		}
 		at[key] = memory.at[key]
-		longest = max(longest, now.Sub(t.dueSince(s, at[key])))
+		longest = max(longest, now.Sub(since))
 	}
 	memory.at = at
 	return longest
@@ -42,20 +43,25 @@ func (t *tick) longestWait() time.Duration {
 
 // dueSince is when the first range that is not archived yet was due: when its first
 // record came, and if the plan lets its tail wait, when it has waited long enough.
-func (t *tick) dueSince(s *sighting, caughtUp time.Time) time.Time {
+// due is false as long as nothing is. CaughtUp is when nothing was, as far as anybody
+// remembers.
+func (t *tick) dueSince(s *sighting, caughtUp time.Time) (since time.Time, due bool) {
 	p, now := *s.progress, t.Now()
-	since := waitingSince(p, caughtUp)
+	if s.seen.LastStable <= p.NextOffset {
+		return time.Time{}, false
+	}
+	since = waitingSince(p, caughtUp)
 	if p.NextOffset < p.PlannedOffset || p.PlannedOffset < p.KnownUntil {
-		return since
+		return since, true
 	}
 	sizing := t.Settings.SizingOf(p.Topic())
 	if CountRanges(p, s.seen, Ahead{}, sizing, now, 1) == 0 {
-		return now // not yet
+		return time.Time{}, false
 	}
-	if due := p.LastPlannedAt.Add(sizing.TailAge(p, s.seen, now)); !due.After(now) {
-		return later(since, due)
+	if aged := p.LastPlannedAt.Add(sizing.TailAge(p, s.seen, now)); !aged.After(now) {
+		return later(since, aged), true
 	}
-	return since // by its size, or because Kafka may delete it soon
+	return since, true // by its size, or because Kafka may delete it soon
 }
 
 // waitingSince is a time that the first waiting record was not written before, as

@@ -287,9 +287,7 @@ func (t *tick) finish() {
 	}
 	longest := t.longestWait()
 	s.LagSeconds = int64(longest.Seconds())
-	if longest > 0 {
-		s.StalledSeconds = int64(t.sinceArchived().Seconds())
-	}
+	s.StalledSeconds = int64(min(longest, t.sinceArchived()).Seconds())
 	t.nearest()
 	s.Milliseconds = t.Now().Sub(t.started).Milliseconds()
 }

@@ -111,7 +111,8 @@ type TickSummary struct {
 	// How long, in seconds, a range has been due in the partition that is furthest
 	// behind; 0 when none is. What waits for its age is not due.
 	LagSeconds int64 `json:"lag_seconds"`
-	// Seconds since anything was archived, while something is due; 0 when nothing is.
+	// For how long, in seconds, something has been due and nothing was archived; 0 when
+	// nothing is due.
 	StalledSeconds int64 `json:"stalled_seconds"`
 	// Milliseconds that the tick took.
 	Milliseconds int64 `json:"milliseconds"`

@@ -42,10 +42,14 @@ type Sizing struct {
 // quietShare is which part of the time to loss a quiet tail may wait: a quarter.
 const quietShare = 4
 
+// burst is how many times as many offsets as in the last range are no quiet tail:
+// what Kafka says of a log is how many there are, and not how large.
+const burst = 2
+
 // TailAge is how long the tail of a partition waits from one plan to the next. It is pure.
 func (s Sizing) TailAge(p Progress, seen Observation, now time.Time) time.Duration {
-	tail := (seen.LastStable - p.PlannedOffset) * bytesPerOffset(p)
-	if s.MaxAge == 0 || p.RecentOffsets == 0 || tail > SmallRange {
+	tail := seen.LastStable - p.PlannedOffset
+	if s.MaxAge == 0 || p.RecentOffsets == 0 || tail > burst*p.RecentOffsets || tail*bytesPerOffset(p) > SmallRange {
 		return firstAge(p, s.MaxAge)
 	}
 	// A little less for some than for others, so that what was planned together once

@@ -365,7 +365,10 @@ func TestMissingTable(t *testing.T) {
 	t.Parallel()
 	l := dynamoledger.New(localstack.DynamoDB(t).Config(), dynamoledger.Tables{Progress: "no-progress", Objects: "no-objects"})
 	p, r := newProgress(), bifrost.Row{Partition: orders, Range: bifrost.Range{Start: 0, End: 10}}
-	lease := func(ctx context.Context) error { _, err := l.Lease(ctx, r, "function-1", r.Attempts+1, noon); return err }
+	lease := func(ctx context.Context) error {
+		_, err := l.Lease(ctx, r, "function-1", r.Attempts+1, noon)
+		return err
+	}
 	for name, call := range map[string]func(context.Context) error{
 		"ListProgress": func(ctx context.Context) error { _, err := l.ListProgress(ctx); return err },
 		"ListPlanned":  func(ctx context.Context) error { _, err := l.ListPlanned(ctx); return err },
