@@ -31,7 +31,7 @@ const (
 func TestKilledWorkers(t *testing.T) {
 	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
 	k := &killedWorkers{operations: newOperations(t, broker.Addr())}
-	k.producePlain(k.topic("large"), 400_000)
+	k.producePlain(k.topic("large"), 150_000)
 	k.create(k.topic("small"), nil)
 	k.startPlainStack(map[string]string{"TargetBytes": "2097152"})
 

@@ -52,6 +52,9 @@ func (w *quietWeek) minute() {
 		}
 		w.ticks = 0
 	}
+	if s.StalledSeconds > s.LagSeconds {
+		w.alarms = append(w.alarms, "stalled for longer than anything was due at "+w.clock.Now().String())
+	}
 	if w.lossIn(s) < quietDefaults.NearLoss {
 		w.alarms = append(w.alarms, "near to loss at "+w.clock.Now().String())
 	}

@@ -148,6 +148,73 @@ var kindMutants = map[string][]kindMutant{
 			"../dynamoledger/errors.go", "	longest := 50 * time.Millisecond <<", "	longest := 50 * time.Second <<",
 		}}}, "internal/dynamoledger", "TestPauses", ""},
 	},
+	"who is at work": {
+		{mutant{"an event forgotten while it waits", "Lambda keeps an event for a minute", []edit{{
+			"../bifrost/invocation.go", "	toBegin = 65 * time.Second", "	toBegin = 55 * time.Second",
+		}}}, "internal/bifrost", "TestLambdaHasNoRoom", ""},
+		{mutant{"an event that Lambda keeps for hours", "what waits in the queue counts as at work", []edit{{
+			"../../template.yaml", "run beside that one.\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 60\n", "run beside that one.\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 900\n",
+		}}}, "internal/templates", "TestNumbers|TestLimitsCome", ""},
+		{mutant{"a death of who never lived", "a function that never began says nothing of a range", []edit{{
+			"../bifrost/invocation.go", "known && !had.Begun {", "known && false {",
+		}}}, "internal/bifrost", "TestLambdaHasNoRoom", ""},
+		{mutant{"a dead function keeps its slot", "who was killed does not count for ever", []edit{{
+			"../bifrost/invocation.go", "		if now.Before(i.AliveUntil) {\n			n++", "		if !i.AliveUntil.IsZero() {\n			n++",
+		}}}, "internal/bifrost", "TestLambdaHasNoRoom", ""},
+		{mutant{"a killer at every tick", "from the eighth death on a range waits as one that fails", []edit{{
+			"../bifrost/invocation.go", "	return pause(tries)\n", "	return 0\n",
+		}}}, "internal/bifrost", "TestRangeThatKills", ""},
+		{mutant{"a pause after the first death", "functions die for reasons that are not the range's", []edit{{
+			"../bifrost/invocation.go", "	case tries <= 3:\n		return 0\n", "	case tries <= 0:\n		return 0\n",
+		}}}, "internal/bifrost", "TestRangeThatKills", ""},
+		{mutant{"a killer in company", "what kills whoever reads it soon dies alone", []edit{{
+			"../bifrost/load.go", "return max(1, t.Settings.Together>>min(2*tries, 30))", "return max(1, t.Settings.Together)",
+		}}}, "internal/bifrost", "TestRangeThatKills", ""},
+		{mutant{"a worker takes a killer along", "what was tried before goes alone", []edit{{
+			"../bifrost/nextwork.go", "return row.small() && s.atWork.tries(row) == 0", "return row.small()",
+		}}}, "internal/bifrost", "TestWorkerGoesOnWith", ""},
+		{mutant{"a second delivery works too", "an event is worked on once while the first is alive", []edit{{
+			"../bifrost/work.go", "	case was.Begun && s.Now().Before(was.AliveUntil):\n", "	case false:\n",
+		}}}, "internal/bifrost", "TestSecondDelivery", ""},
+		{mutant{"the dead keep their event", "a delivery after the first has died does the work", []edit{{
+			"../bifrost/work.go", "	case was.Begun && s.Now().Before(was.AliveUntil):\n", "	case was.Begun:\n",
+		}}}, "internal/bifrost", "TestSecondDelivery", ""},
+		{mutant{"a function at work for ever", "in the end it says so", []edit{{
+			"../bifrost/work.go", "	defer s.end(ctx)\n", "	defer s.stop()\n",
+		}}}, "internal/bifrost", "TestSmallRangesShare", ""},
+		{mutant{"one of many", "an event stands for all that its function was given", []edit{{
+			"../bifrost/work.go", "			tasks = append(tasks, other)\n", "			continue\n",
+		}}}, "internal/bifrost", "TestSmallRangesShare", ""},
+	},
+	"what waits": {
+		{mutant{"quiet until it is nearly lost", "nothing waits until an alarm", []edit{{
+			"../bifrost/plan.go", "left/quietShare, left-s.NearLoss)", "left/quietShare)",
+		}}}, "internal/bifrost", "TestAQuietWeek", ""},
+		{mutant{"a burst waits as a trickle", "many offsets are no quiet tail", []edit{{
+			"../bifrost/plan.go", "tail > burst*p.RecentOffsets || ", "",
+		}}}, "internal/bifrost", "TestWhatDoesNotWait", ""},
+		{mutant{"zero waits", "an age of zero waits for nothing", []edit{{
+			"../bifrost/plan.go", "	if s.MaxAge == 0 || p.RecentOffsets == 0 ||", "	if p.RecentOffsets == 0 ||",
+		}}}, "internal/bifrost", "TestWhatDoesNotWait", ""},
+		{mutant{"no quiet age", "a record a minute is no object each quarter of an hour", []edit{{
+			"../bifrost/plan.go", "	return max(s.MaxAge, min(quiet,", "	return min(s.MaxAge, min(quiet,",
+		}}}, "internal/bifrost", "TestAQuietWeek", ""},
+		{mutant{"late before it is due", "what waits for its age is not late", []edit{{
+			"../bifrost/age.go", "		if !due {\n			at[key] = s.seen.At\n			continue\n		}\n", "		if !due {\n			since = waitingSince(*s.progress, memory.at[key])\n		}\n",
+		}}}, "internal/bifrost", "TestAQuietWeek", ""},
+		{mutant{"due from before the burst", "a tail that becomes a burst is due from then on", []edit{{
+			"../bifrost/age.go", "		if !due {\n			at[key] = s.seen.At\n", "		if !due {\n			at[key] = memory.at[key]\n",
+		}}}, "internal/bifrost", "TestAQuietWeek", ""},
+		{mutant{"stalled before it is due", "nothing stalls while everything waits for its age", []edit{{
+			"../bifrost/discover.go", "int64(min(longest, t.sinceArchived()).Seconds())", "int64(t.sinceArchived().Seconds())",
+		}}}, "internal/bifrost", "TestAQuietWeek", ""},
+		{mutant{"a quiet age over a topic's own", "TopicOverrides holds always", []edit{{
+			"../config/overrides.go", "sizing.MaxAge, sizing.QuietMaxAge = o.MaxAge, 0", "sizing.MaxAge = o.MaxAge",
+		}}}, "internal/config", "TestOverrides", ""},
+		{mutant{"a plan of what the event names", "plan says all that a function would be given", []edit{{
+			"../rehearse/writes.go", "l.started = append(l.started, i.Tasks...)", "l.started = append(l.started, i.Tasks[0])",
+		}}}, "internal/rehearse", "Test", ""},
+	},
 	"glue": {
 		{mutant{"a tick that fails in silence", "an alarm watches the errors of discover", []edit{{
 			"../../functions/discover/main.go", "	return summary, err\n}\n\nfunc main", "	return summary, nil\n}\n\nfunc main",

@@ -202,7 +202,7 @@ var mutants = []mutant{
 	}}},
 	{"a lease for ever", "a worker that died must not keep its range", []edit{{
 		rules + "invocation.go",
-		"	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(r.Attempts)-lease))\n",
+		"	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.tries(r))-lease))\n",
 		"	return a.inHand(r, now) || !r.LeaseUntil.IsZero()\n",
 	}}},
 	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{

@@ -80,8 +80,43 @@ var suiteMutants = []mutant{
 	}}},
 	{"a stop forgotten with a lease", "two attempts have to meet at one offset", []edit{{
 		twins + "ledgerwrites.go",
-		"		row.Invocation, row.LeaseUntil, row.Error = invocation, until, \"\"\n",
-		"		row.Invocation, row.LeaseUntil, row.Error, row.StoppedAt = invocation, until, \"\", 0\n",
+		"		row.Attempts, row.Invocation, row.LeaseUntil, row.Error = attempt, invocation, until, \"\"\n",
+		"		row.Attempts, row.Invocation, row.LeaseUntil, row.Error, row.StoppedAt = attempt, invocation, until, \"\", 0\n",
+	}}},
+	{"a lease that counts by itself", "who gives the range away says which attempt it is", []edit{{
+		twins + "ledgerwrites.go",
+		"row.Error = attempt, invocation, until, \"\"\n",
+		"row.Error = row.Attempts+1, invocation, until, \"\"\n",
+	}}},
+	{"a slot taken from the living", "a slot is its function's while that is alive", []edit{{
+		twins + "ledgerinvocations.go",
+		"other.ID != i.ID && now.Before(other.AliveUntil)",
+		"other.ID != i.ID && false",
+	}}},
+	{"a slot kept by the dead", "a function that ended leaves its slot to the next", []edit{{
+		twins + "ledgerinvocations.go",
+		"other.ID != i.ID && now.Before(other.AliveUntil)",
+		"other.ID != i.ID && !other.AliveUntil.IsZero()",
+	}}},
+	{"a renewal of another's slot", "who lost its slot is told", []edit{{
+		twins + "ledgerinvocations.go",
+		"if err != nil || !ok || was.ID != id {",
+		"if err != nil || !ok {",
+	}}},
+	{"an end of another's slot", "a late end ends nobody else", []edit{{
+		twins + "ledgerinvocations.go",
+		"err == nil && ok && i.ID == id {",
+		"err == nil && ok {",
+	}}},
+	{"a renewal that forgets the ranges", "a second function finds what the first was started for", []edit{{
+		twins + "ledgerinvocations.go",
+		"now.Begun, now.AliveUntil = true, aliveUntil",
+		"now.Begun, now.AliveUntil, now.Tasks = true, aliveUntil, nil",
+	}}},
+	{"an event that has begun", "nobody has begun until it says so", []edit{{
+		twins + "ledgerinvocations.go",
+		"	i.Tasks = slices.Clone(i.Tasks)\n",
+		"	i.Tasks, i.Begun = slices.Clone(i.Tasks), true\n",
 	}}},
 	{"leased rows that wait", "SomePlanned gives rows whose lease is over", []edit{{
 		twins + "ledger.go",

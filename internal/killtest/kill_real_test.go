@@ -127,7 +127,7 @@ func newScene(t *testing.T, seed uint64) *scene {
 		"AWS_ENDPOINT_URL_S3="+s.s3.url, "AWS_ENDPOINT_URL_DYNAMODB="+database.URL,
 		"BIFROST_BROKERS="+s.brokers, "BIFROST_GROUP=kill", "BIFROST_BUCKET="+name,
 		"BIFROST_PROGRESS_TABLE="+s.tables.Progress, "BIFROST_OBJECTS_TABLE="+s.tables.Objects,
-		"BIFROST_INCLUDE_TOPICS="+plainTopic+","+txnTopic, "BIFROST_MAX_AGE_SECONDS=1", "BIFROST_ARCHIVE_TIMEOUT_SECONDS=20",
+		"BIFROST_INCLUDE_TOPICS="+plainTopic+","+txnTopic, "BIFROST_MAX_AGE_SECONDS=1", "BIFROST_QUIET_MAX_AGE_SECONDS=0", "BIFROST_ARCHIVE_TIMEOUT_SECONDS=20",
 		"BIFROST_FENCE_PAUSE_SECONDS=15", "BIFROST_MAX_IN_FLIGHT=24", "BIFROST_TARGET_BYTES=1048576", "BIFROST_LOG_LEVEL=error")
 	s.program = filepath.Join(s.dir, "bifrost")
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.program, "../../cmd/bifrost")
