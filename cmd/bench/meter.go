@@ -66,8 +66,13 @@ func (m *meter) count(operation string, result any) {
 		m.used.Gets++
 	case "GetItem", "Query", "Scan":
 		m.used.ReadUnits += capacityUnits(result)
-	case "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems":
+	case "PutItem", "UpdateItem", "DeleteItem":
 		m.used.WriteUnits += capacityUnits(result)
+	case "TransactWriteItems":
+		// DynamoDB bills two units for each kilobyte that is written in a transaction
+		// (Developer Guide, "Amazon DynamoDB Transactions: How it works"). DynamoDB Local
+		// 2.6.1 says four.
+		m.used.WriteUnits += capacityUnits(result) / 2
 	}
 }
 

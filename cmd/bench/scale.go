@@ -250,7 +250,7 @@ func (s *stage) close() {
 // One row goes through the adapter; the others are that row under other names.
 func (t *fakeTables) load(topics int) error {
 	ledger := dynamoledger.New(t.config(), dynamoledger.Tables{Progress: "capture", Objects: "capture"})
-	observed := time.Now().Add(-time.Hour).UTC()
+	observed := time.Now().Add(-3 * time.Hour).UTC() // longer than a quiet tail waits
 	p := bifrost.Progress{
 		Partition: bifrost.Partition{Name: topicName(99_999), Number: 99_999}, ClusterID: "scale-cluster", TopicID: topicID(99_999),
 		Generation: "K3YVXJQ7R5A2M4N6P8S9T1U3WB", Status: bifrost.StatusOpen,

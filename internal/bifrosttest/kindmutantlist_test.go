@@ -156,7 +156,7 @@ var kindMutants = map[string][]kindMutant{
 			"../../template.yaml", "run beside that one.\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 60\n", "run beside that one.\n        MaximumRetryAttempts: 0\n        MaximumEventAgeInSeconds: 900\n",
 		}}}, "internal/templates", "TestNumbers|TestLimitsCome", ""},
 		{mutant{"a death of who never lived", "a function that never began says nothing of a range", []edit{{
-			"../bifrost/invocation.go", "known && !had.Begun {", "known && false {",
+			"../bifrost/invocation.go", "known && !had.Begun {", "known && false && had.Begun {",
 		}}}, "internal/bifrost", "TestLambdaHasNoRoom", ""},
 		{mutant{"a dead function keeps its slot", "who was killed does not count for ever", []edit{{
 			"../bifrost/invocation.go", "		if now.Before(i.AliveUntil) {\n			n++", "		if !i.AliveUntil.IsZero() {\n			n++",
@@ -165,7 +165,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/invocation.go", "	return pause(tries)\n", "	return 0\n",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a pause after the first death", "functions die for reasons that are not the range's", []edit{{
-			"../bifrost/invocation.go", "	case tries <= 3:\n		return 0\n", "	case tries <= 0:\n		return 0\n",
+			"../bifrost/invocation.go", "	case tries <= 3:\n		return 0\n", "	case tries <= 3:\n		return 5 * time.Minute\n",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a killer in company", "what kills whoever reads it soon dies alone", []edit{{
 			"../bifrost/load.go", "return max(1, t.Settings.Together>>min(2*tries, 30))", "return max(1, t.Settings.Together)",
