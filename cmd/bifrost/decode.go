@@ -10,9 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/export"
 	"github.com/bifrost-archive/bifrost/internal/schema"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -122,6 +124,31 @@ func (d *decoding) log(ctx context.Context, a *app, parts *wiring.Parts, rows []
 	return log, nil
 }
 
+// columns is what an export writes beside a key and a value. What has no header is
+// not decoded and no failure.
+func (d *recordDecoder) columns(ctx context.Context, r *baldr.Record) (columns export.Decoded, err error) {
+	if d.keys {
+		if columns.KeyJSON, columns.KeyError, err = d.column(ctx, r.Key); err != nil {
+			return columns, fmt.Errorf("decode the key at offset %d: %w", r.Offset, err)
+		}
+	}
+	if d.values {
+		if columns.ValueJSON, columns.ValueError, err = d.column(ctx, r.Value); err != nil {
+			return columns, fmt.Errorf("decode the value at offset %d: %w", r.Offset, err)
+		}
+	}
+	return columns, nil
+}
+
+func (d *recordDecoder) column(ctx context.Context, data []byte) (text, reason []byte, err error) {
+	decoded, err := d.decoder.Decode(ctx, data)
+	if decoded.Reason != "" {
+		d.count(decoded.Reason)
+		reason = []byte(decoded.Reason)
+	}
+	return decoded.JSON, reason, err
+}
+
 // decode replaces the key and the value by what they say, where that was asked for
 // and can be done.
 func (d *recordDecoder) decode(ctx context.Context, r *printed) (err error) {
@@ -171,6 +198,6 @@ func (d *recordDecoder) tell(a *app) {
 		return
 	}
 	for _, reason := range slices.Sorted(maps.Keys(d.failed)) {
-		a.warn("%d keys or values are printed as they are: %s", d.failed[reason], reason)
+		a.warn("%d keys or values were not decoded: %s", d.failed[reason], reason)
 	}
 }

@@ -17,7 +17,7 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for command, value := range map[string]any{
-		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": jsonRecord{}, "`plan`": planJSON{}, "`flush`": flushJSON{},
+		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": jsonRecord{}, "`plan`": planJSON{}, "`export`": exportJSON{}, "`flush`": flushJSON{},
 		"`replay`": replayJSON{}, "`replay --offset-map`": mapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": bifrost.RebuildSummary{},
 		"`accept diverged`": branchJSON{}, "`capture`": captureJSON{}, "`clusters list`": clustersJSON{}, "`clusters show`": showJSON{}, "`clusters diff`": diffJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},
 	} {

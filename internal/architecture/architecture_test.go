@@ -53,6 +53,7 @@ var allowances = []allowance{
 	{"internal/rehearse", []string{"internal/bifrost"}, nil},
 	{"internal/scale", []string{"internal/bifrost"}, nil},
 	{"internal/replay", []string{"baldr", "internal/bifrost"}, []string{"github.com/twmb/franz-go", "github.com/klauspost/compress", "github.com/pierrec/lz4"}},
+	{"internal/export", []string{"baldr", "internal/archive", "internal/bifrost"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"internal/schema", nil, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},
 	{"internal/target", []string{"baldr", "internal/bifrost", "internal/replay"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/metrics", []string{"internal/bifrost"}, nil},

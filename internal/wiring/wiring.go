@@ -44,6 +44,10 @@ type Parts struct {
 	dispatcher bifrost.Dispatcher
 }
 
+// Bucket returns another bucket of the same account, which shows with its first use
+// whether it is there.
+func (p *Parts) Bucket(name string) *s3store.Store { return s3store.New(p.aws, name) }
+
 // Open builds the parts that the configuration asks for. It connects to
 // nothing: the first use of each does. The options go over where the AWS SDK
 // takes its settings from.

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/export"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+func newExport(a *app) *cobra.Command {
+	e := &exporter{app: a}
+	c := &cobra.Command{
+		Use:     "export TOPIC ... --to DIR|s3://BUCKET/PREFIX",
+		GroupID: groupRead,
+		Short:   "Write what is archived as Parquet, for query engines",
+		Long: `Export writes Parquet files that DuckDB, pyarrow and Spark read, one for each
+object and day: topic=orders/date=2026-01-31/00000-00000000000000000000.parquet.
+Run it again to add what has been archived since: whatever exports ran into one
+place, at once, killed or repeated, a record is in exactly one file. Topics may be
+globs. docs/engines.md has the columns, recipes, and what lies beside the files.`,
+		Example: `  bifrost export orders --to ./lake
+  bifrost export 'payments.*' --to s3://my-lake/kafka --decode
+  duckdb -c "select date, count(*) from 'lake/topic=*/date=*/*.parquet' group by date"`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeTopics,
+		RunE:              func(c *cobra.Command, topics []string) error { return e.run(c.Context(), topics) },
+	}
+	c.Flags().StringVar(&e.to, "to", "", "a directory, or s3://bucket/prefix outside of the archive")
+	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
+	e.decode.addFlags(c)
+	addJSON(c, &e.json)
+	return c
+}
+
+type exporter struct {
+	*app
+	to      string
+	workers int
+	decode  decoding
+	json    bool
+}
+
+// exportJSON is what export --json prints.
+type exportJSON struct {
+	Topics []string `json:"topics"`
+	export.Summary
+}
+
+func (e *exporter) run(ctx context.Context, globs []string) error {
+	filter, err := bifrost.NewTopicFilter(globs, nil)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	if e.to == "" || e.workers < 1 {
+		return usagef("--to is needed, a directory or s3://bucket/prefix, and --workers cannot be below 1")
+	}
+	parts, err := e.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	place, err := e.place(parts)
+	if err != nil {
+		return err
+	}
+	rows, topics, err := e.partitions(ctx, parts, filter)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return noneMatches(globs)
+	}
+	decoder, err := e.decode.open(ctx, e.app, parts)
+	if err != nil {
+		return err
+	}
+	defer decoder.tell(e.app)
+	rule := e.rule(parts, place)
+	if decoder != nil {
+		rule.Decode = decoder.columns
+	}
+	if err := rule.Begin(ctx); err != nil {
+		return err
+	}
+	result := exportJSON{Topics: topics}
+	for _, p := range rows {
+		if err := rule.Export(ctx, p.Partition, &result.Summary); err != nil {
+			return err
+		}
+	}
+	return e.show(place, result)
+}
+
+func (e *exporter) rule(parts *wiring.Parts, place export.Place) *export.Exporter {
+	return &export.Exporter{
+		Reader: reader(parts, e.workers), Place: place,
+		Options: export.Options{Layout: 1, Bucket: parts.Config.Bucket, Group: parts.Config.Group, Decode: e.decode.values, DecodeKey: e.decode.keys},
+		Exported: func(row bifrost.Row, o export.Object) {
+			e.say("exported  %s %s  %s records in %d files", row.Partition, row.Range, count(o.Records), len(o.Files))
+		},
+		Erased: func(o export.Object) {
+			var names []string
+			for _, f := range o.Files {
+				names = append(names, f.Name)
+			}
+			e.warn("offsets [%d, %d) of %s/%d were erased from the archive after they had been exported; they are still in %s", o.Start, o.End, o.Topic, o.Partition, strings.Join(names, ", "))
+		},
+	}
+}
+
+// place is where files go. Among the objects of an archive they would be taken for
+// something foreign, and it for theirs.
+func (e *exporter) place(parts *wiring.Parts) (export.Place, error) {
+	if !strings.Contains(e.to, "://") {
+		return export.InDirectory(e.to)
+	}
+	bucket, prefix, err := export.SplitURL(e.to)
+	if err != nil {
+		return nil, usagef("--to %w", err)
+	}
+	if bucket == parts.Config.Bucket && export.InsideGroup(prefix, parts.Config.Group) {
+		return nil, usagef("--to %s: that is where the archive is (%s/): choose another prefix or bucket", e.to, parts.Config.Group)
+	}
+	return export.InBucket(parts.Bucket(bucket), bucket, prefix), nil
+}
+
+// partitions are those of the topics that the globs select, each life of a topic apart.
+func (e *exporter) partitions(ctx context.Context, parts *wiring.Parts, filter bifrost.TopicFilter) (rows []bifrost.Progress, topics []string, err error) {
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range all {
+		if filter.Archives(p.Topic()) || filter.Archives(p.Name) {
+			rows = append(rows, p)
+			topics = append(topics, p.Name)
+		}
+	}
+	archive.SortProgress(rows)
+	slices.Sort(topics)
+	return rows, slices.Compact(topics), nil
+}
+
+func (e *exporter) show(place export.Place, result exportJSON) error {
+	if e.json {
+		return e.printJSON(result)
+	}
+	e.say("Wrote %s records of %s objects in %s files to %s; %s objects were there.",
+		count(result.Records), count(result.Objects), count(result.Files), place, count(result.Before))
+	if result.Lost > 0 {
+		e.warn("%s offsets are recorded gaps; the place lists them in _bifrost/lost", count(result.Lost))
+	}
+	if result.Waiting > 0 {
+		e.say("%s offsets are planned and not archived yet: run it again later.", count(result.Waiting))
+	}
+	return nil
+}

@@ -1,0 +1,16 @@
+// Package export writes what is archived as Parquet, for query engines.
+//
+// Reading order:
+//
+//	export.go     topics to rows to objects, and what is told about each
+//	days.go       which days of an object have a file of their own
+//	file.go       records to Parquet
+//	place.go      what is asked of the place that files are written into
+//	bucket.go     a prefix of a bucket
+//	directory.go  a directory
+//
+// Which records go into which file depends on one object of the archive and on
+// nothing else: not on when or how often an export ran, nor on what else was there.
+// So a file that exists is complete and right, whoever wrote it, and every file is
+// written only if there is none of its name.
+package export
