@@ -229,13 +229,15 @@ func (e *Exporter) object(ctx context.Context, row bifrost.Row, summary *Summary
 
 // files writes the records of an object, each to the file of its day.
 func (e *Exporter) files(ctx context.Context, row bifrost.Row, object *Object) error {
-	days, err := daysOf(ctx, e.Reader, row)
+	reader := *e.Reader
+	reader.Catalogue = oneRow{e.Reader.Catalogue, row}
+	days, err := daysOf(ctx, &reader, row)
 	if err != nil {
 		return err
 	}
 	open := &openFiles{exporter: e, row: row, days: days, files: map[day]*parquetFile{}}
 	defer open.abort()
-	for r, err := range e.Reader.Records(ctx, archive.Query{Partition: row.Partition, Offsets: row.Range}) {
+	for r, err := range reader.Records(ctx, archive.Query{Partition: row.Partition, Offsets: row.Range}) {
 		if err != nil {
 			return err
 		}
@@ -255,6 +257,28 @@ func (e *Exporter) files(ctx context.Context, row bifrost.Row, object *Object) e
 		object.Records += f.records
 	}
 	return nil
+}
+
+// oneRow is a catalogue of one row, which need not be looked up again.
+type oneRow struct {
+	archive.Catalogue
+	row bifrost.Row
+}
+
+// Rows implements archive.Catalogue.
+func (o oneRow) Rows(_ context.Context, _ bifrost.Partition, from int64, _ int) ([]bifrost.Row, error) {
+	if o.row.Start < from {
+		return nil, nil
+	}
+	return []bifrost.Row{o.row}, nil
+}
+
+// RowsBelow implements archive.Catalogue.
+func (o oneRow) RowsBelow(_ context.Context, _ bifrost.Partition, below int64, _ int) ([]bifrost.Row, error) {
+	if o.row.Start >= below {
+		return nil, nil
+	}
+	return []bifrost.Row{o.row}, nil
 }
 
 // openFiles are the files that records of one object go to.

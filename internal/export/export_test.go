@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -360,6 +361,31 @@ func exportTo(t *testing.T, a *archived, root string) map[string][]byte {
 		t.Errorf("%d unfinished files are left", len(left))
 	}
 	return files
+}
+
+// A file is about as large as what is in it, however large a record is: statistics
+// hold no values, and no header's. Those of a key stand in the file twice.
+func TestLargeRecordsStandInAFileOnce(t *testing.T) {
+	t.Parallel()
+	random := make([]byte, 1<<20)
+	for i := range random {
+		random[i] = byte(rand.Uint32())
+	}
+	for name, r := range map[string]baldr.Record{
+		"value": {Value: random}, "header": {Headers: []baldr.Header{{Value: random}}}, "name of a header": {Headers: []baldr.Header{{Key: random}}}, "key": {Key: random},
+	} {
+		a := newArchived()
+		a.add(r)
+		most := len(random) * 11 / 10
+		if name == "key" {
+			most = len(random) * 31 / 10
+		}
+		for _, content := range exportTo(t, a, t.TempDir()) {
+			if len(content) > most {
+				t.Errorf("a %s of %d bytes makes a file of %d", name, len(random), len(content))
+			}
+		}
+	}
 }
 
 // Losses stand beside the files, and erased objects that were exported are told.

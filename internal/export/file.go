@@ -79,7 +79,11 @@ func newParquetFile(ctx context.Context, place Place, name string, decoded bool)
 	w := parquet.NewGenericWriter[any](to, schema,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 		parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, "key")),
-		parquet.SkipPageBounds("value"), parquet.SkipPageBounds("value_json"),
+		// Statistics in the headers of pages hold whole values, four times. Row groups and
+		// the index of pages have those of keys and numbers, which engines use.
+		parquet.DataPageStatistics(false), parquet.DeprecatedDataPageStatistics(false),
+		parquet.SkipPageBounds("value"), parquet.SkipPageBounds("headers", "list", "element", "key"), parquet.SkipPageBounds("headers", "list", "element", "value"),
+		parquet.SkipPageBounds("key_json"), parquet.SkipPageBounds("value_json"), parquet.SkipPageBounds("key_error"), parquet.SkipPageBounds("value_error"),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("offset"))),
 		parquet.CreatedBy("bifrost", "", ""))
 	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name}, nil
