@@ -260,7 +260,7 @@ func benchTrickle(report func(figure)) error {
 	}
 	report(figure{Name: "scale/trickle", Value: float64(sustained(speed)), Unit: "partitions", Target: "at least 50000",
 		Note: fmt.Sprintf("that get a record a minute, archived by %d slots at an age of %v", defaultSlots, timely.MaxAge)})
-	return nil
+	return reportCalculator(report, c)
 }
 
 // quiet is the template's sizing, and timely the one under which a quiet partition waits no longer than a busy one.

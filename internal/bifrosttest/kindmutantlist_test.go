@@ -182,6 +182,9 @@ var kindMutants = map[string][]kindMutant{
 		{mutant{"a function at work for ever", "in the end it says so", []edit{{
 			"../bifrost/work.go", "	defer s.end(ctx)\n", "	defer s.stop()\n",
 		}}}, "internal/bifrost", "TestSmallRangesShare", ""},
+		{mutant{"a renewal behind the end", "who has ended does not go on", []edit{{
+			"../wiring/wiring.go", "		close(done)\n		<-ended\n", "		close(done)\n",
+		}}}, "internal/wiring", "TestRenewing", ""},
 		{mutant{"one of many", "an event stands for all that its function was given", []edit{{
 			"../bifrost/work.go", "			tasks = append(tasks, other)\n", "			continue\n",
 		}}}, "internal/bifrost", "TestSmallRangesShare", ""},

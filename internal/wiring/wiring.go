@@ -142,10 +142,13 @@ const rangeLimit = 2
 // it takes to fill a core while each of them waits for S3 and DynamoDB.
 const smallTogether = 32
 
-// renewing calls renew every bifrost.RenewEvery until stop is called.
+// renewing calls renew every bifrost.RenewEvery until stop is called. When that
+// returns none is on its way: one that came behind the end of the function's work
+// would say that it goes on.
 func renewing(renew func()) (stop func()) {
-	ticker, done := time.NewTicker(bifrost.RenewEvery), make(chan struct{})
+	ticker, done, ended := time.NewTicker(bifrost.RenewEvery), make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		for {
 			select {
 			case <-ticker.C:
@@ -158,6 +161,7 @@ func renewing(renew func()) (stop func()) {
 	return func() {
 		ticker.Stop()
 		close(done)
+		<-ended
 	}
 }
 
