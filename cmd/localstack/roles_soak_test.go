@@ -36,6 +36,7 @@ var notMissed = map[string]string{
 	"archive/SeeMissingObjects/s3:ListBucket":           "the local S3 says what is not there in any case; the real one does not",
 	"archive/CommitRange/dynamodb:PutItem":              "only a range that ends early has a rest to plan",
 	"archive/FindNextRange/dynamodb:Query":              "the next tick starts what a worker did not find",
+	"archive/SeeFunctions/dynamodb:Query":               "only a worker that goes on past ranges that others have in hand",
 	"archive/AdvanceProgress/dynamodb:GetItem":          "the next tick moves progress on, too",
 	"archive/AdvanceProgress/dynamodb:UpdateItem":       "the next tick moves progress on, too",
 }
