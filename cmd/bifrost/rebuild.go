@@ -20,12 +20,15 @@ func newRebuild(a *app) *cobra.Command {
 		Short:   "Make the tables again from the bucket alone",
 		Long: `Rebuild brings both tables in line with what the bucket holds, for all topics or
 those named (globs do too). It needs no Kafka, deletes nothing in the bucket, may
-run while the stack runs, and may be run again. After a backup of the tables was
-restored, --anew makes every progress row anew.
+run while the stack runs, and may be run again. Where the bucket shows that a
+backup of the tables was restored, or with --anew, it makes every progress row
+anew, and ticks plan nothing before it is through for all topics; with --anew and
+topics, only these wait.
 
 A partition that is made anew waits for uploads that S3 may still be completing,
 as long as FencePauseSeconds says, 15 minutes unless set otherwise; rebuild waits
-with it. If you stop it, the stack goes on by itself, or run it again.`,
+with it. Stop it and run it again whenever you like. Where no tick waits for it,
+the stack also goes on by itself.`,
 		Example:           "  bifrost rebuild\n  bifrost rebuild --anew orders\n  bifrost verify",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeTopics,
@@ -74,6 +77,9 @@ func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) e
 			summary.Partitions, summary.Made, summary.Adopted, summary.Planned)
 		a.tellFailed(summary.Failed, summary.Failures)
 	}
+	if summary.Older && summary.Failures == 0 {
+		return fmt.Errorf("the tables are still older than the bucket, and ticks plan nothing: run it for all topics: %w", errUnhealthy)
+	}
 	if summary.Failures > 0 {
 		return fmt.Errorf("%d partitions failed; run it again: %w", summary.Failures, errUnhealthy)
 	}
@@ -88,6 +94,6 @@ func (a *app) waitForFence(ctx context.Context, until time.Time, partitions int)
 	case <-time.After(time.Until(until)):
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("stopped before %s; run it again, or let the stack go on: %w", until.UTC().Format(time.RFC3339), context.Cause(ctx))
+		return fmt.Errorf("stopped before %s; run it again: %w", until.UTC().Format(time.RFC3339), context.Cause(ctx))
 	}
 }

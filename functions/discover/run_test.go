@@ -18,15 +18,34 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/runtimefake"
 )
 
-// emptyTables are DynamoDB without a row, or one that refuses, and how many
-// connections were made to it.
+// emptyTables are DynamoDB without a row but that of the mark, or one that refuses,
+// with an S3 beside it that has nothing, and how many connections were made to both.
 func emptyTables(t *testing.T, refuses *atomic.Bool) (url string, connections *atomic.Int64) {
 	t.Helper()
 	connections = new(atomic.Int64)
+	var mark atomic.Value // the one item that was put
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		target := r.Header.Get("X-Amz-Target")
+		if target == "" {
+			emptyBucket(w, r)
+			return
+		}
 		status, answer := http.StatusOK, `{"Items":[]}`
-		if refuses.Load() {
+		switch _, operation, _ := strings.Cut(target, "."); {
+		case refuses.Load():
 			status, answer = http.StatusBadRequest, `{"__type":"x#ResourceNotFoundException","message":"no such table"}`
+		case operation == "PutItem":
+			var put struct{ Item json.RawMessage }
+			if err := json.NewDecoder(r.Body).Decode(&put); err != nil || !strings.Contains(string(put.Item), "@tables") {
+				t.Errorf("put %s, error %v: want the mark of the tables", put.Item, err)
+			}
+			mark.Store(put.Item)
+			answer = `{}`
+		case operation == "GetItem":
+			answer = `{}`
+			if item, ok := mark.Load().(json.RawMessage); ok {
+				answer = `{"Item":` + string(item) + `}`
+			}
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 		w.Header().Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE([]byte(answer)))) // without it the SDK drops connections
@@ -41,6 +60,17 @@ func emptyTables(t *testing.T, refuses *atomic.Bool) (url string, connections *a
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL, connections
+}
+
+// emptyBucket is S3 with a bucket that holds nothing.
+func emptyBucket(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/xml")
+	if r.URL.Query().Has("list-type") {
+		_, _ = io.WriteString(w, `<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`)
+		return
+	}
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, `<Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>`)
 }
 
 func environment(t *testing.T, tables string) []string {

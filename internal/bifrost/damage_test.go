@@ -2,6 +2,7 @@ package bifrost_test
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +224,32 @@ var damages = []struct {
 		first, second := s.progress("orders", 0).TopicID, s.progress(s.laterName(), 0).TopicID
 		key := bifrost.MarkerKey(testGroup, "orders")
 		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(first.String()), []byte(second.String())))
+	}},
+	{bifrost.TablesOlder, "an old mark restored", bifrost.VerifyOptions{}, func(s *stack) {
+		now, err := s.ledger.Mark(context.Background())
+		if err != nil {
+			s.Fatalf("%v", err)
+		}
+		older := now
+		older.Number--
+		if err := s.ledger.SetMark(context.Background(), now, older); err != nil {
+			s.Fatalf("%v", err)
+		}
+	}},
+	{bifrost.TablesOlder, "the mark deleted in the tables", bifrost.VerifyOptions{}, func(s *stack) { s.ledger.LoseMark() }},
+	{bifrost.TablesOlder, "a rebuild that is not through", bifrost.VerifyOptions{}, func(s *stack) {
+		now, err := s.ledger.Mark(context.Background())
+		if err != nil {
+			s.Fatalf("%v", err)
+		}
+		rebuilding := now
+		rebuilding.Next = "another"
+		if err := s.ledger.SetMark(context.Background(), now, rebuilding); err != nil {
+			s.Fatalf("%v", err)
+		}
+	}},
+	{bifrost.MarkMissing, "a mark deleted", bifrost.VerifyOptions{}, func(s *stack) {
+		s.store.Delete(bifrost.MarkKey(testGroup, s.series(), 1))
 	}},
 	{bifrost.BirthMissing, "the birth object deleted", bifrost.VerifyOptions{}, func(s *stack) {
 		s.store.Delete(bifrost.BirthKey(testGroup, bifrost.Partition{Name: "orders", Number: 1}))

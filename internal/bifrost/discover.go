@@ -86,7 +86,7 @@ const (
 // A partition that fails is in the summary and does not stop the others. The
 // error is for what stops the whole tick: no table, no broker.
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
-	t := &tick{Discoverer: d, started: d.Now(), deadline: deadline}
+	t := &tick{Discoverer: d, started: d.Now(), deadline: deadline, marks: d.marks()}
 	t.summary.ID = d.NewGeneration()
 	err := t.work(ctx)
 	t.record(ctx, err)
@@ -100,15 +100,38 @@ func (t *tick) work(ctx context.Context) error {
 			return fmt.Errorf("discover: %w", err)
 		}
 		t.begin(v)
+		if !t.current(ctx) {
+			t.finish()
+			return nil
+		}
 		t.run(ctx)
 		if !t.again || pass == maxPasses || t.late(toReadAgain) || t.Now().Sub(t.started) >= quickPass {
 			break
 		}
 	}
+	if err := t.marks.seal(ctx, t.mark); err != nil {
+		t.fail("", nil, err)
+	}
 	t.dispatch(ctx)
 	t.noteTroubles(ctx)
 	t.finish()
 	return nil
+}
+
+func (d *Discoverer) marks() *marks {
+	return &marks{ledger: d.Ledger, bucket: bucketOf{d.Store, d.Shelf}, group: d.Settings.Group, now: d.Now, newSeries: d.NewGeneration}
+}
+
+// current reports whether the tables are known not to be older than the bucket.
+// What was read of others is not acted upon.
+func (t *tick) current(ctx context.Context) bool {
+	mark, err := t.marks.read(ctx)
+	t.mark = mark
+	if err != nil {
+		t.fail("", nil, err)
+	}
+	t.summary.Older = errors.Is(err, errOlder)
+	return err == nil
 }
 
 // tick is one run of Tick. The mutex guards what partitions worked on side by
@@ -118,6 +141,8 @@ type tick struct {
 	started  time.Time
 	deadline time.Time
 	view     *view
+	marks    *marks
+	mark     TablesMark // as this pass has read it
 
 	mutex   sync.Mutex
 	summary TickSummary

@@ -25,6 +25,7 @@
 //	planning.go   propose, share the slots, write the plan
 //	fence.go      the birth of a progress row
 //	birth.go      who owns a topic's path, and who was first in a partition
+//	marks.go      whether the tables are older than the bucket
 //	ahead.go      what exists ahead of the plan
 //	orphan.go     planned rows without a progress row
 //	retention.go  what Kafka keeps, and for how long

@@ -100,6 +100,7 @@ type Progress struct {
 	LastRecordAt   time.Time // timestamp of the newest record below NextOffset; zero when none
 	LastArchivedAt time.Time
 	LastPlannedAt  time.Time // when the row was made, before the first plan
+	Series         string    // of the TablesMark that the row was made for by a rebuild; empty when a tick made it
 	FencedAt       time.Time // when what was open under the prefix was aborted; zero while that is to be done, or had not to be waited for
 	Suspicion      string    // what the last tick found wrong and the next must confirm; empty when nothing
 	SuspectedAt    time.Time // when it was first seen; zero when nothing

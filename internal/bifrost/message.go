@@ -105,6 +105,7 @@ type TickSummary struct {
 	Unfinished int           `json:"unfinished"` // partitions left to the next tick because time was short
 	Blocked    int           `json:"blocked"`    // partitions behind a transaction that does not end
 	Diverged   int           `json:"diverged"`   // partitions whose log was cut below what is archived
+	Older      bool          `json:"older"`      // the tables are older than the bucket: nothing was done
 	Fencing    int           `json:"fencing"`    // partitions made anew, which wait for uploads of before that may still complete
 	Orphaned   int           `json:"orphaned"`   // partitions with planned ranges and no progress row, which the tick makes anew
 

@@ -54,7 +54,7 @@ func (t *tick) rebuild(ctx context.Context, p Partition) error {
 		Rebuilder: &Rebuilder{Group: t.Settings.Group, Ledger: t.Ledger, Store: t.Store, Shelf: t.Shelf,
 			Sizing: t.Settings.SizingOf(p.Topic()), FencePause: t.Settings.FencePause,
 			Now: t.Now, NewGeneration: t.NewGeneration, Log: t.Log},
-		crew: newCrew(1), cluster: t.view.clusterID,
+		crew: newCrew(1), cluster: t.view.clusterID, marks: t.marks,
 	}
 	due, err := r.partition(ctx, p, false)
 	if due.IsZero() {

@@ -168,6 +168,9 @@ func (t *tick) rowOf(p Progress, seen Observation, r PlannedRange) Row {
 
 // writeSome puts the rows and moves planned_offset to end in one transaction.
 func (t *tick) writeSome(ctx context.Context, p Progress, seen Observation, rows []Row, end int64) (bool, error) {
+	if err := t.marks.enter(ctx); err != nil {
+		return false, err
+	}
 	w := PlanWrite{Progress: p, Rows: rows, PlannedOffset: end, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
 	err := t.Ledger.Plan(ctx, w)
 	if errors.Is(err, ErrConflict) {

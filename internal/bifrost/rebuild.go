@@ -32,7 +32,8 @@ type Rebuilder struct {
 	Wait func(ctx context.Context, until time.Time, partitions int) error
 
 	// Anew makes every progress row anew, also those that look whole: a backup of
-	// the tables was restored, and uploads that it knows nothing of may be open.
+	// the tables was restored, and uploads that it knows nothing of may be open. Where
+	// the bucket shows that the tables are older than it, that is done anyway.
 	Anew bool
 }
 
@@ -42,6 +43,7 @@ type RebuildSummary struct {
 	Made       int           `json:"made"`       // progress rows made, or made anew because rows were missing
 	Adopted    int           `json:"adopted"`    // rows settled by an object that was there
 	Planned    int           `json:"planned"`    // rows left PLANNED because no object is there; the next ticks fill them
+	Older      bool          `json:"older"`      // the tables are older than the bucket still: ticks plan nothing until a run for all topics is through
 	Fencing    int           `json:"fencing"`    // partitions that are not through: they wait for uploads of before that may still complete
 	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
 	Failures   int           `json:"failures"`   // how many partitions failed in all
@@ -58,6 +60,10 @@ type RebuildSummary struct {
 // The error is for what stops all of it; a partition that fails is in the summary.
 func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
 	run := &rebuild{Rebuilder: r, crew: newCrew(r.Parallel), summary: RebuildSummary{Failed: []TickFailure{}}}
+	run.marks = run.tick().Discoverer.marks()
+	if err := run.begin(ctx); err != nil {
+		return run.summary, fmt.Errorf("rebuild: %w", err)
+	}
 	partitions, err := run.partitions(ctx)
 	if err != nil {
 		return run.summary, fmt.Errorf("rebuild: %w", err)
@@ -77,9 +83,43 @@ func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
 		share(run.crew, now, func(p Partition) { run.try(ctx, p, false) })
 		partitions = later
 	}
-	err = run.await(ctx)
-	return run.summary, err
+	if err := run.await(ctx); err != nil {
+		return run.summary, err
+	}
+	return run.summary, run.end(ctx)
 }
+
+// begin finds out whether the tables are older than the bucket. Then, or if it was
+// asked for, every progress row is made anew, and no tick plans before all are.
+// Where only some were asked for, of tables that are not older, only theirs wait.
+func (r *rebuild) begin(ctx context.Context) error {
+	_, err := r.marks.read(ctx)
+	older := errors.Is(err, errOlder)
+	r.anew = r.Anew || older
+	if err != nil && !older || !older && !(r.Anew && r.all()) {
+		return err
+	}
+	r.marks.stopped = true
+	if r.mark, err = r.marks.anew(ctx); err != nil {
+		return err
+	}
+	r.summary.Older = true
+	return nil
+}
+
+// end lets ticks plan again if every partition was made anew.
+func (r *rebuild) end(ctx context.Context) error {
+	if !r.summary.Older || !r.all() || r.summary.Failures > 0 {
+		return nil
+	}
+	if err := r.marks.through(ctx, r.mark); err != nil {
+		return fmt.Errorf("rebuild: %w", err)
+	}
+	r.summary.Older = false
+	return nil
+}
+
+func (r *Rebuilder) all() bool { return len(r.Topics.Include) == 0 && len(r.Topics.Exclude) == 0 }
 
 // await goes on with the partitions that are fencing until none is left.
 func (r *rebuild) await(ctx context.Context) error {
@@ -158,7 +198,10 @@ func (r *rebuild) partitions(ctx context.Context) ([]Partition, error) {
 type rebuild struct {
 	*Rebuilder
 	crew    crew
-	cluster string // whose partitions these are where nothing says it; empty when nobody knows
+	marks   *marks
+	anew    bool       // make every progress row anew
+	mark    TablesMark // then: of the tables, with the series that follows
+	cluster string     // whose partitions these are where nothing says it; empty when nobody knows
 	mutex   sync.Mutex
 	summary RebuildSummary
 	fencing []Partition // not through
@@ -182,8 +225,8 @@ func (r *rebuild) partition(ctx context.Context, p Partition, again bool) (due t
 	if err != nil || i == (Incarnation{}) {
 		return time.Time{}, err
 	}
-	if r.Anew && !again {
-		if err := r.forget(ctx, p); err != nil {
+	if r.anew && !again {
+		if err := r.forget(ctx, p, r.has); err != nil {
 			return time.Time{}, err
 		}
 	}
@@ -200,22 +243,27 @@ func (r *rebuild) partition(ctx context.Context, p Partition, again bool) (due t
 			return time.Time{}, r.fill(ctx, now, i)
 		}
 		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", "topic", p.Name, "partition", p.Number)
-		if err := r.forget(ctx, p); err != nil {
+		if err := r.forget(ctx, p, func(Progress) bool { return false }); err != nil {
 			return time.Time{}, err
 		}
 	}
 	return time.Time{}, fmt.Errorf("rows were missing %d times after they had been rebuilt", maxRebuilds)
 }
 
-// forget deletes the progress row, unless a person has to decide about it.
-func (r *rebuild) forget(ctx context.Context, p Partition) error {
+// has reports whether an earlier run of this rebuild has made the row. No tick has
+// planned by it since: none does before the rebuild is through.
+func (r *rebuild) has(p Progress) bool { return r.summary.Older && p.Series == r.mark.Next }
+
+// forget deletes the progress row, unless it is one to keep, or a person has to decide
+// about it.
+func (r *rebuild) forget(ctx context.Context, p Partition, keep func(Progress) bool) error {
 	progress, err := r.Ledger.Progress(ctx, p)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
 	case err != nil:
 		return fmt.Errorf("read the progress row: %w", err)
-	case progress.Status == StatusDiverged:
+	case progress.Status == StatusDiverged || keep(progress):
 		return nil
 	}
 	if err := ignoreConflict(r.Ledger.DeleteProgress(ctx, progress)); err != nil {
@@ -229,7 +277,7 @@ func (r *rebuild) tick() *tick {
 	return &tick{
 		Discoverer: &Discoverer{Ledger: r.Ledger, Store: r.Store, Shelf: r.Shelf, Now: r.Now, NewGeneration: r.NewGeneration,
 			Settings: Settings{Group: r.Group, Sizing: r.Sizing, FencePause: r.FencePause}, Log: r.Log},
-		view: &view{}, names: map[string]string{},
+		view: &view{}, names: map[string]string{}, marks: r.marks,
 	}
 }
 
@@ -364,7 +412,8 @@ func (r *rebuild) open(ctx context.Context, p Partition, i Incarnation) (progres
 // offset is taken for a gap before Kafka was asked.
 func (r *rebuild) create(ctx context.Context, p Partition, i Incarnation) (Progress, error) {
 	made := Progress{Partition: p, ClusterID: i.ClusterID, TopicID: i.TopicID, Generation: r.NewGeneration(),
-		Status: StatusFencing, PlannedEpoch: -1, Observation: Observation{LeaderEpoch: -1}, LastPlannedAt: r.Now()}
+		Status: StatusFencing, PlannedEpoch: -1, Observation: Observation{LeaderEpoch: -1}, LastPlannedAt: r.Now(),
+		Series: r.mark.Next}
 	if p.Fork() > 0 {
 		fork, err := readFork(ctx, r.Store, r.Group, p)
 		if err != nil {

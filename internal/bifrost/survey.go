@@ -36,6 +36,7 @@ func survey(ctx context.Context, bucket lister, group string, other func(key str
 		for _, key := range page {
 			p, ok := partitionOf(group, key)
 			switch n := len(partitions); {
+			case isMark(group, key): // looked at by itself
 			case !ok:
 				other(key)
 			case n == 0 || partitions[n-1] != p:
@@ -48,6 +49,9 @@ func survey(ctx context.Context, bucket lister, group string, other func(key str
 		after = page[len(page)-1]
 		if p, ok := partitionOf(group, after); ok {
 			after = PartitionPrefix(group, p) + afterAll
+		}
+		if isMark(group, after) {
+			after = MarksPrefix(group) + afterAll
 		}
 	}
 }

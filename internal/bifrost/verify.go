@@ -13,6 +13,8 @@ import (
 // TableReader is all that verify asks of the ledger. Nothing in it writes.
 type TableReader interface {
 	Overview
+	// Mark is MarkKeeper.Mark.
+	Mark(ctx context.Context) (TablesMark, error)
 	// Progress reads one progress row, consistently; ErrNotFound when there is none.
 	Progress(ctx context.Context, p Partition) (Progress, error)
 	// Row reads one row, consistently; ErrNotFound when there is none.
@@ -136,6 +138,9 @@ func (v *verification) all(ctx context.Context) error {
 		return fmt.Errorf("verify: read the planned ranges: %w", err)
 	}
 	v.markers(ctx, progress)
+	if err := v.marks(ctx, progress); err != nil {
+		v.fail(err)
+	}
 	share(v.crew, knownPartitions(v.options.Topics, inBucket, progress, planned), func(p Partition) {
 		if err := v.partition(ctx, p); err != nil {
 			v.fail(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))

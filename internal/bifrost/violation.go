@@ -48,6 +48,8 @@ const (
 	MarkerInvalid    ViolationKind = "marker_invalid"     // the marker cannot be read, or is about another topic
 	MarkerMismatch   ViolationKind = "marker_mismatch"    // the marker and a progress row disagree about an incarnation's name
 
+	TablesOlder  ViolationKind = "tables_older"  // the tables are a backup of before what the bucket has
+	MarkMissing  ViolationKind = "mark_missing"  // a mark is gone by which older tables would be known
 	BirthMissing ViolationKind = "birth_missing" // nothing says that the partition's prefix was ever used
 
 	ForkMissing ViolationKind = "fork_missing" // nothing says where a branch of a cut log begins
@@ -86,6 +88,8 @@ var violationKinds = []struct {
 	{MarkerMissing, "run bifrost rebuild before a topic of this name is made anew"},
 	{MarkerInvalid, "restore the marker (an older version, a replica)"},
 	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},
+	{TablesOlder, "rule out that another stack's tables, bucket or group are named; then run bifrost rebuild, for all topics, until it is through"},
+	{MarkMissing, "run bifrost rebuild --anew, for all topics, when there is time for its pause"},
 	{BirthMissing, "run bifrost rebuild"},
 	{ForkMissing, "restore the record (an older version, a replica)"},
 	{ForkInvalid, "restore the record (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},

@@ -27,6 +27,7 @@ type Ledger interface {
 	Advancer
 	Waiting
 	Invocations
+	MarkKeeper
 }
 
 // Worker lives as long as one invocation of the archive function. It archives

@@ -3,6 +3,7 @@ package bifrosttest
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
@@ -25,6 +26,9 @@ func (w *world) quiet() string {
 func (w *world) quietOf(s *stack) string {
 	if len(s.lambda.Waiting()) > 0 {
 		return "tasks wait in the queue"
+	}
+	if s.older && slices.ContainsFunc(w.stacks, func(other *stack) bool { return !other.older }) {
+		return "" // another stack has begun on the same bucket, and goes on: this one plans nothing more
 	}
 	progress, _ := s.ledger.ListProgress(context.Background())
 	rows := lastBranches(progress)

@@ -257,4 +257,87 @@ var kindMutants = map[string][]kindMutant{
 			"../archive/catalogue.go", "cmp.Compare(a.Number, b.Number))\n	})\n}", "cmp.Compare(strconv.Itoa(int(a.Number)), strconv.Itoa(int(b.Number))))\n	})\n}",
 		}}}, "cmd/bifrost", "TestPartitionsAre", ""},
 	},
+	"tables older than the bucket": {
+		{mutant{"a plan without a mark", "every tick that plans counts up first", []edit{{
+			"../bifrost/planning.go", "	if err := t.marks.enter(ctx); err != nil {\n", "	if err := error(nil); err != nil {\n",
+		}}}, "internal/bifrost", "TestRestoredBackup", ""},
+		{mutant{"a newer mark overlooked", "a mark that the tables do not know makes them older", []edit{{
+			"../bifrost/marks.go", "		if !newer {\n", "		if !newer || mark.Number >= 0 {\n",
+		}}}, "internal/bifrost", "TestRestoredBackup", ""},
+		{mutant{"the mark before the row", "a mark that the tables of that moment do not know is no backup", []edit{{
+			"../bifrost/marks.go", "		err = m.ledger.SetMark(ctx, mark, next)\n		if errors.Is(err, ErrConflict) {\n			continue\n", "		if err := m.put(ctx, next.Series, next.Number); err != nil {\n			return err\n		}\n		err = m.ledger.SetMark(ctx, mark, next)\n		if errors.Is(err, ErrConflict) {\n			continue\n",
+		}}}, "internal/bifrost", "TestMarkWhoseRow", ""},
+		{mutant{"the row not read again", "another tick may have counted up meanwhile", []edit{{
+			"../bifrost/marks.go", "		again, err := m.ledger.Mark(ctx)\n		if err == nil &&", "		again, err := mark, error(nil)\n		if err == nil &&",
+		}}}, "internal/bifrost", "TestTicksThatOverlap", ""},
+		{mutant{"a hole in the series", "a number without a mark is put by the next tick", []edit{{
+			"../bifrost/marks.go", "	if there || err != nil {\n		return err\n	}\n	return m.put", "	if there || err != nil || mark.Number > 0 {\n		return err\n	}\n	return m.put",
+		}}}, "internal/bifrost", "TestMarkThatCannotBePut", ""},
+		{mutant{"nothing closes the last plan", "a backup of the moment between count and plan is older a quarter of an hour later", []edit{{
+			"../bifrost/marks.go", "	if !m.at.IsZero() || !mark.Planned ||", "	if !m.at.IsZero() || mark.Planned ||",
+		}}}, "internal/bifrost", "TestMarksCost", ""},
+		{mutant{"a tick at rest counts", "an idle stack writes nothing", []edit{{
+			"../bifrost/marks.go", "	if !m.at.IsZero() || !mark.Planned ||", "	if !m.at.IsZero() ||",
+		}}}, "internal/bifrost", "TestMarksCost", ""},
+		{mutant{"counted once for hours", "whoever plans for long counts up again", []edit{{
+			"../bifrost/marks.go", "(m.at.IsZero() || now.Sub(m.at) >= countAgain)", "m.at.IsZero()",
+		}}}, "internal/bifrost", "TestPlanningThat", ""},
+		{mutant{"ticks under a rebuild", "no tick plans before the rebuild is through", []edit{{
+			"../bifrost/marks.go", "		if mark.Next != \"\" {\n			return mark, m.older", "		if mark.Next != \"\" && false {\n			return mark, m.older",
+		}}}, "internal/bifrost", "TestNoTickPlans", ""},
+		{mutant{"a rebuild that has to be asked", "rebuild notices by itself", []edit{{
+			"../bifrost/rebuild.go", "	r.anew = r.Anew || older\n", "	r.anew = r.Anew\n",
+		}}}, "internal/bifrost", "TestRebuildOfOlder", ""},
+		{mutant{"through with some topics", "ticks plan again when all were made anew", []edit{{
+			"../bifrost/rebuild.go", "	if !r.summary.Older || !r.all() ||", "	if !r.summary.Older ||",
+		}}}, "internal/bifrost", "TestRebuildOfSome", ""},
+		{mutant{"through with a failure", "ticks plan again when all were made anew", []edit{{
+			"../bifrost/rebuild.go", "|| r.summary.Failures > 0 {\n		return nil", "{\n		return nil",
+		}}}, "internal/bifrost", "TestRebuildWithAFailure", ""},
+		{mutant{"each run begins the pause again", "a run that was stopped goes on", []edit{{
+			"../bifrost/rebuild.go", "return r.summary.Older && p.Series == r.mark.Next }", "return r.summary.Older && p.Series == r.mark.Next && p.Series == \"\" }",
+		}}}, "internal/bifrost", "TestRebuildAnewGoesOn|TestRebuildInMany", ""},
+		{mutant{"only what is FENCING goes on", "a run that was stopped goes on", []edit{{
+			"../bifrost/rebuild.go", "return r.summary.Older && p.Series == r.mark.Next }", "return r.summary.Older && p.Series == r.mark.Next && p.Status == StatusFencing }",
+		}}}, "internal/bifrost", "TestRebuildInMany", ""},
+		{mutant{"an old rebuild gone on with", "the first mark of a series ends the rebuild that gave it", []edit{{
+			"../bifrost/marks.go", "	if err := m.put(ctx, mark.Next, 1); err != nil {\n		return err\n	}\n	err :=", "	err :=",
+		}}}, "internal/bifrost", "TestBackupOfARebuild", ""},
+		{mutant{"all stop for one topic", "tables that are not older stop nobody", []edit{{
+			"../bifrost/rebuild.go", "!older && !(r.Anew && r.all()) {", "!older && !r.Anew {",
+		}}}, "internal/bifrost", "TestAnewOfSome", ""},
+		{mutant{"lost tables leave their series open", "the backup of lost tables is older", []edit{{
+			"../bifrost/marks.go", "	if err := m.closeSeries(ctx, all, TablesMark{}); err != nil {", "	if err := m.closeSeries(ctx, nil, TablesMark{}); err != nil {",
+		}}}, "internal/bifrost", "TestBackupOfLost", ""},
+		{mutant{"a rebuild leaves other series open", "whichever backup comes next is older", []edit{{
+			"../bifrost/marks.go", "		if series == of.Next {\n", "		if series == of.Next || series != of.Series {\n",
+		}}}, "internal/bifrost", "TestBackupsOne", ""},
+		{mutant{"one mark to close a series", "a row is one ahead of the last mark at most", []edit{{
+			"../bifrost/marks.go", "number <= last+2;", "number <= last+1;",
+		}}}, "internal/bifrost", "TestBackupOneAhead", ""},
+		{mutant{"a series closed that has just begun", "series are listed before the row is read again", []edit{{
+			"../bifrost/marks.go", "	if now.Series != of.Series || now.Next != of.Next {", "	if now.Series != of.Series && of.Series != \"\" {",
+		}}}, "internal/bifrost", "TestTicksThatBegin", ""},
+		{mutant{"a last mark before a hole", "what somebody deleted does not mislead", []edit{{
+			"../bifrost/marks.go", "		return err != nil || len(keys) == 0\n", "		return err != nil || len(keys) == 0 || keys[0] != MarkKey(m.group, series, number+1)\n",
+		}}}, "internal/bifrost", "TestLastMark", ""},
+		{mutant{"an upgrade taken for a backup", "tables of before there were marks go on", []edit{{
+			"../bifrost/marks.go", "	if planned && len(all) > 0 {", "	if planned && len(all) >= 0 {",
+		}}}, "internal/bifrost", "TestUpgrade", ""},
+		{mutant{"a row that is lost alone", "tables without a mark, in a bucket with marks, are older", []edit{{
+			"../bifrost/marks.go", "	if planned && len(all) > 0 {", "	if planned && len(all) < 0 {",
+		}}}, "internal/bifrost", "TestUpgrade", ""},
+		{mutant{"verify without marks", "verify says that the tables are older", []edit{{
+			"../bifrost/verifymarks.go", "	case last > now.Number:\n", "	case last > now.Number+1000:\n",
+		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
+		{mutant{"verify over a hole", "verify names marks that are gone", []edit{{
+			"../bifrost/verifymarks.go", "for ; key > MarkKey(v.Group, mark.Series, next); next++ {", "for ; key > MarkKey(v.Group, mark.Series, next) && next < 0; next++ {",
+		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
+		{mutant{"verify without the row", "verify says it of tables without a mark", []edit{{
+			"../bifrost/verifymarks.go", "	if !slices.ContainsFunc(progress, hasPlanned) {", "	if slices.ContainsFunc(progress, hasPlanned) {",
+		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
+		{mutant{"the mark among partitions", "the mark of the tables is no progress row", []edit{{
+			"../dynamoledger/read.go", "slices.DeleteFunc(page.Items, isMark)", "page.Items",
+		}}}, "internal/dynamoledger", "TestMarkIs", ""},
+	},
 }

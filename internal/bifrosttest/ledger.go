@@ -32,6 +32,7 @@ type Ledger struct {
 	ticks    map[string]bifrost.TickRecord // by cluster ID
 
 	invocations map[int]bifrost.Invocation // by slot
+	mark        *bifrost.TablesMark        // nil: none
 }
 
 type rowKey struct {
@@ -99,8 +100,8 @@ func (l *Ledger) changed(key rowKey) {
 	}
 }
 
-// Lose deletes every row of both tables that match says yes to. A nil function
-// keeps its table.
+// Lose deletes every row of both tables that match says yes to, and with the last
+// progress row the mark of the tables. A nil function keeps its table.
 func (l *Ledger) Lose(progress func(bifrost.Progress) bool, rows func(bifrost.Row) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,6 +109,9 @@ func (l *Ledger) Lose(progress func(bifrost.Progress) bool, rows func(bifrost.Ro
 		if progress != nil && progress(p) {
 			delete(l.progress, key)
 		}
+	}
+	if progress != nil && len(l.progress) == 0 {
+		l.mark = nil // it is a row of the same table
 	}
 	for _, key := range l.sortedRows() {
 		if rows != nil && rows(l.rows[key]) {
@@ -121,20 +125,21 @@ func (l *Ledger) Lose(progress func(bifrost.Progress) bool, rows func(bifrost.Ro
 type Backup struct {
 	progress map[bifrost.Partition]bifrost.Progress
 	rows     map[rowKey]bifrost.Row
+	mark     *bifrost.TablesMark
 }
 
 // Backup copies both tables.
 func (l *Ledger) Backup() Backup {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Backup{progress: maps.Clone(l.progress), rows: maps.Clone(l.rows)}
+	return Backup{progress: maps.Clone(l.progress), rows: maps.Clone(l.rows), mark: l.mark}
 }
 
 // Restore replaces both tables.
 func (l *Ledger) Restore(b Backup) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.progress, l.rows = maps.Clone(b.progress), maps.Clone(b.rows)
+	l.progress, l.rows, l.mark = maps.Clone(b.progress), maps.Clone(b.rows), b.mark
 	l.index, l.pending = map[rowKey]bifrost.Row{}, nil
 	for _, key := range l.sortedRows() {
 		l.changed(key)

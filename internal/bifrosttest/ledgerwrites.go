@@ -281,3 +281,42 @@ func count(p *bifrost.Progress, r bifrost.Row) {
 	}
 	p.Error = ""
 }
+
+// Mark implements bifrost.MarkKeeper.
+func (l *Ledger) Mark(context.Context) (bifrost.TablesMark, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mark == nil {
+		return bifrost.TablesMark{}, fmt.Errorf("the mark of the tables: %w", bifrost.ErrNotFound)
+	}
+	return *l.mark, nil
+}
+
+// SetMark implements bifrost.MarkKeeper.
+func (l *Ledger) SetMark(_ context.Context, before, after bifrost.TablesMark) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var now bifrost.TablesMark
+	if l.mark != nil {
+		now = *l.mark
+	}
+	if now.Series != before.Series || now.Number != before.Number || now.Next != before.Next {
+		return conflict("the mark has moved", before.Series)
+	}
+	l.mark = &after
+	return nil
+}
+
+// LacksMark reports whether the tables have no mark.
+func (l *Ledger) LacksMark() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mark == nil
+}
+
+// LoseMark deletes the mark, as no rule would.
+func (l *Ledger) LoseMark() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark = nil
+}

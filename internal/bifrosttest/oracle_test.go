@@ -17,6 +17,7 @@ import (
 type truth struct {
 	foreign     map[string]bool // keys of objects that somebody else put there
 	rowsDamaged bool            // rows were lost or restored under a progress row that stayed
+	restored    bool            // a backup was restored: a person has to rebuild
 	lied        bool            // brokers said for a moment what was not so
 	tablesLost  bool            // progress rows were lost, and with them the epochs under which they were planned
 }
@@ -69,8 +70,12 @@ func (w *world) checkTiling(p bifrost.Progress, rows []bifrost.Row) {
 	}
 }
 
-// judge checks everything once nothing moves any more.
+// judge checks everything once nothing moves any more: of the tables of the stack
+// that goes on, where another has stopped for it.
 func (w *world) judge() {
+	if i := slices.IndexFunc(w.stacks, func(s *stack) bool { return !s.older }); i >= 0 {
+		w.stack = w.stacks[i]
+	}
 	progress, _ := w.ledger.ListProgress(context.Background())
 	rows := rowsByPartition(w.ledger.AllRows())
 	objects := w.checkObjects()

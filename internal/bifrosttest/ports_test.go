@@ -225,6 +225,14 @@ func (p ports) CreateProgress(ctx context.Context, row bifrost.Progress) error {
 	return p.write("ledger: create progress", func() error { return p.ledger.CreateProgress(ctx, row) })
 }
 
+func (p ports) Mark(ctx context.Context) (bifrost.TablesMark, error) {
+	return read(p.process, "ledger: mark", func() (bifrost.TablesMark, error) { return p.ledger.Mark(ctx) })
+}
+
+func (p ports) SetMark(ctx context.Context, before, after bifrost.TablesMark) error {
+	return p.write("ledger: set mark", func() error { return p.ledger.SetMark(ctx, before, after) })
+}
+
 func (p ports) FenceProgress(ctx context.Context, row bifrost.Progress) error {
 	return p.write("ledger: fence progress", func() error { return p.ledger.FenceProgress(ctx, row) })
 }

@@ -17,6 +17,7 @@ type long struct {
 	seed       uint64
 	calm       int // one call in so many has a fault
 	backup     *Backup
+	rebuilds   int // in the part without faults
 	happenings []happening
 }
 
@@ -132,9 +133,23 @@ var everyHappening = []happening{
 	{"the tables are lost", 1, func(l *long) { loseTables(l.world) }},
 	{"the progress table is lost", 1, func(l *long) { loseProgress(l.world) }},
 	{"something foreign takes a key", 4, func(l *long) { l.putForeign(l.Uint64()) }},
-	{"a backup is made", 3, func(l *long) {
+	{"a backup is made", 10, func(l *long) {
+		l.stopPlanning()
 		b := l.ledger.Backup()
 		l.backup = &b
+	}},
+	{"a backup is restored", 2, func(l *long) {
+		if l.backup != nil {
+			l.stopPlanning()
+			l.ledger.Restore(*l.backup)
+			l.truth.tablesLost, l.truth.restored = true, true
+			l.reached["restore"]++
+		}
+	}},
+	{"a person rebuilds", 4, func(l *long) {
+		if l.truth.restored {
+			l.startRebuild()
+		}
 	}},
 	{"a backup is restored without its progress rows", 1, func(l *long) {
 		if l.backup != nil {
@@ -298,7 +313,21 @@ func (l *long) settle() (ticks int) {
 		}
 		l.step(p, works)
 	}
+	l.rebuild()
 	return l.drain(maxTicks + int(l.backlog())/l.setup.settings.MaxInFlight)
+}
+
+// rebuild lets the person do to its end what the ticks ask for, with ticks between.
+func (l *long) rebuild() {
+	for done := l.reached["rebuild"]; l.truth.restored && l.reached["rebuild"] == done; {
+		if l.rebuilds++; l.rebuilds > 20 {
+			l.breaks("L1: a rebuild is not through")
+			return
+		}
+		l.finish(l.startRebuild())
+		l.finish(l.startTick())
+		l.pass(tickGap)
+	}
 }
 
 // maxTicks is the number of ticks, a minute apart, within which lag is zero once

@@ -164,7 +164,7 @@ func TestRandom(t *testing.T) {
 	// The fixed seeds reach everything; others may not, when there are few of them.
 	for _, what := range []string{
 		"object", "object with compacted offsets", "gap retention", "gap topic_deleted", "gap before_first_sight",
-		"range archived", "range adopted", "range lost", "range done_already", "range gone", "partition OPEN", "partition CLOSED", "partition FORKED", "gap forked",
+		"range archived", "range adopted", "range lost", "range done_already", "range gone", "partition OPEN", "partition CLOSED", "partition FORKED", "gap forked", "restore", "rebuild",
 	} {
 		if reached[what] == 0 && *simulateFor == 0 {
 			t.Errorf("no execution reached: %s", what)

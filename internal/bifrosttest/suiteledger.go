@@ -33,6 +33,7 @@ var ledgerChecks = []struct {
 	{"progress: created once", ledgerSuite.createdOnce},
 	{"progress: all are listed, however many", ledgerSuite.listProgress},
 	{"fence: once, while FENCING", ledgerSuite.fence},
+	{"mark: of the tables, counted up on a condition", ledgerSuite.mark},
 	{"open: only FENCING rows of the generation", ledgerSuite.open},
 	{"delete: only with generation and next_offset", ledgerSuite.deleteProgress},
 	{"plan: puts rows and moves planned_offset", ledgerSuite.plan},

@@ -316,3 +316,27 @@ func (s ledgerSuite) planRace() {
 		s.same("planned_offset", s.progress(orders).PlannedOffset, s.row(orders, 5).End)
 	}
 }
+
+func (s ledgerSuite) mark() {
+	if _, err := s.Mark(s.Context()); !errors.Is(err, bifrost.ErrNotFound) {
+		s.Fatalf("Mark of new tables: %v, want ErrNotFound", err)
+	}
+	first := bifrost.TablesMark{Series: "one", At: noon}
+	s.conflicts("a row that is not there", s.SetMark(s.Context(), first, first))
+	s.must(s.SetMark(s.Context(), bifrost.TablesMark{}, first))
+	s.conflicts("a second first row", s.SetMark(s.Context(), bifrost.TablesMark{}, bifrost.TablesMark{Series: "two", At: noon}))
+	up := bifrost.TablesMark{Series: "one", Number: 1, Planned: true, At: noon.Add(time.Minute), Next: "two"}
+	s.must(s.SetMark(s.Context(), first, up))
+	for what, before := range map[string]bifrost.TablesMark{
+		"a number of before": first, "another series": {Series: "two", Number: 1, Next: "two"}, "another next": {Series: "one", Number: 1},
+	} {
+		s.conflicts(what, s.SetMark(s.Context(), before, bifrost.TablesMark{Series: "three", Number: 9, At: noon}))
+	}
+	now, err := s.Mark(s.Context())
+	s.must(err)
+	s.same("the mark", now, up)
+	s.opened(orders)
+	all, err := s.ListProgress(s.Context())
+	s.must(err)
+	s.same("progress rows beside the mark", len(all), 1)
+}

@@ -33,6 +33,16 @@ var suiteMutants = []mutant{
 		"return row.Status == bifrost.StatusFencing && row.FencedAt.IsZero() }",
 		"return row.FencedAt.IsZero() }",
 	}}},
+	{"a mark counted up from anywhere", "two ticks count up one after the other", []edit{{
+		twins + "ledgerwrites.go",
+		"now.Series != before.Series || now.Number != before.Number || now.Next != before.Next {",
+		"now.Series != before.Series || now.Next != before.Next {",
+	}}},
+	{"a mark of any series", "a rebuild gives the tables a series of their own", []edit{{
+		twins + "ledgerwrites.go",
+		"now.Series != before.Series || now.Number != before.Number || now.Next != before.Next {",
+		"now.Number != before.Number || now.Next != before.Next {",
+	}}},
 	{"a row created twice", "CreateProgress puts if absent", []edit{{
 		twins + "ledgerwrites.go",
 		"	if _, ok := l.progress[p.Partition]; ok {\n		return conflict(\"a progress row is there already\", p.Partition)\n	}\n",

@@ -105,6 +105,7 @@ type world struct {
 type stack struct {
 	ledger *Ledger
 	lambda *Lambda
+	older  bool // its last tick took its tables for older than the bucket
 }
 
 func newStack() *stack { return &stack{ledger: NewLedger(), lambda: &Lambda{}} }
@@ -329,10 +330,40 @@ func (w *world) startTick() *process {
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		summary, err := d.Tick(context.Background(), time.Time{})
+		p.older = summary.Older
 		w.note("%s ends: %s, error %v", p.name, words(summary), err)
 	})
 	p.again = w.startTick
 	return p
+}
+
+// startRebuild starts a person's command that makes the tables anew. It ends where
+// it would wait for the fence pause, and is to be run again.
+func (w *world) startRebuild() *process {
+	p := w.start("rebuild", func(p *process) {
+		all := ports{p}
+		r := bifrost.Rebuilder{
+			Group: group, Ledger: all, Store: all, Shelf: all, Sizing: w.setup.settings.Sizing, FencePause: w.setup.settings.FencePause,
+			Now: w.clock.Now, NewGeneration: w.newGeneration, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		}
+		summary, err := r.Rebuild(context.Background())
+		if err == nil && summary.Failures == 0 {
+			w.reached["rebuild"]++
+		}
+		w.note("%s ends: %+v, error %v", p.name, summary, err)
+	})
+	p.again = w.startRebuild
+	return p
+}
+
+// stopPlanning kills whoever may plan by what it has read: a backup that is made, or
+// restored, under such a process is not noticed (docs/decisions/0017).
+func (w *world) stopPlanning() {
+	for _, p := range slices.Clone(w.processes) {
+		if !strings.HasPrefix(p.name, "archive") {
+			w.kill(p)
+		}
+	}
 }
 
 // decide starts a person's command on a partition that is DIVERGED.

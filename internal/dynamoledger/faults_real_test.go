@@ -157,6 +157,11 @@ var writes = map[string]struct {
 			return errors.Join(l.CreateProgress(l.Context(), newProgress()), l.FenceProgress(l.Context(), fenced))
 		},
 		func(l ledgerWithFaults) bool { return l.progress().FencedAt.Equal(noon) }},
+	"SetMark": {false,
+		func(l ledgerWithFaults) error {
+			return l.SetMark(l.Context(), bifrost.TablesMark{}, bifrost.TablesMark{Series: "one", Number: 1, At: noon})
+		},
+		func(l ledgerWithFaults) bool { m, err := l.Mark(l.Context()); return err == nil && m.Number == 1 }},
 	"OpenProgress": {false,
 		func(l ledgerWithFaults) error {
 			return errors.Join(l.CreateProgress(l.Context(), newProgress()), l.OpenProgress(l.Context(), newProgress()))

@@ -143,6 +143,8 @@ func wire(a attributes) map[string]any {
 			row[name] = map[string]string{"N": v.Value}
 		case *types.AttributeValueMemberS:
 			row[name] = map[string]string{"S": v.Value}
+		case *types.AttributeValueMemberBOOL:
+			row[name] = map[string]bool{"BOOL": v.Value}
 		case *types.AttributeValueMemberNULL:
 			row[name] = map[string]bool{"NULL": true}
 		default:
@@ -234,6 +236,27 @@ func TestTablesAreReadConsistently(t *testing.T) {
 	}
 	if len(operations) != 5 {
 		t.Errorf("asked for %v; a new kind of read needs its place here", operations)
+	}
+}
+
+// The mark of the tables is a row beside those of partitions, and none of them.
+func TestMarkIsReadByItself(t *testing.T) {
+	t.Parallel()
+	p, l := newPaged(t)
+	want := bifrost.TablesMark{Series: "one", Number: 7, Planned: true, At: time.UnixMilli(1_700_000_000_000).UTC()}
+	p.progress = append(p.progress, encodeMark(want))
+	p.fill(5, 0)
+	all, err := l.ListProgress(t.Context())
+	if err != nil || len(all) != 5 {
+		t.Errorf("progress %+v, error %v: want five partitions", all, err)
+	}
+	if got, err := l.Mark(t.Context()); err != nil || got != want {
+		t.Errorf("got %+v, error %v", got, err)
+	}
+	for _, r := range p.asked {
+		if !r.ConsistentRead {
+			t.Errorf("%s is not consistent", r.operation)
+		}
 	}
 }
 

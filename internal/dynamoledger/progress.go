@@ -54,6 +54,7 @@ type progressItem struct {
 	PlannedEpoch   int32  `dynamodbav:"planned_epoch"` // -1 unknown
 	RecentRawBytes int64  `dynamodbav:"recent_raw_bytes"`
 	RecentOffsets  int64  `dynamodbav:"recent_offsets"`
+	Series         string `dynamodbav:"series,omitempty"`
 	FencedAt       string `dynamodbav:"fenced_at,omitempty"`
 	Suspicion      string `dynamodbav:"suspicion,omitempty"`
 	SuspectedAt    string `dynamodbav:"suspected_at,omitempty"`
@@ -75,7 +76,7 @@ func encodeProgress(p bifrost.Progress) (attributes, error) {
 		ClusterID: p.ClusterID, TopicID: encodeTopicID(p.TopicID), Generation: p.Generation,
 		KnownUntil: p.KnownUntil, FirstLogStart: p.FirstLogStart, StartOffset: p.StartOffset,
 		PlannedEpoch: p.PlannedEpoch, RecentRawBytes: p.RecentRawBytes, RecentOffsets: p.RecentOffsets,
-		FencedAt: iso(p.FencedAt), Suspicion: p.Suspicion, SuspectedAt: iso(p.SuspectedAt),
+		Series: p.Series, FencedAt: iso(p.FencedAt), Suspicion: p.Suspicion, SuspectedAt: iso(p.SuspectedAt),
 		TickError: p.Trouble.Error, TickErrorSince: iso(p.Trouble.Since), TickErrorAt: iso(p.Trouble.At),
 	}
 	if !p.LastRecordAt.IsZero() {
@@ -102,7 +103,7 @@ func decodeProgress(a attributes) (bifrost.Progress, error) {
 			Records: item.Records, RawBytes: item.RawBytes, StoredBytes: item.StoredBytes, Missing: item.Missing, Lost: item.Lost,
 		},
 		RecentRawBytes: item.RecentRawBytes, RecentOffsets: item.RecentOffsets, PlannedEpoch: item.PlannedEpoch,
-		LastObject: item.LastObject, Suspicion: item.Suspicion, Trouble: bifrost.Trouble{Error: item.TickError},
+		LastObject: item.LastObject, Suspicion: item.Suspicion, Series: item.Series, Trouble: bifrost.Trouble{Error: item.TickError},
 	}
 	if item.LastTimestamp != nil {
 		p.LastRecordAt = time.UnixMilli(*item.LastTimestamp).UTC()

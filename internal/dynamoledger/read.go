@@ -45,7 +45,8 @@ func (l *Ledger) scanProgress(ctx context.Context, segment int32) ([]bifrost.Pro
 		if err != nil {
 			return nil, err
 		}
-		if all, err = appendDecoded(all, page.Items, decodeProgress); err != nil {
+		rows := slices.DeleteFunc(page.Items, isMark)
+		if all, err = appendDecoded(all, rows, decodeProgress); err != nil {
 			return nil, err
 		}
 	}

@@ -162,6 +162,7 @@ func TestProgressRoundTrip(t *testing.T) {
 			LastArchivedAt: someTime().Draw(t, "archived at"), LastPlannedAt: someTime().Draw(t, "planned at"),
 			Suspicion: text.Draw(t, "suspicion"), SuspectedAt: someTime().Draw(t, "suspected at"), FencedAt: someTime().Draw(t, "fenced at"),
 			Trouble: bifrost.Trouble{Error: text.Draw(t, "trouble"), Since: someTime().Draw(t, "trouble since"), At: someTime().Draw(t, "trouble at")},
+			Series:  text.Draw(t, "series"),
 		}
 		item, err := encodeProgress(want)
 		if err != nil {
@@ -244,4 +245,22 @@ func TestTimesForPeople(t *testing.T) {
 			t.Errorf("isoMillis(%d) = %q, want %q", ms, got, want)
 		}
 	}
+}
+
+func TestMarkRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		want := bifrost.TablesMark{
+			Series: rapid.StringMatching(`[A-Z2-7]{1,26}`).Draw(t, "series"), Number: rapid.Int64Min(0).Draw(t, "number"),
+			Planned: rapid.Bool().Draw(t, "planned"), At: someTime().Draw(t, "at"), Next: rapid.StringMatching(`[A-Z2-7]{0,26}`).Draw(t, "next"),
+		}
+		item := encodeMark(want)
+		if got, err := decodeMark(item); err != nil || got != want || !isMark(item) {
+			t.Fatalf("got %+v, %v\nwant %+v", got, err, want)
+		}
+		delete(item, "mark")
+		if _, err := decodeMark(item); err == nil {
+			t.Fatal("a mark without a number is read")
+		}
+	})
 }

@@ -24,6 +24,7 @@ type Reads interface {
 	Row(ctx context.Context, p bifrost.Partition, start int64) (bifrost.Row, error)
 	Rows(ctx context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error)
 	SomePlanned(ctx context.Context, now time.Time, limit int) ([]bifrost.Row, error)
+	Mark(ctx context.Context) (bifrost.TablesMark, error)
 }
 
 // Ledger implements bifrost.Ledger over the real one without writing to it.
@@ -33,6 +34,7 @@ type Ledger struct {
 	mutex    sync.Mutex
 	progress map[bifrost.Partition]*bifrost.Progress // written; nil is deleted
 	rows     map[bifrost.Partition][]bifrost.Row     // put, in order
+	mark     *bifrost.TablesMark                     // written; nil is not
 	made     []bifrost.Partition
 	dropped  []bifrost.Partition
 	started  []bifrost.Task

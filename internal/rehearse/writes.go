@@ -67,6 +67,24 @@ func (l *Ledger) CreateProgress(ctx context.Context, p bifrost.Progress) error {
 	return nil
 }
 
+// Mark implements bifrost.MarkKeeper.
+func (l *Ledger) Mark(ctx context.Context) (bifrost.TablesMark, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.mark != nil {
+		return *l.mark, nil
+	}
+	return l.reads.Mark(ctx)
+}
+
+// SetMark implements bifrost.MarkKeeper.
+func (l *Ledger) SetMark(_ context.Context, _, after bifrost.TablesMark) error {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.mark = &after
+	return nil
+}
+
 // FenceProgress implements bifrost.RowMaker.
 func (l *Ledger) FenceProgress(ctx context.Context, w bifrost.Progress) error {
 	return l.change(ctx, w, func(p *bifrost.Progress) bool {
