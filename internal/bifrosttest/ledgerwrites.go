@@ -307,13 +307,6 @@ func (l *Ledger) SetMark(_ context.Context, before, after bifrost.TablesMark) er
 	return nil
 }
 
-// LacksMark reports whether the tables have no mark.
-func (l *Ledger) LacksMark() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mark == nil
-}
-
 // LoseMark deletes the mark, as no rule would.
 func (l *Ledger) LoseMark() {
 	l.mu.Lock()
