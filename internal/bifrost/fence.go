@@ -20,6 +20,9 @@ type RowMaker interface {
 	// DeleteProgress removes the row if it still has p's generation and
 	// NextOffset; ErrConflict when not. The partition is then built anew along its objects.
 	DeleteProgress(ctx context.Context, p Progress) error
+	// DropPlanned removes r if it is still PLANNED with its end, and the progress row is
+	// p's generation and FENCING, so that nothing is planned yet; ErrConflict when not.
+	DropPlanned(ctx context.Context, p Progress, r Row) error
 }
 
 // Shelf is what discover does in the bucket.
@@ -206,7 +209,7 @@ func (t *tick) openAlong(ctx context.Context, p Progress) error {
 	// in the object or in rows behind it, may be of a later epoch, so the object's
 	// says nothing about where the log was cut.
 	p.PlannedEpoch = -1
-	p.KnownUntil = max(objectsEnd, rows)
+	p.KnownUntil = max(p.KnownUntil, objectsEnd, rows)
 	if p.KnownUntil > 0 && p.Fork() == 0 {
 		p.StartOffset = 0 // the start position is for partitions never seen before
 	}

@@ -582,3 +582,65 @@ func TestRebuildOfOlderTablesFencesOff(t *testing.T) {
 		t.Errorf("completed after the rebuild: %v", err)
 	}
 }
+
+// TestPlannedRowsOfABackupAreDropped: the tables were lost and planned anew, along
+// other bounds, and a range in the middle of one of the backup's is an object when
+// the backup comes back. Nothing may be put around it.
+func TestPlannedRowsOfABackupAreDropped(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.target = 1 << 20
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	log.Produce("one", "two", "three")
+	for s.tick().Planned == 0 {
+	}
+	s.dropTasks()
+	backup := s.ledger.Backup()
+	s.ledger.Lose(anyProgress, anyRow)
+	s.target = 1
+	for range 6 {
+		s.tick()
+	}
+	tasks := s.lambda.Waiting()
+	last := len(tasks) - 1
+	if tasks[last].StartOffset == 0 {
+		t.Fatalf("tasks %+v: want one that begins inside the backup's range", tasks)
+	}
+	if _, err := s.archiver().Archive(t.Context(), s.lambda.Take(last), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	s.dropTasks()
+	s.ledger.Restore(backup)
+	if !s.tick().Older {
+		t.Error("the tables are older, and the tick does not see it")
+	}
+	s.rebuild()
+	s.settle()
+	s.ended()
+}
+
+// TestWhatABackupPromisedEnds: a range that only the backup knows is not forgotten with
+// its row, although its topic is gone: it becomes a gap.
+func TestWhatABackupPromisedEnds(t *testing.T) {
+	t.Parallel()
+	s, _, log := marked(t)
+	s.settle()
+	s.produce(log, 3)
+	s.tick()
+	s.dropTasks()
+	backup := s.ledger.Backup()
+	promised := s.progressOf("orders").PlannedOffset
+	s.produce(log, 4)
+	s.tick()
+	s.dropTasks()
+	s.kafka.DeleteTopic("orders")
+	s.ledger.Restore(backup)
+	s.rebuild()
+	for range 5 {
+		s.settle()
+	}
+	s.ended()
+	if p := s.progressOf("orders"); p.NextOffset < promised || p.Lost == 0 {
+		t.Errorf("progress %+v: want all below %d to be settled, some as gaps", p, promised)
+	}
+}

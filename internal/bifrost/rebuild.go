@@ -394,6 +394,9 @@ func (r *rebuild) open(ctx context.Context, p Partition, i Incarnation) (progres
 		return Progress{}, time.Time{}, fmt.Errorf("the progress row is of cluster %s topic ID %s, the objects of cluster %s topic ID %s: run bifrost verify",
 			mine.ClusterID, mine.TopicID, i.ClusterID, i.TopicID)
 	}
+	if err := r.dropPlanned(ctx, progress); err != nil {
+		return Progress{}, time.Time{}, err
+	}
 	if progress.Status != StatusFencing {
 		_, err := r.tick().bear(ctx, progress) // it may have been lost, or is of before there were any
 		return progress, time.Time{}, err
@@ -420,6 +423,13 @@ func (r *rebuild) create(ctx context.Context, p Partition, i Incarnation) (Progr
 			return Progress{}, err
 		}
 		made.StartOffset = fork.From
+	}
+	if r.summary.Older {
+		rows, err := r.tick().lastRowEnd(ctx, p)
+		if err != nil {
+			return Progress{}, err
+		}
+		made.KnownUntil = rows // of which the PLANNED ones go
 	}
 	err := r.Ledger.CreateProgress(ctx, made)
 	if err == nil {

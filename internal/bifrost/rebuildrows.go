@@ -180,3 +180,31 @@ func (a *attempt) anyFacts(ctx context.Context) (Facts, error) {
 	}
 	return Facts{}, fmt.Errorf("no object of ours at any key: %w", ErrNotFound)
 }
+
+// dropPlanned drops the PLANNED rows of older tables, before the fence: what was
+// planned since, along other bounds, may have become an object inside of one. Who has
+// read such a row is fenced off, who comes later finds none, and what they promised
+// is planned anew along the objects.
+func (r *rebuild) dropPlanned(ctx context.Context, p Progress) error {
+	if !r.summary.Older || !r.has(p) || p.Status != StatusFencing || !p.FencedAt.IsZero() {
+		return nil
+	}
+	for from, more := int64(0), true; more; {
+		rows, err := r.Ledger.Rows(ctx, p.Partition, from, listPage)
+		if err != nil {
+			return fmt.Errorf("read the rows from offset %d: %w", from, err)
+		}
+		if more = len(rows) == listPage; more {
+			from = rows[listPage-1].Start + 1
+		}
+		for _, row := range rows {
+			if row.State.Done() {
+				continue
+			}
+			if err := r.Ledger.DropPlanned(ctx, p, row); err != nil {
+				return fmt.Errorf("drop the planned row %s of older tables: %w", row.Range, err)
+			}
+		}
+	}
+	return nil
+}

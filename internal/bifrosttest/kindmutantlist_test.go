@@ -300,6 +300,12 @@ var kindMutants = map[string][]kindMutant{
 		{mutant{"only what is FENCING goes on", "a run that was stopped goes on", []edit{{
 			"../bifrost/rebuild.go", "return r.summary.Older && p.Series == r.mark.Next }", "return r.summary.Older && p.Series == r.mark.Next && p.Status == StatusFencing }",
 		}}}, "internal/bifrost", "TestRebuildInMany", ""},
+		{mutant{"planned rows of a backup kept", "what was planned since may be an object inside of one", []edit{{
+			"../bifrost/rebuildrows.go", "	if !r.summary.Older || !r.has(p) ||", "	if r.summary.Older || !r.has(p) ||",
+		}}}, "internal/bifrost", "TestPlannedRowsOf", ""},
+		{mutant{"planned rows of a backup forgotten", "what they promised is archived, or a gap", []edit{{
+			"../bifrost/rebuild.go", "		made.KnownUntil = rows", "		made.KnownUntil = 0 * rows",
+		}}}, "internal/bifrost", "TestWhatABackup", ""},
 		{mutant{"an old rebuild gone on with", "the first mark of a series ends the rebuild that gave it", []edit{{
 			"../bifrost/marks.go", "	if err := m.put(ctx, mark.Next, 1); err != nil {\n		return err\n	}\n	err :=", "	err :=",
 		}}}, "internal/bifrost", "TestBackupOfARebuild", ""},

@@ -143,6 +143,25 @@ func (l *Ledger) DeleteProgress(ctx context.Context, p bifrost.Progress) error {
 	return nil
 }
 
+// DropPlanned implements bifrost.RowMaker.
+func (l *Ledger) DropPlanned(ctx context.Context, p bifrost.Progress, r bifrost.Row) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fencing := func(row bifrost.Progress) bool { return row.Status == bifrost.StatusFencing }
+	if err := l.changeProgress(p, fencing, func(*bifrost.Progress) {}); err != nil {
+		return err
+	}
+	if row, ok := l.rows[keyOf(r)]; !ok || row.State != bifrost.StatePlanned || row.End != r.End {
+		return conflict("the row has moved", keyOf(r))
+	}
+	delete(l.rows, keyOf(r))
+	l.changed(keyOf(r))
+	return nil
+}
+
 // changeRow applies change to r's row if it is still PLANNED and holds says yes to it.
 func (l *Ledger) changeRow(r bifrost.Row, holds func(bifrost.Row) bool, change func(*bifrost.Row)) (bifrost.Row, error) {
 	row, ok := l.rows[keyOf(r)]

@@ -178,8 +178,8 @@ var mutants = []mutant{
 	}}},
 	{"no plan along the bucket", "objects of before the tables were lost keep their bounds", []edit{{
 		rules + "fence.go",
-		"p.KnownUntil = max(objectsEnd, rows)",
-		"p.KnownUntil = 0 * max(objectsEnd, rows)",
+		"p.KnownUntil = max(p.KnownUntil, objectsEnd, rows)",
+		"p.KnownUntil = 0 * max(p.KnownUntil, objectsEnd, rows)",
 	}}},
 	{"the archive begins at the log start", "what was gone before the first sight is a gap too, so that rows tile from 0", []edit{{
 		rules + "plan.go",

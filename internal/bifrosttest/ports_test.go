@@ -245,6 +245,10 @@ func (p ports) DeleteProgress(ctx context.Context, row bifrost.Progress) error {
 	return p.write("ledger: delete progress", func() error { return p.ledger.DeleteProgress(ctx, row) })
 }
 
+func (p ports) DropPlanned(ctx context.Context, as bifrost.Progress, r bifrost.Row) error {
+	return p.write("ledger: drop planned", func() error { return p.ledger.DropPlanned(ctx, as, r) })
+}
+
 func (p ports) MarkGap(ctx context.Context, as bifrost.Progress, r bifrost.Row, reason string) error {
 	return p.write("ledger: mark gap", func() error { return p.ledger.MarkGap(ctx, as, r, reason) })
 }

@@ -87,9 +87,10 @@ func (s ledgerSuite) ended() {
 		"ChangeStatus": func() error {
 			return s.ChangeStatus(ctx, bifrost.StatusWrite{Progress: p, Status: bifrost.StatusDiverged})
 		},
-		"MarkGap": func() error { return s.MarkGap(ctx, p, before[0], bifrost.ReasonTopicDeleted) },
-		"Lease":   func() error { _, err := s.Lease(ctx, before[0], "0.one", before[0].Attempts+1, noon); return err },
-		"Release": func() error { return s.Release(ctx, before[0], "failed", noon) },
+		"DropPlanned": func() error { return s.DropPlanned(ctx, p, before[0]) },
+		"MarkGap":     func() error { return s.MarkGap(ctx, p, before[0], bifrost.ReasonTopicDeleted) },
+		"Lease":       func() error { _, err := s.Lease(ctx, before[0], "0.one", before[0].Attempts+1, noon); return err },
+		"Release":     func() error { return s.Release(ctx, before[0], "failed", noon) },
 		"Commit": func() error {
 			return s.Commit(ctx, bifrost.CommitWrite{Row: before[0], Facts: settled, ArchivedAt: noon})
 		},

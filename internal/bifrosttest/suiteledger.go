@@ -36,6 +36,7 @@ var ledgerChecks = []struct {
 	{"mark: of the tables, counted up on a condition", ledgerSuite.mark},
 	{"open: only FENCING rows of the generation", ledgerSuite.open},
 	{"delete: only with generation and next_offset", ledgerSuite.deleteProgress},
+	{"drop: PLANNED rows under a FENCING progress row", ledgerSuite.dropPlanned},
 	{"plan: puts rows and moves planned_offset", ledgerSuite.plan},
 	{"plan: every condition", ledgerSuite.planConditions},
 	{"plan: all or nothing", ledgerSuite.planAtomic},

@@ -154,6 +154,31 @@ func (s ledgerSuite) deleteProgress() {
 	s.progress(ordersNew)
 }
 
+func (s ledgerSuite) dropPlanned() {
+	p := s.opened(orders)
+	s.must(s.Plan(s.Context(), write(p, row(orders, 0, 10), row(orders, 10, 20))))
+	first, second := s.row(orders, 0), s.row(orders, 10)
+	s.conflicts("an OPEN progress row", s.DropPlanned(s.Context(), s.progress(orders), first))
+	s.must(s.DeleteProgress(s.Context(), s.progress(orders)))
+	s.conflicts("no progress row", s.DropPlanned(s.Context(), fencing(orders), first))
+	anew := fencing(orders)
+	anew.Generation = "generation-2"
+	s.must(s.CreateProgress(s.Context(), anew))
+	s.conflicts("another generation", s.DropPlanned(s.Context(), fencing(orders), first))
+	longer := first
+	longer.End = 15
+	s.conflicts("another end", s.DropPlanned(s.Context(), anew, longer))
+	s.conflicts("no row", s.DropPlanned(s.Context(), anew, row(orders, 5, 10)))
+	s.must(s.DropPlanned(s.Context(), anew, first))
+	s.conflicts("a row that is gone", s.DropPlanned(s.Context(), anew, first))
+	left, err := s.Rows(s.Context(), orders, 0, 10)
+	s.must(err)
+	s.same("the other row", left, []bifrost.Row{second})
+	facts := bifrost.Facts{Key: "key", Range: second.Range, Records: 10}
+	s.must(s.Commit(s.Context(), bifrost.CommitWrite{Row: second, Facts: facts, ArchivedAt: noon}))
+	s.conflicts("a settled row", s.DropPlanned(s.Context(), anew, second))
+}
+
 func (s ledgerSuite) status() {
 	missing := bifrost.StatusWrite{Progress: fencing(orders), Status: bifrost.StatusClosed}
 	s.conflicts("no row", s.ChangeStatus(s.Context(), missing))
@@ -328,7 +353,7 @@ func (s ledgerSuite) mark() {
 	up := bifrost.TablesMark{Series: "one", Number: 1, Planned: true, At: noon.Add(time.Minute), Next: "two"}
 	s.must(s.SetMark(s.Context(), first, up))
 	for what, before := range map[string]bifrost.TablesMark{
-		"a number of before": first, "another series": {Series: "two", Number: 1, Next: "two"}, "another next": {Series: "one", Number: 1},
+		"what was before": first, "a number of before": {Series: "one", Next: "two"}, "another series": {Series: "two", Number: 1, Next: "two"}, "another next": {Series: "one", Number: 1},
 	} {
 		s.conflicts(what, s.SetMark(s.Context(), before, bifrost.TablesMark{Series: "three", Number: 9, At: noon}))
 	}

@@ -43,6 +43,16 @@ var suiteMutants = []mutant{
 		"now.Series != before.Series || now.Number != before.Number || now.Next != before.Next {",
 		"now.Number != before.Number || now.Next != before.Next {",
 	}}},
+	{"a row dropped under a plan", "only what nothing is planned by may go", []edit{{
+		twins + "ledgerwrites.go",
+		"	fencing := func(row bifrost.Progress) bool { return row.Status == bifrost.StatusFencing }\n",
+		"	fencing := func(row bifrost.Progress) bool { return row.Status != \"\" }\n",
+	}}},
+	{"a settled row dropped", "what is archived stays on record", []edit{{
+		twins + "ledgerwrites.go",
+		"!ok || row.State != bifrost.StatePlanned || row.End != r.End {",
+		"!ok || row.End != r.End {",
+	}}},
 	{"a row created twice", "CreateProgress puts if absent", []edit{{
 		twins + "ledgerwrites.go",
 		"	if _, ok := l.progress[p.Partition]; ok {\n		return conflict(\"a progress row is there already\", p.Partition)\n	}\n",

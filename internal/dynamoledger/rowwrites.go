@@ -39,6 +39,20 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 	})
 }
 
+// DropPlanned implements bifrost.RowMaker.
+func (l *Ledger) DropPlanned(ctx context.Context, p bifrost.Progress, r bifrost.Row) error {
+	row := newExpression().
+		require("state", textValue(string(bifrost.StatePlanned))).
+		require("end_offset", number(r.End))
+	progress := newExpression().
+		require("generation", textValue(p.Generation)).
+		require("status", textValue(string(bifrost.StatusFencing)))
+	return l.transact(ctx, fmt.Sprintf("drop %s %s", r.Partition, r.Range), []types.TransactWriteItem{
+		progress.asCheck(l.tables.Progress, progressKey(p.Partition)),
+		row.asDelete(l.tables.Objects, rowKey(r.Partition, r.Start)),
+	})
+}
+
 // Lease implements bifrost.Leaser. After a lost answer a row with the attempt and
 // the invocation that were to be written will do.
 func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {

@@ -82,6 +82,15 @@ func (e *expression) asUpdate(table string, key attributes) types.TransactWriteI
 	}}
 }
 
+// asDelete deletes the item, on the expression's conditions, as a part of a transaction.
+func (e *expression) asDelete(table string, key attributes) types.TransactWriteItem {
+	return types.TransactWriteItem{Delete: &types.Delete{
+		TableName: &table, Key: key, ConditionExpression: e.conditionText(),
+		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.valuesOrNil(),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}}
+}
+
 // asCheck is the expression's conditions as a part of a transaction.
 func (e *expression) asCheck(table string, key attributes) types.TransactWriteItem {
 	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{

@@ -117,6 +117,11 @@ func (l *Ledger) DeleteProgress(ctx context.Context, w bifrost.Progress) error {
 	return nil
 }
 
+// DropPlanned implements bifrost.RowMaker. Only a rebuild drops rows, and none is rehearsed.
+func (l *Ledger) DropPlanned(context.Context, bifrost.Progress, bifrost.Row) error {
+	return errors.New("a rehearsal drops no row")
+}
+
 // MarkGap implements bifrost.GapMarker. The tick itself remembers what it marked.
 func (l *Ledger) MarkGap(context.Context, bifrost.Progress, bifrost.Row, string) error { return nil }
 
