@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/restore"
 )
 
 // The names in --json are a promise: docs/cli.md has each of them, in order.
@@ -19,6 +20,7 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 	for command, value := range map[string]any{
 		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": jsonRecord{}, "`plan`": planJSON{}, "`export`": exportJSON{}, "`flush`": flushJSON{},
 		"`replay`": replayJSON{}, "`replay --offset-map`": mapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": bifrost.RebuildSummary{},
+		"`init`": initJSON{}, "`restore`": restore.Report{}, "`map`": imageJSON{},
 		"`accept diverged`": branchJSON{}, "`capture`": captureJSON{}, "`clusters list`": clustersJSON{}, "`clusters show`": showJSON{}, "`clusters diff`": diffJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},
 	} {
 		want := "- " + command + ": "

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -24,9 +23,6 @@ func (r *replayer) needOf(topic string) *target.Need {
 	return &r.needs[len(r.needs)-1]
 }
 
-// measureAtOnce is how many partitions are looked at side by side.
-const measureAtOnce = 4
-
 // measureAll tells a gauge of all records of the queries, after what was to be told
 // before.
 func measureAll(before func(context.Context, *target.Gauge) error, from *archive.Reader, queries []archive.Query) func(context.Context, *target.Gauge) error {
@@ -36,28 +32,7 @@ func measureAll(before func(context.Context, *target.Gauge) error, from *archive
 				return err
 			}
 		}
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		queue := make(chan archive.Query)
-		var workers sync.WaitGroup
-		for range min(measureAtOnce, len(queries)) {
-			workers.Go(func() {
-				for q := range queue {
-					if err := from.Measure(ctx, q, gauge); err != nil {
-						cancel(err)
-					}
-				}
-			})
-		}
-		for _, q := range queries {
-			select {
-			case queue <- q:
-			case <-ctx.Done():
-			}
-		}
-		close(queue)
-		workers.Wait()
-		return context.Cause(ctx)
+		return from.MeasureAll(ctx, queries, gauge)
 	}
 }
 

@@ -32,6 +32,7 @@ of lag, sizes, rates and cost. The page needs no network and no script.`,
 	c.Flags().StringVarP(&r.output, "output", "o", "-", "file to write; - is standard output")
 	c.Flags().StringVar(&r.since, "since", "", "begin of the map: a time as for cat")
 	c.Flags().StringVar(&r.until, "until", "", "end of the map")
+	c.Flags().StringVar(&r.restored, "restore", "", "a file with what restore --json printed, for a section about it")
 	c.Flags().Float64Var(&r.price, "price", 0.023, "dollars for a GB in a month; S3 Standard's list price in us-east-1 in 2026")
 	return c
 }
@@ -39,8 +40,9 @@ of lag, sizes, rates and cost. The page needs no network and no script.`,
 type report struct {
 	*app
 	selection
-	output string
-	price  float64
+	output   string
+	restored string
+	price    float64
 }
 
 func (r *report) run(ctx context.Context, topics []string) error {
@@ -61,6 +63,11 @@ func (r *report) run(ctx context.Context, topics []string) error {
 		return err
 	}
 	page := newPage(parts.Config, seen, c, r.price, r.now())
+	if r.restored != "" {
+		if page.Restored, err = readRestored(r.restored); err != nil {
+			return err
+		}
+	}
 	if r.output == "-" {
 		return pageTemplate.Execute(r.out, page)
 	}
@@ -95,6 +102,7 @@ type page struct {
 	Topics                           [][]pageCell
 	Bars                             []pageBar
 	MostRate                         string
+	Restored                         *restoredPage // nil for none
 	Width, Height, RateHeight, Price float64
 }
 

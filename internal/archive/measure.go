@@ -60,6 +60,35 @@ func (r *Reader) Measure(ctx context.Context, q Query, gauge Gauge) error {
 	return context.Cause(ctx)
 }
 
+// measureAtOnce is how many queries are gone through side by side.
+const measureAtOnce = 4
+
+// MeasureAll is Measure for several queries.
+func (r *Reader) MeasureAll(ctx context.Context, queries []Query, gauge Gauge) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	queue := make(chan Query)
+	var workers sync.WaitGroup
+	for range min(measureAtOnce, len(queries)) {
+		workers.Go(func() {
+			for q := range queue {
+				if err := r.Measure(ctx, q, gauge); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, q := range queries {
+		select {
+		case queue <- q:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
 func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge Gauge) error {
 	object, err := r.Objects.Open(ctx, row.Facts.Key)
 	if err != nil {

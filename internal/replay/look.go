@@ -47,6 +47,13 @@ type PartOutlook struct {
 	foreign map[int32]int64 // by partition of the target, the first known record that no replay has written
 }
 
+// Foreign are the partitions of the target that have records which no replay has
+// written, as far as they were looked at, each with the offset of the first known one.
+func (p *PartOutlook) Foreign() map[int32]int64 { return p.foreign }
+
+// Made reports whether the target topic was there.
+func (p *PartOutlook) Made() bool { return p.made }
+
 // Objections are those of all parts.
 func (o *Outlook) Objections() (all []Objection) {
 	for _, p := range o.Parts {

@@ -46,6 +46,9 @@ type Look struct {
 	now     time.Time
 }
 
+// brokersDefault as a number of replicas (KIP-464).
+const brokersDefault = -1
+
 // patience is how long a cluster may take to answer one request of a look.
 const patience = 15 * time.Second
 
@@ -70,7 +73,11 @@ func LookInto(ctx context.Context, options []kgo.Opt, request Request) (*Look, e
 		return nil, err
 	}
 	for _, need := range request.Needs {
-		look.Topics = append(look.Topics, Topic{Need: need})
+		topic := Topic{Need: need, replication: brokersDefault}
+		if need.Replicas > 0 && len(cluster.Brokers) > 0 {
+			topic.replication = int16(min(need.Replicas, len(cluster.Brokers)))
+		}
+		look.Topics = append(look.Topics, topic)
 	}
 	return look, look.askTopics(ctx, admin, request)
 }
@@ -178,7 +185,7 @@ func (l *Look) askTopics(ctx context.Context, admin administrator, request Reque
 	if request.StateTopic == "" {
 		return nil
 	}
-	state := Topic{Need: Need{Topic: request.StateTopic, Partitions: 1}}
+	state := Topic{Need: Need{Topic: request.StateTopic, Partitions: 1}, replication: brokersDefault}
 	stateRequest := request
 	stateRequest.Create = true
 	l.askTopic(ctx, admin, &state, details[state.Topic], stateRequest)
@@ -200,7 +207,11 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 			t.obstacle("it does not exist: make it, or give --create")
 			return nil
 		}
-		t.Settings = maps.Clone(lasting)
+		t.Settings = maps.Clone(t.Need.Settings)
+		if t.Settings == nil {
+			t.Settings = map[string]string{}
+		}
+		maps.Copy(t.Settings, lasting)
 		return t.rehearse(ctx, admin)
 	case errors.Is(detail.err, kerr.TopicAuthorizationFailed):
 		t.obstacle("these credentials may not describe it: allow them Describe and Write on it")
@@ -212,7 +223,7 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 		t.obstacle("it cannot be described: %v", detail.err)
 		return nil
 	}
-	t.Exists = true
+	t.Exists, t.ID = true, detail.id
 	if have := int32(len(detail.partitions)); have < t.Fewest {
 		t.obstacle("it has %d partitions and the replay needs %d: add partitions, or choose them by key (--rekey)", have, t.Fewest)
 	}
@@ -256,15 +267,17 @@ func (t *Topic) checkReplicas(partitions []kmsg.MetadataResponseTopicPartition, 
 // rehearse asks Kafka to make the topic, for validation only, and returns the settings
 // that it would have (KIP-525); nil when it does not tell.
 func (t *Topic) rehearse(ctx context.Context, admin administrator) map[string]string {
-	answer, err := create(ctx, admin, true, *t)
-	if err == nil {
-		err = answer[t.Topic].err
+	made, err := t.validate(ctx, admin)
+	if errors.Is(err, kerr.InvalidConfig) && t.leaveOutRefused(ctx, admin) {
+		made, err = t.validate(ctx, admin)
+	}
+	if err == nil && t.inherit(made.settings) {
+		made, err = t.validate(ctx, admin)
 	}
 	if err != nil {
 		t.obstacle("it cannot be made: %v%s", err, creationAdvice(err))
 		return nil
 	}
-	made := answer[t.Topic]
 	t.Replicas = made.replicas
 	if least := number(made.settings, "min.insync.replicas", 1); t.Replicas > 0 && least > int64(t.Replicas) {
 		// Kafka makes such a topic, which then takes no record.
@@ -272,6 +285,58 @@ func (t *Topic) rehearse(ctx context.Context, admin administrator) map[string]st
 		t.note("it gets min.insync.replicas=%d: the brokers' default is %d, and it has as many replicas as default.replication.factor says", t.Replicas, least)
 	}
 	return made.settings
+}
+
+// validate asks Kafka whether the topic could be made.
+func (t *Topic) validate(ctx context.Context, admin administrator) (created, error) {
+	answer, err := create(ctx, admin, true, *t)
+	if err != nil {
+		return created{}, err
+	}
+	return answer[t.Topic], answer[t.Topic].err
+}
+
+// leaveOutRefused tries each of the settings that were asked for by itself, and leaves
+// out those that Kafka takes from no topic: it was of another version, or has no tiered
+// storage.
+func (t *Topic) leaveOutRefused(ctx context.Context, admin administrator) (some bool) {
+	for name, value := range t.Need.Settings {
+		if _, kept := lasting[name]; kept {
+			continue
+		}
+		alone := *t
+		alone.Settings = map[string]string{name: value}
+		if _, err := alone.validate(ctx, admin); errors.Is(err, kerr.InvalidConfig) {
+			t.refuse(name, err.Error())
+			some = true
+		}
+	}
+	return some
+}
+
+func (t *Topic) refuse(name, reason string) {
+	if t.Refused == nil {
+		t.Refused = map[string]string{}
+	}
+	t.Refused[name] = reason
+	delete(t.Settings, name)
+}
+
+// inherit gives the topic those settings that the brokers would give it otherwise.
+func (t *Topic) inherit(settings map[string]string) (some bool) {
+	for name, value := range t.Inherited {
+		have, known := settings[name]
+		if _, own := t.Settings[name]; own || have == value || t.Refused[name] != "" {
+			continue
+		}
+		if !known {
+			t.refuse(name, "the brokers do not know it")
+			continue
+		}
+		t.Settings[name] = value
+		some = true
+	}
+	return some
 }
 
 func creationAdvice(err error) string {
@@ -302,7 +367,7 @@ func create(ctx context.Context, admin administrator, rehearsal bool, topics ...
 	for _, t := range topics {
 		asked := kmsg.NewCreateTopicsRequestTopic()
 		asked.Topic, asked.NumPartitions = t.Topic, t.Partitions
-		asked.ReplicationFactor = -1 // the brokers' default (KIP-464)
+		asked.ReplicationFactor = t.replication
 		for _, name := range slices.Sorted(maps.Keys(t.Settings)) {
 			config := kmsg.NewCreateTopicsRequestTopicConfig()
 			config.Name, config.Value = name, kmsg.StringPtr(t.Settings[name])

@@ -45,11 +45,23 @@ func (l *Look) Make(ctx context.Context) (*Made, error) {
 		return made, err
 	}
 	defer admin.Close()
-	answers, err := create(ctx, admin, false, missing...)
-	if err != nil {
-		return made, fmt.Errorf("make the target topics: %w", err)
+	for some := range slices.Chunk(missing, topicsAtOnce) {
+		if err := made.make(ctx, admin, some); err != nil {
+			return made, err
+		}
 	}
-	for _, t := range missing {
+	return made, made.await(ctx, admin)
+}
+
+// topicsAtOnce bounds a request that makes topics.
+const topicsAtOnce = 200
+
+func (m *Made) make(ctx context.Context, admin administrator, topics []Topic) error {
+	answers, err := create(ctx, admin, false, topics...)
+	if err != nil {
+		return fmt.Errorf("make the target topics: %w", err)
+	}
+	for _, t := range topics {
 		answer, answered := answers[t.Topic]
 		switch {
 		case !answered:
@@ -57,13 +69,10 @@ func (l *Look) Make(ctx context.Context) (*Made, error) {
 		case answer.err != nil:
 			err = errors.Join(err, fmt.Errorf("make the target topic %s: %w%s", t.Topic, answer.err, creationAdvice(answer.err)))
 		default:
-			made.topics[t.Topic] = answer.id
+			m.topics[t.Topic] = answer.id
 		}
 	}
-	if err != nil {
-		return made, err
-	}
-	return made, made.await(ctx, admin)
+	return err
 }
 
 // await returns when the leaders of all partitions answer, and these credentials may

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/restore"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+func newRestore(a *app) *cobra.Command {
+	r := &restorer{app: a}
+	c := &cobra.Command{
+		Use:     "restore --at TIME|latest --to-brokers HOST:PORT",
+		GroupID: groupRead,
+		Short:   "Bring a cluster back: topics, records, groups, ACLs",
+		Long: `Restore makes the topics of a capture in another cluster, with their partitions and
+settings, writes their records as they were at the time of the capture, exactly
+once, and puts consumer groups before the record that they would have read next.
+Interrupted or killed, it is run again and goes on.
+
+Retention and compaction are lifted meanwhile, or Kafka would delete old records at
+once; restore --finish puts them back. --plan writes nothing and shows everything.
+docs/restore.md leads through it.
+
+` + whichCapture,
+		Example: `  bifrost restore --at latest --to-brokers other:9092 --groups --plan
+  bifrost restore --at 2026-01-31T12:00:00Z --to-brokers other:9092 --topics 'orders*,payments' --groups --acls --yes
+  bifrost restore --at latest --to-brokers other:9092 --finish --yes`,
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{unhealthyMeaning: "something does not stand where it stood, or nothing was written because something stands against it"},
+		RunE:        func(c *cobra.Command, _ []string) error { return r.run(c.Context()) },
+	}
+	flags := c.Flags()
+	r.from.addTo(c)
+	flags.BoolVar(&r.groups, "groups", false, "put consumer groups where they stood")
+	flags.BoolVar(&r.acls, "acls", false, "create ACLs that the target lacks")
+	flags.BoolVar(&r.plan, "plan", false, "show what would be done, with sizes and time, and write nothing")
+	flags.BoolVar(&r.finish, "finish", false, "put retention, compaction and the other settings back that were lifted")
+	flags.BoolVar(&r.yes, "yes", false, "do it")
+	addJSON(c, &r.json)
+	return c
+}
+
+// restoreFlags say which capture is restored, what of it, and how.
+type restoreFlags struct {
+	into                 targetFlags
+	at, topics, throttle string
+	parallel             int
+}
+
+func (f *restoreFlags) addTo(c *cobra.Command) {
+	flags := c.Flags()
+	f.into.addTo(c)
+	flags.StringVar(&f.at, "at", "", "which capture: a time, latest, or CLUSTER@TIME")
+	flags.StringVar(&f.topics, "topics", "", "only these topics: globs with commas between, as in IncludeTopics")
+	flags.StringVar(&f.throttle, "throttle", "", "at most so many bytes a second, such as 20MB")
+	flags.IntVar(&f.parallel, "parallel", 4, "partitions written side by side")
+}
+
+// open reads the capture and prepares a restore of it.
+func (f *restoreFlags) open(ctx context.Context, a *app) (*restore.Restorer, *wiring.Parts, connection, error) {
+	fail := func(err error) (*restore.Restorer, *wiring.Parts, connection, error) {
+		return nil, nil, connection{}, err
+	}
+	switch {
+	case f.at == "":
+		return fail(usagef("--at is missing: which capture? bifrost clusters list shows them; latest is the last one"))
+	case f.into.Brokers == "":
+		return fail(usagef("--to-brokers is missing: into which cluster?"))
+	case f.parallel < 1:
+		return fail(usagef("--parallel %d: want at least 1", f.parallel))
+	}
+	rate, err := parseRate(f.throttle)
+	if err != nil {
+		return fail(err)
+	}
+	filter, err := parseGlobs(f.topics)
+	if err != nil {
+		return fail(err)
+	}
+	parts, err := a.open(ctx, config.Reader)
+	if err != nil {
+		return fail(err)
+	}
+	cluster, snapshot, err := f.openBoth(ctx, a, parts)
+	if err != nil {
+		parts.Close()
+		return fail(err)
+	}
+	return &restore.Restorer{
+		Scope: restore.Scope{Topics: filter}, Snapshot: snapshot, Client: cluster.options,
+		Archive:  reader(parts, max(1, runtime.GOMAXPROCS(0)/f.parallel)),
+		Parallel: f.parallel, Throttle: rate, Now: a.now,
+	}, parts, cluster, nil
+}
+
+func (f *restoreFlags) openBoth(ctx context.Context, a *app, parts *wiring.Parts) (connection, capture.Snapshot, error) {
+	cluster, err := f.into.connect(ctx, parts, a.settings.lookup)
+	if err != nil {
+		return connection{}, capture.Snapshot{}, err
+	}
+	name := f.at
+	if _, isKey := bifrost.ParseCaptureKey(parts.Config.Group, name); !isKey && name != "latest" && !strings.Contains(name, "@") {
+		name = "@" + name
+	}
+	snapshot, err := a.openCapture(ctx, parts, name)
+	return cluster, snapshot, err
+}
+
+// parseGlobs reads globs with commas between; none select every topic.
+func parseGlobs(text string) (bifrost.TopicFilter, error) {
+	var globs []string
+	for glob := range strings.SplitSeq(text, ",") {
+		if glob = strings.TrimSpace(glob); glob != "" {
+			globs = append(globs, glob)
+		}
+	}
+	filter, err := bifrost.NewTopicFilter(globs, nil)
+	if err == nil && text != "" && len(globs) == 0 {
+		err = errors.New("it names none")
+	}
+	if err != nil {
+		return filter, usagef("--topics %q: %w", text, err)
+	}
+	return filter, nil
+}
+
+type restorer struct {
+	*app
+	from                            restoreFlags
+	groups, acls, plan, finish, yes bool
+	json                            bool
+}
+
+// run looks, and then does what it was asked for, or says why not.
+func (r *restorer) run(ctx context.Context) error {
+	if r.finish && (r.groups || r.acls) {
+		return usagef("--finish puts settings back, and nothing else: leave out --groups and --acls")
+	}
+	rule, parts, cluster, err := r.from.open(ctx, r.app)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	rule.Groups, rule.ACLs = r.groups, r.acls
+	plan, err := rule.Look(ctx, r.yes && !r.plan)
+	if err != nil {
+		return cluster.explain(err)
+	}
+	if len(plan.Topics) == 0 {
+		return usagef("--topics %q: the capture of %s has no such topic; bifrost clusters show lists them", r.from.topics, moment(rule.Snapshot.Positions.At))
+	}
+	r.tell(rule, plan)
+	if !r.finish && len(plan.Refusals) > 0 {
+		r.say("Nothing was written.")
+		return errUnhealthy
+	}
+	if r.plan || !r.yes {
+		return r.showPlan(ctx, rule, plan)
+	}
+	report, err := r.do(ctx, rule, plan)
+	if err != nil {
+		return errors.Join(err, errors.New("run the same command again to go on"))
+	}
+	return r.show(report)
+}
+
+func (r *restorer) do(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) (*restore.Report, error) {
+	if r.finish {
+		return rule.Finish(ctx, plan)
+	}
+	var shown meter
+	rule.Begun = func(total, done int64) { shown = r.newMeter("restore", total, done) }
+	rule.Committed = func(records, bytes int64) { shown.add(records, bytes) }
+	report, err := rule.Run(ctx, plan)
+	if shown != nil {
+		shown.end()
+	}
+	return report, err
+}
+
+// tell says what the look has found.
+func (r *restorer) tell(rule *restore.Restorer, plan *restore.Plan) {
+	at := rule.Snapshot.Positions.At
+	r.say("Capture of cluster %s at %s, %s: %d topics.", rule.Snapshot.Positions.ClusterID, moment(at), ago(at, r.now()), len(plan.Topics))
+	for _, warning := range plan.Warnings {
+		r.say("%s.", warning)
+	}
+	if r.finish {
+		return
+	}
+	for _, refusal := range plan.Refusals {
+		r.warn("%s", refusal)
+	}
+}
+
+// showPlan is the end without --yes: what would be done.
+func (r *restorer) showPlan(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) error {
+	report, err := rule.Planned(ctx, plan)
+	if err != nil {
+		return err
+	}
+	err = r.show(report)
+	if !r.plan && (err == nil || errors.Is(err, errUnhealthy)) {
+		return usagef("this writes into the cluster %s: give --yes to do it, or --plan to see it alone", report.Target)
+	}
+	return err
+}

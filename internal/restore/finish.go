@@ -1,0 +1,178 @@
+package restore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
+)
+
+// kafkaRetention is Kafka's default of retention.ms, in milliseconds.
+const kafkaRetention = int64(7 * 24 * time.Hour / time.Millisecond)
+
+// losses says about how many records a topic loses once its retention is put back, and
+// why. Kafka deletes whole segments, so that it may keep some of them for longer.
+func (r *Restorer) losses(ctx context.Context, t Topic) (records int64, why string, err error) {
+	setting := func(name, otherwise string) string {
+		return cmp.Or(t.Settings[name], t.Inherited[name], otherwise)
+	}
+	policy := setting("cleanup.policy", "delete")
+	var does []string
+	if strings.Contains(policy, "compact") {
+		does = append(does, "it is compacted: of the records of a key the last stays")
+	}
+	if !strings.Contains(policy, "delete") {
+		return 0, strings.Join(does, "; "), nil
+	}
+	keep, _ := strconv.ParseInt(setting("retention.ms", strconv.FormatInt(kafkaRetention, 10)), 10, 64)
+	most, _ := strconv.ParseInt(setting("retention.bytes", "-1"), 10, 64)
+	var old, beyond int64
+	for _, p := range t.Partitions {
+		tooOld, tooMuch, err := r.lossesOf(ctx, p, keep, most)
+		if err != nil {
+			return 0, "", err
+		}
+		old, beyond, records = old+tooOld, beyond+tooMuch, records+max(tooOld, tooMuch)
+	}
+	if old > 0 {
+		does = append(does, fmt.Sprintf("about %d records are older than retention.ms=%d", old, keep))
+	}
+	if beyond > 0 {
+		does = append(does, fmt.Sprintf("about %d records are more than retention.bytes=%d keeps of their partition", beyond, most))
+	}
+	return records, strings.Join(does, "; "), nil
+}
+
+// lossesOf goes through the catalogue, the newest records last.
+func (r *Restorer) lossesOf(ctx context.Context, p Partition, keep, most int64) (old, beyond int64, err error) {
+	oldest := r.Now().UnixMilli() - keep
+	bytes := p.Bytes
+	for _, b := range p.branches {
+		for row, err := range archive.Rows(ctx, r.Archive.Catalogue, b.row.Partition, b.Range) {
+			if err != nil {
+				return 0, 0, err
+			}
+			if row.State != bifrost.StateArchived {
+				continue
+			}
+			of := bifrost.Range{Start: max(row.Start, b.Start), End: min(row.End, b.End)}
+			records := min(row.Facts.Records, of.Len())
+			if keep >= 0 && row.Facts.LastTimestamp < oldest {
+				old += records
+			}
+			if most >= 0 && bytes > most {
+				beyond += records
+			}
+			bytes -= row.Facts.RawBytes * of.Len() / row.Len()
+		}
+	}
+	return old, beyond, nil
+}
+
+// Finish gives every topic of the plan the settings that it had. From then on Kafka
+// deletes and compacts as it did. Topics that lack records are left as they are.
+func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
+	admin, done, err := r.admin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	now, err := ask(ctx, admin, names(plan.Topics))
+	if err != nil {
+		return nil, err
+	}
+	var wrong []Difference
+	for _, t := range plan.Topics {
+		of, there := now[t.Name]
+		switch {
+		case !there:
+			continue // the report says so
+		case plan.todo[t.Name]:
+			wrong = append(wrong, Difference{"topic", t.Name, "records are left to restore, so that its settings stay lifted"})
+			continue
+		}
+		if err := putBack(ctx, admin, t.Topic, of); err != nil {
+			wrong = append(wrong, Difference{"topic", t.Name, err.Error()})
+		}
+	}
+	report, err := r.newReport(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	report.Differences = append(report.Differences, wrong...)
+	report.Complete = !slices.ContainsFunc(plan.Topics, func(t Topic) bool { return plan.todo[t.Name] })
+	r.conclude(report)
+	return report, nil
+}
+
+// putBack sets what was lifted. A setting that the topic inherited is no longer its own,
+// unless the brokers here would give it another value.
+func putBack(ctx context.Context, admin *kadm.Client, t capture.Topic, now actual) error {
+	lifted, _ := compare(t, now, nil)
+	var changes []kadm.AlterConfig
+	for _, s := range lifted {
+		change := kadm.AlterConfig{Op: kadm.SetConfig, Name: s.Name, Value: s.Captured}
+		inherited, inherits := t.Inherited[s.Name]
+		switch {
+		case s.Captured != nil:
+		case inherits && withoutOwn(now.settings[s.Name]) != inherited: // or the brokers here would decide
+			change.Value = &inherited
+		default:
+			change.Op = kadm.DeleteConfig
+		}
+		changes = append(changes, change)
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	answers, err := admin.AlterTopicConfigs(ctx, changes, t.Name)
+	if err == nil {
+		var of kadm.AlterConfigsResponse
+		of, err = answers.On(t.Name, nil)
+		err = errors.Join(err, of.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("put its settings back: %w", err)
+	}
+	return awaitSettings(ctx, admin, t, len(lifted))
+}
+
+// awaitSettings returns when the broker that is asked knows of the change, or it is
+// clear that it does not come.
+func awaitSettings(ctx context.Context, admin *kadm.Client, t capture.Topic, before int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		now, err := ask(ctx, admin, []string{t.Name})
+		if err != nil {
+			return err
+		}
+		if lifted, _ := compare(t, now[t.Name], nil); len(lifted) < before {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the brokers did not take over its settings")
+		case <-time.After(settingsPause):
+		}
+	}
+}
+
+const settingsPause = 50 * time.Millisecond
+
+func names(topics []Topic) (all []string) {
+	for _, t := range topics {
+		all = append(all, t.Name)
+	}
+	return all
+}

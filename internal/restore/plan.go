@@ -1,0 +1,212 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/target"
+)
+
+// A Plan is what a restore would do, and what stands against it.
+type Plan struct {
+	Topics   []Topic
+	Refusals []string // why nothing is written
+	Warnings []string
+	Made     []target.Topic // the topics that do not exist and are to be made
+
+	look   *target.Look
+	rounds [][]replay.Part
+	parts  map[partKey]*replay.PartOutlook
+	todo   map[string]bool // topics that have records left to write
+}
+
+// partKey names what comes from one branch into one partition.
+type partKey struct {
+	source bifrost.Partition
+	target string
+}
+
+// Look finds out what the restore would do. It writes nothing. With probe it asks for
+// the coordinator of a transaction, which makes the transaction log of a cluster that
+// has none.
+func (r *Restorer) Look(ctx context.Context, probe bool) (*Plan, error) {
+	rows, err := r.Archive.Catalogue.ListProgress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{}
+	if plan.Topics, err = r.cut(ctx, rows); err != nil {
+		return nil, err
+	}
+	plan.rounds = rounds(plan.Topics, rows)
+	plan.look, err = target.LookInto(ctx, r.Client, target.Request{
+		Needs: needs(plan.Topics), Create: true, StateTopic: bifrost.ReplayStateTopic, Probe: probe, Now: r.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if plan.Refusals = plan.look.Obstacles; len(plan.Refusals) > 0 {
+		return plan, nil
+	}
+	if err := r.lookAtRecords(ctx, plan); err != nil {
+		return nil, err
+	}
+	if err := r.measure(ctx, plan); err != nil {
+		return nil, err
+	}
+	r.judge(plan)
+	return plan, r.judgeUnwritten(ctx, plan)
+}
+
+func needs(topics []Topic) (all []target.Need) {
+	for _, t := range topics {
+		need := target.Need{
+			Topic: t.Name, Partitions: int32(len(t.Partitions)), Fewest: int32(len(t.Partitions)),
+			Settings: wanted(t.Topic), Inherited: t.Inherited,
+		}
+		if len(t.Topic.Partitions) > 0 {
+			need.Replicas = len(t.Topic.Partitions[0])
+		}
+		for _, p := range t.Partitions {
+			need.MostBytes = max(need.MostBytes, p.Bytes)
+		}
+		all = append(all, need)
+	}
+	return all
+}
+
+// lookAtRecords asks the replay what is there already.
+func (r *Restorer) lookAtRecords(ctx context.Context, plan *Plan) error {
+	plan.parts, plan.todo = map[partKey]*replay.PartOutlook{}, map[string]bool{}
+	for _, parts := range plan.rounds {
+		outlook, err := replay.Look(ctx, request(parts), r.source, replay.Options{Client: r.Client})
+		if err != nil {
+			return err
+		}
+		plan.take(outlook)
+		for _, w := range outlook.Warnings {
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("topic %s: %s", w.Topic, w.Text))
+		}
+		for _, o := range outlook.Objections() {
+			plan.Refusals = append(plan.Refusals, fmt.Sprintf("topic %s: %s", o.Topic, o.Text))
+		}
+	}
+	return nil
+}
+
+func (p *Plan) take(outlook *replay.Outlook) {
+	for i := range outlook.Parts {
+		part := &outlook.Parts[i]
+		p.parts[partKey{part.Source, part.Target}] = part
+		p.todo[part.Target] = p.todo[part.Target] || len(part.Todo) > 0
+	}
+}
+
+// measure goes through the records of topics that have something left to write.
+func (r *Restorer) measure(ctx context.Context, plan *Plan) error {
+	queries := map[string][]archive.Query{}
+	for _, parts := range plan.rounds {
+		for _, p := range parts {
+			if plan.todo[p.Target] {
+				offsets := bifrost.Range{Start: p.Ask.Start, End: p.Ask.End}
+				queries[p.Target] = append(queries[p.Target], archive.Query{Partition: p.Source, Offsets: offsets})
+			}
+		}
+	}
+	for i := range plan.look.Topics {
+		t := &plan.look.Topics[i]
+		of := queries[t.Topic]
+		t.Measure = func(ctx context.Context, gauge *target.Gauge) error { return r.Archive.MeasureAll(ctx, of, gauge) }
+	}
+	return plan.look.Measure(ctx)
+}
+
+// judge decides what of the look stands against the restore. What a topic would do to
+// records matters only as long as some are to be written.
+func (r *Restorer) judge(plan *Plan) {
+	plan.Refusals = append(plan.Refusals, plan.look.Refused(true)...)
+	for i, t := range plan.look.Topics {
+		for _, problem := range t.Problems {
+			if plan.todo[t.Topic] {
+				plan.Refusals = append(plan.Refusals, fmt.Sprintf("topic %s: %s", t.Topic, problem))
+			}
+		}
+		for _, note := range t.Notes {
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("topic %s: %s", t.Topic, note))
+		}
+		if !t.Exists {
+			plan.Made = append(plan.Made, t)
+			continue
+		}
+		same := plan.look.ClusterID == r.Snapshot.Positions.ClusterID && t.ID == plan.Topics[i].ID
+		if same && (plan.todo[t.Topic] || !t.ID.IsZero()) {
+			plan.refuse(t.Topic, "it is the topic that was captured, and is there still: leave it out with --topics, or restore into another cluster")
+		}
+	}
+	for key, part := range plan.parts {
+		if foreign := part.Foreign(); len(foreign) > 0 && plan.todo[key.target] {
+			plan.refuse(key.target, "it has records that no replay has written, and some are left to restore: they would be mixed. "+
+				"Leave it out with --topics, or restore into a cluster without it")
+		}
+	}
+	slices.Sort(plan.Refusals)
+	plan.Refusals = slices.Compact(plan.Refusals)
+}
+
+func (p *Plan) refuse(topic, text string) {
+	p.Refusals = append(p.Refusals, fmt.Sprintf("topic %s: %s", topic, text))
+}
+
+// judgeUnwritten refuses topics that are there and hold records in partitions which the
+// restore leaves empty: a replay looks only where it writes.
+func (r *Restorer) judgeUnwritten(ctx context.Context, plan *Plan) error {
+	unwritten := map[string][]int32{}
+	for i, t := range plan.look.Topics {
+		if !t.Exists {
+			continue
+		}
+		for _, p := range plan.Topics[i].Partitions {
+			if len(p.branches) == 0 {
+				unwritten[t.Topic] = append(unwritten[t.Topic], p.Number)
+			}
+		}
+	}
+	if len(unwritten) == 0 {
+		return nil
+	}
+	admin, done, err := r.admin()
+	if err != nil {
+		return err
+	}
+	defer done()
+	ends, err := admin.ListEndOffsets(ctx, slices.Sorted(maps.Keys(unwritten))...)
+	if err != nil {
+		return fmt.Errorf("ask the target where its logs end: %w", err)
+	}
+	for topic, numbers := range unwritten {
+		written := slices.ContainsFunc(numbers, func(n int32) bool {
+			end, _ := ends.Lookup(topic, n)
+			return end.Offset > 0
+		})
+		if written && plan.todo[topic] {
+			plan.refuse(topic, "it holds records where the capture has none: leave it out with --topics, or restore into a cluster without it")
+		}
+	}
+	return nil
+}
+
+// admin connects to the target.
+func (r *Restorer) admin() (*kadm.Client, func(), error) {
+	client, err := newClient(r.Client)
+	if err != nil {
+		return nil, nil, err
+	}
+	return kadm.NewClient(client), client.Close, nil
+}
