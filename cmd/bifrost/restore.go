@@ -163,6 +163,9 @@ func (r *restorer) run(ctx context.Context) error {
 		r.say("Nothing was written.")
 		return errUnhealthy
 	}
+	if r.finish && r.yes && !r.plan {
+		return r.finishNow(ctx, rule, plan)
+	}
 	if r.plan || !r.yes {
 		return r.showPlan(ctx, rule, plan)
 	}
@@ -173,10 +176,15 @@ func (r *restorer) run(ctx context.Context) error {
 	return r.show(report)
 }
 
-func (r *restorer) do(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) (*restore.Report, error) {
-	if r.finish {
-		return rule.Finish(ctx, plan)
+func (r *restorer) finishNow(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) error {
+	report, err := rule.Finish(ctx, plan)
+	if err != nil {
+		return err
 	}
+	return r.show(report)
+}
+
+func (r *restorer) do(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) (*restore.Report, error) {
 	var shown meter
 	rule.Begun = func(total, done int64) { shown = r.newMeter("restore", total, done) }
 	rule.Committed = func(records, bytes int64) { shown.add(records, bytes) }

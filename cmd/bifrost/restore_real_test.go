@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -45,8 +46,7 @@ func TestAClusterComesBack(t *testing.T) {
 	s.bifrost(t, "capture")
 	must(t, source.Kill())
 
-	target, there := clusterOfItsOwn(t)
-	there.env = s.env
+	target, _ := clusterOfItsOwn(t)
 	arguments := []string{"restore", "--at", "latest", "--to-brokers", target.Addr(), "--groups", "--acls", "--json"}
 	planned := s.report(t, 3, append(slices.Clone(arguments), "--plan")...)
 	if topics := topicsNow(t, &sandbox{brokers: target.Addr()}); len(topics) > 0 {
@@ -63,33 +63,72 @@ func TestAClusterComesBack(t *testing.T) {
 	if killed < 3 {
 		t.Errorf("only %d of 5 restores were killed before they ended", killed)
 	}
-	report := s.report(t, 3, append(slices.Clone(arguments), "--yes")...)
+	ran := s.run(t, append(slices.Clone(arguments), "--yes")...)
+	ran.must(t, 3)
+	file := filepath.Join(t.TempDir(), "restored.json")
+	must(t, os.WriteFile(file, []byte(ran.out), 0o600))
+	report := readReport(t, file)
 	if !report.Complete || report.Finished || report.Records < planned.Records*9/10 || report.Records > planned.Records {
 		t.Errorf("complete %v, finished %v, %d records, planned were %d", report.Complete, report.Finished, report.Records, planned.Records)
 	}
 	step("restored")
-	listed := listedDifferences(report)
-	compareUnlessListed(t, without(before, "settings "), without(picture(t, target.Addr()), "settings "), listed)
-	wantListed := []string{"group ahead", "group share-group", "topic throttled"}
-	if got := slices.Sorted(maps.Keys(listed)); !slices.Equal(got, wantListed) {
-		t.Errorf("the report lists %v, want %v: %+v", got, wantListed, report.Differences)
-	}
-
+	sameButForWhatIsListed(t, before, target.Addr(), report)
 	step("compared")
 	s.mapsLike(t, report, target.Addr())
 	again := s.report(t, 3, append(slices.Clone(arguments), "--yes")...)
 	if again.Records != report.Records || len(again.Differences) != len(report.Differences) {
 		t.Errorf("run again: %d records and %d differences, after %d and %d", again.Records, len(again.Differences), report.Records, len(report.Differences))
 	}
-	finish := []string{"restore", "--at", "latest", "--to-brokers", target.Addr(), "--finish", "--json"}
-	if lost := s.report(t, 3, append(slices.Clone(finish), "--plan")...).topic("short"); lost.FinishLoses == 0 || !strings.Contains(lost.FinishDoes, "older than retention.ms") {
+	if lost := again.topic("short"); lost.FinishLoses == 0 || !strings.Contains(lost.FinishDoes, "older than retention.ms") {
 		t.Errorf("finish would lose %+v", lost)
 	}
-	finished := s.report(t, 3, append(slices.Clone(finish), "--yes")...)
+	finished := s.report(t, 3, "restore", "--at", "latest", "--to-brokers", target.Addr(), "--finish", "--json", "--yes")
 	if !finished.Finished {
 		t.Errorf("finish has left settings lifted: %+v", finished.Topics)
 	}
 	compareUnlessListed(t, only(before, "settings "), only(picture(t, target.Addr()), "settings "), listedDifferences(finished))
+	s.showsRestored(t, file)
+	s.drills(t)
+	step("drilled")
+}
+
+// sameButForWhatIsListed compares records, ACLs and groups, and what the report lists
+// with what cannot come back.
+func sameButForWhatIsListed(t *testing.T, before []string, target string, report reported) {
+	t.Helper()
+	listed := listedDifferences(report)
+	compareUnlessListed(t, without(before, "settings "), without(picture(t, target), "settings "), listed)
+	wantListed := []string{"group ahead", "group share-group", "topic throttled"}
+	if got := slices.Sorted(maps.Keys(listed)); !slices.Equal(got, wantListed) {
+		t.Errorf("the report lists %v, want %v: %+v", got, wantListed, report.Differences)
+	}
+}
+
+// drills restores a sample into a third cluster.
+func (s *sandbox) drills(t *testing.T) {
+	t.Helper()
+	arguments := []string{"drill", "--at", "latest", "--to-brokers", localstack.Kafka(t), "--topics", "plain-0*,transactional,cut", "--json"}
+	s.run(t, arguments...).must(t, 2, "give --yes to do it")
+	ran := s.run(t, append(slices.Clone(arguments), "--yes")...)
+	ran.must(t, 0)
+	var drilled restore.DrillReport
+	must(t, json.Unmarshal([]byte(ran.out), &drilled))
+	if len(drilled.Topics) != 12 || drilled.Records != drilled.AllRecords || drilled.Positions < 20 || len(drilled.Wrong) > 0 || drilled.AllSeconds <= 0 {
+		t.Errorf("drilled %d topics, %d of %d records, %d positions, wrong %v, %v s", len(drilled.Topics), drilled.Records, drilled.AllRecords,
+			drilled.Positions, drilled.Wrong, drilled.AllSeconds)
+	}
+	s.run(t, append(slices.Clone(arguments), "--yes")...).must(t, 1, "nothing was measured")
+}
+
+// showsRestored looks for the restore in the HTML page.
+func (s *sandbox) showsRestored(t *testing.T, file string) {
+	t.Helper()
+	page := s.bifrost(t, "report", "--restore", file)
+	for _, words := range []string{"<h2>Restore</h2>", "do not stand where they stood", "it was ahead of what is restored", "share-group"} {
+		if !strings.Contains(page, words) {
+			t.Errorf("the page does not have %q", words)
+		}
+	}
 }
 
 // clusterOfItsOwn is an Apache Kafka with an authorizer and a log cleaner in a hurry,
@@ -104,7 +143,7 @@ func clusterOfItsOwn(t *testing.T) (*localstack.KafkaBroker, *sandbox) {
 	s, err := newSandbox(t.Context(), broker.Addr(), localstack.DynamoDB(t), localstack.S3(t))
 	must(t, err)
 	s.topics = ""
-	s.env = append(s.env, "BIFROST_INCLUDE_TOPICS=*")
+	s.env = append(s.env, "BIFROST_INCLUDE_TOPICS=*", "BIFROST_GROUP=bifrost")
 	return broker, s
 }
 
@@ -148,6 +187,14 @@ func (s *sandbox) mapsLike(t *testing.T, r reported, brokers string) {
 	if asked < 8 {
 		t.Errorf("only %d offsets were asked for", asked)
 	}
+}
+
+func readReport(t *testing.T, file string) (r reported) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	must(t, err)
+	must(t, json.Unmarshal(text, &r.Report))
+	return r
 }
 
 // killRestore kills a restore at a random moment, and reports whether it still ran.

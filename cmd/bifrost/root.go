@@ -78,7 +78,7 @@ func commands(a *app) []*cobra.Command {
 		newStatus(a), newTopics(a), newLs(a), newClusters(a), newPlan(a), newReport(a),
 		newCat(a), newGet(a), newExport(a), newReplay(a), newRestore(a), newMap(a),
 		newRun(a), newFlush(a), newCapture(a),
-		newVerify(a), newInit(a), newRebuild(a), newAccept(a), newDoctor(a),
+		newVerify(a), newInit(a), newRebuild(a), newAccept(a), newDoctor(a), newDrill(a),
 		newVersion(a),
 	}
 }

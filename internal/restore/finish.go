@@ -82,6 +82,9 @@ func (r *Restorer) lossesOf(ctx context.Context, p Partition, keep, most int64) 
 // Finish gives every topic of the plan the settings that it had. From then on Kafka
 // deletes and compacts as it did. Topics that lack records are left as they are.
 func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
+	if len(plan.look.Obstacles) > 0 {
+		return nil, fmt.Errorf("whether all records are there cannot be known, so that nothing is put back: %s", strings.Join(plan.look.Obstacles, "; "))
+	}
 	admin, done, err := r.admin()
 	if err != nil {
 		return nil, err

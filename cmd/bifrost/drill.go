@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/restore"
+)
+
+func newDrill(a *app) *cobra.Command {
+	d := &driller{app: a}
+	c := &cobra.Command{
+		Use:     "drill --at TIME|latest --to-brokers HOST:PORT",
+		GroupID: groupCheck,
+		Short:   "Restore a sample, compare it, and say how long everything would take",
+		Long: `Drill restores topics that it chooses by chance, up to --sample raw bytes, into a
+cluster that is there for that, with the positions of groups in them. Then it reads
+the sample back, compares it with the archive record by record, and each position
+with the record that is read from there, and says how long all of the capture would
+take at the same rate: the recovery time that was measured.
+
+The topics stay in the target, as a restore leaves them: delete them before the next
+drill.`,
+		Example:     "  bifrost drill --at latest --to-brokers drill:9092 --yes\n  bifrost drill --at latest --to-brokers drill:9092 --topics 'orders*' --sample 10GB --yes --json",
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{unhealthyMeaning: "the sample is not what it was, or nothing was written because something stands against it"},
+		RunE:        func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+	}
+	flags := c.Flags()
+	d.from.addTo(c)
+	flags.StringVar(&d.sample, "sample", "1GB", "raw bytes to restore, at most, but one topic at least")
+	flags.BoolVar(&d.yes, "yes", false, "do it")
+	addJSON(c, &d.json)
+	return c
+}
+
+type driller struct {
+	*app
+	from      restoreFlags
+	sample    string
+	yes, json bool
+}
+
+func (d *driller) run(ctx context.Context) error {
+	sample, err := parseBytes("--sample", d.sample)
+	if err != nil {
+		return err
+	}
+	rule, parts, cluster, err := d.from.open(ctx, d.app)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	if !d.yes {
+		return usagef("this makes topics in the cluster at %s and writes into them: give --yes to do it", d.from.into.Brokers)
+	}
+	report, err := rule.Drill(ctx, sample)
+	if err != nil {
+		return cluster.explain(err)
+	}
+	if d.json {
+		err = d.printJSON(report)
+	} else {
+		d.tell(report)
+	}
+	if err == nil && !report.Stands() {
+		return errUnhealthy
+	}
+	return err
+}
+
+func (d *driller) tell(report *restore.DrillReport) {
+	for _, refusal := range report.Refusals {
+		d.warn("%s", refusal)
+	}
+	if report.Restore == nil {
+		d.say("Nothing was written.")
+		return
+	}
+	for _, wrong := range report.Wrong {
+		d.warn("%s", wrong)
+	}
+	for _, difference := range report.Restore.Differences {
+		d.say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
+	}
+	seconds := func(n float64) string { return span(time.Duration(n * float64(time.Second))) }
+	d.say("The sample: %s", strings.Join(report.Topics, ", "))
+	d.say("%s records and %d positions of groups were compared: %d partitions are not as they were.", count(report.Records), report.Positions, len(report.Wrong))
+	d.say("%s took %s; all %d topics with %s records, %s, would take %s at that rate.",
+		size(report.Bytes), seconds(report.Seconds), report.AllTopics, count(report.AllRecords), size(report.AllBytes), seconds(report.AllSeconds))
+}
