@@ -25,7 +25,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
-var cliBenchmarks = []benchmark{{"cli/cat", benchCat}, {"cli/replay", benchReplay}}
+var cliBenchmarks = []benchmark{{"cli/cat", benchCat}, {"cli/replay", benchReplay}, {"cli/export", benchExport}}
 
 const (
 	cliRounds     = 5

@@ -57,6 +57,9 @@ const (
 // bloomBits is how many bits of a bloom filter a key has: one wrong answer in a hundred.
 const bloomBits = 10
 
+// pageBytes is how much of a column is compressed at once.
+const pageBytes = 512 << 10
+
 // parquetFile writes records to a file of the place.
 type parquetFile struct {
 	to      File
@@ -65,6 +68,9 @@ type parquetFile struct {
 	name    string
 	records int64
 	pending int64 // bytes of records in the row group that is open
+
+	one          [1]parquet.Value // used again for each value
+	keys, values []parquet.Value  // of the headers of a record, likewise
 }
 
 func newParquetFile(ctx context.Context, place Place, name string, decoded bool) (*parquetFile, error) {
@@ -77,6 +83,7 @@ func newParquetFile(ctx context.Context, place Place, name string, decoded bool)
 		schema = parquet.SchemaOf(decodedRow{})
 	}
 	w := parquet.NewGenericWriter[any](to, schema,
+		parquet.PageBufferSize(pageBytes),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 		parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, "key")),
 		// Statistics in the headers of pages hold whole values, four times. Row groups and
@@ -103,17 +110,17 @@ func (f *parquetFile) write(partition int32, r *baldr.Record, d *Decoded) error 
 	if usable(r.Timestamp) {
 		timestamp = parquet.Int64Value(r.Timestamp).Level(0, 1, columnTimestamp)
 	}
-	values := []parquet.Value{
+	values := [...]parquet.Value{
 		parquet.Int32Value(partition).Level(0, 0, columnPartition),
 		parquet.Int64Value(r.Offset).Level(0, 0, columnOffset),
 		timestamp,
 		parquet.Int64Value(r.Timestamp).Level(0, 0, columnTimestampMS),
-		parquet.ByteArrayValue([]byte(r.TimestampType.String())).Level(0, 0, columnTimestampType),
+		timestampTypes[r.TimestampType].Level(0, 0, columnTimestampType),
 		bytesOrNull(r.Key, columnKey),
 		bytesOrNull(r.Value, columnValue),
 	}
 	for column, v := range values {
-		if _, err := f.columns[column].WriteRowValues([]parquet.Value{v}); err != nil {
+		if err := f.put(column, v); err != nil {
 			return f.failed(r, err)
 		}
 	}
@@ -122,7 +129,7 @@ func (f *parquetFile) write(partition int32, r *baldr.Record, d *Decoded) error 
 	}
 	if d != nil {
 		for i, text := range [][]byte{d.KeyJSON, d.KeyError, d.ValueJSON, d.ValueError} {
-			if _, err := f.columns[columnKeyJSON+i].WriteRowValues([]parquet.Value{bytesOrNull(text, columnKeyJSON+i)}); err != nil {
+			if err := f.put(columnKeyJSON+i, bytesOrNull(text, columnKeyJSON+i)); err != nil {
 				return f.failed(r, err)
 			}
 		}
@@ -132,12 +139,23 @@ func (f *parquetFile) write(partition int32, r *baldr.Record, d *Decoded) error 
 	return nil
 }
 
+// timestampTypes are the values of their column.
+var timestampTypes = [...]parquet.Value{
+	baldr.CreateTime: parquet.ByteArrayValue([]byte(baldr.CreateTime.String())), baldr.LogAppendTime: parquet.ByteArrayValue([]byte(baldr.LogAppendTime.String())),
+}
+
+func (f *parquetFile) put(column int, v parquet.Value) error {
+	f.one[0] = v
+	_, err := f.columns[column].WriteRowValues(f.one[:])
+	return err
+}
+
 func (f *parquetFile) failed(r *baldr.Record, err error) error {
 	return fmt.Errorf("write offset %d to %s: %w", r.Offset, f.name, err)
 }
 
 func (f *parquetFile) writeHeaders(r *baldr.Record) error {
-	keys, values := make([]parquet.Value, 0, 1), make([]parquet.Value, 0, 1)
+	keys, values := f.keys[:0], f.values[:0]
 	for i, h := range r.Headers {
 		repeated := min(i, 1)
 		keys = append(keys, parquet.ByteArrayValue(h.Key).Level(repeated, 1, columnHeaderKey))
@@ -151,6 +169,7 @@ func (f *parquetFile) writeHeaders(r *baldr.Record) error {
 		keys = append(keys, parquet.NullValue().Level(0, 0, columnHeaderKey))
 		values = append(values, parquet.NullValue().Level(0, 0, columnHeaderValue))
 	}
+	f.keys, f.values = keys, values
 	if _, err := f.columns[columnHeaderKey].WriteRowValues(keys); err != nil {
 		return err
 	}
