@@ -18,9 +18,10 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/runtimefake"
 )
 
-// emptyTables are DynamoDB without a row but that of the mark, or one that refuses,
+// emptyTables are DynamoDB without a row but that of the mark and those that are
+// planned, or one that refuses,
 // with an S3 beside it that has nothing, and how many connections were made to both.
-func emptyTables(t *testing.T, refuses *atomic.Bool) (url string, connections *atomic.Int64) {
+func emptyTables(t *testing.T, refuses *atomic.Bool, planned ...string) (url string, connections *atomic.Int64) {
 	t.Helper()
 	connections = new(atomic.Int64)
 	var mark atomic.Value // the one item that was put
@@ -34,16 +35,21 @@ func emptyTables(t *testing.T, refuses *atomic.Bool) (url string, connections *a
 		switch _, operation, _ := strings.Cut(target, "."); {
 		case refuses.Load():
 			status, answer = http.StatusBadRequest, `{"__type":"x#ResourceNotFoundException","message":"no such table"}`
+		case operation == "Query":
+			answer = `{"Items":[` + strings.Join(planned, ",") + `]}`
 		case operation == "PutItem":
 			var put struct{ Item json.RawMessage }
-			if err := json.NewDecoder(r.Body).Decode(&put); err != nil || !strings.Contains(string(put.Item), "@tables") {
-				t.Errorf("put %s, error %v: want the mark of the tables", put.Item, err)
+			if err := json.NewDecoder(r.Body).Decode(&put); err != nil {
+				t.Error(err)
 			}
-			mark.Store(put.Item)
+			if strings.Contains(string(put.Item), "@tables") {
+				mark.Store(put.Item)
+			}
 			answer = `{}`
 		case operation == "GetItem":
+			asked, _ := io.ReadAll(r.Body)
 			answer = `{}`
-			if item, ok := mark.Load().(json.RawMessage); ok {
+			if item, ok := mark.Load().(json.RawMessage); ok && strings.Contains(string(asked), "@tables") {
 				answer = `{"Item":` + string(item) + `}`
 			}
 		}
@@ -131,9 +137,32 @@ func TestMainAnswersTicks(t *testing.T) {
 	if len(lines) != 6 {
 		t.Errorf("%d lines of metrics, want one a tick:\n%s", len(lines), written)
 	}
-	// A tick reads four segments and sixteen shards side by side.
-	if n := connections.Load(); n > 20 {
-		t.Errorf("%d connections to DynamoDB in six invocations: they are not kept", n)
+	// A tick reads four segments and sixteen shards side by side, and then asks S3.
+	if n := connections.Load(); n > 25 {
+		t.Errorf("%d connections in six invocations: they are not kept", n)
+	}
+}
+
+// Every line that a tick writes has the request ID that Lambda's own lines have: what
+// it says on the way, too.
+func TestLinesOfATickHaveItsRequest(t *testing.T) {
+	t.Parallel()
+	tables, _ := emptyTables(t, new(atomic.Bool), `{"partition_key":{"S":"orders/0"},"start_offset":{"N":"0"},"end_offset":{"N":"5"},
+		"state":{"S":"PLANNED"},"topic_id":{"S":"VAAAAAAAAAAAAAAAAAAAAQ"},"cluster_id":{"S":"kfake"}}`)
+	_, written := runtimefake.Run(t, environment(t, tables), func(int) {}, `{}`, `{}`)
+	said := map[string]int{}
+	for line := range strings.Lines(written) {
+		var document map[string]any
+		if err := json.Unmarshal([]byte(line), &document); err != nil || document["msg"] == nil {
+			continue
+		}
+		said[document["msg"].(string)]++
+		if id, _ := document[bifrost.LogRequestID].(string); !strings.HasPrefix(id, "request-") {
+			t.Errorf("no request ID in %s", line)
+		}
+	}
+	if said["tick"] != 2 || said["a partition has planned ranges and no progress row; it is made anew"] == 0 {
+		t.Errorf("said %v, in\n%s", said, written)
 	}
 }
 

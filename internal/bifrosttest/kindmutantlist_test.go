@@ -346,4 +346,39 @@ var kindMutants = map[string][]kindMutant{
 			"../dynamoledger/read.go", "slices.DeleteFunc(page.Items, isMark)", "page.Items",
 		}}}, "internal/dynamoledger", "TestMarkIs", ""},
 	},
+	"what survived a blind planting": {
+		{mutant{"ls in all times", "ls lists what is selected", []edit{{
+			"../../cmd/bifrost/ls.go", "|| !l.times.Overlaps(row) {", "{",
+		}}}, "cmd/bifrost", "TestLsLists", ""},
+		{mutant{"more than the last", "--last prints so many records", []edit{{
+			"../../cmd/bifrost/cat.go", "				skip--\n				continue\n", "				skip--\n",
+		}}}, "cmd/bifrost", "TestCatPrints", ""},
+		{mutant{"a rehearsal without a limit", "a rehearsal shows what the tables would", []edit{{
+			"../rehearse/rehearse.go", "return rows[:min(limit, len(rows))], nil", "return rows, nil",
+		}}}, "internal/rehearse", "TestARehearsalIsAs", ""},
+		{mutant{"a rehearsal under any suspicion", "a rehearsal refuses what the tables would", []edit{{
+			"../rehearse/writes.go", "p.Status.Workable() && sameSuspicion(*p, w.Progress)\n", "p.Status.Workable()\n",
+		}}}, "internal/rehearse", "TestARehearsalIsAs", ""},
+		{mutant{"equal times written twice", "the newest record may be of the same time", []edit{{
+			"../dynamoledger/advance.go", "+ \" <= \" +", "+ \" < \" +",
+		}}}, "internal/dynamoledger", "TestNewestRecord", ""},
+		{mutant{"an estimate rounded down", "half-empty objects beat objects twice the target", []edit{{
+			"../bifrost/plan.go", "(p.RecentRawBytes+p.RecentOffsets-1)/p.RecentOffsets", "p.RecentRawBytes/p.RecentOffsets",
+		}}}, "internal/bifrost", "TestRangesFit", ""},
+		{mutant{"lines of no request", "every line has its invocation", []edit{{
+			"../../functions/discover/main.go", "	d.Log = s.parts.LogOf(ctx)\n", "",
+		}}}, "functions/discover", "TestLinesOf", ""},
+		{mutant{"a tick of no request", "every line has its invocation", []edit{{
+			"../wiring/report.go", "	log := p.LogOf(ctx)\n	log.LogAttrs(ctx, slog.LevelInfo, \"tick\"", "	log := p.Log\n	log.LogAttrs(ctx, slog.LevelInfo, \"tick\"",
+		}}}, "functions/discover", "TestLinesOf", ""},
+		{mutant{"ranges of no request", "every line has its invocation", []edit{{
+			"../wiring/report.go", "	log := p.LogOf(ctx)\n	for _, r := range results {", "	log := p.Log\n	for _, r := range results {",
+		}}}, "functions/archive", "TestMainAnswersRanges", ""},
+		{mutant{"a worker without a deadline", "a worker begins nothing that it cannot bring to its end", []edit{{
+			"../../functions/archive/main.go", "Work(ctx, task, wiring.Deadline(ctx))", "Work(ctx, task, wiring.Deadline(context.Background()))",
+		}}}, "functions/archive", "TestMainAnswersRanges", ""},
+		{mutant{"ls of any state", "ls lists what is selected", []edit{{
+			"../../cmd/bifrost/ls.go", "if l.state != \"\" && l.state != string(row.State) ||", "if",
+		}}}, "cmd/bifrost", "TestLsLists", ""},
+	},
 }

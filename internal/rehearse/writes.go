@@ -25,7 +25,7 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 		}
 	}
 	err := l.change(ctx, w.Progress, func(p *bifrost.Progress) bool {
-		asRead := p.PlannedOffset == w.Progress.PlannedOffset && p.Status.Workable()
+		asRead := p.PlannedOffset == w.Progress.PlannedOffset && p.Status.Workable() && sameSuspicion(*p, w.Progress)
 		p.PlannedOffset, p.PlannedEpoch = w.PlannedOffset, w.PlannedEpoch
 		p.Observation, p.LastPlannedAt = w.Observation, w.Observation.At
 		return asRead
@@ -39,10 +39,14 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 	return nil
 }
 
+func sameSuspicion(a, b bifrost.Progress) bool {
+	return a.Suspicion == b.Suspicion && a.SuspectedAt.Equal(b.SuspectedAt)
+}
+
 // ChangeStatus implements bifrost.Planner.
 func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
 	return l.change(ctx, w.Progress, func(p *bifrost.Progress) bool {
-		asRead := p.PlannedOffset == w.Progress.PlannedOffset
+		asRead := p.PlannedOffset == w.Progress.PlannedOffset && p.Status == w.Progress.Status && sameSuspicion(*p, w.Progress)
 		p.Status, p.Error, p.Suspicion, p.SuspectedAt = w.Status, w.Error, w.Suspicion, w.SuspectedAt
 		if !w.Observation.At.IsZero() {
 			p.Observation = w.Observation
@@ -78,7 +82,14 @@ func (l *Ledger) Mark(ctx context.Context) (bifrost.TablesMark, error) {
 }
 
 // SetMark implements bifrost.MarkKeeper.
-func (l *Ledger) SetMark(_ context.Context, _, after bifrost.TablesMark) error {
+func (l *Ledger) SetMark(ctx context.Context, before, after bifrost.TablesMark) error {
+	now, err := l.Mark(ctx)
+	if err != nil && !errors.Is(err, bifrost.ErrNotFound) {
+		return err
+	}
+	if now.Series != before.Series || now.Number != before.Number || now.Next != before.Next {
+		return fmt.Errorf("the mark of the tables: %w", bifrost.ErrConflict)
+	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.mark = &after

@@ -27,8 +27,8 @@ type Answer struct {
 }
 
 // Run starts this test binary as a function, with the environment, gives it the
-// events one after the other, and returns its answers and all that it wrote to
-// standard output. Before each event, counted from 0, it calls before. The binary
+// events one after the other, and returns its answers and all that it wrote, to
+// either output. Before each event, counted from 0, it calls before. The binary
 // has to call main when MainVariable is set.
 func Run(t *testing.T, environment []string, before func(event int), events ...string) (answers []Answer, written string) {
 	t.Helper()
@@ -40,7 +40,7 @@ func Run(t *testing.T, environment []string, before func(event int), events ...s
 	function := exec.CommandContext(t.Context(), os.Args[0])
 	function.Env = append([]string{MainVariable + "=1", "AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"),
 		"AWS_LAMBDA_FUNCTION_NAME=function", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "HOME=" + t.TempDir()}, environment...)
-	function.Stdout, function.Stderr = &out, os.Stderr
+	function.Stdout, function.Stderr = &out, &out // the same writer: nothing is written at once
 	if err := function.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func Run(t *testing.T, environment []string, before func(event int), events ...s
 		_ = function.Process.Kill()
 		<-ended
 	case err := <-ended:
-		t.Errorf("the function ended by itself: %v", err)
+		t.Errorf("the function ended by itself: %v; it wrote\n%s", err, &out)
 	}
 	api.mutex.Lock()
 	defer api.mutex.Unlock()

@@ -1,0 +1,167 @@
+package rehearse_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/rehearse"
+)
+
+var day = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+
+// A rehearsal refuses what the tables refuse, and shows what they would show: any
+// writes of a tick, met by any conditions, on both.
+func TestARehearsalIsAsStrictAsTheTables(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		tables, under := bifrosttest.NewLedger(), bifrosttest.NewLedger()
+		for range rapid.IntRange(0, 8).Draw(t, "writes of before") {
+			do := someWrite(t, tables)
+			same(t, "before", do(tables), do(under))
+		}
+		before := under.AllRows()
+		rehearsed := rehearse.NewLedger(under)
+		for range rapid.IntRange(1, 12).Draw(t, "writes") {
+			do := someWrite(t, tables)
+			same(t, "rehearsed", do(tables), do(rehearsed))
+			compareReads(t, tables, rehearsed)
+		}
+		if after := under.AllRows(); !slices.Equal(before, after) {
+			t.Fatalf("the rehearsal wrote: rows %+v, before %+v", after, before)
+		}
+	})
+}
+
+func same(t *rapid.T, what string, want, got error) {
+	t.Helper()
+	for _, kind := range []error{bifrost.ErrConflict, bifrost.ErrNotFound} {
+		if errors.Is(want, kind) != errors.Is(got, kind) {
+			t.Fatalf("%s: the tables say %v, the rehearsal %v", what, want, got)
+		}
+	}
+	if (want == nil) != (got == nil) {
+		t.Fatalf("%s: the tables say %v, the rehearsal %v", what, want, got)
+	}
+}
+
+func somePartition(t *rapid.T) bifrost.Partition {
+	return bifrost.Partition{Name: "orders", Number: rapid.Int32Range(0, 1).Draw(t, "partition")}
+}
+
+// someRead is a progress row as some tick may have read it.
+func someRead(t *rapid.T) bifrost.Progress {
+	suspicions := []string{"", "gone"}
+	p := bifrost.Progress{
+		Partition: somePartition(t), Generation: rapid.SampledFrom([]string{"one", "two"}).Draw(t, "generation"),
+		PlannedOffset: rapid.Int64Range(0, 3).Draw(t, "planned"), Status: rapid.SampledFrom(
+			[]bifrost.Status{bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusClosed}).Draw(t, "status"),
+		Suspicion: rapid.SampledFrom(suspicions).Draw(t, "suspicion"),
+	}
+	if p.Suspicion != "" {
+		p.SuspectedAt = day
+	}
+	return p
+}
+
+// asRead is what a tick has read of the tables, but for one condition at most.
+func asRead(t *rapid.T, tables bifrost.Ledger) bifrost.Progress {
+	other := someRead(t)
+	p, err := tables.Progress(context.Background(), other.Partition)
+	if err != nil {
+		return other
+	}
+	switch rapid.IntRange(0, 7).Draw(t, "what has changed") {
+	case 0:
+		p.Generation = other.Generation
+	case 1:
+		p.PlannedOffset = other.PlannedOffset
+	case 2:
+		p.Status = other.Status
+	case 3:
+		p.Suspicion, p.SuspectedAt = other.Suspicion, other.SuspectedAt
+	case 4:
+		p.NextOffset = 1
+	}
+	return p
+}
+
+// someWrite draws a write, and does the same one to any ledger.
+func someWrite(t *rapid.T, tables bifrost.Ledger) func(bifrost.Ledger) error {
+	p, ctx := asRead(t, tables), context.Background()
+	end := p.PlannedOffset + rapid.Int64Range(1, 2).Draw(t, "offsets")
+	switch rapid.IntRange(0, 10).Draw(t, "write") {
+	case 10:
+		before := bifrost.TablesMark{Series: rapid.SampledFrom([]string{"", "one"}).Draw(t, "series"), Number: rapid.Int64Range(0, 2).Draw(t, "number")}
+		after := bifrost.TablesMark{Series: "one", Number: before.Number + 1}
+		return func(l bifrost.Ledger) error { return l.SetMark(ctx, before, after) }
+	case 0, 1:
+		p.Status, p.PlannedOffset, p.Suspicion, p.SuspectedAt = bifrost.StatusFencing, 0, "", time.Time{}
+		return func(l bifrost.Ledger) error { return l.CreateProgress(ctx, p) }
+	case 2:
+		p.FencedAt = day
+		return func(l bifrost.Ledger) error { return l.FenceProgress(ctx, p) }
+	case 3, 4:
+		return func(l bifrost.Ledger) error { return l.OpenProgress(ctx, p) }
+	case 5:
+		return func(l bifrost.Ledger) error { return l.DeleteProgress(ctx, p) }
+	case 6:
+		w := bifrost.StatusWrite{Progress: p, Status: bifrost.StatusOpen, Suspicion: rapid.SampledFrom([]string{"", "gone"}).Draw(t, "then")}
+		if w.Suspicion != "" {
+			w.SuspectedAt = day
+		}
+		return func(l bifrost.Ledger) error { return l.ChangeStatus(ctx, w) }
+	default:
+		w := bifrost.PlanWrite{Progress: p, PlannedOffset: end, PlannedEpoch: 1, Observation: bifrost.Observation{LastStable: 9, At: day}}
+		if rapid.Bool().Draw(t, "with rows") {
+			w.Rows = []bifrost.Row{{Partition: p.Partition, Range: bifrost.Range{Start: p.PlannedOffset, End: end}, State: bifrost.StatePlanned, PlannedAt: day}}
+		}
+		return func(l bifrost.Ledger) error { return l.Plan(ctx, w) }
+	}
+}
+
+func compareReads(t *rapid.T, tables, rehearsed bifrost.Ledger) {
+	t.Helper()
+	ctx := context.Background()
+	for n := range int32(2) {
+		p := bifrost.Partition{Name: "orders", Number: n}
+		want, wantErr := tables.Progress(ctx, p)
+		got, gotErr := rehearsed.Progress(ctx, p)
+		same(t, "read progress", wantErr, gotErr)
+		compare(t, "progress", want, got)
+		for start := range int64(5) {
+			want, wantErr := tables.Row(ctx, p, start)
+			got, gotErr := rehearsed.Row(ctx, p, start)
+			same(t, "read a row", wantErr, gotErr)
+			compare(t, "row", want, got)
+			for limit := 1; limit < 4; limit++ {
+				want, _ := tables.Rows(ctx, p, start, limit)
+				got, _ := rehearsed.Rows(ctx, p, start, limit)
+				compare(t, fmt.Sprintf("at most %d rows from %d", limit, start), want, got)
+			}
+		}
+	}
+	mark, markErr := tables.Mark(ctx)
+	shown, shownErr := rehearsed.Mark(ctx)
+	same(t, "read the mark", markErr, shownErr)
+	compare(t, "mark", mark, shown)
+	want, _ := tables.ListProgress(ctx)
+	got, _ := rehearsed.ListProgress(ctx)
+	slices.SortFunc(got, func(a, b bifrost.Progress) int { return cmp.Compare(a.Number, b.Number) })
+	compare(t, "all progress", want, got)
+}
+
+func compare(t *rapid.T, what string, want, got any) {
+	t.Helper()
+	if w, g := fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got); w != g {
+		t.Fatalf("%s: the tables show\n%s\nthe rehearsal\n%s", what, w, g)
+	}
+}
