@@ -227,18 +227,18 @@ func benchTrickle(report func(figure)) error {
 	if err != nil {
 		return err
 	}
-	m, err := measureSpeed()
-	if err != nil {
-		return err
-	}
-	speed := m.speed
-	speed.PerSmall, speed.Start = seconds(c.Worker.Billed), seconds(max(c.Start, m.archive.Start))
 	note := fmt.Sprintf("%d records of 500 bytes in each of %d partitions, one core, %v added to each round trip", trickleLength, tricklePartitions, farDelay)
 	report(figure{Name: "trickle/range/billed", Value: 1e3 * c.Worker.Billed, Unit: "ms", Target: "at most 70", Note: note})
 	report(figure{Name: "trickle/range/processor", Value: 1e3 * c.Worker.Processor, Unit: "core-ms"})
 	report(figure{Name: "trickle/range/writes", Value: c.Worker.Used.WriteUnits + c.Tick.WriteUnits, Unit: "write units", Note: fmt.Sprintf("%.2f of them by discover", c.Tick.WriteUnits)})
 	report(figure{Name: "trickle/range/reads", Value: c.Worker.Used.ReadUnits + c.Tick.ReadUnits, Unit: "read units"})
 	report(figure{Name: "trickle/range/puts", Value: c.Worker.Used.Puts + c.Tick.Puts, Unit: "requests", Note: fmt.Sprintf("and %.2f of the cheaper class", c.Worker.Used.Gets+c.Tick.Gets)})
+	m, err := measureSpeed()
+	if err != nil {
+		return err
+	}
+	speed := m.speed
+	speed.PerSmall, speed.Start = seconds(c.Worker.Billed), seconds(max(c.Start, m.archive.Start))
 	for _, t := range []struct {
 		partitions int
 		sizing     bifrost.Sizing
