@@ -30,6 +30,7 @@ const (
 	trickleTopic      = "trickle"
 	tricklePartitions = 240 // that are measured
 	trickleLength     = 15  // records of each range: a quarter of an hour
+	trickleRounds     = 5   // that are measured
 	tickParallel      = 32  // as internal/wiring lets a tick do
 	startedTogether   = 512 // likewise
 	daysAMonth        = hoursAMonth / 24.0
@@ -47,8 +48,8 @@ type trickleCost struct {
 }
 
 // measuredTrickle archives a tiny range of many partitions, on real parts, once in
-// the life of the program. The first round makes the partitions' rows, the second
-// counts.
+// the life of the program. The first round makes the partitions' rows, the quickest
+// of those after it counts: whatever else the machine does only adds to one.
 var measuredTrickle = sync.OnceValues(func() (c trickleCost, err error) {
 	ctx := context.Background()
 	p, stop, err := startParts(ctx)
@@ -73,11 +74,20 @@ var measuredTrickle = sync.OnceValues(func() (c trickleCost, err error) {
 			return c, err
 		}
 	}
-	t.results = nil
-	if err := t.produce(ctx); err != nil {
-		return c, err
+	for n := range trickleRounds {
+		t.results = nil
+		if err := t.produce(ctx); err != nil {
+			return c, err
+		}
+		one, err := t.measure(ctx)
+		if err != nil {
+			return c, err
+		}
+		if n == 0 || one.Worker.Billed < c.Worker.Billed {
+			c = one
+		}
 	}
-	return t.measure(ctx)
+	return c, nil
 })
 
 // trickling is the stack that is measured, in this process.
