@@ -7,9 +7,9 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr/internal/deflate"
 )
 
-// A deflater turns pending members into finished ones. It is a large part of a
-// Writer's memory, so there is one a worker and not one a member, and the next
-// Writer of the program takes it over.
+// A deflater turns pending members into finished ones. It is a large part of a Writer's
+// memory, so there is one per worker and not one per member, and the program's next
+// Writer takes it over.
 type deflater struct {
 	level    int
 	flate    deflate.Compressor

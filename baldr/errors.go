@@ -9,7 +9,7 @@ import (
 // A reader's errors fall into three kinds, and a program that acts on them must
 // keep the three apart:
 //
-//   - errors.Is(err, ErrNotBaldr): the file was read, and it carries no summary;
+//   - errors.Is(err, ErrNotBaldr): the file was read, and it has no summary;
 //     somebody else wrote it. Only Open says this.
 //   - errors.As(err, **FormatError): the file was read, and it is damaged, cut,
 //     too new or beyond a limit. FormatError.Err says which.

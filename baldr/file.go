@@ -7,12 +7,11 @@ import (
 	"io"
 )
 
-// TailBytes is how much of its end Open reads at once. Footer, summary and index
-// of an object of 1 GB of raw bytes fit in it.
+// TailBytes is how much of the end of a file Open reads in one piece. Footer, summary and
+// index of an object of 1 GB of raw bytes fit in it.
 const TailBytes = 64 << 10
 
-// A File is an object opened for random access. Its methods may be called from
-// many goroutines at once.
+// A File is an object opened for random access. Its methods are safe for concurrent use.
 //
 // The access pattern suits a store where each read is a request: Open makes one
 // ReadAt of the last TailBytes (a second one only for an index larger than that,

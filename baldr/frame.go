@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// frameHeaderBytes is the length in front of each value.
+	// frameHeaderBytes is the size of the length before each value.
 	frameHeaderBytes = 8
 
 	// MaxValueBytes is the largest value, and the largest key and header, that
@@ -61,8 +61,8 @@ type FrameReader struct {
 	err      error // what r ended with, once it did
 }
 
-// frameBufferBytes is how much a FrameReader reads at once: large enough that a
-// call of Read costs nothing, small enough to stay in a core's cache.
+// frameBufferBytes is how much a FrameReader reads at a time: large enough that a call of
+// Read costs nothing, small enough to stay in a core's cache.
 const frameBufferBytes = 128 << 10
 
 // NewFrameReader returns a FrameReader on r that refuses values of more than

@@ -50,7 +50,7 @@ func (p *plainMembers) Read(b []byte) (int, error) {
 	return 0, p.err
 }
 
-// endMember checks the trailer and goes on to the next member, or returns io.EOF.
+// endMember checks the trailer and continues with the next member, or returns io.EOF.
 func (p *plainMembers) endMember() error {
 	p.facts.deflatedBytes = p.stream.pos() - p.bodyAt
 	trailer, err := p.stream.readTrailer()

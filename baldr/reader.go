@@ -21,14 +21,14 @@ const (
 // calling goroutine.
 type ReaderOptions struct {
 	ValuesOnly     bool // skip the envelopes; see Record for what is then missing
-	Workers        int  // members decoded side by side by a File; 0 or 1 starts no goroutine
+	Workers        int  // members decoded in parallel by a File; 0 or 1 starts no goroutine
 	MaxRecordBytes int  // 0 is DefaultMaxRecordBytes
 	MemoryBytes    int  // 0 is DefaultMemoryBytes
 
-	// Keys, if not nil, says whether records with a key, nil for null, are wanted. A
-	// File leaves out the data members that have none: their values are neither
-	// inflated nor checked. Of the others it returns all records. A Reader does not
-	// ask. With Workers above 1 it is called from several goroutines at once.
+	// Keys, if not nil, says whether records with a key, nil for null, are wanted. A File
+	// leaves out the data members that have none: their values are neither inflated nor
+	// checked. Of the others it returns all records. A Reader does not ask. With Workers
+	// above 1 it is called from several goroutines concurrently.
 	Keys func(key []byte) bool
 }
 
@@ -135,7 +135,7 @@ func (r *Reader) end() error {
 	return io.EOF
 }
 
-// advance goes on to the next member.
+// advance continues with the next member.
 func (r *Reader) advance() error {
 	if !r.started {
 		r.started = true
@@ -185,7 +185,7 @@ func (r *Reader) beginMembers(from framesFrom, header *memberHeader) error {
 	return r.plain.begin(header.pos)
 }
 
-// endFrames says what the end of frames means: nil to go on with the next member.
+// endFrames says what the end of frames means: nil to continue with the next member.
 func (r *Reader) endFrames(err error) error {
 	from := r.from
 	r.from = fromNothing

@@ -2,10 +2,10 @@ package baldr
 
 import "encoding/binary"
 
-// Keys and trace IDs are often random bytes, or hashes. Deflating them takes time,
-// saves nothing and spoils the codes of the columns beside them, so such columns
-// are stored (RFC 1951, 3.2.4), a copy. The decision sees the column and the level,
-// nothing else: the same records make the same bytes, whoever deflates them.
+// Keys and trace IDs are often random bytes, or hashes. Deflating them takes time, saves
+// nothing and spoils the codes of the columns next to them, so such columns are stored
+// (RFC 1951, 3.2.4), a copy. The decision sees the column and the level, nothing else:
+// the same records make the same bytes, whoever deflates them.
 
 const (
 	// levelForSize is the first level at which the time is better spent: it finds

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// A stream reads the members of a gzip file one after the other and knows where
-// it is.
+// A stream reads the members of a gzip file one after another and keeps track of its
+// position.
 type stream struct {
 	source source
 	buf    *bufio.Reader
@@ -51,7 +51,7 @@ const streamBufferBytes = 64 << 10
 // reset begins a file, or a part of one whose first byte has position base.
 func (s *stream) reset(r io.Reader, base int64) { s.resetSize(r, base, streamBufferBytes) }
 
-// resetSize is reset with the bytes to read at once.
+// resetSize is reset with the number of bytes to read at a time.
 func (s *stream) resetSize(r io.Reader, base int64, size int) {
 	s.source, s.base, s.headerRead = source{r: r}, base, false
 	if s.buf == nil || s.buf.Size() != size {

@@ -59,8 +59,8 @@ type Summary struct {
 	Writer          string // version of the program that wrote the object
 }
 
-// maxSummaryBytes bounds the text of a summary: it stands in one extra field.
-// Kafka's names have at most 249 bytes, so there is room.
+// maxSummaryBytes limits the text of a summary: it is in one extra field. Kafka's names
+// have at most 249 bytes, so there is room.
 const maxSummaryBytes = maxExtraBytes - subfieldOverhead
 
 // summaryText is a summary as JSON: a person who sees an object in a hex dump

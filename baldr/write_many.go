@@ -4,12 +4,12 @@ import "sync/atomic"
 
 // manyMembers makes data members of about Options.MemberBytes.
 //
-// The goroutine that calls the Writer is one of its workers. With one worker all
-// happens there, and records are deflated as they come. With more, members are
-// gathered and handed to goroutines, each of which seals one and ends; when all
-// of those have work and one more waits, the calling goroutine deflates
-// the next member itself. Who sealed a member leaves no trace in it, and members are written
-// in the order of their records by the calling goroutine alone.
+// The goroutine that calls the Writer is one of its workers. With one worker everything
+// happens there, and records are deflated as they come. With more, members are collected
+// and handed to goroutines, each of which seals one and ends; when all of those are busy
+// and one more member is waiting, the calling goroutine deflates the next member itself.
+// Which goroutine sealed a member leaves no trace in it, and only the calling goroutine
+// writes members, in the order of their records.
 type manyMembers struct {
 	w          *Writer
 	current    *pending
@@ -49,8 +49,8 @@ func (m *manyMembers) add(r *Record) error {
 	return nil
 }
 
-// feedBytes is how much the calling goroutine deflates at once: so little that it
-// is still in a core's cache.
+// feedBytes is how much the calling goroutine deflates at a time: so little that it is
+// still in a core's cache.
 const feedBytes = 32 << 10
 
 // addAlone writes a record that is a member by itself. Such records may be very

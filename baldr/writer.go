@@ -8,7 +8,7 @@ import (
 
 const (
 	// DefaultLevel is the flate level that Options.Level 0 stands for;
-	// docs/decisions/0002-compression-level.md has the measurements behind it.
+	// docs/decisions/0002-compression-level.md has the measurements.
 	DefaultLevel = 1
 
 	// DefaultMemberBytes is what Options.MemberBytes 0 stands for: small enough
@@ -21,7 +21,7 @@ const (
 // full records, members of 1 MiB, one after the other.
 type Options struct {
 	Level        int  // flate level, 1 (fastest) to 9; 0 is DefaultLevel
-	Workers      int  // members compressed side by side; 0 or 1 starts no goroutine
+	Workers      int  // members compressed in parallel; 0 or 1 starts no goroutine
 	ValuesOnly   bool // leave out the envelope: offsets, timestamps, keys, headers, nulls
 	SingleMember bool // all data in one member, values only, for readers that stop after one
 	MemberBytes  int  // bytes of frames a data member aims at, before compression, to MaxMemberBytes; 0 is DefaultMemberBytes
@@ -65,7 +65,7 @@ type Writer struct {
 	one         *oneMember // instead of many, with Options.SingleMember
 }
 
-// NewWriter returns a Writer on w. The object is whole only after Close.
+// NewWriter returns a Writer on w. The object is complete only after Close.
 func NewWriter(w io.Writer, opts Options) *Writer {
 	writer := &Writer{w: w, records: member{leastTimestamp: -1, mostTimestamp: -1}}
 	if writer.opts, writer.err = opts.withDefaults(); writer.err != nil {

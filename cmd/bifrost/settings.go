@@ -27,8 +27,8 @@ var environment = []struct{ flag, variable, usage string }{
 	{"brokers", "BIFROST_BROKERS", "Kafka brokers, host:port with commas between"},
 	{"bucket", "BIFROST_BUCKET", "bucket of the archive"},
 	{"group", "BIFROST_GROUP", "first element of every key in the bucket"},
-	{"progress-table", "BIFROST_PROGRESS_TABLE", "DynamoDB table with a row a partition"},
-	{"objects-table", "BIFROST_OBJECTS_TABLE", "DynamoDB table with a row a range"},
+	{"progress-table", "BIFROST_PROGRESS_TABLE", "DynamoDB table with one row per partition"},
+	{"objects-table", "BIFROST_OBJECTS_TABLE", "DynamoDB table with one row per range"},
 	{"endpoint-url", "AWS_ENDPOINT_URL", "another address of AWS, such as a local one"},
 }
 

@@ -1,12 +1,12 @@
 // Package dynamoledger keeps the ledger in two DynamoDB tables. It implements
 // every port of internal/bifrost that asks for the ledger.
 //
-// The progress table has one row a partition, for people to read in the console:
+// The progress table has one row per partition, for people to read in the console:
 //
 //	topic (S)      name of the incarnation: orders, or orders@<topic ID> for a later life of the topic
 //	partition (N)  number of the partition
 //
-// The objects table has one row a range:
+// The objects table has one row per range:
 //
 //	partition_key (S)  name/number
 //	start_offset (N)   first offset of the range

@@ -1,7 +1,7 @@
-// Package inprocess runs archive workers in the process that plans, in the place
-// of Lambda: for a container, a laptop, or a flush by hand. Tables, bucket and
-// rules are the same, so such a process may run beside a deployed stack, and both
-// may take over each other's ranges.
+// Package inprocess runs archive workers in the process that plans, in place of Lambda:
+// for a container, a laptop, or a flush by hand. Tables, bucket and rules are the same,
+// so such a process may run alongside a deployed stack, and each may take over the
+// other's ranges.
 package inprocess
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// Outcome is what became of one task and the ranges its worker went on with.
+// Outcome is the result of one task and of the ranges that its worker continued with.
 type Outcome struct {
 	Task    bifrost.Task
 	Results []bifrost.RangeResult
@@ -23,16 +23,16 @@ type Outcome struct {
 // Options say how a Dispatcher works.
 type Options struct {
 	Worker *bifrost.Worker
-	Slots  int           // workers at once, at least 1
-	Turn   time.Duration // how long a worker may go on with waiting ranges; less than its lease
+	Slots  int           // concurrent workers, at least 1
+	Turn   time.Duration // how long a worker may continue with waiting ranges; less than its lease
 	Done   func(Outcome) // called by workers when they end, one at a time
 
-	// Selects tells of which topics a worker goes on with waiting ranges; nil for all.
+	// Selects says with which topics' waiting ranges a worker continues; nil for all.
 	Selects func(topic string) bool
 }
 
-// Dispatcher implements bifrost.Dispatcher with goroutines of this process. As
-// many workers as slots run at once; what is dispatched beyond that waits.
+// Dispatcher implements bifrost.Dispatcher with goroutines of this process. As many
+// workers as there are slots run concurrently; what is dispatched beyond that waits.
 type Dispatcher struct {
 	options Options
 	worker  bifrost.Worker
@@ -86,7 +86,7 @@ func (d *Dispatcher) stopped() bool {
 	}
 }
 
-// Stop lets each worker end the range it is at, and nothing new begins.
+// Stop lets each worker finish its current range, and prevents new ones from starting.
 func (d *Dispatcher) Stop() { d.stopOnce.Do(func() { close(d.stopping) }) }
 
 // Wait returns when no worker is left.

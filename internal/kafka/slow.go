@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// slowConn lets an answer take as long as it keeps coming. franz-go gives all of an
-// answer one time, which is right for a broker that says nothing; but a batch of
-// many megabytes, which comes whole or not at all, can take longer on its way.
+// slowConn lets an answer take as long as it needs while data keeps arriving. franz-go
+// has one timeout for a complete answer, which is right for a broker that says nothing;
+// but a batch of many megabytes, which arrives whole or not at all, can take longer.
 type slowConn struct {
 	net.Conn
 	mu      sync.Mutex

@@ -12,11 +12,11 @@ import (
 // errImpatient is the cause of a context that ended because nobody answered.
 var errImpatient = errors.New("no answer in time")
 
-// throttles remembers until when brokers want to be left alone. A broker whose
-// quota is used up answers at once, with the time that it will not listen for
-// (KIP-219), and franz-go holds back what would go over the same connection until
-// then. So a request may wait for a quota that another one has used up, and that
-// is no silence: whoever waits for an answer has to be patient for as much longer.
+// throttles remembers until when brokers throttle. A broker whose quota is used up
+// answers immediately, with the time for which it will not listen (KIP-219), and franz-go
+// holds back requests on the same connection until then. So a request may wait for a
+// quota that another one has used up, and that is not silence: whoever waits for an
+// answer has to wait that much longer.
 type throttles struct {
 	mu    sync.Mutex
 	until time.Time
@@ -46,9 +46,9 @@ func (t *throttles) over(since time.Time) time.Time {
 	return since
 }
 
-// patiently bounds the wait for an answer. Without it a broker that accepts
-// connections and says nothing could cost a function all of its time. Patience
-// begins anew when a broker listens again that did not because of a quota.
+// patiently bounds the wait for an answer. Without it a broker that accepts connections
+// but never answers could cost a function all of its time. The timeout starts again when
+// a broker that throttled listens again.
 func (c *Client) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	began := time.Now()

@@ -36,7 +36,7 @@ func (c *credentials) readTokens() error {
 		scopes = strings.Fields(c.Scope)
 	}
 	client := &http.Client{Timeout: tokenTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // nobody else gets the secret
+		return http.ErrUseLastResponse // the secret goes to nobody else
 	}}
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, client)
 	c.tokens = (&clientcredentials.Config{

@@ -61,8 +61,8 @@ type metadataOf struct {
 	err      error
 }
 
-// metadataOfAll asks every broker of a list, all at once, and then those that only
-// their answers list: a broker that is behind may not know of a newer one.
+// metadataOfAll asks every broker of a list concurrently, and then those that only their
+// answers list: a broker that is out of date may not know about a newer one.
 func (c *Client) metadataOfAll(ctx context.Context, listed []kmsg.MetadataResponseBroker, names []string) []metadataOf {
 	var told []metadataOf
 	asked := map[int32]bool{}

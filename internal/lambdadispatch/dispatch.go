@@ -17,13 +17,13 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// ErrThrottled says that Lambda takes no more events at the moment, of this
-// function or of the whole account. Nothing is wrong with the event.
+// ErrThrottled says that Lambda accepts no more events at the moment, for this function
+// or for the whole account. Nothing is wrong with the event.
 var ErrThrottled = errors.New("throttled by Lambda")
 
-// maxAttempts and maxPause bound the repetitions of one invocation to a few
-// seconds: whoever dispatches has others to dispatch, and comes back. An event that
-// was taken although its answer got lost is taken twice then, which workers stand.
+// maxAttempts and maxPause limit the retries of one invocation to a few seconds: the
+// caller has others to dispatch, and comes back. An event that was accepted although the
+// answer got lost is then accepted twice, which workers tolerate.
 const (
 	maxAttempts = 5
 	maxPause    = 500 * time.Millisecond
@@ -37,7 +37,7 @@ type Dispatcher struct {
 
 var _ bifrost.Dispatcher = (*Dispatcher)(nil)
 
-// New returns a Dispatcher of the function, given by name or ARN. It touches no
+// New returns a Dispatcher of the function, given by name or ARN. It does not use the
 // network.
 func New(cfg aws.Config, function string) *Dispatcher {
 	client := lambda.NewFromConfig(cfg, func(o *lambda.Options) {
@@ -48,9 +48,9 @@ func New(cfg aws.Config, function string) *Dispatcher {
 	return &Dispatcher{client: client, function: function}
 }
 
-// Dispatch implements bifrost.Dispatcher. Lambda has taken the event when it
-// returns nil; it may run twice, or hours late (AWS Lambda Developer Guide,
-// "How Lambda handles errors and retries with asynchronous invocation").
+// Dispatch implements bifrost.Dispatcher. Lambda has accepted the event when it returns
+// nil; it may run twice, or hours late (AWS Lambda Developer Guide, "How Lambda handles
+// errors and retries with asynchronous invocation").
 func (d *Dispatcher) Dispatch(ctx context.Context, t bifrost.Task) error {
 	event, err := json.Marshal(t)
 	if err != nil {
@@ -67,7 +67,7 @@ func (d *Dispatcher) Dispatch(ctx context.Context, t bifrost.Task) error {
 	return nil
 }
 
-// explain says what Lambda's answer means for whoever reads the error.
+// explain says what Lambda's answer means to the reader of the error.
 func explain(err error) error {
 	if _, ok := errors.AsType[*types.TooManyRequestsException](err); ok {
 		return fmt.Errorf("%w: %w", ErrThrottled, err)

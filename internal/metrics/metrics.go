@@ -1,11 +1,10 @@
-// Package metrics tells CloudWatch what the functions did, in lines of their logs
-// that CloudWatch makes metrics of by itself: no request, no permission, and
-// nothing to wait for (Amazon CloudWatch User Guide, "Specification: Embedded
-// metric format").
+// Package metrics reports what the functions did to CloudWatch, as log lines that
+// CloudWatch turns into metrics by itself: no request, no permission, and nothing to wait
+// for (Amazon CloudWatch User Guide, "Specification: Embedded metric format").
 //
-// There is one line a tick and one line a run of the archive function, whatever
-// the number of topics, and one dimension, the stack. What a single partition
-// does is in the tables: a metric for each would cost more than the archive.
+// There is one line per tick and one line per run of the archive function, whatever the
+// number of topics, and one dimension, the stack. What a single partition does is in the
+// tables: a metric for each would cost more than the archive.
 package metrics
 
 import (
@@ -17,13 +16,13 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// Where the metrics are found.
+// Where to find the metrics.
 const (
 	Namespace = "Bifrost"
 	Dimension = "Stack" // the only one
 )
 
-// The names of the metrics. Each comment says first who sends it.
+// The names of the metrics. Each comment begins with the function that sends it.
 const (
 	Lag          = "Lag"          // tick: offsets below the last stable offset, neither archived nor a recorded gap
 	LagSeconds   = "LagSeconds"   // tick: for how long a range has been due in the partition furthest behind
@@ -42,7 +41,7 @@ const (
 	ArchivedRecords = "ArchivedRecords" // archive
 	ArchivedBytes   = "ArchivedBytes"   // archive: raw, before compression
 	StoredBytes     = "StoredBytes"     // archive: of the objects
-	Gaps            = "Gaps"            // archive: gaps over records that were there and that nobody can read any more
+	Gaps            = "Gaps"            // archive: gaps over records that existed and can no longer be read
 	LostOffsets     = "LostOffsets"     // archive: their offsets
 	FailedRanges    = "FailedRanges"    // archive
 )
@@ -113,9 +112,8 @@ func (e Emitter) Ranges(results []bifrost.RangeResult, failed bool) error {
 	})
 }
 
-// isLoss reports whether a gap of this reason is news. What was gone before
-// Bifrost came, what the configuration leaves out and what a person had erased is
-// none.
+// isLoss reports whether a gap of this reason is news. What was gone before Bifrost
+// started, what the configuration leaves out and what a person had erased is not.
 func isLoss(reason string) bool {
 	return reason == bifrost.ReasonRetention || reason == bifrost.ReasonTopicDeleted
 }

@@ -209,7 +209,7 @@ func (s BucketSettings) policy(arn string) string {
 	return string(text)
 }
 
-// MadeBucket is what became of a bucket that was asked for.
+// MadeBucket is the result of a request for a bucket.
 type MadeBucket struct {
 	Created bool
 	// Kept says that the bucket was there and is not empty: its settings were left as

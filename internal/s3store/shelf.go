@@ -74,13 +74,13 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	return keys[:min(limit, len(keys))], nil
 }
 
-// maxAbortRounds bounds AbortUploads: a thousand uploads a round.
+// maxAbortRounds limits AbortUploads: a thousand uploads per round.
 const maxAbortRounds = 100
 
-// AbortUploads implements bifrost.Shelf. The listing of S3 is strongly consistent,
-// so it has every upload that was begun before it. After a full page the listing
-// begins anew instead of going on behind it: what was there is aborted by then,
-// and versitygw does not know a marker whose upload is gone.
+// AbortUploads implements bifrost.Shelf. The listing of S3 is strongly consistent, so it
+// has every upload that was begun before it. After a full page the listing starts again
+// instead of continuing after it: those uploads are aborted by then, and versitygw does
+// not know a marker whose upload is gone.
 func (s *Store) AbortUploads(ctx context.Context, prefix string) error {
 	for range maxAbortRounds {
 		page, err := s.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix})

@@ -1,13 +1,13 @@
 // Package s3store keeps the archive in a bucket of Amazon S3, or of a service that
 // speaks its protocol. It implements bifrost.Store and bifrost.Shelf.
 //
-// What it asks of the service beside the ordinary: conditional writes
-// (If-None-Match: * on PutObject and on CompleteMultipartUpload) and, if objects
-// are to be checked without a download, CRC64NVME checksums of whole objects.
+// Beyond the usual it requires conditional writes from the service (If-None-Match: * on
+// PutObject and on CompleteMultipartUpload) and, if objects are to be checked without a
+// download, CRC64NVME checksums of whole objects.
 //
-// Every object that holds a range goes up as a multipart upload, small ones too:
-// an unfinished upload can be aborted by whoever must be sure that it will not
-// complete, an unfinished PutObject cannot.
+// Every object that contains a range is sent as a multipart upload, small ones too: an
+// unfinished upload can be aborted by whoever must be sure that it will not complete; an
+// unfinished PutObject cannot.
 package s3store
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// Store is the bucket. It may be used by many goroutines at once.
+// Store is the bucket. It is safe for concurrent use.
 type Store struct {
 	client  *s3.Client
 	bucket  string
@@ -44,7 +44,7 @@ var (
 // shows with the first call.
 func New(cfg aws.Config, bucket string) *Store {
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
-		// An endpoint of one's own seldom has a DNS name for every bucket.
+		// A custom endpoint seldom has a DNS name for every bucket.
 		o.UsePathStyle = o.BaseEndpoint != nil
 		o.Retryer = newRetryer()
 		// The checksums that count are computed here, once, and sent along with
@@ -69,7 +69,7 @@ func newRetryer() aws.RetryerV2 {
 	})
 }
 
-// isCut reports an answer that broke off, which the SDK does not repeat by itself.
+// isCut reports an answer that was cut off; the SDK does not retry those by itself.
 func isCut(err error) aws.Ternary {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return aws.TrueTernary

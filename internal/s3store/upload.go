@@ -32,9 +32,9 @@ const (
 	maxParts = 10_000
 )
 
-// Create implements bifrost.Store. The parts that Write sends in the background
-// live as long as ctx. If S3's answer is lost, the repetition begins a second
-// upload, and the first stays behind without parts until somebody aborts it.
+// Create implements bifrost.Store. The parts that Write sends in the background live as
+// long as ctx. If S3's answer is lost, the retry begins a second upload, and the first
+// remains without parts until somebody aborts it.
 func (s *Store) Create(ctx context.Context, key string) (bifrost.Upload, error) {
 	created, err := s.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &s.bucket, Key: &key, ContentType: aws.String("application/gzip"),
@@ -145,10 +145,10 @@ func checksum(crc uint64) string {
 // by then, and compares the size of the whole; the checksum of the whole, which it
 // answers with, is compared here.
 //
-// The request is sent once. A completion that failed may have opened the upload
-// again after whoever fences the partition off has aborted it, so a second one could
-// still make an object; and a second one may be told success while the first is
-// undecided. The caller looks at the key instead, and begins a new upload.
+// The request is sent once. A completion that failed may have reopened the upload after
+// whoever fences the partition off has aborted it, so a second one could still create an
+// object; and a second one may be reported as successful while the first is undecided.
+// The caller checks the key instead, and begins a new upload.
 func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 	if u.gathered > 0 || len(u.parts) == 0 {
 		if err := u.send(); err != nil {
@@ -185,13 +185,13 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 // requests of which no byte was written.
 func sentOnce(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
 
-// confirm asks the object itself whose it is, when the success of a completion was
-// told without the checksum of the whole. S3 always tells it. versitygw does not when
-// it no longer knows the upload: it then says success as soon as any object is at the
-// key, also to an upload that was aborted while another one won, and says it to the
-// repetition of a completion that is still at work and may yet be refused. The
-// ETag that it answers is that of the parts it was told of, so it is the
-// object's only if the object has these parts.
+// confirm asks the object itself whose it is, when a completion was reported as
+// successful without the checksum of the whole object. S3 always returns it. versitygw
+// does not when it no longer knows the upload: it then reports success as soon as any
+// object is at the key, also to an upload that was aborted while another one won, and to
+// the retry of a completion that is still running and may yet be refused. The ETag that
+// it returns is that of the parts in the request, so it is the object's only if the
+// object has these parts.
 func (u *upload) confirm(ctx context.Context, etag string) (string, error) {
 	head, err := u.store.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.store.bucket, Key: &u.key, ChecksumMode: types.ChecksumModeEnabled})
 	if status(err) == http.StatusNotFound {

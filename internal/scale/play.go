@@ -23,7 +23,7 @@ type partition struct {
 	unfinished  []piece // in order
 }
 
-// piece is a range that was planned and is not behind next_offset yet.
+// piece is a range that was planned and that next_offset has not passed yet.
 type piece struct {
 	start, end int64
 	done       bool
@@ -83,8 +83,8 @@ func (p *play) run() {
 	p.settle()
 }
 
-// spread tells how far through its age the tail of a partition is at the beginning,
-// from 0 to 1: the first plans of real partitions are spread in the same way.
+// spread says how far through its age the tail of a partition is at the beginning, from 0
+// to 1: the first plans of real partitions are spread in the same way.
 func spread(i int) float64 { return float64(i*7919%1000) / 1000 }
 
 // target is how many records fill an object.

@@ -1,18 +1,18 @@
-// Package scale plays the archiver at sizes that fit on no machine: a million
-// partitions, a terabyte an hour, a backlog of a week. Time is virtual. The plan
-// is the real one: [bifrost.CountRanges], [bifrost.PlanRanges],
-// [bifrost.ShareSlots] and [bifrost.LossAt] decide here as they do in a tick.
-// Around them is a model of what the rules only see from outside:
+// Package scale simulates the archiver at sizes that fit on no machine: a million
+// partitions, a terabyte per hour, a backlog of a week. Time is virtual. The planner is
+// the real one: [bifrost.CountRanges], [bifrost.PlanRanges], [bifrost.ShareSlots] and
+// [bifrost.LossAt] decide here as they do in a tick. Around them is a model of what the
+// rules only see from the outside:
 //
 //   - records flow at a rate, the same mix of partitions all the time;
-//   - a worker takes the time that was measured of one archive, goes on to the
+//   - a worker takes the time that was measured for one archive, continues with the
 //     next waiting range as docs/decisions/0004 says, and ends with a failure;
 //   - a tick takes the time that was measured for each partition it looks at and
 //     each plan it writes, and stops where the real one would;
-//   - brokers give their bytes to all workers together.
+//   - all workers share the bytes that brokers deliver.
 //
-// What is not modelled: throttling by S3 and DynamoDB, rebalanced leaders,
-// duplicate invocations. The simulation in internal/bifrosttest is about those.
+// Throttling by S3 and DynamoDB, rebalanced leaders and duplicate invocations are not
+// modelled. The simulation in internal/bifrosttest covers those.
 package scale
 
 import (
@@ -22,18 +22,18 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// Speed is what was measured of the parts.
+// Speed is the measured speed of the parts.
 type Speed struct {
 	BytesPerSecond float64       // raw bytes that one worker turns into an object
-	PerObject      time.Duration // beside that, for each object: requests that a worker waits for
-	PerSmall       time.Duration // of a small range, archived side by side with others, all of it; 0: as any other
+	PerObject      time.Duration // in addition, for each object: requests that a worker waits for
+	PerSmall       time.Duration // total time of a small range that is archived in parallel with others; 0: as for any other
 	Start          time.Duration // from the start of a worker to its first request
 	PlansPerSecond float64       // plans that a tick writes
 	PerPartition   time.Duration // of a tick, for each partition it looks at
 }
 
-// Outage is a time in which some partitions cannot be reached. They are written
-// to all the same.
+// Outage is a period in which some partitions cannot be reached. Producers still write to
+// them.
 type Outage struct {
 	From, To time.Duration
 	Share    float64 // of the partitions, from 0 to 1
@@ -49,7 +49,7 @@ type Scenario struct {
 	BytesPerHour float64                        // raw bytes of all partitions
 	Shape        func(at time.Duration) float64 // factor of the rate at a time; nil for 1
 	Backlog      time.Duration                  // how long everything was written and nothing archived before the beginning
-	Retention    time.Duration                  // zero for ever
+	Retention    time.Duration                  // zero for unlimited
 	KeepsLess    func(n int) time.Duration      // retention of the n-th partition where it is another; nil for none
 	Outage       Outage
 	Length       time.Duration

@@ -8,7 +8,7 @@ const (
 	longestPause = 3600.0
 )
 
-// work lets the workers go on until a time.
+// work lets the workers continue until a time.
 func (p *play) work(until float64) {
 	for {
 		e, ok := p.running.next(until)

@@ -12,14 +12,13 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Secret is one secret. Its current version is read, anew each time: who uses it
-// keeps it.
+// Secret is one secret. Its current version is read again each time: callers keep it.
 type Secret struct {
 	client *secretsmanager.Client
 	arn    string
 }
 
-// New returns the secret with this ARN. It touches no network.
+// New returns the secret with this ARN. It does not use the network.
 func New(cfg aws.Config, arn string) *Secret {
 	return &Secret{client: secretsmanager.NewFromConfig(cfg), arn: arn}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/secretsmanager"
 )
 
-// security is how to get into the cluster that the configuration describes.
+// security is how to connect to the cluster that the configuration describes.
 func security(c config.Kafka, cfg aws.Config) kafka.Security {
 	s := kafka.Security{TLS: c.TLS, Mechanism: c.Mechanism, IAM: iam(cfg)}
 	switch {
@@ -24,14 +24,14 @@ func security(c config.Kafka, cfg aws.Config) kafka.Security {
 	return s
 }
 
-// TargetSecurity is how to get into a cluster that is written into.
+// TargetSecurity is how to connect to a cluster that is written to.
 func (p *Parts) TargetSecurity(t config.Target) kafka.Security {
 	s := security(t.Kafka, p.aws)
 	s.Names, s.Withheld = kafka.SettingNames(t.Names), t.Withheld
 	return s
 }
 
-// iam signs for Amazon MSK with what the SDK signs with: in a function, its role.
+// iam signs for Amazon MSK with the SDK's credentials: in a function, its role.
 func iam(cfg aws.Config) func(context.Context) (kafka.IAMCredentials, error) {
 	return func(ctx context.Context) (kafka.IAMCredentials, error) {
 		c, err := cfg.Credentials.Retrieve(ctx)

@@ -7,19 +7,19 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/kafka"
 )
 
-// LimitMemory tells the garbage collector how much memory the function has, less
-// an eighth for what it does not manage: Go does not look for that by itself, and
-// a heap that may double is killed where one that is collected sooner would fit.
-// Outside of Lambda it does nothing.
+// LimitMemory tells the garbage collector how much memory the function has, less an
+// eighth for what it does not manage: Go does not find that out by itself, and a heap
+// that may double is killed where one that is collected sooner would fit. Outside Lambda
+// it does nothing.
 func LimitMemory() {
 	if memory := config.FunctionMemory(); memory > 0 {
 		debug.SetMemoryLimit(memory / 8 * 7)
 	}
 }
 
-// largestBatch is the largest record batch that fits. While its records are
-// archived it is in memory as it came and uncompressed, the next one waits, and the
-// writer has twice as much: with an eighth, something is left for all else.
+// largestBatch is the largest record batch that fits. While its records are archived it
+// is in memory both as received and uncompressed, the next one is waiting, and the writer
+// holds twice as much: with an eighth, something is left for everything else.
 func largestBatch() int64 {
 	if memory := config.FunctionMemory(); memory > 0 {
 		return memory / 8

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// processorTime is what this process has used of all cores so far, in its own
-// code and in the kernel's; 0 when the system does not tell (getrusage, POSIX).
+// processorTime is the processor time that this process has used so far on all cores, in
+// its own code and in the kernel; 0 if the system does not report it (getrusage, POSIX).
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {

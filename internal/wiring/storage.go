@@ -10,8 +10,8 @@ import (
 // Region is where the AWS SDK sends requests to.
 func (p *Parts) Region() string { return p.aws.Region }
 
-// MakeStorage makes the bucket and the tables of the configuration, as far as they
-// are not there. The bucket comes first: a table without one is worth nothing.
+// MakeStorage creates the bucket and the tables of the configuration, as far as they do
+// not exist. The bucket comes first: a table without one is useless.
 func (p *Parts) MakeStorage(
 	ctx context.Context, bucket s3store.BucketSettings, safety dynamoledger.TableSafety,
 ) (madeBucket s3store.MadeBucket, madeTables dynamoledger.MadeTables, err error) {
@@ -22,7 +22,7 @@ func (p *Parts) MakeStorage(
 	return madeBucket, madeTables, err
 }
 
-// StorageRequests are what MakeStorage sends where nothing is there.
+// StorageRequests are the requests that MakeStorage sends if nothing exists.
 func (p *Parts) StorageRequests(
 	bucket s3store.BucketSettings, safety dynamoledger.TableSafety,
 ) ([]s3store.BucketRequest, []dynamoledger.TableRequest) {

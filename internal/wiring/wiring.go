@@ -48,9 +48,9 @@ type Parts struct {
 // whether it is there.
 func (p *Parts) Bucket(name string) *s3store.Store { return s3store.New(p.aws, name) }
 
-// Open builds the parts that the configuration asks for. It connects to
-// nothing: the first use of each does. The options go over where the AWS SDK
-// takes its settings from.
+// Open builds the parts that the configuration asks for. It opens no connection: the
+// first use of each adapter does. The options override where the AWS SDK takes its
+// settings from.
 func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadOptions) error) (*Parts, error) {
 	options = append([]func(*awsconfig.LoadOptions) error{awsconfig.WithHTTPClient(newHTTPClient())}, options...)
 	account, err := awsconfig.LoadDefaultConfig(ctx, options...)
@@ -79,8 +79,8 @@ func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadO
 // begins to answer while it still puts the parts of a large upload together.
 const answerTimeout = time.Minute
 
-// newHTTPClient is the SDK's own with that timeout, and with as many connections
-// kept to one service as a tick works on partitions at once.
+// newHTTPClient is the SDK's own with that timeout, and with as many connections kept
+// open to one service as a tick works on partitions concurrently.
 func newHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.ResponseHeaderTimeout = answerTimeout
@@ -88,24 +88,23 @@ func newHTTPClient() *awshttp.BuildableClient {
 	})
 }
 
-// Close gives back what Open took.
+// Close releases what Open acquired.
 func (p *Parts) Close() {
 	if p.Kafka != nil {
 		p.Kafka.Close()
 	}
 }
 
-// discoverParallel is how many partitions a tick works on at once. Their work is
-// waiting for DynamoDB and S3.
+// discoverParallel is how many partitions a tick works on concurrently. Their work is
+// mostly waiting for DynamoDB and S3.
 const discoverParallel = 32
 
-// retentionKept is how long the answer about a topic's retention serves. Kafka
-// looks for what it may delete every five minutes by default
-// (log.retention.check.interval.ms).
+// retentionKept is how long a topic's retention is cached. Kafka looks for what it may
+// delete every five minutes by default (log.retention.check.interval.ms).
 const retentionKept = 5 * time.Minute
 
-// startedTogether is how many small ranges one function is started for: half a
-// minute of work, which is long beside what it takes to start one.
+// startedTogether is how many small ranges one function is started for: half a minute of
+// work, which is long compared with the time it takes to start one.
 const startedTogether = 512
 
 // Discoverer is the rule of the discover function; it starts workers through
@@ -126,7 +125,7 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 	}
 }
 
-// Capturer captures the cluster beside the ticks of the discover function.
+// Capturer captures the cluster alongside the ticks of the discover function.
 func (p *Parts) Capturer() *capture.Capturer {
 	return &capture.Capturer{
 		Group: p.Config.Group, Cluster: p.Kafka, Bucket: p.Store,
@@ -138,8 +137,8 @@ func (p *Parts) Capturer() *capture.Capturer {
 // as a multiple.
 const rangeLimit = 2
 
-// smallTogether is how many small ranges a worker archives side by side: as many as
-// it takes to fill a core while each of them waits for S3 and DynamoDB.
+// smallTogether is how many small ranges a worker archives in parallel: as many as it
+// takes to fill a core while each of them waits for S3 and DynamoDB.
 const smallTogether = 32
 
 // renewing calls renew every bifrost.RenewEvery until stop is called. When that
@@ -171,7 +170,7 @@ const workReserve = time.Minute
 // Worker is the rule of the archive function.
 func (p *Parts) Worker() *bifrost.Worker {
 	format := p.Config.Format
-	format.Workers = runtime.GOMAXPROCS(0) // one a core: a function's memory decides how many it has
+	format.Workers = runtime.GOMAXPROCS(0) // one per core: a function's memory decides how many it has
 	archiver := &bifrost.Archiver{
 		Group: p.Config.Group, Source: p.Kafka, Store: p.Store, Ledger: p.Ledger,
 		Format: format, MaxRawBytes: rangeLimit * p.Config.LargestTarget(), Writer: "bifrost " + Version, NearLoss: p.Config.TimeToLoss, Now: time.Now,
@@ -183,8 +182,8 @@ func (p *Parts) Worker() *bifrost.Worker {
 	}
 }
 
-// Deadline is when work has to be brought to its end: the context's deadline,
-// less the time that ending takes. Zero when there is none.
+// Deadline is when work has to be finished: the context's deadline, less the time that
+// finishing takes. Zero when there is none.
 func Deadline(ctx context.Context) time.Time {
 	deadline, ok := ctx.Deadline()
 	if !ok {

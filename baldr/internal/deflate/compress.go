@@ -10,8 +10,8 @@ import (
 // place only for each match, the last one with the same hash, and takes what is
 // there. docs/decisions/0010-a-compressor-of-our-own.md says what makes it fast.
 //
-// Here matches are found. compress_block.go writes them, with codes that
-// compress_codes.go makes and compress_listing.go tells the reader.
+// This file finds matches. compress_block.go writes them, with codes that
+// compress_codes.go builds and compress_listing.go writes for the reader.
 type fastCompressor struct {
 	dst        io.Writer
 	err        error                         // of dst: whatever writes to it later returns it
@@ -30,10 +30,10 @@ const (
 	windowBytes  = 256 << 10
 	historyBytes = 32 << 10 // how far back a match may be
 
-	// A table of 64 KiB, which stays in a core's cache beside the window.
+	// A table of 64 KiB, which stays in a core's cache along with the window.
 	hashBits = 15
 
-	// So near to the end of a block nothing is looked for: a word would reach behind it.
+	// So close to the end of a block there is no search: a word would reach past it.
 	endBytes = 8
 
 	minMatch = 4 // RFC 1951 has 3, which seldom pay
@@ -45,18 +45,18 @@ const (
 	mostSkipped = 64
 )
 
-// A parsed block is literals and matches in turns.
+// A parsed block is alternating literals and matches.
 type parsed struct {
-	literals  []byte // of all sequences one after the other, and those behind the last match
+	literals  []byte // of all sequences one after another, and those after the last match
 	sequences []sequence
 
 	literalMemory  [windowBytes + wordBytes]byte
 	sequenceMemory [windowBytes / minMatch]sequence
 }
 
-// A sequence is literals and the match behind them: from the lowest bit 16 bits
-// with the distance of the match less 1, 16 with its length less 3, and above
-// them how many literals there are.
+// A sequence is literals and the match after them: from the lowest bit 16 bits with the
+// distance of the match less 1, 16 with its length less 3, and above them how many
+// literals there are.
 type sequence uint64
 
 func newSequence(literals, length, distance int) sequence {
@@ -90,7 +90,7 @@ func (c *fastCompressor) Write(b []byte) (int, error) {
 	return taken, nil
 }
 
-// slide makes room for another block behind the history.
+// slide makes room for another block after the history.
 func (c *fastCompressor) slide() {
 	const by = windowBytes - historyBytes
 	copy(c.window[:], c.window[by:windowBytes])
@@ -176,7 +176,7 @@ scan:
 			if at >= limit {
 				break scan
 			}
-			// Often the next match follows at once.
+			// Often the next match follows immediately.
 			word := load64(window, at-2)
 			c.last[hash(word)] = uint16(at-2) + c.base
 			word >>= 16

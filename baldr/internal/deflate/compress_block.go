@@ -2,8 +2,8 @@ package deflate
 
 import "encoding/binary"
 
-// A blockWriter writes parsed blocks as DEFLATE (RFC 1951, 3.2), each in the way
-// of the three there are that takes the fewest bits.
+// A blockWriter writes parsed blocks as DEFLATE (RFC 1951, 3.2), each in whichever of the
+// three formats takes the fewest bits.
 type blockWriter struct {
 	out   [windowBytes + blockRoom]byte
 	size  int    // of what is in out

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// A code is the bits that stand for a symbol, the first one lowest, above eight
-// bits that say how many they are.
+// A code is the bits that represent a symbol, the first one lowest, above eight bits that
+// say how many they are.
 type code uint32
 
 func newCode(bits uint32, width uint) code { return code(bits)<<8 | code(width) }

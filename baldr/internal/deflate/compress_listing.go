@@ -1,7 +1,7 @@
 package deflate
 
-// A listing is how a block tells its codes: how long they are, and those again in
-// codes (RFC 1951, 3.2.7).
+// A listing is how a block transmits its codes: as their lengths, which are coded
+// themselves (RFC 1951, 3.2.7).
 type listing struct {
 	literals, distances, ordered int // how many lengths are listed: of symbols, of distances, of codes in lengthOrder
 

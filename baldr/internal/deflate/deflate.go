@@ -1,11 +1,11 @@
-// Package deflate compresses and decompresses DEFLATE (RFC 1951), as fast as Go
-// without unsafe and assembly can for what package baldr needs: a stream
-// compressed at the level that archives use, and a member decompressed from
-// memory to memory. It knows nothing of gzip, frames or records.
+// Package deflate compresses and decompresses DEFLATE (RFC 1951), as fast as Go without
+// unsafe and assembly can for what package baldr needs: a stream compressed at the level
+// that archives use, and a member decompressed from memory to memory. It knows nothing
+// about gzip, frames or records.
 //
-// A mistake in here is the worst that this project could make: a compressor's
-// loses data. docs/deflate.md says what stands against one. Where there is doubt,
-// ownCode below is the switch to the library's code, for both directions.
+// A mistake in here is the worst that this project could make: a compressor's mistake
+// loses data. docs/deflate.md says what guards against one. When in doubt, ownCode below
+// is the switch to the library's code, for both directions.
 //
 // Three names go in (NewCompressor, Compressor, AppendStored) and three come out
 // (Inflater, its Inflate, ErrSize).

@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// A fastInflater inflates from memory to memory. A library's inflater takes its
-// input byte by byte and keeps a window of its own, since it knows the size of
-// neither side; without them the inner loop is short, and almost twice as fast.
-// What is inflated here has a checksum, so a mistake cannot pass for data.
+// A fastInflater inflates from memory to memory. A library's inflater reads its input
+// byte by byte and keeps its own window, since it knows the size of neither side; without
+// these the inner loop is short, and almost twice as fast. Everything inflated here has a
+// checksum, so a mistake cannot pass for data.
 type fastInflater struct {
 	src []byte
 	in  int    // bytes of src that are in bits, or past

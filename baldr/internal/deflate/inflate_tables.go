@@ -9,7 +9,7 @@ const (
 	maxLiteralCodes  = 288 // the fixed ones; a block lists at most 286
 	maxDistanceCodes = 32
 	maxCodeBits      = 15
-	maxLengthExtra   = 5 // bits behind the code of a length
+	maxLengthExtra   = 5 // bits after the code of a length
 
 	// A code of up to so many bits takes one look into its table. Longer ones,
 	// which are rare, take a second into a subtable behind it.
@@ -47,12 +47,12 @@ func (e entry) is(flag entry) bool { return e&flag != 0 }
 // bits is how many bits are taken.
 func (e entry) bits() uint { return uint(e & 63) }
 
-// value is a length or a distance: the base, and the extra bits behind the code.
+// value is a length or a distance: the base, and the extra bits after the code.
 func (e entry) value(from uint64) uint64 {
 	return uint64(e>>16) + from&(1<<e.bits()-1)>>(e>>8&15)
 }
 
-// subtable is where in the table a code stands that goes on in these bits.
+// subtable is where in the table a code is found that continues in these bits.
 func (e entry) subtable(rest uint64) uint64 { return uint64(e>>16) + rest&(1<<(e>>8&15)-1) }
 
 // meaning is an entry without its number of bits: base and extra bits of RFC 1951,
