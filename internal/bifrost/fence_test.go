@@ -234,3 +234,94 @@ type failing struct {
 }
 
 func (f failing) AbortUploads(context.Context, string) error { return f.abort }
+
+// slowBirth lets something happen right before the progress row is made.
+type slowBirth struct {
+	*bifrosttest.Ledger
+	meanwhile func()
+}
+
+func (l *slowBirth) CreateProgress(ctx context.Context, p bifrost.Progress) error {
+	if meanwhile := l.meanwhile; meanwhile != nil {
+		l.meanwhile = nil
+		meanwhile()
+	}
+	return l.Ledger.CreateProgress(ctx, p)
+}
+
+// TestBirthObjectComesAfterTheRow: a tick was about to make the row of a partition
+// that was new; before it does, others archive there, and the tables are lost. Its
+// row waits for what they may have completing: nothing that it put before says
+// that nobody was there.
+func TestBirthObjectComesAfterTheRow(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.pause = 15 * time.Minute
+	s.kafka.CreateTopic("orders", 1).Logs[0].Produce("one")
+	d := s.discoverer()
+	d.Ledger = &slowBirth{s.ledger, func() {
+		for range 3 {
+			s.tick()
+			s.work()
+		}
+		s.ledger.Lose(anyProgress, anyRow)
+	}}
+	if _, err := d.Tick(t.Context(), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.progressOf("orders"); p.Status != bifrost.StatusFencing || p.FencedAt.IsZero() {
+		t.Errorf("progress %+v: want a row that waits", p)
+	}
+}
+
+// TestThePauseBeginsAtTheAbort, not when the row was made: the tick that made it may
+// have ended right then.
+func TestThePauseBeginsAtTheAbort(t *testing.T) {
+	t.Parallel()
+	s := completing(t)
+	d := s.discoverer()
+	d.Shelf = failing{s.store, errors.New("503")}
+	if _, err := d.Tick(t.Context(), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.progressOf("orders"); p.Status != bifrost.StatusFencing || !p.FencedAt.IsZero() {
+		t.Fatalf("progress %+v: want a row that is not fenced off", p)
+	}
+	s.clock.Advance(2 * s.pause)
+	s.tick()
+	if p := s.progressOf("orders"); p.Status != bifrost.StatusFencing || p.FencedAt.IsZero() {
+		t.Errorf("progress %+v: want a row whose pause has just begun", p)
+	}
+}
+
+// TestListingComesAfterThePause: the very first object lands in the middle of what is
+// not planned yet, and is known before it is.
+func TestListingComesAfterThePause(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.pause = 15 * time.Minute
+	s.target = 1
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	log.Produce("one", "two", "three")
+	for range 6 {
+		s.tick()
+	}
+	a, last := s.archiver(), len(s.lambda.Waiting())-1
+	a.Store = lateStore{s.store}
+	if start := s.lambda.Waiting()[last].StartOffset; start == 0 {
+		t.Fatalf("the last task begins at %d", start)
+	}
+	if _, err := a.Archive(t.Context(), s.lambda.Take(last), time.Time{}); err == nil || s.store.Completing() != 1 {
+		t.Fatalf("error %v, %d completing", err, s.store.Completing())
+	}
+	s.dropTasks()
+	s.ledger.Lose(anyProgress, anyRow)
+	s.target = 1 << 20
+	s.tick()
+	if p := s.progressOf("orders"); p.Status != bifrost.StatusFencing || p.FencedAt.IsZero() {
+		t.Fatalf("progress %+v: want a row that waits", p)
+	}
+	s.store.EndCompletion(false)
+	s.settle()
+	s.ended()
+}

@@ -381,4 +381,27 @@ var kindMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/ls.go", "if l.state != \"\" && l.state != string(row.State) ||", "if",
 		}}}, "cmd/bifrost", "TestLsLists", ""},
 	},
+	"the fence": {
+		{mutant{"listed before the pause", "only behind the pause a listing shows all that will ever be there", []edit{{
+			"../bifrost/fence.go", "	\"time\"\n)\n", "	\"sync\"\n	\"time\"\n)\n\nvar listed sync.Map // the end of the last object, by generation\n",
+		}, {
+			"../bifrost/fence.go", "	p.FencedAt = t.Now()\n	err = t.Ledger.FenceProgress(ctx, *p)\n",
+			"	p.FencedAt = t.Now()\n	early, err := t.lastObjectEnd(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n	listed.Store(p.Generation, early)\n	err = t.Ledger.FenceProgress(ctx, *p)\n",
+		}, {
+			"../bifrost/fence.go", "	rows, err := t.lastRowEnd(ctx, p.Partition)\n",
+			"	if early, ok := listed.Load(p.Generation); ok {\n		objectsEnd = early.(int64)\n	}\n	rows, err := t.lastRowEnd(ctx, p.Partition)\n",
+		}}}, "internal/bifrost", "TestListingComes", ""},
+		{mutant{"a birth object before the row", "who has made it knows that nobody was there before the row", []edit{{
+			"../bifrost/fence.go", "	\"time\"\n)\n", "	\"sync\"\n	\"time\"\n)\n\nvar bornEarly sync.Map // by generation\n",
+		}, {
+			"../bifrost/fence.go", "	t.readAgain()\n	err = t.Ledger.CreateProgress(ctx, p)\n",
+			"	t.readAgain()\n	early, err := t.bear(ctx, p)\n	if err != nil {\n		return err\n	}\n	bornEarly.Store(p.Generation, early)\n	err = t.Ledger.CreateProgress(ctx, p)\n",
+		}, {
+			"../bifrost/fence.go", "	unused, err := t.bear(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n",
+			"	unused, err := t.bear(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n	if early, ok := bornEarly.Load(p.Generation); ok {\n		unused = early.(bool)\n	}\n",
+		}}}, "internal/bifrost", "TestBirthObjectComes", ""},
+		{mutant{"a pause of before the abort", "the pause begins when the uploads are aborted", []edit{{
+			"../bifrost/fence.go", "	if due := p.FencedAt.Add(t.Settings.FencePause); !p.FencedAt.IsZero()", "	if due := p.LastPlannedAt.Add(t.Settings.FencePause); !p.FencedAt.IsZero()",
+		}}}, "internal/bifrost", "TestThePauseBegins", ""},
+	},
 }
