@@ -269,7 +269,8 @@ func benchTrickle(report func(figure)) error {
 				month.archive, month.discover, month.requests, month.tables, month.logs, day.Objects, day.Workers)})
 	}
 	report(figure{Name: "scale/trickle", Value: float64(sustained(speed)), Unit: "partitions", Target: "at least 50000",
-		Note: fmt.Sprintf("that get a record a minute, archived by %d slots at an age of %v", defaultSlots, timely.MaxAge)})
+		Note: fmt.Sprintf("that get a record a minute, archived by %d slots at an age of %v, at %.0f ms a range", defaultSlots, timely.MaxAge,
+			1e3*c.Worker.Billed)})
 	return reportCalculator(report, c)
 }
 
