@@ -66,7 +66,8 @@ BYTES      := $(GO) test $(QEMU) -skip '$(SLOW)'
 define BYTES_ON_ARM64
 	@$(LOCALSTACK) install qemu
 	GOARCH=arm64 $(BYTES) ./baldr/...
-	GOARCH=arm64 $(BYTES) -run 'Walk|Survey|Lz4|Lying|Old' ./internal/kafka
+	GOARCH=arm64 $(BYTES) -run 'Walk|Survey|Old' ./internal/kafka
+	GOARCH=arm64 $(BYTES) ./internal/recordbatch
 endef
 
 arm64: $(LOCALSTACK) ## Run the functions for arm64, the template's default, deployed on this machine.

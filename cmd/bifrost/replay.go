@@ -13,6 +13,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 	"github.com/bifrost-archive/bifrost/internal/target"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
@@ -70,7 +71,7 @@ type replayer struct {
 	rekey, create, force, again, dryRun, json bool
 	parallel                                  int
 
-	codec   *replay.Codec // chosen by --compression
+	codec   *recordbatch.Codec // chosen by --compression
 	parts   *wiring.Parts
 	cluster connection
 	needs   []target.Need
@@ -115,7 +116,7 @@ func (r *replayer) check() (rate int64, err error) {
 		return 0, usagef("--id %q: want letters, digits, '.', '_' and '-'", r.id)
 	}
 	if r.compression != "" {
-		codec, err := replay.ParseCodec(r.compression)
+		codec, err := recordbatch.ParseCodec(r.compression)
 		if err != nil {
 			return 0, usagef("--compression: %w", err)
 		}

@@ -108,14 +108,14 @@ var kindMutants = map[string][]kindMutant{
 			"../../functions/archive/main.go", "	kept := wiring.Kept(open)\n", "	kept := open\n",
 		}}}, "functions/archive", "TestMainAnswersRanges", ""},
 		{mutant{"gzip without a bound", "a batch is bounded whatever its codec", []edit{{
-			"../kafka/decompress.go", "		case int64(len(out)) > d.most:", "		case int64(len(out)) > 4*d.most:",
-		}}}, "internal/kafka", "TestBombs", ""},
+			"../recordbatch/decompress.go", "		case int64(len(out)) > d.Most:", "		case int64(len(out)) > 4*d.Most:",
+		}}}, "internal/recordbatch", "TestBombs", ""},
 		{mutant{"snappy without a bound", "a batch is bounded whatever its codec", []edit{{
-			"../kafka/decompress.go", "	if int64(len(out)+length) > d.most {", "	if int64(length) > d.most {",
-		}}}, "internal/kafka", "TestBombs", ""},
+			"../recordbatch/decompress.go", "	if int64(len(out)+length) > d.Most {", "	if int64(length) > d.Most {",
+		}}}, "internal/recordbatch", "TestBombs", ""},
 		{mutant{"lz4 without a bound", "a batch is bounded whatever its codec", []edit{{
-			"../kafka/decompress.go", "	if int64(len(out)) > d.most {", "	if int64(len(out)) > 4*d.most {",
-		}}}, "internal/kafka", "TestBombs", ""},
+			"../recordbatch/decompress.go", "	if int64(len(out)) > d.Most {", "	if int64(len(out)) > 4*d.Most {",
+		}}}, "internal/recordbatch", "TestBombs", ""},
 	},
 	"a context that has ended": {
 		{mutant{"work after a cancellation", "nobody waits for it any more", []edit{{

@@ -60,7 +60,7 @@ func (b testBatch) encode() []byte {
 		NumRecords:           int32(len(b.records)),
 		Records:              compressed(b.codec, b.xerial, payload),
 	}
-	for bit, set := range map[int16]bool{logAppendTimeBit: b.appendTime != 0, transactionalBit: b.transactional, controlBatchBit: b.control} {
+	for bit, set := range map[int16]bool{0x08: b.appendTime != 0, 0x10: b.transactional, 0x20: b.control} {
 		if set {
 			batch.Attributes |= bit
 		}
@@ -70,9 +70,12 @@ func (b testBatch) encode() []byte {
 	return sealed(raw)
 }
 
+// lengthBytes is what a batch or an old message has before what its length counts.
+const lengthBytes = 12
+
 // sealed sets the checksum of a batch.
 func sealed(batch []byte) []byte {
-	binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], crc32c))
+	binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], crc32.MakeTable(crc32.Castagnoli)))
 	return batch
 }
 

@@ -7,11 +7,11 @@
 // The path of a record, the only part where speed counts:
 //
 //	fetch.go       raw fetch requests, one response ahead of the reader
-//	survey.go       how far a response reaches, from the batch headers alone
+//	survey.go      how far a response reaches, from the batch headers alone
 //	walk.go        from batches to records, and the account of missing offsets
-//	batch.go       one record batch: checksum, header, records
 //	transaction.go which batches belong to aborted transactions
-//	decompress.go  the codecs, into memory that is used again
+//
+// Batches themselves are read by internal/recordbatch.
 //
 // Invariants that are easy to break:
 //

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 const (
@@ -120,7 +121,7 @@ func final(err error) bool {
 	var outside *bifrost.OutOfRangeError
 	var answer *kerr.Error
 	switch {
-	case errors.As(err, &outside), errors.Is(err, errCorrupt), errors.Is(err, errTooLarge):
+	case errors.As(err, &outside), errors.Is(err, recordbatch.ErrCorrupt), errors.Is(err, recordbatch.ErrTooLarge):
 		return true
 	case errors.Is(err, bifrost.ErrWrongTopicID), errors.Is(err, bifrost.ErrNotFound):
 		return false // the broker may just be the last to know
@@ -215,7 +216,7 @@ func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseT
 	}
 	reply, err := f.client.request(ctx, f.client.kgo.Broker(int(node)), f.request(position))
 	if err != nil && strings.Contains(err.Error(), answerTooLarge) {
-		return nil, tooLarge("as it is sent", f.client.largest)
+		return nil, recordbatch.TooLarge("as it is sent", f.client.largest)
 	}
 	if err != nil {
 		return nil, f.client.explain(ctx, fmt.Errorf("node %d: %w", node, err))

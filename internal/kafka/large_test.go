@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // produceBytes appends one record of so many bytes that cannot be compressed.
@@ -43,7 +44,7 @@ func TestReadLargeBatch(t *testing.T) {
 		client.fetchBytes = 1
 		began := time.Now()
 		records, _, err := readAll(t, client, "large", topicID(cluster, "large"), 0, bifrost.Range{Start: 0, End: 2})
-		if len(records) != c.records || errors.Is(err, errTooLarge) != (c.records == 1) {
+		if len(records) != c.records || errors.Is(err, recordbatch.ErrTooLarge) != (c.records == 1) {
 			t.Errorf("%d bytes are taken: %d records, error %v", c.largest, len(records), err)
 		}
 		if c.records == 1 && (time.Since(began) > testPatience || !strings.Contains(err.Error(), "large/0 at offset 1") ||

@@ -13,6 +13,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // message0 and message1 build messages as brokers before 0.10 and 0.11 wrote them.
@@ -89,7 +90,7 @@ func TestOldAndNewInOneResponse(t *testing.T) {
 func TestOldDamage(t *testing.T) {
 	t.Parallel()
 	broken := slices.Concat(message1(3, 0, 1, nil, []byte("fine")), message1(4, int8(kgo.CodecGzip), 1, nil, []byte("not gzip")))
-	if r, err := survey("topic", 3, &kmsg.FetchResponseTopicPartition{RecordBatches: broken}); !errors.Is(err, errCorrupt) {
+	if r, err := survey("topic", 3, &kmsg.FetchResponseTopicPartition{RecordBatches: broken}); !errors.Is(err, recordbatch.ErrCorrupt) {
 		t.Errorf("got records up to offset %d and error %v", r.next, err)
 	}
 }

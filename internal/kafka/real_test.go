@@ -25,6 +25,7 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // real is a topic of one partition on a real broker.
@@ -618,7 +619,7 @@ func realLargeBatch(t *testing.T, broker *localstack.KafkaBroker) {
 	}
 	r.client = connect(t, Config{Brokers: []string{broker.Addr()}, LargestBatch: 100 << 20})
 	records, _, err = r.read(t, 0, 4)
-	if len(records) != 3 || !errors.Is(err, errTooLarge) {
+	if len(records) != 3 || !errors.Is(err, recordbatch.ErrTooLarge) {
 		t.Errorf("with less memory: %d records, error %v", len(records), err)
 	}
 }

@@ -84,5 +84,5 @@ func (r *records) Close() {
 	r.cancel()
 	for range r.deliveries { // until the goroutine has ended
 	}
-	r.walker.decompressor.close()
+	r.walker.decompressor.Close()
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 func TestReadRanges(t *testing.T) {
@@ -303,7 +304,7 @@ func TestReadCorruptBatch(t *testing.T) {
 		})
 	})
 	records, _, err := readAll(t, client, "orders", topicID(cluster, "orders"), 1, bifrost.Range{Start: 0, End: 3})
-	if !errors.Is(err, errCorrupt) || !strings.Contains(err.Error(), "orders/1 at offset 2") || len(records) != 2 {
+	if !errors.Is(err, recordbatch.ErrCorrupt) || !strings.Contains(err.Error(), "orders/1 at offset 2") || len(records) != 2 {
 		t.Fatalf("%d records, error %v", len(records), err)
 	}
 }

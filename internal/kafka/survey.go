@@ -10,6 +10,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // response is one answer of a broker, cut to what is whole and of one format.
@@ -31,11 +32,11 @@ func survey(topic string, position int64, p *kmsg.FetchResponseTopicPartition) (
 	data := p.RecordBatches
 	whole := 0
 	for {
-		length, err := wholeBytes(data[whole:])
+		length, err := recordbatch.WholeBytes(data[whole:])
 		if err != nil {
 			return response{}, fmt.Errorf("behind offset %d: %w", r.next, err)
 		}
-		if length == 0 || isOld(data[whole:]) != isOld(data) {
+		if length == 0 || recordbatch.IsOld(data[whole:]) != recordbatch.IsOld(data) {
 			break
 		}
 		first, last, err := reach(data[whole : whole+length])
@@ -50,27 +51,23 @@ func survey(topic string, position int64, p *kmsg.FetchResponseTopicPartition) (
 	}
 	switch {
 	case whole == 0:
-		return response{}, corrupt("the first batch at or after offset %d does not fit into %d bytes", position, len(data))
-	case isOld(data):
+		return response{}, recordbatch.Corrupt("the first batch at or after offset %d does not fit into %d bytes", position, len(data))
+	case recordbatch.IsOld(data):
 		return convert(topic, position, r.next, p, data[:whole])
 	}
 	r.batches = data[:whole]
 	return r, nil
 }
 
-// isOld reports whether data starts with a message of a format before v2. Such
-// messages lie in logs from before Kafka 0.11 until those are compacted or gone.
-func isOld(data []byte) bool { return data[16] < currentMagic }
-
 // reach returns the first and the last offset of a whole batch, or twice the
 // only one that an old message tells.
 func reach(batch []byte) (first, last int64, err error) {
-	if isOld(batch) {
+	if recordbatch.IsOld(batch) {
 		offset := int64(binary.BigEndian.Uint64(batch))
 		return offset, offset, nil
 	}
-	h, err := parseHeader(batch)
-	return h.base, h.last, err
+	h, err := recordbatch.ParseHeader(batch)
+	return h.Base, h.Last, err
 }
 
 // convert reads old messages with franz-go. That is slow, but right; there are
@@ -82,11 +79,11 @@ func convert(topic string, position, next int64, p *kmsg.FetchResponseTopicParti
 	fetched, reached := kgo.ProcessFetchPartition(options, &alone, &bounded{DefaultLargestBatch}, nil)
 	switch {
 	case fetched.Err != nil:
-		return response{}, errors.Join(errCorrupt, fetched.Err)
+		return response{}, errors.Join(recordbatch.ErrCorrupt, fetched.Err)
 	case reached < next: // franz-go forgives damage behind the first message
-		return response{}, corrupt("the messages can be read up to offset %d, not up to %d", reached, next)
+		return response{}, recordbatch.Corrupt("the messages can be read up to offset %d, not up to %d", reached, next)
 	case len(fetched.Records) == 0:
-		return response{}, corrupt("messages without a record")
+		return response{}, recordbatch.Corrupt("messages without a record")
 	}
 	return response{first: fetched.Records[0].Offset, next: reached, old: fetched.Records}, nil
 }
@@ -95,9 +92,9 @@ func convert(topic string, position, next int64, p *kmsg.FetchResponseTopicParti
 type bounded struct{ most int64 }
 
 func (b bounded) Decompress(in []byte, codec kgo.CompressionCodecType) ([]byte, error) {
-	d := decompressor{most: b.most}
-	defer d.close()
-	return d.decompress(codec, in)
+	d := recordbatch.Decompressor{Most: b.most}
+	defer d.Close()
+	return d.Decompress(recordbatch.Codec(codec), in)
 }
 
 // oldStretch hands over all records of a response in an old format.

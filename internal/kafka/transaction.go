@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // abortedTransactions tells, batch by batch in the order of the log, which ones
@@ -26,24 +28,24 @@ func newAbortedTransactions(listed []kmsg.FetchResponseTopicPartitionAbortedTran
 
 // hold reports whether the records of a batch are void. It must see every batch
 // of the response, in order, even those whose records nobody wants.
-func (a *abortedTransactions) hold(b openBatch) (bool, error) {
-	for len(a.coming) > 0 && a.coming[0].FirstOffset <= b.last {
+func (a *abortedTransactions) hold(b recordbatch.Reader) (bool, error) {
+	for len(a.coming) > 0 && a.coming[0].FirstOffset <= b.Last {
 		if a.begun == nil {
 			a.begun = make(map[int64]struct{})
 		}
 		a.begun[a.coming[0].ProducerID] = struct{}{}
 		a.coming = a.coming[1:]
 	}
-	if len(a.begun) == 0 || !b.transactional() {
+	if len(a.begun) == 0 || !b.Transactional() {
 		return false, nil
 	}
-	if !b.control() {
-		_, void := a.begun[b.producer]
+	if !b.Control() {
+		_, void := a.begun[b.ProducerID]
 		return void, nil
 	}
-	ends, err := b.endsTransaction()
+	ends, err := b.EndsTransaction()
 	if ends {
-		delete(a.begun, b.producer)
+		delete(a.begun, b.ProducerID)
 	}
 	return false, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // maxStretch bounds the records that are handed over at once. A batch may hold
@@ -26,16 +27,16 @@ type walker struct {
 	data    []byte        // its batches not opened yet, all of them whole
 	old     []*kgo.Record // or its records, in a message format before v2
 	aborted abortedTransactions
-	batch   openBatch
+	batch   recordbatch.Reader
 	void    bool // the batch belongs to an aborted transaction
 
 	records      []baldr.Record
 	headers      []baldr.Header
-	decompressor decompressor
+	decompressor recordbatch.Decompressor
 }
 
 func newWalker(r bifrost.Range, largest int64) walker {
-	return walker{decompressor: decompressor{most: largest}, position: r.Start, end: r.End, next: r.Start, batch: openBatch{header: header{leaderEpoch: -1}}}
+	return walker{decompressor: recordbatch.Decompressor{Most: largest}, position: r.Start, end: r.End, next: r.Start, batch: recordbatch.Reader{Header: recordbatch.Header{LeaderEpoch: -1}}}
 }
 
 // load takes the next response. The one before must be used up.
@@ -52,7 +53,7 @@ func (w *walker) used() bool { return w.position >= w.next }
 func (w *walker) step() (bifrost.Batch, error) {
 	w.records, w.headers = w.records[:0], w.headers[:0]
 	switch {
-	case w.batch.left > 0:
+	case w.batch.Left() > 0:
 		return w.stretch()
 	case len(w.old) > 0:
 		return w.oldStretch(), nil
@@ -63,48 +64,47 @@ func (w *walker) step() (bifrost.Batch, error) {
 		if err := w.open(); err != nil {
 			return bifrost.Batch{}, err
 		}
-		if w.batch.last >= w.position {
+		if w.batch.Last >= w.position {
 			return w.stretch()
 		}
-		w.batch.left = 0 // all of it lies before the position
+		w.batch.Skip() // all of it lies before the position
 	}
-	return bifrost.Batch{}, corrupt("the batches end at offset %d, not at %d", w.position, w.next)
+	return bifrost.Batch{}, recordbatch.Corrupt("the batches end at offset %d, not at %d", w.position, w.next)
 }
 
 // open opens the next batch.
 func (w *walker) open() error {
-	length, err := wholeBytes(w.data)
+	length, err := recordbatch.WholeBytes(w.data)
 	if err == nil && length == 0 {
-		err = corrupt("cut")
+		err = recordbatch.Corrupt("cut")
 	}
 	if err != nil {
 		return fmt.Errorf("batch at or after offset %d: %w", w.position, err)
 	}
 	batch := w.data[:length]
 	w.data = w.data[length:]
-	h, err := parseHeader(batch)
+	h, err := recordbatch.ParseHeader(batch)
 	if err != nil {
 		return fmt.Errorf("batch at or after offset %d: %w", w.position, err)
 	}
 	if err := w.fill(h, batch); err != nil {
-		return h.wrap(err)
+		return h.Wrap(err)
 	}
 	return nil
 }
 
-func (w *walker) fill(h header, batch []byte) error {
-	if err := checksum(batch); err != nil {
+func (w *walker) fill(h recordbatch.Header, batch []byte) error {
+	if err := recordbatch.VerifyChecksum(batch); err != nil {
 		return err
 	}
 	var records []byte
-	if h.records > 0 { // otherwise compaction has emptied the batch, and there may be no frame to decompress
+	if h.Records > 0 { // otherwise compaction has emptied the batch, and there may be no frame to decompress
 		var err error
-		codec := kgo.CompressionCodecType(h.attributes & codecBits)
-		if records, err = w.decompressor.decompress(codec, batch[headerBytes:]); err != nil {
+		if records, err = w.decompressor.Decompress(h.Codec(), batch[recordbatch.HeaderBytes:]); err != nil {
 			return err
 		}
 	}
-	w.batch = newOpenBatch(h, records)
+	w.batch = recordbatch.NewReader(h, records)
 	var err error
 	w.void, err = w.aborted.hold(w.batch)
 	return err
@@ -114,28 +114,28 @@ func (w *walker) fill(h header, batch []byte) error {
 // there are enough of them.
 func (w *walker) stretch() (bifrost.Batch, error) {
 	passed := int64(0)
-	for w.batch.left > 0 && len(w.records) < maxStretch {
+	for w.batch.Left() > 0 && len(w.records) < maxStretch {
 		r := w.slot()
-		if err := w.batch.read(r, &w.headers); err != nil {
-			return bifrost.Batch{}, w.batch.wrap(err)
+		if err := w.batch.Read(r, &w.headers); err != nil {
+			return bifrost.Batch{}, w.batch.Wrap(err)
 		}
 		switch {
 		case r.Offset < w.position:
 		case r.Offset >= w.end:
 			return w.account(w.end, passed), nil
-		case w.void || w.batch.control():
+		case w.void || w.batch.Control():
 			passed++
 		default:
 			w.records = w.records[:len(w.records)+1]
 		}
 	}
-	if w.batch.left > 0 {
-		return w.account(w.batch.previous+1, passed), nil
+	if w.batch.Left() > 0 {
+		return w.account(w.batch.Previous()+1, passed), nil
 	}
-	if behind := len(w.batch.data) - w.batch.at; behind > 0 {
-		return bifrost.Batch{}, w.batch.wrap(corrupt("%d bytes behind the last record", behind))
+	if err := w.batch.End(); err != nil {
+		return bifrost.Batch{}, w.batch.Wrap(err)
 	}
-	return w.account(min(w.batch.last+1, w.end), passed), nil
+	return w.account(min(w.batch.Last+1, w.end), passed), nil
 }
 
 // slot returns the place behind the records so far.
@@ -149,7 +149,7 @@ func (w *walker) slot() *baldr.Record {
 // account moves the position. What is neither a record at hand nor one passed
 // over was compacted away.
 func (w *walker) account(to, passed int64) bifrost.Batch {
-	stretch := bifrost.Batch{Records: w.records, Position: to, LeaderEpoch: w.batch.leaderEpoch}
+	stretch := bifrost.Batch{Records: w.records, Position: to, LeaderEpoch: w.batch.LeaderEpoch}
 	stretch.Missing.Compacted = to - w.position - int64(len(w.records)) - passed
 	if w.void {
 		stretch.Missing.Aborted = passed

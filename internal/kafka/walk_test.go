@@ -14,6 +14,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // TestWalkAccountsForEveryOffset reads ranges of drawn logs, response by
@@ -53,7 +54,7 @@ func TestWalkAccountsForEveryOffset(t *testing.T) {
 // walkLog reads a range and checks every stretch by itself.
 func walkLog(t *rapid.T, l *testLog, r bifrost.Range) (records []baldr.Record, missing baldr.Missing) {
 	w := newWalker(r, DefaultLargestBatch)
-	defer w.decompressor.close()
+	defer w.decompressor.Close()
 	for position := r.Start; w.position < r.End; {
 		p := l.fetch(position, rapid.IntRange(1, 4).Draw(t, "batches in response"), rapid.IntRange(0, 200).Draw(t, "piece"))
 		answer := response{next: l.end}
@@ -233,7 +234,7 @@ func TestWalkDamage(t *testing.T) {
 			w := newWalker(bifrost.Range{Start: 40, End: 42}, DefaultLargestBatch)
 			w.load(response{next: 42, batches: damage(good())})
 			_, err := w.step()
-			if !errors.Is(err, errCorrupt) || !strings.Contains(err.Error(), "40") {
+			if !errors.Is(err, recordbatch.ErrCorrupt) || !strings.Contains(err.Error(), "40") {
 				t.Fatalf("got error %v", err)
 			}
 		})
@@ -250,7 +251,7 @@ func TestSurvey(t *testing.T) {
 		r, err := survey("topic", 10, &kmsg.FetchResponseTopicPartition{RecordBatches: both[:cut]})
 		switch {
 		case cut < len(one):
-			if !errors.Is(err, errCorrupt) {
+			if !errors.Is(err, recordbatch.ErrCorrupt) {
 				t.Fatalf("cut at byte %d: error %v", cut, err)
 			}
 		case cut < len(both):
@@ -274,7 +275,7 @@ func TestSurvey(t *testing.T) {
 			t.Parallel()
 			damaged := bytes.Clone(both)
 			damage(damaged[len(one):])
-			if _, err := survey("topic", 10, &kmsg.FetchResponseTopicPartition{RecordBatches: damaged}); !errors.Is(err, errCorrupt) {
+			if _, err := survey("topic", 10, &kmsg.FetchResponseTopicPartition{RecordBatches: damaged}); !errors.Is(err, recordbatch.ErrCorrupt) {
 				t.Fatalf("got error %v", err)
 			}
 		})
@@ -290,7 +291,7 @@ func TestWalkRefusesUnexplainedDistance(t *testing.T) {
 	if _, err := w.step(); err != nil {
 		t.Fatal(err)
 	}
-	if stretch, err := w.step(); !errors.Is(err, errCorrupt) {
+	if stretch, err := w.step(); !errors.Is(err, recordbatch.ErrCorrupt) {
 		t.Fatalf("got %+v and error %v", stretch, err)
 	}
 }

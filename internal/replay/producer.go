@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // producer speaks the protocol of a transactional producer (KIP-98) by itself,
@@ -137,12 +139,12 @@ type target struct {
 }
 
 // send writes a batch and returns the offset of its first record.
-func (p *producer) send(ctx context.Context, t *target, b *batch) (offset int64, err error) {
+func (p *producer) send(ctx context.Context, t *target, b *recordbatch.Writer) (offset int64, err error) {
 	request := kmsg.NewPtrProduceRequest()
 	request.TransactionID = &p.name
 	request.Acks = -1 // all replicas in sync
 	request.TimeoutMillis = int32(ackTimeout.Milliseconds())
-	request.Topics = []kmsg.ProduceRequestTopic{{Topic: t.topic, Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition, Records: b.seal(p.identity, t.sequence)}}}}
+	request.Topics = []kmsg.ProduceRequestTopic{{Topic: t.topic, Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition, Records: b.Seal(recordbatch.Producer{ID: p.identity.id, Epoch: p.identity.epoch}, t.sequence)}}}}
 	err = insist(ctx, func(ctx context.Context) error {
 		if t.leader < 0 {
 			leader, err := p.leader(ctx, t.topic, t.partition)
@@ -161,7 +163,7 @@ func (p *producer) send(ctx context.Context, t *target, b *batch) (offset int64,
 		return err
 	})
 	const sequences = 1 << 31 // they start again at 0
-	t.sequence = int32((int64(t.sequence) + int64(b.count)) % sequences)
+	t.sequence = int32((int64(t.sequence) + int64(b.Count())) % sequences)
 	return offset, err
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // startCluster starts franz-go's own brokers in this process. It keeps sequence
@@ -279,7 +280,7 @@ func TestRunsGivenUp(t *testing.T) {
 	source, request := archived(40_000, 10), requestOf(40_000, 3)
 	request.Rekey = true // so that a transaction is full at ten thousand records or so
 	options := optionsOf(cluster)
-	options.Batches = map[string]Batches{"target": {Codec: Zstd, Bytes: 20_000}} // and has many batches
+	options.Batches = map[string]recordbatch.Shape{"target": {Codec: recordbatch.Zstd, Bytes: 20_000}} // and has many batches
 	for range 12 {
 		ctx, giveUp := context.WithCancel(t.Context())
 		left := int64(random.IntN(60_000))

@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // Options say how to replay.
 type Options struct {
-	Client   []kgo.Opt          // how to reach the target cluster
-	Parallel int                // partitions replayed side by side, at least 1
-	Batches  map[string]Batches // by target topic; what is not there is taken to be as Kafka's defaults are
-	Throttle int64              // bytes of keys and values a second, all partitions together; 0 for none
+	Client   []kgo.Opt                    // how to reach the target cluster
+	Parallel int                          // partitions replayed side by side, at least 1
+	Batches  map[string]recordbatch.Shape // by target topic; what is not there is taken to be as Kafka's defaults are
+	Throttle int64                        // bytes of keys and values a second, all partitions together; 0 for none
 	// MakeTargets makes the target topics that do not exist. It is called once nothing
 	// stands against the replay any more.
 	MakeTargets func(context.Context) error

@@ -25,6 +25,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // TestSequences draws sequences of commands, kills, and changes of sources and targets,
@@ -633,8 +634,8 @@ func (w *world) start(t *rapid.T, request Request, want int) (added int, killed 
 	w.net = &network{die: cancel, dieAt: rapid.SampledFrom([]int{0, 0, 5, 20, 60, 80, 90, 100, 110, 120, 130, 140, 150}).Draw(t, "dies at")}
 	options := w.options
 	options.Client = append(slices.Clone(options.Client), kgo.Dialer(w.net.dial), kgo.WithHooks(w.net))
-	batches := Batches{Codec: DefaultCodec, Bytes: rapid.SampledFrom([]int64{150, 400, 0}).Draw(t, "batch bytes")}
-	options.Batches = map[string]Batches{w.prefix + "x": batches}
+	batches := recordbatch.Shape{Codec: recordbatch.DefaultCodec, Bytes: rapid.SampledFrom([]int64{150, 400, 0}).Draw(t, "batch bytes")}
+	options.Batches = map[string]recordbatch.Shape{w.prefix + "x": batches}
 	options.MakeTargets = func(ctx context.Context) error {
 		for _, p := range request.Parts {
 			if err := w.make(ctx, p.Target); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 func clientOf(t *testing.T, cluster *kfake.Cluster, options ...kgo.Opt) *kgo.Client {
@@ -461,7 +462,7 @@ func TestATransactionThatTimedOut(t *testing.T) {
 			cluster := startCluster(t, 1)
 			source, request, options := archived(100, 10), requestOf(100, 1), optionsOf(cluster)
 			options.transactionTimeout = 300 * time.Millisecond
-			options.Batches = map[string]Batches{"target": {Codec: DefaultCodec, Bytes: 100}} // so that something is sent at once
+			options.Batches = map[string]recordbatch.Shape{"target": {Codec: recordbatch.DefaultCodec, Bytes: 100}} // so that something is sent at once
 			var once sync.Once
 			slow := func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
 				return func(yield func(baldr.Record, error) bool) {

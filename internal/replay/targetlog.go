@@ -13,7 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // cluster is where a replay writes to, as far as it is only asked.
@@ -127,67 +129,54 @@ type logBatch struct {
 	raw           []byte
 }
 
-// The rest of the batch header, in bytes; docs are at
-// https://kafka.apache.org/documentation/#recordbatch.
-const (
-	magicAt      = 16
-	attributesAt = 21
-	lastDeltaAt  = 23
-	producerAt   = 43
-	controlBit   = 1 << 5
-	codecBits    = 7
-)
-
 // parseBatches reads the batches of a fetch answer; a part of one at the end is left
 // out. What is older than the v2 format is told by its offsets only.
-func parseBatches(raw []byte) (batches []logBatch) {
-	for len(raw) > magicAt {
-		size := lengthBytes + int(int32(binary.BigEndian.Uint32(raw[8:])))
-		if size <= magicAt || size > len(raw) {
-			break
+func parseBatches(raw []byte) (batches []logBatch, err error) {
+	for {
+		size, err := recordbatch.WholeBytes(raw)
+		if size == 0 || err != nil {
+			return batches, err
 		}
 		b := logBatch{base: int64(binary.BigEndian.Uint64(raw)), producer: -1, raw: raw[:size]}
 		b.next = b.base + 1
-		if raw[magicAt] >= 2 && size >= headerBytes {
-			attributes := binary.BigEndian.Uint16(raw[attributesAt:])
-			b.transactional, b.control = attributes&transactionalBit != 0, attributes&controlBit != 0
-			b.next = b.base + int64(int32(binary.BigEndian.Uint32(raw[lastDeltaAt:]))) + 1
-			b.producer = int64(binary.BigEndian.Uint64(raw[producerAt:]))
-			b.epoch = int16(binary.BigEndian.Uint16(raw[producerAt+8:]))
-			b.sequence = int32(binary.BigEndian.Uint32(raw[producerAt+10:]))
+		if !recordbatch.IsOld(raw) {
+			h, err := recordbatch.ParseHeader(b.raw)
+			if err != nil {
+				return batches, err
+			}
+			b.next, b.producer, b.epoch, b.sequence = h.Last+1, h.ProducerID, h.ProducerEpoch, h.BaseSequence
+			b.transactional, b.control = h.Transactional(), h.Control()
 		}
 		batches = append(batches, b)
 		raw = raw[size:]
 	}
-	return batches
 }
 
+// largestRead bounds what one batch of a target's log may be, uncompressed. Batches
+// with states and markers are small.
+const largestRead = 64 << 20
+
 // records are those of the batch.
-func (b logBatch) records() ([]kmsg.Record, error) {
-	var header kmsg.RecordBatch
-	if err := header.ReadFrom(b.raw); err != nil {
+func (b logBatch) records() ([]baldr.Record, error) {
+	h, err := recordbatch.ParseHeader(b.raw)
+	if err != nil || h.Records == 0 { // compaction leaves nothing to decompress
 		return nil, err
 	}
-	body := header.Records
-	if codec := kgo.CompressionCodecType(header.Attributes & codecBits); codec != kgo.CodecNone {
-		var err error
-		if body, err = kgo.DefaultDecompressor().Decompress(body, codec); err != nil {
-			return nil, err
-		}
+	decompressor := recordbatch.Decompressor{Most: largestRead}
+	defer decompressor.Close()
+	body, err := decompressor.Decompress(h.Codec(), b.raw[recordbatch.HeaderBytes:])
+	if err != nil {
+		return nil, h.Wrap(err)
 	}
-	records := make([]kmsg.Record, 0, header.NumRecords)
-	for range header.NumRecords {
-		length, n := binary.Varint(body)
-		size := n + int(length)
-		if n <= 0 || length < 0 || size > len(body) {
-			return nil, errors.New("a record is longer than its batch")
-		}
-		var r kmsg.Record
-		if err := r.ReadFrom(body[:size]); err != nil {
-			return nil, err
+	reader := recordbatch.NewReader(h, body)
+	var headers []baldr.Header
+	records := make([]baldr.Record, 0, min(h.Records, int32(len(body))))
+	for reader.Left() > 0 {
+		var r baldr.Record
+		if err := reader.Read(&r, &headers); err != nil {
+			return nil, h.Wrap(err)
 		}
 		records = append(records, r)
-		body = body[size:]
 	}
 	return records, nil
 }
@@ -303,9 +292,12 @@ func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, p
 	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 		return nil, err
 	}
-	batches := parseBatches(p.RecordBatches)
+	batches, err := parseBatches(p.RecordBatches)
+	if err != nil {
+		return nil, err
+	}
 	// A batch that begins below the offset holds it; anything else before it is not asked for.
-	for len(batches) > 0 && batches[0].next <= from && batches[0].raw[magicAt] >= 2 {
+	for len(batches) > 0 && batches[0].next <= from && !recordbatch.IsOld(batches[0].raw) {
 		batches = batches[1:]
 	}
 	if len(batches) == 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // A transaction ends when one of these is reached. Committing takes some 10 ms in
@@ -29,7 +30,7 @@ type writer struct {
 	*runner
 	producer  producer
 	part      *PartOutlook
-	shape     shape                // of batches
+	limits    recordbatch.Limits   // of batches
 	choose    kgo.TopicPartitioner // of partitions by key; nil to keep them
 	keyed     kgo.Record           // what it looks at
 	lanes     []lane               // by partition of the target; just one when partitions are kept
@@ -53,9 +54,9 @@ type lane struct {
 	target
 	joined  bool  // the transaction
 	latest  *sent // of the transaction's batches, nil before the first
-	filling batch
+	filling recordbatch.Writer
 	filled  *sent // what filling will be
-	sending batch
+	sending recordbatch.Writer
 	onWay   *sent // nil when nothing is
 }
 
@@ -87,7 +88,7 @@ func (r *runner) newWriter(ctx context.Context, p *PartOutlook) (*writer, error)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, part: p, shape: r.options.Batches[p.Target].shape(), producer: producer{client, p.pair.transactionalID(), r.identities[p.pair]}}
+	w := &writer{runner: r, part: p, limits: r.options.Batches[p.Target].Limits(), producer: producer{client, p.pair.transactionalID(), r.identities[p.pair]}}
 	w.ctx, w.giveUp = context.WithCancel(ctx)
 	if err := w.prepare(ctx); err != nil {
 		w.close()
@@ -171,11 +172,11 @@ func (w *writer) write(ctx context.Context, r *baldr.Record) error {
 	}
 	w.begin()
 	l := w.lane(r)
-	if !l.filling.add(r, w.shape) {
+	if !l.filling.Add(r, w.limits) {
 		if err := w.send(ctx, l); err != nil {
 			return err
 		}
-		l.filling.add(r, w.shape)
+		l.filling.Add(r, w.limits)
 	}
 	w.note(l, r.Offset)
 	w.stretch.Bytes += int64(size)
@@ -243,7 +244,7 @@ func (w *writer) lane(r *baldr.Record) *lane {
 
 // note remembers that the record just added to a lane has this source offset.
 func (w *writer) note(l *lane, source int64) {
-	if l.filling.count == 1 {
+	if l.filling.Count() == 1 {
 		l.filled = &sent{partition: l.partition, first: source, done: make(chan struct{})}
 	}
 	if n := len(w.runs); n > 0 {
@@ -253,12 +254,12 @@ func (w *writer) note(l *lane, source int64) {
 			return
 		}
 	}
-	w.runs = append(w.runs, run{source: source, to: l.filled, index: int64(l.filling.count) - 1, count: 1})
+	w.runs = append(w.runs, run{source: source, to: l.filled, index: int64(l.filling.Count()) - 1, count: 1})
 }
 
 // send sends the batch of a lane once the one before has arrived.
 func (w *writer) send(ctx context.Context, l *lane) error {
-	if l.filling.count == 0 {
+	if l.filling.Count() == 0 {
 		return nil
 	}
 	if err := l.arrived(); err != nil {
@@ -273,9 +274,9 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 		renewed.OnNewBatch() // records without a key go to another partition
 	}
 	l.filling, l.sending = l.sending, l.filling
-	l.filling.count = 0
+	l.filling.Reset()
 	l.onWay, l.latest = l.filled, l.filled
-	l.onWay.count, l.onWay.sequence = l.sending.count, l.sequence
+	l.onWay.count, l.onWay.sequence = l.sending.Count(), l.sequence
 	go func(on *sent) {
 		defer close(on.done)
 		on.base, on.err = w.producer.send(w.ctx, &l.target, &l.sending)
@@ -291,7 +292,7 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 func (w *writer) join(ctx context.Context) error {
 	var partitions []int32
 	for i := range w.lanes {
-		if l := &w.lanes[i]; !l.joined && l.filling.count > 0 {
+		if l := &w.lanes[i]; !l.joined && l.filling.Count() > 0 {
 			partitions = append(partitions, l.partition)
 			l.joined = true
 		}
@@ -430,8 +431,8 @@ func (w *writer) tellOne(ctx context.Context, to *target, key string, value any)
 	if err != nil {
 		return err
 	}
-	var b batch
-	b.add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()}, shape{codec: DefaultCodec})
+	var b recordbatch.Writer
+	b.Add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()}, recordbatch.Limits{Codec: recordbatch.DefaultCodec})
 	if _, err = w.producer.send(ctx, to, &b); err != nil {
 		return w.shutOut(err)
 	}

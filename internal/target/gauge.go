@@ -7,7 +7,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // A Gauge takes in what the records for one topic are like: how old, how new, and how
@@ -15,7 +15,7 @@ import (
 // one where that could change the answer. It implements archive.Gauge.
 type Gauge struct {
 	raised       bool // the topic is made, and takes whatever the records need
-	codec, kept  replay.Codec
+	codec, kept  recordbatch.Codec
 	limit        int64 // of a batch as the topic takes it
 	requestBytes int64 // of a request
 	budget       *budget
@@ -34,7 +34,7 @@ type outsize struct {
 	partition bifrost.Partition
 	offset    int64
 	bytes     int64 // of the batch with it alone
-	codec     replay.Codec
+	codec     recordbatch.Codec
 	zstd      int64 // the same with zstd; 0 if that is not known
 }
 
@@ -109,7 +109,7 @@ func (g *Gauge) unreadBound(facts baldr.MemberFacts, bound int64) int64 {
 
 // Record takes in one record.
 func (g *Gauge) Record(p bifrost.Partition, r *baldr.Record) {
-	bound := g.atMost(replay.RecordBatchBytes(r))
+	bound := g.atMost(recordbatch.RecordBatchBytes(r))
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	g.times(r.Timestamp, r.Timestamp)
@@ -128,7 +128,7 @@ func (g *Gauge) Record(p bifrost.Partition, r *baldr.Record) {
 		sent.bytes, sent.codec = g.kept.BatchBytes(r), g.kept
 	}
 	if sent.bytes > g.limit && sent.bytes > g.tooLarge.bytes {
-		sent.zstd = replay.Zstd.BatchBytes(r)
+		sent.zstd = recordbatch.Zstd.BatchBytes(r)
 		g.tooLarge = sent
 	}
 }

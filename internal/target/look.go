@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // Request is what is asked for.
@@ -24,7 +24,7 @@ type Request struct {
 	// Create allows to make topics that do not exist.
 	Create bool
 	// Codec is chosen for all topics; nil is what each keeps.
-	Codec *replay.Codec
+	Codec *recordbatch.Codec
 	// StateTopic keeps the positions, in the same cluster; empty for none. Whoever
 	// keeps it makes it: here it is only made sure that this can be done.
 	StateTopic string
@@ -155,8 +155,8 @@ func (l *Look) Refused(force bool) (reasons []string) {
 }
 
 // Batches are how the batches for each topic are made.
-func (l *Look) Batches() map[string]replay.Batches {
-	batches := map[string]replay.Batches{}
+func (l *Look) Batches() map[string]recordbatch.Shape {
+	batches := map[string]recordbatch.Shape{}
 	for _, t := range l.Topics {
 		batches[t.Topic] = t.Batches
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // Need is what is about to be written into one topic.
@@ -45,12 +45,12 @@ type Topic struct {
 	// Replicas is how many each partition has, or would have; 0 when Kafka does not say.
 	Replicas int
 	// Batches are how the batches for it are made.
-	Batches replay.Batches
+	Batches recordbatch.Shape
 	// Obstacles are why it cannot be written at all, Problems what would lose or
 	// refuse records, each with what to do about it. Notes are worth knowing.
 	Obstacles, Problems, Notes []string
 
 	replication int16             // to ask for; -1 for the brokers' default (KIP-464)
 	settings    map[string]string // as they are, or would be; nil when nobody says
-	kept        replay.Codec      // what it keeps, or what is best for it
+	kept        recordbatch.Codec      // what it keeps, or what is best for it
 }

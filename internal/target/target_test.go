@@ -14,7 +14,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
-	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 var (
@@ -60,8 +60,8 @@ func TestJudgingATopic(t *testing.T) {
 		{"cleanup.policy=delete", old, ""},
 		{"cleanup.policy=compact retention.ms=1", told(0, 0), "of the records of a key only the last stays"},
 		{"retention.ms=1", told(-1, -1), ""}, // no timestamps
-		{"max.message.bytes=100", &Gauge{oldest: -1, tooLarge: outsize{bytes: 200, codec: replay.Snappy, zstd: 150}}, "has 200 with snappy: set max.message.bytes=200"},
-		{"max.message.bytes=100", &Gauge{oldest: -1, tooLarge: outsize{bytes: 200, codec: replay.Snappy, zstd: 50}}, "or give --compression zstd"},
+		{"max.message.bytes=100", &Gauge{oldest: -1, tooLarge: outsize{bytes: 200, codec: recordbatch.Snappy, zstd: 150}}, "has 200 with snappy: set max.message.bytes=200"},
+		{"max.message.bytes=100", &Gauge{oldest: -1, tooLarge: outsize{bytes: 200, codec: recordbatch.Snappy, zstd: 50}}, "or give --compression zstd"},
 	} {
 		topic := Topic{Need: Need{Topic: "t", MostBytes: 1000}, Exists: true}
 		topic.choose(settingsOf(c.settings), nil)
@@ -113,20 +113,20 @@ func TestSettingsOfATopicThatIsMade(t *testing.T) {
 
 func TestCodecOfATopic(t *testing.T) {
 	t.Parallel()
-	zstd, gzip := replay.Zstd, replay.Gzip
+	zstd, gzip := recordbatch.Zstd, recordbatch.Gzip
 	for _, c := range []struct {
 		kept  string
-		asked *replay.Codec
-		want  replay.Batches
+		asked *recordbatch.Codec
+		want  recordbatch.Shape
 	}{
-		{"producer", nil, replay.Batches{Codec: replay.DefaultCodec}},
-		{"", nil, replay.Batches{Codec: replay.DefaultCodec}},
-		{"uncompressed", nil, replay.Batches{Codec: replay.Uncompressed}},
-		{"lz4", nil, replay.Batches{Codec: replay.Lz4}},
-		{"gzip", &gzip, replay.Batches{Codec: replay.Gzip}},
-		{"producer", &zstd, replay.Batches{Codec: replay.Zstd}},
-		{"gzip", &zstd, replay.Batches{Codec: replay.Zstd, Recompressed: true}},
-		{"uncompressed", &zstd, replay.Batches{Codec: replay.Zstd, Recompressed: true}},
+		{"producer", nil, recordbatch.Shape{Codec: recordbatch.DefaultCodec}},
+		{"", nil, recordbatch.Shape{Codec: recordbatch.DefaultCodec}},
+		{"uncompressed", nil, recordbatch.Shape{Codec: recordbatch.Uncompressed}},
+		{"lz4", nil, recordbatch.Shape{Codec: recordbatch.Lz4}},
+		{"gzip", &gzip, recordbatch.Shape{Codec: recordbatch.Gzip}},
+		{"producer", &zstd, recordbatch.Shape{Codec: recordbatch.Zstd}},
+		{"gzip", &zstd, recordbatch.Shape{Codec: recordbatch.Zstd, Recompressed: true}},
+		{"uncompressed", &zstd, recordbatch.Shape{Codec: recordbatch.Zstd, Recompressed: true}},
 	} {
 		var topic Topic
 		topic.choose(map[string]string{"compression.type": c.kept}, c.asked)
@@ -152,8 +152,8 @@ func TestTheGaugeTellsTheTruth(t *testing.T) {
 		if rapid.Bool().Draw(t, "by time") {
 			query.Times = archive.Times{Since: rapid.Int64Range(0, 50).Draw(t, "since"), Until: rapid.Int64Range(51, 120).Draw(t, "until")}
 		}
-		topic := Topic{Exists: rapid.Bool().Draw(t, "exists"), kept: replay.Codec(rapid.IntRange(0, 4).Draw(t, "kept"))}
-		topic.Batches = replay.Batches{Codec: replay.Codec(rapid.IntRange(0, 4).Draw(t, "codec")), Bytes: rapid.Int64Range(200, 3000).Draw(t, "limit")}
+		topic := Topic{Exists: rapid.Bool().Draw(t, "exists"), kept: recordbatch.Codec(rapid.IntRange(0, 4).Draw(t, "kept"))}
+		topic.Batches = recordbatch.Shape{Codec: recordbatch.Codec(rapid.IntRange(0, 4).Draw(t, "codec")), Bytes: rapid.Int64Range(200, 3000).Draw(t, "limit")}
 		if rapid.Bool().Draw(t, "to the byte") {
 			topic.Batches.Bytes = topic.Batches.Codec.BatchBytes(&records[0]) - rapid.Int64Range(0, 2).Draw(t, "less")
 		}
@@ -301,7 +301,7 @@ func TestARecordThatFitsIntoNoRequest(t *testing.T) {
 		noise[i] = byte(i * i >> 3)
 	}
 	for _, exists := range []bool{true, false} {
-		topic := Topic{Exists: exists, Settings: map[string]string{}, kept: replay.Uncompressed, Batches: replay.Batches{Bytes: 1 << 20}}
+		topic := Topic{Exists: exists, Settings: map[string]string{}, kept: recordbatch.Uncompressed, Batches: recordbatch.Shape{Bytes: 1 << 20}}
 		gauge := topic.gauge(4000, &budget{left: 1 << 20})
 		if !gauge.Member(baldr.MemberFacts{Records: 1, RawBytes: 5008, HasEnvelope: true}, true) {
 			t.Fatal("the record is not looked at")

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // lasting are the settings of a topic that is made: what is written into it stays, with
@@ -36,9 +36,9 @@ func (t *Topic) note(format string, args ...any) {
 }
 
 // choose decides how batches are made.
-func (t *Topic) choose(settings map[string]string, codec *replay.Codec) {
-	kept, keeps := replay.KeptCodec(settings["compression.type"])
-	t.Batches = replay.Batches{Codec: kept, Bytes: number(settings, "max.message.bytes", defaultBatchBytes)}
+func (t *Topic) choose(settings map[string]string, codec *recordbatch.Codec) {
+	kept, keeps := recordbatch.KeptCodec(settings["compression.type"])
+	t.Batches = recordbatch.Shape{Codec: kept, Bytes: number(settings, "max.message.bytes", defaultBatchBytes)}
 	if codec != nil && *codec != kept {
 		t.Batches.Codec, t.Batches.Recompressed = *codec, keeps
 		if keeps {
@@ -107,7 +107,7 @@ func (t *Topic) judgeSizes(g *Gauge) {
 	}
 	large := g.tooLarge
 	switch {
-	case large.bytes > 0 && large.zstd > 0 && large.zstd <= t.Batches.Bytes && (!t.Batches.Recompressed || t.kept == replay.Zstd):
+	case large.bytes > 0 && large.zstd > 0 && large.zstd <= t.Batches.Bytes && (!t.Batches.Recompressed || t.kept == recordbatch.Zstd):
 		t.problem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s, %d with zstd: set max.message.bytes=%d, or give --compression zstd",
 			t.Batches.Bytes, large.offset, large.partition, large.bytes, large.codec, large.zstd, large.bytes)
 	case large.bytes > 0:

@@ -1,4 +1,4 @@
-package replay
+package recordbatch
 
 import (
 	"encoding/binary"
@@ -10,13 +10,15 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 )
 
-// batch is a record batch of the v2 message format (KIP-98) while it is filled.
+// Writer is a record batch of the v2 message format (KIP-98) while it is filled. The
+// zero value is empty.
+//
 // Records go straight from the archive's members into it, without a record of the
 // client's in between, and are compressed a block at a time, so that what is not
 // compressed yet stays in a core's cache, and the size of the batch is known while
 // it grows. Brokers do much for each batch and little for each record, so it should
 // be as large as they take.
-type batch struct {
+type Writer struct {
 	codec          Codec
 	coder          coder
 	count          int32
@@ -28,34 +30,19 @@ type batch struct {
 	encoded        []byte // room for the header, then the compressed records
 }
 
-const (
-	headerBytes = 61
-	lengthBytes = 12 // base offset and length, which the length does not count
-	crcEnd      = 21 // the checksum stands before it and is of everything after it
+// crcEnd is where what the checksum is of begins; the checksum stands before it.
+const crcEnd = 21
 
-	// batchRawBytes bounds what a reader gets when it decompresses a batch.
-	batchRawBytes = 4 << 20
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// A shape is what the batches for one target are to be.
-type shape struct {
-	codec Codec
-	bytes int // at most, as they are sent
-	raw   int // of records at most, before compression
-}
-
-// add puts a record into the batch unless that could make it larger than its shape
-// says. The first record of a batch is taken at any size: whether it is too large
+// Add puts a record into the batch unless that could make it larger than its limits
+// say. The first record of a batch is taken at any size: whether it is too large
 // is for the broker to say.
-func (b *batch) add(r *baldr.Record, to shape) bool {
+func (b *Writer) Add(r *baldr.Record, to Limits) bool {
 	if b.count == 0 {
-		b.begin(r, to.codec)
+		b.begin(r, to.Codec)
 	}
 	delta, index := r.Timestamp-b.firstTimestamp, int64(b.count)
 	size := recordSize(r, delta, index)
-	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 && (len(b.encoded)+b.coder.atMost(pending) > to.bytes || b.raw+binary.MaxVarintLen64+size > to.raw) {
+	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 && (len(b.encoded)+b.coder.atMost(pending) > to.Bytes || b.raw+binary.MaxVarintLen64+size > to.RawBytes) {
 		return false
 	}
 	begin := len(b.block)
@@ -86,13 +73,13 @@ func (b *batch) add(r *baldr.Record, to shape) bool {
 }
 
 // begin makes the batch ready for its first record.
-func (b *batch) begin(r *baldr.Record, codec Codec) {
+func (b *Writer) begin(r *baldr.Record, codec Codec) {
 	if b.coder == nil || b.codec != codec {
 		b.codec, b.coder = codec, codec.newCoder()
 	}
 	b.firstTimestamp, b.maxTimestamp, b.raw, b.block = r.Timestamp, r.Timestamp, 0, b.block[:0]
 	b.ended = false
-	b.encoded = b.coder.begin(append(b.encoded[:0], make([]byte, headerBytes)...))
+	b.encoded = b.coder.begin(append(b.encoded[:0], make([]byte, HeaderBytes)...))
 }
 
 // recordSize is the length of a record behind its length.
@@ -125,10 +112,8 @@ func appendBytes(dst, b []byte) []byte {
 	return append(binary.AppendVarint(dst, int64(len(b))), b...)
 }
 
-const transactionalBit = 1 << 4
-
 // end compresses what is left. The batch has its size then.
-func (b *batch) end() {
+func (b *Writer) end() {
 	if b.ended {
 		return
 	}
@@ -140,10 +125,22 @@ func (b *batch) end() {
 	b.ended = true
 }
 
-// seal ends the batch and returns it as the producer sends it, its first record
-// with the sequence number. Nothing can be added until the count is set back to 0,
-// which begins another batch in the same memory.
-func (b *batch) seal(by identity, sequence int32) []byte {
+// Count is the number of records in the batch.
+func (b *Writer) Count() int32 { return b.count }
+
+// Reset gives up what is in the batch. The next record begins another in the same
+// memory.
+func (b *Writer) Reset() { b.count = 0 }
+
+// Producer is what Kafka knows the producer of a batch by (KIP-98).
+type Producer struct {
+	ID    int64
+	Epoch int16
+}
+
+// Seal ends the batch and returns it as the producer sends it in a transaction, its
+// first record with the sequence number. Nothing can be added until Reset.
+func (b *Writer) Seal(by Producer, sequence int32) []byte {
 	b.end()
 	header := kmsg.RecordBatch{
 		Length:               int32(len(b.encoded) - lengthBytes),
@@ -153,12 +150,12 @@ func (b *batch) seal(by identity, sequence int32) []byte {
 		LastOffsetDelta:      b.count - 1,
 		FirstTimestamp:       b.firstTimestamp,
 		MaxTimestamp:         b.maxTimestamp,
-		ProducerID:           by.id,
-		ProducerEpoch:        by.epoch,
+		ProducerID:           by.ID,
+		ProducerEpoch:        by.Epoch,
 		FirstSequence:        sequence,
 		NumRecords:           b.count,
 	}
 	header.AppendTo(b.encoded[:0])
-	binary.BigEndian.PutUint32(b.encoded[crcEnd-4:], crc32.Checksum(b.encoded[crcEnd:], castagnoli))
+	binary.BigEndian.PutUint32(b.encoded[crcEnd-4:], crc32.Checksum(b.encoded[crcEnd:], crc32c))
 	return b.encoded
 }

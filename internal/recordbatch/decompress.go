@@ -1,4 +1,4 @@
-package kafka
+package recordbatch
 
 import (
 	"bytes"
@@ -12,46 +12,46 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// errTooLarge is the cause of every error about a batch that is whole and too large
+// ErrTooLarge is the cause of every error about a batch that is whole and too large
 // for the memory that there is. The bound also keeps a few kilobytes that claim to
 // be gigabytes from ending the function.
-var errTooLarge = errors.New("the batch is too large")
+var ErrTooLarge = errors.New("the batch is too large")
 
-// tooLarge says by what, and what to do.
-func tooLarge(how string, most int64) error {
+// TooLarge makes such an error, which says by what, and what to do.
+func TooLarge(how string, most int64) error {
 	return fmt.Errorf("%w: %s it is more than %d bytes, which is all that the memory here allows: give the function more, "+
-		"or archive it with bifrost flush on a machine that has more (docs/kafka.md, \"Large batches\")", errTooLarge, how, most)
+		"or archive it with bifrost flush on a machine that has more (docs/kafka.md, \"Large batches\")", ErrTooLarge, how, most)
 }
 
-// decompressor undoes what producers did to the records of a batch. Its memory
+// Decompressor undoes what producers did to the records of a batch. Its memory
 // is used again for the next batch.
-type decompressor struct {
-	most       int64 // bytes of the largest batch, uncompressed
+type Decompressor struct {
+	Most int64 // bytes of the largest batch, uncompressed
+
 	out        []byte
 	compressed bytes.Reader
 	gzip       *gzip.Reader
 	zstd       *zstd.Decoder
 }
 
-// decompress returns the records of a batch. They are valid until the next call.
-func (d *decompressor) decompress(codec kgo.CompressionCodecType, in []byte) (out []byte, err error) {
-	if codec == kgo.CodecNone {
+// Decompress returns the records of a batch. They are valid until the next call.
+func (d *Decompressor) Decompress(codec Codec, in []byte) (out []byte, err error) {
+	if codec == Uncompressed {
 		return in, nil
 	}
 	switch codec {
-	case kgo.CodecGzip:
+	case Gzip:
 		out, err = d.gunzip(in)
-	case kgo.CodecSnappy:
+	case Snappy:
 		out, err = d.unsnappy(d.out[:0], in)
-	case kgo.CodecLz4:
+	case Lz4:
 		out, err = d.unlz4(d.out[:0], in)
-	case kgo.CodecZstd:
+	case Zstd:
 		out, err = d.unzstd(in)
 	default:
-		return nil, corrupt("compression codec %d", codec)
+		return nil, Corrupt("compression codec %d", int8(codec))
 	}
 	if err != nil {
 		return nil, err
@@ -60,15 +60,15 @@ func (d *decompressor) decompress(codec kgo.CompressionCodecType, in []byte) (ou
 	return out, nil
 }
 
-func (d *decompressor) tooLarge() error { return tooLarge("uncompressed", d.most) }
+func (d *Decompressor) tooLarge() error { return TooLarge("uncompressed", d.Most) }
 
-func (d *decompressor) gunzip(in []byte) ([]byte, error) {
+func (d *Decompressor) gunzip(in []byte) ([]byte, error) {
 	d.compressed.Reset(in)
 	if d.gzip == nil {
 		d.gzip = new(gzip.Reader)
 	}
 	if err := d.gzip.Reset(&d.compressed); err != nil {
-		return nil, corrupt("gzip: %v", err)
+		return nil, Corrupt("gzip: %v", err)
 	}
 	out := d.out[:0]
 	for {
@@ -79,24 +79,20 @@ func (d *decompressor) gunzip(in []byte) ([]byte, error) {
 		case err == io.EOF:
 			return out, nil
 		case err != nil:
-			return nil, corrupt("gzip: %v", err)
-		case int64(len(out)) > d.most:
+			return nil, Corrupt("gzip: %v", err)
+		case int64(len(out)) > d.Most:
 			return nil, d.tooLarge()
 		}
 	}
 }
 
-// zstdBlock is what one block of zstd holds at most, and zstdBlockMinimum the
-// bytes that the shortest block takes (RFC 8878): together they bound what a
-// frame of a given length can honestly claim to be.
-const (
-	zstdBlock        = 128 << 10
-	zstdBlockMinimum = 4
-)
+// zstdBlockMinimum is the length of the shortest block of zstd (RFC 8878). With what a
+// block holds at most it bounds what a frame of a given length can honestly claim to be.
+const zstdBlockMinimum = 4
 
-func (d *decompressor) unzstd(in []byte) ([]byte, error) {
+func (d *Decompressor) unzstd(in []byte) ([]byte, error) {
 	if d.zstd == nil {
-		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(d.most)))
+		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(d.Most)))
 		if err != nil {
 			return nil, err
 		}
@@ -104,23 +100,23 @@ func (d *decompressor) unzstd(in []byte) ([]byte, error) {
 	}
 	var frame zstd.Header
 	if err := frame.Decode(in); err != nil {
-		return nil, corrupt("zstd: %v", err)
+		return nil, Corrupt("zstd: %v", err)
 	}
 	if honest := uint64(len(in)/zstdBlockMinimum+1) * zstdBlock; frame.HasFCS && frame.FrameContentSize > honest {
-		return nil, corrupt("zstd: %d bytes claim to be %d", len(in), frame.FrameContentSize)
+		return nil, Corrupt("zstd: %d bytes claim to be %d", len(in), frame.FrameContentSize)
 	}
 	out, err := d.zstd.DecodeAll(in, d.out[:0])
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 		return nil, d.tooLarge()
 	}
 	if err != nil {
-		return nil, corrupt("zstd: %v", err)
+		return nil, Corrupt("zstd: %v", err)
 	}
 	return out, nil
 }
 
-// close gives back what the decoders hold.
-func (d *decompressor) close() {
+// Close gives back what the decoders hold.
+func (d *Decompressor) Close() {
 	if d.zstd != nil {
 		d.zstd.Close()
 	}
@@ -136,21 +132,21 @@ var (
 
 // unsnappy appends what one snappy block holds or, as Java's producers write it
 // (the xerial framing), a sequence of blocks with their lengths.
-func (d *decompressor) unsnappy(out, in []byte) ([]byte, error) {
+func (d *Decompressor) unsnappy(out, in []byte) ([]byte, error) {
 	if !bytes.HasPrefix(in, xerialMagic) {
 		return d.snappyBlock(out, in)
 	}
 	if len(in) < xerialHeaderBytes {
-		return nil, corrupt("snappy: header cut")
+		return nil, Corrupt("snappy: header cut")
 	}
 	for in = in[xerialHeaderBytes:]; len(in) > 0; {
 		if len(in) < 4 {
-			return nil, corrupt("snappy: length cut")
+			return nil, Corrupt("snappy: length cut")
 		}
 		length := int64(int32(binary.BigEndian.Uint32(in)))
 		in = in[4:]
 		if length < 0 || length > int64(len(in)) {
-			return nil, corrupt("snappy: a block of %d bytes in %d", length, len(in))
+			return nil, Corrupt("snappy: a block of %d bytes in %d", length, len(in))
 		}
 		var err error
 		if out, err = d.snappyBlock(out, in[:length]); err != nil {
@@ -161,21 +157,21 @@ func (d *decompressor) unsnappy(out, in []byte) ([]byte, error) {
 	return out, nil
 }
 
-func (d *decompressor) snappyBlock(out, in []byte) ([]byte, error) {
+func (d *Decompressor) snappyBlock(out, in []byte) ([]byte, error) {
 	length, err := s2.DecodedLen(in)
 	if err != nil {
-		return nil, corrupt("snappy: %v", err)
+		return nil, Corrupt("snappy: %v", err)
 	}
 	if length > snappyRatio*len(in) {
-		return nil, corrupt("snappy: %d bytes claim to be %d", len(in), length)
+		return nil, Corrupt("snappy: %d bytes claim to be %d", len(in), length)
 	}
-	if int64(len(out)+length) > d.most {
+	if int64(len(out)+length) > d.Most {
 		return nil, d.tooLarge()
 	}
 	start := len(out)
 	out = slices.Grow(out, length)[:start+length]
 	if _, err := s2.Decode(out[start:], in); err != nil {
-		return nil, corrupt("snappy: %v", err)
+		return nil, Corrupt("snappy: %v", err)
 	}
 	return out, nil
 }
@@ -197,13 +193,13 @@ const (
 // streams: it copies every byte once more. The frame's checksums are not
 // compared, because the batch has one; some old producers compute the header's
 // wrongly (KAFKA-3160).
-func (d *decompressor) unlz4(out, in []byte) ([]byte, error) {
+func (d *Decompressor) unlz4(out, in []byte) ([]byte, error) {
 	if len(in) < lz4HeaderBytes || binary.LittleEndian.Uint32(in) != lz4Magic {
-		return nil, corrupt("lz4: no frame")
+		return nil, Corrupt("lz4: no frame")
 	}
 	flags, size := in[4], in[5]>>4&0x07
 	if flags&lz4DictionaryBit != 0 || size < 4 {
-		return nil, corrupt("lz4: flags %#02x, block size %d", flags, size)
+		return nil, Corrupt("lz4: flags %#02x, block size %d", flags, size)
 	}
 	largest := 1 << (8 + 2*size) // 64 KiB to 4 MiB
 	in = in[lz4HeaderBytes:]
@@ -212,7 +208,7 @@ func (d *decompressor) unlz4(out, in []byte) ([]byte, error) {
 	}
 	for {
 		if len(in) < 4 {
-			return nil, corrupt("lz4: frame cut")
+			return nil, Corrupt("lz4: frame cut")
 		}
 		field := binary.LittleEndian.Uint32(in)
 		in = in[4:]
@@ -221,13 +217,13 @@ func (d *decompressor) unlz4(out, in []byte) ([]byte, error) {
 		}
 		length := int(field &^ lz4RawBit)
 		if length > len(in) {
-			return nil, corrupt("lz4: a block of %d bytes in %d", length, len(in))
+			return nil, Corrupt("lz4: a block of %d bytes in %d", length, len(in))
 		}
 		var err error
 		if out, err = d.lz4Block(out, in[:length], largest, field&lz4RawBit != 0, flags&lz4IndependentBit != 0); err != nil {
 			return nil, err
 		}
-		if int64(len(out)) > d.most {
+		if int64(len(out)) > d.Most {
 			return nil, d.tooLarge()
 		}
 		in = in[length:]
@@ -237,7 +233,7 @@ func (d *decompressor) unlz4(out, in []byte) ([]byte, error) {
 	}
 }
 
-func (d *decompressor) lz4Block(out, in []byte, largest int, raw, independent bool) ([]byte, error) {
+func (d *Decompressor) lz4Block(out, in []byte, largest int, raw, independent bool) ([]byte, error) {
 	if raw {
 		return append(out, in...), nil
 	}
@@ -249,7 +245,7 @@ func (d *decompressor) lz4Block(out, in []byte, largest int, raw, independent bo
 	}
 	n, err := lz4.UncompressBlockWithDict(in, out[start:start+largest], dictionary)
 	if err != nil {
-		return nil, corrupt("lz4: %v", err)
+		return nil, Corrupt("lz4: %v", err)
 	}
 	return out[:start+n], nil
 }

@@ -1,4 +1,4 @@
-package replay
+package recordbatch
 
 import (
 	"bytes"
@@ -19,30 +19,30 @@ func TestBatchesHoldWhatWasAdded(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.SampledFrom([]int{200, 1000, codecBlock, kafkaBatchBytes}).Draw(t, "limit")
-		to := Batches{Codec: Codec(rapid.IntRange(0, int(Zstd)).Draw(t, "codec")), Bytes: int64(limit), Recompressed: rapid.Bool().Draw(t, "recompressed")}.shape()
-		var b batch
+		to := Shape{Codec: Codec(rapid.IntRange(0, int(Zstd)).Draw(t, "codec")), Bytes: int64(limit), Recompressed: rapid.Bool().Draw(t, "recompressed")}.Limits()
+		var b Writer
 		var batches [][]byte
 		var want []baldr.Record
 		seal := func() {
-			encoded := b.seal(identity{7, 3}, int32(len(want)))
+			encoded := b.Seal(Producer{7, 3}, int32(len(want)))
 			if len(encoded) > limit && b.count > 1 {
 				t.Fatalf("a batch of %d records has %d bytes, the limit is %d", b.count, len(encoded), limit)
 			}
-			if b.raw > to.raw && b.count > 1 {
-				t.Fatalf("a batch of %d records has %d bytes before compression, the limit is %d", b.count, b.raw, to.raw)
+			if b.raw > to.RawBytes && b.count > 1 {
+				t.Fatalf("a batch of %d records has %d bytes before compression, the limit is %d", b.count, b.raw, to.RawBytes)
 			}
 			if b.count == 1 {
-				if alone := to.codec.BatchBytes(&want[len(want)-1]); alone != int64(len(encoded)) {
+				if alone := to.Codec.BatchBytes(&want[len(want)-1]); alone != int64(len(encoded)) {
 					t.Fatalf("a batch of one record has %d bytes, foretold were %d", len(encoded), alone)
 				}
 			}
 			batches = append(batches, bytes.Clone(encoded))
-			b.count = 0
+			b.Reset()
 		}
 		for _, r := range rapid.SliceOfN(records, 1, 20).Draw(t, "records") {
-			if !b.add(&r, to) {
+			if !b.Add(&r, to) {
 				seal()
-				if !b.add(&r, to) {
+				if !b.Add(&r, to) {
 					t.Fatal("an empty batch does not take a record")
 				}
 			}
@@ -80,10 +80,10 @@ func TestBatchesFillUp(t *testing.T) {
 		"zeros": func() []byte { return make([]byte, 500) },
 	} {
 		for codec := range Codec(len(CodecNames)) {
-			var b batch
-			for b.add(&baldr.Record{Value: value()}, Batches{Codec: codec}.shape()) {
+			var b Writer
+			for b.Add(&baldr.Record{Value: value()}, Shape{Codec: codec}.Limits()) {
 			}
-			encoded := b.seal(identity{}, 0)
+			encoded := b.Seal(Producer{}, 0)
 			if len(encoded) > kafkaBatchBytes || b.raw > batchRawBytes {
 				t.Errorf("%s, %s: %d bytes, %d before compression", name, codec, len(encoded), b.raw)
 			}
@@ -101,19 +101,19 @@ func TestABatchBeginsAgain(t *testing.T) {
 	long := baldr.Record{Value: bytes.Repeat([]byte("long "), codecBlock)}
 	short := baldr.Record{Value: []byte("short")}
 	rapid.Check(t, func(t *rapid.T) {
-		var b batch
+		var b Writer
 		for range rapid.IntRange(1, 6).Draw(t, "batches") {
 			codec := Codec(rapid.IntRange(0, int(Zstd)).Draw(t, "codec"))
 			record := rapid.SampledFrom([]baldr.Record{long, short}).Draw(t, "record")
-			b.add(&record, Batches{Codec: codec}.shape())
+			b.Add(&record, Shape{Codec: codec}.Limits())
 			if rapid.Bool().Draw(t, "given up") {
-				b.count = 0
+				b.Reset()
 				continue
 			}
-			if got := decode(t, b.seal(identity{7, 3}, 0)); words(got) != words([]baldr.Record{record}) {
+			if got := decode(t, b.Seal(Producer{7, 3}, 0)); words(got) != words([]baldr.Record{record}) {
 				t.Fatalf("%s: the batch holds %d records that are not the one", codec, len(got))
 			}
-			b.count = 0
+			b.Reset()
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package replay
+package recordbatch
 
 import "github.com/bifrost-archive/bifrost/baldr"
 
@@ -6,8 +6,18 @@ import "github.com/bifrost-archive/bifrost/baldr"
 // larger than that.
 const kafkaBatchBytes = 1_048_588
 
-// Batches say how the batches for one target topic are made.
-type Batches struct {
+// batchRawBytes bounds what a reader gets when it decompresses a batch.
+const batchRawBytes = 4 << 20
+
+// Limits are what a batch is to be.
+type Limits struct {
+	Codec    Codec
+	Bytes    int // at most, as it is sent
+	RawBytes int // of records at most, before compression
+}
+
+// Shape says how the batches for one target topic are made.
+type Shape struct {
 	// Codec is what they are compressed with.
 	Codec Codec
 	// Bytes is the largest that the topic takes (max.message.bytes); 0 if unknown.
@@ -18,22 +28,22 @@ type Batches struct {
 	Recompressed bool
 }
 
-// shape is that of the batches.
-func (b Batches) shape() shape {
-	s := shape{codec: b.Codec, bytes: kafkaBatchBytes, raw: batchRawBytes}
+// Limits are those of each batch.
+func (b Shape) Limits() Limits {
+	s := Limits{Codec: b.Codec, Bytes: kafkaBatchBytes, RawBytes: batchRawBytes}
 	if b.Bytes > 0 {
-		s.bytes = int(min(b.Bytes, kafkaBatchBytes))
+		s.Bytes = int(min(b.Bytes, kafkaBatchBytes))
 	}
 	if b.Recompressed {
-		s.raw = s.bytes - s.bytes/8 // no codec adds that much to what it cannot compress
+		s.RawBytes = s.Bytes - s.Bytes/8 // no codec adds that much to what it cannot compress
 	}
 	return s
 }
 
 // BatchBytes is the size of the batch that holds this record alone.
 func (c Codec) BatchBytes(r *baldr.Record) int64 {
-	var b batch
-	b.add(r, shape{codec: c})
+	var b Writer
+	b.Add(r, Limits{Codec: c})
 	b.end()
 	return int64(len(b.encoded))
 }
@@ -51,5 +61,5 @@ func (c Codec) AtMost(bytes int64) int64 {
 // compression.
 func RecordBatchBytes(r *baldr.Record) int64 {
 	size := recordSize(r, 0, 0)
-	return int64(headerBytes + varintSize(int64(size)) + size)
+	return int64(HeaderBytes + varintSize(int64(size)) + size)
 }

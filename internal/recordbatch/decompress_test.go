@@ -1,4 +1,4 @@
-package kafka
+package recordbatch
 
 import (
 	"bytes"
@@ -13,7 +13,6 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // TestLz4Frames reads frames with every option that a producer's library may
@@ -41,9 +40,9 @@ func TestLz4Frames(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			d := decompressor{most: DefaultLargestBatch}
+			d := Decompressor{Most: mostHere}
 			for range 2 { // the second time into memory that is there
-				got, err := d.decompress(kgo.CodecLz4, frame.Bytes())
+				got, err := d.Decompress(Lz4, frame.Bytes())
 				if err != nil || !bytes.Equal(got, content) {
 					t.Fatalf("%d bytes, error %v", len(got), err)
 				}
@@ -65,8 +64,8 @@ func TestLz4LinkedBlocks(t *testing.T) {
 	frame = binary.LittleEndian.AppendUint32(frame, uint32(len(second)))
 	frame = append(frame, second...)
 	frame = binary.LittleEndian.AppendUint32(frame, 0)
-	d := decompressor{most: DefaultLargestBatch}
-	got, err := d.decompress(kgo.CodecLz4, frame)
+	d := Decompressor{Most: mostHere}
+	got, err := d.Decompress(Lz4, frame)
 	if want := string(first) + "abcdefghijend.."; err != nil || string(got) != want {
 		t.Fatalf("got %q, want %q, error %v", got, want, err)
 	}
@@ -78,23 +77,23 @@ func TestLyingSizes(t *testing.T) {
 	huge := binary.AppendUvarint(nil, 100<<20)
 	window := append([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0}, binary.LittleEndian.AppendUint64(nil, 200<<20)...)
 	for name, lie := range map[string]struct {
-		codec kgo.CompressionCodecType
+		codec Codec
 		in    []byte
 	}{
-		"snappy":           {kgo.CodecSnappy, append(huge, 0, 1, 2, 3)},
-		"snappy by blocks": {kgo.CodecSnappy, slices.Concat(xerialMagic, make([]byte, 8), []byte{0, 0, 0, 9}, append(huge, 0, 1, 2, 3))},
-		"snappy's block":   {kgo.CodecSnappy, slices.Concat(xerialMagic, make([]byte, 8), []byte{0x7f, 0, 0, 0, 1, 2})},
-		"zstd":             {kgo.CodecZstd, append(window, 1, 0, 0)},
-		"lz4's block":      {kgo.CodecLz4, []byte{0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0, 0xff, 0xff, 0xff, 0x7f, 0}},
+		"snappy":           {Snappy, append(huge, 0, 1, 2, 3)},
+		"snappy by blocks": {Snappy, slices.Concat(xerialMagic, make([]byte, 8), []byte{0, 0, 0, 9}, append(huge, 0, 1, 2, 3))},
+		"snappy's block":   {Snappy, slices.Concat(xerialMagic, make([]byte, 8), []byte{0x7f, 0, 0, 0, 1, 2})},
+		"zstd":             {Zstd, append(window, 1, 0, 0)},
+		"lz4's block":      {Lz4, []byte{0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0, 0xff, 0xff, 0xff, 0x7f, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := decompressor{most: DefaultLargestBatch}
-			defer d.close()
+			d := Decompressor{Most: mostHere}
+			defer d.Close()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := d.decompress(lie.codec, lie.in)
+			_, err := d.Decompress(lie.codec, lie.in)
 			runtime.ReadMemStats(&after)
-			if taken := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, errCorrupt) || taken > 10<<20 {
+			if taken := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrCorrupt) || taken > 10<<20 {
 				t.Fatalf("took %d bytes, error %v", taken, err)
 			}
 		})
@@ -103,7 +102,7 @@ func TestLyingSizes(t *testing.T) {
 
 // bombs are batches of one codec each that are honest and one block, member or
 // frame larger than may be. Each repeats a megabyte of zeros, compressed once.
-func bombs(t *testing.T) map[string]bomb {
+func bombs(t testing.TB) map[string]bomb {
 	t.Helper()
 	zeros := make([]byte, 1<<20)
 	const blocks = mostOfBombs>>20 + 1
@@ -131,16 +130,41 @@ func bombs(t *testing.T) map[string]bomb {
 	const independentMegabytes = 0x60 // the header's checksum is not looked at
 	lz4Block := append(binary.LittleEndian.AppendUint32(nil, uint32(n)), raw[:n]...)
 	return map[string]bomb{
-		"gzip":   {kgo.CodecGzip, bytes.Repeat(member.Bytes(), blocks)},
-		"snappy": {kgo.CodecSnappy, slices.Concat(xerialMagic, make([]byte, 8), bytes.Repeat(chunk, blocks))},
-		"lz4":    {kgo.CodecLz4, slices.Concat([]byte{0x04, 0x22, 0x4d, 0x18, independentMegabytes, 0x60, 0}, bytes.Repeat(lz4Block, blocks), make([]byte, 4))},
-		"zstd":   {kgo.CodecZstd, bytes.Repeat(frame.Bytes(), blocks)},
+		"gzip":   {Gzip, bytes.Repeat(member.Bytes(), blocks)},
+		"snappy": {Snappy, slices.Concat(xerialMagic, make([]byte, 8), bytes.Repeat(chunk, blocks))},
+		"lz4":    {Lz4, slices.Concat([]byte{0x04, 0x22, 0x4d, 0x18, independentMegabytes, 0x60, 0}, bytes.Repeat(lz4Block, blocks), make([]byte, 4))},
+		"zstd":   {Zstd, bytes.Repeat(frame.Bytes(), blocks)},
 	}
 }
 
 type bomb struct {
-	codec kgo.CompressionCodecType
+	codec Codec
 	in    []byte
+}
+
+// mostHere is how large the other batches of these tests may be.
+const mostHere = 64 << 20
+
+// FuzzDecompress: whatever a broker sends, there is no panic, and memory stays in bounds.
+func FuzzDecompress(f *testing.F) {
+	for _, b := range bombs(f) {
+		f.Add(int8(b.codec), b.in[:min(len(b.in), 4<<10)])
+	}
+	const most = 1 << 20
+	f.Fuzz(func(t *testing.T, codec int8, in []byte) {
+		d := Decompressor{Most: most}
+		defer d.Close()
+		out, err := d.Decompress(Codec(codec), in)
+		if Codec(codec) == Uncompressed {
+			return
+		}
+		if err == nil && len(out) > most+4<<20 || cap(d.out) > 2*most+8<<20 {
+			t.Fatalf("%d bytes became %d, in %d of memory", len(in), len(out), cap(d.out))
+		}
+		if err != nil && !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrTooLarge) {
+			t.Fatalf("error %v is of neither kind", err)
+		}
+	})
 }
 
 // mostOfBombs is how large the batches of these tests may be.
@@ -150,10 +174,10 @@ const mostOfBombs = 16 << 20
 func TestBombs(t *testing.T) {
 	for name, b := range bombs(t) {
 		t.Run(name, func(t *testing.T) {
-			d := decompressor{most: mostOfBombs}
-			defer d.close()
-			out, err := d.decompress(b.codec, b.in)
-			if !errors.Is(err, errTooLarge) {
+			d := Decompressor{Most: mostOfBombs}
+			defer d.Close()
+			out, err := d.Decompress(b.codec, b.in)
+			if !errors.Is(err, ErrTooLarge) {
 				t.Fatalf("%d bytes became %d, error %v", len(b.in), len(out), err)
 			}
 		})

@@ -1,4 +1,4 @@
-package replay
+package recordbatch
 
 import (
 	"encoding/binary"
@@ -35,7 +35,12 @@ const DefaultCodec = Snappy
 var CodecNames = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
 // String returns the name of the codec.
-func (c Codec) String() string { return CodecNames[c] }
+func (c Codec) String() string {
+	if c < 0 || int(c) >= len(CodecNames) {
+		return fmt.Sprintf("codec %d", int8(c))
+	}
+	return CodecNames[c]
+}
 
 // ParseCodec finds a codec by its name.
 func ParseCodec(name string) (Codec, error) {
