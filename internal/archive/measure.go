@@ -7,6 +7,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // A Gauge takes in what records are like before they are read in earnest. Its
@@ -65,28 +66,9 @@ const measureAtOnce = 4
 
 // MeasureAll is Measure for several queries.
 func (r *Reader) MeasureAll(ctx context.Context, queries []Query, gauge Gauge) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	queue := make(chan Query)
-	var workers sync.WaitGroup
-	for range min(measureAtOnce, len(queries)) {
-		workers.Go(func() {
-			for q := range queue {
-				if err := r.Measure(ctx, q, gauge); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	for _, q := range queries {
-		select {
-		case queue <- q:
-		case <-ctx.Done():
-		}
-	}
-	close(queue)
-	workers.Wait()
-	return context.Cause(ctx)
+	return parallel.Try(ctx, measureAtOnce, queries, func(ctx context.Context, q Query) error {
+		return r.Measure(ctx, q, gauge)
+	})
 }
 
 func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge Gauge) error {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // Overview is what a tick reads of the tables before it asks Kafka.
@@ -86,7 +88,7 @@ const (
 // A partition that fails is in the summary and does not stop the others. The
 // error is for what stops the whole tick: no table, no broker.
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
-	t := &tick{Discoverer: d, started: d.Now(), deadline: deadline, marks: d.marks()}
+	t := &tick{Discoverer: d, crew: parallel.NewCrew(d.Parallel), started: d.Now(), deadline: deadline, marks: d.marks()}
 	t.summary.ID = d.NewGeneration()
 	err := t.work(ctx)
 	t.record(ctx, err)
@@ -138,6 +140,7 @@ func (t *tick) current(ctx context.Context) bool {
 // side report.
 type tick struct {
 	*Discoverer
+	crew     parallel.Crew
 	started  time.Time
 	deadline time.Time
 	view     *view
@@ -175,22 +178,22 @@ func (t *tick) run(ctx context.Context) {
 	t.watch(ctx)
 	epochs := t.epochEnds(ctx)
 	known, newcomers := t.view.split()
-	each(t.Parallel, known, func(s *sighting) {
+	parallel.Each(t.crew, known, func(s *sighting) {
 		t.guard(toLook, s.place(), func() error { return t.look(ctx, s, epochs) })
 	})
-	each(t.Parallel, t.view.gone, func(p Progress) {
+	parallel.Each(t.crew, t.view.gone, func(p Progress) {
 		t.guard(toLook, placeOf(&p), func() error { return t.close(ctx, p) })
 	})
-	each(t.Parallel, t.view.left, func(p Progress) {
+	parallel.Each(t.crew, t.view.left, func(p Progress) {
 		t.guard(toLook, placeOf(&p), func() error { return t.settleLeftBranch(ctx, p) })
 	})
 	t.plan(ctx)
-	each(t.Parallel, rotated(newcomers, t.started), func(s *sighting) {
+	parallel.Each(t.crew, rotated(newcomers, t.started), func(s *sighting) {
 		t.guard(toWelcome, s.place(), func() error { return t.welcome(ctx, s) })
 	})
 	orphans := t.orphans()
 	t.summary.Orphaned = len(orphans)
-	each(t.Parallel, orphans, func(p Partition) {
+	parallel.Each(t.crew, orphans, func(p Partition) {
 		t.guard(toWelcome, place{topic: p.Topic(), number: p.Number}, func() error { return t.adopt(ctx, p) })
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // Leaser keeps two workers from doing the same range at once. It saves work;
@@ -39,13 +41,12 @@ func (t *tick) dispatch(ctx context.Context) {
 	t.mutex.Lock()
 	t.summary.InFlight, t.summary.Waiting = t.functions(), len(rows)
 	t.mutex.Unlock()
-	crew := newCrew(t.Parallel)
-	share(crew, loads, func(l *load) {
+	parallel.Each(t.crew, loads, func(l *load) {
 		switch slot, late := t.takeSlot(len(l.held)); {
 		case slot:
-			t.useSlot(t.start(ctx, crew, l))
+			t.useSlot(t.start(ctx, l))
 		case !late:
-			share(crew, l.held, func(h heldBack) { t.planOnly(ctx, h) })
+			parallel.Each(t.crew, l.held, func(h heldBack) { t.planOnly(ctx, h) })
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // Journal keeps what ticks could look at and what they could not, for whoever
@@ -82,7 +84,7 @@ func (t *tick) noteTroubles(ctx context.Context) {
 			changed = append(changed, over)
 		}
 	})
-	each(t.Parallel, changed, func(p Progress) {
+	parallel.Each(t.crew, changed, func(p Progress) {
 		t.guard(toDispatch, place{topic: p.Topic(), number: p.Number}, func() error {
 			err := t.Journal.NoteTrouble(ctx, p, p.Trouble)
 			if ignoreConflict(err) == nil {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // SmallRange is up to how many raw bytes a range counts as small: what it costs is
@@ -100,7 +102,7 @@ func (t *tick) candidates(rows []Row, inHand map[Partition]int) []candidate {
 //
 // The function's row comes first: from the moment that a range names it, whoever
 // looks has to find it alive.
-func (t *tick) start(ctx context.Context, crew crew, l *load) (given, waited int) {
+func (t *tick) start(ctx context.Context, l *load) (given, waited int) {
 	i := Invocation{AliveUntil: t.Now().Add(toBegin)}
 	rows := slices.Clone(l.rows)
 	for _, h := range l.held {
@@ -125,9 +127,9 @@ func (t *tick) start(ctx context.Context, crew crew, l *load) (given, waited int
 		}
 	}
 	until := t.Now().Add(t.Settings.Lease)
-	share(crew, l.rows, func(r Row) { take(t.lease(ctx, r, i.ID, until)) })
+	parallel.Each(t.crew, l.rows, func(r Row) { take(t.lease(ctx, r, i.ID, until)) })
 	waited = len(taken)
-	share(crew, l.held, func(h heldBack) { take(t.planFor(ctx, h, i.ID, until)) })
+	parallel.Each(t.crew, l.held, func(h heldBack) { take(t.planFor(ctx, h, i.ID, until)) })
 	if len(taken) == 0 || !t.invoke(ctx, i, taken) {
 		_ = t.Ledger.EndInvocation(context.WithoutCancel(ctx), i.ID) // or its time is soon over
 		t.nowWaiting(len(taken) - waited)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // This file is about rows whose partition has no progress row: the progress
@@ -54,7 +56,7 @@ func (t *tick) rebuild(ctx context.Context, p Partition) error {
 		Rebuilder: &Rebuilder{Group: t.Settings.Group, Ledger: t.Ledger, Store: t.Store, Shelf: t.Shelf,
 			Sizing: t.Settings.SizingOf(p.Topic()), FencePause: t.Settings.FencePause,
 			Now: t.Now, NewGeneration: t.NewGeneration, Log: t.Log},
-		crew: newCrew(1), cluster: t.view.clusterID, marks: t.marks,
+		crew: parallel.NewCrew(1), cluster: t.view.clusterID, marks: t.marks,
 	}
 	due, err := r.partition(ctx, p, false)
 	if due.IsZero() {

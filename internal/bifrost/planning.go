@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // PlanWrite is one transaction on one partition: put rows, move planned_offset.
@@ -59,7 +61,7 @@ func (t *tick) plan(ctx context.Context) {
 	for i, s := range t.healthy {
 		proposals[i].sighting = s
 	}
-	each(t.Parallel, pointers(proposals), func(p *proposal) {
+	parallel.Each(t.crew, pointers(proposals), func(p *proposal) {
 		t.guard(toPlan, p.place(), func() (err error) {
 			if p.ahead, err = t.ahead(ctx, *p.progress, p.incarnation); err == nil {
 				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, MaxPlannedPerTick)
@@ -78,7 +80,7 @@ func (t *tick) plan(ctx context.Context) {
 	slices.SortStableFunc(granted, func(a, b proposal) int {
 		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
 	})
-	each(t.Parallel, granted, func(p proposal) {
+	parallel.Each(t.crew, granted, func(p proposal) {
 		t.guard(toPlan, p.place(), func() error {
 			ranges := t.propose(p, now)
 			if t.hold(p, ranges) {
@@ -199,4 +201,18 @@ func (t *tick) takeOver(ctx context.Context, p Progress, seen Observation) error
 	}
 	w := PlanWrite{Progress: p, PlannedOffset: rows[0].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
 	return ignoreConflict(t.Ledger.Plan(ctx, w))
+}
+
+func sortSightings(s []*sighting) {
+	slices.SortFunc(s, func(a, b *sighting) int {
+		return cmp.Or(cmp.Compare(a.incarnation.Topic, b.incarnation.Topic), cmp.Compare(a.number, b.number))
+	})
+}
+
+func pointers[T any](items []T) []*T {
+	all := make([]*T, len(items))
+	for i := range items {
+		all[i] = &items[i]
+	}
+	return all
 }

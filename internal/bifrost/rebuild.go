@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // Rebuilder makes both tables from the bucket alone.
@@ -59,7 +61,7 @@ type RebuildSummary struct {
 //
 // The error is for what stops all of it; a partition that fails is in the summary.
 func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
-	run := &rebuild{Rebuilder: r, crew: newCrew(r.Parallel), summary: RebuildSummary{Failed: []TickFailure{}}}
+	run := &rebuild{Rebuilder: r, crew: parallel.NewCrew(r.Parallel), summary: RebuildSummary{Failed: []TickFailure{}}}
 	run.marks = run.tick().Discoverer.marks()
 	if err := run.begin(ctx); err != nil {
 		return run.summary, fmt.Errorf("rebuild: %w", err)
@@ -80,7 +82,7 @@ func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
 				later = append(later, p)
 			}
 		}
-		share(run.crew, now, func(p Partition) { run.try(ctx, p, false) })
+		parallel.Each(run.crew, now, func(p Partition) { run.try(ctx, p, false) })
 		partitions = later
 	}
 	if err := run.await(ctx); err != nil {
@@ -133,7 +135,7 @@ func (r *rebuild) await(ctx context.Context) error {
 			return fmt.Errorf("rebuild: wait for the uploads of older tables: %w", err)
 		}
 		r.fencing, r.due, r.summary.Fencing = nil, time.Time{}, 0
-		share(r.crew, fencing, func(p Partition) { r.try(ctx, p, true) })
+		parallel.Each(r.crew, fencing, func(p Partition) { r.try(ctx, p, true) })
 	}
 	return ctx.Err()
 }
@@ -197,7 +199,7 @@ func (r *rebuild) partitions(ctx context.Context) ([]Partition, error) {
 // rebuild is one run of Rebuild. The mutex guards the summary.
 type rebuild struct {
 	*Rebuilder
-	crew    crew
+	crew    parallel.Crew
 	marks   *marks
 	anew    bool       // make every progress row anew
 	mark    TablesMark // then: of the tables, with the series that follows

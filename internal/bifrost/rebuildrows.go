@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // whole reports whether a row covers every offset below planned_offset, and
@@ -129,7 +131,7 @@ func (r *rebuild) adoptAll(ctx context.Context, p Progress, i Incarnation) error
 			from = rows[listPage-1].Start + 1
 		}
 		rows = slices.DeleteFunc(rows, func(row Row) bool { return row.State.Done() })
-		share(r.crew, rows, func(row Row) {
+		parallel.Each(r.crew, rows, func(row Row) {
 			if err := r.adopt(ctx, row, i); err != nil {
 				mutex.Lock()
 				defer mutex.Unlock()

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // TableReader is all that verify asks of the ledger. Nothing in it writes.
@@ -94,7 +96,7 @@ type VerifySummary struct {
 // kind means.
 func (v *Verifier) Verify(ctx context.Context, options VerifyOptions, report func(Violation)) (VerifySummary, error) {
 	run := &verification{
-		Verifier: v, options: options, report: report, crew: newCrew(v.Parallel),
+		Verifier: v, options: options, report: report, crew: parallel.NewCrew(v.Parallel),
 		summary: VerifySummary{Gaps: map[string]int64{}, Kinds: map[ViolationKind]int64{}},
 		born:    map[string]bool{},
 	}
@@ -108,7 +110,7 @@ type verification struct {
 	*Verifier
 	options VerifyOptions
 	report  func(Violation)
-	crew    crew
+	crew    parallel.Crew
 	live    map[rowKey]Observation // what Kafka has, if asked
 	born    map[string]bool        // topics whose partitions all have a birth object
 
@@ -141,7 +143,7 @@ func (v *verification) all(ctx context.Context) error {
 	if err := v.marks(ctx, progress); err != nil {
 		v.fail(err)
 	}
-	share(v.crew, knownPartitions(v.options.Topics, inBucket, progress, planned), func(p Partition) {
+	parallel.Each(v.crew, knownPartitions(v.options.Topics, inBucket, progress, planned), func(p Partition) {
 		if err := v.partition(ctx, p); err != nil {
 			v.fail(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
 		}

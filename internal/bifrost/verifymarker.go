@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // maxMarkerBytes is more than any marker has.
@@ -66,7 +68,7 @@ func (v *verification) markers(ctx context.Context, progress []Progress) {
 		}
 		topics[p.Topic()] = append(topics[p.Topic()], p)
 	}
-	share(v.crew, names, func(topic string) {
+	parallel.Each(v.crew, names, func(topic string) {
 		if err := v.marker(ctx, topic, topics[topic]); err != nil {
 			v.fail(fmt.Errorf("topic %s: %w", topic, err))
 		}

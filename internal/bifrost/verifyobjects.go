@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // inspected is a key of the partition and what was found at it.
@@ -35,12 +36,12 @@ func (c *partitionCheck) objects(ctx context.Context, bound string) error {
 		for i, key := range keys {
 			found[i].key, seen[key] = key, true
 		}
-		share(c.crew, pointers(found), func(f *inspected) { c.guard(f.key, func() error { return c.inspect(ctx, f, rows) }) })
+		parallel.Each(c.crew, pointers(found), func(f *inspected) { c.guard(f.key, func() error { return c.inspect(ctx, f, rows) }) })
 		for _, f := range found {
 			c.overlap(f)
 		}
 	}
-	share(c.crew, c.page, func(r Row) {
+	parallel.Each(c.crew, c.page, func(r Row) {
 		if r.State.Done() && !seen[r.Facts.Key] {
 			c.guard(r.Facts.Key, func() error { return c.unlisted(ctx, r) })
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // Waiting finds work.
@@ -168,7 +170,7 @@ func (s *work) end(ctx context.Context) {
 
 // archive archives the ranges, side by side if there are several.
 func (s *work) archive(ctx context.Context, tasks []Task) error {
-	share(newCrew(s.Together), tasks, func(t Task) {
+	parallel.Each(parallel.NewCrew(s.Together), tasks, func(t Task) {
 		if len(tasks) > 1 && !s.mayBegin() {
 			return // the end of this invocation lets go of it
 		}

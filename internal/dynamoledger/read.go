@@ -6,13 +6,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // scanSegments share the scan of the progress table. One page is 1 MB, about a
@@ -23,7 +23,7 @@ const scanSegments = 4
 // ListProgress implements bifrost.Overview. The order is that of the table's own hash.
 func (l *Ledger) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
 	segments := make([][]bifrost.Progress, scanSegments)
-	err := inParallel(ctx, scanSegments, func(ctx context.Context, i int) error {
+	err := parallel.Try(ctx, scanSegments, numbersBelow(scanSegments), func(ctx context.Context, i int) error {
 		var err error
 		segments[i], err = l.scanProgress(ctx, int32(i))
 		return err
@@ -56,7 +56,7 @@ func (l *Ledger) scanProgress(ctx context.Context, segment int32) ([]bifrost.Pro
 // ListPlanned implements bifrost.Overview.
 func (l *Ledger) ListPlanned(ctx context.Context) ([]bifrost.Row, error) {
 	shards := make([][]bifrost.Row, openShards)
-	err := inParallel(ctx, openShards, func(ctx context.Context, i int) error {
+	err := parallel.Try(ctx, openShards, numbersBelow(openShards), func(ctx context.Context, i int) error {
 		e := newExpression().require("open_shard", number(int64(i)))
 		pages := dynamodb.NewQueryPaginator(l.client, l.openQuery(e))
 		for pages.HasMorePages() {
@@ -176,19 +176,10 @@ func appendDecoded[T any](to []T, items []attributes, decode func(attributes) (T
 	return to, nil
 }
 
-// inParallel runs work(0) to work(n-1) side by side and returns the error of the
-// first that fails, which ends the others.
-func inParallel(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wait sync.WaitGroup
-	for i := range n {
-		wait.Go(func() {
-			if err := work(ctx, i); err != nil {
-				cancel(err)
-			}
-		})
+func numbersBelow(n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
 	}
-	wait.Wait()
-	return context.Cause(ctx)
+	return numbers
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
@@ -138,7 +139,7 @@ func (r *runner) fence(ctx context.Context, outlook *Outlook) (n int, err error)
 		}
 	}
 	var mutex sync.Mutex
-	err = each(max(fencesAtOnce, r.options.Parallel), pairs, func(p pair) error {
+	err = parallel.Try(ctx, max(fencesAtOnce, r.options.Parallel), pairs, func(ctx context.Context, p pair) error {
 		by, err := initialize(ctx, r.client, p.transactionalID(), r.options.transactionTimeout)
 		if err != nil {
 			return fmt.Errorf("initialize the producer %s: %w", p.transactionalID(), err)
@@ -154,57 +155,20 @@ func (r *runner) fence(ctx context.Context, outlook *Outlook) (n int, err error)
 // fencesAtOnce is how many coordinators are asked side by side.
 const fencesAtOnce = 8
 
-// each calls do for all items, some side by side, and stops at the first failure.
-func each[T any](workers int, items []T, do func(T) error) error {
-	queue := make(chan T)
-	failed := make(chan struct{})
-	var first error
-	var once sync.Once
-	var running sync.WaitGroup
-	for range min(max(1, workers), len(items)) {
-		running.Go(func() {
-			for item := range queue {
-				if err := do(item); err != nil {
-					once.Do(func() { first = err; close(failed) })
-				}
-			}
-		})
-	}
-	for _, item := range items {
-		select {
-		case <-failed:
-		case queue <- item:
-			continue
-		}
-		break
-	}
-	close(queue)
-	running.Wait()
-	return first
-}
-
 // all replays the parts, some side by side. The first failure ends it.
 func (r *runner) all(ctx context.Context, outlook *Outlook) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var todo []*PartOutlook
 	for i := range outlook.Parts {
 		if p := &outlook.Parts[i]; len(p.Todo) > 0 {
 			todo = append(todo, p)
 		}
 	}
-	err := each(r.options.Parallel, todo, func(p *PartOutlook) error {
-		err := r.part(ctx, p)
-		if err != nil {
-			err = fmt.Errorf("replay %s to topic %s: %w", p.Source, p.Target, err)
-			cancel(err)
+	return parallel.Try(ctx, r.options.Parallel, todo, func(ctx context.Context, p *PartOutlook) error {
+		if err := r.part(ctx, p); err != nil {
+			return fmt.Errorf("replay %s to topic %s: %w", p.Source, p.Target, err)
 		}
-		return err
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return context.Cause(ctx)
 }
 
 // part writes what is left of one part.

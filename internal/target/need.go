@@ -52,5 +52,5 @@ type Topic struct {
 
 	replication int16             // to ask for; -1 for the brokers' default (KIP-464)
 	settings    map[string]string // as they are, or would be; nil when nobody says
-	kept        recordbatch.Codec      // what it keeps, or what is best for it
+	kept        recordbatch.Codec // what it keeps, or what is best for it
 }
