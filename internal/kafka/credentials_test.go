@@ -202,7 +202,11 @@ func TestRefusedCredentialsAreReadAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(cluster.Close)
-			client := connect(t, Config{Brokers: cluster.ListenAddrs(), Security: Security{Mechanism: ScramSHA256, Secret: secret}})
+			client, err := newClient(Config{Brokers: cluster.ListenAddrs(), Security: Security{Mechanism: ScramSHA256, Secret: secret}}, 5*testPatience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(client.Close)
 			_, topics, err := client.Topics(t.Context())
 			if test.works && (err != nil || len(topics) != 1) {
 				t.Errorf("%d topics, error %v", len(topics), err)
