@@ -43,6 +43,6 @@ func TestTheTourIsTrue(t *testing.T) {
 
 // declared reports whether the source declares a function, method or type of the name.
 func declared(source, name string) bool {
-	return regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|type )` + name + `\b`).MatchString(source) ||
+	return regexp.MustCompile(`(?m)^(func (\([^)]*\) )?|type )`+name+`\b`).MatchString(source) ||
 		strings.Contains(source, "\n\t"+name+" func(")
 }

@@ -31,6 +31,7 @@ func TestARowKeepsItsEndBesideALongerObject(t *testing.T) {
 
 			other := newStack(t)
 			other.kafka, other.store, other.clock, other.target = s.kafka, s.store, s.clock, 1<<20
+			other.rebuild() // its tables are older than the bucket
 			other.settle()
 
 			s.work()
