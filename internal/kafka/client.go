@@ -2,7 +2,7 @@
 // topics and offsets for a tick ([bifrost.Cluster], [bifrost.History],
 // [bifrost.RetentionReader]) and reads ranges of records ([bifrost.Source]).
 //
-// There is no consumer group and nothing is ever written or created.
+// It uses no consumer group, and it never writes or creates anything.
 //
 // The path of a record, the only part where speed counts:
 //
@@ -17,7 +17,7 @@
 //
 //   - A range ends where the fetch position reaches its end, not at a record:
 //     markers, aborted records and compaction leave offsets without one.
-//   - Records plus missing offsets are always the whole distance from one
+//   - Records plus missing offsets always add up to the distance from one
 //     position to the next. A distance that cannot be explained is an error.
 //   - What a batch or a response claims about its size is never believed before
 //     the bytes are there.
@@ -46,12 +46,12 @@ type Config struct {
 	// and as it is uncompressed: it has to fit into memory several times. 0 stands for
 	// [DefaultLargestBatch]; more than [LargestBatch] is not possible.
 	LargestBatch int64
-	Options      []kgo.Opt // they win over what this package sets
+	Options      []kgo.Opt // they override what this package sets
 }
 
-// Client is a connection to one cluster, safe for use by many goroutines at
-// once. A function keeps it from one invocation to the next: connections that
-// died meanwhile are made again, without an error.
+// Client is a connection to one cluster, safe for concurrent use. A function keeps it
+// from one invocation to the next: connections that died meanwhile are opened again,
+// without an error.
 type Client struct {
 	kgo        *kgo.Client
 	keyring    *keyring
@@ -77,7 +77,7 @@ const (
 	LargestBatch        = bifrost.LargestRecord - answerSlack
 )
 
-// answerSlack is more than an answer has beside one batch.
+// answerSlack is more than an answer contains besides one batch.
 const answerSlack = 64 << 10
 
 // defaultPatience is longer than a leader election and shorter than an

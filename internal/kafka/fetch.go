@@ -88,7 +88,7 @@ func (f *fetcher) next(ctx context.Context) (response, error) {
 	}
 }
 
-// insistence is how long to go on asking.
+// insistence is how long to keep asking.
 type insistence struct {
 	client  *Client
 	began   time.Time
@@ -140,7 +140,7 @@ func (f *fetcher) attempt(ctx context.Context) (response, error) {
 		case err == nil && f.throttled(p):
 			return response{next: f.position}, nil
 		case f.replica >= 0 && (err != nil || len(p.RecordBatches) == 0):
-			f.replica, f.rack = -1, "" // it may be behind; what counts is the leader's word
+			f.replica, f.rack = -1, "" // it may lag; what counts is the leader's answer
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			return response{}, f.outside(ctx)
 		case err != nil:
@@ -253,9 +253,9 @@ const answerTooLarge = "response exceeds BrokerMaxReadBytes"
 // topic ID (KIP-516, Kafka 3.1).
 const fetchesByID = 13
 
-// verify makes sure that an answer to a fetch by name is about the incarnation
-// that is wanted, by looking at the topic's ID once more after it. Clusters
-// before 2.8 have no IDs, so there a topic made again goes unnoticed.
+// verify makes sure that an answer to a fetch by name is about the incarnation that is
+// wanted, by looking at the topic's ID once more after it. Clusters before 2.8 have no
+// IDs, so there a topic that was created again goes unnoticed.
 func (f *fetcher) verify(ctx context.Context, fetched *kmsg.FetchResponse) error {
 	if fetched.Version >= fetchesByID {
 		return nil

@@ -13,12 +13,12 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
-// response is one answer of a broker, cut to what is whole and of one format.
-// It holds either batches or old records; neither means that the log has nothing
-// left from the position to next.
+// response is one answer of a broker, cut to the complete batches of one format. It holds
+// either batches or old records; neither means that the log has nothing left from the
+// position to next.
 type response struct {
 	first   int64 // offset that the first batch or record begins with
-	next    int64 // position behind it
+	next    int64 // position after it
 	batches []byte
 	old     []*kgo.Record // records of message formats before v2
 	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction
@@ -59,8 +59,8 @@ func survey(topic string, position int64, p *kmsg.FetchResponseTopicPartition) (
 	return r, nil
 }
 
-// reach returns the first and the last offset of a whole batch, or twice the
-// only one that an old message tells.
+// reach returns the first and the last offset of a complete batch, or twice the only one
+// that an old message tells.
 func reach(batch []byte) (first, last int64, err error) {
 	if recordbatch.IsOld(batch) {
 		offset := int64(binary.BigEndian.Uint64(batch))
@@ -80,7 +80,7 @@ func convert(topic string, position, next int64, p *kmsg.FetchResponseTopicParti
 	switch {
 	case fetched.Err != nil:
 		return response{}, errors.Join(recordbatch.ErrCorrupt, fetched.Err)
-	case reached < next: // franz-go forgives damage behind the first message
+	case reached < next: // franz-go forgives damage after the first message
 		return response{}, recordbatch.Corrupt("the messages can be read up to offset %d, not up to %d", reached, next)
 	case len(fetched.Records) == 0:
 		return response{}, recordbatch.Corrupt("messages without a record")
@@ -97,7 +97,7 @@ func (b bounded) Decompress(in []byte, codec kgo.CompressionCodecType) ([]byte, 
 	return d.Decompress(recordbatch.Codec(codec), in)
 }
 
-// oldStretch hands over all records of a response in an old format.
+// oldStretch returns all records of a response in an old format.
 func (w *walker) oldStretch() bifrost.Batch {
 	for _, r := range w.old {
 		if r.Offset < w.position || r.Offset >= w.end {

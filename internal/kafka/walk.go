@@ -10,9 +10,9 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
-// maxStretch bounds the records that are handed over at once. A batch may hold
-// far more of them than bytes would suggest; theirs is the only memory here that
-// grows with a number instead of with bytes.
+// maxStretch limits the records that are returned at a time. A batch may hold far more of
+// them than bytes would suggest; theirs is the only memory here that grows with a number
+// instead of with bytes.
 const maxStretch = 1024
 
 // walker turns the batches of fetch responses into stretches of the log and
@@ -48,8 +48,8 @@ func (w *walker) load(r response) {
 // used reports whether nothing is left of the response at hand.
 func (w *walker) used() bool { return w.position >= w.next }
 
-// step hands over the next stretch of the response at hand. All that it points
-// to is valid until the next call.
+// step returns the next stretch of the current response. All that it points to is valid
+// until the next call.
 func (w *walker) step() (bifrost.Batch, error) {
 	w.records, w.headers = w.records[:0], w.headers[:0]
 	switch {
@@ -138,7 +138,7 @@ func (w *walker) stretch() (bifrost.Batch, error) {
 	return w.account(min(w.batch.Last+1, w.end), passed), nil
 }
 
-// slot returns the place behind the records so far.
+// slot returns the place after the records so far.
 func (w *walker) slot() *baldr.Record {
 	if len(w.records) == cap(w.records) {
 		w.records = append(w.records, baldr.Record{})[:len(w.records)]

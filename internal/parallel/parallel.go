@@ -1,5 +1,5 @@
-// Package parallel bounds the work that is done at the same time: [Each] where every
-// piece keeps its own failure, [Try] where the first failure ends all.
+// Package parallel limits how much work is done concurrently: [Each] for items that each
+// keep their own failure, [Try] for items of which the first failure stops the rest.
 package parallel
 
 import (
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Crew is how many pieces of work are done at the same time, across nested loops: a
-// few large partitions and thousands of small ones keep the same number busy. It may
-// be used from many goroutines.
+// Crew limits how many items are worked on concurrently, across nested loops: a few large
+// partitions and thousands of small ones keep the same number of goroutines busy. It is
+// safe for concurrent use.
 type Crew chan struct{}
 
 // NewCrew makes a crew of the caller and size-1 helpers. With a size of 0 or 1 there
@@ -37,9 +37,9 @@ func Each[T any](crew Crew, items []T, work func(T)) {
 	helpers.Wait()
 }
 
-// Try calls work for every item, at most limit of them at the same time, at least one.
-// The first failure ends the context of the others, lets nothing new begin, and is the
-// answer. When ctx ends, the answer is its cause.
+// Try calls work for every item, at most limit of them concurrently, at least one. The
+// first failure cancels the context of the others, prevents new ones from starting, and
+// is returned. When ctx ends, its cause is returned.
 func Try[T any](ctx context.Context, limit int, items []T, work func(ctx context.Context, item T) error) error {
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, limit))

@@ -65,8 +65,8 @@ func KeptCodec(compressionType string) (codec Codec, keeps bool) {
 }
 
 // A coder compresses the records of one batch, a block at a time, and appends what
-// becomes of them. Everything of a block is appended at once, so that the size of
-// the batch is known while it grows.
+// becomes of them. Everything of a block is appended immediately, so that the size of the
+// batch is known while it grows.
 type coder interface {
 	// blockBytes is how much is compressed at a time.
 	blockBytes() int

@@ -14,9 +14,9 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// ErrTooLarge is the cause of every error about a batch that is whole and too large
-// for the memory that there is. The bound also keeps a few kilobytes that claim to
-// be gigabytes from ending the function.
+// ErrTooLarge is the cause of every error about a batch that is complete but too large
+// for the memory that there is. The bound also keeps a few kilobytes that claim to be
+// gigabytes from ending the function.
 var ErrTooLarge = errors.New("the batch is too large")
 
 // TooLarge makes such an error, which says by what, and what to do.

@@ -3,8 +3,8 @@
 //
 // Reading order:
 //
-//	read.go        the header, and the records one after the other
-//	decompress.go  the codecs, into memory that is used again
+//	read.go        the header, and the records one after another
+//	decompress.go  the codecs, into memory that is reused
 //	write.go       a batch while it is filled
 //	codec.go       the codecs, a block at a time
 //	shape.go       how large a batch may become

@@ -15,7 +15,7 @@ import (
 //	 8  int32  length of what follows
 //	12  int32  partition leader epoch
 //	16  int8   magic, 2
-//	17  uint32 CRC-32C of all that follows
+//	17  uint32 CRC-32C of everything that follows
 //	21  int16  attributes
 //	23  int32  last offset - base offset
 //	27  int64  base timestamp
@@ -140,7 +140,7 @@ func VerifyChecksum(batch []byte) error {
 	return nil
 }
 
-// Reader is a batch while its records are read, one after the other.
+// Reader is a batch while its records are read, one after another.
 type Reader struct {
 	Header
 	data     []byte // of all its records, uncompressed
@@ -236,9 +236,9 @@ func (b Reader) EndsTransaction() (aborted bool, err error) {
 	return binary.BigEndian.Uint16(marker.Key[2:]) == abortMarkerType, nil
 }
 
-// The functions below read at a place and return the place behind. It is -1
-// when the bytes do not hold what they should, and stays -1 from one call to the
-// next, so that only the last has to be looked at.
+// The functions below read at a position and return the position after it. It is -1 when
+// the bytes do not hold what they should, and stays -1 from one call to the next, so that
+// only the last has to be looked at.
 
 // varint reads a zigzag varint. It is short enough for the compiler to inline.
 func varint(in []byte, at int) (int64, int) {

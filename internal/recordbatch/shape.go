@@ -9,7 +9,7 @@ const kafkaBatchBytes = 1_048_588
 // batchRawBytes bounds what a reader gets when it decompresses a batch.
 const batchRawBytes = 4 << 20
 
-// Limits are what a batch is to be.
+// Limits are the codec of a batch and the sizes that it must not exceed.
 type Limits struct {
 	Codec    Codec
 	Bytes    int // at most, as it is sent

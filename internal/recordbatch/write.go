@@ -82,7 +82,7 @@ func (b *Writer) begin(r *baldr.Record, codec Codec) {
 	b.encoded = b.coder.begin(append(b.encoded[:0], make([]byte, HeaderBytes)...))
 }
 
-// recordSize is the length of a record behind its length.
+// recordSize is the length of a record after its length field.
 func recordSize(r *baldr.Record, delta, index int64) int {
 	size := 1 + varintSize(delta) + varintSize(index) + bytesSize(r.Key) + bytesSize(r.Value) + varintSize(int64(len(r.Headers)))
 	for _, h := range r.Headers {
