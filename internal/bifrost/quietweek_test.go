@@ -18,12 +18,12 @@ const stalledSeconds = 2700
 // with a tick a minute, judged as the template's alarms do.
 type quietWeek struct {
 	*watched
-	memory           *bifrost.CaughtUp
-	quietest, ticks  int64 // the smallest StalledSeconds of this period so far, and its ticks
-	alarms           []string
-	objects          int
-	longestLag       int64
-	nearest, longest time.Duration
+	memory          *bifrost.CaughtUp
+	quietest, ticks int64 // the smallest StalledSeconds of this period so far, and its ticks
+	alarms          []string
+	objects         int
+	longestLag      int64
+	nearest         time.Duration
 }
 
 func newQuietWeek(t *testing.T) *quietWeek {
