@@ -45,7 +45,7 @@ type driller struct {
 }
 
 func (d *driller) run(ctx context.Context) error {
-	sample, err := parseBytes("--sample", d.sample)
+	sample, err := parseBytes("--sample", "bytes", d.sample)
 	if err != nil {
 		return err
 	}

@@ -293,19 +293,19 @@ func parseRate(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	return parseBytes("--throttle", strings.TrimSuffix(text, "/s"))
+	return parseBytes("--throttle", "bytes a second", strings.TrimSuffix(text, "/s"))
 }
 
-// parseBytes reads 500kB, 20MB, 1GB, or a plain number.
-func parseBytes(flag, text string) (int64, error) {
+// parseBytes reads 500kB, 20MB, 1GB, or a plain number. Wanted says of what.
+func parseBytes(flag, wanted, text string) (int64, error) {
 	var n float64
 	var unit string
 	if _, err := fmt.Sscanf(text+" ", "%f%s", &n, &unit); err != nil && unit == "" && n == 0 {
-		return 0, usagef("%s %q: want bytes, such as 500kB or 20MB", flag, text)
+		return 0, usagef("%s %q: want %s, such as 500kB or 20MB", flag, text, wanted)
 	}
 	factor, ok := map[string]float64{"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9}[strings.ToLower(unit)]
 	if !ok || n*factor < 1 {
-		return 0, usagef("%s %q: want bytes, such as 500kB or 20MB", flag, text)
+		return 0, usagef("%s %q: want %s, such as 500kB or 20MB", flag, text, wanted)
 	}
 	return int64(n * factor), nil
 }

@@ -114,7 +114,11 @@ func progressRows(ctx context.Context, s *localstack.Stack) ([]progressRow, erro
 		if err := attributevalue.UnmarshalListOfMaps(page.Items, &some); err != nil {
 			return nil, fmt.Errorf("read the progress table: %w", err)
 		}
-		rows = append(rows, some...)
+		for _, row := range some {
+			if !strings.HasPrefix(row.Topic, "@") { // the mark of the tables is no partition's row
+				rows = append(rows, row)
+			}
+		}
 	}
 	slices.SortFunc(rows, func(a, b progressRow) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))

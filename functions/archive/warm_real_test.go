@@ -140,7 +140,9 @@ func newWarm(t *testing.T) *warm {
 	parts, err := wiring.Open(t.Context(), c)
 	check(err)
 	t.Cleanup(parts.Close)
-	return &warm{T: t, producer: producer, discoverer: parts.Discoverer(nil), open: wiring.Kept(open)}
+	discoverer := parts.Discoverer(nil)
+	discoverer.Settings.Together = 1 // an invocation for each range, small as they are
+	return &warm{T: t, producer: producer, discoverer: discoverer, open: wiring.Kept(open)}
 }
 
 func (w *warm) produce(round int) {

@@ -318,7 +318,10 @@ func (a *realArchive) damageItems() {
 	a.put(a.tables.Objects, double)
 	a.finds(bifrost.RowBeyondPlanned, "double row", func() { a.deleteItem(a.tables.Objects, double, "partition_key", "start_offset") })
 
-	progress := a.items(a.tables.Progress)[0]
+	all := a.items(a.tables.Progress)
+	progress := all[slices.IndexFunc(all, func(i item) bool { // the mark of the tables is no partition's row
+		return !strings.HasPrefix(i["topic"].(*dynamotypes.AttributeValueMemberS).Value, "@")
+	})]
 	edit(a.tables.Progress, progress, "archived_records", number("77"), bifrost.TotalsWrong)
 	edit(a.tables.Progress, progress, "next_offset", number("0"), bifrost.TotalsWrong)
 	edit(a.tables.Progress, progress, "planned_offset", number("77"), bifrost.RowMissing)

@@ -483,8 +483,16 @@ func TestRealCluster(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, map[string]string{"retention.ms": "60000", "retention.bytes": "12345", "cleanup.policy": "delete,compact"})
 	// A committed offset makes Kafka create its internal topic.
-	if err := r.admin.CommitAllOffsets(t.Context(), r.topic, kadm.Offsets{r.topic: {0: {Topic: r.topic, At: 3}}}); err != nil {
-		t.Fatal(err)
+	// A broker knows a topic that was just made a moment after its controller does.
+	for {
+		err := r.admin.CommitAllOffsets(t.Context(), r.topic, kadm.Offsets{r.topic: {0: {Topic: r.topic, At: 3}}})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	clusterID, topics, err := r.client.Topics(t.Context())
 	if err != nil {

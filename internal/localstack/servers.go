@@ -77,6 +77,9 @@ func (e Endpoint) trust(transport *http.Transport) {
 		roots.AppendCertsFromPEM(bundle)
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	// As the services of AWS, which speak HTTP/1.1: the local one stalls for more than a
+	// minute on HTTP/2 when it is busy.
+	transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
 }
 
 func endpoint(url string) Endpoint {
