@@ -1,7 +1,10 @@
 package bifrost_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
@@ -49,4 +52,44 @@ func TestARowKeepsItsEndBesideALongerObject(t *testing.T) {
 			}
 		})
 	}
+}
+
+// deadBeforeCommit is the ledger of a worker that dies when its object is complete.
+type deadBeforeCommit struct{ bifrost.Settler }
+
+func (deadBeforeCommit) Commit(context.Context, bifrost.CommitWrite) error {
+	return errors.New("the worker is dead")
+}
+
+// TestTheWinnersFactsCount: two workers read a range, and the log is compacted between
+// the two readings. The row says what is in the object that was there first.
+func TestTheWinnersFactsCount(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.target = 1 << 20
+	log := s.kafka.CreateTopic("orders", 1).Logs[0]
+	log.Produce("a", "b", "c", "d")
+	s.tick()
+	s.tick()
+	task := s.lambda.Take(0)
+	first, second := s.archiver(), s.archiver()
+	first.Ledger = deadBeforeCommit{s.ledger}
+	second.Source = hooked{s.kafka, func(n int) error {
+		if n == 1 {
+			if _, err := first.Archive(t.Context(), task, time.Time{}); err == nil {
+				t.Error("the first worker did not die")
+			}
+			log.Compact(func(e bifrosttest.Entry) bool { return e.Record.Offset%2 == 0 })
+		}
+		return nil
+	}}
+	if _, err := second.Archive(t.Context(), task, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	row, err := s.ledger.Row(t.Context(), branch, 0)
+	if err != nil || row.Len() != 4 || row.Facts.Records != 4 || row.Facts.Missing.Compacted != 0 {
+		t.Errorf("error %v, the row says %+v, the object has four records", err, row.Facts)
+	}
+	s.settle()
+	s.ended()
 }

@@ -220,7 +220,7 @@ var scenarios = []scenario{
 			onLive(w, func(l *Log) { l.Retain(l.Start() + 2) })
 		}
 	}},
-	{name: "compaction", begin: plainLog, event: func(w *world) {
+	{name: "compaction", begin: plainLog, setup: oneByOne, event: func(w *world) {
 		onLive(w, func(l *Log) { l.Compact(func(e Entry) bool { return e.Record.Offset%2 == 0 }) })
 	}},
 	{name: "recreated", begin: plainLog, event: recreate},
@@ -231,18 +231,18 @@ var scenarios = []scenario{
 	{name: "deleted", begin: plainLog, event: deleteTopic},
 	{name: "tables lost", begin: plainLog, event: loseTables},
 	{name: "progress lost", begin: plainLog, event: loseProgress},
-	{name: "tables lost with later ranges first", setup: func(s *setup) { s.lastFirst = true }, begin: plainLog, event: func(w *world) {
+	{name: "tables lost with later ranges first", setup: laterFirst, begin: plainLog, event: func(w *world) {
 		loseTables(w)
 		w.setup.settings.Sizing.TargetBytes = 10 << 10 // from now on one range takes in what many did
 	}},
-	{name: "upgraded and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
+	{name: "upgraded and tables lost", setup: laterFirst, begin: func(w *world) {
 		plainLog(w)
 		w.putOldMarker("orders")
 	}, event: func(w *world) {
 		w.store.Delete(bifrost.BirthKey(group, bifrost.Partition{Name: "orders"})) // it never was
 		loseTables(w)
 	}},
-	{name: "foreign objects and tables lost", setup: func(s *setup) { s.lastFirst = true }, begin: func(w *world) {
+	{name: "foreign objects and tables lost", setup: laterFirst, begin: func(w *world) {
 		plainLog(w)
 		for start := range int64(6) {
 			w.takeKey(bifrost.ObjectKey(group, bifrost.Partition{Name: "orders"}, start, 0))
@@ -442,6 +442,15 @@ func deleteTopic(w *world) {
 func recreate(w *world) {
 	deleteTopic(w)
 	w.kafka.CreateTopic("orders", 1).Logs[0].Produce("A", "B", "C", "D")
+}
+
+// oneByOne gives each function one range, however small.
+func oneByOne(s *setup) { s.settings.Together = 1 }
+
+// laterFirst has later ranges archived before earlier ones.
+func laterFirst(s *setup) {
+	oneByOne(s)
+	s.lastFirst = true
 }
 
 func loseTables(w *world) {

@@ -4,6 +4,11 @@ package bifrosttest
 // its test was written, or found nowhere when it was.
 var kindMutants = map[string][]kindMutant{
 	"older tables": {
+		{mutant{"own facts after a 412", "compaction may have changed the log between two attempts", []edit{{
+			rules + "archive.go",
+			"		return winner, OutcomeAdopted, nil",
+			"		return newFacts(a.key, summary, Stored{Size: winner.StoredBytes, Checksum: winner.Checksum}), OutcomeAdopted, nil",
+		}}}, "internal/bifrost", "TestTheWinnersFacts", ""},
 		{mutant{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
 			rules + "archive.go",
 			"	case row.End != a.task.EndOffset:\n		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here\n",
@@ -355,7 +360,7 @@ var kindMutants = map[string][]kindMutant{
 		}}}, "cmd/bifrost", "TestCatPrints", ""},
 		{mutant{"a rehearsal without a limit", "a rehearsal shows what the tables would", []edit{{
 			"../rehearse/rehearse.go", "return rows[:min(limit, len(rows))], nil", "return rows, nil",
-		}}}, "internal/rehearse", "TestARehearsalIsAs", ""},
+		}}}, "internal/rehearse", "TestARehearsalKeepsLimits", ""},
 		{mutant{"a rehearsal under any suspicion", "a rehearsal refuses what the tables would", []edit{{
 			"../rehearse/writes.go", "p.Status.Workable() && sameSuspicion(*p, w.Progress)\n", "p.Status.Workable()\n",
 		}}}, "internal/rehearse", "TestARehearsalIsAs", ""},
@@ -374,8 +379,8 @@ var kindMutants = map[string][]kindMutant{
 		{mutant{"ranges of no request", "every line has its invocation", []edit{{
 			"../wiring/report.go", "	log := p.LogOf(ctx)\n	for _, r := range results {", "	log := p.Log\n	for _, r := range results {",
 		}}}, "functions/archive", "TestMainAnswersRanges", ""},
-		{mutant{"a worker without a deadline", "a worker begins nothing that it cannot bring to its end", []edit{{
-			"../../functions/archive/main.go", "Work(ctx, task, wiring.Deadline(ctx))", "Work(ctx, task, wiring.Deadline(context.Background()))",
+		{mutant{"a worker with time that nobody gave it", "a worker begins nothing that it cannot bring to its end", []edit{{
+			"../../functions/archive/main.go", "Work(ctx, task, wiring.Deadline(ctx))", "Work(ctx, task, wiring.Deadline(ctx).Add(1<<42))",
 		}}}, "functions/archive", "TestMainAnswersRanges", ""},
 		{mutant{"ls of any state", "ls lists what is selected", []edit{{
 			"../../cmd/bifrost/ls.go", "if l.state != \"\" && l.state != string(row.State) ||", "if",

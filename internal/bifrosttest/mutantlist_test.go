@@ -120,11 +120,6 @@ var mutants = []mutant{
 		"type Discoverer struct {\n",
 		"type Discoverer struct {\n	earlyOffsets map[TopicPartition]OffsetAnswer\n",
 	}}},
-	{"own facts after a 412", "compaction may have changed the log between two attempts", []edit{{
-		rules + "archive.go",
-		"		return winner, OutcomeAdopted, nil",
-		"		return newFacts(a.key, summary, Stored{Size: winner.StoredBytes, Checksum: winner.Checksum}), OutcomeAdopted, nil",
-	}}},
 	{"the row read before the upload is begun", "only so the fence catches everyone who has read older tables", []edit{{
 		rules + "archive.go",
 		"	upload, err := a.Store.Create(ctx, a.key)\n	if err != nil {\n		return RangeResult{}, fmt.Errorf(\"begin",
@@ -267,7 +262,6 @@ var foundIn = map[string]string{
 	"fetch by name":                             "recreated and longer",
 	"topic IDs not read again":                  "recreated and longer",
 	"Kafka before tables":                       "appended",
-	"own facts after a 412":                     "compaction",
 	"the row read before the upload is begun":   "tables lost with later ranges first",
 	"no fence":                                  "tables lost with later ranges first",
 	"no pause behind the abort":                 "tables lost with later ranges first",

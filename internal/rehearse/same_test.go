@@ -41,6 +41,28 @@ func TestARehearsalIsAsStrictAsTheTables(t *testing.T) {
 	})
 }
 
+// What a rehearsal has planned comes in pages as any other rows do.
+func TestARehearsalKeepsLimits(t *testing.T) {
+	t.Parallel()
+	under := bifrosttest.NewLedger()
+	p := bifrost.Progress{Partition: bifrost.Partition{Name: "orders"}, Generation: "one", Status: bifrost.StatusOpen}
+	under.PokeProgress(p)
+	rehearsed := rehearse.NewLedger(under)
+	write := bifrost.PlanWrite{Progress: p, PlannedOffset: 3}
+	for n := range int64(3) {
+		write.Rows = append(write.Rows, bifrost.Row{Partition: p.Partition, Range: bifrost.Range{Start: n, End: n + 1}, State: bifrost.StatePlanned})
+	}
+	if err := rehearsed.Plan(t.Context(), write); err != nil {
+		t.Fatal(err)
+	}
+	for limit := 1; limit < 5; limit++ {
+		rows, err := rehearsed.Rows(t.Context(), p.Partition, 0, limit)
+		if err != nil || len(rows) != min(limit, 3) || rows[0].Start != 0 {
+			t.Errorf("at most %d rows: %+v, error %v", limit, rows, err)
+		}
+	}
+}
+
 func same(t *rapid.T, what string, want, got error) {
 	t.Helper()
 	for _, kind := range []error{bifrost.ErrConflict, bifrost.ErrNotFound} {
