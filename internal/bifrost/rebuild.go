@@ -111,7 +111,7 @@ func (r *rebuild) begin(ctx context.Context) error {
 
 // end lets ticks plan again if every partition was made anew.
 func (r *rebuild) end(ctx context.Context) error {
-	if !r.summary.Older || !r.all() || r.summary.Failures > 0 {
+	if !r.summary.Older || !r.all() || r.summary.Failures > r.strangers {
 		return nil
 	}
 	if err := r.marks.through(ctx, r.mark); err != nil {
@@ -167,7 +167,12 @@ func (r *rebuild) try(ctx context.Context, p Partition, again bool) {
 	}
 	if err != nil {
 		failure := TickFailure{Topic: p.Name, Partition: &p.Number, Error: err.Error()}
-		r.count(func(s *RebuildSummary) { s.Failures, s.Failed = addFailure(s.Failures, s.Failed, failure) })
+		r.count(func(s *RebuildSummary) {
+			s.Failures, s.Failed = addFailure(s.Failures, s.Failed, failure)
+			if errors.Is(err, errNotTheOwner) { // nothing of ours is there: ticks need not wait for a person to look
+				r.strangers++
+			}
+		})
 	}
 }
 
@@ -208,6 +213,8 @@ type rebuild struct {
 	summary RebuildSummary
 	fencing []Partition // not through
 	due     time.Time   // when the last of them may go on
+
+	strangers int // failures over objects to which the marker does not give the path
 }
 
 func (r *rebuild) count(add func(*RebuildSummary)) {
