@@ -143,6 +143,7 @@ var everyHappening = []happening{
 			l.stopPlanning()
 			l.ledger.Restore(*l.backup)
 			l.truth.tablesLost, l.truth.restored = true, true
+			l.truth.workerOutlivesTables = len(l.processes) > 0 // whoever plans was killed
 			l.reached["restore"]++
 		}
 	}},
