@@ -13,6 +13,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 func newVerify(a *app) *cobra.Command {
@@ -44,7 +45,7 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
 
 type verifier struct {
 	*app
-	options    bifrost.VerifyOptions
+	options    verify.Options
 	gaps, json bool
 	parallel   int
 	found      verifyJSON
@@ -52,10 +53,10 @@ type verifier struct {
 
 // verifyJSON is what verify --json prints.
 type verifyJSON struct {
-	Complete   bool                  `json:"complete"` // everything could be looked at
-	Summary    bifrost.VerifySummary `json:"summary"`
-	Violations []bifrost.Violation   `json:"violations"`
-	Gaps       []rangeJSON           `json:"gaps"`
+	Complete   bool               `json:"complete"` // everything could be looked at
+	Summary    verify.Summary     `json:"summary"`
+	Violations []verify.Violation `json:"violations"`
+	Gaps       []rangeJSON        `json:"gaps"`
 }
 
 func (v *verifier) run(ctx context.Context, topics []string) (err error) {
@@ -74,12 +75,12 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 		return err
 	}
 	defer parts.Close()
-	rule := bifrost.Verifier{Group: parts.Config.Group, Ledger: parts.Ledger, Bucket: parts.Store, Now: time.Now,
+	rule := verify.Verifier{Group: parts.Config.Group, Ledger: parts.Ledger, Bucket: parts.Store, Now: time.Now,
 		Expiration: parts.Config.Expiration, Parallel: v.parallel}
 	if v.options.Kafka {
 		rule.Cluster, rule.Source = parts.Kafka, parts.Kafka
 	}
-	v.found = verifyJSON{Violations: []bifrost.Violation{}, Gaps: []rangeJSON{}}
+	v.found = verifyJSON{Violations: []verify.Violation{}, Gaps: []rangeJSON{}}
 	v.options.Gap = v.gap
 	v.found.Summary, err = rule.Verify(ctx, v.options, v.violation)
 	v.found.Complete = err == nil
@@ -95,7 +96,7 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 	return err
 }
 
-func (v *verifier) violation(found bifrost.Violation) {
+func (v *verifier) violation(found verify.Violation) {
 	if v.json {
 		v.found.Violations = append(v.found.Violations, found)
 		return
@@ -104,7 +105,7 @@ func (v *verifier) violation(found bifrost.Violation) {
 }
 
 // describe writes a violation in a few lines: what, where, and what to do.
-func (v *verifier) describe(found bifrost.Violation) string {
+func (v *verifier) describe(found verify.Violation) string {
 	text := found.Topic
 	if found.Partition >= 0 {
 		text += fmt.Sprintf("/%d", found.Partition)

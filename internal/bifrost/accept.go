@@ -35,7 +35,7 @@ func (a *Accepter) acceptDiverged(ctx context.Context, p Partition, from int64) 
 		return p, fmt.Errorf("read the progress row: %w", err)
 	}
 	i := Incarnation{progress.ClusterID, p.Topic(), progress.TopicID}
-	next, record, found, err := forkOf(ctx, a.Store, a.Group, p, i)
+	next, record, found, err := ForkOf(ctx, a.Store, a.Group, p, i)
 	if err != nil {
 		return p, err
 	}
@@ -51,23 +51,23 @@ func (a *Accepter) acceptDiverged(ctx context.Context, p Partition, from int64) 
 }
 
 // record puts the fork on record, unless somebody is quicker.
-func (a *Accepter) record(ctx context.Context, progress Progress, next Partition, from int64) (forkRecord, error) {
+func (a *Accepter) record(ctx context.Context, progress Progress, next Partition, from int64) (ForkRecord, error) {
 	switch {
 	case progress.Status != StatusDiverged:
-		return forkRecord{}, fmt.Errorf("the partition is %s, not %s: nothing is to be accepted", progress.Status, StatusDiverged)
+		return ForkRecord{}, fmt.Errorf("the partition is %s, not %s: nothing is to be accepted", progress.Status, StatusDiverged)
 	case from < 0 || from > progress.archivedUntil():
-		return forkRecord{}, fmt.Errorf("the old branch is archived or planned up to offset %d: go on from 0 to there, or offsets would be in neither", progress.archivedUntil())
+		return ForkRecord{}, fmt.Errorf("the old branch is archived or planned up to offset %d: go on from 0 to there, or offsets would be in neither", progress.archivedUntil())
 	}
-	content, err := json.Marshal(forkRecord{
+	content, err := json.Marshal(ForkRecord{
 		ClusterID: progress.ClusterID, Topic: progress.Topic(), TopicID: progress.TopicID, Partition: progress.Number,
 		Parent: progress.Name, From: from, AcceptedAt: a.Now().UTC(),
 	})
 	if err != nil {
-		return forkRecord{}, err
+		return ForkRecord{}, err
 	}
 	key := ForkKey(a.Group, next)
 	if content, err = a.Shelf.CreateOnce(ctx, key, content); err != nil {
-		return forkRecord{}, fmt.Errorf("put the fork on record at %s: %w", key, err)
+		return ForkRecord{}, fmt.Errorf("put the fork on record at %s: %w", key, err)
 	}
 	return parseFork(key, next, content)
 }

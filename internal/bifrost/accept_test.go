@@ -11,6 +11,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // diverged is a live archive of two partitions, of which the log of partition 0
@@ -72,17 +73,17 @@ func TestAcceptDiverged(t *testing.T) {
 			t.Parallel()
 			s := diverged(t, 15)
 			objects := s.objects()
-			s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+			s.sound(verify.Options{Deep: true, Kafka: true})
 			next := s.accept(branch, from)
-			s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+			s.sound(verify.Options{Deep: true, Kafka: true})
 			if again := s.accept(branch, from); again != next {
 				t.Errorf("accepted as %s, and again as %s", next, again)
 			}
 			s.settle()
 			s.branches(branch, next, from)
 			s.unchanged(objects)
-			s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
-			_, summary := s.verify(bifrost.VerifyOptions{})
+			s.sound(verify.Options{Deep: true, Kafka: true})
+			_, summary := s.verify(verify.Options{})
 			if summary.Gaps[bifrost.ReasonForked] != from || summary.Gaps[bifrost.ReasonDiverged] == 0 {
 				t.Errorf("gaps %v", summary.Gaps)
 			}
@@ -120,7 +121,7 @@ func (s *stack) survives(next bifrost.Partition) {
 			s.Fatalf("the branch that was left is %s", left.Status)
 		}
 		s.unchanged(objects)
-		s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+		s.sound(verify.Options{Deep: true, Kafka: true})
 	}
 }
 
@@ -166,7 +167,7 @@ func TestAcceptDivergedTwice(t *testing.T) {
 	if second.Fork() != 2 || s.progress("orders", 0).Status != bifrost.StatusForked {
 		t.Errorf("branch %s, first %+v", second, s.progress("orders", 0))
 	}
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 	s.survives(second)
 	s.kafka.DeleteTopic("orders")
 	s.produce(s.kafka.CreateTopic("orders", 1).Logs[0], 7)
@@ -177,7 +178,7 @@ func TestAcceptDivergedTwice(t *testing.T) {
 	if p := s.progress(first.Name, 0); p.Status != bifrost.StatusForked {
 		t.Errorf("after the topic was deleted, a branch that was left: %+v", p)
 	}
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 // TestAcceptDivergedThroughFaults fails each call that changes something, before
@@ -196,12 +197,12 @@ func TestAcceptDivergedThroughFaults(t *testing.T) {
 				faults++
 				s.tick() // a tick of a stack that knows half of it
 				s.work()
-				s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+				s.sound(verify.Options{Deep: true, Kafka: true})
 				next = s.accept(branch, 15)
 			}
 			s.settle()
 			s.branches(branch, next, 15)
-			s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+			s.sound(verify.Options{Deep: true, Kafka: true})
 		}
 	}
 	if faults != 4 {
@@ -225,7 +226,7 @@ func TestATickFinishesADecision(t *testing.T) {
 		t.Fatalf("the branch that was left: %+v", p)
 	}
 	s.branches(branch, s.accept(branch, 15), 15)
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 func (f shaky) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
@@ -288,7 +289,7 @@ func TestRebuildOfABranchThatWasLeft(t *testing.T) {
 	}
 	s.settle()
 	s.branches(branch, next, 5)
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 // TestRebuildOfABranchLeftUnplanned: the tables were lost and the log was cut
@@ -308,7 +309,7 @@ func TestRebuildOfABranchLeftUnplanned(t *testing.T) {
 	}
 	next := s.accept(branch, 4)
 	s.settle()
-	if _, summary := s.verify(bifrost.VerifyOptions{}); summary.Ahead == 0 {
+	if _, summary := s.verify(verify.Options{}); summary.Ahead == 0 {
 		t.Error("no object waits for its row")
 	}
 	s.rebuild()
@@ -321,7 +322,7 @@ func TestRebuildOfABranchLeftUnplanned(t *testing.T) {
 		}
 	}
 	s.compare("rows of the old branch", old, want)
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 // late is a bucket in which the answer about a fork is one from before it was
@@ -363,7 +364,7 @@ func TestABirthBesideAnAcceptance(t *testing.T) {
 	if now := len(s.ledger.AllRows()); now != rows {
 		t.Errorf("%d rows, there were %d", now, rows)
 	}
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 // TestLivesWithForks cuts logs, accepts, loses tables and rebuilds in lives that
@@ -407,8 +408,8 @@ func TestLivesWithForks(t *testing.T) {
 		s.rebuild() // of branches that nobody lives on
 		s.settle()
 		s.unchanged(objects)
-		s.sound(bifrost.VerifyOptions{Deep: true})
-		if _, summary := s.verify(bifrost.VerifyOptions{}); summary.Ahead > 0 {
+		s.sound(verify.Options{Deep: true})
+		if _, summary := s.verify(verify.Options{}); summary.Ahead > 0 {
 			t.Fatalf("%d objects in no row", summary.Ahead)
 		}
 		all, _ := s.ledger.ListProgress(context.Background())

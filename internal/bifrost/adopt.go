@@ -8,15 +8,15 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 )
 
-// errForeign says that the object at a key is whole and not ours: another
+// ErrForeign says that the object at a key is whole and not ours: another
 // cluster's, another topic's, or no object of Bifrost's at all.
-var errForeign = errors.New("the object at the key is not ours")
+var ErrForeign = errors.New("the object at the key is not ours")
 
 // facts reads what the object at the key says of itself. ErrNotFound: there is
-// none, for certain. errForeign: it is somebody else's. Any other error is no
+// none, for certain. ErrForeign: it is somebody else's. Any other error is no
 // verdict, not even that it is damaged: try again.
 func (a *attempt) facts(ctx context.Context, key string) (Facts, error) {
-	file, stored, err := openObject(ctx, a.Store, key)
+	file, stored, err := OpenObject(ctx, a.Store, key)
 	if err != nil {
 		return Facts{}, err
 	}
@@ -25,19 +25,21 @@ func (a *attempt) facts(ctx context.Context, key string) (Facts, error) {
 		s.Partition == a.task.Partition && s.Start == a.task.StartOffset
 	if !mine {
 		return Facts{}, fmt.Errorf("%s holds cluster %s topic %s (ID %s) partition %d from offset %d: %w",
-			key, s.ClusterID, s.Topic, TopicID(s.TopicID), s.Partition, s.Start, errForeign)
+			key, s.ClusterID, s.Topic, TopicID(s.TopicID), s.Partition, s.Start, ErrForeign)
 	}
-	return newFacts(key, s, stored), nil
+	return FactsOf(key, s, stored), nil
 }
 
-func openObject(ctx context.Context, store opener, key string) (*baldr.File, Stored, error) {
+// OpenObject opens the object at a key and reads its tail. ErrNotFound: there is none, for
+// certain. ErrForeign: it is no object of Bifrost's. A [baldr.FormatError]: it is damaged.
+func OpenObject(ctx context.Context, store ObjectOpener, key string) (*baldr.File, Stored, error) {
 	object, err := store.Open(ctx, key)
 	if err != nil {
 		return nil, Stored{}, fmt.Errorf("open %s: %w", key, err)
 	}
 	file, err := baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{})
 	if errors.Is(err, baldr.ErrNotBaldr) {
-		return nil, Stored{}, fmt.Errorf("%s: %w: %w", key, errForeign, err)
+		return nil, Stored{}, fmt.Errorf("%s: %w: %w", key, ErrForeign, err)
 	}
 	if err != nil {
 		return nil, Stored{}, fmt.Errorf("read the summary of %s: %w", key, err)
@@ -45,7 +47,8 @@ func openObject(ctx context.Context, store opener, key string) (*baldr.File, Sto
 	return file, object.Stored(), nil
 }
 
-func newFacts(key string, s baldr.Summary, stored Stored) Facts {
+// FactsOf is what an object says of itself, with what the store says of it.
+func FactsOf(key string, s baldr.Summary, stored Stored) Facts {
 	return Facts{
 		Key: key, Kind: s.Kind, Reason: s.Reason, Range: Range{s.Start, s.End},
 		Records: s.Records, Missing: s.Missing, RawBytes: s.RawBytes, StoredBytes: stored.Size,
@@ -67,7 +70,7 @@ func (a *attempt) within(ctx context.Context, facts Facts, r Range) (Facts, erro
 	if facts.Kind == baldr.KindGap {
 		return clipped, nil
 	}
-	file, _, err := openObject(ctx, a.Store, facts.Key)
+	file, _, err := OpenObject(ctx, a.Store, facts.Key)
 	if err != nil {
 		return Facts{}, err
 	}
@@ -81,12 +84,13 @@ func (a *attempt) within(ctx context.Context, facts Facts, r Range) (Facts, erro
 		if record.Offset >= r.End {
 			break
 		}
-		clipped.addRecord(record)
+		clipped.AddRecord(record)
 	}
 	return clipped.missingWithin(facts), nil
 }
 
-func (f *Facts) addRecord(record baldr.Record) {
+// AddRecord counts a record of the object: its raw bytes are those of its frame.
+func (f *Facts) AddRecord(record baldr.Record) {
 	f.Records++
 	f.RawBytes += 8 + int64(len(record.Value))
 	if record.Timestamp < 0 {

@@ -9,9 +9,9 @@ import (
 	"slices"
 )
 
-// listPage is how many keys or rows are read at once. It is a variable because
-// the tests of this package read everything in pages of a few.
-var listPage = 1000
+// ListPage is how many keys or rows one request reads. It is a variable because tests
+// read everything in pages of a few.
+var ListPage = 1000
 
 // lastObjectEnd finds where the last object of the incarnation under the
 // partition's prefix ends; 0 when there is none.
@@ -19,16 +19,16 @@ func (t *tick) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
 	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
 	var keys []string
 	for after := ""; ; after = keys[len(keys)-1] {
-		page, err := t.Shelf.List(ctx, prefix, after, listPage)
+		page, err := t.Shelf.List(ctx, prefix, after, ListPage)
 		if err != nil {
 			return 0, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		keys = append(keys, page...)
-		if len(page) < listPage {
+		if len(page) < ListPage {
 			break
 		}
 	}
-	i := p.incarnation()
+	i := p.Incarnation()
 	for _, key := range slices.Backward(keys) {
 		facts, err := t.ours(ctx, key, p, i)
 		if err != nil || facts.Key != "" {
@@ -41,14 +41,14 @@ func (t *tick) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
 func (t *tick) lastRowEnd(ctx context.Context, p Partition) (int64, error) {
 	end := int64(0)
 	for {
-		rows, err := t.Ledger.Rows(ctx, p, end, listPage)
+		rows, err := t.Ledger.Rows(ctx, p, end, ListPage)
 		if err != nil {
 			return 0, fmt.Errorf("read the rows from offset %d: %w", end, err)
 		}
 		if len(rows) > 0 {
 			end = rows[len(rows)-1].End
 		}
-		if len(rows) < listPage {
+		if len(rows) < ListPage {
 			return end, nil
 		}
 	}
@@ -67,7 +67,7 @@ func (t *tick) ours(ctx context.Context, key string, p Progress, i Incarnation) 
 		clusterID: i.ClusterID,
 	}
 	facts, err := reader.facts(ctx, key)
-	if errors.Is(err, errForeign) || errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrForeign) || errors.Is(err, ErrNotFound) {
 		return Facts{}, nil
 	}
 	return facts, err

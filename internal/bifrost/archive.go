@@ -125,7 +125,7 @@ func (a *Archiver) archive(ctx context.Context, task Task, deadline time.Time) (
 		attempt := attempt{Archiver: a, task: task, clusterID: clusterID, deadline: deadline,
 			key: ObjectKey(a.Group, task.Key(), task.StartOffset, alternative)}
 		result, err := attempt.run(ctx)
-		if !errors.Is(err, errForeign) {
+		if !errors.Is(err, ErrForeign) {
 			return result, err
 		}
 		foreign = errors.Join(foreign, err)
@@ -206,14 +206,14 @@ func (a *attempt) write(ctx context.Context, upload Upload, row Row) (Facts, str
 	}
 	stored, err := upload.Complete(ctx)
 	if err == nil {
-		return newFacts(a.key, summary, stored), outcome, nil
+		return FactsOf(a.key, summary, stored), outcome, nil
 	}
 	winner, winnerErr := a.facts(ctx, a.key)
 	if winnerErr == nil {
 		a.stopped = nil // where the winner stopped is its own affair
 		return winner, OutcomeAdopted, nil
 	}
-	if errors.Is(winnerErr, errForeign) {
+	if errors.Is(winnerErr, ErrForeign) {
 		return Facts{}, "", winnerErr
 	}
 	return Facts{}, "", fmt.Errorf("complete %s: %w", a.key, errors.Join(err, winnerErr))

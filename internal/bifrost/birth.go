@@ -6,43 +6,6 @@ import (
 	"fmt"
 )
 
-// marker is the content of the write-once object that says which incarnation
-// owns the plain path of a topic. Neither the tables nor a listing may decide
-// that: both can be lost or late.
-type marker struct {
-	ClusterID string  `json:"cluster_id"`
-	Topic     string  `json:"topic"`
-	TopicID   TopicID `json:"topic_id"`
-
-	// Born says that every partition of every incarnation of the topic got a birth
-	// object before anything was archived of it. A Bifrost that made none wrote
-	// markers without it.
-	Born bool `json:"born,omitempty"`
-}
-
-func (m marker) incarnation() Incarnation { return Incarnation{m.ClusterID, m.Topic, m.TopicID} }
-
-func markerOf(i Incarnation, born bool) marker {
-	return marker{ClusterID: i.ClusterID, Topic: i.Topic, TopicID: i.TopicID, Born: born}
-}
-
-// claimPath writes the marker, unless one is there, and answers what is there.
-func claimPath(ctx context.Context, shelf Shelf, group string, mine marker) (marker, error) {
-	key := MarkerKey(group, mine.Topic)
-	content, err := json.Marshal(mine)
-	if err != nil {
-		return marker{}, err
-	}
-	if content, err = shelf.CreateOnce(ctx, key, content); err != nil {
-		return marker{}, fmt.Errorf("mark the owner of the plain path at %s: %w", key, err)
-	}
-	var owner marker
-	if err := json.Unmarshal(content, &owner); err != nil {
-		return marker{}, fmt.Errorf("the marker %s does not name an incarnation (%q): %w", key, content, err)
-	}
-	return owner, nil
-}
-
 func (t *tick) incarnationName(ctx context.Context, i Incarnation) (string, error) {
 	t.mutex.Lock()
 	name, known := t.names[i.Topic]
@@ -55,7 +18,7 @@ func (t *tick) incarnationName(ctx context.Context, i Incarnation) (string, erro
 		return "", err
 	}
 	name = i.Topic
-	if owner.incarnation() != i {
+	if owner.Incarnation() != i {
 		name = i.LaterName()
 	}
 	t.mutex.Lock()
@@ -91,6 +54,6 @@ func (t *tick) bear(ctx context.Context, p Progress) (unused bool, err error) {
 	if string(there) != string(mine) {
 		return false, nil
 	}
-	owner, err := readMarker(ctx, t.Store, MarkerKey(t.Settings.Group, p.Topic()))
+	owner, err := ReadMarker(ctx, t.Store, MarkerKey(t.Settings.Group, p.Topic()))
 	return err == nil && owner.Born, ignoreNotFound(err)
 }

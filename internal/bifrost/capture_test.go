@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // Captures lie beside topics of similar names: topics are archived, verified and
@@ -24,14 +25,14 @@ func TestCapturesBesideTopics(t *testing.T) {
 		s.store.Put(key, []byte("a capture"))
 	}
 	s.settle()
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 	before := s.unmarked()
 	s.ledger.Lose(func(bifrost.Progress) bool { return true }, func(bifrost.Row) bool { return true })
 	summary := s.rebuild()
 	if summary.Partitions != 3 || summary.Failures != 0 {
 		t.Errorf("%+v", summary)
 	}
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 	for _, key := range keys {
 		if len(s.store.Versions(key)) != 1 {
 			t.Errorf("%s has %d versions", key, len(s.store.Versions(key)))
@@ -41,8 +42,8 @@ func TestCapturesBesideTopics(t *testing.T) {
 		t.Errorf("objects %v, then %v", before, after)
 	}
 	s.store.Put(bifrost.ClusterPrefix(testGroup, "cluster")+"notes.txt", nil)
-	found, _ := s.verify(bifrost.VerifyOptions{})
-	if len(found) != 1 || found[0].Kind != bifrost.ForeignObject {
+	found, _ := s.verify(verify.Options{})
+	if len(found) != 1 || found[0].Kind != verify.ForeignObject {
 		t.Errorf("found %+v", found)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // content is an object as it stands in the bucket.
@@ -102,130 +103,130 @@ func isLost(r bifrost.Row) bool { return r.State == bifrost.StateLost }
 
 // damages has one for every kind, by the name of the kind.
 var damages = []struct {
-	kind    bifrost.ViolationKind
+	kind    verify.Kind
 	name    string
-	options bifrost.VerifyOptions
+	options verify.Options
 	inflict func(*stack)
 }{
-	{bifrost.ProgressMissing, "progress row lost", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ProgressMissing, "progress row lost", verify.Options{}, func(s *stack) {
 		s.ledger.Lose(func(p bifrost.Progress) bool { return p.Number == 1 }, nil)
 	}},
-	{bifrost.ProgressInvalid, "status misspelt", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ProgressInvalid, "status misspelt", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 1)
 		p.Status = "OPENED"
 		s.ledger.PokeProgress(p)
 	}},
-	{bifrost.NextOffsetWrong, "next_offset back by one row", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.NextOffsetWrong, "next_offset back by one row", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 1)
 		last := s.row("orders", 1, func(r bifrost.Row) bool { return r.End == p.NextOffset })
 		p.NextOffset = last.Start
 		s.ledger.PokeProgress(p)
 	}},
-	{bifrost.NextOffsetWrong, "next_offset inside a row", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.NextOffsetWrong, "next_offset inside a row", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 0)
 		p.NextOffset = s.row("orders", 0, manyRecords).Start + 1
 		s.ledger.PokeProgress(p)
 	}},
-	{bifrost.NextOffsetWrong, "a row below it not settled", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.NextOffsetWrong, "a row below it not settled", verify.Options{}, func(s *stack) {
 		r := s.row("orders", 0, manyRecords)
 		r.State, r.Facts = bifrost.StatePlanned, bifrost.Facts{}
 		s.ledger.Poke(r)
 	}},
-	{bifrost.PlannedOffsetWrong, "planned_offset inside a row", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.PlannedOffsetWrong, "planned_offset inside a row", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 0)
 		p.PlannedOffset = s.row("orders", 0, manyRecords).Start + 1
 		s.ledger.PokeProgress(p)
 	}},
-	{bifrost.TotalsWrong, "records counted twice", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.TotalsWrong, "records counted twice", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 0)
 		p.Records *= 2
 		s.ledger.PokeProgress(p)
 	}},
-	{bifrost.RowMissing, "a row lost", bifrost.VerifyOptions{}, func(s *stack) { s.lose(s.row("orders", 0, manyRecords)) }},
-	{bifrost.RowMissing, "planned_offset beyond the rows", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.RowMissing, "a row lost", verify.Options{}, func(s *stack) { s.lose(s.row("orders", 0, manyRecords)) }},
+	{verify.RowMissing, "planned_offset beyond the rows", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 0)
 		p.PlannedOffset += 5
 		s.ledger.PokeProgress(p)
 	}},
-	{bifrost.RowsOverlap, "a row inside another", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.RowsOverlap, "a row inside another", verify.Options{}, func(s *stack) {
 		r := s.row("orders", 0, manyRecords)
 		r.Start++
 		s.ledger.Poke(r)
 	}},
-	{bifrost.RowBeyondPlanned, "a row behind all", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.RowBeyondPlanned, "a row behind all", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 0)
 		s.ledger.Poke(bifrost.Row{Partition: p.Partition, Range: bifrost.Range{Start: p.PlannedOffset, End: p.PlannedOffset + 9},
 			TopicID: p.TopicID, State: bifrost.StatePlanned})
 	}},
-	{bifrost.RowInvalid, "a gap without a reason", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.RowInvalid, "a gap without a reason", verify.Options{}, func(s *stack) {
 		r := s.row("orders", 0, isLost)
 		r.GapReason = ""
 		s.ledger.Poke(r)
 	}},
-	{bifrost.ObjectMissing, "an object deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(s.row("orders", 1, manyRecords).Facts.Key) }},
-	{bifrost.ObjectMissing, "a gap's object deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(s.row("orders", 1, isLost).Facts.Key) }},
-	{bifrost.ObjectSize, "written again with a longer value", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectMissing, "an object deleted", verify.Options{}, func(s *stack) { s.store.Delete(s.row("orders", 1, manyRecords).Facts.Key) }},
+	{verify.ObjectMissing, "a gap's object deleted", verify.Options{}, func(s *stack) { s.store.Delete(s.row("orders", 1, isLost).Facts.Key) }},
+	{verify.ObjectSize, "written again with a longer value", verify.Options{}, func(s *stack) {
 		key := s.row("orders", 1, manyRecords).Facts.Key
 		records, summary := s.records(key)
 		records[0].Value = append(records[0].Value, "and more"...)
 		content, _ := s.written(records, summary)
 		s.store.Put(key, content)
 	}},
-	{bifrost.ObjectChecksum, "written again with a value changed", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectChecksum, "written again with a value changed", verify.Options{}, func(s *stack) {
 		key := s.row("orders", 1, manyRecords).Facts.Key
 		records, summary := s.records(key)
 		records[0].Value[0] ^= 1
 		content, _ := s.written(records, summary)
 		s.store.Put(key, content)
 	}},
-	{bifrost.ObjectDamaged, "cut in the middle", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectDamaged, "cut in the middle", verify.Options{}, func(s *stack) {
 		key := s.row("orders", 1, manyRecords).Facts.Key
 		s.store.Put(key, s.content(key)[:len(s.content(key))/2])
 	}},
-	{bifrost.ObjectDamaged, "empty", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put(s.row("orders", 1, manyRecords).Facts.Key, nil) }},
-	{bifrost.ObjectMisplaced, "two objects of a partition swapped", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectDamaged, "empty", verify.Options{}, func(s *stack) { s.store.Put(s.row("orders", 1, manyRecords).Facts.Key, nil) }},
+	{verify.ObjectMisplaced, "two objects of a partition swapped", verify.Options{}, func(s *stack) {
 		a := s.row("orders", 1, manyRecords)
 		b := s.row("orders", 1, func(r bifrost.Row) bool { return manyRecords(r) && r.Start > a.Start })
 		s.swap(a.Facts.Key, b.Facts.Key)
 	}},
-	{bifrost.ObjectMisplaced, "objects of two incarnations swapped", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectMisplaced, "objects of two incarnations swapped", verify.Options{}, func(s *stack) {
 		b := s.row(s.laterName(), 0, func(r bifrost.Row) bool { return r.Start == 0 })
 		a := s.row("orders", 0, func(r bifrost.Row) bool { return r.Start == 0 })
 		s.swap(a.Facts.Key, b.Facts.Key)
 	}},
-	{bifrost.ObjectMismatch, "a reason edited", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectMismatch, "a reason edited", verify.Options{}, func(s *stack) {
 		r := s.row("orders", 1, isLost)
 		r.GapReason, r.Facts.Reason = bifrost.ReasonSkipped, bifrost.ReasonSkipped
 		s.ledger.Poke(r)
 	}},
-	{bifrost.ObjectContent, "accounts that do not add up", bifrost.VerifyOptions{Deep: true}, func(s *stack) {
+	{verify.ObjectContent, "accounts that do not add up", verify.Options{Deep: true}, func(s *stack) {
 		s.rewrite(s.row("orders", 1, manyRecords), func(records []baldr.Record, summary *baldr.Summary) []baldr.Record { return records[1:] })
 	}},
-	{bifrost.ObjectWithoutRow, "a copy at the key beside", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectWithoutRow, "a copy at the key beside", verify.Options{}, func(s *stack) {
 		r := s.row("orders", 1, manyRecords)
 		s.store.Put(bifrost.ObjectKey(testGroup, r.Partition, r.Start, 1), s.content(r.Facts.Key))
 	}},
-	{bifrost.ObjectWithoutRow, "an object behind all", bifrost.VerifyOptions{}, func(s *stack) { s.extraObject(s.progress("orders", 1).PlannedOffset) }},
-	{bifrost.ObjectsOverlap, "an object inside another", bifrost.VerifyOptions{}, func(s *stack) { s.extraObject(s.row("orders", 1, manyRecords).Start + 1) }},
-	{bifrost.ForeignObject, "a file in a partition", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put("archive/orders/partition=1/notes.txt", []byte("hello")) }},
-	{bifrost.ForeignObject, "a file in a topic", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put("archive/orders/notes.txt", []byte("hello")) }},
-	{bifrost.ForeignObject, "a file where an object may come", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ObjectWithoutRow, "an object behind all", verify.Options{}, func(s *stack) { s.extraObject(s.progress("orders", 1).PlannedOffset) }},
+	{verify.ObjectsOverlap, "an object inside another", verify.Options{}, func(s *stack) { s.extraObject(s.row("orders", 1, manyRecords).Start + 1) }},
+	{verify.ForeignObject, "a file in a partition", verify.Options{}, func(s *stack) { s.store.Put("archive/orders/partition=1/notes.txt", []byte("hello")) }},
+	{verify.ForeignObject, "a file in a topic", verify.Options{}, func(s *stack) { s.store.Put("archive/orders/notes.txt", []byte("hello")) }},
+	{verify.ForeignObject, "a file where an object may come", verify.Options{}, func(s *stack) {
 		s.store.Put(bifrost.ObjectKey(testGroup, bifrost.Partition{Name: "orders", Number: 1}, 999, 0), []byte("hello"))
 	}},
-	{bifrost.ForeignObject, "an object in the old width", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ForeignObject, "an object in the old width", verify.Options{}, func(s *stack) {
 		s.store.Put("archive/orders/partition=1/0000000000.baldr.gz", s.content(s.row("orders", 1, manyRecords).Facts.Key))
 	}},
-	{bifrost.MarkerMissing, "marker deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(bifrost.MarkerKey(testGroup, "orders")) }},
-	{bifrost.MarkerInvalid, "marker garbled", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put(bifrost.MarkerKey(testGroup, "orders"), []byte("{")) }},
-	{bifrost.MarkerInvalid, "marker of another topic", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.MarkerMissing, "marker deleted", verify.Options{}, func(s *stack) { s.store.Delete(bifrost.MarkerKey(testGroup, "orders")) }},
+	{verify.MarkerInvalid, "marker garbled", verify.Options{}, func(s *stack) { s.store.Put(bifrost.MarkerKey(testGroup, "orders"), []byte("{")) }},
+	{verify.MarkerInvalid, "marker of another topic", verify.Options{}, func(s *stack) {
 		s.store.Put(bifrost.MarkerKey(testGroup, "orders"), s.content(bifrost.MarkerKey(testGroup, "payments")))
 	}},
-	{bifrost.MarkerMismatch, "marker of another incarnation", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.MarkerMismatch, "marker of another incarnation", verify.Options{}, func(s *stack) {
 		first, second := s.progress("orders", 0).TopicID, s.progress(s.laterName(), 0).TopicID
 		key := bifrost.MarkerKey(testGroup, "orders")
 		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(first.String()), []byte(second.String())))
 	}},
-	{bifrost.TablesOlder, "an old mark restored", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.TablesOlder, "an old mark restored", verify.Options{}, func(s *stack) {
 		now, err := s.ledger.Mark(context.Background())
 		if err != nil {
 			s.Fatalf("%v", err)
@@ -236,8 +237,8 @@ var damages = []struct {
 			s.Fatalf("%v", err)
 		}
 	}},
-	{bifrost.TablesOlder, "the mark deleted in the tables", bifrost.VerifyOptions{}, func(s *stack) { s.ledger.LoseMark() }},
-	{bifrost.TablesOlder, "a rebuild that is not through", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.TablesOlder, "the mark deleted in the tables", verify.Options{}, func(s *stack) { s.ledger.LoseMark() }},
+	{verify.TablesOlder, "a rebuild that is not through", verify.Options{}, func(s *stack) {
 		now, err := s.ledger.Mark(context.Background())
 		if err != nil {
 			s.Fatalf("%v", err)
@@ -248,42 +249,42 @@ var damages = []struct {
 			s.Fatalf("%v", err)
 		}
 	}},
-	{bifrost.MarkMissing, "a mark deleted", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.MarkMissing, "a mark deleted", verify.Options{}, func(s *stack) {
 		s.store.Delete(bifrost.MarkKey(testGroup, s.series(), 1))
 	}},
-	{bifrost.BirthMissing, "the birth object deleted", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.BirthMissing, "the birth object deleted", verify.Options{}, func(s *stack) {
 		s.store.Delete(bifrost.BirthKey(testGroup, bifrost.Partition{Name: "orders", Number: 1}))
 	}},
-	{bifrost.ForkMissing, "a branch left for none", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ForkMissing, "a branch left for none", verify.Options{}, func(s *stack) {
 		p := s.progress("orders", 0)
 		p.Status = bifrost.StatusForked
 		s.ledger.PokeProgress(p)
 	}},
-	{bifrost.ForkMissing, "the record deleted", bifrost.VerifyOptions{}, func(s *stack) { s.store.Delete(s.forkKey()) }},
-	{bifrost.ForkInvalid, "the record garbled", bifrost.VerifyOptions{}, func(s *stack) { s.store.Put(s.forkKey(), []byte("{}")) }},
-	{bifrost.ForkInvalid, "the record edited", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ForkMissing, "the record deleted", verify.Options{}, func(s *stack) { s.store.Delete(s.forkKey()) }},
+	{verify.ForkInvalid, "the record garbled", verify.Options{}, func(s *stack) { s.store.Put(s.forkKey(), []byte("{}")) }},
+	{verify.ForkInvalid, "the record edited", verify.Options{}, func(s *stack) {
 		key := s.forkKey()
 		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(`"from":2`), []byte(`"from":1`)))
 	}},
-	{bifrost.ForkInvalid, "the progress row edited", bifrost.VerifyOptions{}, func(s *stack) {
+	{verify.ForkInvalid, "the progress row edited", verify.Options{}, func(s *stack) {
 		p, _, _ := strings.Cut(strings.TrimPrefix(s.forkKey(), testGroup+"/"), "/")
 		edited := s.progress(p, 0)
 		edited.StartOffset++
 		s.ledger.PokeProgress(edited)
 	}},
-	{bifrost.RecordMissing, "a record left out and called compacted", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+	{verify.RecordMissing, "a record left out and called compacted", verify.Options{Deep: true, Kafka: true}, func(s *stack) {
 		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(records []baldr.Record, summary *baldr.Summary) []baldr.Record {
 			summary.Missing.Compacted++
 			return records[1:]
 		})
 	}},
-	{bifrost.RecordDiffers, "a value changed", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+	{verify.RecordDiffers, "a value changed", verify.Options{Deep: true, Kafka: true}, func(s *stack) {
 		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(records []baldr.Record, _ *baldr.Summary) []baldr.Record {
 			records[1].Value[0] ^= 1
 			return records
 		})
 	}},
-	{bifrost.RecordExtra, "a record of an aborted transaction", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+	{verify.RecordExtra, "a record of an aborted transaction", verify.Options{Deep: true, Kafka: true}, func(s *stack) {
 		log := s.kafka.Topic("orders").Logs[0]
 		log.End(log.Begin("aborted"), false)
 		log.Produce("after it")
@@ -294,7 +295,7 @@ var damages = []struct {
 			return append([]baldr.Record{{Offset: r.Start, Value: []byte("aborted")}}, records...)
 		})
 	}},
-	{bifrost.GapStillReadable, "records given up too early", bifrost.VerifyOptions{Deep: true, Kafka: true}, func(s *stack) {
+	{verify.GapStillReadable, "records given up too early", verify.Options{Deep: true, Kafka: true}, func(s *stack) {
 		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(_ []baldr.Record, summary *baldr.Summary) []baldr.Record {
 			summary.Kind, summary.Reason, summary.Missing = baldr.KindGap, bifrost.ReasonRetention, baldr.Missing{}
 			return nil
@@ -312,7 +313,7 @@ func (s *stack) forkKey() string {
 	}
 	next := s.accept(bifrost.Partition{Name: s.laterName(), Number: 0}, 2)
 	s.settle()
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 	return bifrost.ForkKey(testGroup, next)
 }
 
@@ -334,7 +335,7 @@ func (s *stack) extraObject(start int64) {
 
 func TestVerifyFindsDamageOfEveryKind(t *testing.T) {
 	t.Parallel()
-	inflicted := map[bifrost.ViolationKind]bool{}
+	inflicted := map[verify.Kind]bool{}
 	for _, damage := range damages {
 		inflicted[damage.kind] = true
 		t.Run(string(damage.kind)+"/"+damage.name, func(t *testing.T) {
@@ -342,7 +343,7 @@ func TestVerifyFindsDamageOfEveryKind(t *testing.T) {
 			s := seasoned(t)
 			damage.inflict(s)
 			found, summary := s.verify(damage.options)
-			i := slices.IndexFunc(found, func(v bifrost.Violation) bool { return v.Kind == damage.kind })
+			i := slices.IndexFunc(found, func(v verify.Violation) bool { return v.Kind == damage.kind })
 			if i < 0 {
 				t.Fatalf("not found; violations %+v", found)
 			}
@@ -354,7 +355,7 @@ func TestVerifyFindsDamageOfEveryKind(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range bifrost.ViolationKinds() {
+	for _, kind := range verify.Kinds() {
 		if !inflicted[kind] {
 			t.Errorf("no damage of kind %s is tried", kind)
 		}

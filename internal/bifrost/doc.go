@@ -24,7 +24,8 @@
 //	observe.go    what a tick reads, in an order that is safe
 //	planning.go   propose, share the slots, write the plan
 //	fence.go      the birth of a progress row
-//	birth.go      who owns a topic's path, and who was first in a partition
+//	marker.go     who owns a topic's path
+//	birth.go      who was first in a partition
 //	marks.go      whether the tables are older than the bucket
 //	ahead.go      what exists ahead of the plan
 //	orphan.go     planned rows without a progress row
@@ -40,7 +41,6 @@
 //	adopt.go      what an object that is there already says of itself
 //	commit.go     from the object to the ledger, and the advance
 //	work.go       a worker's life: one range, then the next, until time is up
-//	verify.go     whether tables, bucket and Kafka agree; violation.go has the words
 //	survey.go     which partitions the bucket has
 //	rebuild.go    both tables from the bucket alone
 //	erase.go      a person's word that an object is gone for good

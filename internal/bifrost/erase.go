@@ -20,8 +20,8 @@ type ErasureWrite struct {
 // TotalsAfter is what becomes of totals that count the row.
 func (w ErasureWrite) TotalsAfter(t Totals) Totals {
 	var before, after Totals
-	before.add(w.Row)
-	after.add(Row{Range: w.Row.Range, State: w.Facts.State(), Facts: w.Facts})
+	before.Add(w.Row)
+	after.Add(Row{Range: w.Row.Range, State: w.Facts.State(), Facts: w.Facts})
 	return Totals{
 		Records: t.Records - before.Records + after.Records, RawBytes: t.RawBytes - before.RawBytes + after.RawBytes,
 		StoredBytes: t.StoredBytes - before.StoredBytes + after.StoredBytes,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 func (s *stack) accepter() *bifrost.Accepter {
@@ -36,8 +37,8 @@ func TestAcceptErasedMakesAGap(t *testing.T) {
 	if after.Records != before.Records-r.Facts.Records || after.Lost != before.Lost+r.Len() || after.NextOffset != before.NextOffset {
 		t.Errorf("progress before %+v\nand after %+v", before, after)
 	}
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
-	if _, summary := s.verify(bifrost.VerifyOptions{}); summary.Gaps[bifrost.ReasonErased] != r.Len() {
+	s.sound(verify.Options{Deep: true, Kafka: true})
+	if _, summary := s.verify(verify.Options{}); summary.Gaps[bifrost.ReasonErased] != r.Len() {
 		t.Errorf("gaps %v", summary.Gaps)
 	}
 
@@ -47,7 +48,7 @@ func TestAcceptErasedMakesAGap(t *testing.T) {
 	s.settle()
 	s.rebuild()
 	s.compare("rows", s.rowFacts(), rows)
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 // TestAcceptErasedKeepsAGapsReason: a gap whose object was lost is the gap it was.
@@ -60,7 +61,7 @@ func TestAcceptErasedKeepsAGapsReason(t *testing.T) {
 	if err != nil || got.State != bifrost.StateLost || got.GapReason != r.GapReason {
 		t.Fatalf("error %v, row %+v, want reason %s", err, got, r.GapReason)
 	}
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 func TestAcceptErasedRefuses(t *testing.T) {
@@ -153,7 +154,7 @@ func TestAcceptErasedThroughFaults(t *testing.T) {
 			if _, err := a.AcceptErased(t.Context(), r.Partition, r.Start); err != nil {
 				t.Errorf("call %d: again: %v", nth, err)
 			}
-			s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+			s.sound(verify.Options{Deep: true, Kafka: true})
 			if n := len(s.store.Versions(r.Facts.Key)); n != 1 {
 				t.Errorf("call %d: %d versions of the gap", nth, n)
 			}

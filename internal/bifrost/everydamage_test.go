@@ -11,6 +11,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // rowEdits are all that can be edited in a row and be told from the rest.
@@ -137,7 +138,7 @@ func TestVerifyFindsEverySingleDamage(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		undo := choice(t, "damage", damage)(t)
-		found, _ := s.verify(bifrost.VerifyOptions{})
+		found, _ := s.verify(verify.Options{})
 		s.ledger.Restore(backup)
 		if undo != nil {
 			undo()
@@ -146,7 +147,7 @@ func TestVerifyFindsEverySingleDamage(t *testing.T) {
 			t.Fatalf("the damage was not found")
 		}
 	})
-	if found, _ := s.verify(bifrost.VerifyOptions{Deep: true, Kafka: true}); len(found) > 0 {
+	if found, _ := s.verify(verify.Options{Deep: true, Kafka: true}); len(found) > 0 {
 		t.Errorf("after everything was put back: %+v", found)
 	}
 }
@@ -209,8 +210,8 @@ func TestDeepVerifyFindsEveryRottenByte(t *testing.T) {
 	for at := range size {
 		v := s.verifier()
 		v.Bucket = rotten{Store: s.store, key: key, at: at}
-		kinds := map[bifrost.ViolationKind]bool{}
-		if _, err := v.Verify(t.Context(), bifrost.VerifyOptions{Deep: true}, func(v bifrost.Violation) { kinds[v.Kind] = true }); err != nil {
+		kinds := map[verify.Kind]bool{}
+		if _, err := v.Verify(t.Context(), verify.Options{Deep: true}, func(v verify.Violation) { kinds[v.Kind] = true }); err != nil {
 			t.Fatal(err)
 		}
 		if len(kinds) == 0 {
@@ -225,7 +226,7 @@ func TestEveryKindIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range bifrost.ViolationKinds() {
+	for _, kind := range verify.Kinds() {
 		if !bytes.Contains(page, []byte("\n| `"+string(kind)+"` | ")) {
 			t.Errorf("docs/verify.md has no row for %s", kind)
 		}

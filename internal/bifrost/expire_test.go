@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // An object that the bucket has deleted because of its age is not missed; one
@@ -19,14 +19,14 @@ func TestVerifyAcceptsWhatExpired(t *testing.T) {
 	s, r := erased(t, manyRecords)
 	age := s.clock.Now().Sub(r.PlannedAt)
 	for expiration, missed := range map[time.Duration]bool{0: true, age + time.Second: true, age: false} {
-		var found []bifrost.Violation
+		var found []verify.Violation
 		v := s.verifier()
 		v.Expiration = expiration
-		summary, err := v.Verify(context.Background(), bifrost.VerifyOptions{Deep: true}, func(v bifrost.Violation) { found = append(found, v) })
+		summary, err := v.Verify(context.Background(), verify.Options{Deep: true}, func(v verify.Violation) { found = append(found, v) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(found) == 1 && found[0].Kind == bifrost.ObjectMissing; got != missed || (len(found) == 0) != !missed || (summary.Expired == 1) == missed {
+		if got := len(found) == 1 && found[0].Kind == verify.ObjectMissing; got != missed || (len(found) == 0) != !missed || (summary.Expired == 1) == missed {
 			t.Errorf("expires after %v, is %v old: %d expired, found %+v", expiration, age, summary.Expired, found)
 		}
 	}

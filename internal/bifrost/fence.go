@@ -67,7 +67,7 @@ func (t *tick) birth(ctx context.Context, s *sighting) error {
 		p.FirstLogStart, p.StartOffset = 0, fork.From
 	}
 	if s.progress != nil && s.progress.Partition == branch {
-		return fmt.Errorf("the partition is %s, and no fork is on record at %s: restore that object", s.progress.Status, ForkKey(t.Settings.Group, s.incarnation.forked(s.number, branch.Fork()+1)))
+		return fmt.Errorf("the partition is %s, and no fork is on record at %s: restore that object", s.progress.Status, ForkKey(t.Settings.Group, s.incarnation.Forked(s.number, branch.Fork()+1)))
 	}
 	t.readAgain()
 	err = t.Ledger.CreateProgress(ctx, p)
@@ -107,7 +107,7 @@ func (t *tick) startOffset(ctx context.Context, s *sighting) (int64, error) {
 func (t *tick) fence(ctx context.Context, p Progress) error {
 	// The row was made before this look for a fork, and a fork is put on record
 	// before the row is looked for: one of the two sees the other.
-	_, _, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.incarnation())
+	_, _, left, err := ForkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (t *tick) fence(ctx context.Context, p Progress) error {
 // it, no tick plans for the one that was left, which may have ranges and objects:
 // the ticks that follow settle it along these before they leave it.
 func (t *tick) goOn(ctx context.Context, p Progress) error {
-	last, _, err := lastBranch(ctx, t.Store, t.Settings.Group, p.Partition, p.incarnation())
+	last, _, err := lastBranch(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (t *tick) fencing() {
 
 // leave ends a branch if it is on record that the log goes on elsewhere.
 func (t *tick) leave(ctx context.Context, p Progress) (left bool, err error) {
-	next, fork, left, err := forkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.incarnation())
+	next, fork, left, err := ForkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
 	if !left || err != nil {
 		return false, err
 	}

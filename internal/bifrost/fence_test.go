@@ -11,6 +11,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // lateStore is a store that begins completions and answers none.
@@ -149,7 +150,7 @@ func TestNobodyWaitsForWhatIsNew(t *testing.T) {
 			t.Errorf("%s: %s, fenced at %v", name, p.Status, p.FencedAt)
 		}
 		s.settle()
-		s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+		s.sound(verify.Options{Deep: true, Kafka: true})
 	}
 }
 

@@ -32,16 +32,16 @@ func (p Partition) Fork() int {
 	return n
 }
 
-// forked is the partition under whose name fork n of the incarnation goes on.
-func (i Incarnation) forked(number int32, n int) Partition {
+// Forked is the partition under whose name fork n of the incarnation goes on.
+func (i Incarnation) Forked(number int32, n int) Partition {
 	return Partition{Name: i.LaterName() + forkSeparator + strconv.Itoa(n), Number: number}
 }
 
-// forkRecord is the content of the write-once object that puts a fork on record.
+// ForkRecord is the content of the write-once object that puts a fork on record.
 // It is written before anything else is under the fork's name, and what it says
 // never changes: offsets below From are those of the parent, from there on they
 // are the fork's.
-type forkRecord struct {
+type ForkRecord struct {
 	ClusterID  string    `json:"cluster_id"`
 	Topic      string    `json:"topic"`
 	TopicID    TopicID   `json:"topic_id"`
@@ -51,37 +51,40 @@ type forkRecord struct {
 	AcceptedAt time.Time `json:"accepted_at"`
 }
 
-func (r forkRecord) incarnation() Incarnation { return Incarnation{r.ClusterID, r.Topic, r.TopicID} }
+// Incarnation is the life of the topic whose log was cut.
+func (r ForkRecord) Incarnation() Incarnation { return Incarnation{r.ClusterID, r.Topic, r.TopicID} }
 
-var errBadFork = errors.New("the record does not tell of this fork")
+// ErrBadFork says that the object at the key of a fork does not tell of it.
+var ErrBadFork = errors.New("the record does not tell of this fork")
 
-// readFork reads the record of the fork that goes on under the partition's name.
-// ErrNotFound: there is no such fork, for certain. errBadFork: it is on record,
+// ReadFork reads the record of the fork that goes on under the partition's name.
+// ErrNotFound: there is no such fork, for certain. ErrBadFork: it is on record,
 // but not how.
-func readFork(ctx context.Context, bucket opener, group string, p Partition) (forkRecord, error) {
+func ReadFork(ctx context.Context, bucket ObjectOpener, group string, p Partition) (ForkRecord, error) {
 	key := ForkKey(group, p)
 	content, err := readSmall(ctx, bucket, key)
 	if err != nil {
-		return forkRecord{}, fmt.Errorf("read the record of a fork %s: %w", key, err)
+		return ForkRecord{}, fmt.Errorf("read the record of a fork %s: %w", key, err)
 	}
 	return parseFork(key, p, content)
 }
 
-func parseFork(key string, p Partition, content []byte) (forkRecord, error) {
-	var r forkRecord
+func parseFork(key string, p Partition, content []byte) (ForkRecord, error) {
+	var r ForkRecord
 	if err := json.Unmarshal(content, &r); err != nil {
-		return r, fmt.Errorf("%w: %s holds %.100q: %w", errBadFork, key, content, err)
+		return r, fmt.Errorf("%w: %s holds %.100q: %w", ErrBadFork, key, content, err)
 	}
-	if p != r.incarnation().forked(r.Partition, p.Fork()) || r.From < 0 {
-		return r, fmt.Errorf("%w: %s holds %.200q", errBadFork, key, content)
+	if p != r.Incarnation().Forked(r.Partition, p.Fork()) || r.From < 0 {
+		return r, fmt.Errorf("%w: %s holds %.200q", ErrBadFork, key, content)
 	}
 	return r, nil
 }
 
-// fork finds the record of the fork that ends the partition's branch.
-func forkOf(ctx context.Context, bucket opener, group string, p Partition, i Incarnation) (Partition, forkRecord, bool, error) {
-	next := i.forked(p.Number, p.Fork()+1)
-	record, err := readFork(ctx, bucket, group, next)
+// ForkOf finds the record of the fork that ends the partition's branch, which answers under
+// which name the log goes on then.
+func ForkOf(ctx context.Context, bucket ObjectOpener, group string, p Partition, i Incarnation) (Partition, ForkRecord, bool, error) {
+	next := i.Forked(p.Number, p.Fork()+1)
+	record, err := ReadFork(ctx, bucket, group, next)
 	if errors.Is(err, ErrNotFound) {
 		return next, record, false, nil
 	}
@@ -90,10 +93,10 @@ func forkOf(ctx context.Context, bucket opener, group string, p Partition, i Inc
 
 // lastBranch is the name under which the incarnation's partition goes on now. It
 // asks the bucket: the tables may have been lost since a fork.
-func lastBranch(ctx context.Context, bucket opener, group string, p Partition, i Incarnation) (Partition, forkRecord, error) {
-	var record forkRecord
+func lastBranch(ctx context.Context, bucket ObjectOpener, group string, p Partition, i Incarnation) (Partition, ForkRecord, error) {
+	var record ForkRecord
 	for {
-		next, r, found, err := forkOf(ctx, bucket, group, p, i)
+		next, r, found, err := ForkOf(ctx, bucket, group, p, i)
 		if err != nil || !found {
 			return p, record, err
 		}

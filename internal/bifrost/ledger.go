@@ -76,6 +76,21 @@ type Totals struct {
 	Lost        int64 `json:"lost_offsets"`    // offsets in recorded gaps
 }
 
+// Add counts a settled row.
+func (t *Totals) Add(r Row) {
+	f := r.Facts
+	t.Records += f.Records
+	t.RawBytes += f.RawBytes
+	t.StoredBytes += f.StoredBytes
+	t.Missing += SumMissing(f.Missing)
+	if r.State == StateLost {
+		t.Lost += r.Len()
+	}
+}
+
+// SumMissing is how many offsets an object has no record for.
+func SumMissing(m baldr.Missing) int64 { return m.Control + m.Aborted + m.Compacted }
+
 // Progress is one row of the progress table: one partition of one incarnation.
 type Progress struct {
 	Partition

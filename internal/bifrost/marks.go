@@ -48,8 +48,8 @@ func MarkKey(group, series string, number int64) string {
 
 // markBucket is what marks need of the bucket.
 type markBucket interface {
-	opener
-	lister
+	ObjectOpener
+	KeyLister
 	CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error)
 }
 
@@ -168,12 +168,14 @@ func (m *marks) planned(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read the progress table: %w", err)
 	}
-	return slices.ContainsFunc(progress, hasPlanned), nil
+	return AnyPlanned(progress), nil
 }
 
-// hasPlanned reports whether something was planned by the row. One at 0 may have been
+// AnyPlanned reports whether anything was planned by the rows. One at 0 may have been
 // made just now, by a tick that still knew the mark that was lost.
-func hasPlanned(p Progress) bool { return p.PlannedOffset > 0 }
+func AnyPlanned(progress []Progress) bool {
+	return slices.ContainsFunc(progress, func(p Progress) bool { return p.PlannedOffset > 0 })
+}
 
 // enter counts up before the first plan of a tick, and again when planning takes
 // long: only then may it plan.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // marked is a stack that has planned once and archived that, with a backup of then
@@ -52,8 +53,8 @@ func TestRestoredBackupIsNoticed(t *testing.T) {
 	if now := s.ledger.AllRows(); !slices.Equal(now, rows) {
 		t.Errorf("rows %+v, want them as they were", now)
 	}
-	found, _ := s.verify(bifrost.VerifyOptions{})
-	if !slices.ContainsFunc(found, func(v bifrost.Violation) bool { return v.Kind == bifrost.TablesOlder }) {
+	found, _ := s.verify(verify.Options{})
+	if !slices.ContainsFunc(found, func(v verify.Violation) bool { return v.Kind == verify.TablesOlder }) {
 		t.Errorf("verify does not see it: %+v", found)
 	}
 	if summary := s.rebuild(); summary.Older || summary.Made != 1 {

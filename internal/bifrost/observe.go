@@ -231,13 +231,13 @@ type rowKey struct {
 	number int32
 }
 
-// incarnation is the life of the topic that the row is of.
-func (p *Progress) incarnation() Incarnation {
+// Incarnation is the life of the topic that the row is of.
+func (p *Progress) Incarnation() Incarnation {
 	return Incarnation{p.ClusterID, p.Topic(), p.TopicID}
 }
 
 func (p *Progress) rowKey() rowKey {
-	return rowKey{p.incarnation(), p.Number}
+	return rowKey{p.Incarnation(), p.Number}
 }
 
 func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[rowKey]*Progress, now time.Time) {

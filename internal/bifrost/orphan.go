@@ -72,7 +72,7 @@ func (t *tick) rebuild(ctx context.Context, p Partition) error {
 // the marker says whose that is, of a later incarnation because clusters seldom
 // share topics and a topic ID is one in the world.
 func (r *rebuild) ofRows(ctx context.Context, p Partition) (Incarnation, error) {
-	owner, err := readMarker(ctx, r.Store, MarkerKey(r.Group, p.Topic()))
+	owner, err := ReadMarker(ctx, r.Store, MarkerKey(r.Group, p.Topic()))
 	marked := err == nil
 	if err = ignoreNotFound(err); err != nil {
 		return Incarnation{}, err
@@ -94,7 +94,7 @@ func (r *rebuild) ofRows(ctx context.Context, p Partition) (Incarnation, error) 
 	switch {
 	case i.ClusterID == "":
 		return Incarnation{}, errors.New("nothing says which cluster its rows are of; a tick that reaches the cluster makes its progress row")
-	case p.Name != p.Topic() && p.Name != i.LaterName() && p != i.forked(p.Number, p.Fork()):
+	case p.Name != p.Topic() && p.Name != i.LaterName() && p != i.Forked(p.Number, p.Fork()):
 		return Incarnation{}, fmt.Errorf("its rows are of topic ID %s, which is not the one in its name: run bifrost verify", i.TopicID)
 	}
 	return i, r.claim(ctx, p, i)

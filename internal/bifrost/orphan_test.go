@@ -8,6 +8,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // dropTasks forgets every invocation that waits: those workers never run.
@@ -20,7 +21,7 @@ func (s *stack) dropTasks() {
 // ended fails the test unless every row is settled and nothing is wrong.
 func (s *stack) ended() {
 	s.Helper()
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 	for _, r := range s.ledger.AllRows() {
 		if !r.State.Done() {
 			s.Fatalf("still planned: %+v; told: %q", r, s.log)
@@ -88,7 +89,7 @@ func TestOrphanAsDrawn(t *testing.T) {
 	s.kafka.DeleteTopic("payments")
 	s.ledger.Lose(anyProgress, nil)
 	s.rebuild()
-	s.sound(bifrost.VerifyOptions{})
+	s.sound(verify.Options{})
 	s.settle()
 	s.clock.Advance(2 * time.Hour)
 	s.settle()
@@ -163,7 +164,7 @@ func TestEveryKindOfOrphanIsEnded(t *testing.T) {
 					}
 					s.rebuild() // of a life with objects that is gone, ticks make no row
 					s.settle()
-					s.sound(bifrost.VerifyOptions{Deep: true})
+					s.sound(verify.Options{Deep: true})
 				})
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // Retention that overtakes a worker within its range makes a gap up to the log
@@ -29,7 +30,7 @@ func TestRetentionOvertakesAWorker(t *testing.T) {
 	if want := (bifrost.Range{Start: 5, End: 12}); rest.Range != want || rest.Facts.Records != 7 {
 		t.Errorf("the rest is %+v, want 7 records in %s", rest, want)
 	}
-	if found, _ := s.verify(bifrost.VerifyOptions{Deep: true, Kafka: true}); len(found) > 0 {
+	if found, _ := s.verify(verify.Options{Deep: true, Kafka: true}); len(found) > 0 {
 		t.Errorf("verify found %+v", found)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // TestPoisonedRange has a range that fails whoever tries it: the object at its key
@@ -60,7 +61,7 @@ func TestPoisonedRange(t *testing.T) {
 	if p := s.progress("orders", 0); p.NextOffset != topic.Logs[0].LogEnd() || p.Error != "" {
 		t.Errorf("after the repair: end %d, %+v", topic.Logs[0].LogEnd(), p)
 	}
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 }
 
 // invoke runs every invocation that waits as the archive function does: a range

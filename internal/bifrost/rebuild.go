@@ -186,7 +186,7 @@ func addFailure(failures int, failed []TickFailure, f TickFailure) (int, []TickF
 // partitions is every partition of the bucket, and those that the tables still
 // know: rows may have been lost before the first object was written.
 func (r *rebuild) partitions(ctx context.Context) ([]Partition, error) {
-	all, err := survey(ctx, r.Shelf, r.Group, func(string) {})
+	all, err := ListPartitions(ctx, r.Shelf, r.Group, func(string) {})
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (r *rebuild) partitions(ctx context.Context) ([]Partition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the planned ranges: %w", err)
 	}
-	return knownPartitions(r.Topics, all, progress, planned), nil
+	return KnownPartitions(r.Topics, all, progress, planned), nil
 }
 
 // rebuild is one run of Rebuild. The mutex guards the summary.
@@ -297,10 +297,10 @@ func (r *rebuild) tick() *tick {
 // again, or the next incarnation would take the plain path. Without any object it
 // is what the tables or small objects say, see recorded.
 func (r *rebuild) incarnation(ctx context.Context, p Partition) (Incarnation, error) {
-	keys := keyWalk{bucket: r.Shelf, prefix: PartitionPrefix(r.Group, p)}
+	keys := KeyWalk{Bucket: r.Shelf, Prefix: PartitionPrefix(r.Group, p)}
 	var stranger error
 	for {
-		page, err := keys.below(ctx, "")
+		page, err := keys.Below(ctx, "")
 		if err != nil {
 			return Incarnation{}, err
 		}
@@ -342,9 +342,9 @@ func (r *rebuild) recorded(ctx context.Context, p Partition) (Incarnation, error
 		return Incarnation{}, fmt.Errorf("read the progress row: %w", err)
 	}
 	if p.Fork() > 0 {
-		fork, err := readFork(ctx, r.Store, r.Group, p)
+		fork, err := ReadFork(ctx, r.Store, r.Group, p)
 		if !errors.Is(err, ErrNotFound) {
-			return fork.incarnation(), err
+			return fork.Incarnation(), err
 		}
 	}
 	return r.ofRows(ctx, p)
@@ -353,12 +353,12 @@ func (r *rebuild) recorded(ctx context.Context, p Partition) (Incarnation, error
 // claimed is the incarnation that the object at the key says it is of, if its
 // key can be right about the rest.
 func (r *rebuild) claimed(ctx context.Context, p Partition, key string) (Incarnation, bool, error) {
-	parsed, ok := canonical(r.Group, p, key)
+	parsed, ok := ParseKeyOf(r.Group, p, key)
 	if !ok {
 		return Incarnation{}, false, nil
 	}
-	file, _, err := openObject(ctx, r.Store, key)
-	if errors.Is(err, errForeign) || errors.Is(err, ErrNotFound) {
+	file, _, err := OpenObject(ctx, r.Store, key)
+	if errors.Is(err, ErrForeign) || errors.Is(err, ErrNotFound) {
 		return Incarnation{}, false, nil
 	}
 	if err != nil {
@@ -366,7 +366,7 @@ func (r *rebuild) claimed(ctx context.Context, p Partition, key string) (Incarna
 	}
 	s := file.Summary()
 	i := Incarnation{s.ClusterID, s.Topic, s.TopicID}
-	named := p.Name == i.Topic || p.Name == i.LaterName() || p == i.forked(p.Number, p.Fork())
+	named := p.Name == i.Topic || p.Name == i.LaterName() || p == i.Forked(p.Number, p.Fork())
 	fits := s.Partition == p.Number && s.Start == parsed.Start && named
 	return i, fits, nil
 }
@@ -382,7 +382,7 @@ func (r *rebuild) claim(ctx context.Context, p Partition, i Incarnation) error {
 		return nil // only its own incarnation can have this name
 	}
 	owner, err := claimPath(ctx, r.Shelf, r.Group, markerOf(i, false))
-	if err == nil && owner.incarnation() != i {
+	if err == nil && owner.Incarnation() != i {
 		err = fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, what is there is of cluster %s topic ID %s: %w",
 			MarkerKey(r.Group, i.Topic), owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID, errNotTheOwner)
 	}
@@ -427,7 +427,7 @@ func (r *rebuild) create(ctx context.Context, p Partition, i Incarnation) (Progr
 		Status: StatusFencing, PlannedEpoch: -1, Observation: Observation{LeaderEpoch: -1}, LastPlannedAt: r.Now(),
 		Series: r.mark.Next}
 	if p.Fork() > 0 {
-		fork, err := readFork(ctx, r.Store, r.Group, p)
+		fork, err := ReadFork(ctx, r.Store, r.Group, p)
 		if err != nil {
 			return Progress{}, err
 		}

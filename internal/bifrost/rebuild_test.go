@@ -14,6 +14,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 func (s *stack) rebuilder() *bifrost.Rebuilder {
@@ -83,7 +84,7 @@ func (s *stack) compare(what string, got, want []string) {
 	}
 }
 
-func (s *stack) sound(options bifrost.VerifyOptions) {
+func (s *stack) sound(options verify.Options) {
 	s.Helper()
 	if found, _ := s.verify(options); len(found) > 0 {
 		s.Fatalf("%d violations, the first %+v", len(found), found[0])
@@ -166,7 +167,7 @@ func TestRebuildPlansWhereObjectsAreMissing(t *testing.T) {
 		t.Errorf("summary %+v, hole %+v, want one from %d", summary, hole, waiting[0].StartOffset)
 	}
 	s.settle()
-	s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	s.sound(verify.Options{Deep: true, Kafka: true})
 	if p := s.progress("orders", 0); p.NextOffset != log.LogEnd() || p.Records != log.LogEnd() {
 		t.Errorf("progress %+v", p)
 	}
@@ -352,14 +353,14 @@ func TestRebuildThroughFaults(t *testing.T) {
 				live(t, s, 1)
 			}
 		}
-		found, _ := s.verify(bifrost.VerifyOptions{})
+		found, _ := s.verify(verify.Options{})
 		for _, v := range found {
 			t.Fatalf("after the rebuild: %+v", v)
 		}
 		s.settle()
 		s.clock.Advance(2 * time.Hour)
 		s.settle() // what failed is tried again after an hour at most
-		s.sound(bifrost.VerifyOptions{Deep: true, Kafka: true})
+		s.sound(verify.Options{Deep: true, Kafka: true})
 		for key, content := range objects {
 			if versions := s.store.Versions(key); len(versions) != 1 || string(versions[0]) != content {
 				t.Fatalf("%s was written %d times", key, len(versions))

@@ -38,7 +38,7 @@ func (r *rebuild) whole(ctx context.Context, p Progress) (bool, Progress, error)
 // that one row shows it as it is.
 func (r *rebuild) tiled(ctx context.Context, p Progress) (bool, error) {
 	for end := int64(0); end < p.PlannedOffset; {
-		rows, err := r.Ledger.Rows(ctx, p.Partition, end, listPage)
+		rows, err := r.Ledger.Rows(ctx, p.Partition, end, ListPage)
 		if err != nil {
 			return false, fmt.Errorf("read the rows from offset %d: %w", end, err)
 		}
@@ -66,7 +66,7 @@ func (r *rebuild) tiled(ctx context.Context, p Progress) (bool, error) {
 // fill plans along the objects, up to the end of the last, and adopts them. A
 // branch that was left is left again at last.
 func (r *rebuild) fill(ctx context.Context, p Progress, i Incarnation) error {
-	next, fork, left, err := forkOf(ctx, r.Store, r.Group, p.Partition, i)
+	next, fork, left, err := ForkOf(ctx, r.Store, r.Group, p.Partition, i)
 	if err != nil {
 		return err
 	}
@@ -123,12 +123,12 @@ func (r *rebuild) adoptAll(ctx context.Context, p Progress, i Incarnation) error
 	var mutex sync.Mutex
 	var failed error
 	for from, more := p.NextOffset, true; more && failed == nil; {
-		rows, err := r.Ledger.Rows(ctx, p.Partition, from, listPage)
+		rows, err := r.Ledger.Rows(ctx, p.Partition, from, ListPage)
 		if err != nil {
 			return fmt.Errorf("read the rows from offset %d: %w", from, err)
 		}
-		if more = len(rows) == listPage; more {
-			from = rows[listPage-1].Start + 1
+		if more = len(rows) == ListPage; more {
+			from = rows[ListPage-1].Start + 1
 		}
 		rows = slices.DeleteFunc(rows, func(row Row) bool { return row.State.Done() })
 		parallel.Each(r.crew, rows, func(row Row) {
@@ -176,7 +176,7 @@ func (r *rebuild) adopt(ctx context.Context, row Row, i Incarnation) error {
 func (a *attempt) anyFacts(ctx context.Context) (Facts, error) {
 	for alternative := range maxAlternatives {
 		facts, err := a.facts(ctx, ObjectKey(a.Group, a.task.Key(), a.task.StartOffset, alternative))
-		if !errors.Is(err, errForeign) {
+		if !errors.Is(err, ErrForeign) {
 			return facts, err
 		}
 	}
@@ -192,12 +192,12 @@ func (r *rebuild) dropPlanned(ctx context.Context, p Progress) error {
 		return nil
 	}
 	for from, more := int64(0), true; more; {
-		rows, err := r.Ledger.Rows(ctx, p.Partition, from, listPage)
+		rows, err := r.Ledger.Rows(ctx, p.Partition, from, ListPage)
 		if err != nil {
 			return fmt.Errorf("read the rows from offset %d: %w", from, err)
 		}
-		if more = len(rows) == listPage; more {
-			from = rows[listPage-1].Start + 1
+		if more = len(rows) == ListPage; more {
+			from = rows[ListPage-1].Start + 1
 		}
 		for _, row := range rows {
 			if row.State.Done() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // tickAndWork runs a tick, and then those of the waiting workers that the indices
@@ -68,7 +69,7 @@ func TestTickBetweenARestoreAndItsRebuild(t *testing.T) {
 	if summary, err := r.Rebuild(t.Context()); err != nil || summary.Failures > 0 {
 		t.Fatalf("error %v, summary %+v", err, summary)
 	}
-	s.sound(bifrost.VerifyOptions{})
+	s.sound(verify.Options{})
 	s.settle()
 	s.ended()
 	for key, content := range objects {

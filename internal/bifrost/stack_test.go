@@ -10,6 +10,7 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 const testGroup = "archive"
@@ -109,17 +110,17 @@ func (s *stack) settle() {
 	}
 }
 
-func (s *stack) verifier() *bifrost.Verifier {
-	return &bifrost.Verifier{
+func (s *stack) verifier() *verify.Verifier {
+	return &verify.Verifier{
 		Group: testGroup, Ledger: s.ledger, Bucket: s.store, Cluster: s.kafka, Source: s.kafka, Now: s.clock.Now, Parallel: 3,
 	}
 }
 
 // verify answers all that a verification found.
-func (s *stack) verify(options bifrost.VerifyOptions) ([]bifrost.Violation, bifrost.VerifySummary) {
+func (s *stack) verify(options verify.Options) ([]verify.Violation, verify.Summary) {
 	s.Helper()
-	var found []bifrost.Violation
-	summary, err := s.verifier().Verify(context.Background(), options, func(v bifrost.Violation) { found = append(found, v) })
+	var found []verify.Violation
+	summary, err := s.verifier().Verify(context.Background(), options, func(v verify.Violation) { found = append(found, v) })
 	if err != nil {
 		s.Fatalf("verify: %v", err)
 	}
@@ -186,7 +187,7 @@ func (s *stack) produce(log *bifrosttest.Log, seed int) {
 func TestSeasonedArchiveHasEverything(t *testing.T) {
 	t.Parallel()
 	s := seasoned(t)
-	_, summary := s.verify(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	_, summary := s.verify(verify.Options{Deep: true, Kafka: true})
 	if len(s.log) > 1 { // the first news of the deletion
 		t.Logf("told: %q", s.log)
 	}

@@ -1,19 +1,21 @@
 package bifrost
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// lister lists keys, as Shelf.List says.
-type lister interface {
+// KeyLister lists keys, as Shelf.List says.
+type KeyLister interface {
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }
 
-// opener opens objects, as Store.Open says.
-type opener interface {
+// ObjectOpener opens objects, as Store.Open says.
+type ObjectOpener interface {
 	Open(ctx context.Context, key string) (Object, error)
 }
 
@@ -21,15 +23,15 @@ type opener interface {
 // of Unicode. S3 sorts keys by their UTF-8 bytes.
 const afterAll = "\U0010FFFF"
 
-// survey finds the partitions that have anything under their prefix, and calls
+// ListPartitions finds the partitions that have anything under their prefix, and calls
 // other for every key of the group that lies under none. A page of keys that
 // ends inside a partition is enough of it: the next begins behind it, so that a
 // large archive costs one request a partition at most, and a small one fewer.
-func survey(ctx context.Context, bucket lister, group string, other func(key string)) ([]Partition, error) {
+func ListPartitions(ctx context.Context, bucket KeyLister, group string, other func(key string)) ([]Partition, error) {
 	prefix := group + "/"
 	var partitions []Partition
 	for after := ""; ; {
-		page, err := bucket.List(ctx, prefix, after, listPage)
+		page, err := bucket.List(ctx, prefix, after, ListPage)
 		if err != nil {
 			return nil, fmt.Errorf("list %s after %q: %w", prefix, after, err)
 		}
@@ -43,7 +45,7 @@ func survey(ctx context.Context, bucket lister, group string, other func(key str
 				partitions = append(partitions, p)
 			}
 		}
-		if len(page) < listPage {
+		if len(page) < ListPage {
 			return partitions, nil
 		}
 		after = page[len(page)-1]
@@ -54,6 +56,25 @@ func survey(ctx context.Context, bucket lister, group string, other func(key str
 			after = MarksPrefix(group) + afterAll
 		}
 	}
+}
+
+// KnownPartitions is every partition that the bucket, the progress table or the
+// index of planned rows knows, of the topics that the filter selects, in order.
+func KnownPartitions(filter TopicFilter, inBucket []Partition, progress []Progress, planned []Row) []Partition {
+	all := slices.Clone(inBucket)
+	for _, p := range progress {
+		all = append(all, p.Partition)
+	}
+	for _, r := range planned {
+		all = append(all, r.Partition)
+	}
+	all = slices.DeleteFunc(all, func(p Partition) bool { return !filter.Selects(p.Topic()) })
+	slices.SortFunc(all, comparePartitions)
+	return slices.Compact(all)
+}
+
+func comparePartitions(a, b Partition) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
 }
 
 // partitionOf is the partition under whose prefix the key lies.
@@ -67,39 +88,32 @@ func partitionOf(group, key string) (Partition, bool) {
 	return p, err == nil && number >= 0 && strings.HasPrefix(key, PartitionPrefix(group, p))
 }
 
-// nameOf is the first element of the key behind the group: a topic, or the name
-// of a later incarnation.
-func nameOf(group, key string) string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(key, group+"/"), "/")
-	return name
-}
-
-// canonical reads a key and reports whether Bifrost itself would put an object
+// ParseKeyOf reads a key and reports whether Bifrost itself would put an object
 // of the partition there.
-func canonical(group string, p Partition, key string) (ParsedKey, bool) {
+func ParseKeyOf(group string, p Partition, key string) (ParsedKey, bool) {
 	parsed, err := ParseKey(key)
 	ok := err == nil && parsed.Alternative < maxAlternatives && key == ObjectKey(group, p, parsed.Start, parsed.Alternative)
 	return parsed, ok
 }
 
-// keyWalk goes through the keys under a prefix in order, a page at a time.
-type keyWalk struct {
-	bucket lister
-	prefix string
+// KeyWalk goes through the keys under a prefix in order, a page at a time.
+type KeyWalk struct {
+	Bucket KeyLister
+	Prefix string
 	after  string
 	page   []string
 	ended  bool
 }
 
-// below returns the next keys that sort before bound ("" for all), at most a
+// Below returns the next keys that sort before bound ("" for all), at most a
 // page of them, and none when there are no more.
-func (w *keyWalk) below(ctx context.Context, bound string) ([]string, error) {
+func (w *KeyWalk) Below(ctx context.Context, bound string) ([]string, error) {
 	if len(w.page) == 0 && !w.ended {
-		page, err := w.bucket.List(ctx, w.prefix, w.after, listPage)
+		page, err := w.Bucket.List(ctx, w.Prefix, w.after, ListPage)
 		if err != nil {
-			return nil, fmt.Errorf("list %s after %q: %w", w.prefix, w.after, err)
+			return nil, fmt.Errorf("list %s after %q: %w", w.Prefix, w.after, err)
 		}
-		w.page, w.ended = page, len(page) < listPage
+		w.page, w.ended = page, len(page) < ListPage
 		if len(page) > 0 {
 			w.after = page[len(page)-1]
 		}

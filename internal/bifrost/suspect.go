@@ -195,7 +195,7 @@ func (t *tick) markGaps(ctx context.Context, p Progress, reason string) error {
 // planGone plans the rest of an incarnation that is gone: along what exists, and
 // gaps for all else.
 func (t *tick) planGone(ctx context.Context, p Progress) error {
-	ahead, err := t.ahead(ctx, p, p.incarnation())
+	ahead, err := t.ahead(ctx, p, p.Incarnation())
 	if err != nil {
 		return err
 	}

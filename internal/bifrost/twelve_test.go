@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // Of twelve partitions the keys of the tenth and the eleventh sort before those of
@@ -34,7 +34,7 @@ func TestTwelvePartitionsComeBack(t *testing.T) {
 			t.Errorf("partition %d is archived to %d, want %d", n, p.NextOffset, n+1)
 		}
 	}
-	found, summary := s.verify(bifrost.VerifyOptions{Deep: true, Kafka: true})
+	found, summary := s.verify(verify.Options{Deep: true, Kafka: true})
 	if len(found) > 0 || summary.Partitions != 12 {
 		t.Errorf("violations %v, summary %+v", found, summary)
 	}

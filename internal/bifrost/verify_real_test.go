@@ -25,6 +25,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 type item = map[string]dynamotypes.AttributeValue
@@ -97,18 +98,18 @@ func (a *realArchive) settle() {
 	}
 }
 
-func (a *realArchive) verify(options bifrost.VerifyOptions) []bifrost.Violation {
+func (a *realArchive) verify(options verify.Options) []verify.Violation {
 	a.Helper()
-	var found []bifrost.Violation
-	v := &bifrost.Verifier{Group: testGroup, Ledger: a.ledger, Bucket: a.store, Cluster: a.kafka, Source: a.kafka, Now: a.clock.Now, Parallel: 4}
-	_, err := v.Verify(a.Context(), options, func(v bifrost.Violation) { found = append(found, v) })
+	var found []verify.Violation
+	v := &verify.Verifier{Group: testGroup, Ledger: a.ledger, Bucket: a.store, Cluster: a.kafka, Source: a.kafka, Now: a.clock.Now, Parallel: 4}
+	_, err := v.Verify(a.Context(), options, func(v verify.Violation) { found = append(found, v) })
 	a.must(err)
 	return found
 }
 
 func (a *realArchive) sound(what string) {
 	a.Helper()
-	for _, v := range a.verify(bifrost.VerifyOptions{Deep: true, Kafka: true}) {
+	for _, v := range a.verify(verify.Options{Deep: true, Kafka: true}) {
 		a.Errorf("%s: %+v", what, v)
 	}
 }
@@ -214,7 +215,7 @@ func TestVerifyAndRebuildOnRealParts(t *testing.T) {
 	a.damageItems()
 	a.sound("after everything was mended")
 	a.wipe()
-	if found := a.verify(bifrost.VerifyOptions{}); len(found) == 0 {
+	if found := a.verify(verify.Options{}); len(found) == 0 {
 		t.Error("lost tables were not found")
 	}
 	generation := 0
@@ -236,10 +237,10 @@ func TestVerifyAndRebuildOnRealParts(t *testing.T) {
 }
 
 // finds checks that the damage shows as one of the kind, and mends it.
-func (a *realArchive) finds(kind bifrost.ViolationKind, what string, mend func()) {
+func (a *realArchive) finds(kind verify.Kind, what string, mend func()) {
 	a.Helper()
-	found := a.verify(bifrost.VerifyOptions{})
-	if !slices.ContainsFunc(found, func(v bifrost.Violation) bool { return v.Kind == kind }) {
+	found := a.verify(verify.Options{})
+	if !slices.ContainsFunc(found, func(v verify.Violation) bool { return v.Kind == kind }) {
 		a.Errorf("%s: no %s in %+v", what, kind, found)
 	}
 	mend()
@@ -258,27 +259,27 @@ func (a *realArchive) damageObjects() {
 	back := func() { a.write(one, content); a.write(two, other) }
 
 	a.remove(one)
-	a.finds(bifrost.ObjectMissing, "deleted", back)
+	a.finds(verify.ObjectMissing, "deleted", back)
 	a.write(one, content[:len(content)-9])
-	a.finds(bifrost.ObjectDamaged, "cut", back)
+	a.finds(verify.ObjectDamaged, "cut", back)
 	flipped := bytes.Clone(content)
 	flipped[len(flipped)/3] ^= 4
 	a.write(one, flipped)
-	a.finds(bifrost.ObjectDamaged, "flipped", back)
+	a.finds(verify.ObjectDamaged, "flipped", back)
 	a.write(one, other)
 	a.write(two, content)
-	a.finds(bifrost.ObjectMisplaced, "swapped", back)
+	a.finds(verify.ObjectMisplaced, "swapped", back)
 	extra := bifrost.ObjectKey(testGroup, orders, rows[0].Start, 1)
 	a.write(extra, content)
-	a.finds(bifrost.ObjectWithoutRow, "extra", func() { a.remove(extra) })
+	a.finds(verify.ObjectWithoutRow, "extra", func() { a.remove(extra) })
 	a.write("archive/orders/partition=1/notes.txt", []byte("hello"))
-	a.finds(bifrost.ForeignObject, "foreign", func() { a.remove("archive/orders/partition=1/notes.txt") })
+	a.finds(verify.ForeignObject, "foreign", func() { a.remove("archive/orders/partition=1/notes.txt") })
 	marker := bifrost.MarkerKey(testGroup, "orders")
 	text := a.read(marker)
 	a.remove(marker)
-	a.finds(bifrost.MarkerMissing, "marker deleted", func() { a.write(marker, text) })
+	a.finds(verify.MarkerMissing, "marker deleted", func() { a.write(marker, text) })
 	a.write(marker, []byte(`{"topic":"orders"}`))
-	a.finds(bifrost.MarkerMismatch, "marker of nobody", func() { a.write(marker, text) })
+	a.finds(verify.MarkerMismatch, "marker of nobody", func() { a.write(marker, text) })
 }
 
 func (a *realArchive) damageItems() {
@@ -289,7 +290,7 @@ func (a *realArchive) damageItems() {
 			row = i
 		}
 	}
-	edit := func(table string, whole item, attribute string, value dynamotypes.AttributeValue, kind bifrost.ViolationKind) {
+	edit := func(table string, whole item, attribute string, value dynamotypes.AttributeValue, kind verify.Kind) {
 		a.Helper()
 		edited := item{}
 		for name, v := range whole {
@@ -299,16 +300,16 @@ func (a *realArchive) damageItems() {
 		a.put(table, edited)
 		a.finds(kind, attribute+" edited", func() { a.put(table, whole) })
 	}
-	edit(a.tables.Objects, row, "records", number("77"), bifrost.RowInvalid)
-	edit(a.tables.Objects, row, "raw_bytes", number("77"), bifrost.ObjectMismatch)
-	edit(a.tables.Objects, row, "stored_bytes", number("77"), bifrost.ObjectSize)
-	edit(a.tables.Objects, row, "last_timestamp", number("77"), bifrost.ObjectMismatch)
-	edit(a.tables.Objects, row, "checksum", &dynamotypes.AttributeValueMemberS{Value: "rosUhgp5mIg="}, bifrost.ObjectChecksum)
-	edit(a.tables.Objects, row, "end_offset", number("77"), bifrost.RowInvalid)
-	edit(a.tables.Objects, row, "state", &dynamotypes.AttributeValueMemberS{Value: "LOST"}, bifrost.RowInvalid)
+	edit(a.tables.Objects, row, "records", number("77"), verify.RowInvalid)
+	edit(a.tables.Objects, row, "raw_bytes", number("77"), verify.ObjectMismatch)
+	edit(a.tables.Objects, row, "stored_bytes", number("77"), verify.ObjectSize)
+	edit(a.tables.Objects, row, "last_timestamp", number("77"), verify.ObjectMismatch)
+	edit(a.tables.Objects, row, "checksum", &dynamotypes.AttributeValueMemberS{Value: "rosUhgp5mIg="}, verify.ObjectChecksum)
+	edit(a.tables.Objects, row, "end_offset", number("77"), verify.RowInvalid)
+	edit(a.tables.Objects, row, "state", &dynamotypes.AttributeValueMemberS{Value: "LOST"}, verify.RowInvalid)
 
 	a.deleteItem(a.tables.Objects, row, "partition_key", "start_offset")
-	a.finds(bifrost.RowMissing, "row deleted", func() { a.put(a.tables.Objects, row) })
+	a.finds(verify.RowMissing, "row deleted", func() { a.put(a.tables.Objects, row) })
 	double := item{}
 	for name, v := range row {
 		double[name] = v
@@ -316,15 +317,15 @@ func (a *realArchive) damageItems() {
 	double["start_offset"] = number("1000")
 	double["end_offset"] = number("1001")
 	a.put(a.tables.Objects, double)
-	a.finds(bifrost.RowBeyondPlanned, "double row", func() { a.deleteItem(a.tables.Objects, double, "partition_key", "start_offset") })
+	a.finds(verify.RowBeyondPlanned, "double row", func() { a.deleteItem(a.tables.Objects, double, "partition_key", "start_offset") })
 
 	all := a.items(a.tables.Progress)
 	progress := all[slices.IndexFunc(all, func(i item) bool { // the mark of the tables is no partition's row
 		return !strings.HasPrefix(i["topic"].(*dynamotypes.AttributeValueMemberS).Value, "@")
 	})]
-	edit(a.tables.Progress, progress, "archived_records", number("77"), bifrost.TotalsWrong)
-	edit(a.tables.Progress, progress, "next_offset", number("0"), bifrost.TotalsWrong)
-	edit(a.tables.Progress, progress, "planned_offset", number("77"), bifrost.RowMissing)
+	edit(a.tables.Progress, progress, "archived_records", number("77"), verify.TotalsWrong)
+	edit(a.tables.Progress, progress, "next_offset", number("0"), verify.TotalsWrong)
+	edit(a.tables.Progress, progress, "planned_offset", number("77"), verify.RowMissing)
 	a.deleteItem(a.tables.Progress, progress, "topic", "partition")
-	a.finds(bifrost.ProgressMissing, "progress row deleted", func() { a.put(a.tables.Progress, progress) })
+	a.finds(verify.ProgressMissing, "progress row deleted", func() { a.put(a.tables.Progress, progress) })
 }

@@ -9,12 +9,13 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 func TestVerifyFindsNothingInAnUndamagedArchive(t *testing.T) {
 	t.Parallel()
 	s := seasoned(t)
-	for _, options := range []bifrost.VerifyOptions{{}, {Deep: true}, {Kafka: true}, {Deep: true, Kafka: true}} {
+	for _, options := range []verify.Options{{}, {Deep: true}, {Kafka: true}, {Deep: true, Kafka: true}} {
 		found, summary := s.verify(options)
 		for _, v := range found {
 			t.Errorf("%+v: %+v", options, v)
@@ -84,7 +85,7 @@ func TestVerifyBesideALiveStack(t *testing.T) {
 			}
 		}}
 		v.Ledger, v.Bucket, v.Parallel = b, b, 1
-		_, err := v.Verify(context.Background(), bifrost.VerifyOptions{Deep: true, Kafka: true}, func(v bifrost.Violation) { t.Errorf("%+v", v) })
+		_, err := v.Verify(context.Background(), verify.Options{Deep: true, Kafka: true}, func(v verify.Violation) { t.Errorf("%+v", v) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +107,7 @@ func TestVerifyManyPages(t *testing.T) {
 	if len(rows) != 1010 {
 		t.Fatalf("%d rows", len(rows))
 	}
-	s.sound(bifrost.VerifyOptions{})
+	s.sound(verify.Options{})
 	some, others := []int{0, 999, 1001}, []int{998, 1000, 1009}
 	s.damageRows(rows, some, others)
 	s.damageRows(rows, others, some)
@@ -128,10 +129,10 @@ func (s *stack) damageRows(rows []bifrost.Row, some, others []int) {
 		r.TopicID[0]++
 		s.ledger.Poke(r)
 	}
-	_, summary := s.verify(bifrost.VerifyOptions{})
-	for kind, want := range map[bifrost.ViolationKind]int{
-		bifrost.RowMissing: len(some), bifrost.ObjectWithoutRow: len(some),
-		bifrost.ObjectMissing: len(others), bifrost.RowInvalid: len(others), bifrost.TotalsWrong: 1,
+	_, summary := s.verify(verify.Options{})
+	for kind, want := range map[verify.Kind]int{
+		verify.RowMissing: len(some), verify.ObjectWithoutRow: len(some),
+		verify.ObjectMissing: len(others), verify.RowInvalid: len(others), verify.TotalsWrong: 1,
 	} {
 		if summary.Kinds[kind] != int64(want) {
 			s.Fatalf("%s: %d, want %d; %v", kind, summary.Kinds[kind], want, summary.Kinds)
@@ -183,7 +184,7 @@ func TestVerifyWhileARowIsCutInTwo(t *testing.T) {
 		v.Ledger = torn{s.ledger, progress, func(from int64) ([]bifrost.Row, error) {
 			return slices.DeleteFunc(slices.Clone(rows), func(r bifrost.Row) bool { return r.Start < from }), nil
 		}}
-		if _, err := v.Verify(t.Context(), bifrost.VerifyOptions{}, func(v bifrost.Violation) { t.Errorf("%s: %+v", name, v) }); err != nil {
+		if _, err := v.Verify(t.Context(), verify.Options{}, func(v verify.Violation) { t.Errorf("%s: %+v", name, v) }); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -199,6 +200,6 @@ func TestVerifyKnowsEveryStatus(t *testing.T) {
 		p := s.progress("orders", 0)
 		p.Status = status
 		s.ledger.PokeProgress(p)
-		s.sound(bifrost.VerifyOptions{})
+		s.sound(verify.Options{})
 	}
 }

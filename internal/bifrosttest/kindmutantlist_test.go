@@ -46,13 +46,13 @@ var kindMutants = map[string][]kindMutant{
 			"../archive/find.go", "		if len(rows) < lastRows {", "		if len(rows) <= lastRows {",
 		}}}, "internal/archive", "Test.*Last", ""},
 		{mutant{"rebuild sees a page of objects", "the end of the last object is behind the last page", []edit{{
-			"../bifrost/ahead.go", "		if len(page) < listPage {\n			break", "		if len(page) <= listPage {\n			break",
+			"../bifrost/ahead.go", "		if len(page) < ListPage {\n			break", "		if len(page) <= ListPage {\n			break",
 		}}}, "internal/bifrost", "TestTwelve", ""},
 		{mutant{"a plan along one page of objects", "beyond what was listed nothing is known", []edit{{
 			"../bifrost/ahead.go", "n == plannedAtOnce-1 && err == nil", "n == plannedAtOnce && err == nil",
 		}}}, "internal/bifrost", "TestARowOfObjects", ""},
 		{mutant{"a survey of one page", "partitions behind the first page exist", []edit{{
-			"../bifrost/survey.go", "		if len(page) < listPage {\n			return partitions, nil", "		if len(page) <= listPage {\n			return partitions, nil",
+			"../bifrost/survey.go", "		if len(page) < ListPage {\n			return partitions, nil", "		if len(page) <= ListPage {\n			return partitions, nil",
 		}}}, "internal/bifrost", "TestTwelve", ""},
 		{mutant{"retention of the first topics", "every topic has an answer", []edit{{
 			"../kafka/retention.go", "	for some := range slices.Chunk(topics, configsAtOnce) {", "	for some := range slices.Chunk(topics[:min(len(topics), configsAtOnce)], configsAtOnce) {",
@@ -297,7 +297,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/rebuild.go", "	if !r.summary.Older || !r.all() ||", "	if !r.summary.Older ||",
 		}}}, "internal/bifrost", "TestRebuildOfSome", ""},
 		{mutant{"through with a failure", "ticks plan again when all were made anew", []edit{{
-			"../bifrost/rebuild.go", "|| r.summary.Failures > 0 {\n		return nil", "{\n		return nil",
+			"../bifrost/rebuild.go", "|| r.summary.Failures > r.strangers {\n		return nil", "{\n		return nil",
 		}}}, "internal/bifrost", "TestRebuildWithAFailure", ""},
 		{mutant{"each run begins the pause again", "a run that was stopped goes on", []edit{{
 			"../bifrost/rebuild.go", "return r.summary.Older && p.Series == r.mark.Next }", "return r.summary.Older && p.Series == r.mark.Next && p.Series == \"\" }",
@@ -339,13 +339,13 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/marks.go", "	if planned && len(all) > 0 {", "	if planned && len(all) < 0 {",
 		}}}, "internal/bifrost", "TestUpgrade", ""},
 		{mutant{"verify without marks", "verify says that the tables are older", []edit{{
-			"../bifrost/verifymarks.go", "	case last > now.Number:\n", "	case last > now.Number+1000:\n",
+			"../verify/marks.go", "	case last > now.Number:\n", "	case last > now.Number+1000:\n",
 		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
 		{mutant{"verify over a hole", "verify names marks that are gone", []edit{{
-			"../bifrost/verifymarks.go", "v.markViolation(MarkMissing, MarkKey(v.Group, mark.Series, next), \"a mark of each number\", \"none, and one of a higher number\")", "_ = key",
+			"../verify/marks.go", "v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, mark.Series, next), \"a mark of each number\", \"none, and one of a higher number\")", "_ = key",
 		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
 		{mutant{"verify without the row", "verify says it of tables without a mark", []edit{{
-			"../bifrost/verifymarks.go", "	if !slices.ContainsFunc(progress, hasPlanned) {", "	if slices.ContainsFunc(progress, hasPlanned) {",
+			"../verify/marks.go", "	if !bifrost.AnyPlanned(progress) {", "	if bifrost.AnyPlanned(progress) {",
 		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
 		{mutant{"the mark among partitions", "the mark of the tables is no progress row", []edit{{
 			"../dynamoledger/read.go", "slices.DeleteFunc(page.Items, isMark)", "page.Items",

@@ -90,7 +90,7 @@ var mutants = []mutant{
 	}}},
 	{"reuse a key after recreation", "a topic made anew starts again at offset 0, at other keys", []edit{{
 		rules + "birth.go",
-		"	if owner.incarnation() != i {",
+		"	if owner.Incarnation() != i {",
 		"	if owner.Topic != i.Topic {",
 	}}},
 	{"fetch by name", "a topic made anew must not answer for the one that was deleted", []edit{{

@@ -1,34 +1,46 @@
-package bifrost
+// Package verify tells whether the tables, the bucket and, if asked, Kafka agree. A
+// person runs it; nothing in AWS does. It writes nothing.
+//
+// Reading order:
+//
+//	verify.go     one run: which partitions there are, what is counted
+//	violation.go  what can be wrong, and what a person does about it
+//	partition.go  the rows of a partition, and its progress row
+//	objects.go    the objects of a partition, each with its row
+//	contents.go   every byte of an object (--deep)
+//	kafka.go      every record that Kafka still has (--kafka)
+//	marker.go     who owns a topic's path, and where a cut log goes on
+//	marks.go      whether the tables are older than the bucket
+package verify
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // TableReader is all that verify asks of the ledger. Nothing in it writes.
 type TableReader interface {
-	Overview
+	bifrost.Overview
 	// Mark is MarkKeeper.Mark.
-	Mark(ctx context.Context) (TablesMark, error)
+	Mark(ctx context.Context) (bifrost.TablesMark, error)
 	// Progress reads one progress row, consistently; ErrNotFound when there is none.
-	Progress(ctx context.Context, p Partition) (Progress, error)
+	Progress(ctx context.Context, p bifrost.Partition) (bifrost.Progress, error)
 	// Row reads one row, consistently; ErrNotFound when there is none.
-	Row(ctx context.Context, p Partition, start int64) (Row, error)
+	Row(ctx context.Context, p bifrost.Partition, start int64) (bifrost.Row, error)
 	// Rows reads the rows of a partition with Start >= from in order, consistently, at most limit.
-	Rows(ctx context.Context, p Partition, from int64, limit int) ([]Row, error)
+	Rows(ctx context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error)
 }
 
 // BucketReader is all that verify asks of the bucket. Nothing in it writes.
 type BucketReader interface {
 	// Open is Store.Open.
-	Open(ctx context.Context, key string) (Object, error)
+	Open(ctx context.Context, key string) (bifrost.Object, error)
 	// List is Shelf.List.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }
@@ -41,8 +53,8 @@ type Verifier struct {
 	Group   string // first element of every key
 	Ledger  TableReader
 	Bucket  BucketReader
-	Cluster Cluster // for VerifyOptions.Kafka only
-	Source  Source  // for VerifyOptions.Kafka only
+	Cluster bifrost.Cluster // for Options.Kafka only
+	Source  bifrost.Source  // for Options.Kafka only
 	Now     func() time.Time
 	// Expiration is the age at which the bucket deletes objects, 0 never: one that
 	// may have been deleted so is not missed.
@@ -50,24 +62,24 @@ type Verifier struct {
 	Parallel   int // objects looked at side by side; 0 or 1 uses no goroutine
 }
 
-// VerifyOptions say how far to look. The zero value looks at every topic, by
+// Options say how far to look. The zero value looks at every topic, by
 // tables and bucket alone, and downloads the tail of each object, no more.
-type VerifyOptions struct {
-	Topics TopicFilter // of Kafka's names
-	Deep   bool        // download and decode every object, and count again
-	Kafka  bool        // compare record by record what Kafka still has
+type Options struct {
+	Topics bifrost.TopicFilter // of Kafka's names
+	Deep   bool                // download and decode every object, and count again
+	Kafka  bool                // compare record by record what Kafka still has
 	// Gap is called for every recorded gap: a row that is LOST. A gap on record
 	// is no violation. nil: nobody wants to know. Calls come one at a time.
-	Gap func(Row)
+	Gap func(bifrost.Row)
 }
 
-// VerifySummary is what a verification looked at and found.
-type VerifySummary struct {
-	Partitions int   `json:"partitions"`
-	Rows       int64 `json:"rows"`    // of the objects table
-	Planned    int64 `json:"planned"` // of them, not settled yet
-	Objects    int64 `json:"objects"` // in the bucket
-	Totals           // sums over the settled rows
+// Summary is what a verification looked at and found.
+type Summary struct {
+	Partitions     int   `json:"partitions"`
+	Rows           int64 `json:"rows"`    // of the objects table
+	Planned        int64 `json:"planned"` // of them, not settled yet
+	Objects        int64 `json:"objects"` // in the bucket
+	bifrost.Totals       // sums over the settled rows
 
 	// Ahead counts rows and objects that a rebuild has not reached yet: the next
 	// ticks plan along them.
@@ -83,8 +95,8 @@ type VerifySummary struct {
 	// with: deleted by now, or written as values only.
 	NotCompared int64 `json:"not_compared"`
 
-	Violations int64                   `json:"violations"`
-	Kinds      map[ViolationKind]int64 `json:"kinds"`
+	Violations int64          `json:"violations"`
+	Kinds      map[Kind]int64 `json:"kinds"`
 }
 
 // Verify looks at everything and reports each violation as soon as it is sure
@@ -94,10 +106,10 @@ type VerifySummary struct {
 // The error says what could not be looked at: without it, and without a
 // violation, the archive is what the tables say. docs/verify.md tells what each
 // kind means.
-func (v *Verifier) Verify(ctx context.Context, options VerifyOptions, report func(Violation)) (VerifySummary, error) {
+func (v *Verifier) Verify(ctx context.Context, options Options, report func(Violation)) (Summary, error) {
 	run := &verification{
 		Verifier: v, options: options, report: report, crew: parallel.NewCrew(v.Parallel),
-		summary: VerifySummary{Gaps: map[string]int64{}, Kinds: map[ViolationKind]int64{}},
+		summary: Summary{Gaps: map[string]int64{}, Kinds: map[Kind]int64{}},
 		born:    map[string]bool{},
 	}
 	err := run.all(ctx)
@@ -108,14 +120,14 @@ func (v *Verifier) Verify(ctx context.Context, options VerifyOptions, report fun
 // side by side report.
 type verification struct {
 	*Verifier
-	options VerifyOptions
+	options Options
 	report  func(Violation)
 	crew    parallel.Crew
-	live    map[rowKey]Observation // what Kafka has, if asked
-	born    map[string]bool        // topics whose partitions all have a birth object
+	live    map[liveKey]bifrost.Observation // what Kafka has, if asked
+	born    map[string]bool                 // topics whose partitions all have a birth object
 
 	mutex    sync.Mutex
-	summary  VerifySummary
+	summary  Summary
 	failures []error
 	unread   int // how many failures there were in all
 }
@@ -127,7 +139,7 @@ func (v *verification) all(ctx context.Context) error {
 	if err := v.askKafka(ctx); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	inBucket, err := survey(ctx, v.Bucket, v.Group, v.strayKey)
+	inBucket, err := bifrost.ListPartitions(ctx, v.Bucket, v.Group, v.strayKey)
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
@@ -143,31 +155,12 @@ func (v *verification) all(ctx context.Context) error {
 	if err := v.marks(ctx, progress); err != nil {
 		v.fail(err)
 	}
-	parallel.Each(v.crew, knownPartitions(v.options.Topics, inBucket, progress, planned), func(p Partition) {
+	parallel.Each(v.crew, bifrost.KnownPartitions(v.options.Topics, inBucket, progress, planned), func(p bifrost.Partition) {
 		if err := v.partition(ctx, p); err != nil {
 			v.fail(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
 		}
 	})
 	return ctx.Err()
-}
-
-// knownPartitions is every partition that the bucket, the progress table or the
-// index of planned rows knows, of the topics that the filter selects, in order.
-func knownPartitions(filter TopicFilter, inBucket []Partition, progress []Progress, planned []Row) []Partition {
-	all := slices.Clone(inBucket)
-	for _, p := range progress {
-		all = append(all, p.Partition)
-	}
-	for _, r := range planned {
-		all = append(all, r.Partition)
-	}
-	all = slices.DeleteFunc(all, func(p Partition) bool { return !filter.Selects(p.Topic()) })
-	slices.SortFunc(all, comparePartitions)
-	return slices.Compact(all)
-}
-
-func comparePartitions(a, b Partition) int {
-	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
 }
 
 func (v *verification) violate(violation Violation) {
@@ -179,7 +172,7 @@ func (v *verification) violate(violation Violation) {
 	v.report(violation)
 }
 
-func (v *verification) count(add func(*VerifySummary)) {
+func (v *verification) count(add func(*Summary)) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	add(&v.summary)
@@ -190,7 +183,7 @@ func (v *verification) fail(err error) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	v.unread++
-	if len(v.failures) < MaxReportedFailures {
+	if len(v.failures) < bifrost.MaxReportedFailures {
 		v.failures = append(v.failures, err)
 	}
 }

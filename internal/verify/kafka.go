@@ -1,4 +1,4 @@
-package bifrost
+package verify
 
 import (
 	"bytes"
@@ -10,11 +10,18 @@ import (
 	"slices"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
+
+// liveKey names a partition by what Kafka knows it by.
+type liveKey struct {
+	bifrost.Incarnation
+	number int32
+}
 
 // askKafka reads what each partition's log spans now.
 func (v *verification) askKafka(ctx context.Context) error {
-	v.live = map[rowKey]Observation{}
+	v.live = map[liveKey]bifrost.Observation{}
 	if !v.options.Kafka {
 		return nil
 	}
@@ -22,36 +29,37 @@ func (v *verification) askKafka(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list topics: %w", err)
 	}
-	topics = slices.DeleteFunc(topics, func(t Topic) bool { return !v.options.Topics.Selects(t.Name) })
+	topics = slices.DeleteFunc(topics, func(t bifrost.Topic) bool { return !v.options.Topics.Selects(t.Name) })
 	offsets, err := v.Cluster.Offsets(ctx, topics)
 	if err != nil {
 		return fmt.Errorf("list offsets: %w", err)
 	}
 	for _, t := range topics {
 		for _, number := range t.Partitions {
-			answer := offsets[TopicPartition{t.Name, number}]
+			answer := offsets[bifrost.TopicPartition{Topic: t.Name, Partition: number}]
 			if answer.Err != nil {
 				v.fail(fmt.Errorf("topic %s partition %d: list offsets: %w", t.Name, number, answer.Err))
 				continue
 			}
-			v.live[rowKey{Incarnation{clusterID, t.Name, t.ID}, number}] = answer.Observation
+			i := bifrost.Incarnation{ClusterID: clusterID, Topic: t.Name, TopicID: t.ID}
+			v.live[liveKey{i, number}] = answer.Observation
 		}
 	}
 	return nil
 }
 
 // againstKafka compares what a row holds with what Kafka still has of it.
-func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row Row) error {
+func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row bifrost.Row) error {
 	if !c.options.Kafka || !c.exists {
 		return nil
 	}
-	seen, ok := c.live[rowKey{Incarnation{c.progress.ClusterID, c.partition.Topic(), c.progress.TopicID}, c.partition.Number}]
-	if cut := c.progress.Status == StatusDiverged || c.progress.Status == StatusForked; cut || !ok {
+	seen, ok := c.live[liveKey{c.progress.Incarnation(), c.partition.Number}]
+	if cut := c.progress.Status == bifrost.StatusDiverged || c.progress.Status == bifrost.StatusForked; cut || !ok {
 		c.notCompared(row.Len())
 		return nil
 	}
-	r := Range{max(row.Start, seen.LogStart), min(row.End, seen.LastStable)}
-	if row.State == StateLost {
+	r := bifrost.Range{Start: max(row.Start, seen.LogStart), End: min(row.End, seen.LastStable)}
+	if row.State == bifrost.StateLost {
 		return c.stillReadable(ctx, row, r)
 	}
 	c.notCompared(row.Len() - max(0, r.Len()))
@@ -62,14 +70,14 @@ func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row
 }
 
 func (c *partitionCheck) notCompared(offsets int64) {
-	c.count(func(s *VerifySummary) { s.NotCompared += offsets })
+	c.count(func(s *Summary) { s.NotCompared += offsets })
 }
 
 // stillReadable checks that what retention took is gone. Gaps for other reasons
 // may well be readable: below a start position, or after a topic came back. The
 // log may have moved since its start was read, so only a record is a proof.
-func (c *partitionCheck) stillReadable(ctx context.Context, row Row, r Range) error {
-	if row.GapReason != ReasonRetention && row.GapReason != ReasonRequest || !r.Valid() {
+func (c *partitionCheck) stillReadable(ctx context.Context, row bifrost.Row, r bifrost.Range) error {
+	if row.GapReason != bifrost.ReasonRetention && row.GapReason != bifrost.ReasonRequest || !r.Valid() {
 		return nil
 	}
 	log, err := c.Source.Read(ctx, row.Topic(), row.TopicID, row.Number, r)
@@ -86,7 +94,7 @@ func (c *partitionCheck) stillReadable(ctx context.Context, row Row, r Range) er
 			return fmt.Errorf("read from Kafka at offset %d: %w", position, err)
 		}
 		if len(batch.Records) > 0 {
-			c.violation(GapStillReadable, Range{batch.Records[0].Offset, r.End}, row.Facts.Key, "offsets that Kafka has deleted", "a record")
+			c.violation(GapStillReadable, bifrost.Range{Start: batch.Records[0].Offset, End: r.End}, row.Facts.Key, "offsets that Kafka has deleted", "a record")
 			return nil
 		}
 		position = batch.Position
@@ -95,13 +103,13 @@ func (c *partitionCheck) stillReadable(ctx context.Context, row Row, r Range) er
 }
 
 func deletedMeanwhile(err error) bool {
-	var outside *OutOfRangeError
-	return errors.Is(err, ErrWrongTopicID) || errors.As(err, &outside)
+	var outside *bifrost.OutOfRangeError
+	return errors.Is(err, bifrost.ErrWrongTopicID) || errors.As(err, &outside)
 }
 
 // compare reads a range of the object and of Kafka side by side. After the
 // first difference it leaves the object alone: one is enough to look into.
-func (c *partitionCheck) compare(ctx context.Context, file *baldr.File, row Row, r Range) error {
+func (c *partitionCheck) compare(ctx context.Context, file *baldr.File, row bifrost.Row, r bifrost.Range) error {
 	next, stop := iter.Pull2(file.From(r.Start))
 	defer stop()
 	archive := &cursor{next: next, end: r.End}
@@ -126,7 +134,7 @@ func (c *partitionCheck) compare(ctx context.Context, file *baldr.File, row Row,
 		if err != nil {
 			return fmt.Errorf("read from Kafka at offset %d: %w", position, err)
 		}
-		equal, err := c.compareBatch(archive, batch, Range{position, batch.Position}, row)
+		equal, err := c.compareBatch(archive, batch, bifrost.Range{Start: position, End: batch.Position}, row)
 		if !equal || err != nil {
 			return err
 		}
@@ -162,7 +170,7 @@ func (c *cursor) advance() error {
 
 // compareBatch compares a stretch. Records that only the archive has must be no
 // more than compaction took since.
-func (c *partitionCheck) compareBatch(archive *cursor, batch Batch, r Range, row Row) (equal bool, err error) {
+func (c *partitionCheck) compareBatch(archive *cursor, batch bifrost.Batch, r bifrost.Range, row bifrost.Row) (equal bool, err error) {
 	extra, firstExtra, matched := int64(0), int64(-1), int64(0)
 	skip := func(until int64) error {
 		for archive.record.Offset < until {
@@ -180,7 +188,7 @@ func (c *partitionCheck) compareBatch(archive *cursor, batch Batch, r Range, row
 		if err := skip(record.Offset); err != nil {
 			return false, err
 		}
-		at := Range{record.Offset, record.Offset + 1}
+		at := bifrost.Range{Start: record.Offset, End: record.Offset + 1}
 		if archive.record.Offset != record.Offset {
 			c.violation(RecordMissing, at, row.Facts.Key, "the record that Kafka has", "no record at this offset")
 			return false, nil
@@ -197,9 +205,9 @@ func (c *partitionCheck) compareBatch(archive *cursor, batch Batch, r Range, row
 	if err := skip(r.End); err != nil {
 		return false, err
 	}
-	c.count(func(s *VerifySummary) { s.ComparedRecords += matched })
+	c.count(func(s *Summary) { s.ComparedRecords += matched })
 	if extra > batch.Missing.Compacted {
-		c.violation(RecordExtra, Range{firstExtra, r.End}, row.Facts.Key,
+		c.violation(RecordExtra, bifrost.Range{Start: firstExtra, End: r.End}, row.Facts.Key,
 			fmt.Sprintf("at most %d records that Kafka does not have, for compaction", batch.Missing.Compacted), fmt.Sprintf("%d", extra))
 		return false, nil
 	}

@@ -1,4 +1,4 @@
-package bifrost
+package verify
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // deepRead is how much of an object one request fetches when all of it is read.
@@ -24,7 +25,7 @@ var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 // contents reads an object to its end and counts again what its summary says.
 // Decoding checks every member; the checksum of all bytes finds what even that
 // cannot, and needs no trust in what the store says it once computed.
-func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.File, stored Stored, row Row) error {
+func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
 	if !c.options.Deep {
 		return nil
 	}
@@ -34,9 +35,9 @@ func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.F
 	}
 	sum := crc64.New(crc64NVME)
 	all := io.TeeReader(io.NewSectionReader(object, 0, stored.Size), sum)
-	reader := baldr.NewReader(bufio.NewReaderSize(all, int(min(deepRead, stored.Size))), baldr.ReaderOptions{MaxRecordBytes: LargestRecord})
+	reader := baldr.NewReader(bufio.NewReaderSize(all, int(min(deepRead, stored.Size))), baldr.ReaderOptions{MaxRecordBytes: bifrost.LargestRecord})
 	counted, err := recount(reader, row.End)
-	held := Range{file.Summary().Start, file.Summary().End}
+	held := bifrost.Range{Start: file.Summary().Start, End: file.Summary().End}
 	var damage *baldr.FormatError
 	switch {
 	case errors.As(err, &damage):
@@ -45,7 +46,7 @@ func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.F
 	case err != nil:
 		return fmt.Errorf("read it to its end: %w", err)
 	}
-	c.count(func(s *VerifySummary) { s.DecodedObjects++ })
+	c.count(func(s *Summary) { s.DecodedObjects++ })
 	if computed := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum.Sum64())); stored.Checksum != "" && computed != stored.Checksum {
 		c.violation(ObjectChecksum, held, key, fmt.Sprintf("CRC64NVME %q", stored.Checksum), fmt.Sprintf("%q of the bytes that were read", computed))
 	}
@@ -59,22 +60,22 @@ func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.F
 // recounted is what an object really holds.
 type recounted struct {
 	summary    baldr.Summary // at its end, as a reader of the stream sees it
-	whole      Facts         // of all records
-	part       Facts         // of those below the end of the row
+	whole      bifrost.Facts // of all records
+	part       bifrost.Facts // of those below the end of the row
 	valuesOnly bool
 	disorder   string // the first record that is not where it may be
 }
 
 // recount reads all records; those below partEnd are counted apart as well.
 func recount(reader *baldr.Reader, partEnd int64) (recounted, error) {
-	none := Facts{FirstTimestamp: -1, LastTimestamp: -1}
+	none := bifrost.Facts{FirstTimestamp: -1, LastTimestamp: -1}
 	counted := recounted{whole: none, part: none}
 	last := int64(-1)
 	for record, err := range reader.All() {
 		if err != nil {
 			return counted, err
 		}
-		counted.whole.addRecord(record)
+		counted.whole.AddRecord(record)
 		switch {
 		case record.Offset < 0:
 			counted.valuesOnly = true
@@ -82,7 +83,7 @@ func recount(reader *baldr.Reader, partEnd int64) (recounted, error) {
 		case record.Offset <= last && counted.disorder == "":
 			counted.disorder = fmt.Sprintf("offset %d after %d", record.Offset, last)
 		case record.Offset < partEnd:
-			counted.part.addRecord(record)
+			counted.part.AddRecord(record)
 		}
 		last = record.Offset
 	}
@@ -97,7 +98,7 @@ func (r recounted) against(s baldr.Summary) differences {
 	d.check("one summary", s, r.summary)
 	d.check("records", s.Records, r.whole.Records)
 	d.check("raw bytes", s.RawBytes, r.whole.RawBytes)
-	d.check("records + missing offsets", accounted(s), r.whole.Records+sumOf(s.Missing))
+	d.check("records + missing offsets", accounted(s), r.whole.Records+bifrost.SumMissing(s.Missing))
 	if r.valuesOnly {
 		return d
 	}
@@ -117,7 +118,7 @@ func accounted(s baldr.Summary) int64 {
 }
 
 // againstPart compares with a row that ends before its object.
-func (r recounted) againstPart(row Row) differences {
+func (r recounted) againstPart(row bifrost.Row) differences {
 	var d differences
 	if !r.valuesOnly {
 		checkCounts(&d, r.part, row.Facts)

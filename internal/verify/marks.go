@@ -1,40 +1,41 @@
-package bifrost
+package verify
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // marks checks that the tables are not older than the bucket, and that the series
 // by which that would be known has no hole. Tables without a mark, in a bucket
 // without marks, have not planned since there were any.
-func (v *verification) marks(ctx context.Context, progress []Progress) error {
+func (v *verification) marks(ctx context.Context, progress []bifrost.Progress) error {
 	mark, err := v.Ledger.Mark(ctx)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, bifrost.ErrNotFound) {
 		return v.unmarked(ctx, progress)
 	}
 	if err != nil {
 		return fmt.Errorf("read the mark of the tables: %w", err)
 	}
 	if mark.Next != "" {
-		v.markViolation(TablesOlder, MarkKey(v.Group, mark.Next, 1), "tables that are whole", "a rebuild of all of them that is not through")
+		v.markViolation(TablesOlder, bifrost.MarkKey(v.Group, mark.Next, 1), "tables that are whole", "a rebuild of all of them that is not through")
 		return nil
 	}
-	keys := keyWalk{bucket: v.Bucket, prefix: MarksPrefix(v.Group) + mark.Series + "/"}
+	keys := bifrost.KeyWalk{Bucket: v.Bucket, Prefix: bifrost.MarksPrefix(v.Group) + mark.Series + "/"}
 	next := int64(1)
 	for more := true; more; {
-		page, err := keys.below(ctx, "")
+		page, err := keys.Below(ctx, "")
 		if err != nil {
 			return err
 		}
 		more = len(page) > 0
 		for _, key := range page {
-			for ; key > MarkKey(v.Group, mark.Series, next); next++ {
-				v.markViolation(MarkMissing, MarkKey(v.Group, mark.Series, next), "a mark of each number", "none, and one of a higher number")
+			for ; key > bifrost.MarkKey(v.Group, mark.Series, next); next++ {
+				v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, mark.Series, next), "a mark of each number", "none, and one of a higher number")
 			}
-			if key == MarkKey(v.Group, mark.Series, next) {
+			if key == bifrost.MarkKey(v.Group, mark.Series, next) {
 				next++
 			}
 		}
@@ -44,11 +45,11 @@ func (v *verification) marks(ctx context.Context, progress []Progress) error {
 
 // unmarked looks at tables without a mark: where something was planned by them, and
 // the bucket has marks, they are a backup of before there were any, or the row is gone.
-func (v *verification) unmarked(ctx context.Context, progress []Progress) error {
-	if !slices.ContainsFunc(progress, hasPlanned) {
+func (v *verification) unmarked(ctx context.Context, progress []bifrost.Progress) error {
+	if !bifrost.AnyPlanned(progress) {
 		return nil
 	}
-	keys, err := v.Bucket.List(ctx, MarksPrefix(v.Group), "", 1)
+	keys, err := v.Bucket.List(ctx, bifrost.MarksPrefix(v.Group), "", 1)
 	if err != nil {
 		return fmt.Errorf("list the marks: %w", err)
 	}
@@ -60,7 +61,7 @@ func (v *verification) unmarked(ctx context.Context, progress []Progress) error 
 
 // against compares the number of the tables with that of the last mark. A tick may
 // have counted up meanwhile.
-func (v *verification) against(ctx context.Context, before TablesMark, last int64) error {
+func (v *verification) against(ctx context.Context, before bifrost.TablesMark, last int64) error {
 	now, err := v.Ledger.Mark(ctx)
 	if err != nil {
 		return fmt.Errorf("read the mark of the tables again: %w", err)
@@ -68,13 +69,13 @@ func (v *verification) against(ctx context.Context, before TablesMark, last int6
 	switch {
 	case now.Series != before.Series || now.Number != before.Number:
 	case last > now.Number:
-		v.markViolation(TablesOlder, MarkKey(v.Group, now.Series, last), fmt.Sprintf("no mark above %d, which the tables know", now.Number), "one")
+		v.markViolation(TablesOlder, bifrost.MarkKey(v.Group, now.Series, last), fmt.Sprintf("no mark above %d, which the tables know", now.Number), "one")
 	case last < now.Number:
-		v.markViolation(MarkMissing, MarkKey(v.Group, now.Series, now.Number), "a mark of each number", "none")
+		v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, now.Series, now.Number), "a mark of each number", "none")
 	}
 	return nil
 }
 
-func (v *verification) markViolation(kind ViolationKind, key, expected, found string) {
+func (v *verification) markViolation(kind Kind, key, expected, found string) {
 	v.violate(Violation{Kind: kind, Partition: -1, Start: -1, End: -1, Key: key, Expected: expected, Found: found})
 }

@@ -1,4 +1,4 @@
-package bifrost
+package verify
 
 import (
 	"context"
@@ -6,42 +6,43 @@ import (
 	"fmt"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // inspected is a key of the partition and what was found at it.
 type inspected struct {
 	key  string
-	held Range // by an object of this partition that is at its place; empty for anything else
+	held bifrost.Range // by an object of this partition that is at its place; empty for anything else
 }
 
 // objects looks at every key that sorts before bound and at every row of the
 // page, so that neither an object without a row nor a row without an object is
 // missed.
 func (c *partitionCheck) objects(ctx context.Context, bound string) error {
-	rows := make(map[int64]Row, len(c.page))
+	rows := make(map[int64]bifrost.Row, len(c.page))
 	for _, r := range c.page {
 		rows[r.Start] = r
 	}
 	seen := map[string]bool{}
 	for {
-		keys, err := c.keys.below(ctx, bound)
+		keys, err := c.keys.Below(ctx, bound)
 		if err != nil {
 			return err
 		}
 		if len(keys) == 0 {
 			break
 		}
-		found := make([]inspected, len(keys))
+		found := make([]*inspected, len(keys))
 		for i, key := range keys {
-			found[i].key, seen[key] = key, true
+			found[i], seen[key] = &inspected{key: key}, true
 		}
-		parallel.Each(c.crew, pointers(found), func(f *inspected) { c.guard(f.key, func() error { return c.inspect(ctx, f, rows) }) })
+		parallel.Each(c.crew, found, func(f *inspected) { c.guard(f.key, func() error { return c.inspect(ctx, f, rows) }) })
 		for _, f := range found {
 			c.overlap(f)
 		}
 	}
-	parallel.Each(c.crew, c.page, func(r Row) {
+	parallel.Each(c.crew, c.page, func(r bifrost.Row) {
 		if r.State.Done() && !seen[r.Facts.Key] {
 			c.guard(r.Facts.Key, func() error { return c.unlisted(ctx, r) })
 		}
@@ -57,16 +58,16 @@ func (c *partitionCheck) guard(key string, look func() error) {
 }
 
 // unlisted looks at a settled row whose object the listing did not show.
-func (c *partitionCheck) unlisted(ctx context.Context, r Row) error {
-	if _, ok := canonical(c.Group, c.partition, r.Facts.Key); !ok {
+func (c *partitionCheck) unlisted(ctx context.Context, r bifrost.Row) error {
+	if _, ok := bifrost.ParseKeyOf(c.Group, c.partition, r.Facts.Key); !ok {
 		return nil // the row was reported
 	}
 	_, err := c.Bucket.Open(ctx, r.Facts.Key)
-	if errors.Is(err, ErrNotFound) && c.mayHaveExpired(r) {
-		c.count(func(s *VerifySummary) { s.Expired++ })
+	if errors.Is(err, bifrost.ErrNotFound) && c.mayHaveExpired(r) {
+		c.count(func(s *Summary) { s.Expired++ })
 		return nil
 	}
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, bifrost.ErrNotFound) {
 		c.violation(ObjectMissing, r.Range, r.Facts.Key, fmt.Sprintf("an object of %d bytes", r.Facts.StoredBytes), "none")
 		return nil
 	}
@@ -76,17 +77,17 @@ func (c *partitionCheck) unlisted(ctx context.Context, r Row) error {
 // mayHaveExpired reports whether the bucket may have deleted the row's object
 // because of its age. No object is older than its row's plan, but for rows that
 // were built anew.
-func (c *partitionCheck) mayHaveExpired(r Row) bool {
+func (c *partitionCheck) mayHaveExpired(r bifrost.Row) bool {
 	return c.Expiration > 0 && c.Now().Sub(r.PlannedAt) >= c.Expiration
 }
 
 // overlap checks that the object begins where no earlier one reaches.
-func (c *partitionCheck) overlap(f inspected) {
+func (c *partitionCheck) overlap(f *inspected) {
 	if !f.held.Valid() {
 		return
 	}
 	if f.held.Start < c.reach.End {
-		c.violation(ObjectsOverlap, Range{f.held.Start, min(f.held.End, c.reach.End)}, f.key, "offsets that no other object holds",
+		c.violation(ObjectsOverlap, bifrost.Range{Start: f.held.Start, End: min(f.held.End, c.reach.End)}, f.key, "offsets that no other object holds",
 			fmt.Sprintf("%s holds %s", c.reachKey, c.reach))
 	}
 	if f.held.End > c.reach.End {
@@ -95,12 +96,12 @@ func (c *partitionCheck) overlap(f inspected) {
 }
 
 // inspect opens the object at a key and holds it against its row.
-func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int64]Row) error {
-	parsed, ok := canonical(c.Group, c.partition, f.key)
-	if c.partition.Fork() > 0 && f.key == ForkKey(c.Group, c.partition) {
+func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int64]bifrost.Row) error {
+	parsed, ok := bifrost.ParseKeyOf(c.Group, c.partition, f.key)
+	if c.partition.Fork() > 0 && f.key == bifrost.ForkKey(c.Group, c.partition) {
 		return nil // read with the progress row
 	}
-	if f.key == BirthKey(c.Group, c.partition) {
+	if f.key == bifrost.BirthKey(c.Group, c.partition) {
 		c.birth.Store(true) // that it is there is all that it says
 		return nil
 	}
@@ -113,80 +114,80 @@ func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int
 		return err
 	}
 	settles := row.State.Done() && row.Facts.Key == f.key
-	file, stored, err := openObject(ctx, c.Bucket, f.key)
+	file, stored, err := bifrost.OpenObject(ctx, c.Bucket, f.key)
 	var damage *baldr.FormatError
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, bifrost.ErrNotFound):
 		if settles {
 			return c.unlisted(ctx, row) // deleted just now
 		}
 		return nil
-	case errors.As(err, &damage), errors.Is(err, errForeign) && settles:
-		c.violation(ObjectDamaged, Range{parsed.Start, row.End}, f.key, "an object of Bifrost", err.Error())
+	case errors.As(err, &damage), errors.Is(err, bifrost.ErrForeign) && settles:
+		c.violation(ObjectDamaged, bifrost.Range{Start: parsed.Start, End: row.End}, f.key, "an object of Bifrost", err.Error())
 		return nil
-	case errors.Is(err, errForeign):
+	case errors.Is(err, bifrost.ErrForeign):
 		c.foreign(f.key, err.Error())
 		return nil
 	case err != nil:
 		return err
 	}
-	c.count(func(s *VerifySummary) { s.Objects++ })
+	c.count(func(s *Summary) { s.Objects++ })
 	s := file.Summary()
 	if !c.inPlace(f.key, s, row, parsed.Start) {
 		return nil
 	}
-	f.held = Range{s.Start, s.End}
+	f.held = bifrost.Range{Start: s.Start, End: s.End}
 	switch {
 	case settles:
 		return c.settled(ctx, file, stored, row)
-	case row.State != StatePlanned:
+	case row.State != bifrost.StatePlanned:
 		c.withoutRow(f, row)
 	}
 	return c.contents(ctx, f.key, file, stored, row)
 }
 
 func (c *partitionCheck) foreign(key, found string) {
-	c.violation(ForeignObject, Range{-1, -1}, key, "objects of this partition, nothing else", found)
+	c.violation(ForeignObject, noOffsets, key, "objects of this partition, nothing else", found)
 }
 
 // rowAt is the row that begins at the offset; the zero Row when there is none. One
 // that is not on the page may have been made since.
-func (c *partitionCheck) rowAt(ctx context.Context, rows map[int64]Row, start int64) (Row, error) {
+func (c *partitionCheck) rowAt(ctx context.Context, rows map[int64]bifrost.Row, start int64) (bifrost.Row, error) {
 	if r, ok := rows[start]; ok {
 		return r, nil
 	}
 	r, err := c.Ledger.Row(ctx, c.partition, start)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Row{}, fmt.Errorf("read the row at offset %d: %w", start, err)
+	if err != nil && !errors.Is(err, bifrost.ErrNotFound) {
+		return bifrost.Row{}, fmt.Errorf("read the row at offset %d: %w", start, err)
 	}
 	if err != nil {
-		return Row{}, nil
+		return bifrost.Row{}, nil
 	}
 	return r, nil
 }
 
 // inPlace checks that the object is what its key says it is.
-func (c *partitionCheck) inPlace(key string, s baldr.Summary, row Row, start int64) bool {
+func (c *partitionCheck) inPlace(key string, s baldr.Summary, row bifrost.Row, start int64) bool {
 	var d differences
 	if c.exists {
 		d.check("cluster", c.progress.ClusterID, s.ClusterID)
-		d.check("topic ID", c.progress.TopicID, TopicID(s.TopicID))
+		d.check("topic ID", c.progress.TopicID, bifrost.TopicID(s.TopicID))
 	}
 	d.check("topic", c.partition.Topic(), s.Topic)
 	d.check("partition", c.partition.Number, s.Partition)
 	d.check("start", start, s.Start)
-	c.differ(ObjectMisplaced, Range{start, row.End}, key, d)
+	c.differ(ObjectMisplaced, bifrost.Range{Start: start, End: row.End}, key, d)
 	return len(d.expected) == 0
 }
 
 // withoutRow is about an object that settles no row, though it is whole and at
 // its place. It need not stay so where a rebuild is still on its way.
-func (c *partitionCheck) withoutRow(f *inspected, row Row) {
+func (c *partitionCheck) withoutRow(f *inspected, row bifrost.Row) {
 	switch {
 	case row.State.Done():
 		c.violation(ObjectWithoutRow, f.held, f.key, "the object of its row", fmt.Sprintf("the row names %s", row.Facts.Key))
 	case c.exists && f.held.Start >= c.planned && f.held.End <= c.known:
-		c.count(func(s *VerifySummary) { s.Ahead++ })
+		c.count(func(s *Summary) { s.Ahead++ })
 	default:
 		c.violation(ObjectWithoutRow, f.held, f.key, fmt.Sprintf("a row that starts at %d", f.held.Start), "none")
 	}
@@ -194,7 +195,7 @@ func (c *partitionCheck) withoutRow(f *inspected, row Row) {
 
 // settled holds an object against the row that it settled, by what the store and
 // its own summary say: nothing but its tail is downloaded.
-func (c *partitionCheck) settled(ctx context.Context, file *baldr.File, stored Stored, row Row) error {
+func (c *partitionCheck) settled(ctx context.Context, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
 	f := row.Facts
 	if stored.Size != f.StoredBytes {
 		c.violation(ObjectSize, row.Range, f.Key, fmt.Sprintf("%d bytes", f.StoredBytes), fmt.Sprintf("%d bytes", stored.Size))
@@ -202,7 +203,7 @@ func (c *partitionCheck) settled(ctx context.Context, file *baldr.File, stored S
 	if stored.Checksum != f.Checksum {
 		c.violation(ObjectChecksum, row.Range, f.Key, fmt.Sprintf("CRC64NVME %q", f.Checksum), fmt.Sprintf("%q", stored.Checksum))
 	}
-	c.differ(ObjectMismatch, row.Range, f.Key, compareFacts(newFacts(f.Key, file.Summary(), stored), row))
+	c.differ(ObjectMismatch, row.Range, f.Key, compareFacts(bifrost.FactsOf(f.Key, file.Summary(), stored), row))
 	return errors.Join(
 		c.contents(ctx, f.Key, file, stored, row),
 		c.againstKafka(ctx, file, row),
@@ -212,7 +213,7 @@ func (c *partitionCheck) settled(ctx context.Context, file *baldr.File, stored S
 // compareFacts compares what an object says of itself with its row. A row that
 // ends before its object counts a part of it: only a deep look can count that
 // part again.
-func compareFacts(object Facts, row Row) differences {
+func compareFacts(object bifrost.Facts, row bifrost.Row) differences {
 	var d differences
 	f := row.Facts
 	d.check("kind", object.Kind, f.Kind)
@@ -230,7 +231,7 @@ func compareFacts(object Facts, row Row) differences {
 	return d
 }
 
-func checkCounts(d *differences, expected, found Facts) {
+func checkCounts(d *differences, expected, found bifrost.Facts) {
 	d.check("records", expected.Records, found.Records)
 	d.check("raw bytes", expected.RawBytes, found.RawBytes)
 	d.check("first timestamp", expected.FirstTimestamp, found.FirstTimestamp)

@@ -1,4 +1,4 @@
-package bifrost
+package verify
 
 import (
 	"context"
@@ -9,54 +9,54 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // partitionCheck looks at one partition: its rows and its objects side by side
 // in order of offsets, a page at a time, and its progress row against both.
 type partitionCheck struct {
 	*verification
-	partition Partition
-	keys      keyWalk
-	birth     atomic.Bool // the birth object is there
-	progress  Progress    // as it was before the first row was read; zero when there is none
-	exists    bool        // a progress row does
+	partition bifrost.Partition
+	keys      bifrost.KeyWalk
+	birth     atomic.Bool      // the birth object is there
+	progress  bifrost.Progress // as it was before the first row was read; zero when there is none
+	exists    bool             // a progress row does
 
-	planned, known int64 // planned_offset and KnownUntil, read again when a row begins behind them
-	frontier       int64 // end of the rows so far
-	last           Row   // the row that was met last
-	page           []Row // rows whose objects are to be looked at next
-	behind         Row   // a settled row that begins at next_offset
+	planned, known int64         // planned_offset and KnownUntil, read again when a row begins behind them
+	frontier       int64         // end of the rows so far
+	last           bifrost.Row   // the row that was met last
+	page           []bifrost.Row // rows whose objects are to be looked at next
+	behind         bifrost.Row   // a settled row that begins at next_offset
 	sum            sums
-	reach          Range  // of the object that reaches farthest so far ...
-	reachKey       string // ... and its key
+	reach          bifrost.Range // of the object that reaches farthest so far ...
+	reachKey       string        // ... and its key
 }
 
 // sums is what a progress row has to say, by the rows below its next_offset.
 type sums struct {
-	Totals
+	bifrost.Totals
 	newest      int64    // timestamp of the newest record, -1 when none
 	someErased  bool     // of an erased object nobody knows whether it held the newest record
 	lastObjects []string // keys that last_object may name: of the last row, and of the last with records
 }
 
 // partition checks one partition.
-func (v *verification) partition(ctx context.Context, p Partition) error {
-	v.count(func(s *VerifySummary) { s.Partitions++ })
+func (v *verification) partition(ctx context.Context, p bifrost.Partition) error {
+	v.count(func(s *Summary) { s.Partitions++ })
 	c := &partitionCheck{verification: v, partition: p, sum: sums{newest: -1},
-		keys: keyWalk{bucket: v.Bucket, prefix: PartitionPrefix(v.Group, p)}}
+		keys: bifrost.KeyWalk{Bucket: v.Bucket, Prefix: bifrost.PartitionPrefix(v.Group, p)}}
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
 	for from, more := int64(0), true; more; {
-		rows, err := v.Ledger.Rows(ctx, p, from, listPage)
+		rows, err := v.Ledger.Rows(ctx, p, from, bifrost.ListPage)
 		if err != nil {
 			return fmt.Errorf("read the rows from offset %d: %w", from, err)
 		}
 		bound := ""
-		if more = len(rows) == listPage; more {
-			from = rows[listPage-1].Start + 1
-			bound = c.keys.prefix + fmt.Sprintf("%020d", from)
+		if more = len(rows) == bifrost.ListPage; more {
+			from = rows[bifrost.ListPage-1].Start + 1
+			bound = c.keys.Prefix + fmt.Sprintf("%020d", from)
 		}
 		c.page = c.page[:0]
 		for _, r := range rows {
@@ -71,8 +71,11 @@ func (v *verification) partition(ctx context.Context, p Partition) error {
 	return c.end(ctx)
 }
 
+// noOffsets is the range of a violation that is not about offsets.
+var noOffsets = bifrost.Range{Start: -1, End: -1}
+
 // violation is one about offsets of this partition.
-func (c *partitionCheck) violation(kind ViolationKind, r Range, key, expected, found string) {
+func (c *partitionCheck) violation(kind Kind, r bifrost.Range, key, expected, found string) {
 	c.violate(Violation{Kind: kind, Topic: c.partition.Name, Partition: c.partition.Number,
 		Start: r.Start, End: r.End, Key: key, Expected: expected, Found: found})
 }
@@ -81,7 +84,7 @@ func (c *partitionCheck) violation(kind ViolationKind, r Range, key, expected, f
 // next_offset says then is final.
 func (c *partitionCheck) begin(ctx context.Context) error {
 	p, err := c.Ledger.Progress(ctx, c.partition)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, bifrost.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -93,15 +96,15 @@ func (c *partitionCheck) begin(ctx context.Context) error {
 	d.check("known status", true, slices.Contains(statuses, p.Status))
 	d.check("next_offset below 0", false, p.NextOffset < 0)
 	d.check("next_offset above planned_offset", false, p.NextOffset > p.PlannedOffset)
-	c.differ(ProgressInvalid, Range{0, p.PlannedOffset}, "", d)
+	c.differ(ProgressInvalid, bifrost.Range{Start: 0, End: p.PlannedOffset}, "", d)
 	return c.fork(ctx)
 }
 
-var statuses = []Status{StatusFencing, StatusOpen, StatusBlocked, StatusDiverged, StatusForked, StatusClosed}
+var statuses = []bifrost.Status{bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusBlocked, bifrost.StatusDiverged, bifrost.StatusForked, bifrost.StatusClosed}
 
 // knownUntil is up to where rows and objects may be ahead of planned_offset.
-func knownUntil(p Progress) int64 {
-	if p.Status == StatusFencing {
+func knownUntil(p bifrost.Progress) int64 {
+	if p.Status == bifrost.StatusFencing {
 		return 1<<63 - 1
 	}
 	return p.KnownUntil
@@ -110,7 +113,7 @@ func knownUntil(p Progress) int64 {
 // meet takes the next row, in order of start. A row that was cut in two between
 // two reads looks like an overlap, its second half like a hole: both are read
 // again.
-func (c *partitionCheck) meet(ctx context.Context, r Row) error {
+func (c *partitionCheck) meet(ctx context.Context, r bifrost.Row) error {
 	if r.Start < c.frontier {
 		if err := c.readLastAgain(ctx); err != nil {
 			return err
@@ -122,7 +125,7 @@ func (c *partitionCheck) meet(ctx context.Context, r Row) error {
 			return err
 		}
 		if !found {
-			c.hole(Range{c.frontier, r.Start})
+			c.hole(bifrost.Range{Start: c.frontier, End: r.Start})
 			c.frontier = r.Start
 			break
 		}
@@ -131,7 +134,7 @@ func (c *partitionCheck) meet(ctx context.Context, r Row) error {
 		}
 	}
 	if r.Start < c.frontier {
-		c.violation(RowsOverlap, Range{r.Start, min(r.End, c.frontier)}, "", "one row for each offset",
+		c.violation(RowsOverlap, bifrost.Range{Start: r.Start, End: min(r.End, c.frontier)}, "", "one row for each offset",
 			fmt.Sprintf("row %s after one that ends at %d", r.Range, c.frontier))
 	}
 	return c.take(ctx, r)
@@ -153,17 +156,17 @@ func (c *partitionCheck) readLastAgain(ctx context.Context) error {
 }
 
 // rowFrom reads the row that begins at the offset, if it goes on from there.
-func (c *partitionCheck) rowFrom(ctx context.Context, start int64) (Row, bool, error) {
+func (c *partitionCheck) rowFrom(ctx context.Context, start int64) (bifrost.Row, bool, error) {
 	r, err := c.Ledger.Row(ctx, c.partition, start)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return Row{}, false, fmt.Errorf("read the row at offset %d: %w", start, err)
+	if err != nil && !errors.Is(err, bifrost.ErrNotFound) {
+		return bifrost.Row{}, false, fmt.Errorf("read the row at offset %d: %w", start, err)
 	}
 	return r, err == nil && r.End > start, nil
 }
 
 // hole reports offsets without a row, unless they are behind planned_offset,
 // where rows of an earlier progress row may stand apart.
-func (c *partitionCheck) hole(r Range) {
+func (c *partitionCheck) hole(r bifrost.Range) {
 	if c.exists && r.Start >= c.planned && r.End <= c.known {
 		return
 	}
@@ -171,7 +174,7 @@ func (c *partitionCheck) hole(r Range) {
 }
 
 // take judges a row by itself and against the progress row.
-func (c *partitionCheck) take(ctx context.Context, r Row) error {
+func (c *partitionCheck) take(ctx context.Context, r bifrost.Row) error {
 	c.tally(r)
 	c.validate(r)
 	if c.exists {
@@ -186,15 +189,15 @@ func (c *partitionCheck) take(ctx context.Context, r Row) error {
 }
 
 // tally counts the row for the summary.
-func (c *partitionCheck) tally(r Row) {
-	c.count(func(s *VerifySummary) {
+func (c *partitionCheck) tally(r bifrost.Row) {
+	c.count(func(s *Summary) {
 		s.Rows++
 		if !r.State.Done() {
 			s.Planned++
 			return
 		}
-		s.Totals.add(r)
-		if r.State == StateLost {
+		s.Totals.Add(r)
+		if r.State == bifrost.StateLost {
 			s.Gaps[r.GapReason] += r.Len()
 			if c.options.Gap != nil {
 				c.options.Gap(r)
@@ -203,24 +206,11 @@ func (c *partitionCheck) tally(r Row) {
 	})
 }
 
-func (t *Totals) add(r Row) {
-	f := r.Facts
-	t.Records += f.Records
-	t.RawBytes += f.RawBytes
-	t.StoredBytes += f.StoredBytes
-	t.Missing += sumOf(f.Missing)
-	if r.State == StateLost {
-		t.Lost += r.Len()
-	}
-}
-
-func sumOf(m baldr.Missing) int64 { return m.Control + m.Aborted + m.Compacted }
-
 // validate checks what a row says of itself.
-func (c *partitionCheck) validate(r Row) {
+func (c *partitionCheck) validate(r bifrost.Row) {
 	var d differences
 	d.check("start and end", true, r.Valid())
-	d.check("known state", true, r.State == StatePlanned || r.State.Done())
+	d.check("known state", true, r.State == bifrost.StatePlanned || r.State.Done())
 	if c.exists {
 		d.check("topic ID", c.progress.TopicID, r.TopicID)
 		if r.ClusterID != "" {
@@ -229,14 +219,14 @@ func (c *partitionCheck) validate(r Row) {
 	}
 	if r.State.Done() {
 		f := r.Facts
-		d.check("object's key is one of this start", true, f.Key == ObjectKey(c.Group, c.partition, r.Start, 0) || f.Key == ObjectKey(c.Group, c.partition, r.Start, 1))
+		d.check("object's key is one of this start", true, f.Key == bifrost.ObjectKey(c.Group, c.partition, r.Start, 0) || f.Key == bifrost.ObjectKey(c.Group, c.partition, r.Start, 1))
 		d.check("state by the object's kind", f.State(), r.State)
 		d.check("gap_reason", f.Reason, r.GapReason)
-		d.check("gap_reason given", r.State == StateLost, r.GapReason != "")
+		d.check("gap_reason given", r.State == bifrost.StateLost, r.GapReason != "")
 		d.check("object starts at", r.Start, f.Start)
 		d.check("object ends before the row", false, f.End < r.End)
-		accounted := f.Records + sumOf(f.Missing)
-		if r.State == StateLost {
+		accounted := f.Records + bifrost.SumMissing(f.Missing)
+		if r.State == bifrost.StateLost {
 			d.check("records and missing offsets of a gap", 0, accounted)
 			d.check("raw bytes of a gap", 0, f.RawBytes)
 		} else {
@@ -248,7 +238,7 @@ func (c *partitionCheck) validate(r Row) {
 
 // againstPlanned checks the end of what is planned. A row may have been planned
 // after the progress row was read.
-func (c *partitionCheck) againstPlanned(ctx context.Context, r Row) error {
+func (c *partitionCheck) againstPlanned(ctx context.Context, r bifrost.Row) error {
 	if r.Start >= c.planned {
 		now, err := c.Ledger.Progress(ctx, c.partition)
 		if err != nil {
@@ -258,7 +248,7 @@ func (c *partitionCheck) againstPlanned(ctx context.Context, r Row) error {
 	}
 	switch {
 	case r.Start >= c.planned && r.End <= c.known:
-		c.count(func(s *VerifySummary) { s.Ahead++ })
+		c.count(func(s *Summary) { s.Ahead++ })
 	case r.Start >= c.planned:
 		c.violation(RowBeyondPlanned, r.Range, "", fmt.Sprintf("no row from planned_offset %d on", c.planned), fmt.Sprintf("a row that is %s", r.State))
 	case r.End > c.planned:
@@ -268,7 +258,7 @@ func (c *partitionCheck) againstPlanned(ctx context.Context, r Row) error {
 }
 
 // againstNext checks that next_offset is the end of the settled prefix.
-func (c *partitionCheck) againstNext(r Row) {
+func (c *partitionCheck) againstNext(r bifrost.Row) {
 	next := c.progress.NextOffset
 	switch {
 	case r.Start < next && next < r.End:
@@ -282,15 +272,15 @@ func (c *partitionCheck) againstNext(r Row) {
 	}
 }
 
-func (s *sums) add(r Row) {
-	s.Totals.add(r)
-	if r.State == StateArchived || len(s.lastObjects) == 0 {
+func (s *sums) add(r bifrost.Row) {
+	s.Totals.Add(r)
+	if r.State == bifrost.StateArchived || len(s.lastObjects) == 0 {
 		s.lastObjects = []string{r.Facts.Key}
 	} else {
 		s.lastObjects = append(s.lastObjects[:1], r.Facts.Key)
 	}
-	s.someErased = s.someErased || r.GapReason == ReasonErased
-	if r.State == StateArchived && r.Facts.Records > 0 {
+	s.someErased = s.someErased || r.GapReason == bifrost.ReasonErased
+	if r.State == bifrost.StateArchived && r.Facts.Records > 0 {
 		s.newest = max(s.newest, r.Facts.LastTimestamp)
 	}
 }
@@ -305,7 +295,7 @@ func (c *partitionCheck) end(ctx context.Context) error {
 		// Without a row and an object there may still be the record of a fork, before
 		// the next tick makes its row, or the birth object of what was never planned.
 		if c.frontier > 0 || c.reach.End > 0 {
-			c.violation(ProgressMissing, Range{-1, -1}, "", "a progress row", "none; rows or objects of the partition exist")
+			c.violation(ProgressMissing, noOffsets, "", "a progress row", "none; rows or objects of the partition exist")
 		}
 		return nil
 	}
@@ -315,7 +305,7 @@ func (c *partitionCheck) end(ctx context.Context) error {
 			return err
 		}
 		if !found {
-			c.violation(RowMissing, Range{c.frontier, c.planned}, "", fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
+			c.violation(RowMissing, bifrost.Range{Start: c.frontier, End: c.planned}, "", fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
 			break
 		}
 		c.frontier = r.End // planned while the rows were read
@@ -329,9 +319,9 @@ func (c *partitionCheck) end(ctx context.Context) error {
 	}
 	c.againstSums()
 	// A row is FENCING before it is there, and a branch may be left before that.
-	opened := c.progress.Status != StatusFencing && c.progress.Status != StatusForked
+	opened := c.progress.Status != bifrost.StatusFencing && c.progress.Status != bifrost.StatusForked
 	if opened && c.born[c.partition.Topic()] && !c.birth.Load() {
-		c.violation(BirthMissing, Range{-1, -1}, BirthKey(c.Group, c.partition), "the birth object of the partition", "none")
+		c.violation(BirthMissing, noOffsets, bifrost.BirthKey(c.Group, c.partition), "the birth object of the partition", "none")
 	}
 	return nil
 }
@@ -354,11 +344,11 @@ func (c *partitionCheck) againstSums() {
 	if !s.someErased || newest < s.newest {
 		d.check("last_timestamp", s.newest, newest)
 	}
-	c.differ(TotalsWrong, Range{0, p.NextOffset}, "", d)
+	c.differ(TotalsWrong, bifrost.Range{Start: 0, End: p.NextOffset}, "", d)
 }
 
 // differ reports the differences, if there are any, as one violation.
-func (c *partitionCheck) differ(kind ViolationKind, r Range, key string, d differences) {
+func (c *partitionCheck) differ(kind Kind, r bifrost.Range, key string, d differences) {
 	if len(d.expected) > 0 {
 		c.violation(kind, r, key, strings.Join(d.expected, "; "), strings.Join(d.found, "; "))
 	}
