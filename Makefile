@@ -66,7 +66,7 @@ BYTES      := $(GO) test $(QEMU) -skip '$(SLOW)'
 define BYTES_ON_ARM64
 	@$(LOCALSTACK) install qemu
 	GOARCH=arm64 $(BYTES) ./baldr/...
-	GOARCH=arm64 $(BYTES) -run 'Walk|Survey|Old' ./internal/kafka
+	GOARCH=arm64 $(BYTES) -run 'Walk|ScanResponse|Old' ./internal/kafka
 	GOARCH=arm64 $(BYTES) ./internal/recordbatch
 endef
 

@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/dryrun"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
-	"github.com/bifrost-archive/bifrost/internal/rehearse"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -76,7 +76,7 @@ func (p parts) ticker() (func(ctx context.Context, until int64) error, error) {
 		Now:      time.Now, NewGeneration: func() string { return fmt.Sprint(time.Now().UnixNano()) }, Parallel: 8, Log: slog.New(slog.DiscardHandler),
 	}
 	return func(ctx context.Context, until int64) error {
-		noted := &rehearse.Dispatcher{}
+		noted := &dryrun.Dispatcher{}
 		discoverer.Dispatcher = noted
 		summary, err := discoverer.Tick(ctx, time.Time{})
 		if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -102,7 +102,7 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	if k.decoder, err = k.decode.open(ctx, k.app, parts); err != nil {
 		return err
 	}
-	var records iter.Seq2[archive.Located, error]
+	var records iter.Seq2[readback.Located, error]
 	if parts == nil {
 		records, err = k.files(args, f)
 	} else {
@@ -114,7 +114,7 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	return k.buffered(func(out *bufio.Writer) error { return k.copy(ctx, out, records, f) })
 }
 
-func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[archive.Located, error], f format) error {
+func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[readback.Located, error], f format) error {
 	n := int64(0)
 	defer k.decoder.tell(k.app)
 	for record, err := range records {
@@ -136,7 +136,7 @@ func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[arc
 }
 
 // topic is the records of the selected partitions.
-func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f format) (iter.Seq2[archive.Located, error], error) {
+func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f format) (iter.Seq2[readback.Located, error], error) {
 	if err := k.selection.parse(partitions, k.now()); err != nil {
 		return nil, err
 	}
@@ -149,22 +149,22 @@ func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Pro
 	if k.merge {
 		shareMemory(reader, len(selected))
 	}
-	streams := make([]archive.Stream, len(selected))
+	streams := make([]readback.Stream, len(selected))
 	for i, p := range selected {
-		query := archive.Query{Partition: p.Partition, Offsets: k.offsets(), Times: k.times, Keys: k.keys.match(), ValuesOnly: f.valuesOnly && !k.merge}
-		streams[i] = archive.Stream{Partition: p.Partition, Records: k.records(ctx, reader, query)}
+		query := readback.Query{Partition: p.Partition, Offsets: k.offsets(), Times: k.times, Keys: k.keys.match(), ValuesOnly: f.valuesOnly && !k.merge}
+		streams[i] = readback.Stream{Partition: p.Partition, Records: k.records(ctx, reader, query)}
 	}
 	if k.merge {
-		return archive.ByTime(streams), nil
+		return readback.ByTime(streams), nil
 	}
-	return archive.OneByOne(streams), nil
+	return readback.OneByOne(streams), nil
 }
 
 // mergeMemory is what the reads ahead of all partitions of a merge take together.
 const mergeMemory = 64 << 20
 
-func shareMemory(reader *archive.Reader, partitions int) {
-	const most, readsAhead = archive.DefaultReadAhead, 5
+func shareMemory(reader *readback.Reader, partitions int) {
+	const most, readsAhead = readback.DefaultReadAhead, 5
 	reader.ReadAhead = min(most, max(128<<10, mergeMemory/readsAhead/int64(max(1, partitions))))
 	if partitions > 1 {
 		reader.Workers = min(reader.Workers, 2)
@@ -172,7 +172,7 @@ func shareMemory(reader *archive.Reader, partitions int) {
 }
 
 // records is the records of one partition, or the last of them.
-func (k *cat) records(ctx context.Context, reader *archive.Reader, query archive.Query) iter.Seq2[baldr.Record, error] {
+func (k *cat) records(ctx context.Context, reader *readback.Reader, query readback.Query) iter.Seq2[baldr.Record, error] {
 	if k.last == 0 {
 		return reader.Records(ctx, query)
 	}
@@ -204,13 +204,13 @@ func (k *cat) tellSkipped(r bifrost.Row) {
 }
 
 // files is the records of files, one after the other.
-func (k *cat) files(names []string, f format) (iter.Seq2[archive.Located, error], error) {
+func (k *cat) files(names []string, f format) (iter.Seq2[readback.Located, error], error) {
 	if k.merge || k.last != 0 || k.from != 0 || k.to != 0 || k.since != "" || k.until != "" {
 		return nil, usagef("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
 	}
 	keys := k.keys.match()
 	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.valuesOnly && keys == nil, MaxRecordBytes: bifrost.LargestRecord, Keys: keys}
-	return func(yield func(archive.Located, error) bool) {
+	return func(yield func(readback.Located, error) bool) {
 		for _, name := range names {
 			if !k.file(name, options, yield) {
 				return
@@ -219,10 +219,10 @@ func (k *cat) files(names []string, f format) (iter.Seq2[archive.Located, error]
 	}, nil
 }
 
-func (k *cat) file(name string, options baldr.ReaderOptions, yield func(archive.Located, error) bool) bool {
+func (k *cat) file(name string, options baldr.ReaderOptions, yield func(readback.Located, error) bool) bool {
 	records, partition, closeFile, err := k.openFile(name, options)
 	if err != nil {
-		yield(archive.Located{}, err)
+		yield(readback.Located{}, err)
 		return false
 	}
 	defer closeFile()
@@ -234,7 +234,7 @@ func (k *cat) file(name string, options baldr.ReaderOptions, yield func(archive.
 				continue
 			}
 		}
-		if !yield(archive.Located{Partition: partition, Record: record}, err) || err != nil {
+		if !yield(readback.Located{Partition: partition, Record: record}, err) || err != nil {
 			return false
 		}
 	}
@@ -244,13 +244,13 @@ func (k *cat) file(name string, options baldr.ReaderOptions, yield func(archive.
 func (k *cat) openFile(name string, options baldr.ReaderOptions) (iter.Seq2[baldr.Record, error], bifrost.Partition, func() error, error) {
 	nothing := func() error { return nil }
 	if name == "-" {
-		return archive.StreamRecords(k.in, options), bifrost.Partition{}, nothing, nil
+		return readback.StreamRecords(k.in, options), bifrost.Partition{}, nothing, nil
 	}
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, bifrost.Partition{}, nothing, err
 	}
-	records, summary, err := archive.FileRecords(file, options)
+	records, summary, err := readback.FileRecords(file, options)
 	if err != nil {
 		return nil, bifrost.Partition{}, nothing, errors.Join(err, file.Close())
 	}

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // coverage is a map of partitions over time, in columns of equal length.
@@ -38,7 +38,7 @@ const (
 
 // newCoverage reads the catalogue of the partitions twice: the first time for
 // the span of time, which decides the columns.
-func newCoverage(ctx context.Context, catalogue archive.Catalogue, rows []judged, times archive.Times, now time.Time) (*coverage, error) {
+func newCoverage(ctx context.Context, catalogue readback.Catalogue, rows []judged, times readback.Times, now time.Time) (*coverage, error) {
 	c := &coverage{}
 	if err := c.measure(ctx, catalogue, rows, times, now); err != nil {
 		return nil, err
@@ -53,9 +53,9 @@ func newCoverage(ctx context.Context, catalogue archive.Catalogue, rows []judged
 	return c, nil
 }
 
-func (c *coverage) measure(ctx context.Context, catalogue archive.Catalogue, rows []judged, times archive.Times, now time.Time) error {
+func (c *coverage) measure(ctx context.Context, catalogue readback.Catalogue, rows []judged, times readback.Times, now time.Time) error {
 	for _, p := range rows {
-		for row, err := range archive.Rows(ctx, catalogue, p.Partition, archive.Everything) {
+		for row, err := range readback.Rows(ctx, catalogue, p.Partition, readback.Everything) {
 			if err != nil {
 				return err
 			}
@@ -93,9 +93,9 @@ func (c *coverage) column(t time.Time) int {
 
 // fill paints one partition. A gap and a range at work have no times of their
 // own: they lie between those of their neighbours.
-func (c *coverage) fill(ctx context.Context, catalogue archive.Catalogue, line *coverageLine) error {
+func (c *coverage) fill(ctx context.Context, catalogue readback.Catalogue, line *coverageLine) error {
 	last, pending := c.from, stateNothing
-	for row, err := range archive.Rows(ctx, catalogue, line.partition.Partition, archive.Everything) {
+	for row, err := range readback.Rows(ctx, catalogue, line.partition.Partition, readback.Everything) {
 		if err != nil {
 			return err
 		}

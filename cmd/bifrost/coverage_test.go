@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 func TestCoverageTellsGapsFromWork(t *testing.T) {
@@ -24,7 +24,7 @@ func TestCoverageTellsGapsFromWork(t *testing.T) {
 	put(20, 30, bifrost.StateArchived, 80_000, 120_000)
 	put(30, 40, bifrost.StateArchived, 120_000, 160_000)
 	put(40, 50, bifrost.StatePlanned, 0, 0)
-	c, err := newCoverage(t.Context(), ledger, unjudged([]bifrost.Progress{p}), archive.Times{}, time.Now())
+	c, err := newCoverage(t.Context(), ledger, unjudged([]bifrost.Progress{p}), readback.Times{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestCoverageTellsGapsFromWork(t *testing.T) {
 
 func TestAnEmptyArchiveHasAReport(t *testing.T) {
 	t.Parallel()
-	c, err := newCoverage(t.Context(), bifrosttest.NewLedger(), nil, archive.Times{}, time.Now())
+	c, err := newCoverage(t.Context(), bifrosttest.NewLedger(), nil, readback.Times{}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/export"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/schema"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -82,7 +82,7 @@ func (d *decoding) source(ctx context.Context, a *app, parts *wiring.Parts) (sch
 	if err != nil {
 		return nil, fmt.Errorf("look for the schemas: %w", err)
 	}
-	rows, err := archive.Topic(all, d.schemas)
+	rows, err := readback.Topic(all, d.schemas)
 	if err != nil {
 		if statErr == nil {
 			return d.files()
@@ -111,7 +111,7 @@ func (d *decoding) log(ctx context.Context, a *app, parts *wiring.Parts, rows []
 		}
 	}
 	for _, p := range rows {
-		for record, err := range reader.Records(ctx, archive.Query{Partition: p.Partition}) {
+		for record, err := range reader.Records(ctx, readback.Query{Partition: p.Partition}) {
 			if err != nil {
 				return nil, fmt.Errorf("read the schemas: %w", err)
 			}

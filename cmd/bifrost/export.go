@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/export"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -144,7 +144,7 @@ func (e *exporter) partitions(ctx context.Context, parts *wiring.Parts, filter b
 			topics = append(topics, p.Name)
 		}
 	}
-	archive.SortProgress(rows)
+	readback.SortProgress(rows)
 	slices.Sort(topics)
 	return rows, slices.Compact(topics), nil
 }

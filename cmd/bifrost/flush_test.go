@@ -7,7 +7,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
-	"github.com/bifrost-archive/bifrost/internal/inprocess"
+	"github.com/bifrost-archive/bifrost/internal/localdispatch"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -51,7 +51,7 @@ func TestWhatAFlushNames(t *testing.T) {
 		f.color = "never"
 		f.parts = &wiring.Parts{Config: config.Config{Topics: bifrost.TopicFilter{Include: []string{"orders*"}}}}
 		for _, err := range c.failed {
-			f.failed = append(f.failed, inprocess.Outcome{Err: err})
+			f.failed = append(f.failed, localdispatch.Outcome{Err: err})
 		}
 		stuck := f.stuck(c.left, c.summary)
 		if len(stuck) != c.stuck {

@@ -14,14 +14,14 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/schema"
 )
 
 // printed is a record with what became of its key and its value by --decode-key and
 // --decode: where they were decoded, Key and Value hold the JSON.
 type printed struct {
-	archive.Located
+	readback.Located
 	key, value schema.Decoded
 }
 

@@ -8,21 +8,21 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 func TestFormats(t *testing.T) {
 	t.Parallel()
-	full := &archive.Located{Partition: bifrost.Partition{Name: "orders@abc", Number: 3}, Record: baldr.Record{
+	full := &readback.Located{Partition: bifrost.Partition{Name: "orders@abc", Number: 3}, Record: baldr.Record{
 		Offset: 42, Timestamp: 1_700_000_000_123, Key: []byte("k"), Value: []byte("värde"),
 		Headers: []baldr.Header{{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("a"), Value: nil}, {Key: nil, Value: []byte{0xff}}},
 	}}
-	null := &archive.Located{Partition: bifrost.Partition{Name: "orders"}, Record: baldr.Record{Offset: 1, Timestamp: -1}}
-	empty := &archive.Located{Record: baldr.Record{Key: []byte{}, Value: []byte{}}}
+	null := &readback.Located{Partition: bifrost.Partition{Name: "orders"}, Record: baldr.Record{Offset: 1, Timestamp: -1}}
+	empty := &readback.Located{Record: baldr.Record{Key: []byte{}, Value: []byte{}}}
 	for _, c := range []struct {
 		format string
-		record *archive.Located
+		record *readback.Located
 		want   string
 	}{
 		{"value", full, "värde\n"},

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // objectFile is a file of so many records, one each second from noon on.
@@ -98,7 +98,7 @@ func TestPartitionsAreSortedByNumber(t *testing.T) {
 	for _, n := range []int32{10, 2, 1, 11, 0, 3, 9, 4, 8, 5, 7, 6} {
 		topic = append(topic, bifrost.Progress{Partition: bifrost.Partition{Name: "orders", Number: n}})
 	}
-	archive.SortProgress(topic)
+	readback.SortProgress(topic)
 	if list := listNumbers(topic); list != "0-11" {
 		t.Errorf("partitions %s, want 0-11", list)
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 func newGet(a *app) *cobra.Command {
@@ -67,7 +67,7 @@ func (a *app) get(ctx context.Context, args []string, name string, decode decodi
 	if err != nil {
 		return err
 	}
-	shown := printed{Located: archive.Located{Partition: p, Record: record}}
+	shown := printed{Located: readback.Located{Partition: p, Record: record}}
 	if err := decoder.decode(ctx, &shown); err != nil {
 		return err
 	}

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // wellnessOf judges rows with what ticks would have left behind if the rows were
@@ -119,7 +119,7 @@ func TestWhatWasNotLookedAtIsNotWell(t *testing.T) {
 			if !strings.Contains(table.String()+w.problem(), c.word) {
 				t.Errorf("status says %q\n%s", w.problem(), table.String())
 			}
-			cover, err := newCoverage(t.Context(), bifrosttest.NewLedger(), w.rows, archive.Times{}, now)
+			cover, err := newCoverage(t.Context(), bifrosttest.NewLedger(), w.rows, readback.Times{}, now)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // Whatever a producer writes as the time of a record, JSON has a time that can be
@@ -29,7 +29,7 @@ func TestEveryTimestampIsValidJSON(t *testing.T) {
 		row := bifrost.Row{State: bifrost.StateArchived, Facts: bifrost.Facts{FirstTimestamp: ms, LastTimestamp: ms}}
 		p := bifrost.Progress{LastRecordAt: millis(ms)}
 		status := newStatusJSON(wellbeing{rows: unjudged([]bifrost.Progress{p})}, time.Now()).Partitions[0]
-		record := newJSONRecord(&printed{Located: archive.Located{Record: baldr.Record{Timestamp: ms}}})
+		record := newJSONRecord(&printed{Located: readback.Located{Record: baldr.Record{Timestamp: ms}}})
 		ls := newRangeJSON(row)
 		for where, got := range map[string]*string{"status": status.LastRecordAt, "record": record.Timestamp, "first of ls": ls.FirstTimestamp, "last of ls": ls.LastTimestamp} {
 			if text := deref(got); text != want {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 func newLs(a *app) *cobra.Command {
@@ -143,9 +143,9 @@ func rowCells(r bifrost.Row) []cell {
 var stateStyles = map[bifrost.State]style{bifrost.StateArchived: styleGood, bifrost.StateLost: styleBad, bifrost.StatePlanned: styleWarn}
 
 // each calls show for every row that is wanted.
-func (l *ls) each(ctx context.Context, catalogue archive.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error) error {
+func (l *ls) each(ctx context.Context, catalogue readback.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error) error {
 	for _, p := range partitions {
-		for row, err := range archive.Rows(ctx, catalogue, p.Partition, l.offsets()) {
+		for row, err := range readback.Rows(ctx, catalogue, p.Partition, l.offsets()) {
 			if err != nil {
 				return err
 			}

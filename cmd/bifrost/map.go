@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -110,7 +110,7 @@ func livesOf(all []bifrost.Progress, p bifrost.Partition) (rows []bifrost.Progre
 	if len(rows) > 0 {
 		return rows, nil
 	}
-	topic, err := archive.Topic(all, p.Name)
+	topic, err := readback.Topic(all, p.Name)
 	if err != nil {
 		return nil, err
 	}

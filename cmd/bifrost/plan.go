@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
-	"github.com/bifrost-archive/bifrost/internal/rehearse"
+	"github.com/bifrost-archive/bifrost/internal/dryrun"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 func newPlan(a *app) *cobra.Command {
@@ -67,9 +67,9 @@ func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
 		return err
 	}
 	defer parts.Close()
-	ledger, shelf, dispatcher := rehearse.NewLedger(parts.Ledger), rehearse.NewShelf(parts.Store), &rehearse.Dispatcher{}
+	ledger, store, dispatcher := dryrun.NewLedger(parts.Ledger), dryrun.NewStore(parts.Store), &dryrun.Dispatcher{}
 	discover := parts.Discoverer(dispatcher)
-	discover.Ledger, discover.Store, discover.Shelf, discover.Journal = ledger, shelf, shelf, nil
+	discover.Ledger, discover.Store, discover.Shelf, discover.Journal = ledger, store, store, nil
 	summary, err := discover.Tick(ctx, time.Time{})
 	if err == nil && summary.Topics == 0 && len(topics) > 0 {
 		err = fmt.Errorf("no topic in Kafka that these credentials may describe matches %q", topics)
@@ -122,7 +122,7 @@ type planner struct {
 }
 
 // steps are the ranges of the tick, then the partitions that it leaves alone.
-func (p *planner) steps(ctx context.Context, ledger *rehearse.Ledger, cluster bifrost.Cluster) ([]stepJSON, error) {
+func (p *planner) steps(ctx context.Context, ledger *dryrun.Ledger, cluster bifrost.Cluster) ([]stepJSON, error) {
 	steps, busy := []stepJSON{}, map[bifrost.Partition]bool{}
 	type start struct {
 		bifrost.Partition
@@ -150,7 +150,7 @@ func (p *planner) steps(ctx context.Context, ledger *rehearse.Ledger, cluster bi
 	if err := observe(ctx, cluster, rows, p.now); err != nil {
 		return nil, err
 	}
-	archive.SortProgress(rows)
+	readback.SortProgress(rows)
 	for _, row := range rows {
 		steps = append(steps, stepJSON{Topic: row.Name, Partition: row.Number, Action: actionWait, Reason: p.whyNot(row)})
 	}

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 	"github.com/bifrost-archive/bifrost/internal/target"
@@ -164,7 +164,7 @@ func (r *replayer) plan(ctx context.Context, args []string) (replay.Request, err
 }
 
 func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all []bifrost.Progress, source, topic string) error {
-	life, err := archive.Topic(all, source)
+	life, err := readback.Topic(all, source)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 	for _, p := range life {
 		need.Partitions = max(need.Partitions, p.Number+1)
 	}
-	var queries []archive.Query
+	var queries []readback.Query
 	for _, p := range rows {
 		end := p.NextOffset
 		if r.to != 0 {
@@ -202,9 +202,9 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 }
 
 // measure adds up what the catalogue says of the range.
-func (r *replayer) measure(ctx context.Context, q archive.Query, need *target.Need) error {
+func (r *replayer) measure(ctx context.Context, q readback.Query, need *target.Need) error {
 	var bytes int64
-	for row, err := range archive.Rows(ctx, r.parts.Ledger, q.Partition, q.Offsets) {
+	for row, err := range readback.Rows(ctx, r.parts.Ledger, q.Partition, q.Offsets) {
 		if err != nil {
 			return err
 		}

@@ -7,15 +7,15 @@ import (
 	"runtime"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
 // spanOf is what is asked for by offsets and times.
-func spanOf(offsets bifrost.Range, times archive.Times) replay.Span {
+func spanOf(offsets bifrost.Range, times readback.Times) replay.Span {
 	span := replay.AllTimes(offsets.Start, offsets.End)
-	if times != (archive.Times{}) {
+	if times != (readback.Times{}) {
 		span.Since = times.Since
 		if times.Until != 0 {
 			span.Until = times.Until
@@ -26,11 +26,11 @@ func spanOf(offsets bifrost.Range, times archive.Times) replay.Span {
 
 // timesOf is the smallest range of times that the archive can be asked for and that
 // has all of the span's. Records without a timestamp come only with all others.
-func timesOf(span replay.Span) archive.Times {
+func timesOf(span replay.Span) readback.Times {
 	if span.Since < 0 {
-		return archive.Times{}
+		return readback.Times{}
 	}
-	times := archive.Times{Since: span.Since}
+	times := readback.Times{Since: span.Since}
 	if span.Until != math.MaxInt64 {
 		times.Until = span.Until
 	}
@@ -43,8 +43,8 @@ func (r *replayer) source(ctx context.Context, p replay.Part, span replay.Span) 
 	return reader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, queryOf(p, span))
 }
 
-func queryOf(p replay.Part, span replay.Span) archive.Query {
-	return archive.Query{Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}, Times: timesOf(span)}
+func queryOf(p replay.Part, span replay.Span) readback.Query {
+	return readback.Query{Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}, Times: timesOf(span)}
 }
 
 // counted is how many records are left to write, by part.
@@ -75,7 +75,7 @@ func (r *replayer) count(ctx context.Context, outlook *replay.Outlook, exact boo
 }
 
 func (r *replayer) countSegment(ctx context.Context, p replay.Part, s replay.Segment, exact bool) (n int64, err error) {
-	for row, err := range archive.Rows(ctx, r.parts.Ledger, p.Source, bifrost.Range{Start: s.Start, End: s.End}) {
+	for row, err := range readback.Rows(ctx, r.parts.Ledger, p.Source, bifrost.Range{Start: s.Start, End: s.End}) {
 		if err != nil {
 			return 0, err
 		}

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 	"github.com/bifrost-archive/bifrost/internal/target"
 )
@@ -25,7 +25,7 @@ func (r *replayer) needOf(topic string) *target.Need {
 
 // measureAll tells a gauge of all records of the queries, after what was to be told
 // before.
-func measureAll(before func(context.Context, *target.Gauge) error, from *archive.Reader, queries []archive.Query) func(context.Context, *target.Gauge) error {
+func measureAll(before func(context.Context, *target.Gauge) error, from *readback.Reader, queries []readback.Query) func(context.Context, *target.Gauge) error {
 	return func(ctx context.Context, gauge *target.Gauge) error {
 		if before != nil {
 			if err := before(ctx, gauge); err != nil {

@@ -298,7 +298,7 @@ func TestBrokersThatCannot(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			broker := localstack.OwnKafka(t, localstack.KafkaOptions{Properties: c.properties})
+			broker := localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: c.properties})
 			s.mustAgree(t, 3, c.says, "replay", source+":copy", "--create", "--to-brokers", broker.Addr())
 			there := &sandbox{brokers: broker.Addr()}
 			if topics := topicsNow(t, there); len(topics) > 0 {
@@ -373,7 +373,7 @@ func TestRightsThatAreMissing(t *testing.T) {
 	must(t, s.topic(t.Context(), source, 1))
 	must(t, s.produce(t.Context(), numbered(source, 0, 0, 5)...))
 	s.bifrost(t, "flush")
-	broker := localstack.OwnSecureKafka(t)
+	broker := localstack.SecureKafkaForTest(t)
 	there := &sandbox{brokers: broker.Addr()}
 	must(t, there.topic(t.Context(), "ready", 1))
 	warm(t, there)
@@ -438,7 +438,7 @@ func TestAnotherClustersCredentials(t *testing.T) {
 	must(t, s.topic(t.Context(), source, 1))
 	must(t, s.produce(t.Context(), numbered(source, 0, 0, 5)...))
 	s.bifrost(t, "flush")
-	broker := localstack.OwnSecureKafka(t)
+	broker := localstack.SecureKafkaForTest(t)
 	must(t, broker.SetPassword(t.Context(), "archive", "secret-of-the-target"))
 	must(t, broker.Allow(t.Context(), "User:archive", kadm.OpAll))
 	must(t, broker.AllowTransactions(t.Context(), "User:archive", "bifrost-replay-", kadm.OpWrite))

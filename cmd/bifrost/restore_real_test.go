@@ -135,7 +135,7 @@ func (s *sandbox) showsRestored(t *testing.T, file string) {
 // and a sandbox that archives all of it.
 func clusterOfItsOwn(t *testing.T) (*localstack.KafkaBroker, *sandbox) {
 	t.Helper()
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{Properties: map[string]string{
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: map[string]string{
 		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS",
 		"log.cleaner.backoff.ms": "100", "group.initial.rebalance.delay.ms": "0",
 		"log.initial.task.delay.ms": "3600000", // before retention is looked at

@@ -11,7 +11,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
-	"github.com/bifrost-archive/bifrost/internal/inprocess"
+	"github.com/bifrost-archive/bifrost/internal/localdispatch"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -46,9 +46,9 @@ type work struct {
 	slots   int
 	only    bool // take up no ranges of topics that are not selected
 	parts   *wiring.Parts
-	workers *inprocess.Dispatcher
+	workers *localdispatch.Dispatcher
 	results []bifrost.RangeResult
-	failed  []inprocess.Outcome
+	failed  []localdispatch.Outcome
 	done    chan struct{} // a worker has ended
 }
 
@@ -73,7 +73,7 @@ func (w *work) begin(ctx context.Context) (stop func(), err error) {
 	}
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.done = make(chan struct{}, 1)
-	w.workers = inprocess.New(working, inprocess.Options{
+	w.workers = localdispatch.New(working, localdispatch.Options{
 		Worker: w.parts.Worker(), Slots: w.parts.Config.MaxInFlight, Turn: w.parts.Config.ArchiveTimeout, Done: w.ended, Selects: w.selects(),
 	})
 	return func() {
@@ -93,7 +93,7 @@ func (w *work) selects() func(string) bool {
 }
 
 // ended takes in what a worker did. The dispatcher calls it for one at a time.
-func (w *work) ended(o inprocess.Outcome) {
+func (w *work) ended(o localdispatch.Outcome) {
 	for _, r := range o.Results {
 		w.tell(r)
 	}

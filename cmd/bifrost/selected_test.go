@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // archived is a partition of so many objects of three records each, a second from
@@ -90,7 +90,7 @@ func TestCatPrintsTheLast(t *testing.T) {
 	for last := int64(1); last <= 11; last++ {
 		k := &cat{last: last}
 		var got []int64
-		for record, err := range k.records(t.Context(), &archive.Reader{Catalogue: ledger, Objects: store}, archive.Query{Partition: p}) {
+		for record, err := range k.records(t.Context(), &readback.Reader{Catalogue: ledger, Objects: store}, readback.Query{Partition: p}) {
 			if err != nil {
 				t.Fatal(err)
 			}

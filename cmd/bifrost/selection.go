@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // selection is the part of a topic that a command is about: partitions, offsets
@@ -20,7 +20,7 @@ type selection struct {
 	since, until string
 
 	numbers []int32
-	times   archive.Times
+	times   readback.Times
 }
 
 func (s *selection) addBounds(c *cobra.Command) {
@@ -84,7 +84,7 @@ func parsePartitions(text string) ([]int32, error) {
 
 func (s *selection) offsets() bifrost.Range {
 	if s.to == 0 {
-		return bifrost.Range{Start: s.from, End: archive.Everything.End}
+		return bifrost.Range{Start: s.from, End: readback.Everything.End}
 	}
 	return bifrost.Range{Start: s.from, End: s.to}
 }

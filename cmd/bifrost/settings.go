@@ -7,8 +7,8 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/pflag"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -93,6 +93,6 @@ func (a *app) open(ctx context.Context, role config.Role) (*wiring.Parts, error)
 }
 
 // reader reads the archive on the given number of cores.
-func reader(parts *wiring.Parts, workers int) *archive.Reader {
-	return &archive.Reader{Catalogue: parts.Ledger, Objects: parts.Store, Workers: workers}
+func reader(parts *wiring.Parts, workers int) *readback.Reader {
+	return &readback.Reader{Catalogue: parts.Ledger, Objects: parts.Store, Workers: workers}
 }

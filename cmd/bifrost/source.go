@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -57,7 +57,7 @@ func (s *source) topic(ctx context.Context, a *app, name string) (*wiring.Parts,
 		}
 		return nil, nil, err
 	}
-	rows, err := archive.Topic(all, name)
+	rows, err := readback.Topic(all, name)
 	switch {
 	case err == nil:
 		if exists && !s.asTopic {

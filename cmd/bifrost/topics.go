@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 func newTopics(a *app) *cobra.Command {
@@ -114,10 +114,10 @@ func ratio(raw, stored int64) string {
 }
 
 // firstRecord is the least timestamp in the first ranges with records.
-func firstRecord(ctx context.Context, catalogue archive.Catalogue, partitions []judged) (time.Time, error) {
+func firstRecord(ctx context.Context, catalogue readback.Catalogue, partitions []judged) (time.Time, error) {
 	var first time.Time
 	for _, p := range partitions {
-		for row, err := range archive.Rows(ctx, catalogue, p.Partition, archive.Everything) {
+		for row, err := range readback.Rows(ctx, catalogue, p.Partition, readback.Everything) {
 			if err != nil {
 				return first, err
 			}
@@ -133,18 +133,18 @@ func firstRecord(ctx context.Context, catalogue archive.Catalogue, partitions []
 }
 
 // progress reads the rows of the named topics, or of all, in order.
-func progress(ctx context.Context, catalogue archive.Catalogue, names []string) ([]bifrost.Progress, error) {
+func progress(ctx context.Context, catalogue readback.Catalogue, names []string) ([]bifrost.Progress, error) {
 	all, err := catalogue.ListProgress(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(names) == 0 {
-		archive.SortProgress(all)
+		readback.SortProgress(all)
 		return all, nil
 	}
 	var selected []bifrost.Progress
 	for _, name := range names {
-		rows, err := archive.Topic(all, name)
+		rows, err := readback.Topic(all, name)
 		if err != nil {
 			return nil, err
 		}

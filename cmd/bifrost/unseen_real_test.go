@@ -19,10 +19,10 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/dryrun"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
-	"github.com/bifrost-archive/bifrost/internal/rehearse"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -105,12 +105,12 @@ func (s *sandbox) leader(t testing.TB, topic string, partition int32, want bool)
 func TestAPartitionWithoutALeader(t *testing.T) {
 	t.Parallel()
 	impatient := map[string]string{"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
-	first := localstack.OwnKafka(t, localstack.KafkaOptions{Properties: impatient})
+	first := localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: impatient})
 	brokers := []*localstack.KafkaBroker{first, nil, nil}
 	var started sync.WaitGroup
 	for i := range brokers[1:] {
 		started.Go(func() {
-			brokers[i+1] = localstack.OwnKafka(t, localstack.KafkaOptions{Properties: impatient, Join: first})
+			brokers[i+1] = localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: impatient, Join: first})
 		})
 	}
 	started.Wait()
@@ -168,7 +168,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 // and what was never archived of it is said.
 func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	t.Parallel()
-	first := localstack.OwnKafka(t, localstack.KafkaOptions{})
+	first := localstack.KafkaForTest(t, localstack.KafkaOptions{})
 	s := ownSandbox(t, first)
 	orders := s.topics + "-orders"
 	must(t, s.topic(t.Context(), orders, 1))
@@ -179,7 +179,7 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	s.planOnly(t)
 	must(t, first.Stop())
 
-	localstack.OwnKafka(t, localstack.KafkaOptions{At: first.Port()})
+	localstack.KafkaForTest(t, localstack.KafkaOptions{At: first.Port()})
 	must(t, s.topic(t.Context(), orders, 1))
 	must(t, s.produce(t.Context(), numbered(orders, 0, 0, 5)...))
 	s.run(t, "doctor").must(t, 0, "of the partitions in the tables 0 are of it, and 1 of cluster", "of which 15 offsets were seen and never archived")
@@ -219,7 +219,7 @@ func (s *sandbox) planOnly(t testing.TB) {
 	store := s3store.New(s.storeConfig, c.Bucket)
 	d := bifrost.Discoverer{
 		Cluster: client, History: client, Retention: client, Ledger: dynamoledger.New(s.db, s.tables), Store: store, Shelf: store,
-		Dispatcher: &rehearse.Dispatcher{}, Settings: c.Settings(), Now: time.Now, NewGeneration: rand.Text, Log: slog.New(slog.DiscardHandler),
+		Dispatcher: &dryrun.Dispatcher{}, Settings: c.Settings(), Now: time.Now, NewGeneration: rand.Text, Log: slog.New(slog.DiscardHandler),
 	}
 	if summary, err := d.Tick(t.Context(), time.Time{}); err != nil || summary.Dispatched != 1 {
 		t.Fatalf("the tick planned %+v, %v", summary, err)

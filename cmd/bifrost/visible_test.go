@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // title is what sets the title of a terminal's window, and attacks with it.
@@ -101,7 +101,7 @@ func TestWhatIsShownIsHarmless(t *testing.T) {
 // Anywhere else everything is data.
 func TestKeysOnATerminal(t *testing.T) {
 	t.Parallel()
-	r := &archive.Located{Record: baldr.Record{Key: []byte("key" + title + "\u009b2J"), Value: []byte("value"), Headers: []baldr.Header{{Key: []byte("header" + title), Value: []byte("v")}}}}
+	r := &readback.Located{Record: baldr.Record{Key: []byte("key" + title + "\u009b2J"), Value: []byte("value"), Headers: []baldr.Header{{Key: []byte("header" + title), Value: []byte("v")}}}}
 	for _, name := range []string{"%k %h %K", "json"} {
 		for _, terminal := range []bool{true, false} {
 			f, err := parseFormat(name, terminal)

@@ -28,7 +28,7 @@ func TestARM64(t *testing.T) {
 	e := plainEndToEnd(t, localstack.Kafka(t))
 	e.producePlain(e.topic("plain"), 20_000)
 	e.produceTransactions(e.topic("transactions"), 30_000)
-	e.stack = localstack.OwnStack(t, localstack.StackOptions{Kafka: e.brokers, Architecture: "arm64",
+	e.stack = localstack.StackForTest(t, localstack.StackOptions{Kafka: e.brokers, Architecture: "arm64",
 		Parameters: map[string]string{"IncludeTopics": e.prefix + "*"}})
 	e.archive()
 	e.comparePartitions()

@@ -17,7 +17,7 @@ import (
 // blocked". It takes the quarter of an hour that a transaction is given.
 func TestBlocked(t *testing.T) {
 	const quarter = 15 * time.Minute
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{
 		Properties: map[string]string{"transaction.max.timeout.ms": "3600000"}, // or it ends the transaction first
 	})
 	o := newOperations(t, broker.Addr())

@@ -15,7 +15,7 @@ import (
 // TestCutLog cuts the log of a partition on a real broker, below what is archived,
 // and does what docs/operations.md says about the alarm "Partition diverged".
 func TestCutLog(t *testing.T) {
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{})
 	o := newOperations(t, broker.Addr())
 	o.create(o.topic("cut"), nil)
 	o.produceMore(50 * partitionsEach)

@@ -81,7 +81,7 @@ type endToEnd struct {
 }
 
 func newEndToEnd(t *testing.T) *endToEnd {
-	kafka := localstack.OwnSecureKafka(t)
+	kafka := localstack.SecureKafkaForTest(t)
 	e := endToEndOn(t, kafka.Addr(), "e2e.")
 	e.kafka = kafka
 	return e
@@ -241,7 +241,7 @@ func (e *endToEnd) startStack(more map[string]string) {
 	maps.Copy(parameters, more)
 	e.check(e.kafka.SetPassword(e.Context(), kafkaUser, firstPassword))
 	e.check(e.kafka.Allow(e.Context(), "User:"+kafkaUser, kadm.OpRead, kadm.OpDescribeConfigs)) // as docs/kafka.md says
-	e.stack = localstack.OwnStack(e.T, localstack.StackOptions{Kafka: e.brokers, KafkaSecret: e.secret(firstPassword), Parameters: parameters})
+	e.stack = localstack.StackForTest(e.T, localstack.StackOptions{Kafka: e.brokers, KafkaSecret: e.secret(firstPassword), Parameters: parameters})
 }
 
 func (e *endToEnd) archive() {

@@ -78,7 +78,7 @@ type deployedSoak struct {
 
 func newDeployedSoak(t *testing.T) *deployedSoak {
 	t.Helper()
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{})
 	s := &deployedSoak{operations: newOperations(t, broker.Addr()), broker: broker}
 	s.create(s.topic("soak"), nil)
 	// A function that is cut off leaves its lease, which lasts for the time limit and

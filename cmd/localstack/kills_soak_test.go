@@ -29,7 +29,7 @@ const (
 // and two minutes after the last kill everything has to be archived: what a function
 // that is dead had in hand is given to another by the first tick or the second.
 func TestKilledWorkers(t *testing.T) {
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{})
 	k := &killedWorkers{operations: newOperations(t, broker.Addr())}
 	k.producePlain(k.topic("large"), 150_000)
 	k.create(k.topic("small"), nil)

@@ -20,5 +20,5 @@ func plainEndToEnd(t *testing.T, brokers string) *endToEnd {
 func (e *endToEnd) startPlainStack(parameters map[string]string) {
 	e.Helper()
 	parameters["IncludeTopics"] = e.prefix + "*"
-	e.stack = localstack.OwnStack(e.T, localstack.StackOptions{Kafka: e.brokers, Parameters: parameters})
+	e.stack = localstack.StackForTest(e.T, localstack.StackOptions{Kafka: e.brokers, Parameters: parameters})
 }

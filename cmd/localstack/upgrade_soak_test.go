@@ -71,7 +71,7 @@ type upgrade struct {
 func newUpgrade(t *testing.T) *upgrade {
 	t.Helper()
 	// A broker of its own: what the version before keeps of its replays has one name.
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{})
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{})
 	u := &upgrade{operations: newOperations(t, broker.Addr()), source: sourceOf(t, before)}
 	u.old = filepath.Join(t.TempDir(), "bifrost")
 	build := exec.Command("go", "build", "-o", u.old, "./cmd/bifrost")
@@ -84,7 +84,7 @@ func newUpgrade(t *testing.T) *upgrade {
 	u.check(err)
 	u.producePlain(u.topic("replayed"), replayed)
 	u.create(u.topic("busy"), nil)
-	u.stack = localstack.OwnStack(t, localstack.StackOptions{Kafka: u.brokers, Source: u.source,
+	u.stack = localstack.StackForTest(t, localstack.StackOptions{Kafka: u.brokers, Source: u.source,
 		Parameters: map[string]string{"IncludeTopics": u.prefix + "*", "ExcludeTopics": "*-again", "MaxInFlight": "4"}})
 	return u
 }

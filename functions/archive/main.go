@@ -38,7 +38,7 @@ func handle(ctx context.Context, open func() (*wiring.Parts, error), event json.
 
 func main() {
 	wiring.LimitMemory()
-	kept := wiring.Kept(open)
+	kept := wiring.OpenOnce(open)
 	lambda.Start(func(ctx context.Context, event json.RawMessage) ([]bifrost.RangeResult, error) {
 		return handle(ctx, kept, event)
 	})

@@ -23,9 +23,9 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/dryrun"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
-	"github.com/bifrost-archive/bifrost/internal/rehearse"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -142,7 +142,7 @@ func newWarm(t *testing.T) *warm {
 	t.Cleanup(parts.Close)
 	discoverer := parts.Discoverer(nil)
 	discoverer.Settings.Together = 1 // an invocation for each range, small as they are
-	return &warm{T: t, producer: producer, discoverer: discoverer, open: wiring.Kept(open)}
+	return &warm{T: t, producer: producer, discoverer: discoverer, open: wiring.OpenOnce(open)}
 }
 
 func (w *warm) produce(round int) {
@@ -158,7 +158,7 @@ func (w *warm) produce(round int) {
 
 func (w *warm) tick() []bifrost.Task {
 	w.Helper()
-	noted := &rehearse.Dispatcher{}
+	noted := &dryrun.Dispatcher{}
 	w.discoverer.Dispatcher = noted
 	summary, err := w.discoverer.Tick(w.Context(), time.Time{})
 	tasks := noted.Tasks()

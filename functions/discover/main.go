@@ -55,7 +55,7 @@ func handle(ctx context.Context, start func() (started, error), event json.RawMe
 
 func main() {
 	wiring.LimitMemory()
-	kept := wiring.Kept(start)
+	kept := wiring.OpenOnce(start)
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (bifrost.TickSummary, error) {
 		return handle(ctx, kept, event)
 	})

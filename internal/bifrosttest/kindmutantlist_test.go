@@ -40,11 +40,11 @@ var kindMutants = map[string][]kindMutant{
 	},
 	"the second page": {
 		{mutant{"rows end after a page", "cat, ls and replay read every row of a partition", []edit{{
-			"../archive/catalogue.go", "			if len(rows) < pageRows && err == nil {", "			if err == nil {",
-		}}}, "internal/archive", "TestValuesOnly", ""},
+			"../readback/catalogue.go", "			if len(rows) < pageRows && err == nil {", "			if err == nil {",
+		}}}, "internal/readback", "TestValuesOnly", ""},
 		{mutant{"the last records of one page", "--last goes on to the page before", []edit{{
-			"../archive/find.go", "		if len(rows) < lastRows {", "		if len(rows) <= lastRows {",
-		}}}, "internal/archive", "Test.*Last", ""},
+			"../readback/find.go", "		if len(rows) < lastRows {", "		if len(rows) <= lastRows {",
+		}}}, "internal/readback", "Test.*Last", ""},
 		{mutant{"rebuild sees a page of objects", "the end of the last object is behind the last page", []edit{{
 			"../bifrost/ahead.go", "		if len(page) < ListPage {\n			break", "		if len(page) <= ListPage {\n			break",
 		}}}, "internal/bifrost", "TestTwelve", ""},
@@ -64,10 +64,10 @@ var kindMutants = map[string][]kindMutant{
 			"../dynamoledger/read.go", "		for pages.HasMorePages() {", "		for range 1 {",
 		}}}, "internal/dynamoledger", "TestReadsGoOver", ""},
 		{mutant{"one page of keys", "List gives as many as it was asked for", []edit{{
-			"../s3store/shelf.go", "pages.HasMorePages() && len(keys) < limit; {", "pages.HasMorePages() && len(keys) == 0; {",
+			"../s3store/list.go", "pages.HasMorePages() && len(keys) < limit; {", "pages.HasMorePages() && len(keys) == 0; {",
 		}}}, "internal/s3store", "TestStoreOnFake", ""},
 		{mutant{"one page of uploads", "a fence aborts every upload", []edit{{
-			"../s3store/shelf.go", "		if !aws.ToBool(page.IsTruncated) {", "		if len(page.Uploads) > 0 || !aws.ToBool(page.IsTruncated) {",
+			"../s3store/abortuploads.go", "		if !aws.ToBool(page.IsTruncated) {", "		if len(page.Uploads) > 0 || !aws.ToBool(page.IsTruncated) {",
 		}}}, "internal/s3store", "TestAbortUploadsGoes", ""},
 	},
 	"answers that lie": {
@@ -84,7 +84,7 @@ var kindMutants = map[string][]kindMutant{
 			"../s3store/object.go", "!strings.HasPrefix(told, fmt.Sprintf(\"bytes %d-\", first))", "told == \"bytes\"",
 		}}}, "internal/s3store", "TestAnswersOfAnother", ""},
 		{mutant{"a list without its end", "there is more and nobody says where", []edit{{
-			"../s3store/shelf.go", "aws.ToBool(page.IsTruncated) && aws.ToString(page.NextContinuationToken) == \"\"", "aws.ToBool(page.IsTruncated) && page.Contents == nil",
+			"../s3store/list.go", "aws.ToBool(page.IsTruncated) && aws.ToString(page.NextContinuationToken) == \"\"", "aws.ToBool(page.IsTruncated) && page.Contents == nil",
 		}}}, "internal/s3store", "TestListThat", ""},
 		{mutant{"a scan of yesterday", "a tick decides by tables as they are", []edit{{
 			"../dynamoledger/read.go", "TableName: &l.tables.Progress, ConsistentRead: aws.Bool(true),", "TableName: &l.tables.Progress,",
@@ -107,10 +107,10 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/retention.go", "return now.Sub(a.at) >= r.keep })", "return false && now.Sub(a.at) >= r.keep })",
 		}}}, "internal/bifrost", "TestNothingIsRemembered", ""},
 		{mutant{"clients of each tick", "a warm function keeps its connections", []edit{{
-			"../../functions/discover/main.go", "	kept := wiring.Kept(start)\n", "	kept := start\n",
+			"../../functions/discover/main.go", "	kept := wiring.OpenOnce(start)\n", "	kept := start\n",
 		}}}, "functions/discover", "TestMainAnswersTicks", ""},
 		{mutant{"clients of each range", "a warm function keeps its connections", []edit{{
-			"../../functions/archive/main.go", "	kept := wiring.Kept(open)\n", "	kept := open\n",
+			"../../functions/archive/main.go", "	kept := wiring.OpenOnce(open)\n", "	kept := open\n",
 		}}}, "functions/archive", "TestMainAnswersRanges", ""},
 		{mutant{"gzip without a bound", "a batch is bounded whatever its codec", []edit{{
 			"../recordbatch/decompress.go", "		case int64(len(out)) > d.Most:", "		case int64(len(out)) > 4*d.Most:",
@@ -220,8 +220,8 @@ var kindMutants = map[string][]kindMutant{
 			"../config/overrides.go", "sizing.MaxAge, sizing.QuietMaxAge = o.MaxAge, 0", "sizing.MaxAge = o.MaxAge",
 		}}}, "internal/config", "TestOverrides", ""},
 		{mutant{"a plan of what the event names", "plan says all that a function would be given", []edit{{
-			"../rehearse/writes.go", "l.started = append(l.started, i.Tasks...)", "l.started = append(l.started, i.Tasks[0])",
-		}}}, "internal/rehearse", "Test", ""},
+			"../dryrun/ledgerwrites.go", "l.started = append(l.started, i.Tasks...)", "l.started = append(l.started, i.Tasks[0])",
+		}}}, "internal/dryrun", "Test", ""},
 	},
 	"glue": {
 		{mutant{"a tick that fails in silence", "an alarm watches the errors of discover", []edit{{
@@ -259,7 +259,7 @@ var kindMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/app.go", "	if flushErr := out.Flush(); err == nil {\n		err = flushErr\n	}\n", "	out.Flush()\n",
 		}}}, "cmd/bifrost", "TestAFullDisk", ""},
 		{mutant{"partitions by their letters", "the tenth comes after the second", []edit{{
-			"../archive/catalogue.go", "cmp.Compare(a.Number, b.Number))\n	})\n}", "cmp.Compare(strconv.Itoa(int(a.Number)), strconv.Itoa(int(b.Number))))\n	})\n}",
+			"../readback/catalogue.go", "cmp.Compare(a.Number, b.Number))\n	})\n}", "cmp.Compare(strconv.Itoa(int(a.Number)), strconv.Itoa(int(b.Number))))\n	})\n}",
 		}}}, "cmd/bifrost", "TestPartitionsAre", ""},
 	},
 	"tables older than the bucket": {
@@ -359,11 +359,11 @@ var kindMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/cat.go", "				skip--\n				continue\n", "				skip--\n",
 		}}}, "cmd/bifrost", "TestCatPrints", ""},
 		{mutant{"a rehearsal without a limit", "a rehearsal shows what the tables would", []edit{{
-			"../rehearse/rehearse.go", "return rows[:min(limit, len(rows))], nil", "return rows, nil",
-		}}}, "internal/rehearse", "TestARehearsalKeepsLimits", ""},
+			"../dryrun/ledger.go", "return rows[:min(limit, len(rows))], nil", "return rows, nil",
+		}}}, "internal/dryrun", "TestARehearsalKeepsLimits", ""},
 		{mutant{"a rehearsal under any suspicion", "a rehearsal refuses what the tables would", []edit{{
-			"../rehearse/writes.go", "p.Status.Workable() && sameSuspicion(*p, w.Progress)\n", "p.Status.Workable()\n",
-		}}}, "internal/rehearse", "TestARehearsalIsAs", ""},
+			"../dryrun/ledgerwrites.go", "p.Status.Workable() && sameSuspicion(*p, w.Progress)\n", "p.Status.Workable()\n",
+		}}}, "internal/dryrun", "TestARehearsalIsAs", ""},
 		{mutant{"equal times written twice", "the newest record may be of the same time", []edit{{
 			"../dynamoledger/advance.go", "+ \" <= \" +", "+ \" < \" +",
 		}}}, "internal/dynamoledger", "TestNewestRecord", ""},

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // mostDays is how many days of one object have a file each. It is a variable
@@ -61,13 +61,13 @@ func (d days) of(timestamp int64) day {
 
 // daysOf reads the object once more if it spans many days: producers decide about
 // times, and one object may have ten thousand days.
-func daysOf(ctx context.Context, reader *archive.Reader, row bifrost.Row) (days, error) {
+func daysOf(ctx context.Context, reader *readback.Reader, row bifrost.Row) (days, error) {
 	first, last := row.Facts.FirstTimestamp, row.Facts.LastTimestamp
 	if last < 0 || int(dayOf(min(last, endOfTime-1))-dayOf(min(max(first, 0), endOfTime-1))) < mostDays {
 		return days{all: true}, nil
 	}
 	records := map[day]int64{}
-	for r, err := range reader.Records(ctx, archive.Query{Partition: row.Partition, Offsets: row.Range}) {
+	for r, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
 		if err != nil {
 			return days{}, err
 		}

@@ -10,8 +10,8 @@ import (
 	"slices"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // What a place is laid out in. Engines pass over names that begin with _.
@@ -42,7 +42,7 @@ type Decoded struct {
 
 // Exporter writes topics of an archive into a place.
 type Exporter struct {
-	Reader  *archive.Reader
+	Reader  *readback.Reader
 	Place   Place
 	Options Options
 	// Decode, if not nil, decodes a record.
@@ -132,7 +132,7 @@ func (e *Exporter) claim(ctx context.Context, wanted []byte) ([]byte, error) {
 
 // Export writes the objects of a partition that are archived and not written yet.
 func (e *Exporter) Export(ctx context.Context, p bifrost.Partition, summary *Summary) error {
-	for row, err := range archive.Rows(ctx, e.Reader.Catalogue, p, archive.Everything) {
+	for row, err := range readback.Rows(ctx, e.Reader.Catalogue, p, readback.Everything) {
 		if err != nil {
 			return err
 		}
@@ -237,7 +237,7 @@ func (e *Exporter) files(ctx context.Context, row bifrost.Row, object *Object) e
 	}
 	open := &openFiles{exporter: e, row: row, days: days, files: map[day]*parquetFile{}}
 	defer open.abort()
-	for r, err := range reader.Records(ctx, archive.Query{Partition: row.Partition, Offsets: row.Range}) {
+	for r, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
 		if err != nil {
 			return err
 		}
@@ -261,11 +261,11 @@ func (e *Exporter) files(ctx context.Context, row bifrost.Row, object *Object) e
 
 // oneRow is a catalogue of one row, which need not be looked up again.
 type oneRow struct {
-	archive.Catalogue
+	readback.Catalogue
 	row bifrost.Row
 }
 
-// Rows implements archive.Catalogue.
+// Rows implements readback.Catalogue.
 func (o oneRow) Rows(_ context.Context, _ bifrost.Partition, from int64, _ int) ([]bifrost.Row, error) {
 	if o.row.Start < from {
 		return nil, nil
@@ -273,7 +273,7 @@ func (o oneRow) Rows(_ context.Context, _ bifrost.Partition, from int64, _ int) 
 	return []bifrost.Row{o.row}, nil
 }
 
-// RowsBelow implements archive.Catalogue.
+// RowsBelow implements readback.Catalogue.
 func (o oneRow) RowsBelow(_ context.Context, _ bifrost.Partition, below int64, _ int) ([]bifrost.Row, error) {
 	if o.row.Start >= below {
 		return nil, nil

@@ -20,9 +20,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 func TestMain(m *testing.M) {
@@ -44,8 +44,8 @@ func newArchived() *archived {
 	return &archived{ledger: bifrosttest.NewLedger(), store: bifrosttest.NewStore(), records: map[int64]baldr.Record{}}
 }
 
-func (a *archived) reader() *archive.Reader {
-	return &archive.Reader{Catalogue: a.ledger, Objects: a.store, Workers: 2, ReadAhead: 4 << 10}
+func (a *archived) reader() *readback.Reader {
+	return &readback.Reader{Catalogue: a.ledger, Objects: a.store, Workers: 2, ReadAhead: 4 << 10}
 }
 
 // add adds an object with the records, which follow each other.

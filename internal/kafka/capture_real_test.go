@@ -39,7 +39,7 @@ const metadata = "where I was: \x00 \"quoted\" ü"
 // right less at a time.
 func TestCapture(t *testing.T) {
 	t.Parallel()
-	s := &captureTest{broker: localstack.OwnSecureKafka(t)}
+	s := &captureTest{broker: localstack.SecureKafkaForTest(t)}
 	s.client = producer(t, []string{s.broker.Addr()})
 	s.admin = kadm.NewClient(s.client)
 	s.populate(t)

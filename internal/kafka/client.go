@@ -6,10 +6,10 @@
 //
 // The path of a record, the only part where speed counts:
 //
-//	fetch.go       raw fetch requests, one response ahead of the reader
-//	survey.go      how far a response reaches, from the batch headers alone
-//	walk.go        from batches to records, and the account of missing offsets
-//	transaction.go which batches belong to aborted transactions
+//	fetch.go          raw fetch requests, one response ahead of the reader
+//	fetchresponse.go  how far a response reaches, from the batch headers alone
+//	walk.go           from batches to records, and the account of missing offsets
+//	transaction.go    which batches belong to aborted transactions
 //
 // Batches themselves are read by internal/recordbatch.
 //

@@ -290,7 +290,7 @@ func (f *fetcher) wanted() int32 {
 
 // accept takes an answer that has something in it.
 func (f *fetcher) accept(ctx context.Context, p *kmsg.FetchResponseTopicPartition) (response, error) {
-	r, err := survey(f.topic, f.position, p)
+	r, err := scanResponse(f.topic, f.position, p)
 	if err != nil {
 		return response{}, err
 	}

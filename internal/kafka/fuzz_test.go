@@ -39,10 +39,10 @@ func FuzzWalk(f *testing.F) {
 			data = resealed(data)
 		}
 		p := &kmsg.FetchResponseTopicPartition{RecordBatches: data}
-		answer, err := survey("topic", start, p)
+		answer, err := scanResponse("topic", start, p)
 		if err != nil {
 			if !errors.Is(err, recordbatch.ErrCorrupt) {
-				t.Fatalf("survey: %v", err)
+				t.Fatalf("scan the response: %v", err)
 			}
 			return
 		}

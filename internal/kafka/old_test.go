@@ -55,7 +55,7 @@ func TestOldFormats(t *testing.T) {
 		{Offset: 7, Timestamp: 70, Value: []byte("seven")},
 	}
 	for _, r := range []bifrost.Range{{Start: 3, End: 8}, {Start: 4, End: 7}, {Start: 6, End: 7}, {Start: 0, End: 8}} {
-		answer, err := survey("topic", r.Start, &kmsg.FetchResponseTopicPartition{RecordBatches: oldMessages()})
+		answer, err := scanResponse("topic", r.Start, &kmsg.FetchResponseTopicPartition{RecordBatches: oldMessages()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,11 +75,11 @@ func TestOldFormats(t *testing.T) {
 func TestOldAndNewInOneResponse(t *testing.T) {
 	t.Parallel()
 	batch := testBatch{base: 8, records: []testRecord{{offset: 8, value: []byte("eight")}}}.encode()
-	r, err := survey("topic", 3, &kmsg.FetchResponseTopicPartition{RecordBatches: slices.Concat(oldMessages(), batch)})
+	r, err := scanResponse("topic", 3, &kmsg.FetchResponseTopicPartition{RecordBatches: slices.Concat(oldMessages(), batch)})
 	if err != nil || r.next != 8 || len(r.old) != 4 || r.batches != nil {
 		t.Errorf("old first: up to %d, %d old records, %d bytes, error %v", r.next, len(r.old), len(r.batches), err)
 	}
-	r, err = survey("topic", 8, &kmsg.FetchResponseTopicPartition{RecordBatches: slices.Concat(batch, message1(9, 0, 1, nil, nil))})
+	r, err = scanResponse("topic", 8, &kmsg.FetchResponseTopicPartition{RecordBatches: slices.Concat(batch, message1(9, 0, 1, nil, nil))})
 	if err != nil || r.next != 9 || r.old != nil || !bytes.Equal(r.batches, batch) {
 		t.Errorf("new first: up to %d, %d old records, %d bytes, error %v", r.next, len(r.old), len(r.batches), err)
 	}
@@ -90,7 +90,7 @@ func TestOldAndNewInOneResponse(t *testing.T) {
 func TestOldDamage(t *testing.T) {
 	t.Parallel()
 	broken := slices.Concat(message1(3, 0, 1, nil, []byte("fine")), message1(4, int8(kgo.CodecGzip), 1, nil, []byte("not gzip")))
-	if r, err := survey("topic", 3, &kmsg.FetchResponseTopicPartition{RecordBatches: broken}); !errors.Is(err, recordbatch.ErrCorrupt) {
+	if r, err := scanResponse("topic", 3, &kmsg.FetchResponseTopicPartition{RecordBatches: broken}); !errors.Is(err, recordbatch.ErrCorrupt) {
 		t.Errorf("got records up to offset %d and error %v", r.next, err)
 	}
 }

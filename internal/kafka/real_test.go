@@ -549,7 +549,7 @@ func TestRealOffsetsAt(t *testing.T) {
 // TestRealOwnBroker does to a broker what the shared one must not suffer.
 func TestRealOwnBroker(t *testing.T) {
 	t.Parallel()
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{
 		Listeners: map[string]string{"LOGIN": "SASL_PLAINTEXT"},
 		Properties: map[string]string{
 			"listener.name.login.sasl.enabled.mechanisms": "PLAIN",

@@ -108,7 +108,7 @@ type secureTest struct {
 // lead there.
 func TestSecurity(t *testing.T) {
 	t.Parallel()
-	broker := localstack.OwnSecureKafka(t)
+	broker := localstack.SecureKafkaForTest(t)
 	s := &secureTest{broker: broker, topic: newRealOn(t, broker.Addr(), nil), out: new(emitted)}
 	s.topic.produce(t, values(3, "%d")...)
 	for _, user := range []string{"archive", "rotated"} {

@@ -60,7 +60,7 @@ func walkLog(t *rapid.T, l *testLog, r bifrost.Range) (records []baldr.Record, m
 		answer := response{next: l.end}
 		if len(p.RecordBatches) > 0 {
 			var err error
-			if answer, err = survey("topic", position, p); err != nil {
+			if answer, err = scanResponse("topic", position, p); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -241,14 +241,14 @@ func TestWalkDamage(t *testing.T) {
 	}
 }
 
-// TestSurvey checks how far responses reach that are cut, foreign or damaged.
-func TestSurvey(t *testing.T) {
+// TestScanResponse checks how far responses reach that are cut, foreign or damaged.
+func TestScanResponse(t *testing.T) {
 	t.Parallel()
 	one := testBatch{base: 10, last: 14, records: []testRecord{{offset: 11}}}.encode()
 	two := testBatch{base: 20, records: []testRecord{{offset: 20}}}.encode()
 	both := slices.Concat(one, two)
 	for cut := range len(both) + 1 {
-		r, err := survey("topic", 10, &kmsg.FetchResponseTopicPartition{RecordBatches: both[:cut]})
+		r, err := scanResponse("topic", 10, &kmsg.FetchResponseTopicPartition{RecordBatches: both[:cut]})
 		switch {
 		case cut < len(one):
 			if !errors.Is(err, recordbatch.ErrCorrupt) {
@@ -275,7 +275,7 @@ func TestSurvey(t *testing.T) {
 			t.Parallel()
 			damaged := bytes.Clone(both)
 			damage(damaged[len(one):])
-			if _, err := survey("topic", 10, &kmsg.FetchResponseTopicPartition{RecordBatches: damaged}); !errors.Is(err, recordbatch.ErrCorrupt) {
+			if _, err := scanResponse("topic", 10, &kmsg.FetchResponseTopicPartition{RecordBatches: damaged}); !errors.Is(err, recordbatch.ErrCorrupt) {
 				t.Fatalf("got error %v", err)
 			}
 		})

@@ -74,7 +74,7 @@ func TestS3RefusesToOverwrite(t *testing.T) {
 // TestKafkaKeepsDataOverARestart stops a broker in order and by a crash.
 func TestKafkaKeepsDataOverARestart(t *testing.T) {
 	t.Parallel()
-	broker := localstack.OwnKafka(t, localstack.KafkaOptions{
+	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{
 		Listeners: map[string]string{"SECOND": "PLAINTEXT"},
 	})
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Listener("SECOND")), kgo.DefaultProduceTopic("orders"))

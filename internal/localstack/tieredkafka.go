@@ -62,5 +62,5 @@ func (b *KafkaBroker) RemoteSegment(topic string, start int64) (string, error) {
 func OwnTieredKafka(t testing.TB) *KafkaBroker {
 	t.Helper()
 	broker, err := StartTieredKafka(t.Context())
-	return own(t, broker, err)
+	return removeAfterTest(t, broker, err)
 }

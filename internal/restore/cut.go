@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -140,7 +140,7 @@ func (r *Restorer) fill(ctx context.Context, p *Partition, life []bifrost.Progre
 // readBranch adds up what the catalogue says of a branch.
 func (r *Restorer) readBranch(ctx context.Context, p *Partition, b branch) error {
 	at := b.Start
-	for row, err := range archive.Rows(ctx, r.Archive.Catalogue, b.row.Partition, b.Range) {
+	for row, err := range readback.Rows(ctx, r.Archive.Catalogue, b.row.Partition, b.Range) {
 		if err != nil {
 			return err
 		}

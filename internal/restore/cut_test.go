@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // catalogue is one in memory.
@@ -122,7 +122,7 @@ func TestCutIsWhatThePartitionHeld(t *testing.T) {
 			t.Parallel()
 			archived := &catalogue{rows: map[bifrost.Partition][]bifrost.Row{}}
 			c.fill(archived)
-			r := &Restorer{Archive: &archive.Reader{Catalogue: archived}, Now: time.Now}
+			r := &Restorer{Archive: &readback.Reader{Catalogue: archived}, Now: time.Now}
 			r.Snapshot.Configuration.Topics = []capture.Topic{{Name: "t", ID: lifeA, Partitions: [][]int32{{1}}}}
 			r.Snapshot.Positions.ClusterID = "c"
 			r.Snapshot.Positions.Offsets = []capture.Offsets{{Topic: "t", ID: lifeA, Partitions: []*[4]int64{c.held}}}
@@ -155,7 +155,7 @@ func TestCutLeavesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Restorer{Scope: Scope{Topics: filter}, Archive: &archive.Reader{Catalogue: catalogue{}}}
+	r := &Restorer{Scope: Scope{Topics: filter}, Archive: &readback.Reader{Catalogue: catalogue{}}}
 	for _, name := range []string{"a1", "b", bifrost.ReplayStateTopic, "a2"} {
 		r.Snapshot.Configuration.Topics = append(r.Snapshot.Configuration.Topics, capture.Topic{Name: name, Partitions: [][]int32{{1}}})
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // A DrillReport says how a sample came back, and how long everything would take. As JSON
@@ -156,7 +156,7 @@ func (r *Restorer) comparePartition(ctx context.Context, topic string, p Partiti
 	}
 	defer there.client.Close()
 	for _, b := range p.branches {
-		for record, err := range r.Archive.Records(ctx, archive.Query{Partition: b.row.Partition, Offsets: b.Range}) {
+		for record, err := range r.Archive.Records(ctx, readback.Query{Partition: b.row.Partition, Offsets: b.Range}) {
 			if err != nil {
 				return n, "", err
 			}

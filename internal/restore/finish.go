@@ -12,9 +12,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // kafkaRetention is Kafka's default of retention.ms, in milliseconds.
@@ -58,7 +58,7 @@ func (r *Restorer) lossesOf(ctx context.Context, p Partition, keep, most int64) 
 	oldest := r.Now().UnixMilli() - keep
 	bytes := p.Bytes
 	for _, b := range p.branches {
-		for row, err := range archive.Rows(ctx, r.Archive.Catalogue, b.row.Partition, b.Range) {
+		for row, err := range readback.Rows(ctx, r.Archive.Catalogue, b.row.Partition, b.Range) {
 			if err != nil {
 				return 0, 0, err
 			}

@@ -12,9 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -112,7 +112,7 @@ func (r *Restorer) beyond(ctx context.Context, p Partition, offset int64) (strin
 	var records int64
 	asked := bifrost.Range{Start: end, End: min(offset, last.NextOffset)}
 	if asked.Start < asked.End {
-		for _, err := range r.Archive.Records(ctx, archive.Query{Partition: last.Partition, Offsets: asked}) {
+		for _, err := range r.Archive.Records(ctx, readback.Query{Partition: last.Partition, Offsets: asked}) {
 			if err != nil {
 				return "", fmt.Errorf("count what is behind the cut of %s: %w", last.Partition, err)
 			}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 	"github.com/bifrost-archive/bifrost/internal/target"
 )
@@ -111,12 +111,12 @@ func (p *Plan) take(outlook *replay.Outlook) {
 
 // measure goes through the records of topics that have something left to write.
 func (r *Restorer) measure(ctx context.Context, plan *Plan) error {
-	queries := map[string][]archive.Query{}
+	queries := map[string][]readback.Query{}
 	for _, parts := range plan.rounds {
 		for _, p := range parts {
 			if plan.todo[p.Target] {
 				offsets := bifrost.Range{Start: p.Ask.Start, End: p.Ask.End}
-				queries[p.Target] = append(queries[p.Target], archive.Query{Partition: p.Source, Offsets: offsets})
+				queries[p.Target] = append(queries[p.Target], readback.Query{Partition: p.Source, Offsets: offsets})
 			}
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -25,7 +25,7 @@ type Scope struct {
 type Restorer struct {
 	Scope
 	Snapshot capture.Snapshot
-	Archive  *archive.Reader
+	Archive  *readback.Reader
 	Client   []kgo.Opt // how to reach the target
 	Parallel int       // partitions written side by side, at least 1
 	Throttle int64     // bytes of keys and values a second; 0 for none
@@ -37,7 +37,7 @@ type Restorer struct {
 
 // source reads the archive for a replay.
 func (r *Restorer) source(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
-	return r.Archive.Records(ctx, archive.Query{Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}})
+	return r.Archive.Records(ctx, readback.Query{Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}})
 }
 
 // request is what a replay is asked to write.

@@ -11,9 +11,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
@@ -148,9 +148,9 @@ func TestTheGaugeTellsTheTruth(t *testing.T) {
 		}
 		p := bifrost.Partition{Name: "t"}
 		reader := archiveOf(p, records, rapid.IntRange(1, 3).Draw(t, "objects"))
-		query := archive.Query{Partition: p, Offsets: bifrost.Range{Start: rapid.Int64Range(0, 20).Draw(t, "from"), End: rapid.Int64Range(21, 50).Draw(t, "to")}}
+		query := readback.Query{Partition: p, Offsets: bifrost.Range{Start: rapid.Int64Range(0, 20).Draw(t, "from"), End: rapid.Int64Range(21, 50).Draw(t, "to")}}
 		if rapid.Bool().Draw(t, "by time") {
-			query.Times = archive.Times{Since: rapid.Int64Range(0, 50).Draw(t, "since"), Until: rapid.Int64Range(51, 120).Draw(t, "until")}
+			query.Times = readback.Times{Since: rapid.Int64Range(0, 50).Draw(t, "since"), Until: rapid.Int64Range(51, 120).Draw(t, "until")}
 		}
 		topic := Topic{Exists: rapid.Bool().Draw(t, "exists"), kept: recordbatch.Codec(rapid.IntRange(0, 4).Draw(t, "kept"))}
 		topic.Batches = recordbatch.Shape{Codec: recordbatch.Codec(rapid.IntRange(0, 4).Draw(t, "codec")), Bytes: rapid.Int64Range(200, 3000).Draw(t, "limit")}
@@ -167,7 +167,7 @@ func TestTheGaugeTellsTheTruth(t *testing.T) {
 		for i := range records {
 			r := &records[i]
 			if r.Offset < query.Offsets.Start || r.Offset >= query.Offsets.End ||
-				query.Times != (archive.Times{}) && (r.Timestamp < query.Times.Since || r.Timestamp >= query.Times.Until) {
+				query.Times != (readback.Times{}) && (r.Timestamp < query.Times.Since || r.Timestamp >= query.Times.Until) {
 				continue
 			}
 			want.times(r.Timestamp, r.Timestamp)
@@ -212,7 +212,7 @@ var drawnRecord = rapid.Custom(func(t *rapid.T) baldr.Record {
 })
 
 // archiveOf archives the records in so many objects, with members of a kilobyte.
-func archiveOf(p bifrost.Partition, records []baldr.Record, objects int) *archive.Reader {
+func archiveOf(p bifrost.Partition, records []baldr.Record, objects int) *readback.Reader {
 	ledger, store := bifrosttest.NewLedger(), bifrosttest.NewStore()
 	for i := range objects {
 		from, to := i*len(records)/objects, (i+1)*len(records)/objects
@@ -235,7 +235,7 @@ func archiveOf(p bifrost.Partition, records []baldr.Record, objects int) *archiv
 		ledger.Poke(bifrost.Row{Partition: p, Range: bifrost.Range{Start: int64(from), End: int64(to)}, State: bifrost.StateArchived,
 			Facts: bifrost.Facts{Key: key, Records: summary.Records, FirstTimestamp: summary.FirstTimestamp, LastTimestamp: summary.LastTimestamp}})
 	}
-	return &archive.Reader{Catalogue: ledger, Objects: store}
+	return &readback.Reader{Catalogue: ledger, Objects: store}
 }
 
 // With nothing left to read, what is not known is said to be not known, and a topic that

@@ -178,7 +178,7 @@ func (p *Parts) Worker() *bifrost.Worker {
 	}
 	return &bifrost.Worker{
 		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Together: smallTogether,
-		Now: time.Now, NewID: rand.Text, Renewing: renewing, Processor: processorTime,
+		Now: time.Now, NewID: rand.Text, Renewing: renewing, Processor: cpuTime,
 	}
 }
 

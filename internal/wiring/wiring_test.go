@@ -64,10 +64,10 @@ func TestDeadline(t *testing.T) {
 
 // A start that failed is tried again by the next invocation, one that went well
 // is kept.
-func TestKept(t *testing.T) {
+func TestOpenOnce(t *testing.T) {
 	t.Parallel()
 	tries := 0
-	open := wiring.Kept(func() (int, error) {
+	open := wiring.OpenOnce(func() (int, error) {
 		if tries++; tries < 3 {
 			return 0, errors.New("not yet")
 		}

@@ -1,4 +1,4 @@
-package rehearse_test
+package dryrun_test
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
-	"github.com/bifrost-archive/bifrost/internal/rehearse"
+	"github.com/bifrost-archive/bifrost/internal/dryrun"
 )
 
 var day = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
@@ -29,7 +29,7 @@ func TestARehearsalIsAsStrictAsTheTables(t *testing.T) {
 			same(t, "before", do(tables), do(under))
 		}
 		before := under.AllRows()
-		rehearsed := rehearse.NewLedger(under)
+		rehearsed := dryrun.NewLedger(under)
 		for range rapid.IntRange(1, 12).Draw(t, "writes") {
 			do := someWrite(t, tables)
 			same(t, "rehearsed", do(tables), do(rehearsed))
@@ -47,7 +47,7 @@ func TestARehearsalKeepsLimits(t *testing.T) {
 	under := bifrosttest.NewLedger()
 	p := bifrost.Progress{Partition: bifrost.Partition{Name: "orders"}, Generation: "one", Status: bifrost.StatusOpen}
 	under.PokeProgress(p)
-	rehearsed := rehearse.NewLedger(under)
+	rehearsed := dryrun.NewLedger(under)
 	write := bifrost.PlanWrite{Progress: p, PlannedOffset: 3}
 	for n := range int64(3) {
 		write.Rows = append(write.Rows, bifrost.Row{Partition: p.Partition, Range: bifrost.Range{Start: n, End: n + 1}, State: bifrost.StatePlanned})

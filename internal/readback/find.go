@@ -1,4 +1,4 @@
-package archive
+package readback
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func (r *Reader) Find(ctx context.Context, p bifrost.Partition, offset int64) (b
 	if err != nil {
 		return baldr.Record{}, fmt.Errorf("open %s, which holds offsets %s of %s: %w", row.Facts.Key, row.Range, p, err)
 	}
-	o := opened{row: row}
+	o := openObject{row: row}
 	file, err := baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{})
 	if err != nil {
 		return baldr.Record{}, o.explain(err)

@@ -2,11 +2,11 @@ package wiring
 
 import "sync"
 
-// Kept opens something on its first use and keeps it from one invocation of a function to
+// OpenOnce opens something on its first use and keeps it from one invocation of a function to
 // the next. A failure is not kept: Lambda continues to use a process whose first
 // invocation failed, and the cause, for example a secret that did not exist yet, may be
 // fixed by the next invocation.
-func Kept[T any](open func() (T, error)) func() (T, error) {
+func OpenOnce[T any](open func() (T, error)) func() (T, error) {
 	var mutex sync.Mutex
 	var value T
 	opened := false

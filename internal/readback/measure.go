@@ -1,4 +1,4 @@
-package archive
+package readback
 
 import (
 	"context"
@@ -76,7 +76,7 @@ func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge
 	if err != nil {
 		return fmt.Errorf("open %s, which holds offsets %s of %s: %w", row.Facts.Key, row.Range, row.Partition, err)
 	}
-	o := &opened{row: row}
+	o := &openObject{row: row}
 	if o.file, err = baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{}); err != nil {
 		return o.explain(err)
 	}
@@ -112,7 +112,7 @@ func (t Times) overlap(facts baldr.MemberFacts) bool {
 }
 
 // measureRecords reads one member.
-func (o *opened) measureRecords(q Query, wanted bifrost.Range, facts baldr.MemberFacts, gauge Gauge) error {
+func (o *openObject) measureRecords(q Query, wanted bifrost.Range, facts baldr.MemberFacts, gauge Gauge) error {
 	for record, err := range o.file.From(max(facts.FirstOffset, wanted.Start)) {
 		if err != nil {
 			return o.explain(err)

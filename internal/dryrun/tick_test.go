@@ -1,4 +1,4 @@
-package rehearse_test
+package dryrun_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
-	"github.com/bifrost-archive/bifrost/internal/rehearse"
+	"github.com/bifrost-archive/bifrost/internal/dryrun"
 )
 
 // A rehearsed tick decides what the real one then does, and leaves no trace.
@@ -43,10 +43,10 @@ func TestARehearsalIsWhatTheTickDoes(t *testing.T) {
 			clock.Advance(time.Duration(rapid.IntRange(0, 90).Draw(t, "seconds")) * time.Second)
 
 			before, keys, made := ledger.Backup(), store.Keys(), generations
-			rehearsed, noted := rehearse.NewLedger(ledger), &rehearse.Dispatcher{}
+			rehearsed, noted := dryrun.NewLedger(ledger), &dryrun.Dispatcher{}
 			d := discoverer(noted)
-			shelf := rehearse.NewShelf(store)
-			d.Ledger, d.Store, d.Shelf = rehearsed, shelf, shelf
+			bucket := dryrun.NewStore(store)
+			d.Ledger, d.Store, d.Shelf = rehearsed, bucket, bucket
 			said, err := d.Tick(t.Context(), time.Time{})
 			if err != nil {
 				t.Fatal(err)

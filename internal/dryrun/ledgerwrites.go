@@ -1,13 +1,11 @@
-package rehearse
+// What a tick would write to the tables, under the conditions that the tables set.
+
+package dryrun
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -179,84 +177,4 @@ func (l *Ledger) Advance(ctx context.Context, w bifrost.AdvanceWrite) error {
 		p.NextOffset = w.To
 		return asRead
 	})
-}
-
-// Bucket is what a rehearsal reads of the real bucket.
-type Bucket interface {
-	Open(ctx context.Context, key string) (bifrost.Object, error)
-	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
-}
-
-// Shelf implements bifrost.Shelf and bifrost.Store over the real bucket without
-// writing to it. What would be written is there for those who read it later.
-type Shelf struct {
-	Bucket
-	mutex sync.Mutex
-	made  map[string]content
-}
-
-// NewShelf returns a Shelf that shows what the bucket holds.
-func NewShelf(bucket Bucket) *Shelf { return &Shelf{Bucket: bucket, made: map[string]content{}} }
-
-// content is a small object that would be written.
-type content string
-
-func (c content) ReadAt(b []byte, off int64) (int, error) {
-	return strings.NewReader(string(c)).ReadAt(b, off)
-}
-func (c content) Stored() bifrost.Stored { return bifrost.Stored{Size: int64(len(c))} }
-
-// Open implements bifrost.Store.
-func (s *Shelf) Open(ctx context.Context, key string) (bifrost.Object, error) {
-	s.mutex.Lock()
-	made, ok := s.made[key]
-	s.mutex.Unlock()
-	if ok {
-		return made, nil
-	}
-	return s.Bucket.Open(ctx, key)
-}
-
-// CreateOnce implements bifrost.Shelf: it answers what is there, or what would be.
-func (s *Shelf) CreateOnce(ctx context.Context, key string, mine []byte) ([]byte, error) {
-	object, err := s.Open(ctx, key)
-	if errors.Is(err, bifrost.ErrNotFound) {
-		s.mutex.Lock()
-		defer s.mutex.Unlock()
-		s.made[key] = content(mine)
-		return mine, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.NewSectionReader(object, 0, object.Stored().Size))
-}
-
-// AbortUploads implements bifrost.Shelf.
-func (*Shelf) AbortUploads(context.Context, string) error { return nil }
-
-// Create implements bifrost.Store. No worker runs in a rehearsal.
-func (*Shelf) Create(context.Context, string) (bifrost.Upload, error) {
-	return nil, errors.New("a rehearsal archives nothing")
-}
-
-// Dispatcher notes the tasks that would be started.
-type Dispatcher struct {
-	mutex sync.Mutex
-	tasks []bifrost.Task
-}
-
-// Dispatch implements bifrost.Dispatcher.
-func (d *Dispatcher) Dispatch(_ context.Context, t bifrost.Task) error {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.tasks = append(d.tasks, t)
-	return nil
-}
-
-// Tasks lists what would be started, in order.
-func (d *Dispatcher) Tasks() []bifrost.Task {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	return slices.Clone(d.tasks)
 }

@@ -1,4 +1,4 @@
-package archive
+package readback
 
 import (
 	"context"
@@ -96,7 +96,7 @@ func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[baldr.Record, e
 }
 
 // read passes the wanted records of one object on, and says whether to go on.
-func (o *opened) read(q Query, yield func(baldr.Record, error) bool) bool {
+func (o *openObject) read(q Query, yield func(baldr.Record, error) bool) bool {
 	defer o.ahead.close()
 	for record, err := range o.records(q) {
 		if err != nil {
@@ -123,7 +123,7 @@ func (o *opened) read(q Query, yield func(baldr.Record, error) bool) bool {
 }
 
 // records begins where the first wanted record may be.
-func (o *opened) records(q Query) iter.Seq2[baldr.Record, error] {
+func (o *openObject) records(q Query) iter.Seq2[baldr.Record, error] {
 	switch {
 	case o.wanted.Start > o.row.Start:
 		return o.file.From(o.wanted.Start)
@@ -133,7 +133,7 @@ func (o *opened) records(q Query) iter.Seq2[baldr.Record, error] {
 	return o.file.All()
 }
 
-func (o *opened) explain(err error) error {
+func (o *openObject) explain(err error) error {
 	if errors.Is(err, baldr.ErrNoEnvelope) {
 		return fmt.Errorf("read %s: it holds values only, so that nothing but all of its offsets %s can be read: %w", o.row.Facts.Key, o.row.Range, err)
 	}

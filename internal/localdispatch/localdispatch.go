@@ -1,8 +1,8 @@
-// Package inprocess runs archive workers in the process that plans, in place of Lambda:
+// Package localdispatch runs archive workers in the process that plans, in place of Lambda:
 // for a container, a laptop, or a flush by hand. Tables, bucket and rules are the same,
 // so such a process may run alongside a deployed stack, and each may take over the
 // other's ranges.
-package inprocess
+package localdispatch
 
 import (
 	"context"

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// processorTime is the processor time that this process has used so far on all cores, in
+// cpuTime is the processor time that this process has used so far on all cores, in
 // its own code and in the kernel; 0 if the system does not report it (getrusage, POSIX).
-func processorTime() time.Duration {
+func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
 		return 0

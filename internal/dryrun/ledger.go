@@ -1,8 +1,8 @@
-// Package rehearse lets the rules run without effect: a tick over it reads the
+// Package dryrun lets the rules run without effect: a tick over it reads the
 // real tables, bucket and Kafka, and what it would write is kept in memory and
 // shown to its own later reads. So what "bifrost plan" says is what the real code
 // decides, and not a copy of its rules.
-package rehearse
+package dryrun
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package archive
+package readback
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 // most of its time there.
 const openAhead = 2
 
-// opened is one row on its way to the reader: skipped, failed, or an open file.
-type opened struct {
+// openObject is one row on its way to the reader: skipped, failed, or an open file.
+type openObject struct {
 	row     bifrost.Row
 	wanted  bifrost.Range // offsets of the row that the query asks for
 	partial bool          // not every record of the object is wanted, or known to be
@@ -27,15 +27,15 @@ type opened struct {
 }
 
 // open sends the rows of the query in order. Objects are opened side by side.
-func (r *Reader) open(ctx context.Context, q Query) <-chan *opened {
+func (r *Reader) open(ctx context.Context, q Query) <-chan *openObject {
 	free := &sync.Pool{} // of chunks
-	queue := make(chan chan *opened, openAhead)
+	queue := make(chan chan *openObject, openAhead)
 	go func() {
 		defer close(queue)
 		for row, err := range Rows(ctx, r.Catalogue, q.Partition, q.offsets()) {
-			result := make(chan *opened, 1)
+			result := make(chan *openObject, 1)
 			if err != nil {
-				result <- &opened{err: err}
+				result <- &openObject{err: err}
 			} else if !r.begin(ctx, q, row, free, result) {
 				continue
 			}
@@ -50,8 +50,8 @@ func (r *Reader) open(ctx context.Context, q Query) <-chan *opened {
 }
 
 // inOrder receives from one channel after the other.
-func inOrder(ctx context.Context, queue <-chan chan *opened) <-chan *opened {
-	out := make(chan *opened)
+func inOrder(ctx context.Context, queue <-chan chan *openObject) <-chan *openObject {
+	out := make(chan *openObject)
 	go func() {
 		defer close(out)
 		for result := range queue {
@@ -66,9 +66,9 @@ func inOrder(ctx context.Context, queue <-chan chan *opened) <-chan *opened {
 }
 
 // begin decides what becomes of a row, and reports whether anything does.
-func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *opened) bool {
+func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *openObject) bool {
 	offsets := q.offsets()
-	o := &opened{row: row, wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)}}
+	o := &openObject{row: row, wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)}}
 	o.partial = o.wanted != row.Range || !q.Times.all() || q.Keys != nil
 	switch {
 	case !o.wanted.Valid():
@@ -87,7 +87,7 @@ func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, free *sync
 	return true
 }
 
-func (r *Reader) openFile(ctx context.Context, q Query, o *opened, free *sync.Pool) error {
+func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *sync.Pool) error {
 	object, err := r.Objects.Open(ctx, o.row.Facts.Key)
 	if errors.Is(err, bifrost.ErrNotFound) {
 		return fmt.Errorf("the catalogue says that offsets %s of %s are in %s: %w; bifrost verify lists all that is missing", o.row.Range, o.row.Partition, o.row.Facts.Key, err)

@@ -24,10 +24,10 @@ type response struct {
 	aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction
 }
 
-// survey walks over the headers of what a broker sent and finds where the next
+// scanResponse walks over the headers of what a broker sent and finds where the next
 // fetch has to begin, so that it can be sent before anything is decompressed.
 // The checksums are compared later, before the position moves.
-func survey(topic string, position int64, p *kmsg.FetchResponseTopicPartition) (response, error) {
+func scanResponse(topic string, position int64, p *kmsg.FetchResponseTopicPartition) (response, error) {
 	r := response{first: -1, next: position, aborted: p.AbortedTransactions}
 	data := p.RecordBatches
 	whole := 0

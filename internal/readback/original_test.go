@@ -1,4 +1,4 @@
-package archive_test
+package readback_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // TestFilesOfTheOriginal reads what Bifrost wrote in 2013, under its names of 7
@@ -33,7 +33,7 @@ func TestFilesOfTheOriginal(t *testing.T) {
 		f, err := os.Open(path)
 		must(t, err)
 		defer f.Close()
-		records, summary, err := archive.FileRecords(f, baldr.ReaderOptions{})
+		records, summary, err := readback.FileRecords(f, baldr.ReaderOptions{})
 		must(t, err)
 		if summary != nil {
 			t.Errorf("%s has the summary %+v", name, summary)

@@ -1,4 +1,4 @@
-package inprocess_test
+package localdispatch_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
-	"github.com/bifrost-archive/bifrost/internal/inprocess"
+	"github.com/bifrost-archive/bifrost/internal/localdispatch"
 )
 
 // gate is a source that counts who is at work and holds them until it opens.
@@ -49,7 +49,7 @@ func TestNoMoreWorkersThanSlots(t *testing.T) {
 	t.Parallel()
 	g := &gate{open: make(chan struct{})}
 	var ended int
-	d := inprocess.New(t.Context(), inprocess.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 3, Turn: time.Minute, Done: func(inprocess.Outcome) { ended++ }})
+	d := localdispatch.New(t.Context(), localdispatch.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 3, Turn: time.Minute, Done: func(localdispatch.Outcome) { ended++ }})
 	for n := range int64(20) {
 		if err := d.Dispatch(t.Context(), task(n)); err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func TestNoMoreWorkersThanSlots(t *testing.T) {
 func TestAfterStopNothingBegins(t *testing.T) {
 	t.Parallel()
 	g := &gate{open: make(chan struct{})}
-	d := inprocess.New(t.Context(), inprocess.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 1, Turn: time.Minute, Done: func(inprocess.Outcome) {}})
+	d := localdispatch.New(t.Context(), localdispatch.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 1, Turn: time.Minute, Done: func(localdispatch.Outcome) {}})
 	must(t, d.Dispatch(t.Context(), task(0)))
 	for g.inside.Load() < 1 {
 		time.Sleep(time.Millisecond)
@@ -90,8 +90,8 @@ func TestAfterStopNothingBegins(t *testing.T) {
 func TestWorkersOutliveTheTick(t *testing.T) {
 	t.Parallel()
 	g := &gate{open: make(chan struct{})}
-	outcomes := make(chan inprocess.Outcome, 1)
-	d := inprocess.New(t.Context(), inprocess.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 1, Turn: time.Minute, Done: func(o inprocess.Outcome) { outcomes <- o }})
+	outcomes := make(chan localdispatch.Outcome, 1)
+	d := localdispatch.New(t.Context(), localdispatch.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 1, Turn: time.Minute, Done: func(o localdispatch.Outcome) { outcomes <- o }})
 	tick, cancel := context.WithCancel(t.Context())
 	must(t, d.Dispatch(tick, task(0)))
 	cancel()
@@ -123,9 +123,9 @@ func TestWorkersGoOnWithWhatIsSelected(t *testing.T) {
 		}
 		g := &gate{open: make(chan struct{})}
 		close(g.open)
-		outcomes := make(chan inprocess.Outcome, 1)
-		d := inprocess.New(t.Context(), inprocess.Options{
-			Worker: g.worker(ledger), Slots: 1, Turn: time.Hour, Selects: c.selects, Done: func(o inprocess.Outcome) { outcomes <- o },
+		outcomes := make(chan localdispatch.Outcome, 1)
+		d := localdispatch.New(t.Context(), localdispatch.Options{
+			Worker: g.worker(ledger), Slots: 1, Turn: time.Hour, Selects: c.selects, Done: func(o localdispatch.Outcome) { outcomes <- o },
 		})
 		must(t, d.Dispatch(t.Context(), task(0))) // of which there is no row
 		d.Wait()

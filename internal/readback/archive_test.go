@@ -1,4 +1,4 @@
-package archive_test
+package readback_test
 
 import (
 	"bytes"
@@ -17,9 +17,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 var topicID = bifrost.TopicID{1, 2, 3}
@@ -74,8 +74,8 @@ func (b *bucket) end() int64 {
 	return b.rows[len(b.rows)-1].End
 }
 
-func (b *bucket) reader() *archive.Reader {
-	return &archive.Reader{Catalogue: b.ledger, Objects: b.store, Workers: 2, ReadAhead: 777}
+func (b *bucket) reader() *readback.Reader {
+	return &readback.Reader{Catalogue: b.ledger, Objects: b.store, Workers: 2, ReadAhead: 777}
 }
 
 // fill archives n rows of random shape with seeded records.
@@ -132,7 +132,7 @@ func TestAQueryFindsWhatAFilterFinds(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, rapid.Uint64().Draw(t, "seed")))
 		b := newBucket("orders", 3)
 		b.fill(rapid.IntRange(0, 12).Draw(t, "rows"), random)
-		query := archive.Query{Partition: b.partition}
+		query := readback.Query{Partition: b.partition}
 		if rapid.Bool().Draw(t, "by offset") {
 			start := rapid.Int64Range(0, b.end()+5).Draw(t, "start")
 			query.Offsets = bifrost.Range{Start: start, End: start + rapid.Int64Range(1, 200).Draw(t, "length")}
@@ -144,7 +144,7 @@ func TestAQueryFindsWhatAFilterFinds(t *testing.T) {
 		var want []int64
 		for _, r := range b.records {
 			inOffsets := query.Offsets == bifrost.Range{} || query.Offsets.Contains(r.Offset)
-			inTimes := query.Times == archive.Times{} || r.Timestamp >= query.Times.Since && r.Timestamp < query.Times.Until
+			inTimes := query.Times == readback.Times{} || r.Timestamp >= query.Times.Since && r.Timestamp < query.Times.Until
 			if inOffsets && inTimes {
 				want = append(want, r.Offset)
 			}
@@ -160,7 +160,7 @@ func TestValuesOnlyGivesTheSameValues(t *testing.T) {
 	t.Parallel()
 	b := newBucket("orders", 0)
 	b.fill(20, rand.New(rand.NewPCG(7, 7)))
-	got := collect(t, b.reader().Records(t.Context(), archive.Query{Partition: b.partition, ValuesOnly: true}))
+	got := collect(t, b.reader().Records(t.Context(), readback.Query{Partition: b.partition, ValuesOnly: true}))
 	if len(got) == 0 || len(got) != len(b.records) {
 		t.Fatalf("%d records, want %d", len(got), len(b.records))
 	}
@@ -183,7 +183,7 @@ func TestWhatHasNoRecordsIsReported(t *testing.T) {
 	var skipped []bifrost.Row
 	reader := b.reader()
 	reader.Skipped = func(r bifrost.Row) { skipped = append(skipped, r) }
-	got := collect(t, reader.Records(t.Context(), archive.Query{Partition: b.partition}))
+	got := collect(t, reader.Records(t.Context(), readback.Query{Partition: b.partition}))
 	if !slices.Equal(offsets(got), []int64{0, 9}) {
 		t.Errorf("offsets %v, want 0 and 9", offsets(got))
 	}
@@ -202,7 +202,7 @@ func TestAnObjectIsReadToTheEndOfItsRow(t *testing.T) {
 	b.ledger.Poke(row)
 	b.ledger.Poke(bifrost.Row{Partition: b.partition, Range: bifrost.Range{Start: 4, End: 10}, TopicID: topicID, State: bifrost.StatePlanned})
 	for _, valuesOnly := range []bool{false, true} {
-		got := collect(t, b.reader().Records(t.Context(), archive.Query{Partition: b.partition, ValuesOnly: valuesOnly}))
+		got := collect(t, b.reader().Records(t.Context(), readback.Query{Partition: b.partition, ValuesOnly: valuesOnly}))
 		want := slices.DeleteFunc(slices.Clone(b.records), func(r baldr.Record) bool { return r.Offset >= 4 })
 		if len(got) != len(want) {
 			t.Errorf("values only %v: %d records, want %d", valuesOnly, len(got), len(want))
@@ -214,10 +214,10 @@ func TestObjectsOfValuesOnlyAreReadWhole(t *testing.T) {
 	t.Parallel()
 	b := newBucket("orders", 0)
 	b.archive(10, baldr.Options{ValuesOnly: true}, records(rand.New(rand.NewPCG(3, 3)), 0, 10)...)
-	if got := collect(t, b.reader().Records(t.Context(), archive.Query{Partition: b.partition})); len(got) != len(b.records) {
+	if got := collect(t, b.reader().Records(t.Context(), readback.Query{Partition: b.partition})); len(got) != len(b.records) {
 		t.Errorf("%d records, want %d", len(got), len(b.records))
 	}
-	for _, q := range []archive.Query{
+	for _, q := range []readback.Query{
 		{Partition: b.partition, Offsets: bifrost.Range{Start: 3, End: 10}},
 		{Partition: b.partition, Offsets: bifrost.Range{Start: 0, End: 5}},
 	} {
@@ -260,7 +260,7 @@ func TestDamageIsNamed(t *testing.T) {
 			b.archive(5, baldr.Options{}, baldr.Record{Offset: 1, Value: []byte("x")})
 			key := b.rows[0].Facts.Key
 			damage.do(b, key)
-			err := firstError(b.reader().Records(t.Context(), archive.Query{Partition: b.partition}))
+			err := firstError(b.reader().Records(t.Context(), readback.Query{Partition: b.partition}))
 			if err == nil || !strings.Contains(err.Error(), damage.want) || !strings.Contains(err.Error(), key) {
 				t.Errorf("error %v, want one that names %s and says %q", err, key, damage.want)
 			}
@@ -275,7 +275,7 @@ func TestStoppingEarlyLeavesNothingRunning(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 50 {
-		for range b.reader().Records(ctx, archive.Query{Partition: b.partition}) {
+		for range b.reader().Records(ctx, readback.Query{Partition: b.partition}) {
 			break
 		}
 	}
@@ -293,7 +293,7 @@ func TestACanceledReadIsAnError(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
 		var last error
-		for _, err := range b.reader().Records(ctx, archive.Query{Partition: b.partition}) {
+		for _, err := range b.reader().Records(ctx, readback.Query{Partition: b.partition}) {
 			if last = err; n == after {
 				cancel()
 			}
@@ -315,7 +315,7 @@ func TestFindCostsTwoReads(t *testing.T) {
 		b.archive(end, baldr.Options{MemberBytes: 4096}, records(random, b.end(), end)...)
 	}
 	counted := &counting{Objects: b.store}
-	reader := &archive.Reader{Catalogue: b.ledger, Objects: counted}
+	reader := &readback.Reader{Catalogue: b.ledger, Objects: counted}
 	for range 100 {
 		want := b.records[random.IntN(len(b.records))]
 		counted.reads.Store(0)
@@ -343,9 +343,9 @@ func TestFindSaysWhyThereIsNoRecord(t *testing.T) {
 		is     error
 		says   string
 	}{
-		{0, archive.ErrNoRecord, "compacted"},
-		{2, archive.ErrNoRecord, "transaction marker"},
-		{4, archive.ErrNoRecord, "retention"},
+		{0, readback.ErrNoRecord, "compacted"},
+		{2, readback.ErrNoRecord, "transaction marker"},
+		{4, readback.ErrNoRecord, "retention"},
 		{6, bifrost.ErrNotFound, "flush"},
 		{9, bifrost.ErrNotFound, "ends at 5"},
 	} {
@@ -370,7 +370,7 @@ func TestLastOffsetsHoldTheLastRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := collect(t, b.reader().Records(t.Context(), archive.Query{Partition: b.partition, Offsets: found}))
+		got := collect(t, b.reader().Records(t.Context(), readback.Query{Partition: b.partition, Offsets: found}))
 		want := b.records[max(0, int64(len(b.records))-n):]
 		if !slices.Equal(offsets(got[skip:]), offsets(want)) {
 			t.Fatalf("last %d: got %v, want %v", n, offsets(got[skip:]), offsets(want))
@@ -380,7 +380,7 @@ func TestLastOffsetsHoldTheLastRecords(t *testing.T) {
 
 // counting counts the reads of a store.
 type counting struct {
-	archive.Objects
+	readback.Objects
 	reads atomic.Int64
 }
 
@@ -411,7 +411,7 @@ func TestAFailingReadIsAnError(t *testing.T) {
 		reader.Objects = counted
 		n := 0
 		var err error
-		for _, err = range reader.Records(t.Context(), archive.Query{Partition: b.partition}) {
+		for _, err = range reader.Records(t.Context(), readback.Query{Partition: b.partition}) {
 			if err == nil {
 				n++
 			}
@@ -434,7 +434,7 @@ func TestAFailingReadIsAnError(t *testing.T) {
 var errStore = errors.New("the store is away")
 
 type failing struct {
-	archive.Objects
+	readback.Objects
 	fail  int64
 	reads atomic.Int64
 }
@@ -459,12 +459,12 @@ func (o failingObject) ReadAt(p []byte, at int64) (int, error) {
 func TestByTimeKeepsEachOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var streams []archive.Stream
+		var streams []readback.Stream
 		total := 0
 		for i := range rapid.IntRange(0, 5).Draw(t, "streams") {
 			times := rapid.SliceOf(rapid.Int64Range(0, 20)).Draw(t, "times")
 			total += len(times)
-			streams = append(streams, archive.Stream{Partition: bifrost.Partition{Name: "t", Number: int32(i)}, Records: func(yield func(baldr.Record, error) bool) {
+			streams = append(streams, readback.Stream{Partition: bifrost.Partition{Name: "t", Number: int32(i)}, Records: func(yield func(baldr.Record, error) bool) {
 				for offset, at := range times {
 					if !yield(baldr.Record{Offset: int64(offset), Timestamp: at}, nil) {
 						return
@@ -475,7 +475,7 @@ func TestByTimeKeepsEachOrder(t *testing.T) {
 		next := make([]int64, len(streams))
 		latest := make([]int64, len(streams)) // timestamp of each stream's last record
 		n := 0
-		for r, err := range archive.ByTime(streams) {
+		for r, err := range readback.ByTime(streams) {
 			if err != nil || r.Offset != next[r.Partition.Number] {
 				t.Fatalf("partition %d: offset %d, want %d (%v)", r.Partition.Number, r.Offset, next[r.Partition.Number], err)
 			}
@@ -488,9 +488,9 @@ func TestByTimeKeepsEachOrder(t *testing.T) {
 		}
 	})
 	// With sorted streams the whole is sorted.
-	sorted := []archive.Stream{stamped(0, 1, 4, 9), stamped(1, 2, 4, 5), stamped(2, 0, 10)}
+	sorted := []readback.Stream{stamped(0, 1, 4, 9), stamped(1, 2, 4, 5), stamped(2, 0, 10)}
 	var got []string
-	for r := range archive.ByTime(sorted) {
+	for r := range readback.ByTime(sorted) {
 		got = append(got, fmt.Sprintf("%d@%d", r.Partition.Number, r.Timestamp))
 	}
 	if want := "2@0 0@1 1@2 0@4 1@4 1@5 0@9 2@10"; strings.Join(got, " ") != want {
@@ -498,8 +498,8 @@ func TestByTimeKeepsEachOrder(t *testing.T) {
 	}
 }
 
-func stamped(partition int32, times ...int64) archive.Stream {
-	return archive.Stream{Partition: bifrost.Partition{Number: partition}, Records: func(yield func(baldr.Record, error) bool) {
+func stamped(partition int32, times ...int64) readback.Stream {
+	return readback.Stream{Partition: bifrost.Partition{Number: partition}, Records: func(yield func(baldr.Record, error) bool) {
 		for i, at := range times {
 			if !yield(baldr.Record{Offset: int64(i), Timestamp: at}, nil) {
 				return
@@ -513,7 +513,7 @@ func TestStreamsOfEveryKind(t *testing.T) {
 	b := newBucket("orders", 0)
 	b.archive(30, baldr.Options{}, records(rand.New(rand.NewPCG(1, 1)), 0, 30)...)
 	object := b.store.Versions(b.rows[0].Facts.Key)[0]
-	got := collect(t, archive.StreamRecords(io.MultiReader(bytes.NewReader(object), bytes.NewReader(object)), baldr.ReaderOptions{}))
+	got := collect(t, readback.StreamRecords(io.MultiReader(bytes.NewReader(object), bytes.NewReader(object)), baldr.ReaderOptions{}))
 	if len(got) != 2*len(b.records) {
 		t.Errorf("%d records of two objects one after the other, want %d", len(got), 2*len(b.records))
 	}
@@ -522,14 +522,14 @@ func TestStreamsOfEveryKind(t *testing.T) {
 func TestTopicSuggestsNames(t *testing.T) {
 	t.Parallel()
 	all := []bifrost.Progress{{Partition: bifrost.Partition{Name: "orders", Number: 1}}, {Partition: bifrost.Partition{Name: "orders", Number: 0}}, {Partition: bifrost.Partition{Name: "clicks"}}}
-	found, err := archive.Topic(all, "orders")
+	found, err := readback.Topic(all, "orders")
 	if err != nil || len(found) != 2 || found[0].Number != 0 {
 		t.Errorf("found %v, %v", found, err)
 	}
-	if _, err := archive.Topic(all, "order"); err == nil || !strings.Contains(err.Error(), `"orders"`) {
+	if _, err := readback.Topic(all, "order"); err == nil || !strings.Contains(err.Error(), `"orders"`) {
 		t.Errorf("error %v does not suggest orders", err)
 	}
-	if _, err := archive.Topic(nil, "orders"); err == nil || !strings.Contains(err.Error(), "empty") {
+	if _, err := readback.Topic(nil, "orders"); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("error %v does not say that the archive is empty", err)
 	}
 }
