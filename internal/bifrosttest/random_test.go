@@ -325,6 +325,12 @@ func (l *long) rebuild() {
 			l.breaks("L1: a rebuild is not through")
 			return
 		}
+		if l.rebuilds == 10 { // it names what verify calls foreign, and a person has taken that away
+			for key := range l.truth.foreign {
+				l.store.Delete(key)
+				delete(l.truth.foreign, key)
+			}
+		}
 		l.finish(l.startRebuild())
 		l.finish(l.startTick())
 		l.pass(tickGap)
