@@ -125,7 +125,7 @@ func imageIn(
 	slices.SortFunc(rows, func(a, b bifrost.Progress) int { return a.Fork() - b.Fork() })
 	var request replay.Request
 	for _, row := range rows {
-		request.Parts = append(request.Parts, replay.NewPart(row, target, replay.AllTimes(0, 0), all)) // nothing is to be written
+		request.Parts = append(request.Parts, replay.NewPart(row, target, replay.AllTimes(0, 0), replay.ByTopic(all))) // nothing is to be written
 	}
 	outlook, err := replay.Look(ctx, request, nil, options)
 	if err != nil {

@@ -177,6 +177,7 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 		need.Partitions = max(need.Partitions, p.Number+1)
 	}
 	var queries []readback.Query
+	byTopic := replay.ByTopic(all)
 	for _, p := range rows {
 		end := p.NextOffset
 		if r.to != 0 {
@@ -185,7 +186,7 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 		if end <= r.from {
 			continue
 		}
-		part := replay.NewPart(p, topic, spanOf(bifrost.Range{Start: r.from, End: end}, r.times), all)
+		part := replay.NewPart(p, topic, spanOf(bifrost.Range{Start: r.from, End: end}, r.times), byTopic)
 		request.Parts = append(request.Parts, part)
 		query := queryOf(part, part.Ask)
 		if err := r.measure(ctx, query, need); err != nil {

@@ -51,6 +51,9 @@ func (r *restorer) showText(report *restore.Report) error {
 	for _, d := range report.Differences {
 		r.warn("%s %s: %s", d.Kind, d.Name, d.Reason)
 	}
+	if n := report.QuietTails; n > 0 {
+		r.say("%d of these are tails of quiet partitions, which had waited for their objects: they were in Kafka alone.", n)
+	}
 	r.tellLifted(report)
 	if report.Stands() && !report.Plan {
 		r.say("All that was asked for stands where it stood.")

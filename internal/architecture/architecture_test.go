@@ -56,10 +56,10 @@ var allowances = []allowance{
 	{"internal/dryrun", []string{"internal/bifrost"}, nil},
 	{"internal/scale", []string{"internal/bifrost"}, nil},
 	{"internal/replay", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
-	{"internal/target", []string{"baldr", "internal/bifrost", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/target", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/export", []string{"baldr", "internal/readback", "internal/bifrost"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"internal/schema", nil, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},
-	{"internal/restore", []string{"baldr", "internal/readback", "internal/bifrost", "internal/capture", "internal/replay", "internal/target"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/restore", []string{"baldr", "internal/readback", "internal/bifrost", "internal/capture", "internal/parallel", "internal/replay", "internal/target"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/metrics", []string{"internal/bifrost"}, nil},
 	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},

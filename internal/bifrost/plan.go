@@ -46,10 +46,15 @@ const quietShare = 4
 // what Kafka says of a log is how many there are, and not how large.
 const burst = 2
 
+// IsQuietTail reports whether so many offsets at the end of a partition are as few as
+// may wait by QuietMaxAge: what waits is in Kafka alone. It is pure.
+func IsQuietTail(p Progress, tail int64) bool {
+	return p.RecentOffsets > 0 && tail <= burst*p.RecentOffsets && tail*bytesPerOffset(p) <= SmallRange
+}
+
 // TailAge is how long the tail of a partition waits from one plan to the next. It is pure.
 func (s Sizing) TailAge(p Progress, seen Observation, now time.Time) time.Duration {
-	tail := seen.LastStable - p.PlannedOffset
-	if s.MaxAge == 0 || p.RecentOffsets == 0 || tail > burst*p.RecentOffsets || tail*bytesPerOffset(p) > SmallRange {
+	if s.MaxAge == 0 || !IsQuietTail(p, seen.LastStable-p.PlannedOffset) {
 		return firstAge(p, s.MaxAge)
 	}
 	// A little less for some than for others, so that what was planned together once

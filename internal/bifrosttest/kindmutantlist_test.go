@@ -199,10 +199,10 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/plan.go", "left/quietShare, left-s.NearLoss)", "left/quietShare)",
 		}}}, "internal/bifrost", "TestAQuietWeek", ""},
 		{mutant{"a burst waits as a trickle", "many offsets are no quiet tail", []edit{{
-			"../bifrost/plan.go", "tail > burst*p.RecentOffsets || ", "",
+			"../bifrost/plan.go", "tail <= burst*p.RecentOffsets && ", "",
 		}}}, "internal/bifrost", "TestWhatDoesNotWait", ""},
 		{mutant{"zero waits", "an age of zero waits for nothing", []edit{{
-			"../bifrost/plan.go", "	if s.MaxAge == 0 || p.RecentOffsets == 0 ||", "	if p.RecentOffsets == 0 ||",
+			"../bifrost/plan.go", "	if s.MaxAge == 0 || !IsQuietTail(", "	if !IsQuietTail(",
 		}}}, "internal/bifrost", "TestWhatDoesNotWait", ""},
 		{mutant{"no quiet age", "a record a minute is no object each quarter of an hour", []edit{{
 			"../bifrost/plan.go", "	return max(s.MaxAge, min(quiet,", "	return min(s.MaxAge, min(quiet,",

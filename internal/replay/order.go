@@ -80,11 +80,15 @@ func (l *looker) hasRecords(ctx context.Context, p *PartOutlook) (bool, error) {
 // mixedLives objects to two lives of a topic that would be written into the same
 // partition side by side.
 func (l *looker) mixedLives(ctx context.Context) error {
+	into := map[string][]*PartOutlook{} // by the target
 	for i := range l.out.Parts {
 		p := &l.out.Parts[i]
-		for j := range l.out.Parts {
-			q := &l.out.Parts[j]
-			if q.Target != p.Target || !slices.ContainsFunc(p.Others, func(other Life) bool { return other.Name == q.Source.Name }) {
+		into[p.Target] = append(into[p.Target], p)
+	}
+	for i := range l.out.Parts {
+		p := &l.out.Parts[i]
+		for _, q := range into[p.Target] {
+			if !slices.ContainsFunc(p.Others, func(other Life) bool { return other.Name == q.Source.Name }) {
 				continue
 			}
 			if !l.request.Rekey && p.Source.Number != q.Source.Number {

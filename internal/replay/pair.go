@@ -42,12 +42,21 @@ func LifeOf(p bifrost.Progress) string {
 	return name
 }
 
-// NewPart is the part that a row of the archive's progress is to be. The rows of
-// the whole archive tell which other lives the topic has.
-func NewPart(row bifrost.Progress, target string, ask Span, all []bifrost.Progress) Part {
+// ByTopic groups the rows of an archive, for [NewPart].
+func ByTopic(rows []bifrost.Progress) map[string][]bifrost.Progress {
+	of := map[string][]bifrost.Progress{}
+	for _, row := range rows {
+		of[row.Topic()] = append(of[row.Topic()], row)
+	}
+	return of
+}
+
+// NewPart is the part that a row of the archive's progress is to be. The rows of the
+// archive by topic tell which other lives the topic has.
+func NewPart(row bifrost.Progress, target string, ask Span, all map[string][]bifrost.Progress) Part {
 	part := Part{Source: row.Partition, Life: LifeOf(row), Target: target, Ask: ask}
-	for _, other := range all {
-		if other.Topic() != row.Topic() || other.Name == row.Name {
+	for _, other := range all[row.Topic()] {
+		if other.Name == row.Name {
 			continue
 		}
 		i := slices.IndexFunc(part.Others, func(l Life) bool { return l.Name == other.Name })
@@ -102,12 +111,16 @@ func (p pair) shard() int32 {
 
 // distinct leaves out what is asked for twice: orders:copy orders:copy.
 func distinct(parts []Part) []Part {
+	type asked struct {
+		life   string
+		number int32
+		target string
+	}
+	seen := map[asked]bool{}
 	var kept []Part
 	for _, p := range parts {
-		if !slices.ContainsFunc(kept, func(k Part) bool {
-			return k.Life == p.Life && k.Source.Number == p.Source.Number && k.Target == p.Target
-		}) {
-			kept = append(kept, p)
+		if is := (asked{p.Life, p.Source.Number, p.Target}); !seen[is] {
+			seen[is], kept = true, append(kept, p)
 		}
 	}
 	return kept

@@ -279,7 +279,7 @@ func (w *world) draw(t *rapid.T) Request {
 			}
 			ask := span
 			if ask.End = min(ask.End, row.NextOffset); ask.Start < ask.End {
-				request.Parts = append(request.Parts, NewPart(row, target, ask, rows))
+				request.Parts = append(request.Parts, NewPart(row, target, ask, ByTopic(rows)))
 			}
 		}
 	}

@@ -24,12 +24,14 @@ func (r *Restorer) newReport(ctx context.Context, plan *Plan) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	losses, err := r.losses(ctx, plan.Topics)
+	if err != nil {
+		return nil, err
+	}
 	report.Finished = true
 	for i, t := range plan.Topics {
 		of := r.topicReport(plan, t)
-		if of.FinishLoses, of.FinishDoes, err = r.losses(ctx, t); err != nil {
-			return nil, err
-		}
+		of.FinishLoses, of.FinishDoes = losses[i].records, losses[i].why
 		there, exists := now[t.Name]
 		if !exists {
 			report.differs("topic", t.Name, "it is not in the target")
@@ -92,16 +94,17 @@ func valueText(value *string) string {
 func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 	report := r.begin(plan)
 	report.Plan = true
-	var err error
+	losses, err := r.losses(ctx, plan.Topics)
+	if err != nil {
+		return nil, err
+	}
 	for i, t := range plan.Topics {
 		of := r.topicReport(plan, t)
 		of.Records, of.Bytes, of.Lifted = 0, 0, []Setting{}
 		for _, p := range t.Partitions {
 			of.Records, of.Bytes = of.Records+p.Records, of.Bytes+p.Bytes
 		}
-		if of.FinishLoses, of.FinishDoes, err = r.losses(ctx, t); err != nil {
-			return nil, err
-		}
+		of.FinishLoses, of.FinishDoes = losses[i].records, losses[i].why
 		look := plan.look.Topics[i]
 		if !look.Exists && look.Replicas > 0 && look.Replicas != of.Replicas {
 			report.differs("topic", t.Name, "it gets %d replicas, and had %d", look.Replicas, of.Replicas)
@@ -176,7 +179,7 @@ func (r *Restorer) topicReport(plan *Plan, t Topic) TopicReport {
 			}
 		}
 		for _, gap := range p.Missing {
-			line.Missing = append(line.Missing, GapReport{gap.Start, gap.End, gap.Reason})
+			line.Missing = append(line.Missing, GapReport{gap.Start, gap.End, gap.Reason, gap.Quiet})
 		}
 		of.Ranges = append(of.Ranges, line)
 	}
@@ -190,6 +193,9 @@ func (r *Report) add(of TopicReport) {
 	for _, p := range of.Ranges {
 		for _, gap := range p.Missing {
 			r.MissingOffsets += gap.End - gap.Start
+			if gap.Quiet {
+				r.QuietTails++
+			}
 			r.differs("partition", fmt.Sprintf("%s/%d", of.Topic, p.Partition), "offsets [%d, %d) are not there: %s", gap.Start, gap.End, gap.Reason)
 		}
 	}

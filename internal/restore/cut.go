@@ -8,6 +8,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
@@ -36,6 +37,7 @@ type Partition struct {
 type Gap struct {
 	bifrost.Range
 	Reason string
+	Quiet  bool // the tail of a quiet partition, which waited for its object and was in Kafka alone
 }
 
 // branch is what one name in the archive has of a partition. There are several where a
@@ -66,22 +68,31 @@ func (r *Restorer) cut(ctx context.Context, all []bifrost.Progress) ([]Topic, er
 		ends[o.Topic] = o
 	}
 	var topics []Topic
+	var fills []func(context.Context) error
 	for _, captured := range r.Snapshot.Configuration.Topics {
 		if !r.Topics.Archives(captured.Name) {
 			continue
 		}
-		topic := Topic{Topic: captured}
-		for number := range int32(len(captured.Partitions)) {
-			of := r.lifeOf(captured, rows[bifrost.TopicPartition{Topic: captured.Name, Partition: number}])
-			p := Partition{Number: number}
-			if err := r.fill(ctx, &p, of, heldBy(captured, ends[captured.Name], number)); err != nil {
-				return nil, err
-			}
-			topic.Partitions = append(topic.Partitions, p)
+		topic := Topic{Topic: captured, Partitions: make([]Partition, len(captured.Partitions))}
+		for n := range topic.Partitions {
+			p := &topic.Partitions[n]
+			p.Number = int32(n)
+			fills = append(fills, func(ctx context.Context) error {
+				of := r.lifeOf(captured, rows[bifrost.TopicPartition{Topic: captured.Name, Partition: p.Number}])
+				return r.fill(ctx, p, of, heldBy(captured, ends[captured.Name], p.Number))
+			})
 		}
 		topics = append(topics, topic)
 	}
-	return topics, nil
+	return topics, readSideBySide(ctx, fills)
+}
+
+// readsAtOnce is how many partitions are looked up in the catalogue side by side: each
+// is a round trip to the tables for every page of its rows.
+const readsAtOnce = 32
+
+func readSideBySide(ctx context.Context, reads []func(context.Context) error) error {
+	return parallel.Try(ctx, readsAtOnce, reads, func(ctx context.Context, read func(context.Context) error) error { return read(ctx) })
 }
 
 // heldBy is what a capture says of a partition; nil where it says nothing, or speaks of
@@ -129,12 +140,27 @@ func (r *Restorer) fill(ctx context.Context, p *Partition, life []bifrost.Progre
 		p.branches = append(p.branches, b)
 		at = end
 	}
-	reason := "not archived: the archive has nothing of this life of the topic"
-	if len(life) > 0 {
-		reason = fmt.Sprintf("not archived: the archive ends at offset %d", life[len(life)-1].NextOffset)
-	}
-	p.miss(bifrost.Range{Start: at, End: p.Held.End}, reason)
+	p.missTail(life, bifrost.Range{Start: at, End: p.Held.End})
 	return nil
+}
+
+// missTail says what is missing behind the end of the archive, and tells a tail that
+// waited for its object, as those of quiet partitions do, from an archive that was behind.
+func (p *Partition) missTail(life []bifrost.Progress, tail bifrost.Range) {
+	if tail.Start >= tail.End {
+		return
+	}
+	reason := "not archived: the archive has nothing of this life of the topic"
+	quiet := false
+	if len(life) > 0 {
+		last := life[len(life)-1]
+		reason = fmt.Sprintf("not archived: the archive ends at offset %d", last.NextOffset)
+		quiet = last.PlannedOffset <= last.NextOffset && bifrost.IsQuietTail(last, tail.Len())
+	}
+	if quiet {
+		reason += ". " + quietTail
+	}
+	p.Missing = append(p.Missing, Gap{tail, reason, quiet})
 }
 
 // readBranch adds up what the catalogue says of a branch.
@@ -164,6 +190,8 @@ func (r *Restorer) readBranch(ctx context.Context, p *Partition, b branch) error
 	return nil
 }
 
+const quietTail = "It is the tail of a quiet partition, which waits for its object for up to QuietMaxAgeSeconds: it was in Kafka alone"
+
 func (p *Partition) miss(offsets bifrost.Range, reason string) {
 	if offsets.Start >= offsets.End {
 		return
@@ -172,12 +200,13 @@ func (p *Partition) miss(offsets bifrost.Range, reason string) {
 		p.Missing[n-1].End = offsets.End
 		return
 	}
-	p.Missing = append(p.Missing, Gap{offsets, reason})
+	p.Missing = append(p.Missing, Gap{Range: offsets, Reason: reason})
 }
 
 // rounds are the parts that a replay is to write, one round after the other: the
 // branches of a partition are in different rounds, the older first.
-func rounds(topics []Topic, all []bifrost.Progress) (rounds [][]replay.Part) {
+func rounds(topics []Topic, rows []bifrost.Progress) (rounds [][]replay.Part) {
+	all := replay.ByTopic(rows)
 	for _, t := range topics {
 		for _, p := range t.Partitions {
 			for n, b := range p.branches {

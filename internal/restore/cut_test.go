@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,18 @@ func TestCutIsWhatThePartitionHeld(t *testing.T) {
 			c.span(p, 0, 200, bifrost.StateArchived)
 			c.span(p, 200, 300, bifrost.StatePlanned)
 		}, &[4]int64{0, 300, 300, 0}, "t[0, 200)", "[200, 300) not archived: the archive ends at offset 200;", 200},
+		"a quiet tail": {func(c *catalogue) {
+			c.span(c.life("t", lifeA, 0, 200), 0, 200, bifrost.StateArchived)
+			c.progress[0].RecentOffsets, c.progress[0].RecentRawBytes, c.progress[0].PlannedOffset = 100, 100, 200
+		}, &[4]int64{0, 300, 300, 0}, "t[0, 200)", "[200, 300) not archived: the archive ends at offset 200. " + quietTail + ";", 200},
+		"a tail that was planned": {func(c *catalogue) {
+			c.span(c.life("t", lifeA, 0, 200), 0, 200, bifrost.StateArchived)
+			c.progress[0].RecentOffsets, c.progress[0].RecentRawBytes, c.progress[0].PlannedOffset = 100, 100, 300
+		}, &[4]int64{0, 300, 300, 0}, "t[0, 200)", "[200, 300) not archived: the archive ends at offset 200;", 200},
+		"a tail of more than is quiet": {func(c *catalogue) {
+			c.span(c.life("t", lifeA, 0, 200), 0, 200, bifrost.StateArchived)
+			c.progress[0].RecentOffsets, c.progress[0].RecentRawBytes, c.progress[0].PlannedOffset = 100, 100, 200
+		}, &[4]int64{0, 401, 401, 0}, "t[0, 200)", "[200, 401) not archived: the archive ends at offset 200;", 200},
 		"a gap": {func(c *catalogue) {
 			p := c.life("t", lifeA, 0, 300)
 			c.span(p, 0, 100, bifrost.StateArchived)
@@ -137,6 +150,9 @@ func TestCutIsWhatThePartitionHeld(t *testing.T) {
 			}
 			for _, gap := range p.Missing {
 				missing += fmt.Sprintf("%s %s;", gap.Range, gap.Reason)
+				if gap.Quiet != strings.Contains(gap.Reason, quietTail) {
+					t.Errorf("quiet is %v, and the reason %q", gap.Quiet, gap.Reason)
+				}
 			}
 			if branches != c.want || missing != c.missing || p.Records != c.records {
 				t.Errorf("from %q with %d records, missing %q; want %q, %d, %q", branches, p.Records, missing, c.want, c.records, c.missing)
@@ -169,7 +185,7 @@ func TestCutLeavesOut(t *testing.T) {
 // that is ahead of the archive has read what is not there.
 func TestWhatAGroupMisses(t *testing.T) {
 	t.Parallel()
-	p := &Partition{Held: bifrost.Range{Start: 0, End: 300}, Missing: []Gap{{bifrost.Range{Start: 100, End: 150}, "retention"}}}
+	p := &Partition{Held: bifrost.Range{Start: 0, End: 300}, Missing: []Gap{{Range: bifrost.Range{Start: 100, End: 150}, Reason: "retention"}}}
 	for offset, want := range map[int64]string{
 		50: "", 99: "", 100: "what it would read next is lost: offsets [100, 150), retention",
 		120: "what it would read next is lost: offsets [120, 150), retention", 150: "", 300: "",

@@ -20,9 +20,27 @@ import (
 // kafkaRetention is Kafka's default of retention.ms, in milliseconds.
 const kafkaRetention = int64(7 * 24 * time.Hour / time.Millisecond)
 
-// losses says about how many records a topic loses once its retention is put back, and
-// why. Kafka deletes whole segments, so that it may keep some of them for longer.
-func (r *Restorer) losses(ctx context.Context, t Topic) (records int64, why string, err error) {
+// loss is about how many records a topic loses once its retention is put back, and why.
+// Kafka deletes whole segments, so that it may keep some of them for longer.
+type loss struct {
+	records int64
+	why     string // empty if nothing changes
+}
+
+// losses are those of all topics, in their order.
+func (r *Restorer) losses(ctx context.Context, topics []Topic) ([]loss, error) {
+	all := make([]loss, len(topics))
+	var reads []func(context.Context) error
+	for i := range topics {
+		reads = append(reads, func(ctx context.Context) (err error) {
+			all[i], err = r.lossOf(ctx, topics[i])
+			return err
+		})
+	}
+	return all, readSideBySide(ctx, reads)
+}
+
+func (r *Restorer) lossOf(ctx context.Context, t Topic) (l loss, err error) {
 	setting := func(name, otherwise string) string {
 		return cmp.Or(t.Settings[name], t.Inherited[name], otherwise)
 	}
@@ -32,7 +50,7 @@ func (r *Restorer) losses(ctx context.Context, t Topic) (records int64, why stri
 		does = append(does, "it is compacted: of the records of a key the last stays")
 	}
 	if !strings.Contains(policy, "delete") {
-		return 0, strings.Join(does, "; "), nil
+		return loss{0, strings.Join(does, "; ")}, nil
 	}
 	keep, _ := strconv.ParseInt(setting("retention.ms", strconv.FormatInt(kafkaRetention, 10)), 10, 64)
 	most, _ := strconv.ParseInt(setting("retention.bytes", "-1"), 10, 64)
@@ -40,9 +58,9 @@ func (r *Restorer) losses(ctx context.Context, t Topic) (records int64, why stri
 	for _, p := range t.Partitions {
 		tooOld, tooMuch, err := r.lossesOf(ctx, p, keep, most)
 		if err != nil {
-			return 0, "", err
+			return loss{}, err
 		}
-		old, beyond, records = old+tooOld, beyond+tooMuch, records+max(tooOld, tooMuch)
+		old, beyond, l.records = old+tooOld, beyond+tooMuch, l.records+max(tooOld, tooMuch)
 	}
 	if old > 0 {
 		does = append(does, fmt.Sprintf("about %d records are older than retention.ms=%d", old, keep))
@@ -50,7 +68,8 @@ func (r *Restorer) losses(ctx context.Context, t Topic) (records int64, why stri
 	if beyond > 0 {
 		does = append(does, fmt.Sprintf("about %d records are more than retention.bytes=%d keeps of their partition", beyond, most))
 	}
-	return records, strings.Join(does, "; "), nil
+	l.why = strings.Join(does, "; ")
+	return l, nil
 }
 
 // lossesOf goes through the catalogue, the newest records last.

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
@@ -239,21 +239,13 @@ func (r *Restorer) setGroups(ctx context.Context, plan *Plan) ([]GroupReport, er
 	if err != nil {
 		return nil, fmt.Errorf("list the groups of the target: %w", err)
 	}
-	var first error
-	var once sync.Once
-	slots := make(chan struct{}, groupsAtOnce)
-	var all sync.WaitGroup
-	for i := range reports {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			if err := setGroup(ctx, admin, &reports[i], standings[i], states[reports[i].Group].State); err != nil {
-				once.Do(func() { first = err })
-			}
-		})
+	numbers := make([]int, len(reports))
+	for i := range numbers {
+		numbers[i] = i
 	}
-	all.Wait()
-	return reports, first
+	return reports, parallel.Try(ctx, groupsAtOnce, numbers, func(ctx context.Context, i int) error {
+		return setGroup(ctx, admin, &reports[i], standings[i], states[reports[i].Group].State)
+	})
 }
 
 func setGroup(ctx context.Context, admin *kadm.Client, report *GroupReport, standings []standing, state string) error {

@@ -20,7 +20,8 @@ type Report struct {
 	Records        int64         `json:"records"`      // that are there; of a plan, that will be
 	Bytes          int64         `json:"bytes"`        // raw, the same
 	MissingOffsets int64         `json:"missing_offsets"`
-	Seconds        float64       `json:"seconds"` // of this run; of a plan, an estimate
+	QuietTails     int           `json:"quiet_tails"` // partitions of which the tail had waited for its object
+	Seconds        float64       `json:"seconds"`     // of this run; of a plan, an estimate
 }
 
 // TopicReport is about one topic.
@@ -52,6 +53,7 @@ type GapReport struct {
 	Start  int64  `json:"start_offset"`
 	End    int64  `json:"end_offset"`
 	Reason string `json:"reason"`
+	Quiet  bool   `json:"quiet_tail"` // it waited for its object, as the last records of quiet partitions do
 }
 
 // GroupReport is about one group.

@@ -159,10 +159,9 @@ func (l *Look) Measure(ctx context.Context) error {
 		return nil // what the records are like changes nothing
 	}
 	shared := &budget{left: lookBytes}
-	for i := range l.Topics {
-		t := &l.Topics[i]
+	err := l.eachTopic(ctx, func(ctx context.Context, t *Topic) error {
 		if len(t.Obstacles) > 0 {
-			continue
+			return nil
 		}
 		gauge := t.gauge(l.brokers.requestBytes, shared)
 		if t.Measure != nil {
@@ -171,6 +170,10 @@ func (l *Look) Measure(ctx context.Context) error {
 			}
 		}
 		t.judge(gauge, l.now)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return l.rehearseAgain(ctx)
 }
@@ -190,10 +193,10 @@ func (l *Look) rehearseAgain(ctx context.Context) error {
 		return err
 	}
 	defer admin.Close()
-	for i := range l.Topics {
-		if t := &l.Topics[i]; !t.Exists && len(t.Obstacles) == 0 && len(t.Settings) > len(lasting) {
+	return l.eachTopic(ctx, func(ctx context.Context, t *Topic) error {
+		if !t.Exists && len(t.Obstacles) == 0 && len(t.Settings) > len(lasting) {
 			t.rehearse(ctx, admin)
 		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
@@ -177,13 +178,13 @@ func (l *Look) askTopics(ctx context.Context, admin administrator, request Reque
 	if err != nil {
 		return fmt.Errorf("ask for the target topics: %w", err)
 	}
-	for i := range l.Topics {
-		t := &l.Topics[i]
+	err = l.eachTopic(ctx, func(ctx context.Context, t *Topic) error {
 		settings := l.askTopic(ctx, admin, t, details[t.Topic], request)
 		t.choose(settings, request.Codec)
-	}
-	if request.StateTopic == "" {
 		return nil
+	})
+	if err != nil || request.StateTopic == "" {
+		return err
 	}
 	state := Topic{Need: Need{Topic: request.StateTopic, Partitions: 1}, replication: brokersDefault}
 	stateRequest := request
@@ -196,6 +197,19 @@ func (l *Look) askTopics(ctx context.Context, admin administrator, request Reque
 		l.Obstacles = append(l.Obstacles, fmt.Sprintf("topic %s, which keeps positions: %s", state.Topic, obstacle))
 	}
 	return nil
+}
+
+// askedAtOnce is how many topics are looked at side by side: each takes a round trip or
+// two to the brokers, or to the archive.
+const askedAtOnce = 8
+
+// eachTopic calls do for the topics side by side.
+func (l *Look) eachTopic(ctx context.Context, do func(context.Context, *Topic) error) error {
+	topics := make([]*Topic, len(l.Topics))
+	for i := range l.Topics {
+		topics[i] = &l.Topics[i]
+	}
+	return parallel.Try(ctx, askedAtOnce, topics, do)
 }
 
 // askTopic asks for one topic, and returns the settings that it has or would have; nil
