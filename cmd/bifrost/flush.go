@@ -22,7 +22,7 @@ func newFlush(a *app) *cobra.Command {
 		GroupID: groupWork,
 		Short:   "Archive what there is now, wait, and say what was written",
 		Long: `Flush archives everything that can be read in Kafka at this moment, whatever the
-maximum age, of all topics or of those named (globs do too). The work is done in
+maximum ages, of all topics or of those named (globs do too). The work is done in
 this process, by the rules and tables of the stack; ranges that others work on are
 waited for. What cannot be read is named at the end, and stops nothing else.`,
 		Example:           "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
@@ -56,7 +56,6 @@ type flushJSON struct {
 }
 
 func (f *flush) run(ctx context.Context, topics []string) error {
-	f.settings.values["BIFROST_MAX_AGE_SECONDS"] = "0"
 	if len(topics) > 0 {
 		f.settings.values["BIFROST_INCLUDE_TOPICS"] = strings.Join(topics, ",")
 	}
@@ -65,6 +64,7 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	if err != nil {
 		return err
 	}
+	f.parts.Config = f.parts.Config.WithoutAges()
 	ctx, cancel := context.WithTimeout(ctx, f.patience)
 	defer cancel()
 	err = f.untilDone(ctx, f.only)

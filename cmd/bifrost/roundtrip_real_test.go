@@ -109,7 +109,8 @@ func TestACompactedTopicComesBack(t *testing.T) {
 		must(t, s.produce(t.Context(), records...))
 	}
 	settled := settledDigest(t, s, source, 6*300)
-	s.bifrost(t, "flush")
+	s.env = append(slices.Clone(s.env), "BIFROST_TOPIC_OVERRIDES=*-compacted:max_age_seconds=86400") // a flush does not wait for it
+	s.bifrost(t, "flush", "--timeout", "2m")
 	s.bifrost(t, "replay", source+":"+target, "--create")
 	if got := digest(t, s, target); got != settled {
 		t.Errorf("replayed:\n%swant:\n%s", got, settled)

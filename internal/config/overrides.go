@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,15 @@ func (c Config) overrides() []bifrost.SizingOverride {
 		all = append(all, bifrost.SizingOverride{Glob: o.Glob, Sizing: sizing})
 	}
 	return all
+}
+
+// WithoutAges lets no tail wait, whatever the ages of all topics or of some of them are.
+func (c Config) WithoutAges() Config {
+	c.MaxAge, c.QuietMaxAge, c.Overrides = 0, 0, slices.Clone(c.Overrides)
+	for i := range c.Overrides {
+		c.Overrides[i].MaxAge = 0
+	}
+	return c
 }
 
 // LargestTarget is the size of the largest objects, in raw bytes.

@@ -40,6 +40,24 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+// A flush waits for nothing: neither for the age of all topics, nor for that of some.
+func TestNoAgeIsLeft(t *testing.T) {
+	t.Parallel()
+	aged, err := loadOverrides("logs.*:target_bytes=3000000,max_age_seconds=3600;payments:target_bytes=4000000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := aged.WithoutAges().Settings()
+	for topic, want := range map[string]int64{"orders": 2_000_000, "logs.web": 3_000_000, "payments": 4_000_000} {
+		if got := settings.SizingOf(topic); got.MaxAge != 0 || got.QuietMaxAge != 0 || got.TargetBytes != want {
+			t.Errorf("%s: %+v, want no age and a target of %d", topic, got, want)
+		}
+	}
+	if kept := aged.Settings().SizingOf("logs.web").MaxAge; kept != time.Hour {
+		t.Errorf("the settings it was made of have an age of %s now", kept)
+	}
+}
+
 func TestOverridesThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for value, word := range map[string]string{
