@@ -11,6 +11,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -134,8 +135,8 @@ func (a *app) acceptErased(ctx context.Context, p bifrost.Partition, start int64
 	return err
 }
 
-func accepter(parts *wiring.Parts) *bifrost.Accepter {
-	return &bifrost.Accepter{
+func accepter(parts *wiring.Parts) *repair.Accepter {
+	return &repair.Accepter{
 		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store,
 		Format: parts.Config.Format, Writer: "bifrost " + wiring.Version, Now: time.Now,
 	}

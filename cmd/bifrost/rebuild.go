@@ -10,6 +10,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/repair"
 )
 
 func newRebuild(a *app) *cobra.Command {
@@ -56,7 +57,7 @@ func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) e
 		return err
 	}
 	defer parts.Close()
-	rule := bifrost.Rebuilder{
+	rule := repair.Rebuilder{
 		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store, Topics: filter,
 		Sizing: parts.Config.Settings().Sizing, Now: time.Now, NewGeneration: rand.Text, Parallel: rebuildParallel, Log: parts.Log, Anew: anew,
 		FencePause: parts.Config.FencePause, Wait: a.waitForFence,

@@ -12,18 +12,23 @@ import (
 // cluster's, another topic's, or no object of Bifrost's at all.
 var ErrForeign = errors.New("the object at the key is not ours")
 
-// facts reads what the object at the key says of itself. ErrNotFound: there is
-// none, for certain. ErrForeign: it is somebody else's. Any other error is no
+// ObjectOwner is what an object has to say of itself to be the one at a start.
+type ObjectOwner struct {
+	Incarnation
+	Partition int32 // number of the partition
+	Start     int64 // first offset
+}
+
+// ReadFacts reads what the object at the key says of itself. ErrNotFound: there is
+// none, for certain. ErrForeign: it is not the owner's. Any other error is no
 // verdict, not even that it is damaged: try again.
-func (a *attempt) facts(ctx context.Context, key string) (Facts, error) {
-	file, stored, err := OpenObject(ctx, a.Store, key)
+func ReadFacts(ctx context.Context, bucket ObjectOpener, key string, owner ObjectOwner) (Facts, error) {
+	file, stored, err := OpenObject(ctx, bucket, key)
 	if err != nil {
 		return Facts{}, err
 	}
 	s := file.Summary()
-	mine := s.ClusterID == a.clusterID && s.Topic == a.task.Key().Topic() && s.TopicID == [16]byte(a.task.TopicID) &&
-		s.Partition == a.task.Partition && s.Start == a.task.StartOffset
-	if !mine {
+	if found := (ObjectOwner{Incarnation{s.ClusterID, s.Topic, s.TopicID}, s.Partition, s.Start}); found != owner {
 		return Facts{}, fmt.Errorf("%s holds cluster %s topic %s (ID %s) partition %d from offset %d: %w",
 			key, s.ClusterID, s.Topic, TopicID(s.TopicID), s.Partition, s.Start, ErrForeign)
 	}
@@ -57,10 +62,10 @@ func FactsOf(key string, s baldr.Summary, stored Stored) Facts {
 	}
 }
 
-// within is what of an object that reaches beyond its row lies inside the row:
+// factsWithin is what of an object that reaches beyond its row lies inside the row:
 // another stack tiled the partition otherwise. The row keeps its end, and counts
 // what it holds of the object.
-func (a *attempt) within(ctx context.Context, facts Facts, r Range) (Facts, error) {
+func factsWithin(ctx context.Context, bucket ObjectOpener, facts Facts, r Range) (Facts, error) {
 	if facts.End <= r.End {
 		return facts, nil
 	}
@@ -70,7 +75,7 @@ func (a *attempt) within(ctx context.Context, facts Facts, r Range) (Facts, erro
 	if facts.Kind == baldr.KindGap {
 		return clipped, nil
 	}
-	file, _, err := OpenObject(ctx, a.Store, facts.Key)
+	file, _, err := OpenObject(ctx, bucket, facts.Key)
 	if err != nil {
 		return Facts{}, err
 	}

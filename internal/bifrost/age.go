@@ -42,7 +42,7 @@ func (t *tick) longestWait() time.Duration {
 }
 
 // dueSince is when the first range that is not archived yet was due: when its first
-// record came, and if the plan lets its tail wait, when it has waited long enough.
+// recordTick came, and if the plan lets its tail wait, when it has waited long enough.
 // due is false as long as nothing is. CaughtUp is when nothing was, as far as anybody
 // remembers.
 func (t *tick) dueSince(s *sighting, caughtUp time.Time) (since time.Time, due bool) {
@@ -65,7 +65,7 @@ func (t *tick) dueSince(s *sighting, caughtUp time.Time) (since time.Time, due b
 }
 
 // waitingSince is a time that the first waiting record was not written before, as
-// late as can be known without reading it: that of the record before it, when
+// isLate as can be known without reading it: that of the record before it, when
 // nothing waited, or, as long as nothing of the partition was ever archived, when
 // it was last planned. It is pure.
 func waitingSince(p Progress, caughtUp time.Time) time.Time {

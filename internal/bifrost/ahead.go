@@ -15,11 +15,11 @@ var ListPage = 1000
 
 // lastObjectEnd finds where the last object of the incarnation under the
 // partition's prefix ends; 0 when there is none.
-func (t *tick) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
-	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
+func (b *PartitionBuilder) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
+	prefix := PartitionPrefix(b.Group, p.Partition)
 	var keys []string
 	for after := ""; ; after = keys[len(keys)-1] {
-		page, err := t.Shelf.List(ctx, prefix, after, ListPage)
+		page, err := b.Shelf.List(ctx, prefix, after, ListPage)
 		if err != nil {
 			return 0, fmt.Errorf("list %s: %w", prefix, err)
 		}
@@ -30,7 +30,7 @@ func (t *tick) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
 	}
 	i := p.Incarnation()
 	for _, key := range slices.Backward(keys) {
-		facts, err := t.ours(ctx, key, p, i)
+		facts, err := b.readOwnFacts(ctx, key, p, i)
 		if err != nil || facts.Key != "" {
 			return facts.End, err
 		}
@@ -38,10 +38,11 @@ func (t *tick) lastObjectEnd(ctx context.Context, p Progress) (int64, error) {
 	return 0, nil
 }
 
-func (t *tick) lastRowEnd(ctx context.Context, p Partition) (int64, error) {
+// lastRowEnd finds where the last row of the partition ends; 0 when there is none.
+func (b *PartitionBuilder) lastRowEnd(ctx context.Context, p Partition) (int64, error) {
 	end := int64(0)
 	for {
-		rows, err := t.Ledger.Rows(ctx, p, end, ListPage)
+		rows, err := b.Ledger.Rows(ctx, p, end, ListPage)
 		if err != nil {
 			return 0, fmt.Errorf("read the rows from offset %d: %w", end, err)
 		}
@@ -54,32 +55,27 @@ func (t *tick) lastRowEnd(ctx context.Context, p Partition) (int64, error) {
 	}
 }
 
-// ours reads the facts of the object at the key if it is one of the
+// readOwnFacts reads the facts of the object at the key if it is one of the
 // incarnation's partition, and no Facts when it is something else.
-func (t *tick) ours(ctx context.Context, key string, p Progress, i Incarnation) (Facts, error) {
+func (b *PartitionBuilder) readOwnFacts(ctx context.Context, key string, p Progress, i Incarnation) (Facts, error) {
 	parsed, err := ParseKey(key)
-	if err != nil || key != ObjectKey(t.Settings.Group, p.Partition, parsed.Start, parsed.Alternative) {
+	if err != nil || key != ObjectKey(b.Group, p.Partition, parsed.Start, parsed.Alternative) {
 		return Facts{}, nil
 	}
-	reader := attempt{
-		Archiver:  &Archiver{Store: t.Store},
-		task:      Task{Topic: p.Name, Partition: p.Number, TopicID: i.TopicID, StartOffset: parsed.Start},
-		clusterID: i.ClusterID,
-	}
-	facts, err := reader.facts(ctx, key)
+	facts, err := ReadFacts(ctx, b.Store, key, ObjectOwner{i, p.Number, parsed.Start})
 	if errors.Is(err, ErrForeign) || errors.Is(err, ErrNotFound) {
 		return Facts{}, nil
 	}
 	return facts, err
 }
 
-// ahead finds what exists between planned_offset and KnownUntil: nothing, in the
+// findAhead finds what exists between planned_offset and KnownUntil: nothing, in the
 // life of a partition whose tables were never lost.
-func (t *tick) ahead(ctx context.Context, p Progress, i Incarnation) (Ahead, error) {
+func (b *PartitionBuilder) findAhead(ctx context.Context, p Progress, i Incarnation) (Ahead, error) {
 	if p.PlannedOffset >= p.KnownUntil {
 		return Ahead{}, nil
 	}
-	rows, err := t.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, plannedAtOnce)
+	rows, err := b.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, plannedAtOnce)
 	if err != nil {
 		return Ahead{}, fmt.Errorf("read the rows from offset %d: %w", p.PlannedOffset, err)
 	}
@@ -91,26 +87,26 @@ func (t *tick) ahead(ctx context.Context, p Progress, i Incarnation) (Ahead, err
 	for _, r := range rows {
 		known = append(known, Known{Range: r.Range, IsRow: true})
 	}
-	objects, seen, err := t.objectsAhead(ctx, p, i)
+	objects, seen, err := b.listObjectsAhead(ctx, p, i)
 	if err != nil {
 		return Ahead{}, err
 	}
 	return tile(append(known, objects...), min(horizon, seen)), nil
 }
 
-// objectsAhead lists the incarnation's objects from planned_offset on, and up to
+// listObjectsAhead lists the incarnation's objects from planned_offset on, and up to
 // which offset the listing is whole.
-func (t *tick) objectsAhead(ctx context.Context, p Progress, i Incarnation) ([]Known, int64, error) {
-	prefix := PartitionPrefix(t.Settings.Group, p.Partition)
+func (b *PartitionBuilder) listObjectsAhead(ctx context.Context, p Progress, i Incarnation) ([]Known, int64, error) {
+	prefix := PartitionPrefix(b.Group, p.Partition)
 	from := prefix + fmt.Sprintf("%020d", p.PlannedOffset) // sorts before the key of that start
-	keys, err := t.Shelf.List(ctx, prefix, from, plannedAtOnce)
+	keys, err := b.Shelf.List(ctx, prefix, from, plannedAtOnce)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list %s from offset %d: %w", prefix, p.PlannedOffset, err)
 	}
 	horizon := int64(math.MaxInt64)
 	var objects []Known
 	for n, key := range keys {
-		facts, err := t.ours(ctx, key, p, i)
+		facts, err := b.readOwnFacts(ctx, key, p, i)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -163,10 +163,10 @@ func (a *attempt) run(ctx context.Context) (result RangeResult, err error) {
 	if done, result, err := a.settledAlready(ctx, row, err); done || err != nil {
 		return result, err
 	}
-	facts, err := a.facts(ctx, a.key)
+	facts, err := ReadFacts(ctx, a.Store, a.key, a.owner())
 	outcome := OutcomeAdopted
 	if errors.Is(err, ErrNotFound) {
-		facts, outcome, err = a.write(ctx, upload, row)
+		facts, outcome, err = a.writeObject(ctx, upload, row)
 		completed = err == nil && outcome != OutcomeAdopted
 	}
 	if err != nil {
@@ -185,45 +185,87 @@ func (a *attempt) settledAlready(ctx context.Context, row Row, err error) (bool,
 	case row.TopicID != a.task.TopicID:
 		return true, RangeResult{}, fmt.Errorf("the row belongs to topic ID %s, the task to %s", row.TopicID, a.task.TopicID)
 	case row.State.Done():
-		return true, a.result(row, row.Facts, OutcomeDoneAlready), a.advance(ctx, row.Partition)
+		return true, a.result(row, row.Facts, OutcomeDoneAlready), a.advancePrefix(ctx, row.Partition)
 	case row.End != a.task.EndOffset:
 		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here
 	}
 	return false, RangeResult{}, nil
 }
 
-// write fills the upload and makes it visible. When somebody else's object is
-// there first, the facts are that object's: one's own attempt may have read a
-// log that compaction has changed since.
-func (a *attempt) write(ctx context.Context, upload Upload, row Row) (Facts, string, error) {
-	summary, err := a.fill(ctx, upload, row)
+// owner is what the object of the range says of itself.
+func (a *attempt) owner() ObjectOwner {
+	i := Incarnation{a.clusterID, a.task.Key().Topic(), a.task.TopicID}
+	return ObjectOwner{i, a.task.Partition, a.task.StartOffset}
+}
+
+// writeObject fills the upload and makes it visible.
+func (a *attempt) writeObject(ctx context.Context, upload Upload, row Row) (Facts, string, error) {
+	summary, err := a.fillObject(ctx, upload, row)
 	if err != nil {
 		return Facts{}, "", err
 	}
+	facts, outcome, err := completeObject(ctx, upload, a.Store, a.key, summary, a.owner())
+	if outcome == OutcomeAdopted {
+		a.stopped = nil // where the winner stopped is its own affair
+	}
+	return facts, outcome, err
+}
+
+// completeObject makes the upload visible. When somebody else's object is
+// there first, the facts are that object's: one's own attempt may have read a
+// log that compaction has changed since.
+func completeObject(ctx context.Context, upload Upload, bucket ObjectOpener, key string, summary baldr.Summary, owner ObjectOwner) (Facts, string, error) {
 	outcome := OutcomeArchived
 	if summary.Kind == baldr.KindGap {
 		outcome = OutcomeLost
 	}
 	stored, err := upload.Complete(ctx)
 	if err == nil {
-		return FactsOf(a.key, summary, stored), outcome, nil
+		return FactsOf(key, summary, stored), outcome, nil
 	}
-	winner, winnerErr := a.facts(ctx, a.key)
+	winner, winnerErr := ReadFacts(ctx, bucket, key, owner)
 	if winnerErr == nil {
-		a.stopped = nil // where the winner stopped is its own affair
 		return winner, OutcomeAdopted, nil
 	}
 	if errors.Is(winnerErr, ErrForeign) {
 		return Facts{}, "", winnerErr
 	}
-	return Facts{}, "", fmt.Errorf("complete %s: %w", a.key, errors.Join(err, winnerErr))
+	return Facts{}, "", fmt.Errorf("complete %s: %w", key, errors.Join(err, winnerErr))
 }
 
-// fill writes the range into the upload: its records, or the gap that it is.
-func (a *attempt) fill(ctx context.Context, upload Upload, row Row) (baldr.Summary, error) {
+// A GapObject is an object that records why nobody can read the offsets of a row.
+type GapObject struct {
+	Key       string
+	ClusterID string
+	Row       Row // its GapReason says why
+	Format    baldr.Options
+	Writer    string // as Archiver.Writer
+}
+
+// PutGap puts the gap at its key, unless somebody is quicker: then the facts are those of
+// what stands there.
+func PutGap(ctx context.Context, bucket Store, g GapObject) (Facts, error) {
+	upload, err := bucket.Create(ctx, g.Key)
+	if err != nil {
+		return Facts{}, fmt.Errorf("begin the upload of %s: %w", g.Key, err)
+	}
+	owner := ObjectOwner{Incarnation{g.ClusterID, g.Row.Topic(), g.Row.TopicID}, g.Row.Number, g.Row.Start}
+	facts, outcome := Facts{}, ""
+	summary, err := closeObject(baldr.NewWriter(upload, g.Format), g.Key, gapSummary(g.Row.GapReason, g.Row.Range), owner, g.Writer)
+	if err == nil {
+		facts, outcome, err = completeObject(ctx, upload, bucket, g.Key, summary, owner)
+	}
+	if err != nil || outcome == OutcomeAdopted {
+		_ = upload.Abort(context.WithoutCancel(ctx)) // or the bucket's lifecycle rule does
+	}
+	return facts, err
+}
+
+// fillObject writes the range into the upload: its records, or the gap that it is.
+func (a *attempt) fillObject(ctx context.Context, upload Upload, row Row) (baldr.Summary, error) {
 	out := baldr.NewWriter(upload, a.Format)
 	if row.GapReason != "" {
-		return a.close(out, gap(row.GapReason), row.Range)
+		return a.closeObject(out, gapSummary(row.GapReason, row.Range))
 	}
 	counted := count{position: row.Start, epoch: -1}
 	err := a.copyRecords(ctx, out, row, &counted)
@@ -233,15 +275,16 @@ func (a *attempt) fill(ctx context.Context, upload Upload, row Row) (baldr.Summa
 		a.stopped = err // what was read is whole; the next attempt finds out about the rest
 	case errors.As(err, &outside) && outside.LogStart > row.Start:
 		end := min(outside.LogStart, row.End)
-		return a.close(out, gap(a.whyDeleted(ctx, row)), Range{row.Start, end})
+		return a.closeObject(out, gapSummary(a.whyDeleted(ctx, row), Range{row.Start, end}))
 	case err != nil:
 		return baldr.Summary{}, err
 	}
 	if counted.position == row.Start {
 		return baldr.Summary{}, errNothingInTime
 	}
-	records := baldr.Summary{Kind: baldr.KindRecords, Missing: counted.missing, LastLeaderEpoch: counted.epoch}
-	return a.close(out, records, Range{row.Start, counted.position})
+	records := baldr.Summary{Kind: baldr.KindRecords, Missing: counted.missing, LastLeaderEpoch: counted.epoch,
+		Start: row.Start, End: counted.position}
+	return a.closeObject(out, records)
 }
 
 var errNothingInTime = errors.New("nothing could be read before the time was up; raise the archive function's timeout, " +
@@ -265,18 +308,21 @@ func (a *attempt) whyDeleted(ctx context.Context, row Row) string {
 	return ReasonRequest
 }
 
-func gap(reason string) baldr.Summary {
-	return baldr.Summary{Kind: baldr.KindGap, Reason: reason, LastLeaderEpoch: -1}
+func gapSummary(reason string, r Range) baldr.Summary {
+	return baldr.Summary{Kind: baldr.KindGap, Reason: reason, LastLeaderEpoch: -1, Start: r.Start, End: r.End}
 }
 
-func (a *attempt) close(out *baldr.Writer, summary baldr.Summary, r Range) (baldr.Summary, error) {
-	summary.ClusterID = a.clusterID
-	summary.Topic, summary.TopicID, summary.Partition = a.task.Key().Topic(), a.task.TopicID, a.task.Partition
-	summary.Start, summary.End = r.Start, r.End
-	summary.Writer = a.Writer
+func (a *attempt) closeObject(out *baldr.Writer, summary baldr.Summary) (baldr.Summary, error) {
+	return closeObject(out, a.key, summary, a.owner(), a.Writer)
+}
+
+// closeObject writes the end of an object: its summary, with whose it is and who wrote it.
+func closeObject(out *baldr.Writer, key string, summary baldr.Summary, owner ObjectOwner, writer string) (baldr.Summary, error) {
+	summary.ClusterID, summary.Topic, summary.TopicID = owner.ClusterID, owner.Topic, owner.TopicID
+	summary.Partition, summary.Writer = owner.Partition, writer
 	summary, err := out.Close(summary)
 	if err != nil {
-		return summary, fmt.Errorf("write the end of %s: %w", a.key, err)
+		return summary, fmt.Errorf("write the end of %s: %w", key, err)
 	}
 	return summary, nil
 }
@@ -344,23 +390,23 @@ func (a *attempt) inTime() bool { return a.deadline.IsZero() || a.Now().Before(a
 
 // settle commits the facts and moves the prefix.
 func (a *attempt) settle(ctx context.Context, row Row, facts Facts, outcome string) (RangeResult, error) {
-	settled, err := a.commit(ctx, row, facts)
+	settled, err := commitRow(ctx, a.Ledger, a.Store, a.Now, row, facts)
 	if errors.Is(err, ErrNotFound) {
 		return a.result(row, facts, OutcomeGone), nil
 	}
 	if err != nil {
 		return RangeResult{}, err
 	}
-	if err := a.advance(ctx, row.Partition); err != nil {
+	if err := a.advancePrefix(ctx, row.Partition); err != nil {
 		return RangeResult{}, err
 	}
 	return a.result(settled, settled.Facts, outcome), nil
 }
 
-// advance moves the prefix. A hole in the tiling is for discover to heal; this
+// advancePrefix moves the prefix. A hole in the tiling is for discover to heal; this
 // range is safe.
-func (a *attempt) advance(ctx context.Context, p Partition) error {
-	if _, err := advance(ctx, a.Ledger, p); err != nil && !errors.Is(err, errRowMissing) {
+func (a *attempt) advancePrefix(ctx context.Context, p Partition) error {
+	if _, err := advancePrefix(ctx, a.Ledger, p); err != nil && !errors.Is(err, errRowMissing) {
 		return err
 	}
 	return nil

@@ -25,25 +25,25 @@ func (t *tick) watchStable(ctx context.Context, s *sighting) error {
 	stands := open && s.seen.LastStable == p.LastStable
 	switch {
 	case !stands && p.Status == StatusBlocked:
-		return ignoreConflict(t.observe(ctx, s, StatusOpen, ""))
+		return ignoreConflict(t.writeObservation(ctx, s, StatusOpen, ""))
 	case !stands:
 		return nil
 	case p.Status == StatusBlocked:
-		return t.blocked(s)
+		return t.countBlocked(s)
 	case p.HighWatermark <= p.LastStable:
-		return ignoreConflict(t.observe(ctx, s, p.Status, p.Error))
+		return ignoreConflict(t.writeObservation(ctx, s, p.Status, p.Error))
 	case s.seen.At.Sub(p.At) < blockedAfter:
 		return nil
 	}
 	since := fmt.Sprintf("a transaction has been open at offset %d since %s or longer", p.LastStable, p.At.UTC().Format(time.RFC3339))
-	if err := t.observe(ctx, s, StatusBlocked, since); err != nil {
+	if err := t.writeObservation(ctx, s, StatusBlocked, since); err != nil {
 		return ignoreConflict(err)
 	}
-	return t.blocked(s)
+	return t.countBlocked(s)
 }
 
-// observe writes what the tick sees, and the status that follows from it.
-func (t *tick) observe(ctx context.Context, s *sighting, status Status, message string) error {
+// writeObservation writes what the tick sees, and the status that follows from it.
+func (t *tick) writeObservation(ctx context.Context, s *sighting, status Status, message string) error {
 	w := StatusWrite{Progress: *s.progress, Status: status, Error: message, Observation: s.seen}
 	if err := t.Ledger.ChangeStatus(ctx, w); err != nil {
 		return fmt.Errorf("set status %s: %w", status, err)
@@ -52,7 +52,7 @@ func (t *tick) observe(ctx context.Context, s *sighting, status Status, message 
 	return nil
 }
 
-func (t *tick) blocked(s *sighting) error {
+func (t *tick) countBlocked(s *sighting) error {
 	t.mutex.Lock()
 	t.summary.Blocked++
 	t.mutex.Unlock()

@@ -41,32 +41,32 @@ type Advancer interface {
 	Advance(ctx context.Context, w AdvanceWrite) error
 }
 
-// commit settles the row with the facts of its object. It answers the row as it
+// commitRow settles the row with the facts of its object. It answers the row as it
 // is then; ErrNotFound when the row is gone (the tables were lost; whoever makes
 // them anew finds the object).
-func (a *attempt) commit(ctx context.Context, row Row, facts Facts) (Row, error) {
+func commitRow(ctx context.Context, ledger Committer, bucket ObjectOpener, now func() time.Time, row Row, facts Facts) (Row, error) {
 	for range maxCommits {
-		inside, err := a.within(ctx, facts, row.Range)
+		inside, err := factsWithin(ctx, bucket, facts, row.Range)
 		if err != nil {
 			return Row{}, err
 		}
-		err = a.Ledger.Commit(ctx, CommitWrite{Row: row, Facts: inside, ArchivedAt: a.Now()})
+		err = ledger.Commit(ctx, CommitWrite{Row: row, Facts: inside, ArchivedAt: now()})
 		if err == nil {
-			return settled(row, inside, a.Now()), nil
+			return settledRow(row, inside, now()), nil
 		}
 		// Refused, or an answer lost: the row as it is now tells which.
-		now, readErr := a.Ledger.Row(ctx, row.Partition, row.Start)
+		current, readErr := ledger.Row(ctx, row.Partition, row.Start)
 		switch {
 		case readErr != nil:
 			return Row{}, fmt.Errorf("read the row again after its commit failed (%w): %w", err, readErr)
-		case now.State.Done() && now.Facts.Key == facts.Key:
-			return now, nil
-		case now.State.Done():
-			return Row{}, fmt.Errorf("the row is settled with %s, this attempt holds %s: run bifrost verify", now.Facts.Key, facts.Key)
+		case current.State.Done() && current.Facts.Key == facts.Key:
+			return current, nil
+		case current.State.Done():
+			return Row{}, fmt.Errorf("the row is settled with %s, this attempt holds %s: run bifrost verify", current.Facts.Key, facts.Key)
 		case !errors.Is(err, ErrConflict):
 			return Row{}, fmt.Errorf("commit: %w", err)
 		}
-		row = now // still PLANNED with another end: the row's end is the one that counts
+		row = current // still PLANNED with another end: the row's end is the one that counts
 	}
 	return Row{}, fmt.Errorf("commit: the row changed %d times meanwhile: %w", maxCommits, ErrConflict)
 }
@@ -75,19 +75,19 @@ func (a *attempt) commit(ctx context.Context, row Row, facts Facts) (Row, error)
 // tables are made anew, which nobody does twice within a range's life.
 const maxCommits = 5
 
-func settled(row Row, facts Facts, at time.Time) Row {
+func settledRow(row Row, facts Facts, at time.Time) Row {
 	row.State, row.Facts, row.ArchivedAt = facts.State(), facts, at
 	row.End = facts.End
 	return row
 }
 
-// advance moves next_offset over the settled rows that follow it. Everyone does
+// advancePrefix moves next_offset over the settled rows that follow it. Everyone does
 // this after their own commit, so of two neighbours one sees both. It answers
 // the progress row as it is then.
 //
 // errRowMissing says that there is a hole below planned_offset: rows were lost
 // alone, and the partition must be built anew.
-func advance(ctx context.Context, ledger Settler, p Partition) (Progress, error) {
+func advancePrefix(ctx context.Context, ledger Settler, p Partition) (Progress, error) {
 	for {
 		progress, err := ledger.Progress(ctx, p)
 		if errors.Is(err, ErrNotFound) {
@@ -103,7 +103,7 @@ func advance(ctx context.Context, ledger Settler, p Partition) (Progress, error)
 	}
 }
 
-// errRowMissing is advance's word for a hole in the tiling.
+// errRowMissing is advancePrefix's word for a hole in the tiling.
 var errRowMissing = errors.New("a row below planned_offset is missing")
 
 // advanceFrom moves over settled rows until one is not. It reports true when

@@ -88,51 +88,57 @@ const (
 // A partition that fails is in the summary and does not stop the others. The
 // error is for what stops the whole tick: no table, no broker.
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
-	t := &tick{Discoverer: d, crew: parallel.NewCrew(d.Parallel), started: d.Now(), deadline: deadline, marks: d.marks()}
+	t := &tick{Discoverer: d, crew: parallel.NewCrew(d.Parallel), started: d.Now(), deadline: deadline}
+	t.marks = NewMarks(d.Settings.Group, d.Ledger, d.Store, d.Shelf, d.Now, d.NewGeneration)
+	t.builder = d.newBuilder(t.marks)
+	t.builder.moved, t.builder.planned = t.readAgain, t.addPlanned
 	t.summary.ID = d.NewGeneration()
-	err := t.work(ctx)
-	t.record(ctx, err)
+	err := t.runPasses(ctx)
+	t.recordTick(ctx, err)
 	return t.summary, err
 }
 
-func (t *tick) work(ctx context.Context) error {
+func (t *tick) runPasses(ctx context.Context) error {
 	for pass := 1; ; pass++ {
-		v, err := t.Discoverer.observe(ctx)
+		v, err := observer{t.Cluster, t.Ledger, t.Settings.Topics, t.Now}.readView(ctx)
 		if err != nil {
 			return fmt.Errorf("discover: %w", err)
 		}
-		t.begin(v)
-		if !t.current(ctx) {
-			t.finish()
+		t.beginPass(v)
+		if !t.tablesAreCurrent(ctx) {
+			t.sumUp()
 			return nil
 		}
-		t.run(ctx)
-		if !t.again || pass == maxPasses || t.late(toReadAgain) || t.Now().Sub(t.started) >= quickPass {
+		t.runPass(ctx)
+		if !t.again || pass == maxPasses || t.isLate(toReadAgain) || t.Now().Sub(t.started) >= quickPass {
 			break
 		}
 	}
-	if err := t.marks.seal(ctx, t.mark); err != nil {
-		t.fail("", nil, err)
+	if err := t.marks.sealPlan(ctx, t.mark); err != nil {
+		t.addFailure("", nil, err)
 	}
-	t.dispatch(ctx)
+	t.dispatchRanges(ctx)
 	t.noteTroubles(ctx)
-	t.finish()
+	t.sumUp()
 	return nil
 }
 
-func (d *Discoverer) marks() *marks {
-	return &marks{ledger: d.Ledger, bucket: bucketOf{d.Store, d.Shelf}, group: d.Settings.Group, now: d.Now, newSeries: d.NewGeneration}
+func (d *Discoverer) newBuilder(marks *Marks) *PartitionBuilder {
+	return &PartitionBuilder{
+		Group: d.Settings.Group, Ledger: d.Ledger, Store: d.Store, Shelf: d.Shelf, Marks: marks, SizingOf: d.Settings.SizingOf,
+		FencePause: d.Settings.FencePause, Now: d.Now, NewGeneration: d.NewGeneration, Log: d.Log,
+	}
 }
 
-// current reports whether the tables are known not to be older than the bucket.
+// tablesAreCurrent reports whether the tables are known not to be older than the bucket.
 // What was read of others is not acted upon.
-func (t *tick) current(ctx context.Context) bool {
-	mark, err := t.marks.read(ctx)
+func (t *tick) tablesAreCurrent(ctx context.Context) bool {
+	mark, err := t.marks.Read(ctx)
 	t.mark = mark
 	if err != nil {
-		t.fail("", nil, err)
+		t.addFailure("", nil, err)
 	}
-	t.summary.Older = errors.Is(err, errOlder)
+	t.summary.Older = errors.Is(err, ErrTablesOlder)
 	return err == nil
 }
 
@@ -144,57 +150,59 @@ type tick struct {
 	started  time.Time
 	deadline time.Time
 	view     *view
-	marks    *marks
+	marks    *Marks
+	builder  *PartitionBuilder
+	births   *births    // of this pass
 	mark     TablesMark // as this pass has read it
 
 	mutex   sync.Mutex
 	summary TickSummary
-	again   bool              // a progress row was made: read everything again
-	rows    []Row             // planned by this tick
-	held    []heldBack        // to be planned when a function is found for them
-	slot    int               // of the next function
-	names   map[string]string // topic → name of its incarnation, once this tick has asked the marker
-	healthy []*sighting       // Workable and nothing wrong: may be planned
+	again   bool        // a progress row was made: read everything again
+	rows    []Row       // planned by this tick
+	held    []heldBack  // to be planned when a function is found for them
+	slot    int         // of the next function
+	healthy []*sighting // Workable and nothing wrong: may be planned
 
 	troubles map[Partition]troubled // what it could not deal with
 	skipped  map[Partition]bool     // left to the next tick because time was short
 	untold   int                    // troubles that could not be written down
 }
 
-func (t *tick) begin(v *view) {
+func (t *tick) beginPass(v *view) {
 	id, planned := t.summary.ID, t.summary.Planned
-	t.view, t.again, t.healthy, t.held, t.names = v, false, nil, nil, map[string]string{}
+	t.view, t.again, t.healthy, t.held = v, false, nil, nil
+	t.births = &births{PartitionBuilder: t.builder, history: t.History, start: t.Settings.Start, names: map[string]string{}}
 	t.troubles, t.skipped = maps.Clone(v.troubles), map[Partition]bool{}
 	t.summary = TickSummary{
 		ID: id, Topics: v.topics, Partitions: len(v.partitions), Planned: planned,
 		Failed: []TickFailure{}, Failures: 0,
 	}
 	for _, f := range v.failures {
-		t.summary.add(f)
+		AddFailure(&t.summary.Failed, &t.summary.Failures, f)
 	}
 }
 
-func (t *tick) run(ctx context.Context) {
-	t.watch(ctx)
+func (t *tick) runPass(ctx context.Context) {
+	t.watchLoss(ctx)
 	epochs := t.epochEnds(ctx)
-	known, newcomers := t.view.split()
+	known, newcomers := t.view.splitKnown()
 	parallel.Each(t.crew, known, func(s *sighting) {
-		t.guard(toLook, s.place(), func() error { return t.look(ctx, s, epochs) })
+		t.runGuarded(toLook, s.place(), func() error { return t.lookAt(ctx, s, epochs) })
 	})
 	parallel.Each(t.crew, t.view.gone, func(p Progress) {
-		t.guard(toLook, placeOf(&p), func() error { return t.close(ctx, p) })
+		t.runGuarded(toLook, placeOf(&p), func() error { return t.settleDeletedTopic(ctx, p) })
 	})
 	parallel.Each(t.crew, t.view.left, func(p Progress) {
-		t.guard(toLook, placeOf(&p), func() error { return t.settleLeftBranch(ctx, p) })
+		t.runGuarded(toLook, placeOf(&p), func() error { return t.settleLeftBranch(ctx, p) })
 	})
-	t.plan(ctx)
+	t.planHealthy(ctx)
 	parallel.Each(t.crew, rotated(newcomers, t.started), func(s *sighting) {
-		t.guard(toWelcome, s.place(), func() error { return t.welcome(ctx, s) })
+		t.runGuarded(toWelcome, s.place(), func() error { return t.welcomePartition(ctx, s) })
 	})
-	orphans := t.orphans()
+	orphans := t.listOrphans()
 	t.summary.Orphaned = len(orphans)
 	parallel.Each(t.crew, orphans, func(p Partition) {
-		t.guard(toWelcome, place{topic: p.Topic(), number: p.Number}, func() error { return t.adopt(ctx, p) })
+		t.runGuarded(toWelcome, place{topic: p.Topic(), number: p.Number}, func() error { return t.adoptOrphan(ctx, p) })
 	})
 }
 
@@ -210,8 +218,8 @@ const (
 	toDispatch  = 1.0
 )
 
-// late reports whether the part of the tick's time is over.
-func (t *tick) late(part float64) bool {
+// isLate reports whether the part of the tick's time is over.
+func (t *tick) isLate(part float64) bool {
 	if t.deadline.IsZero() {
 		return false
 	}
@@ -229,37 +237,95 @@ func rotated(list []*sighting, at time.Time) []*sighting {
 	return slices.Concat(list[first:], list[:first])
 }
 
-// welcome brings a partition that is new to where it can be planned.
-func (t *tick) welcome(ctx context.Context, s *sighting) error {
+// welcomePartition brings a partition that is new to where it can be planned.
+func (t *tick) welcomePartition(ctx context.Context, s *sighting) error {
 	if s.progress == nil {
-		return t.birth(ctx, s)
+		return t.createRow(ctx, s)
 	}
-	return t.fence(ctx, *s.progress)
+	return t.fencePartition(ctx, *s.progress)
+}
+
+// createRow makes the progress row of a partition that has none, and fences it off.
+func (t *tick) createRow(ctx context.Context, s *sighting) error {
+	made, err := t.births.createRow(ctx, s)
+	if made == nil || err != nil {
+		return err
+	}
+	return t.fencePartition(ctx, *made)
+}
+
+// fencePartition brings a FENCING row nearer to OPEN. Uploads that were begun before the row
+// was made could still put objects where this row plans others, so they are
+// aborted first, and given the time to end if they are completing; then a listing
+// tells, for good, up to where objects exist.
+func (t *tick) fencePartition(ctx context.Context, p Progress) error {
+	// The row was made before this look for a fork, and a fork is put on record
+	// before the row is looked for: one of the two sees the other.
+	_, _, left, err := ForkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
+	if err != nil {
+		return err
+	}
+	if left {
+		return t.makeLastBranch(ctx, p)
+	}
+	due, err := t.builder.openPartition(ctx, p)
+	if !due.IsZero() {
+		t.countFencing()
+	}
+	return err
+}
+
+// makeLastBranch makes the row of the branch with which a branch that was left goes on. Beside
+// it, no tick plans for the one that was left, which may have ranges and objects:
+// the ticks that follow settle it along these before they leave it.
+func (t *tick) makeLastBranch(ctx context.Context, p Progress) error {
+	last, _, err := lastBranch(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
+	if err != nil {
+		return err
+	}
+	return t.rebuildPartition(ctx, last)
+}
+
+// countFencing counts a partition that waits for the fence pause.
+func (t *tick) countFencing() {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.summary.Fencing++
+}
+
+// leaveBranch ends a branch if it is on record that the log goes on elsewhere.
+func (t *tick) leaveBranch(ctx context.Context, p Progress) (left bool, err error) {
+	next, fork, left, err := ForkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
+	if !left || err != nil {
+		return false, err
+	}
+	t.readAgain()
+	return true, ignoreConflict(t.Ledger.ChangeStatus(ctx, LeaveBranch(p, next, fork.From)))
 }
 
 var errDiverged = inRow{errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost accept")}
 
-// look decides what state a partition is in and does what has to come before a
+// lookAt decides what state a partition is in and does what has to come before a
 // plan: move its prefix, and change its status.
-func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) error {
+func (t *tick) lookAt(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) error {
 	switch s.progress.Status {
 	case StatusDiverged:
-		if left, err := t.leave(ctx, *s.progress); left || err != nil {
+		if left, err := t.leaveBranch(ctx, *s.progress); left || err != nil {
 			return err // a person has decided, and the command got no further than the record
 		}
 		// What workers had in hand when the log was cut still comes home.
-		return errors.Join(errDiverged, t.advance(ctx, s.progress))
+		return errors.Join(errDiverged, t.advancePrefix(ctx, s.progress))
 	case StatusForked:
-		return t.birth(ctx, s) // the last branch on record has no row yet
+		return t.createRow(ctx, s) // the last branch on record has no row yet
 	case StatusClosed:
 		// Brokers' news of the deletion was wrong: the very same incarnation is here.
-		return t.reopen(ctx, s)
+		return t.reopenPartition(ctx, s)
 	}
-	healthy, err := t.suspect(ctx, s, epochs)
+	healthy, err := t.suspectLog(ctx, s, epochs)
 	if !healthy || err != nil {
 		return err
 	}
-	if err := t.advance(ctx, s.progress); err != nil {
+	if err := t.advancePrefix(ctx, s.progress); err != nil {
 		return err
 	}
 	t.mutex.Lock()
@@ -268,14 +334,14 @@ func (t *tick) look(ctx context.Context, s *sighting, epochs map[TopicPartition]
 	return t.watchStable(ctx, s)
 }
 
-// advance moves next_offset where workers have left that to somebody else. A
+// advancePrefix moves next_offset where workers have left that to somebody else. A
 // hole in the tiling means that rows were lost alone: the progress row goes, and
 // the next pass builds it anew along the objects.
-func (t *tick) advance(ctx context.Context, p *Progress) error {
+func (t *tick) advancePrefix(ctx context.Context, p *Progress) error {
 	if p.NextOffset == p.PlannedOffset || t.stillPlanned(p.Partition, p.NextOffset) {
 		return nil
 	}
-	now, err := advance(ctx, t.Ledger, p.Partition)
+	now, err := advancePrefix(ctx, t.Ledger, p.Partition)
 	if errors.Is(err, errRowMissing) && p.Status.Workable() {
 		t.Log.WarnContext(ctx, "rows are missing; the partition is built anew along its objects",
 			"topic", p.Name, "partition", p.Number, "next_offset", now.NextOffset)
@@ -301,7 +367,7 @@ func (t *tick) stillPlanned(p Partition, start int64) bool {
 	return false
 }
 
-func (t *tick) finish() {
+func (t *tick) sumUp() {
 	s := &t.summary
 	for _, p := range t.view.partitions {
 		next := int64(0)
@@ -316,14 +382,14 @@ func (t *tick) finish() {
 	longest := t.longestWait()
 	s.LagSeconds = int64(longest.Seconds())
 	s.StalledSeconds = int64(min(longest, t.sinceArchived()).Seconds())
-	t.nearest()
+	t.noteNearest()
 	s.Milliseconds = t.Now().Sub(t.started).Milliseconds()
 }
 
-// guard runs one partition's work if its part of the time is not over, and keeps
+// runGuarded runs one partition's work if its part of the time is not over, and keeps
 // its failure: as a trouble of its row too, unless the row says it already.
-func (t *tick) guard(part float64, at place, work func() error) {
-	if t.late(part) {
+func (t *tick) runGuarded(part float64, at place, work func() error) {
+	if t.isLate(part) {
 		t.mutex.Lock()
 		defer t.mutex.Unlock()
 		t.summary.Unfinished++
@@ -336,7 +402,7 @@ func (t *tick) guard(part float64, at place, work func() error) {
 	if err == nil {
 		return
 	}
-	t.fail(at.topic, &at.number, err)
+	t.addFailure(at.topic, &at.number, err)
 	if at.row != nil && !errors.Is(err, errInRow) {
 		t.mutex.Lock()
 		defer t.mutex.Unlock()
@@ -353,23 +419,16 @@ type inRow struct{ error }
 // Is makes it an errInRow.
 func (inRow) Is(target error) bool { return target == errInRow }
 
-func (t *tick) fail(topic string, partition *int32, err error) {
+func (t *tick) addFailure(topic string, partition *int32, err error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	t.summary.add(TickFailure{Topic: topic, Partition: partition, Error: err.Error()})
+	AddFailure(&t.summary.Failed, &t.summary.Failures, TickFailure{Topic: topic, Partition: partition, Error: err.Error()})
 }
 
 func (t *tick) readAgain() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.again = true
-}
-
-func (s *TickSummary) add(f TickFailure) {
-	s.Failures++
-	if len(s.Failed) < MaxReportedFailures {
-		s.Failed = append(s.Failed, f)
-	}
 }
 
 func ignoreConflict(err error) error {

@@ -31,29 +31,29 @@ type Dispatcher interface {
 	Dispatch(ctx context.Context, t Task) error
 }
 
-// dispatch starts functions until all slots are taken. Every partition gets one
+// dispatchRanges starts functions until all slots are taken. Every partition gets one
 // range in hand before any gets a second, those nearest to loss first; the second
 // and all that follow go to the nearest to loss, in turns among equals, and of
 // equals the oldest plan goes first. Small ranges are given to a function together.
-func (t *tick) dispatch(ctx context.Context) {
-	rows, inHand := t.waiting()
-	loads := t.load(rows, inHand)
+func (t *tick) dispatchRanges(ctx context.Context) {
+	rows, inHand := t.listWaiting()
+	loads := t.makeLoads(rows, inHand)
 	t.mutex.Lock()
-	t.summary.InFlight, t.summary.Waiting = t.functions(), len(rows)
+	t.summary.InFlight, t.summary.Waiting = t.countFunctions(), len(rows)
 	t.mutex.Unlock()
 	parallel.Each(t.crew, loads, func(l *load) {
 		switch slot, late := t.takeSlot(len(l.held)); {
 		case slot:
-			t.useSlot(t.start(ctx, l))
+			t.useSlot(t.startFunction(ctx, l))
 		case !late:
 			parallel.Each(t.crew, l.held, func(h heldBack) { t.planOnly(ctx, h) })
 		}
 	})
 }
 
-// functions is how many are at work, or may be: each lease of an older version of
+// countFunctions is how many are at work, or may be: each lease of an older version of
 // Bifrost stands for one.
-func (t *tick) functions() int {
+func (t *tick) countFunctions() int {
 	now := t.Now()
 	n := t.view.atWork.alive(now)
 	for _, planned := range t.view.planned {
@@ -72,7 +72,7 @@ func (t *tick) functions() int {
 func (t *tick) takeSlot(toPlan int) (slot, late bool) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	late = t.late(toDispatch)
+	late = t.isLate(toDispatch)
 	free := t.summary.InFlight < t.Settings.MaxInFlight
 	if late {
 		t.summary.Unfinished += toPlan
@@ -99,9 +99,9 @@ func (t *tick) useSlot(given, waited int) {
 	t.summary.Waiting -= waited
 }
 
-// waiting is the rows that may be given to a function, in order of partition and
+// listWaiting is the rows that may be given to a function, in order of partition and
 // start, and how many of each partition are in hand.
-func (t *tick) waiting() (rows []Row, inHand map[Partition]int) {
+func (t *tick) listWaiting() (rows []Row, inHand map[Partition]int) {
 	now := t.Now()
 	inHand = map[Partition]int{}
 	for p, planned := range t.view.planned {

@@ -23,11 +23,11 @@
 //	discover.go   one tick: read, compare, plan, dispatch
 //	observe.go    what a tick reads, in an order that is safe
 //	planning.go   propose, share the slots, write the plan
-//	fence.go      the birth of a progress row
 //	marker.go     who owns a topic's path
-//	birth.go      who was first in a partition
+//	birth.go      what comes before anything is planned by a new progress row
 //	marks.go      whether the tables are older than the bucket
 //	ahead.go      what exists ahead of the plan
+//	rebuild.go    the rows of one partition, along its objects; rebuildrows.go adopts them
 //	orphan.go     planned rows without a progress row
 //	retention.go  what Kafka keeps, and for how long
 //	watch.go      which partitions are near to loss
@@ -42,8 +42,5 @@
 //	commit.go     from the object to the ledger, and the advance
 //	work.go       a worker's life: one range, then the next, until time is up
 //	survey.go     which partitions the bucket has
-//	rebuild.go    both tables from the bucket alone
-//	erase.go      a person's word that an object is gone for good
-//	accept.go     a person's word where a log that was cut goes on
-//	fork.go       how that stays on record
+//	fork.go       where a log that was cut goes on, as a person has decided
 package bifrost

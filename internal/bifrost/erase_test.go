@@ -8,11 +8,12 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
-func (s *stack) accepter() *bifrost.Accepter {
-	return &bifrost.Accepter{Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Writer: "test", Now: s.clock.Now}
+func (s *stack) accepter() *repair.Accepter {
+	return &repair.Accepter{Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Writer: "test", Now: s.clock.Now}
 }
 
 // erased is a live archive whose row has lost its object.

@@ -71,7 +71,7 @@ func TestRowsAreStartedFairly(t *testing.T) {
 		asked := &tick{Discoverer: &Discoverer{Now: func() time.Time { return noon }}}
 		type place struct{ second, near, turn int }
 		var before place
-		for i, c := range asked.candidates(slices.Clone(rows), maps.Clone(flying)) {
+		for i, c := range asked.sortCandidates(slices.Clone(rows), maps.Clone(flying)) {
 			r := c.row
 			now := place{min(flying[r.Partition], 1), r.Nearness(noon), flying[r.Partition]}
 			flying[r.Partition]++

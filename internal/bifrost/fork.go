@@ -66,10 +66,12 @@ func ReadFork(ctx context.Context, bucket ObjectOpener, group string, p Partitio
 	if err != nil {
 		return ForkRecord{}, fmt.Errorf("read the record of a fork %s: %w", key, err)
 	}
-	return parseFork(key, p, content)
+	return ParseFork(key, p, content)
 }
 
-func parseFork(key string, p Partition, content []byte) (ForkRecord, error) {
+// ParseFork reads the content of the object at the key: the record of the fork that goes
+// on under the partition's name.
+func ParseFork(key string, p Partition, content []byte) (ForkRecord, error) {
 	var r ForkRecord
 	if err := json.Unmarshal(content, &r); err != nil {
 		return r, fmt.Errorf("%w: %s holds %.100q: %w", ErrBadFork, key, content, err)
@@ -102,4 +104,9 @@ func lastBranch(ctx context.Context, bucket ObjectOpener, group string, p Partit
 		}
 		p, record = next, r
 	}
+}
+
+// LeaveBranch ends a branch that goes on under another name from an offset.
+func LeaveBranch(p Progress, next Partition, from int64) StatusWrite {
+	return StatusWrite{Progress: p, Status: StatusForked, Error: fmt.Sprintf("the log was cut; it goes on as %s from offset %d", next.Name, from)}
 }

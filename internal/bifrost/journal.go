@@ -85,7 +85,7 @@ func (t *tick) noteTroubles(ctx context.Context) {
 		}
 	})
 	parallel.Each(t.crew, changed, func(p Progress) {
-		t.guard(toDispatch, place{topic: p.Topic(), number: p.Number}, func() error {
+		t.runGuarded(toDispatch, place{topic: p.Topic(), number: p.Number}, func() error {
 			err := t.Journal.NoteTrouble(ctx, p, p.Trouble)
 			if ignoreConflict(err) == nil {
 				return nil
@@ -117,9 +117,9 @@ func (v *view) eachRow(look func(*Progress)) {
 // over.
 const recordPatience = 10 * time.Second
 
-// record leaves the record of the tick, whatever became of it. A tick that a
+// recordTick leaves the record of the tick, whatever became of it. A tick that a
 // person has interrupted says nothing about the archive.
-func (t *tick) record(ctx context.Context, failed error) {
+func (t *tick) recordTick(ctx context.Context, failed error) {
 	if t.Journal == nil || errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
@@ -139,6 +139,6 @@ func (t *tick) record(ctx context.Context, failed error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordPatience)
 	defer cancel()
 	if err := ignoreConflict(t.Journal.NoteTick(ctx, r)); err != nil {
-		t.fail("", nil, fmt.Errorf("leave a record of this tick: %w", err))
+		t.addFailure("", nil, fmt.Errorf("leave a record of this tick: %w", err))
 	}
 }

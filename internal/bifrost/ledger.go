@@ -1,6 +1,7 @@
 package bifrost
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -174,4 +175,32 @@ type Row struct {
 	ArchivedAt time.Time
 	Error      string // of the last failed attempt; a new lease clears it
 	StoppedAt  int64  // of a PLANNED row: offset at which an attempt last could not read on, 0 never; above Start
+}
+
+// ErasureWrite turns a settled row whose object is gone into a gap.
+type ErasureWrite struct {
+	Progress Progress // as read: its Generation and NextOffset are the condition
+	Row      Row      // as read: its State and the checksum of its object are the condition
+	Facts    Facts    // of the gap's object
+	At       time.Time
+}
+
+// TotalsAfter is what becomes of totals that count the row.
+func (w ErasureWrite) TotalsAfter(t Totals) Totals {
+	var before, after Totals
+	before.Add(w.Row)
+	after.Add(Row{Range: w.Row.Range, State: w.Facts.State(), Facts: w.Facts})
+	return Totals{
+		Records: t.Records - before.Records + after.Records, RawBytes: t.RawBytes - before.RawBytes + after.RawBytes,
+		StoredBytes: t.StoredBytes - before.StoredBytes + after.StoredBytes,
+		Missing:     t.Missing - before.Missing + after.Missing, Lost: t.Lost - before.Lost + after.Lost,
+	}
+}
+
+// Eraser records that an object is gone for good.
+type Eraser interface {
+	// Erase is one transaction: the row becomes LOST with the facts and, if it lies
+	// below the progress row's NextOffset, the totals lose what the row counted and
+	// gain what the gap counts. ErrConflict when nothing was applied.
+	Erase(ctx context.Context, w ErasureWrite) error
 }

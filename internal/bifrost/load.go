@@ -41,14 +41,14 @@ type candidate struct {
 	turn, near int
 }
 
-// load puts what could be given to functions into loads, the most urgent first.
-func (t *tick) load(rows []Row, inHand map[Partition]int) []*load {
+// makeLoads puts what could be given to functions into loads, the most urgent first.
+func (t *tick) makeLoads(rows []Row, inHand map[Partition]int) []*load {
 	var loads []*load
 	open := map[int]*load{} // of small ranges, by tries
-	for _, c := range t.candidates(rows, inHand) {
+	for _, c := range t.sortCandidates(rows, inHand) {
 		tries := t.view.atWork.tries(c.row)
 		l := open[tries]
-		if !c.row.small() || l == nil || l.size() >= t.together(tries) {
+		if !c.row.small() || l == nil || l.size() >= t.mostTogether(tries) {
 			l = &load{}
 			loads = append(loads, l)
 			if c.row.small() {
@@ -64,17 +64,17 @@ func (t *tick) load(rows []Row, inHand map[Partition]int) []*load {
 	return loads
 }
 
-// together is how many small ranges one function is given that were tried so often
+// mostTogether is how many small ranges one function is given that were tried so often
 // before. Where one of them kills whoever reads it, the others must not
 // die with it again and again: each time a quarter of them is tried together.
-func (t *tick) together(tries int) int {
+func (t *tick) mostTogether(tries int) int {
 	return max(1, t.Settings.Together>>min(2*tries, 30))
 }
 
-// candidates puts the rows, sorted by partition and start, and what is held back
+// sortCandidates puts the rows, sorted by partition and start, and what is held back
 // in the order of dispatch. inHand counts the ranges of a partition that functions
 // have already.
-func (t *tick) candidates(rows []Row, inHand map[Partition]int) []candidate {
+func (t *tick) sortCandidates(rows []Row, inHand map[Partition]int) []candidate {
 	now := t.Now()
 	turns := map[Partition]int{}
 	order := make([]candidate, 0, len(rows)+len(t.held))
@@ -88,7 +88,7 @@ func (t *tick) candidates(rows []Row, inHand map[Partition]int) []candidate {
 	}
 	for i := range t.held {
 		h := &t.held[i]
-		add(t.rowOf(*h.progress, h.seen, h.planned), h)
+		add(t.builder.rowOf(*h.progress, h.seen, h.planned), h)
 	}
 	slices.SortStableFunc(order, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(min(a.turn, 1), min(b.turn, 1)), cmp.Compare(a.near, b.near),
@@ -97,16 +97,16 @@ func (t *tick) candidates(rows []Row, inHand map[Partition]int) []candidate {
 	return order
 }
 
-// start gives the load to a function and starts it. It answers how many ranges the
+// startFunction gives the load to a function and starts it. It answers how many ranges the
 // function was given, and how many of these had waited.
 //
 // The function's row comes first: from the moment that a range names it, whoever
 // looks has to find it alive.
-func (t *tick) start(ctx context.Context, l *load) (given, waited int) {
+func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 	i := Invocation{AliveUntil: t.Now().Add(toBegin)}
 	rows := slices.Clone(l.rows)
 	for _, h := range l.held {
-		rows = append(rows, t.rowOf(*h.progress, h.seen, h.planned))
+		rows = append(rows, t.builder.rowOf(*h.progress, h.seen, h.planned))
 	}
 	for _, r := range rows {
 		r.Attempts = t.view.atWork.tries(r) + 1
@@ -114,7 +114,7 @@ func (t *tick) start(ctx context.Context, l *load) (given, waited int) {
 	}
 	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
 	if err != nil {
-		t.fail(rows[0].Topic(), &rows[0].Number, fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err))
+		t.addFailure(rows[0].Topic(), &rows[0].Number, fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err))
 		return 0, 0
 	}
 	var mutex sync.Mutex
@@ -127,10 +127,10 @@ func (t *tick) start(ctx context.Context, l *load) (given, waited int) {
 		}
 	}
 	until := t.Now().Add(t.Settings.Lease)
-	parallel.Each(t.crew, l.rows, func(r Row) { take(t.lease(ctx, r, i.ID, until)) })
+	parallel.Each(t.crew, l.rows, func(r Row) { take(t.leaseRow(ctx, r, i.ID, until)) })
 	waited = len(taken)
 	parallel.Each(t.crew, l.held, func(h heldBack) { take(t.planFor(ctx, h, i.ID, until)) })
-	if len(taken) == 0 || !t.invoke(ctx, i, taken) {
+	if len(taken) == 0 || !t.invokeFunction(ctx, i, taken) {
 		_ = t.Ledger.EndInvocation(context.WithoutCancel(ctx), i.ID) // or its time is soon over
 		t.nowWaiting(len(taken) - waited)
 		return 0, 0
@@ -150,32 +150,32 @@ func (t *tick) nextSlot() int {
 	return t.slot - 1
 }
 
-// lease gives a row that waits to the invocation.
-func (t *tick) lease(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
+// leaseRow gives a row that waits to the invocation.
+func (t *tick) leaseRow(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
 	leased, err := t.Ledger.Lease(ctx, r, invocation, t.view.atWork.tries(r)+1, until)
 	if err != nil && !errors.Is(err, ErrConflict) { // in conflict: settled, or somebody else's
-		t.fail(r.Topic(), &r.Number, fmt.Errorf("lease range %s: %w", r.Range, err))
+		t.addFailure(r.Topic(), &r.Number, fmt.Errorf("lease range %s: %w", r.Range, err))
 	}
 	return leased, err == nil
 }
 
 // planFor plans a range that was held back, in hand of the invocation.
 func (t *tick) planFor(ctx context.Context, h heldBack, invocation string, until time.Time) (Row, bool) {
-	row := t.rowOf(*h.progress, h.seen, h.planned)
+	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
 	row.Attempts, row.Invocation, row.LeaseUntil = 1, invocation, until
-	written, err := t.writeSome(ctx, *h.progress, h.seen, []Row{row}, row.End)
+	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.fail(row.Topic(), &row.Number, err)
+		t.addFailure(row.Topic(), &row.Number, err)
 	}
 	return row, written
 }
 
 // planOnly plans a range that was held back and for which there is no slot.
 func (t *tick) planOnly(ctx context.Context, h heldBack) {
-	row := t.rowOf(*h.progress, h.seen, h.planned)
-	written, err := t.writeSome(ctx, *h.progress, h.seen, []Row{row}, row.End)
+	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
+	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.fail(row.Topic(), &row.Number, err)
+		t.addFailure(row.Topic(), &row.Number, err)
 	}
 	if written {
 		t.nowWaiting(1)
@@ -189,17 +189,17 @@ func (t *tick) nowWaiting(ranges int) {
 	t.summary.Waiting += ranges
 }
 
-// invoke starts the function. Its event names one range: that one's row, and the
+// invokeFunction starts the function. Its event names one range: that one's row, and the
 // invocation's, say the rest.
-func (t *tick) invoke(ctx context.Context, i Invocation, taken []Row) bool {
+func (t *tick) invokeFunction(ctx context.Context, i Invocation, taken []Row) bool {
 	task := NewTask(taken[0])
 	task.TickID = t.summary.ID
 	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
 		err = fmt.Errorf("start a function for range %s and %d others: %w", task.Range(), len(taken)-1, err)
-		t.fail(taken[0].Topic(), &taken[0].Number, err)
+		t.addFailure(taken[0].Topic(), &taken[0].Number, err)
 		for _, r := range taken { // whatever became of ctx
 			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(), t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
-				t.fail(r.Topic(), &r.Number, fmt.Errorf("release range %s: %w", r.Range, err))
+				t.addFailure(r.Topic(), &r.Number, fmt.Errorf("release range %s: %w", r.Range, err))
 			}
 		}
 		return false

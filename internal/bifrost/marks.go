@@ -34,8 +34,8 @@ type MarkKeeper interface {
 	SetMark(ctx context.Context, before, after TablesMark) error
 }
 
-// errOlder says that the tables are older than the bucket.
-var errOlder = errors.New("the tables are older than the bucket")
+// ErrTablesOlder says that the tables are older than the bucket.
+var ErrTablesOlder = errors.New("the tables are older than the bucket")
 
 // MarksPrefix is what the keys of all marks start with. A topic's name has no '@'.
 func MarksPrefix(group string) string { return group + "/@marks/" }
@@ -65,9 +65,9 @@ type bucketOf struct {
 	Shelf
 }
 
-// marks compares the tables with the bucket and counts them up, once for a tick or
+// Marks compares the tables with the bucket and counts them up, once for a tick or
 // a rebuild.
-type marks struct {
+type Marks struct {
 	ledger    markLedger
 	bucket    markBucket
 	group     string
@@ -78,6 +78,11 @@ type marks struct {
 	mutex   sync.Mutex
 	at      time.Time // when it counted up last; zero: not yet
 	err     error     // why it could not
+}
+
+// NewMarks makes the marks of a group. newSeries gives a value never given before.
+func NewMarks(group string, ledger Ledger, store Store, shelf Shelf, now func() time.Time, newSeries func() string) *Marks {
+	return &Marks{ledger: ledger, bucket: bucketOf{store, shelf}, group: group, now: now, newSeries: newSeries}
 }
 
 // sealAfter is when a tick closes what an earlier one planned: by then no tick of
@@ -91,14 +96,14 @@ const countAgain = sealAfter / 3
 // maxMarkTries bounds the tries against other ticks that count up.
 const maxMarkTries = 10
 
-// read reads the row and compares it with the bucket. errOlder: the tables are
+// Read reads the row and compares it with the bucket. ErrTablesOlder: the tables are
 // from before. The row is read again when the bucket has the next mark: another
 // tick may have counted up, which it does in the tables first.
-func (m *marks) read(ctx context.Context) (TablesMark, error) {
+func (m *Marks) Read(ctx context.Context) (TablesMark, error) {
 	for range maxMarkTries {
 		mark, err := m.ledger.Mark(ctx)
 		if errors.Is(err, ErrNotFound) {
-			if err := m.begin(ctx); err != nil {
+			if err := m.beginSeries(ctx); err != nil {
 				return TablesMark{}, err
 			}
 			continue
@@ -107,9 +112,9 @@ func (m *marks) read(ctx context.Context) (TablesMark, error) {
 			return TablesMark{}, fmt.Errorf("read the mark of the tables: %w", err)
 		}
 		if mark.Next != "" {
-			return mark, m.older(mark)
+			return mark, m.olderError(mark)
 		}
-		newer, err := m.exists(ctx, mark.Series, mark.Number+1)
+		newer, err := m.markExists(ctx, mark.Series, mark.Number+1)
 		if err != nil {
 			return mark, err
 		}
@@ -118,7 +123,7 @@ func (m *marks) read(ctx context.Context) (TablesMark, error) {
 		}
 		again, err := m.ledger.Mark(ctx)
 		if err == nil && again.Series == mark.Series && again.Number == mark.Number {
-			return mark, m.older(mark)
+			return mark, m.olderError(mark)
 		}
 		if err = ignoreNotFound(err); err != nil {
 			return mark, fmt.Errorf("read the mark of the tables again: %w", err)
@@ -127,33 +132,33 @@ func (m *marks) read(ctx context.Context) (TablesMark, error) {
 	return TablesMark{}, fmt.Errorf("the mark of the tables changed %d times meanwhile: %w", maxMarkTries, ErrConflict)
 }
 
-func (m *marks) older(mark TablesMark) error {
+func (m *Marks) olderError(mark TablesMark) error {
 	if mark.Next != "" {
 		return fmt.Errorf("%w, or were taken to be: bifrost rebuild has begun to make all of them anew and is not through; "+
-			"nothing is planned until a run for all topics is", errOlder)
+			"nothing is planned until a run for all topics is", ErrTablesOlder)
 	}
 	return fmt.Errorf("%w: %s was put after what they say; nothing is planned. If the names of tables, bucket and group are right, "+
 		"and no other stack archives under this group, a backup was restored: run bifrost rebuild, for all topics, until it is through",
-		errOlder, MarkKey(m.group, mark.Series, mark.Number+1))
+		ErrTablesOlder, MarkKey(m.group, mark.Series, mark.Number+1))
 }
 
-// begin makes the row of tables that have none. New tables have no progress row by
+// beginSeries makes the row of tables that have none. New tables have no progress row by
 // which anything was planned: theirs is a series of its own, and those of before are
 // closed, so that a backup of the tables that were lost is older when it comes
 // back. Tables of before there were marks, in a bucket without marks, get their
 // first. Otherwise a backup of that time was restored, or the row was lost alone.
-func (m *marks) begin(ctx context.Context) error {
-	planned, err := m.planned(ctx)
+func (m *Marks) beginSeries(ctx context.Context) error {
+	planned, err := m.anyPlanned(ctx)
 	if err != nil {
 		return err
 	}
-	all, err := m.series(ctx)
+	all, err := m.listSeries(ctx)
 	if err != nil {
 		return err
 	}
 	if planned && len(all) > 0 {
 		return fmt.Errorf("%w: they have no mark, and the bucket has those of series %s; nothing is planned. If the names of tables, "+
-			"bucket and group are right, an old backup was restored: run bifrost rebuild, for all topics, until it is through", errOlder, all[0])
+			"bucket and group are right, an old backup was restored: run bifrost rebuild, for all topics, until it is through", ErrTablesOlder, all[0])
 	}
 	first := TablesMark{Series: m.newSeries(), Planned: planned, At: m.now()}
 	if err := m.closeSeries(ctx, all, TablesMark{}); err != nil {
@@ -162,8 +167,8 @@ func (m *marks) begin(ctx context.Context) error {
 	return ignoreConflict(m.ledger.SetMark(ctx, TablesMark{}, first))
 }
 
-// planned reports whether anything was planned by the tables before this moment.
-func (m *marks) planned(ctx context.Context) (bool, error) {
+// anyPlanned reports whether anything was planned by the tables before this moment.
+func (m *Marks) anyPlanned(ctx context.Context) (bool, error) {
 	progress, err := m.ledger.ListProgress(ctx)
 	if err != nil {
 		return false, fmt.Errorf("read the progress table: %w", err)
@@ -177,38 +182,38 @@ func AnyPlanned(progress []Progress) bool {
 	return slices.ContainsFunc(progress, func(p Progress) bool { return p.PlannedOffset > 0 })
 }
 
-// enter counts up before the first plan of a tick, and again when planning takes
+// enterPlan counts up before the first plan of a tick, and again when planning takes
 // long: only then may it plan.
-func (m *marks) enter(ctx context.Context) error {
+func (m *Marks) enterPlan(ctx context.Context) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if now := m.now(); m.err == nil && !m.stopped && (m.at.IsZero() || now.Sub(m.at) >= countAgain) {
 		m.at = now
-		m.err = m.count(ctx, true)
+		m.err = m.countUp(ctx, true)
 	}
 	return m.err
 }
 
-// seal counts up once more when nothing has been planned for a while: a backup that
+// sealPlan counts up once more when nothing has been planned for a while: a backup that
 // was made while the last tick planned is then older, too.
-func (m *marks) seal(ctx context.Context, mark TablesMark) error {
+func (m *Marks) sealPlan(ctx context.Context, mark TablesMark) error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if !m.at.IsZero() || !mark.Planned || m.now().Sub(mark.At) < sealAfter {
 		return nil
 	}
-	return m.count(ctx, false)
+	return m.countUp(ctx, false)
 }
 
-// count counts up in the tables first and in the bucket second, so that no mark is
+// countUp counts up in the tables first and in the bucket second, so that no mark is
 // there which the tables of that moment do not know.
-func (m *marks) count(ctx context.Context, planned bool) error {
+func (m *Marks) countUp(ctx context.Context, planned bool) error {
 	for range maxMarkTries {
-		mark, err := m.read(ctx)
+		mark, err := m.Read(ctx)
 		if err != nil {
 			return err
 		}
-		if err := m.fill(ctx, mark); err != nil {
+		if err := m.fillHole(ctx, mark); err != nil {
 			return err
 		}
 		next := mark
@@ -220,26 +225,26 @@ func (m *marks) count(ctx context.Context, planned bool) error {
 		if err != nil {
 			return fmt.Errorf("count up the mark of the tables: %w", err)
 		}
-		return m.put(ctx, next.Series, next.Number)
+		return m.putMark(ctx, next.Series, next.Number)
 	}
 	return fmt.Errorf("the mark of the tables changed %d times meanwhile: %w", maxMarkTries, ErrConflict)
 }
 
-// fill puts the mark of the row's own number, if whoever counted up did not get so
+// fillHole puts the mark of the row's own number, if whoever counted up did not get so
 // far: a series has no holes.
-func (m *marks) fill(ctx context.Context, mark TablesMark) error {
+func (m *Marks) fillHole(ctx context.Context, mark TablesMark) error {
 	if mark.Number == 0 {
 		return nil
 	}
-	there, err := m.exists(ctx, mark.Series, mark.Number)
+	there, err := m.markExists(ctx, mark.Series, mark.Number)
 	if there || err != nil {
 		return err
 	}
-	return m.put(ctx, mark.Series, mark.Number)
+	return m.putMark(ctx, mark.Series, mark.Number)
 }
 
-// put puts a mark. Who puts it does not matter, so all put the same.
-func (m *marks) put(ctx context.Context, series string, number int64) error {
+// putMark puts a mark. Who puts it does not matter, so all put the same.
+func (m *Marks) putMark(ctx context.Context, series string, number int64) error {
 	content, err := json.Marshal(map[string]any{"series": series, "mark": number})
 	if err != nil {
 		return err
@@ -251,7 +256,7 @@ func (m *marks) put(ctx context.Context, series string, number int64) error {
 	return nil
 }
 
-func (m *marks) exists(ctx context.Context, series string, number int64) (bool, error) {
+func (m *Marks) markExists(ctx context.Context, series string, number int64) (bool, error) {
 	key := MarkKey(m.group, series, number)
 	_, err := m.bucket.Open(ctx, key)
 	if errors.Is(err, ErrNotFound) {
@@ -263,8 +268,8 @@ func (m *marks) exists(ctx context.Context, series string, number int64) (bool, 
 	return true, nil
 }
 
-// series is every series that has a mark in the bucket.
-func (m *marks) series(ctx context.Context) (all []string, err error) {
+// listSeries is every series that has a mark in the bucket.
+func (m *Marks) listSeries(ctx context.Context) (all []string, err error) {
 	prefix := MarksPrefix(m.group)
 	for after := ""; ; {
 		keys, err := m.bucket.List(ctx, prefix, after, 1)
@@ -284,7 +289,7 @@ func (m *marks) series(ctx context.Context) (all []string, err error) {
 // know all of them: a row is one ahead of the last mark at most. The series were
 // listed before the row is read here: one that has begun since is not among them.
 // ErrConflict when the row is not the one of which the caller knew.
-func (m *marks) closeSeries(ctx context.Context, all []string, of TablesMark) error {
+func (m *Marks) closeSeries(ctx context.Context, all []string, of TablesMark) error {
 	now, err := m.ledger.Mark(ctx)
 	if err = ignoreNotFound(err); err != nil {
 		return fmt.Errorf("read the mark of the tables again: %w", err)
@@ -296,12 +301,12 @@ func (m *marks) closeSeries(ctx context.Context, all []string, of TablesMark) er
 		if series == of.Next {
 			continue
 		}
-		last, err := m.last(ctx, series)
+		last, err := m.lastNumber(ctx, series)
 		if err != nil {
 			return err
 		}
 		for number := last + 1; number <= last+2; number++ {
-			if err := m.put(ctx, series, number); err != nil {
+			if err := m.putMark(ctx, series, number); err != nil {
 				return err
 			}
 		}
@@ -309,9 +314,9 @@ func (m *marks) closeSeries(ctx context.Context, all []string, of TablesMark) er
 	return nil
 }
 
-// last is the number of the last mark of a series, 0 when there is none. It asks for
+// lastNumber is the number of the last mark of a series, 0 when there is none. It asks for
 // what lies behind a number, so marks that somebody deleted do not mislead it.
-func (m *marks) last(ctx context.Context, series string) (int64, error) {
+func (m *Marks) lastNumber(ctx context.Context, series string) (int64, error) {
 	var failed error
 	isLast := func(number int64) bool {
 		if failed != nil {
@@ -331,9 +336,10 @@ func (m *marks) last(ctx context.Context, series string) (int64, error) {
 	return int64(last), failed
 }
 
-// anew begins a rebuild of all tables, or goes on with one: from then on no tick
+// BeginRebuild begins a rebuild of all tables, or goes on with one: from then on no tick
 // plans until it is through, and every series of before is closed. It answers the row.
-func (m *marks) anew(ctx context.Context) (TablesMark, error) {
+func (m *Marks) BeginRebuild(ctx context.Context) (TablesMark, error) {
+	m.stopped = true
 	for range maxMarkTries {
 		mark, err := m.ledger.Mark(ctx)
 		if err = ignoreNotFound(err); err != nil {
@@ -341,14 +347,14 @@ func (m *marks) anew(ctx context.Context) (TablesMark, error) {
 		}
 		used := mark.Next == ""
 		if !used { // a backup of tables that were being rebuilt: that rebuild is over
-			if used, err = m.exists(ctx, mark.Next, 1); err != nil {
+			if used, err = m.markExists(ctx, mark.Next, 1); err != nil {
 				return mark, err
 			}
 		}
 		if used {
-			err = m.announce(ctx, mark)
+			err = m.announceSeries(ctx, mark)
 		} else {
-			err = m.closeAll(ctx, mark)
+			err = m.closeAllSeries(ctx, mark)
 		}
 		if err == nil && !used {
 			return mark, nil
@@ -360,8 +366,8 @@ func (m *marks) anew(ctx context.Context) (TablesMark, error) {
 	return TablesMark{}, fmt.Errorf("the mark of the tables changed %d times meanwhile: %w", maxMarkTries, ErrConflict)
 }
 
-// announce writes into the row which series follows.
-func (m *marks) announce(ctx context.Context, mark TablesMark) error {
+// announceSeries writes into the row which series follows.
+func (m *Marks) announceSeries(ctx context.Context, mark TablesMark) error {
 	next := mark
 	next.Next, next.At = m.newSeries(), m.now()
 	if next.Series == "" {
@@ -373,8 +379,8 @@ func (m *marks) announce(ctx context.Context, mark TablesMark) error {
 	return nil
 }
 
-func (m *marks) closeAll(ctx context.Context, mark TablesMark) error {
-	all, err := m.series(ctx)
+func (m *Marks) closeAllSeries(ctx context.Context, mark TablesMark) error {
+	all, err := m.listSeries(ctx)
 	if err != nil {
 		return err
 	}
@@ -384,11 +390,11 @@ func (m *marks) closeAll(ctx context.Context, mark TablesMark) error {
 	return m.closeSeries(ctx, all, mark)
 }
 
-// through ends it: the tables are as new as the bucket, under a series of their
+// EndRebuild ends it: the tables are as new as the bucket, under a series of their
 // own. Its first mark says so before the row does, so that a backup which was made
 // on the way is not gone on with.
-func (m *marks) through(ctx context.Context, mark TablesMark) error {
-	if err := m.put(ctx, mark.Next, 1); err != nil {
+func (m *Marks) EndRebuild(ctx context.Context, mark TablesMark) error {
+	if err := m.putMark(ctx, mark.Next, 1); err != nil {
 		return err
 	}
 	err := m.ledger.SetMark(ctx, mark, TablesMark{Series: mark.Next, Number: 1, At: m.now()})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
@@ -259,7 +260,7 @@ func TestRebuildInManyRunsIsThrough(t *testing.T) {
 	s.ledger.Restore(backup)
 	some, all := s.rebuilder(), s.rebuilder()
 	some.Topics = bifrost.TopicFilter{Include: []string{"orders"}}
-	for n, r := range []*bifrost.Rebuilder{some, all, all, all} {
+	for n, r := range []*repair.Rebuilder{some, all, all, all} {
 		if _, err := r.Rebuild(t.Context()); (err == nil) != (n == 3) {
 			t.Errorf("run %d: %v", n, err)
 		}

@@ -150,6 +150,15 @@ const (
 // MaxReportedFailures bounds the list in a TickSummary; the count beside it is whole.
 const MaxReportedFailures = 20
 
+// AddFailure puts a failure into a list that holds the first MaxReportedFailures, and
+// counts all.
+func AddFailure[F any](failed *[]F, all *int, failure F) {
+	*all++
+	if len(*failed) < MaxReportedFailures {
+		*failed = append(*failed, failure)
+	}
+}
+
 // TickFailure is one thing that a tick could not do.
 type TickFailure struct {
 	Topic     string `json:"topic,omitempty"`

@@ -35,6 +35,12 @@ type OffsetAnswer struct {
 	Err error
 }
 
+// OffsetAtAnswer is what the leader of one partition says about a time.
+type OffsetAtAnswer struct {
+	Offset int64 // as [History.OffsetsAt] says
+	Err    error
+}
+
 // EpochAnswer is where a leader epoch ends in the log of today's leader.
 type EpochAnswer struct {
 	End int64 // first offset after the epoch; -1 when the leader knows no such epoch
@@ -58,9 +64,8 @@ type Cluster interface {
 // History is what some ticks ask of Kafka about some partitions.
 type History interface {
 	// OffsetsAt finds the first offset whose record is not older than the time;
-	// the last stable offset when there is none. Observation.LogStart of the
-	// answer carries it; the other fields are not set.
-	OffsetsAt(ctx context.Context, partitions []TopicPartition, at time.Time) (map[TopicPartition]OffsetAnswer, error)
+	// the last stable offset when there is none.
+	OffsetsAt(ctx context.Context, partitions []TopicPartition, at time.Time) (map[TopicPartition]OffsetAtAnswer, error)
 	// EpochEnds asks today's leaders where the given leader epochs end
 	// (OffsetForLeaderEpoch, KIP-279).
 	EpochEnds(ctx context.Context, epochs map[TopicPartition]int32) (map[TopicPartition]EpochAnswer, error)
@@ -81,9 +86,9 @@ type view struct {
 	troubles   map[Partition]troubled // rows that could not be looked at
 }
 
-// split parts the partitions that have their row from those that are new or whose
+// splitKnown parts the partitions that have their row from those that are new or whose
 // row was not opened yet.
-func (v *view) split() (known, newcomers []*sighting) {
+func (v *view) splitKnown() (known, newcomers []*sighting) {
 	for _, s := range v.partitions {
 		if s.progress == nil || s.progress.Status == StatusFencing {
 			newcomers = append(newcomers, s)
@@ -114,42 +119,52 @@ func (s *sighting) place() place { return place{s.incarnation.Topic, s.number, s
 
 func placeOf(p *Progress) place { return place{p.Topic(), p.Number, p} }
 
-func (s *sighting) kafka() TopicPartition { return TopicPartition{s.incarnation.Topic, s.number} }
+func (s *sighting) kafkaPartition() TopicPartition {
+	return TopicPartition{s.incarnation.Topic, s.number}
+}
 
-// observe reads the tables first and Kafka second. The other way round, an old
+// observer reads what one pass of a tick sees. It writes nothing.
+type observer struct {
+	cluster Cluster
+	ledger  Overview
+	topics  TopicFilter
+	now     func() time.Time
+}
+
+// readView reads the tables first and Kafka second. The other way round, an old
 // reading of Kafka beside a new reading of the tables looks like a log that went
 // backwards.
-func (d *Discoverer) observe(ctx context.Context) (*view, error) {
-	progress, err := d.Ledger.ListProgress(ctx)
+func (o observer) readView(ctx context.Context) (*view, error) {
+	progress, err := o.ledger.ListProgress(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the progress table: %w", err)
 	}
-	rows, err := d.Ledger.ListPlanned(ctx)
+	rows, err := o.ledger.ListPlanned(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the planned ranges: %w", err)
 	}
 	// After the ranges: whoever gives ranges to a function writes its row first.
-	invocations, err := d.Ledger.ListInvocations(ctx)
+	invocations, err := o.ledger.ListInvocations(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read which functions are at work: %w", err)
 	}
-	at := d.Now()
-	clusterID, all, err := d.Cluster.Topics(ctx)
+	at := o.now()
+	clusterID, all, err := o.cluster.Topics(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list topics: %w", err)
 	}
 	v := &view{at: at, clusterID: clusterID, progress: progress, planned: byPartition(rows),
 		atWork: newAtWork(invocations), troubles: map[Partition]troubled{}}
-	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !d.Settings.Topics.Archives(t.Name) })
+	selected := slices.DeleteFunc(slices.Clone(all), func(t Topic) bool { return !o.topics.Archives(t.Name) })
 	slices.SortFunc(selected, func(a, b Topic) int { return cmp.Compare(a.Name, b.Name) })
 	v.topics = len(selected)
 	last := lastBranches(progress)
-	if err := d.observeOffsets(ctx, v, selected, last); err != nil {
+	if err := o.readOffsets(ctx, v, selected, last); err != nil {
 		return nil, err
 	}
-	v.observeOtherClusters(progress)
-	v.observeLeft(progress, last)
-	return v, d.observeGone(ctx, v, all, progress, last)
+	v.tellOtherClusters(progress)
+	v.findLeft(progress, last)
+	return v, o.findGone(ctx, v, all, progress, last)
 }
 
 // lastBranches are the rows of the branches that go on, by the tables.
@@ -164,10 +179,10 @@ func lastBranches(progress []Progress) map[rowKey]*Progress {
 	return rows
 }
 
-// observeLeft finds the branches that were left: by their status, or because a later
+// findLeft finds the branches that were left: by their status, or because a later
 // one has its row. One that lost its row after the fork has another status until it
 // was settled.
-func (v *view) observeLeft(progress []Progress, rows map[rowKey]*Progress) {
+func (v *view) findLeft(progress []Progress, rows map[rowKey]*Progress) {
 	for _, p := range progress {
 		last := rows[p.rowKey()].Partition == p.Partition
 		if p.ClusterID == v.clusterID && p.Status != StatusClosed && (p.Status == StatusForked || !last) {
@@ -176,14 +191,14 @@ func (v *view) observeLeft(progress []Progress, rows map[rowKey]*Progress) {
 	}
 }
 
-// observeOffsets asks for offsets, which Kafka gives by name only, and then for
+// readOffsets asks for offsets, which Kafka gives by name only, and then for
 // the topic IDs once more: a topic made anew in between is left to the next tick.
-func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic, rows map[rowKey]*Progress) error {
-	offsets, err := d.Cluster.Offsets(ctx, topics)
+func (o observer) readOffsets(ctx context.Context, v *view, topics []Topic, rows map[rowKey]*Progress) error {
+	offsets, err := o.cluster.Offsets(ctx, topics)
 	if err != nil {
 		return fmt.Errorf("list offsets: %w", err)
 	}
-	_, again, err := d.Cluster.Topics(ctx)
+	_, again, err := o.cluster.Topics(ctx)
 	if err != nil {
 		return fmt.Errorf("list topics again: %w", err)
 	}
@@ -200,7 +215,7 @@ func (d *Discoverer) observeOffsets(ctx context.Context, v *view, topics []Topic
 			continue
 		}
 		for _, number := range t.Partitions {
-			v.sight(Incarnation{v.clusterID, t.Name, t.ID}, number, offsets[TopicPartition{t.Name, number}], rows, d.Now())
+			v.addSighting(Incarnation{v.clusterID, t.Name, t.ID}, number, offsets[TopicPartition{t.Name, number}], rows, o.now())
 		}
 	}
 	v.missUnlisted(rows, listed)
@@ -219,10 +234,10 @@ func (v *view) missUnlisted(rows map[rowKey]*Progress, listed map[Incarnation][]
 			continue
 		}
 		if numbers == nil {
-			v.miss(p, errMadeAnew)
+			v.noteMissed(p, errMadeAnew)
 			continue
 		}
-		v.fail(placeOf(p), errors.New("the brokers list the topic and not this partition"))
+		v.addFailure(placeOf(p), errors.New("the brokers list the topic and not this partition"))
 	}
 }
 
@@ -240,22 +255,22 @@ func (p *Progress) rowKey() rowKey {
 	return rowKey{p.Incarnation(), p.Number}
 }
 
-func (v *view) sight(i Incarnation, number int32, answer OffsetAnswer, rows map[rowKey]*Progress, now time.Time) {
+func (v *view) addSighting(i Incarnation, number int32, answer OffsetAnswer, rows map[rowKey]*Progress, now time.Time) {
 	if answer.Err == nil && answer.At.IsZero() {
 		answer.At = now
 	}
 	if answer.Err != nil {
-		v.fail(place{i.Topic, number, rows[rowKey{i, number}]}, fmt.Errorf("list offsets: %w", answer.Err))
+		v.addFailure(place{i.Topic, number, rows[rowKey{i, number}]}, fmt.Errorf("list offsets: %w", answer.Err))
 		return
 	}
 	v.partitions = append(v.partitions, &sighting{incarnation: i, number: number, seen: answer.Observation, progress: rows[rowKey{i, number}]})
 }
 
-// observeGone finds the progress rows whose incarnation the cluster no longer
+// findGone finds the progress rows whose incarnation the cluster no longer
 // has. The one broker that listed the topics may be behind, so where it does not
 // list an incarnation, every broker is asked: it is gone when none knows it. A
 // topic that is hidden or excluded is not gone.
-func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, progress []Progress, rows map[rowKey]*Progress) error {
+func (o observer) findGone(ctx context.Context, v *view, topics []Topic, progress []Progress, rows map[rowKey]*Progress) error {
 	ids := make(map[string]TopicID, len(topics))
 	for _, t := range topics {
 		ids[t.Name] = t.ID
@@ -273,16 +288,16 @@ func (d *Discoverer) observeGone(ctx context.Context, v *view, topics []Topic, p
 	if len(absent) == 0 {
 		return nil
 	}
-	return d.askForAbsent(ctx, v, absent)
+	return o.askForAbsent(ctx, v, absent)
 }
 
-func (d *Discoverer) askForAbsent(ctx context.Context, v *view, absent map[string][]Progress) error {
+func (o observer) askForAbsent(ctx context.Context, v *view, absent map[string][]Progress) error {
 	names := make([]string, 0, len(absent))
 	for name := range absent {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	answers, err := d.Cluster.Find(ctx, names)
+	answers, err := o.cluster.Find(ctx, names)
 	if err != nil {
 		return fmt.Errorf("ask for %d topics that are no longer listed: %w", len(names), err)
 	}
@@ -300,29 +315,29 @@ func (d *Discoverer) askForAbsent(ctx context.Context, v *view, absent map[strin
 	return nil
 }
 
-func (v *view) fail(at place, err error) {
+func (v *view) addFailure(at place, err error) {
 	v.failures = append(v.failures, TickFailure{Topic: at.topic, Partition: &at.number, Error: err.Error()})
-	v.miss(at.row, err)
+	v.noteMissed(at.row, err)
 }
 
 // failTopic is one failure of the topic, which keeps the tick from all of its rows.
 func (v *view) failTopic(topic string, err error, rows []Progress) {
 	v.failures = append(v.failures, TickFailure{Topic: topic, Error: err.Error()})
 	for i := range rows {
-		v.miss(&rows[i], err)
+		v.noteMissed(&rows[i], err)
 	}
 }
 
-func (v *view) miss(row *Progress, err error) {
+func (v *view) noteMissed(row *Progress, err error) {
 	if row != nil {
 		v.troubles[row.Partition] = troubled{*row, err.Error()}
 	}
 }
 
-// observeOtherClusters says that rows tell of a cluster that the brokers are not of:
+// tellOtherClusters says that rows tell of a cluster that the brokers are not of:
 // it was replaced, or these are the wrong brokers. Nothing is written into the rows:
 // readers compare the cluster of the last tick with theirs.
-func (v *view) observeOtherClusters(progress []Progress) {
+func (v *view) tellOtherClusters(progress []Progress) {
 	rows, left := map[string]int{}, map[string]int64{}
 	for _, p := range progress {
 		if p.ClusterID != v.clusterID && p.Status != StatusClosed && p.Status != StatusForked {

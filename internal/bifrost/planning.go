@@ -50,11 +50,11 @@ type proposal struct {
 	ranges int // that it could plan, and in the end may plan
 }
 
-// plan counts what every healthy partition could plan, shares the slots among them
+// planHealthy counts what every healthy partition could plan, shares the slots among them
 // and writes what each was granted: what is nearest to loss first, and then what
 // has waited longest for a plan, so that a tick that ends too soon goes on where
 // the one before stopped.
-func (t *tick) plan(ctx context.Context) {
+func (t *tick) planHealthy(ctx context.Context) {
 	now := t.Now() // one for all: what was counted is what is proposed
 	sortSightings(t.healthy)
 	proposals := make([]proposal, len(t.healthy))
@@ -62,14 +62,14 @@ func (t *tick) plan(ctx context.Context) {
 		proposals[i].sighting = s
 	}
 	parallel.Each(t.crew, pointers(proposals), func(p *proposal) {
-		t.guard(toPlan, p.place(), func() (err error) {
-			if p.ahead, err = t.ahead(ctx, *p.progress, p.incarnation); err == nil {
+		t.runGuarded(toPlan, p.place(), func() (err error) {
+			if p.ahead, err = t.builder.findAhead(ctx, *p.progress, p.incarnation); err == nil {
 				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, MaxPlannedPerTick)
 			}
 			return err
 		})
 	})
-	grants := ShareSlots(t.wants(proposals), PlannedAhead*t.Settings.MaxInFlight)
+	grants := ShareSlots(t.listWants(proposals), PlannedAhead*t.Settings.MaxInFlight)
 	granted := proposals[:0]
 	for i, p := range proposals {
 		if grants[i] > 0 {
@@ -81,12 +81,12 @@ func (t *tick) plan(ctx context.Context) {
 		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
 	})
 	parallel.Each(t.crew, granted, func(p proposal) {
-		t.guard(toPlan, p.place(), func() error {
-			ranges := t.propose(p, now)
-			if t.hold(p, ranges) {
+		t.runGuarded(toPlan, p.place(), func() error {
+			ranges := t.proposeRanges(p, now)
+			if t.holdBack(p, ranges) {
 				return nil
 			}
-			return t.write(ctx, *p.progress, p.seen, ranges)
+			return t.builder.writePlan(ctx, *p.progress, p.seen, ranges)
 		})
 	})
 }
@@ -99,12 +99,12 @@ type heldBack struct {
 	planned PlannedRange
 }
 
-// hold keeps the proposal for dispatch if it is such a range.
-func (t *tick) hold(p proposal, ranges []PlannedRange) bool {
+// holdBack keeps the proposal for dispatch if it is such a range.
+func (t *tick) holdBack(p proposal, ranges []PlannedRange) bool {
 	if len(ranges) != 1 || ranges[0].Existing || len(t.view.planned[p.progress.Partition]) > 0 {
 		return false
 	}
-	if !t.rowOf(*p.progress, p.seen, ranges[0]).small() {
+	if !t.builder.rowOf(*p.progress, p.seen, ranges[0]).small() {
 		return false
 	}
 	t.mutex.Lock()
@@ -113,7 +113,7 @@ func (t *tick) hold(p proposal, ranges []PlannedRange) bool {
 	return true
 }
 
-func (t *tick) propose(p proposal, now time.Time) []PlannedRange {
+func (t *tick) proposeRanges(p proposal, now time.Time) []PlannedRange {
 	ranges := PlanRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, p.ranges)
 	if p.kept == nil || p.kept.mayHaveDeleted(*p.progress, p.progress.LossAt, p.seen.At) {
 		return ranges
@@ -128,7 +128,7 @@ func (t *tick) propose(p proposal, now time.Time) []PlannedRange {
 
 func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.seen.LossAt, now)) }
 
-func (t *tick) wants(proposals []proposal) []Want {
+func (t *tick) listWants(proposals []proposal) []Want {
 	wants := make([]Want, len(proposals))
 	own := byPartition(t.rows) // of an earlier pass of this tick, which the index may not show yet
 	for i, p := range proposals {
@@ -141,18 +141,26 @@ func (t *tick) wants(proposals []proposal) []Want {
 	return wants
 }
 
-// write writes the ranges in as many transactions as they need. When one is
+// addPlanned keeps rows that this tick has planned.
+func (t *tick) addPlanned(rows []Row) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.rows = append(t.rows, rows...)
+	t.summary.Planned += len(rows)
+}
+
+// writePlan writes the ranges in as many transactions as they need. When one is
 // refused, somebody else plans this partition, and what follows is theirs.
-func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) error {
+func (b *PartitionBuilder) writePlan(ctx context.Context, p Progress, seen Observation, ranges []PlannedRange) error {
 	for some := range slices.Chunk(ranges, plannedAtOnce) {
 		var rows []Row
 		for _, r := range some {
 			if !r.Existing {
-				rows = append(rows, t.rowOf(p, seen, r))
+				rows = append(rows, b.rowOf(p, seen, r))
 			}
 		}
 		end := some[len(some)-1].End
-		written, err := t.writeSome(ctx, p, seen, rows, end)
+		written, err := b.writeRows(ctx, p, seen, rows, end)
 		if err != nil || !written {
 			return err
 		}
@@ -162,37 +170,36 @@ func (t *tick) write(ctx context.Context, p Progress, seen Observation, ranges [
 }
 
 // rowOf is the row of a range as a plan puts it.
-func (t *tick) rowOf(p Progress, seen Observation, r PlannedRange) Row {
+func (b *PartitionBuilder) rowOf(p Progress, seen Observation, r PlannedRange) Row {
 	return Row{Partition: p.Partition, Range: r.Range, ClusterID: p.ClusterID, TopicID: p.TopicID,
-		State: StatePlanned, GapReason: r.GapReason, PlannedAt: t.Now(), LossAt: seen.LossAt,
+		State: StatePlanned, GapReason: r.GapReason, PlannedAt: b.Now(), LossAt: seen.LossAt,
 		Expected: r.Len() * bytesPerOffset(p)}
 }
 
-// writeSome puts the rows and moves planned_offset to end in one transaction.
-func (t *tick) writeSome(ctx context.Context, p Progress, seen Observation, rows []Row, end int64) (bool, error) {
-	if err := t.marks.enter(ctx); err != nil {
+// writeRows puts the rows and moves planned_offset to end in one transaction.
+func (b *PartitionBuilder) writeRows(ctx context.Context, p Progress, seen Observation, rows []Row, end int64) (bool, error) {
+	if err := b.Marks.enterPlan(ctx); err != nil {
 		return false, err
 	}
 	w := PlanWrite{Progress: p, Rows: rows, PlannedOffset: end, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
-	err := t.Ledger.Plan(ctx, w)
+	err := b.Ledger.Plan(ctx, w)
 	if errors.Is(err, ErrConflict) {
-		return false, t.takeOver(ctx, p, seen)
+		return false, b.takeOverRow(ctx, p, seen)
 	}
 	if err != nil {
 		return false, fmt.Errorf("plan offsets %d to %d in %d rows: %w", p.PlannedOffset, end, len(rows), err)
 	}
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.rows = append(t.rows, w.Rows...)
-	t.summary.Planned += len(w.Rows)
+	if b.planned != nil {
+		b.planned(w.Rows)
+	}
 	return true, nil
 }
 
-// takeOver looks why a plan was refused. Another discover was quicker: nothing
+// takeOverRow looks why a plan was refused. Another discover was quicker: nothing
 // to do. A row stands at the frontier that no transaction of this progress row
 // put there: its end is taken over.
-func (t *tick) takeOver(ctx context.Context, p Progress, seen Observation) error {
-	rows, err := t.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, 1)
+func (b *PartitionBuilder) takeOverRow(ctx context.Context, p Progress, seen Observation) error {
+	rows, err := b.Ledger.Rows(ctx, p.Partition, p.PlannedOffset, 1)
 	if err != nil {
 		return fmt.Errorf("read the row at planned_offset %d: %w", p.PlannedOffset, err)
 	}
@@ -200,7 +207,7 @@ func (t *tick) takeOver(ctx context.Context, p Progress, seen Observation) error
 		return nil
 	}
 	w := PlanWrite{Progress: p, PlannedOffset: rows[0].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
-	return ignoreConflict(t.Ledger.Plan(ctx, w))
+	return ignoreConflict(b.Ledger.Plan(ctx, w))
 }
 
 func sortSightings(s []*sighting) {

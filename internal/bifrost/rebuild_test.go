@@ -14,17 +14,18 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
-func (s *stack) rebuilder() *bifrost.Rebuilder {
-	return &bifrost.Rebuilder{
+func (s *stack) rebuilder() *repair.Rebuilder {
+	return &repair.Rebuilder{
 		Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Sizing: s.sizing(), FencePause: s.pause,
 		Now: s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
-func (s *stack) rebuild() bifrost.RebuildSummary {
+func (s *stack) rebuild() repair.RebuildSummary {
 	s.Helper()
 	summary, err := s.rebuilder().Rebuild(context.Background())
 	if err != nil || summary.Failures > 0 {

@@ -10,12 +10,12 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
-// whole reports whether a row covers every offset below planned_offset, and
+// isWhole reports whether a row covers every offset below planned_offset, and
 // whether every object is below it or known to be ahead; if not, only a new
 // progress row finds them. It answers the progress row as read after the objects
 // were listed: what stands in the bucket was planned before.
-func (r *rebuild) whole(ctx context.Context, p Progress) (bool, Progress, error) {
-	objectsEnd, err := r.tick().lastObjectEnd(ctx, p)
+func (r *partitionRebuild) isWhole(ctx context.Context, p Progress) (bool, Progress, error) {
+	objectsEnd, err := r.lastObjectEnd(ctx, p)
 	if err != nil {
 		return false, p, err
 	}
@@ -26,17 +26,17 @@ func (r *rebuild) whole(ctx context.Context, p Progress) (bool, Progress, error)
 	if err != nil {
 		return false, p, fmt.Errorf("read the progress row: %w", err)
 	}
-	if objectsEnd > now.archivedUntil() || now.Status == StatusForked && now.PlannedOffset < now.KnownUntil {
+	if objectsEnd > now.ArchivedUntil() || now.Status == StatusForked && now.PlannedOffset < now.KnownUntil {
 		return false, now, nil
 	}
-	tiled, err := r.tiled(ctx, now)
+	tiled, err := r.isTiled(ctx, now)
 	return tiled, now, err
 }
 
-// tiled reports whether each row below planned_offset begins where another ends.
+// isTiled reports whether each row below planned_offset begins where another ends.
 // A page of rows shows a row that is cut in two meanwhile before or after; reading
 // that one row shows it as it is.
-func (r *rebuild) tiled(ctx context.Context, p Progress) (bool, error) {
+func (r *partitionRebuild) isTiled(ctx context.Context, p Progress) (bool, error) {
 	for end := int64(0); end < p.PlannedOffset; {
 		rows, err := r.Ledger.Rows(ctx, p.Partition, end, ListPage)
 		if err != nil {
@@ -63,15 +63,15 @@ func (r *rebuild) tiled(ctx context.Context, p Progress) (bool, error) {
 	return true, nil
 }
 
-// fill plans along the objects, up to the end of the last, and adopts them. A
+// planAndAdopt plans along the objects, up to the end of the last, and adopts them. A
 // branch that was left is left again at last.
-func (r *rebuild) fill(ctx context.Context, p Progress, i Incarnation) error {
-	next, fork, left, err := ForkOf(ctx, r.Store, r.Group, p.Partition, i)
+func (r *partitionRebuild) planAndAdopt(ctx context.Context, p Progress) error {
+	next, fork, left, err := ForkOf(ctx, r.Store, r.Group, p.Partition, r.incarnation)
 	if err != nil {
 		return err
 	}
 	for p.Status.Workable() && p.PlannedOffset < p.KnownUntil {
-		if err := r.plan(ctx, p, i, left); err != nil {
+		if err := r.planAhead(ctx, p, left); err != nil {
 			return err
 		}
 		now, err := r.Ledger.Progress(ctx, p.Partition)
@@ -83,27 +83,26 @@ func (r *rebuild) fill(ctx context.Context, p Progress, i Incarnation) error {
 		}
 		p = now
 	}
-	if err := r.adoptAll(ctx, p, i); err != nil {
+	if err := r.adoptObjects(ctx, p); err != nil {
 		return err
 	}
-	p, err = advance(ctx, r.Ledger, p.Partition)
+	p, err = advancePrefix(ctx, r.Ledger, p.Partition)
 	if err != nil || !left || !p.Status.Workable() {
 		return err
 	}
-	return ignoreConflict(r.Ledger.ChangeStatus(ctx, leaving(p, next, fork.From)))
+	return ignoreConflict(r.Ledger.ChangeStatus(ctx, LeaveBranch(p, next, fork.From)))
 }
 
-// plan plans what follows planned_offset along rows and objects. Between them it
+// planAhead plans what follows planned_offset along rows and objects. Between them it
 // plans what a tick will read or find to be a gap, as nobody asked Kafka yet; of
 // a branch that was left, gaps.
-func (r *rebuild) plan(ctx context.Context, p Progress, i Incarnation, left bool) error {
-	t := r.tick()
-	ahead, err := t.ahead(ctx, p, i)
+func (r *partitionRebuild) planAhead(ctx context.Context, p Progress, left bool) error {
+	ahead, err := r.findAhead(ctx, p, r.incarnation)
 	if err != nil {
 		return err
 	}
 	readable := Observation{LastStable: p.KnownUntil}
-	ranges := PlanRanges(p, readable, ahead, r.Sizing, r.Now(), plannedAtOnce)
+	ranges := PlanRanges(p, readable, ahead, r.SizingOf(p.Topic()), r.Now(), plannedAtOnce)
 	if len(ranges) == 0 {
 		return nil
 	}
@@ -115,11 +114,11 @@ func (r *rebuild) plan(ctx context.Context, p Progress, i Incarnation, left bool
 	}
 	last := p.Observation
 	last.LeaderEpoch = p.PlannedEpoch
-	return t.write(ctx, p, last, ranges)
+	return r.writePlan(ctx, p, last, ranges)
 }
 
-// adoptAll settles every PLANNED row that has an object.
-func (r *rebuild) adoptAll(ctx context.Context, p Progress, i Incarnation) error {
+// adoptObjects settles every PLANNED row that has an object.
+func (r *partitionRebuild) adoptObjects(ctx context.Context, p Progress) error {
 	var mutex sync.Mutex
 	var failed error
 	for from, more := p.NextOffset, true; more && failed == nil; {
@@ -131,8 +130,8 @@ func (r *rebuild) adoptAll(ctx context.Context, p Progress, i Incarnation) error
 			from = rows[ListPage-1].Start + 1
 		}
 		rows = slices.DeleteFunc(rows, func(row Row) bool { return row.State.Done() })
-		parallel.Each(r.crew, rows, func(row Row) {
-			if err := r.adopt(ctx, row, i); err != nil {
+		parallel.Each(r.Crew, rows, func(row Row) {
+			if err := r.adoptObject(ctx, row); err != nil {
 				mutex.Lock()
 				defer mutex.Unlock()
 				failed = errors.Join(failed, fmt.Errorf("adopt the object of range %s: %w", row.Range, err))
@@ -142,26 +141,24 @@ func (r *rebuild) adoptAll(ctx context.Context, p Progress, i Incarnation) error
 	return failed
 }
 
-// adopt settles a row by the object at its start, and the remainder that this
+// adoptObject settles a row by the object at its start, and the remainder that this
 // may leave by the object at its own. It takes a worker's steps but for the
 // upload, as it writes no object.
-func (r *rebuild) adopt(ctx context.Context, row Row, i Incarnation) error {
+func (r *partitionRebuild) adoptObject(ctx context.Context, row Row) error {
 	for row.State == StatePlanned {
-		a := attempt{Archiver: &Archiver{Group: r.Group, Store: r.Store, Ledger: r.Ledger, Now: r.Now},
-			task: NewTask(row), clusterID: i.ClusterID}
-		facts, err := a.anyFacts(ctx)
+		facts, err := r.readAnyFacts(ctx, row)
 		if errors.Is(err, ErrNotFound) {
-			r.count(func(s *RebuildSummary) { s.Planned++ })
+			r.count(func(done *Rebuilt) { done.Planned++ })
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		settled, err := a.commit(ctx, row, facts)
+		settled, err := commitRow(ctx, r.Ledger, r.Store, r.Now, row, facts)
 		if err != nil {
 			return err
 		}
-		r.count(func(s *RebuildSummary) { s.Adopted++ })
+		r.count(func(done *Rebuilt) { done.Adopted++ })
 		if facts.End >= row.End {
 			return nil
 		}
@@ -172,10 +169,11 @@ func (r *rebuild) adopt(ctx context.Context, row Row, i Incarnation) error {
 	return nil
 }
 
-// anyFacts reads the object at the row's start, at whichever key it is.
-func (a *attempt) anyFacts(ctx context.Context) (Facts, error) {
+// readAnyFacts reads the object at the row's start, at whichever key it is.
+func (r *partitionRebuild) readAnyFacts(ctx context.Context, row Row) (Facts, error) {
+	owner := ObjectOwner{Incarnation{r.incarnation.ClusterID, row.Topic(), row.TopicID}, row.Number, row.Start}
 	for alternative := range maxAlternatives {
-		facts, err := a.facts(ctx, ObjectKey(a.Group, a.task.Key(), a.task.StartOffset, alternative))
+		facts, err := ReadFacts(ctx, r.Store, ObjectKey(r.Group, row.Partition, row.Start, alternative), owner)
 		if !errors.Is(err, ErrForeign) {
 			return facts, err
 		}
@@ -187,8 +185,8 @@ func (a *attempt) anyFacts(ctx context.Context) (Facts, error) {
 // planned since, along other bounds, may have become an object inside of one. Who has
 // read such a row is fenced off, who comes later finds none, and what they promised
 // is planned anew along the objects.
-func (r *rebuild) dropPlanned(ctx context.Context, p Progress) error {
-	if !r.summary.Older || !r.has(p) || p.Status != StatusFencing || !p.FencedAt.IsZero() {
+func (r *partitionRebuild) dropPlanned(ctx context.Context, p Progress) error {
+	if !r.hasMade(p) || p.Status != StatusFencing || !p.FencedAt.IsZero() {
 		return nil
 	}
 	for from, more := int64(0), true; more; {

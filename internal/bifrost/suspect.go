@@ -36,7 +36,7 @@ func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
 	for _, s := range t.view.partitions {
 		p := s.progress
 		if p != nil && p.Status.Workable() && p.PlannedEpoch >= 0 && p.PlannedEpoch != s.seen.LeaderEpoch {
-			changed[s.kafka()] = p.PlannedEpoch
+			changed[s.kafkaPartition()] = p.PlannedEpoch
 		}
 	}
 	if len(changed) == 0 {
@@ -53,10 +53,10 @@ func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
 	return answers
 }
 
-// suspect reports whether the partition may be planned. A log that went
+// suspectLog reports whether the partition may be planned. A log that went
 // backwards must be seen by two ticks before it is DIVERGED; until then nothing
 // is planned.
-func (t *tick) suspect(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
+func (t *tick) suspectLog(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
 	p := s.progress
 	backwards, err := wentBackwards(s, epochs)
 	if err != nil {
@@ -66,43 +66,43 @@ func (t *tick) suspect(ctx context.Context, s *sighting, epochs map[TopicPartiti
 	case !backwards && p.Suspicion == "":
 		return true, nil
 	case !backwards:
-		err = t.change(ctx, p, p.Status, "", s.seen)
+		err = t.changeStatus(ctx, p, p.Status, "", s.seen)
 		return err == nil, ignoreConflict(err)
 	case p.Suspicion != suspicionBackwards:
-		err = t.change(ctx, p, p.Status, suspicionBackwards, s.seen)
+		err = t.changeStatus(ctx, p, p.Status, suspicionBackwards, s.seen)
 	case t.view.at.Sub(p.SuspectedAt) >= confirmAfter:
-		if err := t.alone(ctx, s.incarnation); err != nil {
+		if err := t.checkAlone(ctx, s.incarnation); err != nil {
 			return false, err
 		}
-		err = t.change(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
+		err = t.changeStatus(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
 	}
 	if err != nil {
 		return false, ignoreConflict(err)
 	}
 	return false, inRow{fmt.Errorf("%s: log end %d, planned or known to exist up to %d (%s)",
-		suspicionBackwards, s.seen.LastStable, p.archivedUntil(), p.Status)}
+		suspicionBackwards, s.seen.LastStable, p.ArchivedUntil(), p.Status)}
 }
 
-// archivedUntil is up to where offsets are planned or have objects.
-func (p Progress) archivedUntil() int64 { return max(p.PlannedOffset, p.KnownUntil) }
+// ArchivedUntil is up to where offsets are planned or have objects.
+func (p Progress) ArchivedUntil() int64 { return max(p.PlannedOffset, p.KnownUntil) }
 
 func wentBackwards(s *sighting, epochs map[TopicPartition]EpochAnswer) (bool, error) {
-	if s.seen.LastStable < s.progress.archivedUntil() {
+	if s.seen.LastStable < s.progress.ArchivedUntil() {
 		return true, nil
 	}
-	answer, asked := epochs[s.kafka()]
+	answer, asked := epochs[s.kafkaPartition()]
 	if !asked {
 		return false, nil
 	}
 	if answer.Err != nil {
 		return false, fmt.Errorf("ask where leader epoch %d ends: %w", s.progress.PlannedEpoch, answer.Err)
 	}
-	return answer.End >= 0 && answer.End < s.progress.archivedUntil(), nil
+	return answer.End >= 0 && answer.End < s.progress.ArchivedUntil(), nil
 }
 
-// change writes status and suspicion, and into p what it has written, except
+// changeStatus writes status and suspicion, and into p what it has written, except
 // for Generation and PlannedOffset, which it names as its condition.
-func (t *tick) change(ctx context.Context, p *Progress, status Status, suspicion string, seen Observation) error {
+func (t *tick) changeStatus(ctx context.Context, p *Progress, status Status, suspicion string, seen Observation) error {
 	w := StatusWrite{Progress: *p, Status: status, Suspicion: suspicion, Observation: seen}
 	if suspicion != "" {
 		w.SuspectedAt = p.SuspectedAt
@@ -118,10 +118,10 @@ func (t *tick) change(ctx context.Context, p *Progress, status Status, suspicion
 	return nil
 }
 
-// alone asks every broker whether the incarnation is the only one that is known
+// checkAlone asks every broker whether the incarnation is the only one that is known
 // by its name. Offsets are asked for by name: where a broker still lists an
 // incarnation that is gone, they are those of the one that took its place.
-func (t *tick) alone(ctx context.Context, i Incarnation) error {
+func (t *tick) checkAlone(ctx context.Context, i Incarnation) error {
 	answers, err := t.Cluster.Find(ctx, []string{i.Topic})
 	if err == nil {
 		err = answers[i.Topic].Err
@@ -135,24 +135,24 @@ func (t *tick) alone(ctx context.Context, i Incarnation) error {
 	return nil
 }
 
-// reopen takes back that a partition was closed.
-func (t *tick) reopen(ctx context.Context, s *sighting) error {
-	if err := t.alone(ctx, s.incarnation); err != nil {
+// reopenPartition takes back that a partition was closed.
+func (t *tick) reopenPartition(ctx context.Context, s *sighting) error {
+	if err := t.checkAlone(ctx, s.incarnation); err != nil {
 		return err
 	}
 	t.readAgain()
-	return ignoreConflict(t.change(ctx, s.progress, StatusOpen, "", s.seen))
+	return ignoreConflict(t.changeStatus(ctx, s.progress, StatusOpen, "", s.seen))
 }
 
-// close settles what an incarnation that is gone leaves behind. What was never
+// settleDeletedTopic settles what an incarnation that is gone leaves behind. What was never
 // archived can be read by nobody any more: it becomes gaps, up to the last end
 // that a tick saw. Two ticks must agree that the topic is gone.
-func (t *tick) close(ctx context.Context, p Progress) error {
+func (t *tick) settleDeletedTopic(ctx context.Context, p Progress) error {
 	if p.Status == StatusFencing {
-		return t.fence(ctx, p)
+		return t.fencePartition(ctx, p)
 	}
 	if p.Suspicion != suspicionGone {
-		return ignoreConflict(t.change(ctx, &p, StatusOpen, suspicionGone, Observation{}))
+		return ignoreConflict(t.changeStatus(ctx, &p, StatusOpen, suspicionGone, Observation{}))
 	}
 	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {
 		return nil
@@ -160,14 +160,14 @@ func (t *tick) close(ctx context.Context, p Progress) error {
 	if err := t.markGaps(ctx, p, ReasonTopicDeleted); err != nil {
 		return err
 	}
-	if err := t.advance(ctx, &p); err != nil {
+	if err := t.advancePrefix(ctx, &p); err != nil {
 		return err
 	}
 	if p.PlannedOffset < max(p.LastStable, p.KnownUntil) {
-		return t.planGone(ctx, p)
+		return t.planDeletedTopic(ctx, p)
 	}
 	if p.NextOffset == p.PlannedOffset {
-		return ignoreConflict(t.change(ctx, &p, StatusClosed, "", Observation{}))
+		return ignoreConflict(t.changeStatus(ctx, &p, StatusClosed, "", Observation{}))
 	}
 	return nil
 }
@@ -192,10 +192,10 @@ func (t *tick) markGaps(ctx context.Context, p Progress, reason string) error {
 	return nil
 }
 
-// planGone plans the rest of an incarnation that is gone: along what exists, and
+// planDeletedTopic plans the rest of an incarnation that is gone: along what exists, and
 // gaps for all else.
-func (t *tick) planGone(ctx context.Context, p Progress) error {
-	ahead, err := t.ahead(ctx, p, p.Incarnation())
+func (t *tick) planDeletedTopic(ctx context.Context, p Progress) error {
+	ahead, err := t.builder.findAhead(ctx, p, p.Incarnation())
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (t *tick) planGone(ctx context.Context, p Progress) error {
 	}
 	last := p.Observation
 	last.LeaderEpoch = p.PlannedEpoch
-	return t.write(ctx, p, last, ranges)
+	return t.builder.writePlan(ctx, p, last, ranges)
 }
 
 // settleLeftBranch brings a branch that was left to where it is FORKED and nothing
@@ -222,24 +222,24 @@ func (t *tick) planGone(ctx context.Context, p Progress) error {
 func (t *tick) settleLeftBranch(ctx context.Context, p Progress) error {
 	switch p.Status {
 	case StatusForked:
-		return t.finishBranch(ctx, p)
+		return t.finishLeftBranch(ctx, p)
 	case StatusDiverged:
-		_, err := t.leave(ctx, p)
+		_, err := t.leaveBranch(ctx, p)
 		return err
 	}
-	return t.rebuild(ctx, p.Partition)
+	return t.rebuildPartition(ctx, p.Partition)
 }
 
-// finishBranch settles what a branch that was left leaves behind. Its log is cut
+// finishLeftBranch settles what a branch that was left leaves behind. Its log is cut
 // off: what was planned of it and never archived becomes gaps.
-func (t *tick) finishBranch(ctx context.Context, p Progress) error {
+func (t *tick) finishLeftBranch(ctx context.Context, p Progress) error {
 	if p.NextOffset == p.PlannedOffset {
 		return nil
 	}
 	if err := t.markGaps(ctx, p, ReasonDiverged); err != nil {
 		return err
 	}
-	_, err := advance(ctx, t.Ledger, p.Partition)
+	_, err := advancePrefix(ctx, t.Ledger, p.Partition)
 	if errors.Is(err, errRowMissing) {
 		return fmt.Errorf("%w: run bifrost rebuild", err)
 	}

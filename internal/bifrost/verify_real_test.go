@@ -24,6 +24,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
@@ -219,7 +220,7 @@ func TestVerifyAndRebuildOnRealParts(t *testing.T) {
 		t.Error("lost tables were not found")
 	}
 	generation := 0
-	r := &bifrost.Rebuilder{Group: testGroup, Ledger: a.ledger, Store: a.store, Shelf: a.store, Now: a.clock.Now,
+	r := &repair.Rebuilder{Group: testGroup, Ledger: a.ledger, Store: a.store, Shelf: a.store, Now: a.clock.Now,
 		Sizing: bifrost.Sizing{TargetBytes: 64, MaxAge: time.Minute}, Log: slog.New(slog.DiscardHandler),
 		NewGeneration: func() string { generation++; return fmt.Sprintf("rebuilt-%d-%x", generation, rand.Uint64()) }}
 	summary, err := r.Rebuild(t.Context())

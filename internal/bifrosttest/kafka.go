@@ -202,16 +202,16 @@ func (k *Kafka) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifros
 }
 
 // OffsetsAt implements bifrost.History.
-func (k *Kafka) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+func (k *Kafka) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
-	answers := map[bifrost.TopicPartition]bifrost.OffsetAnswer{}
+	answers := map[bifrost.TopicPartition]bifrost.OffsetAtAnswer{}
 	for _, p := range partitions {
-		var answer bifrost.OffsetAnswer
+		var answer bifrost.OffsetAtAnswer
 		log, err := k.log(p.Topic, p.Partition)
 		if err == nil {
-			answer.LogStart = log.firstSince(at)
+			answer.Offset = log.firstSince(at)
 		}
 		answer.Err = err
 		answers[p] = answer

@@ -170,7 +170,7 @@ func TestKafkaFindsOffsetsByTime(t *testing.T) {
 	at := func(when time.Time) int64 {
 		key := bifrost.TopicPartition{Topic: "orders"}
 		answers, _ := kafka.OffsetsAt(t.Context(), []bifrost.TopicPartition{key}, when)
-		return answers[key].LogStart
+		return answers[key].Offset
 	}
 	if a, b, c := at(noon), at(noon.Add(time.Minute)), at(noon.Add(2*time.Hour)); a != 0 || b != 2 || c != 3 {
 		t.Errorf("offsets at three times: %d %d %d, want 0 2 3", a, b, c)

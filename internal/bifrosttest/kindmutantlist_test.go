@@ -15,8 +15,8 @@ var kindMutants = map[string][]kindMutant{
 			"",
 		}, {
 			rules + "archive.go",
-			"	facts, err := a.facts(ctx, a.key)\n	outcome",
-			"	row.End = a.task.EndOffset\n	facts, err := a.facts(ctx, a.key)\n	outcome",
+			"	facts, err := ReadFacts(ctx, a.Store, a.key, a.owner())\n	outcome",
+			"	row.End = a.task.EndOffset\n	facts, err := ReadFacts(ctx, a.Store, a.key, a.owner())\n	outcome",
 		}, {
 			twins + "ledgerwrites.go",
 			"	sameEnd := func(row bifrost.Row) bool { return row.End == w.Row.End }\n",
@@ -28,9 +28,9 @@ var kindMutants = map[string][]kindMutant{
 			"	if facts.End > 0 {\n		return facts, nil\n	}\n	clipped := facts\n",
 		}}}, "internal/bifrost", "TestARowKeepsItsEnd", ""},
 		{mutant{"a branch left before its rows are planned", "its row was lost after the fork", []edit{{
-			rules + "fence.go",
-			"	if left {\n		return t.goOn(ctx, p)\n	}\n",
-			"	if left {\n		_, err := t.leave(ctx, p)\n		return err\n	}\n",
+			rules + "discover.go",
+			"	if left {\n		return t.makeLastBranch(ctx, p)\n	}\n",
+			"	if left {\n		_, err := t.leaveBranch(ctx, p)\n		return err\n	}\n",
 		}}}, "internal/bifrost", "TestALeftBranch", ""},
 		{mutant{"a branch that fences and was left looked at by nobody", "its row was lost after the fork", []edit{{
 			rules + "observe.go",
@@ -130,7 +130,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/work.go", "	err := w.Ledger.Release(context.WithoutCancel(ctx), row,", "	err := w.Ledger.Release(ctx, row,",
 		}}}, "internal/bifrost", "TestWorkerReleases", ""},
 		{mutant{"an abort under it", "an upload is given back when time is over", []edit{{
-			"../bifrost/archive.go", "_ = upload.Abort(context.WithoutCancel(ctx))", "_ = upload.Abort(ctx)",
+			"../bifrost/archive.go", "lifecycle rule.\n			_ = upload.Abort(context.WithoutCancel(ctx))", "lifecycle rule.\n			_ = upload.Abort(ctx)",
 		}}}, "internal/bifrost", "TestWorkerReleases", ""},
 		{mutant{"a tick's release under it", "a tick gives back what it could not start", []edit{{
 			"../bifrost/load.go", "t.Ledger.Release(context.WithoutCancel(ctx), r,", "t.Ledger.Release(ctx, r,",
@@ -248,7 +248,7 @@ var kindMutants = map[string][]kindMutant{
 			"../metrics/metrics.go", "{Stalled, seconds,", "{Stalled, count,",
 		}}}, "internal/metrics", "TestTick", ""},
 		{mutant{"every failure in the answer", "an answer is bounded", []edit{{
-			"../bifrost/discover.go", "if len(s.Failed) < MaxReportedFailures {", "if len(s.Failed) < MaxReportedFailures*10_000 {",
+			"../bifrost/message.go", "if len(*failed) < MaxReportedFailures {", "if len(*failed) < MaxReportedFailures*10_000 {",
 		}}}, "internal/bifrost", "TestATickWithAHundred", ""},
 	},
 	"places": {
@@ -264,7 +264,7 @@ var kindMutants = map[string][]kindMutant{
 	},
 	"tables older than the bucket": {
 		{mutant{"a plan without a mark", "every tick that plans counts up first", []edit{{
-			"../bifrost/planning.go", "	if err := t.marks.enter(ctx); err != nil {\n", "	if err := error(nil); err != nil {\n",
+			"../bifrost/planning.go", "	if err := b.Marks.enterPlan(ctx); err != nil {\n", "	if err := error(nil); err != nil {\n",
 		}}}, "internal/bifrost", "TestRestoredBackup", ""},
 		{mutant{"a newer mark overlooked", "a mark that the tables do not know makes them older", []edit{{
 			"../bifrost/marks.go", "		if !newer {\n", "		if !newer || mark.Number >= 0 {\n",
@@ -291,31 +291,31 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/marks.go", "		if mark.Next != \"\" {\n			return mark, m.older", "		if mark.Next != \"\" && false {\n			return mark, m.older",
 		}}}, "internal/bifrost", "TestNoTickPlans", ""},
 		{mutant{"a rebuild that has to be asked", "rebuild notices by itself", []edit{{
-			"../bifrost/rebuild.go", "	r.anew = r.Anew || older\n", "	r.anew = r.Anew\n",
+			"../repair/rebuild.go", "	r.anew = r.Anew || older\n", "	r.anew = r.Anew\n",
 		}}}, "internal/bifrost", "TestRebuildOfOlder", ""},
 		{mutant{"through with some topics", "ticks plan again when all were made anew", []edit{{
-			"../bifrost/rebuild.go", "	if !r.summary.Older || !r.all() ||", "	if !r.summary.Older ||",
+			"../repair/rebuild.go", "	if !r.summary.Older || !r.selectsAll() ||", "	if !r.summary.Older ||",
 		}}}, "internal/bifrost", "TestRebuildOfSome", ""},
 		{mutant{"through with a failure", "ticks plan again when all were made anew", []edit{{
-			"../bifrost/rebuild.go", "|| r.summary.Failures > r.strangers {\n		return nil", "{\n		return nil",
+			"../repair/rebuild.go", "|| r.summary.Failures > r.strangers {\n		return nil", "{\n		return nil",
 		}}}, "internal/bifrost", "TestRebuildWithAFailure", ""},
 		{mutant{"each run begins the pause again", "a run that was stopped goes on", []edit{{
-			"../bifrost/rebuild.go", "return r.summary.Older && p.Series == r.mark.Next }", "return r.summary.Older && p.Series == r.mark.Next && p.Series == \"\" }",
+			"../bifrost/rebuild.go", "return r.Series != \"\" && p.Series == r.Series }", "return r.Series != \"\" && p.Series == r.Series && p.Series == \"\" }",
 		}}}, "internal/bifrost", "TestRebuildAnewGoesOn|TestRebuildInMany", ""},
 		{mutant{"only what is FENCING goes on", "a run that was stopped goes on", []edit{{
-			"../bifrost/rebuild.go", "return r.summary.Older && p.Series == r.mark.Next }", "return r.summary.Older && p.Series == r.mark.Next && p.Status == StatusFencing }",
+			"../bifrost/rebuild.go", "return r.Series != \"\" && p.Series == r.Series }", "return r.Series != \"\" && p.Series == r.Series && p.Status == StatusFencing }",
 		}}}, "internal/bifrost", "TestRebuildInMany", ""},
 		{mutant{"planned rows of a backup kept", "what was planned since may be an object inside of one", []edit{{
-			"../bifrost/rebuildrows.go", "	if !r.summary.Older || !r.has(p) ||", "	if r.summary.Older || !r.has(p) ||",
+			"../bifrost/rebuildrows.go", "	if !r.hasMade(p) ||", "	if r.Series != \"\" || !r.hasMade(p) ||",
 		}}}, "internal/bifrost", "TestPlannedRowsOf", ""},
 		{mutant{"planned rows of a backup forgotten", "what they promised is archived, or a gap", []edit{{
 			"../bifrost/rebuild.go", "		made.KnownUntil = rows", "		made.KnownUntil = 0 * rows",
 		}}}, "internal/bifrost", "TestWhatABackup", ""},
 		{mutant{"an old rebuild gone on with", "the first mark of a series ends the rebuild that gave it", []edit{{
-			"../bifrost/marks.go", "	if err := m.put(ctx, mark.Next, 1); err != nil {\n		return err\n	}\n	err :=", "	err :=",
+			"../bifrost/marks.go", "	if err := m.putMark(ctx, mark.Next, 1); err != nil {\n		return err\n	}\n	err :=", "	err :=",
 		}}}, "internal/bifrost", "TestBackupOfARebuild", ""},
 		{mutant{"all stop for one topic", "tables that are not older stop nobody", []edit{{
-			"../bifrost/rebuild.go", "!older && !(r.Anew && r.all()) {", "!older && !r.Anew {",
+			"../repair/rebuild.go", "!older && !(r.Anew && r.selectsAll()) {", "!older && !r.Anew {",
 		}}}, "internal/bifrost", "TestAnewOfSome", ""},
 		{mutant{"lost tables leave their series open", "the backup of lost tables is older", []edit{{
 			"../bifrost/marks.go", "	if err := m.closeSeries(ctx, all, TablesMark{}); err != nil {", "	if err := m.closeSeries(ctx, nil, TablesMark{}); err != nil {",
@@ -388,25 +388,25 @@ var kindMutants = map[string][]kindMutant{
 	},
 	"the fence": {
 		{mutant{"listed before the pause", "only behind the pause a listing shows all that will ever be there", []edit{{
-			"../bifrost/fence.go", "	\"time\"\n)\n", "	\"sync\"\n	\"time\"\n)\n\nvar listed sync.Map // the end of the last object, by generation\n",
+			"../bifrost/birth.go", "	\"time\"\n)\n", "	\"time\"\n)\n\nvar listed sync.Map // the end of the last object, by generation\n",
 		}, {
-			"../bifrost/fence.go", "	p.FencedAt = t.Now()\n	err = t.Ledger.FenceProgress(ctx, *p)\n",
-			"	p.FencedAt = t.Now()\n	early, err := t.lastObjectEnd(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n	listed.Store(p.Generation, early)\n	err = t.Ledger.FenceProgress(ctx, *p)\n",
+			"../bifrost/birth.go", "	p.FencedAt = b.Now()\n	err = b.Ledger.FenceProgress(ctx, *p)\n",
+			"	p.FencedAt = b.Now()\n	early, err := b.lastObjectEnd(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n	listed.Store(p.Generation, early)\n	err = b.Ledger.FenceProgress(ctx, *p)\n",
 		}, {
-			"../bifrost/fence.go", "	rows, err := t.lastRowEnd(ctx, p.Partition)\n",
-			"	if early, ok := listed.Load(p.Generation); ok {\n		objectsEnd = early.(int64)\n	}\n	rows, err := t.lastRowEnd(ctx, p.Partition)\n",
+			"../bifrost/birth.go", "	rows, err := b.lastRowEnd(ctx, p.Partition)\n",
+			"	if early, ok := listed.Load(p.Generation); ok {\n		objectsEnd = early.(int64)\n	}\n	rows, err := b.lastRowEnd(ctx, p.Partition)\n",
 		}}}, "internal/bifrost", "TestListingComes", ""},
 		{mutant{"a birth object before the row", "who has made it knows that nobody was there before the row", []edit{{
-			"../bifrost/fence.go", "	\"time\"\n)\n", "	\"sync\"\n	\"time\"\n)\n\nvar bornEarly sync.Map // by generation\n",
+			"../bifrost/birth.go", "	\"time\"\n)\n", "	\"time\"\n)\n\nvar bornEarly sync.Map // by generation\n",
 		}, {
-			"../bifrost/fence.go", "	t.readAgain()\n	err = t.Ledger.CreateProgress(ctx, p)\n",
-			"	t.readAgain()\n	early, err := t.bear(ctx, p)\n	if err != nil {\n		return err\n	}\n	bornEarly.Store(p.Generation, early)\n	err = t.Ledger.CreateProgress(ctx, p)\n",
+			"../bifrost/birth.go", "	b.tellMoved()\n	err = b.Ledger.CreateProgress(ctx, p)\n",
+			"	b.tellMoved()\n	early, err := b.putBirth(ctx, p)\n	if err != nil {\n		return nil, err\n	}\n	bornEarly.Store(p.Generation, early)\n	err = b.Ledger.CreateProgress(ctx, p)\n",
 		}, {
-			"../bifrost/fence.go", "	unused, err := t.bear(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n",
-			"	unused, err := t.bear(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n	if early, ok := bornEarly.Load(p.Generation); ok {\n		unused = early.(bool)\n	}\n",
+			"../bifrost/birth.go", "	unused, err := b.putBirth(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n",
+			"	unused, err := b.putBirth(ctx, *p)\n	if err != nil {\n		return false, err\n	}\n	if early, ok := bornEarly.Load(p.Generation); ok {\n		unused = early.(bool)\n	}\n",
 		}}}, "internal/bifrost", "TestBirthObjectComes", ""},
 		{mutant{"a pause of before the abort", "the pause begins when the uploads are aborted", []edit{{
-			"../bifrost/fence.go", "	if due := p.FencedAt.Add(t.Settings.FencePause); !p.FencedAt.IsZero()", "	if due := p.LastPlannedAt.Add(t.Settings.FencePause); !p.FencedAt.IsZero()",
+			"../bifrost/birth.go", "	if due := p.FencedAt.Add(b.FencePause); !p.FencedAt.IsZero()", "	if due := p.LastPlannedAt.Add(b.FencePause); !p.FencedAt.IsZero()",
 		}}}, "internal/bifrost", "TestThePauseBegins", ""},
 	},
 }

@@ -15,13 +15,13 @@ var mutants = []mutant{
 	}}},
 	{"advance before commit", "next_offset must not pass a range whose row is not settled", []edit{{
 		rules + "archive.go",
-		"	settled, err := a.commit(ctx, row, facts)\n",
+		"	settled, err := commitRow(ctx, a.Ledger, a.Store, a.Now, row, facts)\n",
 		`	if p, err := a.Ledger.Progress(ctx, row.Partition); err == nil {
 		early := row
 		early.State, early.Facts = facts.State(), facts
 		_ = a.Ledger.Advance(ctx, AdvanceWrite{Partition: p.Partition, Generation: p.Generation, From: row.Start, To: facts.End, Row: early})
 	}
-	settled, err := a.commit(ctx, row, facts)
+	settled, err := commitRow(ctx, a.Ledger, a.Store, a.Now, row, facts)
 `,
 	}}},
 	{"advance over what is planned", "only settled rows belong to the prefix", []edit{{
@@ -41,8 +41,8 @@ var mutants = []mutant{
 	}}},
 	{"adopt what is not ours", "another cluster's object may lie at the key", []edit{{
 		rules + "adopt.go",
-		"	if !mine {",
-		"	if !mine && s.Start != a.task.StartOffset {",
+		"s.Partition, s.Start}); found != owner {",
+		"s.Partition, s.Start}); found.Start != owner.Start {",
 	}}},
 	{"overwrite", "If-None-Match lets one of all attempts at a start win", []edit{{
 		twins + "store.go",
@@ -60,8 +60,8 @@ var mutants = []mutant{
 	}}},
 	{"claim the whole row after an early end", "an object's range ends where reading ended", []edit{{
 		rules + "archive.go",
-		"return a.close(out, records, Range{row.Start, counted.position})",
-		"return a.close(out, records, row.Range)",
+		"Start: row.Start, End: counted.position}",
+		"Start: row.Start, End: row.End}",
 	}}},
 	{"count wrong", "each missing offset is counted for what it is", []edit{{
 		rules + "archive.go",
@@ -106,19 +106,19 @@ var mutants = []mutant{
 	{"Kafka before tables", "an old reading of Kafka beside new tables looks like a log that went backwards", []edit{{
 		rules + "observe.go",
 		"	v := &view{at: at, clusterID: clusterID,",
-		"	if progress, err = d.Ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	v := &view{at: at, clusterID: clusterID,",
+		"	if progress, err = o.ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	v := &view{at: at, clusterID: clusterID,",
 	}, {
 		rules + "observe.go",
 		"	last := lastBranches(progress)\n",
-		"	early, err := d.Cluster.Offsets(ctx, selected)\n	if err != nil {\n		return nil, err\n	}\n	if progress, err = d.Ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	d.earlyOffsets = early\n	last := lastBranches(progress)\n",
+		"	early, err := o.cluster.Offsets(ctx, selected)\n	if err != nil {\n		return nil, err\n	}\n	if progress, err = o.ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	v.earlyOffsets = early\n	last := lastBranches(progress)\n",
 	}, {
 		rules + "observe.go",
-		"	offsets, err := d.Cluster.Offsets(ctx, topics)\n",
-		"	offsets, err := d.earlyOffsets, error(nil)\n",
+		"	offsets, err := o.cluster.Offsets(ctx, topics)\n",
+		"	offsets, err := v.earlyOffsets, error(nil)\n",
 	}, {
-		rules + "discover.go",
-		"type Discoverer struct {\n",
-		"type Discoverer struct {\n	earlyOffsets map[TopicPartition]OffsetAnswer\n",
+		rules + "observe.go",
+		"type view struct {\n",
+		"type view struct {\n	earlyOffsets map[TopicPartition]OffsetAnswer\n",
 	}}},
 	{"the row read before the upload is begun", "only so the fence catches everyone who has read older tables", []edit{{
 		rules + "archive.go",
@@ -130,14 +130,14 @@ var mutants = []mutant{
 		"	row, err := early, earlyErr\n",
 	}}},
 	{"no fence", "an upload of before the tables were lost must not complete behind a new plan's back", []edit{{
-		rules + "fence.go",
-		"if err := t.Shelf.AbortUploads(ctx, prefix); err != nil {",
+		rules + "birth.go",
+		"if err := b.Shelf.AbortUploads(ctx, prefix); err != nil {",
 		"if err := error(nil); err != nil {",
 	}}},
 	{"no pause behind the abort", "a completion that is on its way becomes an object after the abort and the listing", []edit{{
-		rules + "fence.go",
-		"t.Now().Before(due) {",
-		"t.Now().Before(due) && due.IsZero() {",
+		rules + "birth.go",
+		"b.Now().Before(due) {",
+		"b.Now().Before(due) && due.IsZero() {",
 	}}},
 	{"no pause for whoever made the row", "only who made the birth object knows that nobody was there before", []edit{{
 		rules + "birth.go",
@@ -172,7 +172,7 @@ var mutants = []mutant{
 		"	if old, ok := a.kept[a.task.StartOffset]; ok {\n		row, err = old, nil\n	}\n	a.kept[a.task.StartOffset] = row\n	if done, result, err := a.settledAlready(ctx, row, err); done || err != nil {\n",
 	}}},
 	{"no plan along the bucket", "objects of before the tables were lost keep their bounds", []edit{{
-		rules + "fence.go",
+		rules + "birth.go",
 		"p.KnownUntil = max(p.KnownUntil, objectsEnd, rows)",
 		"p.KnownUntil = 0 * max(p.KnownUntil, objectsEnd, rows)",
 	}}},
@@ -183,7 +183,7 @@ var mutants = []mutant{
 	}}},
 	{"no look at leader epochs", "a log that was cut and has grown back does not look short", []edit{{
 		rules + "suspect.go",
-		"return answer.End >= 0 && answer.End < s.progress.archivedUntil(), nil",
+		"return answer.End >= 0 && answer.End < s.progress.ArchivedUntil(), nil",
 		"return false, nil",
 	}}},
 	{"one look is enough", "stale metadata must not close a topic that is there", []edit{{
@@ -220,7 +220,7 @@ var mutants = []mutant{
 		"		if err != nil || !found {\n",
 		"		if err != nil || !found || p.Fork() == 0 {\n",
 	}, {
-		rules + "fence.go",
+		rules + "discover.go",
 		"	if left {\n",
 		"	if left && false {\n",
 	}}},
@@ -234,7 +234,7 @@ var mutants = []mutant{
 		"false && position == 0",
 	}}},
 	{"a branch that is not left", "the old keys hold the old branch", []edit{{
-		rules + "accept.go",
+		rules + "fork.go",
 		"Status: StatusForked, Error:",
 		"Status: StatusOpen, Error:",
 	}}},

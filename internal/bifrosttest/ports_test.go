@@ -65,8 +65,8 @@ func (p ports) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifrost
 	})
 }
 
-func (p ports) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
-	return read(p.process, "kafka: offsets at", func() (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+func (p ports) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
+	return read(p.process, "kafka: offsets at", func() (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
 		return p.world.kafka.OffsetsAt(ctx, partitions, at)
 	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/repair"
 )
 
 // outcome is what a fault does to one call of a port.
@@ -342,7 +343,7 @@ func (w *world) startTick() *process {
 func (w *world) startRebuild() *process {
 	p := w.start("rebuild", func(p *process) {
 		all := ports{p}
-		r := bifrost.Rebuilder{
+		r := repair.Rebuilder{
 			Group: group, Ledger: all, Store: all, Shelf: all, Sizing: w.setup.settings.Sizing, FencePause: w.setup.settings.FencePause,
 			Now: w.clock.Now, NewGeneration: w.newGeneration, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
@@ -373,7 +374,7 @@ func (w *world) stopPlanning() {
 func (w *world) decide(diverged bifrost.Partition, from int64) *process {
 	p := w.start(fmt.Sprintf("accept %s from %d", diverged, from), func(p *process) {
 		all := ports{p}
-		a := bifrost.Accepter{
+		a := repair.Accepter{
 			Group: group, Ledger: all, Store: all, Shelf: all,
 			Format: baldr.Options{Level: 1}, Writer: "simulation", Now: w.clock.Now,
 		}

@@ -282,10 +282,10 @@ func TestOffsetsAt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := answers[ask[0]]; a.Err != nil || a.LogStart != want {
+		if a := answers[ask[0]]; a.Err != nil || a.Offset != want {
 			t.Errorf("%s after noon: %+v, want offset %d", after, a, want)
 		}
-		if a := answers[ask[1]]; a.Err != nil || a.LogStart != 0 {
+		if a := answers[ask[1]]; a.Err != nil || a.Offset != 0 {
 			t.Errorf("the empty partition: %+v", a)
 		}
 		if a := answers[ask[2]]; !errors.Is(a.Err, bifrost.ErrNotFound) {

@@ -64,15 +64,15 @@ func (c *Client) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifro
 var timesAtOnce = 1000
 
 // OffsetsAt implements [bifrost.History].
-func (c *Client) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
-	answers := make(map[bifrost.TopicPartition]bifrost.OffsetAnswer, len(partitions))
+func (c *Client) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
+	answers := make(map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, len(partitions))
 	for some := range slices.Chunk(partitions, timesAtOnce) {
 		found, err := c.offsetsAt(ctx, some, at)
 		if err != nil {
 			return nil, err
 		}
 		for tp, a := range found {
-			answers[tp] = bifrost.OffsetAnswer{Observation: bifrost.Observation{LogStart: a.offset}, Err: a.err}
+			answers[tp] = bifrost.OffsetAtAnswer{Offset: a.offset, Err: a.err}
 		}
 	}
 	return answers, nil

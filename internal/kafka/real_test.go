@@ -540,7 +540,7 @@ func TestRealOffsetsAt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := answers[tp]; a.Err != nil || a.LogStart != want {
+		if a := answers[tp]; a.Err != nil || a.Offset != want {
 			t.Errorf("%s after noon: %+v, want %d", after, a, want)
 		}
 	}
