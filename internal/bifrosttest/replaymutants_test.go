@@ -23,17 +23,17 @@ var replayMutants = []mutant{
 	}}},
 	{"all of what was asked for", "what is written is left out", []edit{{
 		replays + "look.go",
-		"	p.Todo = p.Position.Written.rest(part.Ask, p.Position.Again)\n",
+		"	p.Todo = p.Position.Written.findRest(part.Ask, p.Position.Again)\n",
 		"	p.Todo = spans{}.rest(part.Ask, p.Position.Again)\n",
 	}}},
 	{"a prefix", "--from leaves a hole, which is not written", []edit{{
 		replays + "position.go",
-		"	p.Written = p.Written.add(s.Span)\n",
+		"	p.Written = p.Written.addSpan(s.Span)\n",
 		"	p.Written = p.Written.add(Span{0, s.Span.End, s.Span.Since, s.Span.Until})\n",
 	}}},
 	{"any order", "older records come before newer ones", []edit{{
 		replays + "order.go",
-		"	offset, older, err := l.first(ctx, &fresh, p.Position.Highest)\n",
+		"	offset, older, err := l.findFirst(ctx, &fresh, p.Position.Highest)\n",
 		"	offset, older, err := l.first(ctx, &fresh, 0)\n",
 	}}},
 	{"lives in any order", "records of a life come before those of a later one", []edit{{

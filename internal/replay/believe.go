@@ -7,26 +7,26 @@ import (
 	"slices"
 )
 
-// target holds a position against the target's log as it is now: whether the last
+// checkTarget holds a position against the target's log as it is now: whether the last
 // batch of each partition stands, what the target has deleted since, and what is
 // there that the position does not know of.
-func (l *looker) target(ctx context.Context, p *PartOutlook, topic topicFacts) error {
+func (l *looker) checkTarget(ctx context.Context, p *PartOutlook, topic topicFacts) error {
 	l.objectToEarlier(p)
 	stand := true
 	for _, mark := range p.Position.Marks {
-		found, err := l.verdict(ctx, topic, mark)
+		found, err := l.judgeMark(ctx, topic, mark)
 		if err != nil {
 			return err
 		}
 		switch found {
 		case holds:
-			if err := l.ended(ctx, p, topic, mark); err != nil {
+			if err := l.checkEnded(ctx, p, topic, mark); err != nil {
 				return err
 			}
 		case cut:
 			stand = false
 		case hole:
-			l.object(p, AnswerForce, "partition %d was compacted where the last batch of %s was, at offset %d, so that it cannot be known whether its records were ever there", mark.Partition, p.Source, mark.next()-1)
+			l.addObjection(p, AnswerForce, "partition %d was compacted where the last batch of %s was, at offset %d, so that it cannot be known whether its records were ever there", mark.Partition, p.Source, mark.nextOffset()-1)
 		}
 	}
 	if !stand {
@@ -37,7 +37,7 @@ func (l *looker) target(ctx context.Context, p *PartOutlook, topic topicFacts) e
 	if err := l.countGone(ctx, p); err != nil {
 		return err
 	}
-	return l.beyond(ctx, p, topic)
+	return l.checkBeyond(ctx, p, topic)
 }
 
 // verdict is what the log says of a mark.
@@ -50,21 +50,21 @@ const (
 	hole                   // it is compacted away, if it ever was there
 )
 
-// verdict asks the log for the batch that a mark tells of.
-func (l *looker) verdict(ctx context.Context, topic topicFacts, mark Mark) (verdict, error) {
+// judgeMark asks the log for the batch that a mark tells of.
+func (l *looker) judgeMark(ctx context.Context, topic topicFacts, mark Mark) (verdict, error) {
 	ends, exists := l.ends[topic.name][mark.Partition]
 	switch {
-	case !exists || ends.end < mark.next():
+	case !exists || ends.end < mark.nextOffset():
 		return cut, nil
-	case ends.start >= mark.next():
+	case ends.start >= mark.nextOffset():
 		return deleted, nil
 	}
-	last := mark.next() - 1
-	for b, err := range l.batches(ctx, topic, mark.Partition, last, mark.next()) {
+	last := mark.nextOffset() - 1
+	for b, err := range l.readBatches(ctx, topic, mark.Partition, last, mark.nextOffset()) {
 		switch {
 		case err != nil:
 			return cut, err
-		case b.base == mark.Base && b.next == mark.next() && b.producer == mark.ProducerID && b.epoch == mark.Epoch && b.sequence == mark.Sequence:
+		case b.base == mark.Base && b.next == mark.nextOffset() && b.producer == mark.ProducerID && b.epoch == mark.Epoch && b.sequence == mark.Sequence:
 			return holds, nil
 		case b.base <= last:
 			return cut, nil // and grown again
@@ -78,14 +78,14 @@ func (l *looker) verdict(ctx context.Context, topic topicFacts, mark Mark) (verd
 // are written again. If it has kept a part, which no marker ends, nothing can be
 // written behind that part without making it count.
 func (l *looker) goBack(ctx context.Context, p *PartOutlook, topic topicFacts) error {
-	stretches, err := l.state.stretches(ctx, p.pair, p.Position)
+	stretches, err := l.state.readStretches(ctx, p.pair, p.Position)
 	if err != nil {
 		return err
 	}
 	again := slices.ContainsFunc(stretches, func(s Stretch) bool { return s.Again })
 	kept := len(stretches)
 	for ; !again && kept > 0; kept-- {
-		stand, err := l.stand(ctx, topic, fold(stretches[:kept]).Marks)
+		stand, err := l.countStanding(ctx, topic, fold(stretches[:kept]).Marks)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (l *looker) goBack(ctx context.Context, p *PartOutlook, topic topicFacts) e
 	}
 	part := again
 	for _, s := range stretches[kept:] {
-		stand, err := l.stand(ctx, topic, s.Marks)
+		stand, err := l.countStanding(ctx, topic, s.Marks)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (l *looker) goBack(ctx context.Context, p *PartOutlook, topic topicFacts) e
 	was := p.Position
 	p.Position = fold(stretches[:kept])
 	for _, mark := range was.Marks {
-		left, err := l.leftovers(ctx, p, topic, mark)
+		left, err := l.hasLeftovers(ctx, p, topic, mark)
 		if err != nil {
 			return err
 		}
@@ -112,18 +112,18 @@ func (l *looker) goBack(ctx context.Context, p *PartOutlook, topic topicFacts) e
 	}
 	if part {
 		p.Position = was
-		l.object(p, AnswerAgain, "its log was cut, and a part of what was written of %s is left: it cannot be told which records are there. Name another topic", p.Source)
+		l.addObjection(p, AnswerAgain, "its log was cut, and a part of what was written of %s is left: it cannot be told which records are there. Name another topic", p.Source)
 		p.Position.Marks = nil // after this answer nothing rests on them
 		return nil
 	}
-	l.warn(p.Target, "its log was cut, so that %d records of %s that were written are not there any more; they are written again", was.Records-p.Position.Records, p.Source)
+	l.addWarning(p.Target, "its log was cut, so that %d records of %s that were written are not there any more; they are written again", was.Records-p.Position.Records, p.Source)
 	return nil
 }
 
-// stand counts the marks whose batch is there, or was deleted since.
-func (l *looker) stand(ctx context.Context, topic topicFacts, marks []Mark) (n int, err error) {
+// countStanding counts the marks whose batch is there, or was deleted since.
+func (l *looker) countStanding(ctx context.Context, topic topicFacts, marks []Mark) (n int, err error) {
 	for _, mark := range marks {
-		found, err := l.verdict(ctx, topic, mark)
+		found, err := l.judgeMark(ctx, topic, mark)
 		if err != nil {
 			return 0, err
 		}
@@ -134,31 +134,31 @@ func (l *looker) stand(ctx context.Context, topic topicFacts, marks []Mark) (n i
 	return n, nil
 }
 
-// leftovers reports whether the log has batches of the pair behind its position.
-func (l *looker) leftovers(ctx context.Context, p *PartOutlook, topic topicFacts, lost Mark) (bool, error) {
+// hasLeftovers reports whether the log has batches of the pair behind its position.
+func (l *looker) hasLeftovers(ctx context.Context, p *PartOutlook, topic topicFacts, lost Mark) (bool, error) {
 	ends, exists := l.ends[topic.name][lost.Partition]
 	if !exists {
 		return false, nil
 	}
 	from := ends.start
-	if mark, some := p.Position.mark(lost.Partition); some {
-		from = max(from, mark.next())
+	if mark, some := p.Position.markIn(lost.Partition); some {
+		from = max(from, mark.nextOffset())
 	}
-	t, err := l.tail(ctx, topic, lost.Partition, from, map[int64]bool{lost.ProducerID: true})
+	t, err := l.tailFrom(ctx, topic, lost.Partition, from, map[int64]bool{lost.ProducerID: true})
 	if err != nil {
 		return false, err
 	}
 	return t.committed >= 0 || t.open >= 0, nil
 }
 
-// ended objects to a batch whose transaction nothing ends: the log was cut between the
+// checkEnded objects to a batch whose transaction nothing ends: the log was cut between the
 // two. While its run may still be alive the end may be on its way.
-func (l *looker) ended(ctx context.Context, p *PartOutlook, topic topicFacts, mark Mark) error {
+func (l *looker) checkEnded(ctx context.Context, p *PartOutlook, topic topicFacts, mark Mark) error {
 	if _, fenced := l.identities[p.pair]; !fenced {
 		return nil
 	}
 	size := 0
-	for b, err := range l.batches(ctx, topic, mark.Partition, mark.next(), l.ends[topic.name][mark.Partition].end) {
+	for b, err := range l.readBatches(ctx, topic, mark.Partition, mark.nextOffset(), l.ends[topic.name][mark.Partition].end) {
 		if err != nil {
 			return err
 		}
@@ -169,7 +169,7 @@ func (l *looker) ended(ctx context.Context, p *PartOutlook, topic topicFacts, ma
 			break
 		}
 	}
-	l.object(p, AnswerAgain, "partition %d has lost the end of a transaction of %s, behind offset %d: its log was cut, and readers of committed records get no further. Name another topic", mark.Partition, p.Source, mark.next()-1)
+	l.addObjection(p, AnswerAgain, "partition %d has lost the end of a transaction of %s, behind offset %d: its log was cut, and readers of committed records get no further. Name another topic", mark.Partition, p.Source, mark.nextOffset()-1)
 	return nil
 }
 
@@ -182,7 +182,7 @@ func (l *looker) countGone(ctx context.Context, p *PartOutlook) error {
 	if !some {
 		return nil
 	}
-	stretches, err := l.state.stretches(ctx, p.pair, p.Position)
+	stretches, err := l.state.readStretches(ctx, p.pair, p.Position)
 	if err != nil {
 		return err
 	}
@@ -194,20 +194,20 @@ func (l *looker) countGone(ctx context.Context, p *PartOutlook) error {
 	return nil
 }
 
-// beyond looks at what the target has behind the position: records of this pair that
+// checkBeyond looks at what the target has behind the position: records of this pair that
 // the state topic does not know of, and records of others.
-func (l *looker) beyond(ctx context.Context, p *PartOutlook, topic topicFacts) error {
+func (l *looker) checkBeyond(ctx context.Context, p *PartOutlook, topic topicFacts) error {
 	if len(p.Objections) > 0 {
 		return nil
 	}
 	for partition, ends := range l.ends[topic.name] {
-		mark, marked := p.Position.mark(partition)
+		mark, marked := p.Position.markIn(partition)
 		if !marked && !l.request.Rekey && partition != p.Source.Number {
 			continue
 		}
 		from := ends.start
 		if marked {
-			from = max(from, mark.next())
+			from = max(from, mark.nextOffset())
 		}
 		own := map[int64]bool{}
 		if by, fenced := l.identities[p.pair]; fenced && (by.epoch > 0 || marked) {
@@ -216,17 +216,17 @@ func (l *looker) beyond(ctx context.Context, p *PartOutlook, topic topicFacts) e
 				own[mark.ProducerID] = true
 			}
 		}
-		t, err := l.tail(ctx, topic, partition, from, own)
+		t, err := l.tailFrom(ctx, topic, partition, from, own)
 		if err != nil {
 			return err
 		}
 		switch {
 		case t.committed >= 0:
-			l.object(p, AnswerAgain, "partition %d has records of %s from offset %d on that topic %s does not know of: the state of this replay is lost. Name another topic", partition, p.Source, t.committed, stateTopic)
+			l.addObjection(p, AnswerAgain, "partition %d has records of %s from offset %d on that topic %s does not know of: the state of this replay is lost. Name another topic", partition, p.Source, t.committed, stateTopic)
 		case t.open >= 0:
-			l.object(p, AnswerAgain, "partition %d has a part of a transaction of %s at offset %d that nobody ends: its log was cut. Name another topic", partition, p.Source, t.open)
+			l.addObjection(p, AnswerAgain, "partition %d has a part of a transaction of %s at offset %d that nobody ends: its log was cut. Name another topic", partition, p.Source, t.open)
 		case t.unseen >= 0 && len(own) > 0:
-			l.warn(p.Target, "partition %d was not looked at from offset %d on: there is much behind what was written of %s", partition, t.unseen, p.Source)
+			l.addWarning(p.Target, "partition %d was not looked at from offset %d on: there is much behind what was written of %s", partition, t.unseen, p.Source)
 		}
 		if marked && mark.Foreign != nil && *mark.Foreign >= ends.start { // it is there still
 			t.foreign = *mark.Foreign
@@ -256,9 +256,9 @@ type tailKey struct {
 // tailBytes is how much of a log is looked at behind a position.
 var tailBytes = 32 << 20
 
-// tail reads a log from an offset on. Without producers to look for it ends with the
+// tailFrom reads a log from an offset on. Without producers to look for it ends with the
 // first record that no replay has written.
-func (l *looker) tail(ctx context.Context, topic topicFacts, partition int32, from int64, own map[int64]bool) (tail, error) {
+func (l *looker) tailFrom(ctx context.Context, topic topicFacts, partition int32, from int64, own map[int64]bool) (tail, error) {
 	key := tailKey{topic.name, partition, from, fmt.Sprint(own)}
 	if t, known := l.tails[key]; known {
 		return t, nil
@@ -274,7 +274,7 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 	t := tail{-1, -1, -1, -1}
 	pending := map[int64]int64{} // by producer, offset of its first batch that has not ended
 	size := 0
-	for b, err := range l.batches(ctx, topic, partition, from, l.ends[topic.name][partition].end) {
+	for b, err := range l.readBatches(ctx, topic, partition, from, l.ends[topic.name][partition].end) {
 		if err != nil {
 			return t, err
 		}
@@ -311,7 +311,7 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 			return t, err
 		}
 		if past := l.known[topic.name].marks[partition]; !foreign && len(own) == 0 && past > b.next {
-			return l.readTail(ctx, topic, partition, past, own) // of what other replays have written
+			return l.tailFrom(ctx, topic, partition, past, own) // of what other replays have written
 		}
 		if foreign && t.foreign < 0 {
 			t.foreign = written
@@ -343,7 +343,7 @@ func (l *looker) isForeign(ctx context.Context, topic topicFacts, producer int64
 	known, asked := l.known[topic.name]
 	if !asked {
 		var err error
-		if known, err = l.state.replays(ctx, topic.identity()); err != nil {
+		if known, err = l.state.findReplays(ctx, topic.identity()); err != nil {
 			return false, err
 		}
 		for _, by := range l.identities {
@@ -371,10 +371,10 @@ func (l *looker) noteForeign(p *PartOutlook, partition int32, offset int64) {
 }
 
 func (l *looker) warnOfForeign() {
-	for _, topic := range l.names() {
+	for _, topic := range l.topicNames() {
 		if seen := l.foreign[topic]; len(seen) > 0 {
 			partition := slices.Min(slices.Collect(maps.Keys(seen)))
-			l.warn(topic, "it has records that no replay has written, in %d of its partitions; the first known of partition %d is at offset %d", len(seen), partition, seen[partition])
+			l.addWarning(topic, "it has records that no replay has written, in %d of its partitions; the first known of partition %d is at offset %d", len(seen), partition, seen[partition])
 		}
 	}
 }

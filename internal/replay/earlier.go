@@ -31,7 +31,7 @@ type earlierReplay struct {
 }
 
 func (l *looker) readEarlier(ctx context.Context) (earlier, error) {
-	facts, err := l.cluster.topics(ctx, bifrost.EarlierReplayStateTopic)
+	facts, err := l.cluster.describeTopics(ctx, bifrost.EarlierReplayStateTopic)
 	if errors.Is(err, kerr.TopicAuthorizationFailed) {
 		return nil, nil // who may not see it has not written it, and it may not be there at all
 	}
@@ -42,7 +42,7 @@ func (l *looker) readEarlier(ctx context.Context) (earlier, error) {
 	if !exists || len(l.topics) == 0 {
 		return nil, nil
 	}
-	ends, err := l.cluster.ends(ctx, topic.name)
+	ends, err := l.cluster.listEnds(ctx, topic.name)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (l *looker) objectToEarlier(p *PartOutlook) {
 	}
 	for _, ends := range l.ends[p.Target] {
 		if ends.end > 0 {
-			l.object(p, AnswerAgain, "replay %s of an earlier version of Bifrost has written %d records of %s into a topic of this name, up to source offset %d, and this version cannot tell whether they are in this one: finish that replay with that version, or name another topic", was.id, was.records, p.Source, was.end)
+			l.addObjection(p, AnswerAgain, "replay %s of an earlier version of Bifrost has written %d records of %s into a topic of this name, up to source offset %d, and this version cannot tell whether they are in this one: finish that replay with that version, or name another topic", was.id, was.records, p.Source, was.end)
 			return
 		}
 	}

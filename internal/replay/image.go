@@ -72,7 +72,7 @@ func (c cluster) imagesIn(ctx context.Context, shard int32, lookups []Lookup, nu
 		}
 		for _, i := range numbers {
 			p := lookups[i].Part
-			stretches, err := state.stretches(ctx, p.pair, p.Position)
+			stretches, err := state.readStretches(ctx, p.pair, p.Position)
 			if err != nil {
 				return fmt.Errorf("read the offset map of %s: %w", p.Source, err)
 			}
@@ -159,7 +159,7 @@ func (c cluster) fillEnds(ctx context.Context, topics []string, lookups []Lookup
 		if !asked {
 			continue
 		}
-		if mark, some := l.Part.Position.mark(partition); some && end.Offset <= mark.next() {
+		if mark, some := l.Part.Position.markIn(partition); some && end.Offset <= mark.nextOffset() {
 			return fmt.Errorf("topic %s, partition %d: %w", l.Part.Target, partition, errUndecided)
 		}
 		for n, image := range images[i] {

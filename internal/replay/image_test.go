@@ -24,7 +24,7 @@ func TestImagesAreTheNextRecords(t *testing.T) {
 			for range rapid.IntRange(0, 5).Draw(t, "runs") {
 				source += rapid.Int64Range(0, 3).Draw(t, "hole")
 				count := rapid.Int64Range(1, 4).Draw(t, "count")
-				s.add(Mapping{source, 0, target, count})
+				s.addMapping(Mapping{source, 0, target, count})
 				for i := range count {
 					records = append(records, record{source + i, target + i})
 				}

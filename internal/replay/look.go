@@ -103,11 +103,11 @@ type looker struct {
 func lookAt(ctx context.Context, c cluster, request Request, source Source, identities map[pair]identity) (*Outlook, error) {
 	l := &looker{cluster: c, request: request, source: source, identities: identities, out: &Outlook{},
 		tails: map[tailKey]tail{}, known: map[string]replays{}, foreign: map[string]map[int32]int64{}}
-	if err := l.ask(ctx); err != nil {
+	if err := l.askAll(ctx); err != nil {
 		return nil, err
 	}
 	for _, part := range distinct(request.Parts) {
-		p, err := l.part(ctx, part)
+		p, err := l.lookAtPart(ctx, part)
 		if err != nil {
 			return nil, err
 		}
@@ -120,10 +120,10 @@ func lookAt(ctx context.Context, c cluster, request Request, source Source, iden
 	return l.out, l.sameTopics(ctx)
 }
 
-// ask asks for everything that all parts have in common: the state first, so that
+// askAll asks for everything that all parts have in common: the state first, so that
 // what it says was written is in the logs that are asked for after it.
-func (l *looker) ask(ctx context.Context) (err error) {
-	if l.topics, err = l.cluster.topics(ctx, l.names()...); err != nil {
+func (l *looker) askAll(ctx context.Context) (err error) {
+	if l.topics, err = l.cluster.describeTopics(ctx, l.topicNames()...); err != nil {
 		return err
 	}
 	if l.state, err = l.newStateReader(ctx); err != nil {
@@ -131,7 +131,7 @@ func (l *looker) ask(ctx context.Context) (err error) {
 	}
 	for _, part := range l.request.Parts {
 		if topic, made := l.topics[part.Target]; made {
-			if _, _, err := l.state.position(ctx, pairOf(part, topic)); err != nil {
+			if _, _, err := l.state.readPosition(ctx, pairOf(part, topic)); err != nil {
 				return err
 			}
 		}
@@ -144,12 +144,12 @@ func (l *looker) ask(ctx context.Context) (err error) {
 		made = append(made, name)
 	}
 	if len(made) > 0 {
-		l.ends, err = l.cluster.ends(ctx, made...)
+		l.ends, err = l.cluster.listEnds(ctx, made...)
 	}
 	return err
 }
 
-func (l *looker) names() (names []string) {
+func (l *looker) topicNames() (names []string) {
 	seen := map[string]bool{}
 	for _, p := range l.request.Parts {
 		if !seen[p.Target] {
@@ -163,7 +163,7 @@ func (l *looker) names() (names []string) {
 // sameTopics refuses what was seen of topics that were replaced meanwhile: ends are
 // asked for by name.
 func (l *looker) sameTopics(ctx context.Context) error {
-	now, err := l.cluster.topics(ctx, l.names()...)
+	now, err := l.cluster.describeTopics(ctx, l.topicNames()...)
 	if err != nil {
 		return err
 	}
@@ -179,17 +179,17 @@ func pairOf(p Part, target topicFacts) pair {
 	return pair{p.Life, p.Source.Number, target.identity()}
 }
 
-func (l *looker) part(ctx context.Context, part Part) (*PartOutlook, error) {
+func (l *looker) lookAtPart(ctx context.Context, part Part) (*PartOutlook, error) {
 	p := &PartOutlook{Part: part}
 	topic, made := l.topics[part.Target]
 	if p.made = made; made {
 		p.pair = pairOf(part, topic)
-		position, busy, err := l.state.position(ctx, p.pair)
+		position, busy, err := l.state.readPosition(ctx, p.pair)
 		if err != nil {
 			return nil, err
 		}
 		p.Position, p.Busy = position, busy
-		if err := l.target(ctx, p, topic); err != nil {
+		if err := l.checkTarget(ctx, p, topic); err != nil {
 			return nil, fmt.Errorf("look for %s in topic %s: %w", part.Source, part.Target, err)
 		}
 	}
@@ -197,30 +197,30 @@ func (l *looker) part(ctx context.Context, part Part) (*PartOutlook, error) {
 		again := part.Ask
 		p.Position.Again = &again
 	}
-	p.Todo = p.Position.Written.rest(part.Ask, p.Position.Again)
+	p.Todo = p.Position.Written.findRest(part.Ask, p.Position.Again)
 	if made {
-		if err := l.order(ctx, p); err != nil {
+		if err := l.checkOrder(ctx, p); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
 }
 
-// object adds an objection unless it is answered already.
-func (l *looker) object(p *PartOutlook, answer Answer, format string, args ...any) {
+// addObjection adds an objection unless it is answered already.
+func (l *looker) addObjection(p *PartOutlook, answer Answer, format string, args ...any) {
 	if answer == AnswerForce && l.request.Force || answer == AnswerAgain && l.request.Again {
-		l.warn(p.Target, format, args...)
+		l.addWarning(p.Target, format, args...)
 		return
 	}
 	p.Objections = append(p.Objections, Objection{p.Target, fmt.Sprintf(format, args...), answer})
 }
 
-func (l *looker) warn(topic, format string, args ...any) {
+func (l *looker) addWarning(topic, format string, args ...any) {
 	l.out.Warnings = append(l.out.Warnings, Warning{topic, fmt.Sprintf(format, args...)})
 }
 
-// first is the first record of the segments below an offset.
-func (l *looker) first(ctx context.Context, p *PartOutlook, below int64) (offset int64, found bool, err error) {
+// findFirst is the first record of the segments below an offset.
+func (l *looker) findFirst(ctx context.Context, p *PartOutlook, below int64) (offset int64, found bool, err error) {
 	for _, s := range p.Todo {
 		if s.Start >= below {
 			break

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// order objects to what would put older records behind newer ones of the same source
+// checkOrder objects to what would put older records behind newer ones of the same source
 // partition. What is written again is asked for.
-func (l *looker) order(ctx context.Context, p *PartOutlook) error {
+func (l *looker) checkOrder(ctx context.Context, p *PartOutlook) error {
 	if len(p.Todo) == 0 {
 		return nil
 	}
@@ -16,16 +16,16 @@ func (l *looker) order(ctx context.Context, p *PartOutlook) error {
 		return err
 	}
 	if n := int32(len(l.topics[p.Target].leaders)); l.request.Rekey && p.Position.Partitions != 0 && p.Position.Partitions != n {
-		l.object(p, AnswerForce, "it had %d partitions when records of %s were put into them by key, and has %d now: records of a key would be in two of them", p.Position.Partitions, p.Source, n)
+		l.addObjection(p, AnswerForce, "it had %d partitions when records of %s were put into them by key, and has %d now: records of a key would be in two of them", p.Position.Partitions, p.Source, n)
 	}
 	if l.request.Again {
 		return nil
 	}
 	fresh := *p
-	fresh.Todo = p.Position.Written.rest(p.Ask, nil)
-	offset, older, err := l.first(ctx, &fresh, p.Position.Highest)
+	fresh.Todo = p.Position.Written.findRest(p.Ask, nil)
+	offset, older, err := l.findFirst(ctx, &fresh, p.Position.Highest)
 	if older {
-		l.object(p, AnswerForce, "records of %s from offset %d on are not there, and later ones, up to offset %d, are: they would come behind them", p.Source, offset, p.Position.Highest-1)
+		l.addObjection(p, AnswerForce, "records of %s from offset %d on are not there, and later ones, up to offset %d, are: they would come behind them", p.Source, offset, p.Position.Highest-1)
 	}
 	return err
 }
@@ -47,7 +47,7 @@ func (l *looker) newerLives(ctx context.Context, p *PartOutlook) error {
 		if err != nil || !some {
 			return err
 		}
-		l.object(p, AnswerForce, "it has records of %s, a later life of the topic: those of %s would come behind them", life.Name, p.Source)
+		l.addObjection(p, AnswerForce, "it has records of %s, a later life of the topic: those of %s would come behind them", life.Name, p.Source)
 		return nil
 	}
 	return nil
@@ -57,7 +57,7 @@ func (l *looker) newerLives(ctx context.Context, p *PartOutlook) error {
 // written to.
 func (l *looker) hasWritten(ctx context.Context, p *PartOutlook, life Life) (bool, error) {
 	for _, number := range life.Numbers {
-		other, _, err := l.state.position(ctx, pair{life.Life, number, l.topics[p.Target].identity()})
+		other, _, err := l.state.readPosition(ctx, pair{life.Life, number, l.topics[p.Target].identity()})
 		if err != nil {
 			return false, err
 		}
@@ -73,7 +73,7 @@ func (l *looker) hasWritten(ctx context.Context, p *PartOutlook, life Life) (boo
 // hasRecords reports whether there is anything to write at all: what is left may be
 // markers only.
 func (l *looker) hasRecords(ctx context.Context, p *PartOutlook) (bool, error) {
-	_, some, err := l.first(ctx, p, math.MaxInt64)
+	_, some, err := l.findFirst(ctx, p, math.MaxInt64)
 	return some, err
 }
 
@@ -104,7 +104,7 @@ func (l *looker) mixedLives(ctx context.Context) error {
 			if !both {
 				continue
 			}
-			l.object(p, AnswerForce, "records of %s and %s, two lives of one topic, would be mixed in it: replay one after the other, the older first", p.Source, q.Source)
+			l.addObjection(p, AnswerForce, "records of %s and %s, two lives of one topic, would be mixed in it: replay one after the other, the older first", p.Source, q.Source)
 			break
 		}
 	}

@@ -14,9 +14,9 @@ type pace struct {
 
 func newPace(rate int64) *pace { return &pace{rate: rate, next: time.Now()} }
 
-// take reserves so many bytes and says how long to wait before they may go. What
+// reserveBytes reserves so many bytes and says how long to wait before they may go. What
 // is less than a timer can measure well is saved up.
-func (p *pace) take(bytes int) time.Duration {
+func (p *pace) reserveBytes(bytes int) time.Duration {
 	if p.rate <= 0 {
 		return 0
 	}

@@ -102,9 +102,9 @@ func (p pair) transactionalID() string {
 	return "bifrost-replay-" + base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// shard is where on the state topic the pair's records are: its position in this
+// stateShard is where on the state topic the pair's records are: its position in this
 // partition, its offset map in the one with the number of positionShards more.
-func (p pair) shard() int32 {
+func (p pair) stateShard() int32 {
 	sum := sha256.Sum256([]byte(p.String()))
 	return int32(binary.BigEndian.Uint32(sum[16:]) % positionShards)
 }

@@ -38,8 +38,8 @@ type Mark struct {
 	Foreign *int64 `json:"foreign,omitempty"`
 }
 
-// next is the offset after the last record.
-func (m Mark) next() int64 { return m.Base + int64(m.Count) }
+// nextOffset is the offset after the last record.
+func (m Mark) nextOffset() int64 { return m.Base + int64(m.Count) }
 
 // A Stretch is what one transaction has written: its part of the map of offsets.
 type Stretch struct {
@@ -79,8 +79,8 @@ func (m *Mapping) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// add puts a mapping into the map. What follows on the last one becomes part of it.
-func (s *Stretch) add(m Mapping) {
+// addMapping puts a mapping into the map. What follows on the last one becomes part of it.
+func (s *Stretch) addMapping(m Mapping) {
 	if n := len(s.Map); n > 0 {
 		last := &s.Map[n-1]
 		if last.Partition == m.Partition && last.Source+last.Count == m.Source && last.Target+last.Count == m.Target {
@@ -91,10 +91,10 @@ func (s *Stretch) add(m Mapping) {
 	s.Map = append(s.Map, m)
 }
 
-// after is the position behind one more stretch.
-func (p Position) after(s Stretch) Position {
+// withStretch is the position behind one more stretch.
+func (p Position) withStretch(s Stretch) Position {
 	p.Source, p.Target, p.Stretch = fmt.Sprintf("%s/%d", s.Source, s.Part), s.Target, s.Number
-	p.Written = p.Written.add(s.Span)
+	p.Written = p.Written.addSpan(s.Span)
 	p.Records += s.Records
 	p.Bytes += s.Bytes
 	p.Partitions = max(p.Partitions, s.Partitions)
@@ -132,13 +132,13 @@ func (p Position) after(s Stretch) Position {
 func fold(stretches []Stretch) Position {
 	var p Position
 	for _, s := range stretches {
-		p = p.after(s)
+		p = p.withStretch(s)
 	}
 	return p
 }
 
-// mark is where the pair's last batch in a partition of the target is.
-func (p Position) mark(partition int32) (Mark, bool) {
+// markIn is where the pair's last batch in a partition of the target is.
+func (p Position) markIn(partition int32) (Mark, bool) {
 	i := slices.IndexFunc(p.Marks, func(m Mark) bool { return m.Partition == partition })
 	if i < 0 {
 		return Mark{}, false

@@ -62,8 +62,8 @@ func initialize(ctx context.Context, client *kgo.Client, name string, timeout ti
 	return by, err
 }
 
-// join makes partitions part of the transaction. The first ones begin it.
-func (p *producer) join(ctx context.Context, topics map[string][]int32) error {
+// addPartitions makes partitions part of the transaction. The first ones begin it.
+func (p *producer) addPartitions(ctx context.Context, topics map[string][]int32) error {
 	return insist(ctx, func(ctx context.Context) error {
 		request := kmsg.NewPtrAddPartitionsToTxnRequest()
 		request.TransactionalID = p.name
@@ -93,8 +93,8 @@ type transaction struct {
 	state string
 }
 
-// describe asks for the state of the producer's transaction (KIP-664, Kafka 3.0).
-func (p *producer) describe(ctx context.Context) (transaction, error) {
+// describeTransaction asks for the state of the producer's transaction (KIP-664, Kafka 3.0).
+func (p *producer) describeTransaction(ctx context.Context) (transaction, error) {
 	request := kmsg.NewPtrDescribeTransactionsRequest()
 	request.TransactionalIDs = []string{p.name}
 	response, err := request.RequestWith(ctx, p.client)
@@ -115,8 +115,8 @@ func (t transaction) timedOut(of identity) bool {
 	return t.id == of.id && t.epoch <= of.epoch+1 && t.state != "Ongoing" && t.state != "PrepareCommit" && t.state != "CompleteCommit"
 }
 
-// end commits the transaction, or aborts it.
-func (p *producer) end(ctx context.Context, commit bool) error {
+// endTransaction commits the transaction, or aborts it.
+func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	return insist(ctx, func(ctx context.Context) error {
 		request := kmsg.NewPtrEndTxnRequest()
 		request.TransactionalID = p.name
@@ -138,8 +138,8 @@ type target struct {
 	sequence  int32 // of the next record
 }
 
-// send writes a batch and returns the offset of its first record.
-func (p *producer) send(ctx context.Context, t *target, b *recordbatch.Writer) (offset int64, err error) {
+// sendBatch writes a batch and returns the offset of its first record.
+func (p *producer) sendBatch(ctx context.Context, t *target, b *recordbatch.Writer) (offset int64, err error) {
 	request := kmsg.NewPtrProduceRequest()
 	request.TransactionID = &p.name
 	request.Acks = -1 // all replicas in sync
@@ -147,7 +147,7 @@ func (p *producer) send(ctx context.Context, t *target, b *recordbatch.Writer) (
 	request.Topics = []kmsg.ProduceRequestTopic{{Topic: t.topic, Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition, Records: b.Seal(recordbatch.Producer{ID: p.identity.id, Epoch: p.identity.epoch}, t.sequence)}}}}
 	err = insist(ctx, func(ctx context.Context) error {
 		if t.leader < 0 {
-			leader, err := p.leader(ctx, t.topic, t.partition)
+			leader, err := p.findLeader(ctx, t.topic, t.partition)
 			if err != nil {
 				return err
 			}
@@ -185,8 +185,8 @@ func answer(response *kmsg.ProduceResponse) (offset int64, err error) {
 // ackTimeout is how long a leader waits for its followers.
 const ackTimeout = 10 * time.Second
 
-// leader asks who leads a partition.
-func (p *producer) leader(ctx context.Context, topic string, partition int32) (int32, error) {
+// findLeader asks who leads a partition.
+func (p *producer) findLeader(ctx context.Context, topic string, partition int32) (int32, error) {
 	facts, err := askTopics(ctx, p.client, []string{topic})
 	if err != nil {
 		return -1, err

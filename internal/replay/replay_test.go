@@ -25,7 +25,7 @@ func TestTheMapTellsEveryRecord(t *testing.T) {
 			partition := rapid.SampledFrom([]int32{0, 0, 0, 1, 2}).Draw(t, "partition")
 			ends[partition] += rapid.SampledFrom([]int64{1, 1, 1, 2}).Draw(t, "marker")
 			written = append(written, record{source, ends[partition], partition})
-			s.add(Mapping{source, partition, ends[partition], 1})
+			s.addMapping(Mapping{source, partition, ends[partition], 1})
 		}
 		text, err := json.Marshal(s)
 		if err != nil {
@@ -49,12 +49,12 @@ func TestTheMapTellsEveryRecord(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	t.Parallel()
-	if p := newPace(0); p.take(1<<30) != 0 {
+	if p := newPace(0); p.reserveBytes(1<<30) != 0 {
 		t.Error("without a rate there is a pause")
 	}
 	p := newPace(1000)
-	p.take(5000)
-	if pause := p.take(1); pause < 4*time.Second || pause > 5*time.Second {
+	p.reserveBytes(5000)
+	if pause := p.reserveBytes(1); pause < 4*time.Second || pause > 5*time.Second {
 		t.Errorf("after 5,000 bytes at 1,000 a second the pause is %s", pause)
 	}
 }

@@ -50,14 +50,14 @@ func Start(ctx context.Context, request Request, source Source, options Options)
 	}
 	defer client.Close()
 	r := &runner{cluster: cluster{client}, request: request, source: source, options: options, identities: map[pair]identity{}, pace: newPace(options.Throttle)}
-	outlook, err := r.prepare(ctx)
+	outlook, err := r.prepareParts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if options.Begun != nil {
 		options.Begun(outlook)
 	}
-	return outlook, r.all(ctx, outlook)
+	return outlook, r.replayAll(ctx, outlook)
 }
 
 // runner is one run of a replay.
@@ -72,11 +72,11 @@ type runner struct {
 	commits    sync.Mutex // for options.Committed
 }
 
-// prepare fences the pairs that have something to write, and looks at their targets
+// prepareParts fences the pairs that have something to write, and looks at their targets
 // again: what was seen before is what another run may have changed. What stands
 // against the replay ends it before topics are made.
-func (r *runner) prepare(ctx context.Context) (*Outlook, error) {
-	outlook, err := r.fenced(ctx)
+func (r *runner) prepareParts(ctx context.Context) (*Outlook, error) {
+	outlook, err := r.fenceAndLook(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (r *runner) prepare(ctx context.Context) (*Outlook, error) {
 				return nil, err
 			}
 		}
-		if outlook, err = r.fenced(ctx); err != nil {
+		if outlook, err = r.fenceAndLook(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -110,9 +110,9 @@ func (r *runner) prepare(ctx context.Context) (*Outlook, error) {
 	return outlook, err
 }
 
-// fenced fences those pairs that have something to write and are not fenced yet, and
+// fenceAndLook fences those pairs that have something to write and are not fenced yet, and
 // looks. Before the fence nothing is believed.
-func (r *runner) fenced(ctx context.Context) (*Outlook, error) {
+func (r *runner) fenceAndLook(ctx context.Context) (*Outlook, error) {
 	for {
 		outlook, err := lookAt(ctx, r.cluster, r.request, r.source, r.identities)
 		if err != nil {
@@ -121,17 +121,17 @@ func (r *runner) fenced(ctx context.Context) (*Outlook, error) {
 		if objections := outlook.Objections(); len(objections) > 0 {
 			return nil, refused(objections)
 		}
-		if n, err := r.fence(ctx, outlook); err != nil || n == 0 {
+		if n, err := r.fencePairs(ctx, outlook); err != nil || n == 0 {
 			return outlook, err
 		}
 	}
 }
 
-// fence initializes the producers of pairs: what an earlier run left open is aborted,
+// fencePairs initializes the producers of pairs: what an earlier run left open is aborted,
 // and that run can write no more. This run writes as whom it is known now, and never
 // asks again: a later run would be shut out by that, and what it has written meanwhile
 // be written twice.
-func (r *runner) fence(ctx context.Context, outlook *Outlook) (n int, err error) {
+func (r *runner) fencePairs(ctx context.Context, outlook *Outlook) (n int, err error) {
 	var pairs []pair
 	for _, p := range outlook.Parts {
 		if _, fenced := r.identities[p.pair]; p.made && len(p.Todo) > 0 && !fenced {
@@ -155,8 +155,8 @@ func (r *runner) fence(ctx context.Context, outlook *Outlook) (n int, err error)
 // fencesAtOnce is how many coordinators are asked side by side.
 const fencesAtOnce = 8
 
-// all replays the parts, some side by side. The first failure ends it.
-func (r *runner) all(ctx context.Context, outlook *Outlook) error {
+// replayAll replays the parts, some side by side. The first failure ends it.
+func (r *runner) replayAll(ctx context.Context, outlook *Outlook) error {
 	var todo []*PartOutlook
 	for i := range outlook.Parts {
 		if p := &outlook.Parts[i]; len(p.Todo) > 0 {
@@ -164,29 +164,29 @@ func (r *runner) all(ctx context.Context, outlook *Outlook) error {
 		}
 	}
 	return parallel.Try(ctx, r.options.Parallel, todo, func(ctx context.Context, p *PartOutlook) error {
-		if err := r.part(ctx, p); err != nil {
+		if err := r.replayPart(ctx, p); err != nil {
 			return fmt.Errorf("replay %s to topic %s: %w", p.Source, p.Target, err)
 		}
 		return nil
 	})
 }
 
-// part writes what is left of one part.
-func (r *runner) part(ctx context.Context, p *PartOutlook) error {
+// replayPart writes what is left of one part.
+func (r *runner) replayPart(ctx context.Context, p *PartOutlook) error {
 	writer, err := r.newWriter(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer writer.close()
 	for _, s := range p.Todo {
-		if err := writer.segment(ctx, s); err != nil {
-			return errors.Join(err, writer.abort(ctx))
+		if err := writer.writeSegment(ctx, s); err != nil {
+			return errors.Join(err, writer.abortTransaction(ctx))
 		}
 	}
 	return nil
 }
 
-func (r *runner) committed(s Stretch) {
+func (r *runner) countCommitted(s Stretch) {
 	r.commits.Lock()
 	defer r.commits.Unlock()
 	if r.options.Committed != nil {
@@ -227,7 +227,7 @@ func (c cluster) allStretches(ctx context.Context, p PartOutlook) (stretches []S
 		if err != nil {
 			return err
 		}
-		stretches, err = state.stretches(ctx, p.pair, p.Position)
+		stretches, err = state.readStretches(ctx, p.pair, p.Position)
 		if err == nil && p.Position.Stretch > 0 && (len(stretches) == 0 || stretches[len(stretches)-1].Number != p.Position.Stretch) {
 			err = errUndecided
 		}

@@ -122,8 +122,8 @@ func (s Segment) Times(first, last int64) (all, none bool) {
 // spans are what has been written of a partition. No span contains another.
 type spans []Span
 
-// add puts a span to the others. What touches and has the same times becomes one.
-func (w spans) add(s Span) spans {
+// addSpan puts a span to the others. What touches and has the same times becomes one.
+func (w spans) addSpan(s Span) spans {
 	if s.Start >= s.End {
 		return w
 	}
@@ -144,9 +144,9 @@ func (w spans) add(s Span) spans {
 	return slices.Insert(w, at, s)
 }
 
-// rest is what is asked for and not written, in order of offsets. What is to be
+// findRest is what is asked for and not written, in order of offsets. What is to be
 // written again counts as not written.
-func (w spans) rest(ask Span, again *Span) []Segment {
+func (w spans) findRest(ask Span, again *Span) []Segment {
 	all := w
 	if again != nil {
 		all = append(slices.Clone(w), *again)

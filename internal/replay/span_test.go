@@ -40,7 +40,7 @@ func TestSpansAgainstTheirRecords(t *testing.T) {
 		written := map[record]bool{}
 		for range rapid.IntRange(0, 6).Draw(t, "spans") {
 			s := draw("written")
-			w = w.add(s)
+			w = w.addSpan(s)
 			for _, r := range all {
 				written[r] = written[r] || within(s, r)
 			}
@@ -64,7 +64,7 @@ func TestSpansAgainstTheirRecords(t *testing.T) {
 			s := draw("again")
 			again = &s
 		}
-		rest := w.rest(ask, again)
+		rest := w.findRest(ask, again)
 		for i, s := range rest {
 			if s.Start >= s.End || i > 0 && s.Start < rest[i-1].End {
 				t.Fatalf("segments %v", rest)

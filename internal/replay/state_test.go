@@ -257,7 +257,7 @@ func forge(t *testing.T, cluster *kfake.Cluster, p pair, position Position, stre
 	if err := client.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	records := []*kgo.Record{{Topic: stateTopic, Partition: p.shard(), Key: []byte(p.positionKey())}}
+	records := []*kgo.Record{{Topic: stateTopic, Partition: p.stateShard(), Key: []byte(p.positionKey())}}
 	var err error
 	if records[0].Value, err = json.Marshal(position); err != nil {
 		t.Fatal(err)
@@ -308,7 +308,7 @@ func TestALogThatWasCut(t *testing.T) {
 				Marks: []Mark{{Partition: 0, First: 44, Base: 44, Count: 43, ProducerID: part.Position.Marks[0].ProducerID, Sequence: 43}},
 				Map:   []Mapping{{50, 0, 44, 43}},
 			}
-			forge(t, cluster, part.pair, part.Position.after(lost), lost)
+			forge(t, cluster, part.pair, part.Position.withStretch(lost), lost)
 			outlook := lookOf(t, request, source, options)
 			if n := wants(t, outlook, source); n != 43 || !slices.ContainsFunc(outlook.Warnings, func(w Warning) bool { return strings.Contains(w.Text, "its log was cut") }) {
 				t.Fatalf("%d records are left, want 43; warnings %v", n, outlook.Warnings)

@@ -30,7 +30,7 @@ const (
 func (p pair) positionKey() string            { return "position/" + p.String() }
 func (p pair) stretchKeys() string            { return "stretch/" + p.String() + "/" }
 func (p pair) stretchKey(number int64) string { return fmt.Sprintf("%s%012d", p.stretchKeys(), number) }
-func (p pair) mapShard() int32                { return p.shard() + positionShards }
+func (p pair) mapShard() int32                { return p.stateShard() + positionShards }
 func targetOf(positionKey string) (string, bool) { // the identity of the target topic
 	rest, isPosition := strings.CutPrefix(positionKey, "position/")
 	at := strings.LastIndexByte(rest, '/')
@@ -123,7 +123,7 @@ type shard struct {
 
 func (c cluster) newStateReader(ctx context.Context) (*stateReader, error) {
 	r := &stateReader{cluster: c, shards: map[int32]shard{}}
-	facts, err := c.topics(ctx, stateTopic)
+	facts, err := c.describeTopics(ctx, stateTopic)
 	if err != nil {
 		return nil, err
 	}
@@ -133,15 +133,15 @@ func (c cluster) newStateReader(ctx context.Context) (*stateReader, error) {
 	if err := c.checkStateTopic(ctx, r.topic); err != nil {
 		return nil, err
 	}
-	ends, err := c.ends(ctx, stateTopic)
+	ends, err := c.listEnds(ctx, stateTopic)
 	r.ends = ends[stateTopic]
 	return r, err
 }
 
-// shard reads one partition of the state topic to its end. Transactions of others may
+// readShard reads one partition of the state topic to its end. Transactions of others may
 // be open: what is committed behind them counts all the same, so that no run waits
 // for another. After a pair is fenced it has none that is open.
-func (r *stateReader) shard(ctx context.Context, number int32) (shard, error) {
+func (r *stateReader) readShard(ctx context.Context, number int32) (shard, error) {
 	if read, done := r.shards[number]; done || !r.exists {
 		return read, nil
 	}
@@ -160,7 +160,7 @@ func (c cluster) readShard(ctx context.Context, topic topicFacts, number int32, 
 		value []byte
 	}
 	pending := map[int64][]entry{} // by producer
-	for b, err := range c.batches(ctx, topic, number, ends.start, ends.end) {
+	for b, err := range c.readBatches(ctx, topic, number, ends.start, ends.end) {
 		if err != nil {
 			return shard{}, err
 		}
@@ -196,10 +196,10 @@ func (c cluster) readShard(ctx context.Context, topic topicFacts, number int32, 
 	return read, nil
 }
 
-// position is what is committed of a pair. Busy says that a transaction of it has not
+// readPosition is what is committed of a pair. Busy says that a transaction of it has not
 // ended: a run is under way, or was killed a moment ago.
-func (r *stateReader) position(ctx context.Context, p pair) (position Position, busy bool, err error) {
-	read, err := r.shard(ctx, p.shard())
+func (r *stateReader) readPosition(ctx context.Context, p pair) (position Position, busy bool, err error) {
+	read, err := r.readShard(ctx, p.stateShard())
 	if err != nil {
 		return Position{}, false, err
 	}
@@ -211,9 +211,9 @@ func (r *stateReader) position(ctx context.Context, p pair) (position Position, 
 	return position, read.open[p.positionKey()], nil
 }
 
-// stretches are those of a pair up to its position, in order.
-func (r *stateReader) stretches(ctx context.Context, p pair, position Position) ([]Stretch, error) {
-	read, err := r.shard(ctx, p.mapShard())
+// readStretches are those of a pair up to its position, in order.
+func (r *stateReader) readStretches(ctx context.Context, p pair, position Position) ([]Stretch, error) {
+	read, err := r.readShard(ctx, p.mapShard())
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +240,11 @@ type replays struct {
 	foreign   map[int32]int64 // by partition, the first known record that none of them has written
 }
 
-// replays finds those by the identity of the topic. It reads all positions there are.
-func (r *stateReader) replays(ctx context.Context, target string) (replays, error) {
+// findReplays finds those by the identity of the topic. It reads all positions there are.
+func (r *stateReader) findReplays(ctx context.Context, target string) (replays, error) {
 	known := replays{map[int64]bool{}, map[int32]int64{}, map[int32]int64{}}
 	for number := range int32(positionShards) {
-		read, err := r.shard(ctx, number)
+		read, err := r.readShard(ctx, number)
 		if err != nil {
 			return replays{}, err
 		}
@@ -256,18 +256,18 @@ func (r *stateReader) replays(ctx context.Context, target string) (replays, erro
 			if err := json.Unmarshal(value, &position); err != nil {
 				return replays{}, fmt.Errorf("read %s from topic %s: %w", key, stateTopic, err)
 			}
-			known.add(position)
+			known.addPosition(position)
 		}
 	}
 	return known, nil
 }
 
-func (r replays) add(position Position) {
+func (r replays) addPosition(position Position) {
 	for _, id := range position.Producers {
 		r.producers[id] = true
 	}
 	for _, m := range position.Marks {
-		r.marks[m.Partition] = max(r.marks[m.Partition], m.next())
+		r.marks[m.Partition] = max(r.marks[m.Partition], m.nextOffset())
 		if first, some := r.foreign[m.Partition]; m.Foreign != nil && (!some || *m.Foreign < first) {
 			r.foreign[m.Partition] = *m.Foreign
 		}

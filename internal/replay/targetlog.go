@@ -38,8 +38,8 @@ func (t topicFacts) identity() string {
 	return bifrost.TopicID(t.id).String() // has no slash
 }
 
-// topics asks for topics by name. Those that do not exist are left out.
-func (c cluster) topics(ctx context.Context, names ...string) (map[string]topicFacts, error) {
+// describeTopics asks for topics by name. Those that do not exist are left out.
+func (c cluster) describeTopics(ctx context.Context, names ...string) (map[string]topicFacts, error) {
 	var facts map[string]topicFacts
 	err := insist(ctx, func(ctx context.Context) (err error) {
 		facts, err = askTopics(ctx, c.client, names)
@@ -88,8 +88,8 @@ type logEnds struct {
 	start, end int64 // log start and high watermark
 }
 
-// ends asks for the bounds of all partitions of topics.
-func (c cluster) ends(ctx context.Context, topics ...string) (map[string]map[int32]logEnds, error) {
+// listEnds asks for the bounds of all partitions of topics.
+func (c cluster) listEnds(ctx context.Context, topics ...string) (map[string]map[int32]logEnds, error) {
 	var starts, ends kadm.ListedOffsets
 	admin := kadm.NewClient(c.client)
 	err := insist(ctx, func(ctx context.Context) (err error) {
@@ -198,13 +198,13 @@ const (
 	scanWait = 100 * time.Millisecond
 )
 
-// batches reads what a log has in [from, to), uncommitted batches too. The first one
+// readBatches reads what a log has in [from, to), uncommitted batches too. The first one
 // may begin before from, the last one end after to. A log without anything up to its
 // end just ends.
-func (c cluster) batches(ctx context.Context, topic topicFacts, partition int32, from, to int64) iter.Seq2[logBatch, error] {
+func (c cluster) readBatches(ctx context.Context, topic topicFacts, partition int32, from, to int64) iter.Seq2[logBatch, error] {
 	return func(yield func(logBatch, error) bool) {
 		for from < to {
-			found, err := c.fetch(ctx, topic, partition, from)
+			found, err := c.fetchFrom(ctx, topic, partition, from)
 			if err != nil {
 				yield(logBatch{}, fmt.Errorf("read topic %s, partition %d, from offset %d on: %w", topic.name, partition, from, err))
 				return
@@ -230,9 +230,9 @@ var (
 	errNothing   = errors.New("the broker answered with nothing")
 )
 
-// fetch asks the leader for what it has from an offset on. A broker that has nothing
+// fetchFrom asks the leader for what it has from an offset on. A broker that has nothing
 // several times has nothing.
-func (c cluster) fetch(ctx context.Context, topic topicFacts, partition int32, from int64) (batches []logBatch, err error) {
+func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int32, from int64) (batches []logBatch, err error) {
 	leader, empty := topic.leaders[partition], 0
 	err = insist(ctx, func(ctx context.Context) error {
 		if leader < 0 {

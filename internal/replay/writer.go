@@ -90,23 +90,23 @@ func (r *runner) newWriter(ctx context.Context, p *PartOutlook) (*writer, error)
 	}
 	w := &writer{runner: r, part: p, limits: r.options.Batches[p.Target].Limits(), producer: producer{client, p.pair.transactionalID(), r.identities[p.pair]}}
 	w.ctx, w.giveUp = context.WithCancel(ctx)
-	if err := w.prepare(ctx); err != nil {
+	if err := w.openTarget(ctx); err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
 }
 
-// prepare finds out where to write.
-func (w *writer) prepare(ctx context.Context) error {
-	w.position = target{topic: w.state.name, partition: w.part.pair.shard(), leader: -1}
+// openTarget finds out where to write.
+func (w *writer) openTarget(ctx context.Context) error {
+	w.position = target{topic: w.state.name, partition: w.part.pair.stateShard(), leader: -1}
 	w.offsets = target{topic: w.state.name, partition: w.part.pair.mapShard(), leader: -1}
 	if !w.request.Rekey {
 		w.lanes = []lane{w.laneTo(w.part.Source.Number)}
 		return nil
 	}
 	w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.part.Target) // murmur2, as Kafka's own producers
-	facts, err := w.topics(ctx, w.part.Target)
+	facts, err := w.describeTopics(ctx, w.part.Target)
 	if err != nil {
 		return err
 	}
@@ -123,24 +123,24 @@ func (w *writer) laneTo(partition int32) lane {
 	return lane{target: target{topic: w.part.Target, partition: partition, leader: -1}}
 }
 
-// stop ends what is on its way.
-func (w *writer) stop() {
+// stopSending ends what is on its way.
+func (w *writer) stopSending() {
 	w.giveUp()
 	for i := range w.lanes {
-		_ = w.lanes[i].arrived() // why it is given up is known
+		_ = w.lanes[i].awaitBatch() // why it is given up is known
 	}
 }
 
 func (w *writer) close() {
-	w.stop()
+	w.stopSending()
 	if w.producer.client != w.client { // after an abort it is the run's own
 		w.producer.client.Close()
 	}
 }
 
-// segment writes one part of what is left. What has no record up to its end is done as
+// writeSegment writes one part of what is left. What has no record up to its end is done as
 // well, and the position says so: or the next run would look through it again.
-func (w *writer) segment(ctx context.Context, s Segment) error {
+func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 	w.segmentOf, w.next = s, s.Start
 	whole := s.Whole()
 	for record, err := range w.source(ctx, w.part.Part, s.Hull()) {
@@ -153,37 +153,37 @@ func (w *writer) segment(ctx context.Context, s Segment) error {
 		if !whole && !s.Wants(record.Timestamp) {
 			continue
 		}
-		if err := w.write(ctx, &record); err != nil {
+		if err := w.writeRecord(ctx, &record); err != nil {
 			return err
 		}
 	}
 	if w.next < s.End {
-		w.begin()
+		w.beginTransaction()
 		w.next = s.End
 	}
-	return w.commit(ctx)
+	return w.commitTransaction(ctx)
 }
 
-// write takes one record, and commits when the transaction is full.
-func (w *writer) write(ctx context.Context, r *baldr.Record) error {
+// writeRecord takes one record, and commits when the transaction is full.
+func (w *writer) writeRecord(ctx context.Context, r *baldr.Record) error {
 	size := len(r.Key) + len(r.Value)
 	if err := w.keepPace(ctx, size); err != nil {
 		return err
 	}
-	w.begin()
-	l := w.lane(r)
+	w.beginTransaction()
+	l := w.laneOf(r)
 	if !l.filling.Add(r, w.limits) {
-		if err := w.send(ctx, l); err != nil {
+		if err := w.sendLane(ctx, l); err != nil {
 			return err
 		}
 		l.filling.Add(r, w.limits)
 	}
-	w.note(l, r.Offset)
+	w.noteOffset(l, r.Offset)
 	w.stretch.Bytes += int64(size)
 	w.written++
 	w.next = r.Offset + 1
 	if len(w.runs) >= maxRuns || w.written%recordsALook == 0 && time.Since(w.begun) > maxTime {
-		return w.commit(ctx)
+		return w.commitTransaction(ctx)
 	}
 	return nil
 }
@@ -196,12 +196,12 @@ const recordsALook = 16
 // keepPace waits until so many bytes may go. No transaction stays open meanwhile
 // for longer than one may.
 func (w *writer) keepPace(ctx context.Context, bytes int) error {
-	pause := w.pace.take(bytes)
+	pause := w.pace.reserveBytes(bytes)
 	if pause <= 0 {
 		return nil
 	}
 	if w.open && time.Since(w.begun)+pause > maxTime {
-		if err := w.commit(ctx); err != nil {
+		if err := w.commitTransaction(ctx); err != nil {
 			return err
 		}
 	}
@@ -213,7 +213,7 @@ func (w *writer) keepPace(ctx context.Context, bytes int) error {
 	}
 }
 
-func (w *writer) begin() {
+func (w *writer) beginTransaction() {
 	if w.open {
 		return
 	}
@@ -233,8 +233,8 @@ func (w *writer) begin() {
 	}
 }
 
-// lane finds the way to the partition that a record goes to.
-func (w *writer) lane(r *baldr.Record) *lane {
+// laneOf finds the way to the partition that a record goes to.
+func (w *writer) laneOf(r *baldr.Record) *lane {
 	if w.choose == nil {
 		return &w.lanes[0]
 	}
@@ -242,8 +242,8 @@ func (w *writer) lane(r *baldr.Record) *lane {
 	return &w.lanes[w.choose.Partition(&w.keyed, len(w.lanes))]
 }
 
-// note remembers that the record just added to a lane has this source offset.
-func (w *writer) note(l *lane, source int64) {
+// noteOffset remembers that the record just added to a lane has this source offset.
+func (w *writer) noteOffset(l *lane, source int64) {
 	if l.filling.Count() == 1 {
 		l.filled = &sent{partition: l.partition, first: source, done: make(chan struct{})}
 	}
@@ -257,16 +257,16 @@ func (w *writer) note(l *lane, source int64) {
 	w.runs = append(w.runs, run{source: source, to: l.filled, index: int64(l.filling.Count()) - 1, count: 1})
 }
 
-// send sends the batch of a lane once the one before has arrived.
-func (w *writer) send(ctx context.Context, l *lane) error {
+// sendLane sends the batch of a lane once the one before has arrived.
+func (w *writer) sendLane(ctx context.Context, l *lane) error {
 	if l.filling.Count() == 0 {
 		return nil
 	}
-	if err := l.arrived(); err != nil {
+	if err := l.awaitBatch(); err != nil {
 		return err
 	}
 	if !l.joined {
-		if err := w.join(ctx); err != nil {
+		if err := w.addPartitions(ctx); err != nil {
 			return err
 		}
 	}
@@ -279,17 +279,17 @@ func (w *writer) send(ctx context.Context, l *lane) error {
 	l.onWay.count, l.onWay.sequence = l.sending.Count(), l.sequence
 	go func(on *sent) {
 		defer close(on.done)
-		on.base, on.err = w.producer.send(w.ctx, &l.target, &l.sending)
+		on.base, on.err = w.producer.sendBatch(w.ctx, &l.target, &l.sending)
 		if on.err != nil {
-			on.err = fmt.Errorf("%d records from source offset %d on: %w", on.count, on.first, w.explain(on.err))
+			on.err = fmt.Errorf("%d records from source offset %d on: %w", on.count, on.first, w.explainError(on.err))
 		}
 	}(l.onWay)
 	return nil
 }
 
-// join makes all partitions for which there is something part of the transaction,
+// addPartitions makes all partitions for which there is something part of the transaction,
 // in one request, and those of the state topic with the first of them.
-func (w *writer) join(ctx context.Context) error {
+func (w *writer) addPartitions(ctx context.Context) error {
 	var partitions []int32
 	for i := range w.lanes {
 		if l := &w.lanes[i]; !l.joined && l.filling.Count() > 0 {
@@ -308,14 +308,14 @@ func (w *writer) join(ctx context.Context) error {
 	if len(joining) == 0 {
 		return nil
 	}
-	if err := w.producer.join(ctx, joining); err != nil {
-		return w.explain(err)
+	if err := w.producer.addPartitions(ctx, joining); err != nil {
+		return w.explainError(err)
 	}
 	return nil
 }
 
-// arrived waits for the batch that is on its way.
-func (l *lane) arrived() error {
+// awaitBatch waits for the batch that is on its way.
+func (l *lane) awaitBatch() error {
 	if l.onWay == nil {
 		return nil
 	}
@@ -325,8 +325,8 @@ func (l *lane) arrived() error {
 	return err
 }
 
-// explain says what an error of the target is about.
-func (w *writer) explain(err error) error {
+// explainError says what an error of the target is about.
+func (w *writer) explainError(err error) error {
 	topic := w.part.Target
 	switch {
 	case errors.Is(err, kerr.MessageTooLarge):
@@ -341,40 +341,40 @@ func (w *writer) explain(err error) error {
 	return fmt.Errorf("produce to topic %s: %w", topic, err)
 }
 
-// commit ends the transaction with the records that tell what it holds.
-func (w *writer) commit(ctx context.Context) error {
+// commitTransaction ends the transaction with the records that tell what it holds.
+func (w *writer) commitTransaction(ctx context.Context) error {
 	if !w.open {
 		return nil
 	}
 	for i := range w.lanes {
-		if err := w.send(ctx, &w.lanes[i]); err != nil {
+		if err := w.sendLane(ctx, &w.lanes[i]); err != nil {
 			return err
 		}
 	}
 	for i := range w.lanes {
-		if err := w.lanes[i].arrived(); err != nil {
+		if err := w.lanes[i].awaitBatch(); err != nil {
 			return err
 		}
 	}
-	w.finish()
-	position := w.part.Position.after(w.stretch)
-	if err := w.tell(ctx, position); err != nil {
+	w.finishStretch()
+	position := w.part.Position.withStretch(w.stretch)
+	if err := w.writeState(ctx, position); err != nil {
 		return err
 	}
-	if err := w.producer.end(ctx, true); err != nil {
+	if err := w.producer.endTransaction(ctx, true); err != nil {
 		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again", w.stretch.Span.Start, w.stretch.Span.End, w.shutOut(err))
 	}
 	w.open = false
 	w.part.Position = position
-	w.committed(w.stretch)
+	w.countCommitted(w.stretch)
 	return nil
 }
 
-// finish completes the stretch once all offsets are known.
-func (w *writer) finish() {
+// finishStretch completes the stretch once all offsets are known.
+func (w *writer) finishStretch() {
 	s := &w.stretch
 	for _, r := range w.runs {
-		s.add(Mapping{r.source, r.to.partition, r.to.base + r.index, r.count})
+		s.addMapping(Mapping{r.source, r.to.partition, r.to.base + r.index, r.count})
 	}
 	s.Span.End, s.Records = w.next, w.written
 	if again := w.part.Position.Again; again != nil && s.Span.Start < again.End && again.Start < s.Span.End {
@@ -405,10 +405,10 @@ func (w *writer) finish() {
 	}
 }
 
-// tell writes the stretch and the position to the state topic, and asks meanwhile
+// writeState writes the stretch and the position to the state topic, and asks meanwhile
 // whether the target is still the topic that it was: records are sent by its name.
-func (w *writer) tell(ctx context.Context, position Position) error {
-	if err := w.join(ctx); err != nil {
+func (w *writer) writeState(ctx context.Context, position Position) error {
+	if err := w.addPartitions(ctx); err != nil {
 		return err
 	}
 	var replaced, stretch, last error
@@ -433,7 +433,7 @@ func (w *writer) tellOne(ctx context.Context, to *target, key string, value any)
 	}
 	var b recordbatch.Writer
 	b.Add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()}, recordbatch.Limits{Codec: recordbatch.DefaultCodec})
-	if _, err = w.producer.send(ctx, to, &b); err != nil {
+	if _, err = w.producer.sendBatch(ctx, to, &b); err != nil {
 		return w.shutOut(err)
 	}
 	return nil
@@ -489,28 +489,28 @@ func (w *writer) shutOut(err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), w.options.abortPatience)
 	defer cancel()
-	if now, askErr := w.producer.describe(ctx); askErr == nil && !now.timedOut(w.producer.identity) {
+	if now, askErr := w.producer.describeTransaction(ctx); askErr == nil && !now.timedOut(w.producer.identity) {
 		return fmt.Errorf("%w: %w", ErrShutOut, err)
 	}
 	return fmt.Errorf("a transaction stood open for %s, and Kafka gives up one that does so for %s; nothing of it counts. The archive, this machine or the target is slow: %w",
 		open.Round(time.Second), w.options.transactionTimeout, err)
 }
 
-// abort gives up what is not committed. What cannot be aborted now, Kafka aborts
+// abortTransaction gives up what is not committed. What cannot be aborted now, Kafka aborts
 // when the transaction's time is over or the replay is run again.
-func (w *writer) abort(ctx context.Context) error {
+func (w *writer) abortTransaction(ctx context.Context) error {
 	if !w.open {
 		return nil
 	}
 	w.open = false
-	w.stop()
+	w.stopSending()
 	// Before Kafka 3.6 a batch that arrives behind the end of its transaction begins
 	// another one, which nobody ends. So its connection goes first.
 	w.producer.client.Close()
 	w.producer.client = w.client
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.options.abortPatience)
 	defer cancel()
-	err := w.producer.end(ctx, false)
+	err := w.producer.endTransaction(ctx, false)
 	if err != nil && !isFenced(err) {
 		return fmt.Errorf("abort the transaction: %w", err)
 	}
