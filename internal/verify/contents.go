@@ -22,10 +22,10 @@ const deepRead = 4 << 20
 // integrity").
 var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
-// contents reads an object to its end and counts again what its summary says.
+// checkContents reads an object to its end and counts again what its summary says.
 // Decoding checks every member; the checksum of all bytes finds what even that
 // cannot, and needs no trust in what the store says it once computed.
-func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
+func (c *partitionCheck) checkContents(ctx context.Context, key string, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
 	if !c.options.Deep {
 		return nil
 	}
@@ -41,18 +41,18 @@ func (c *partitionCheck) contents(ctx context.Context, key string, file *baldr.F
 	var damage *baldr.FormatError
 	switch {
 	case errors.As(err, &damage):
-		c.violation(ObjectDamaged, held, key, "an object that can be read to its end", err.Error())
+		c.reportAt(ObjectDamaged, held, key, "an object that can be read to its end", err.Error())
 		return nil
 	case err != nil:
 		return fmt.Errorf("read it to its end: %w", err)
 	}
 	c.count(func(s *Summary) { s.DecodedObjects++ })
 	if computed := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum.Sum64())); stored.Checksum != "" && computed != stored.Checksum {
-		c.violation(ObjectChecksum, held, key, fmt.Sprintf("CRC64NVME %q", stored.Checksum), fmt.Sprintf("%q of the bytes that were read", computed))
+		c.reportAt(ObjectChecksum, held, key, fmt.Sprintf("CRC64NVME %q", stored.Checksum), fmt.Sprintf("%q of the bytes that were read", computed))
 	}
-	c.differ(ObjectContent, held, key, counted.against(file.Summary()))
+	c.reportDifferences(ObjectContent, held, key, counted.compareSummary(file.Summary()))
 	if row.State.Done() && row.Facts.Key == key && row.End < held.End {
-		c.differ(ObjectMismatch, row.Range, key, counted.againstPart(row))
+		c.reportDifferences(ObjectMismatch, row.Range, key, counted.againstPart(row))
 	}
 	return nil
 }
@@ -92,8 +92,8 @@ func recount(reader *baldr.Reader, partEnd int64) (recounted, error) {
 	return counted, nil
 }
 
-// against compares with the object's summary, as its tail has it.
-func (r recounted) against(s baldr.Summary) differences {
+// compareSummary compares with the object's summary, as its tail has it.
+func (r recounted) compareSummary(s baldr.Summary) differences {
 	var d differences
 	d.check("one summary", s, r.summary)
 	d.check("records", s.Records, r.whole.Records)

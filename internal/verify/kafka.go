@@ -38,7 +38,7 @@ func (v *verification) askKafka(ctx context.Context) error {
 		for _, number := range t.Partitions {
 			answer := offsets[bifrost.TopicPartition{Topic: t.Name, Partition: number}]
 			if answer.Err != nil {
-				v.fail(fmt.Errorf("topic %s partition %d: list offsets: %w", t.Name, number, answer.Err))
+				v.addFailure(fmt.Errorf("topic %s partition %d: list offsets: %w", t.Name, number, answer.Err))
 				continue
 			}
 			i := bifrost.Incarnation{ClusterID: clusterID, Topic: t.Name, TopicID: t.ID}
@@ -66,7 +66,7 @@ func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row
 	if !r.Valid() {
 		return nil
 	}
-	return c.compare(ctx, file, row, r)
+	return c.compareRange(ctx, file, row, r)
 }
 
 func (c *partitionCheck) notCompared(offsets int64) {
@@ -94,7 +94,7 @@ func (c *partitionCheck) stillReadable(ctx context.Context, row bifrost.Row, r b
 			return fmt.Errorf("read from Kafka at offset %d: %w", position, err)
 		}
 		if len(batch.Records) > 0 {
-			c.violation(GapStillReadable, bifrost.Range{Start: batch.Records[0].Offset, End: r.End}, row.Facts.Key, "offsets that Kafka has deleted", "a record")
+			c.reportAt(GapStillReadable, bifrost.Range{Start: batch.Records[0].Offset, End: r.End}, row.Facts.Key, "offsets that Kafka has deleted", "a record")
 			return nil
 		}
 		position = batch.Position
@@ -107,13 +107,13 @@ func deletedMeanwhile(err error) bool {
 	return errors.Is(err, bifrost.ErrWrongTopicID) || errors.As(err, &outside)
 }
 
-// compare reads a range of the object and of Kafka side by side. After the
+// compareRange reads a range of the object and of Kafka side by side. After the
 // first difference it leaves the object alone: one is enough to look into.
-func (c *partitionCheck) compare(ctx context.Context, file *baldr.File, row bifrost.Row, r bifrost.Range) error {
+func (c *partitionCheck) compareRange(ctx context.Context, file *baldr.File, row bifrost.Row, r bifrost.Range) error {
 	next, stop := iter.Pull2(file.From(r.Start))
 	defer stop()
 	archive := &cursor{next: next, end: r.End}
-	if err := archive.advance(); err != nil {
+	if err := archive.readNext(); err != nil {
 		return err
 	}
 	if archive.valuesOnly {
@@ -152,7 +152,7 @@ type cursor struct {
 	valuesOnly bool
 }
 
-func (c *cursor) advance() error {
+func (c *cursor) readNext() error {
 	record, err, ok := c.next()
 	if errors.Is(err, baldr.ErrNoEnvelope) {
 		c.valuesOnly = true
@@ -178,7 +178,7 @@ func (c *partitionCheck) compareBatch(archive *cursor, batch bifrost.Batch, r bi
 				firstExtra = archive.record.Offset
 			}
 			extra++
-			if err := archive.advance(); err != nil {
+			if err := archive.readNext(); err != nil {
 				return err
 			}
 		}
@@ -190,15 +190,15 @@ func (c *partitionCheck) compareBatch(archive *cursor, batch bifrost.Batch, r bi
 		}
 		at := bifrost.Range{Start: record.Offset, End: record.Offset + 1}
 		if archive.record.Offset != record.Offset {
-			c.violation(RecordMissing, at, row.Facts.Key, "the record that Kafka has", "no record at this offset")
+			c.reportAt(RecordMissing, at, row.Facts.Key, "the record that Kafka has", "no record at this offset")
 			return false, nil
 		}
 		if d := compareRecords(record, archive.record); len(d.expected) > 0 {
-			c.differ(RecordDiffers, at, row.Facts.Key, d)
+			c.reportDifferences(RecordDiffers, at, row.Facts.Key, d)
 			return false, nil
 		}
 		matched++
-		if err := archive.advance(); err != nil {
+		if err := archive.readNext(); err != nil {
 			return false, err
 		}
 	}
@@ -207,7 +207,7 @@ func (c *partitionCheck) compareBatch(archive *cursor, batch bifrost.Batch, r bi
 	}
 	c.count(func(s *Summary) { s.ComparedRecords += matched })
 	if extra > batch.Missing.Compacted {
-		c.violation(RecordExtra, bifrost.Range{Start: firstExtra, End: r.End}, row.Facts.Key,
+		c.reportAt(RecordExtra, bifrost.Range{Start: firstExtra, End: r.End}, row.Facts.Key,
 			fmt.Sprintf("at most %d records that Kafka does not have, for compaction", batch.Missing.Compacted), fmt.Sprintf("%d", extra))
 		return false, nil
 	}

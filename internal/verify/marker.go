@@ -22,13 +22,13 @@ func (v *verification) strayKey(key string) {
 		return // read with its topic's progress rows
 	}
 	if v.options.Topics.Selects(p.Topic()) {
-		v.violate(Violation{Kind: ForeignObject, Partition: -1, Start: -1, End: -1, Key: key,
+		v.reportViolation(Violation{Kind: ForeignObject, Partition: -1, Start: -1, End: -1, Key: key,
 			Expected: "markers and objects of partitions, nothing else", Found: "a key that Bifrost does not write"})
 	}
 }
 
-// markers holds the progress rows of each topic against its marker.
-func (v *verification) markers(ctx context.Context, progress []bifrost.Progress) {
+// checkMarkers holds the progress rows of each topic against its marker.
+func (v *verification) checkMarkers(ctx context.Context, progress []bifrost.Progress) {
 	topics := map[string][]bifrost.Progress{}
 	var names []string
 	for _, p := range progress {
@@ -41,31 +41,31 @@ func (v *verification) markers(ctx context.Context, progress []bifrost.Progress)
 		topics[p.Topic()] = append(topics[p.Topic()], p)
 	}
 	parallel.Each(v.crew, names, func(topic string) {
-		if err := v.marker(ctx, topic, topics[topic]); err != nil {
-			v.fail(fmt.Errorf("topic %s: %w", topic, err))
+		if err := v.checkMarker(ctx, topic, topics[topic]); err != nil {
+			v.addFailure(fmt.Errorf("topic %s: %w", topic, err))
 		}
 	})
 }
 
-func (v *verification) marker(ctx context.Context, topic string, rows []bifrost.Progress) error {
+func (v *verification) checkMarker(ctx context.Context, topic string, rows []bifrost.Progress) error {
 	key := bifrost.MarkerKey(v.Group, topic)
 	violation := Violation{Topic: topic, Partition: -1, Start: -1, End: -1, Key: key, Expected: "the owner of the plain path"}
 	owner, err := bifrost.ReadMarker(ctx, v.Bucket, key)
 	switch {
 	case errors.Is(err, bifrost.ErrNotFound):
 		violation.Kind, violation.Found = MarkerMissing, "no object"
-		v.violate(violation)
+		v.reportViolation(violation)
 		return nil
 	case errors.Is(err, bifrost.ErrBadMarker):
 		violation.Kind, violation.Found = MarkerInvalid, err.Error()
-		v.violate(violation)
+		v.reportViolation(violation)
 		return nil
 	case err != nil:
 		return err
 	}
 	if owner.Topic != topic {
 		violation.Kind, violation.Found = MarkerInvalid, fmt.Sprintf("a marker of topic %q", owner.Topic)
-		v.violate(violation)
+		v.reportViolation(violation)
 	}
 	v.mutex.Lock()
 	v.born[topic] = owner.Born
@@ -76,9 +76,9 @@ func (v *verification) marker(ctx context.Context, topic string, rows []bifrost.
 	return nil
 }
 
-// fork holds the progress row of a branch against the record of its fork, and
+// checkForks holds the progress row of a branch against the record of its fork, and
 // that of a branch that was left against the record of the next.
-func (c *partitionCheck) fork(ctx context.Context) error {
+func (c *partitionCheck) checkForks(ctx context.Context) error {
 	p := c.progress
 	i := p.Incarnation()
 	_, _, left, err := bifrost.ForkOf(ctx, c.Bucket, c.Group, p.Partition, i)
@@ -96,7 +96,7 @@ func (c *partitionCheck) fork(ctx context.Context) error {
 		return c.forkErr(p.Partition, false, err)
 	}
 	if record.Incarnation() != i || record.From != p.StartOffset {
-		c.violation(ForkInvalid, bifrost.Range{Start: record.From, End: record.From}, bifrost.ForkKey(c.Group, p.Partition),
+		c.reportAt(ForkInvalid, bifrost.Range{Start: record.From, End: record.From}, bifrost.ForkKey(c.Group, p.Partition),
 			fmt.Sprintf("a branch of cluster %s topic ID %s from offset %d", record.ClusterID, record.TopicID, record.From),
 			fmt.Sprintf("a progress row of cluster %s topic ID %s with start_offset %d", p.ClusterID, p.TopicID, p.StartOffset))
 	}
@@ -107,9 +107,9 @@ func (c *partitionCheck) forkErr(p bifrost.Partition, missing bool, err error) e
 	key := bifrost.ForkKey(c.Group, p)
 	switch {
 	case missing:
-		c.violation(ForkMissing, noOffsets, key, "the record of a fork", "no object")
+		c.reportAt(ForkMissing, noOffsets, key, "the record of a fork", "no object")
 	case errors.Is(err, bifrost.ErrBadFork):
-		c.violation(ForkInvalid, noOffsets, key, "the record of a fork", err.Error())
+		c.reportAt(ForkInvalid, noOffsets, key, "the record of a fork", err.Error())
 	case err != nil:
 		return err
 	}
@@ -127,7 +127,7 @@ func (v *verification) nameOfRow(key string, owner bifrost.Incarnation, p bifros
 		expected = i.Topic
 	}
 	if p.Name != expected {
-		v.violate(Violation{Kind: MarkerMismatch, Topic: p.Name, Partition: p.Number, Start: -1, End: -1, Key: key,
+		v.reportViolation(Violation{Kind: MarkerMismatch, Topic: p.Name, Partition: p.Number, Start: -1, End: -1, Key: key,
 			Expected: fmt.Sprintf("the row of cluster %s topic ID %s under the name %s", p.ClusterID, p.TopicID, expected),
 			Found:    fmt.Sprintf("it under %s; the marker gives the plain path to cluster %s topic ID %s", p.Name, owner.ClusterID, owner.TopicID)})
 	}

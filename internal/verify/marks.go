@@ -8,13 +8,13 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// marks checks that the tables are not older than the bucket, and that the series
+// checkMarks checks that the tables are not older than the bucket, and that the series
 // by which that would be known has no hole. Tables without a mark, in a bucket
 // without marks, have not planned since there were any.
-func (v *verification) marks(ctx context.Context, progress []bifrost.Progress) error {
+func (v *verification) checkMarks(ctx context.Context, progress []bifrost.Progress) error {
 	mark, err := v.Ledger.Mark(ctx)
 	if errors.Is(err, bifrost.ErrNotFound) {
-		return v.unmarked(ctx, progress)
+		return v.checkUnmarked(ctx, progress)
 	}
 	if err != nil {
 		return fmt.Errorf("read the mark of the tables: %w", err)
@@ -40,12 +40,12 @@ func (v *verification) marks(ctx context.Context, progress []bifrost.Progress) e
 			}
 		}
 	}
-	return v.against(ctx, mark, next-1)
+	return v.compareMarks(ctx, mark, next-1)
 }
 
-// unmarked looks at tables without a mark: where something was planned by them, and
+// checkUnmarked looks at tables without a mark: where something was planned by them, and
 // the bucket has marks, they are a backup of before there were any, or the row is gone.
-func (v *verification) unmarked(ctx context.Context, progress []bifrost.Progress) error {
+func (v *verification) checkUnmarked(ctx context.Context, progress []bifrost.Progress) error {
 	if !bifrost.AnyPlanned(progress) {
 		return nil
 	}
@@ -59,9 +59,9 @@ func (v *verification) unmarked(ctx context.Context, progress []bifrost.Progress
 	return nil
 }
 
-// against compares the number of the tables with that of the last mark. A tick may
+// compareMarks compares the number of the tables with that of the last mark. A tick may
 // have counted up meanwhile.
-func (v *verification) against(ctx context.Context, before bifrost.TablesMark, last int64) error {
+func (v *verification) compareMarks(ctx context.Context, before bifrost.TablesMark, last int64) error {
 	now, err := v.Ledger.Mark(ctx)
 	if err != nil {
 		return fmt.Errorf("read the mark of the tables again: %w", err)
@@ -77,5 +77,5 @@ func (v *verification) against(ctx context.Context, before bifrost.TablesMark, l
 }
 
 func (v *verification) markViolation(kind Kind, key, expected, found string) {
-	v.violate(Violation{Kind: kind, Partition: -1, Start: -1, End: -1, Key: key, Expected: expected, Found: found})
+	v.reportViolation(Violation{Kind: kind, Partition: -1, Start: -1, End: -1, Key: key, Expected: expected, Found: found})
 }

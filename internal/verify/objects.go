@@ -16,10 +16,10 @@ type inspected struct {
 	held bifrost.Range // by an object of this partition that is at its place; empty for anything else
 }
 
-// objects looks at every key that sorts before bound and at every row of the
+// checkObjects looks at every key that sorts before bound and at every row of the
 // page, so that neither an object without a row nor a row without an object is
 // missed.
-func (c *partitionCheck) objects(ctx context.Context, bound string) error {
+func (c *partitionCheck) checkObjects(ctx context.Context, bound string) error {
 	rows := make(map[int64]bifrost.Row, len(c.page))
 	for _, r := range c.page {
 		rows[r.Start] = r
@@ -37,28 +37,28 @@ func (c *partitionCheck) objects(ctx context.Context, bound string) error {
 		for i, key := range keys {
 			found[i], seen[key] = &inspected{key: key}, true
 		}
-		parallel.Each(c.crew, found, func(f *inspected) { c.guard(f.key, func() error { return c.inspect(ctx, f, rows) }) })
+		parallel.Each(c.crew, found, func(f *inspected) { c.keepFailure(f.key, func() error { return c.inspectKey(ctx, f, rows) }) })
 		for _, f := range found {
-			c.overlap(f)
+			c.checkOverlap(f)
 		}
 	}
 	parallel.Each(c.crew, c.page, func(r bifrost.Row) {
 		if r.State.Done() && !seen[r.Facts.Key] {
-			c.guard(r.Facts.Key, func() error { return c.unlisted(ctx, r) })
+			c.keepFailure(r.Facts.Key, func() error { return c.checkUnlisted(ctx, r) })
 		}
 	})
 	return ctx.Err()
 }
 
-// guard keeps the failure of one key, and goes on with the others.
-func (c *partitionCheck) guard(key string, look func() error) {
+// keepFailure keeps the failure of one key, and goes on with the others.
+func (c *partitionCheck) keepFailure(key string, look func() error) {
 	if err := look(); err != nil {
-		c.fail(fmt.Errorf("%s: %w", key, err))
+		c.addFailure(fmt.Errorf("%s: %w", key, err))
 	}
 }
 
-// unlisted looks at a settled row whose object the listing did not show.
-func (c *partitionCheck) unlisted(ctx context.Context, r bifrost.Row) error {
+// checkUnlisted looks at a settled row whose object the listing did not show.
+func (c *partitionCheck) checkUnlisted(ctx context.Context, r bifrost.Row) error {
 	if _, ok := bifrost.ParseKeyOf(c.Group, c.partition, r.Facts.Key); !ok {
 		return nil // the row was reported
 	}
@@ -68,7 +68,7 @@ func (c *partitionCheck) unlisted(ctx context.Context, r bifrost.Row) error {
 		return nil
 	}
 	if errors.Is(err, bifrost.ErrNotFound) {
-		c.violation(ObjectMissing, r.Range, r.Facts.Key, fmt.Sprintf("an object of %d bytes", r.Facts.StoredBytes), "none")
+		c.reportAt(ObjectMissing, r.Range, r.Facts.Key, fmt.Sprintf("an object of %d bytes", r.Facts.StoredBytes), "none")
 		return nil
 	}
 	return err
@@ -81,13 +81,13 @@ func (c *partitionCheck) mayHaveExpired(r bifrost.Row) bool {
 	return c.Expiration > 0 && c.Now().Sub(r.PlannedAt) >= c.Expiration
 }
 
-// overlap checks that the object begins where no earlier one reaches.
-func (c *partitionCheck) overlap(f *inspected) {
+// checkOverlap checks that the object begins where no earlier one reaches.
+func (c *partitionCheck) checkOverlap(f *inspected) {
 	if !f.held.Valid() {
 		return
 	}
 	if f.held.Start < c.reach.End {
-		c.violation(ObjectsOverlap, bifrost.Range{Start: f.held.Start, End: min(f.held.End, c.reach.End)}, f.key, "offsets that no other object holds",
+		c.reportAt(ObjectsOverlap, bifrost.Range{Start: f.held.Start, End: min(f.held.End, c.reach.End)}, f.key, "offsets that no other object holds",
 			fmt.Sprintf("%s holds %s", c.reachKey, c.reach))
 	}
 	if f.held.End > c.reach.End {
@@ -95,8 +95,8 @@ func (c *partitionCheck) overlap(f *inspected) {
 	}
 }
 
-// inspect opens the object at a key and holds it against its row.
-func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int64]bifrost.Row) error {
+// inspectKey opens the object at a key and holds it against its row.
+func (c *partitionCheck) inspectKey(ctx context.Context, f *inspected, rows map[int64]bifrost.Row) error {
 	parsed, ok := bifrost.ParseKeyOf(c.Group, c.partition, f.key)
 	if c.partition.Fork() > 0 && f.key == bifrost.ForkKey(c.Group, c.partition) {
 		return nil // read with the progress row
@@ -106,7 +106,7 @@ func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int
 		return nil
 	}
 	if !ok {
-		c.foreign(f.key, "a key that Bifrost does not write")
+		c.reportForeign(f.key, "a key that Bifrost does not write")
 		return nil
 	}
 	row, err := c.rowAt(ctx, rows, parsed.Start)
@@ -119,14 +119,14 @@ func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int
 	switch {
 	case errors.Is(err, bifrost.ErrNotFound):
 		if settles {
-			return c.unlisted(ctx, row) // deleted just now
+			return c.checkUnlisted(ctx, row) // deleted just now
 		}
 		return nil
 	case errors.As(err, &damage), errors.Is(err, bifrost.ErrForeign) && settles:
-		c.violation(ObjectDamaged, bifrost.Range{Start: parsed.Start, End: row.End}, f.key, "an object of Bifrost", err.Error())
+		c.reportAt(ObjectDamaged, bifrost.Range{Start: parsed.Start, End: row.End}, f.key, "an object of Bifrost", err.Error())
 		return nil
 	case errors.Is(err, bifrost.ErrForeign):
-		c.foreign(f.key, err.Error())
+		c.reportForeign(f.key, err.Error())
 		return nil
 	case err != nil:
 		return err
@@ -139,15 +139,15 @@ func (c *partitionCheck) inspect(ctx context.Context, f *inspected, rows map[int
 	f.held = bifrost.Range{Start: s.Start, End: s.End}
 	switch {
 	case settles:
-		return c.settled(ctx, file, stored, row)
+		return c.checkSettled(ctx, file, stored, row)
 	case row.State != bifrost.StatePlanned:
 		c.withoutRow(f, row)
 	}
-	return c.contents(ctx, f.key, file, stored, row)
+	return c.checkContents(ctx, f.key, file, stored, row)
 }
 
-func (c *partitionCheck) foreign(key, found string) {
-	c.violation(ForeignObject, noOffsets, key, "objects of this partition, nothing else", found)
+func (c *partitionCheck) reportForeign(key, found string) {
+	c.reportAt(ForeignObject, noOffsets, key, "objects of this partition, nothing else", found)
 }
 
 // rowAt is the row that begins at the offset; the zero Row when there is none. One
@@ -176,7 +176,7 @@ func (c *partitionCheck) inPlace(key string, s baldr.Summary, row bifrost.Row, s
 	d.check("topic", c.partition.Topic(), s.Topic)
 	d.check("partition", c.partition.Number, s.Partition)
 	d.check("start", start, s.Start)
-	c.differ(ObjectMisplaced, bifrost.Range{Start: start, End: row.End}, key, d)
+	c.reportDifferences(ObjectMisplaced, bifrost.Range{Start: start, End: row.End}, key, d)
 	return len(d.expected) == 0
 }
 
@@ -185,27 +185,27 @@ func (c *partitionCheck) inPlace(key string, s baldr.Summary, row bifrost.Row, s
 func (c *partitionCheck) withoutRow(f *inspected, row bifrost.Row) {
 	switch {
 	case row.State.Done():
-		c.violation(ObjectWithoutRow, f.held, f.key, "the object of its row", fmt.Sprintf("the row names %s", row.Facts.Key))
+		c.reportAt(ObjectWithoutRow, f.held, f.key, "the object of its row", fmt.Sprintf("the row names %s", row.Facts.Key))
 	case c.exists && f.held.Start >= c.planned && f.held.End <= c.known:
 		c.count(func(s *Summary) { s.Ahead++ })
 	default:
-		c.violation(ObjectWithoutRow, f.held, f.key, fmt.Sprintf("a row that starts at %d", f.held.Start), "none")
+		c.reportAt(ObjectWithoutRow, f.held, f.key, fmt.Sprintf("a row that starts at %d", f.held.Start), "none")
 	}
 }
 
-// settled holds an object against the row that it settled, by what the store and
+// checkSettled holds an object against the row that it settled, by what the store and
 // its own summary say: nothing but its tail is downloaded.
-func (c *partitionCheck) settled(ctx context.Context, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
+func (c *partitionCheck) checkSettled(ctx context.Context, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
 	f := row.Facts
 	if stored.Size != f.StoredBytes {
-		c.violation(ObjectSize, row.Range, f.Key, fmt.Sprintf("%d bytes", f.StoredBytes), fmt.Sprintf("%d bytes", stored.Size))
+		c.reportAt(ObjectSize, row.Range, f.Key, fmt.Sprintf("%d bytes", f.StoredBytes), fmt.Sprintf("%d bytes", stored.Size))
 	}
 	if stored.Checksum != f.Checksum {
-		c.violation(ObjectChecksum, row.Range, f.Key, fmt.Sprintf("CRC64NVME %q", f.Checksum), fmt.Sprintf("%q", stored.Checksum))
+		c.reportAt(ObjectChecksum, row.Range, f.Key, fmt.Sprintf("CRC64NVME %q", f.Checksum), fmt.Sprintf("%q", stored.Checksum))
 	}
-	c.differ(ObjectMismatch, row.Range, f.Key, compareFacts(bifrost.FactsOf(f.Key, file.Summary(), stored), row))
+	c.reportDifferences(ObjectMismatch, row.Range, f.Key, compareFacts(bifrost.FactsOf(f.Key, file.Summary(), stored), row))
 	return errors.Join(
-		c.contents(ctx, f.Key, file, stored, row),
+		c.checkContents(ctx, f.Key, file, stored, row),
 		c.againstKafka(ctx, file, row),
 	)
 }

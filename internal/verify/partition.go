@@ -40,12 +40,12 @@ type sums struct {
 	lastObjects []string // keys that last_object may name: of the last row, and of the last with records
 }
 
-// partition checks one partition.
-func (v *verification) partition(ctx context.Context, p bifrost.Partition) error {
+// checkPartition checks one partition.
+func (v *verification) checkPartition(ctx context.Context, p bifrost.Partition) error {
 	v.count(func(s *Summary) { s.Partitions++ })
 	c := &partitionCheck{verification: v, partition: p, sum: sums{newest: -1},
 		keys: bifrost.KeyWalk{Bucket: v.Bucket, Prefix: bifrost.PartitionPrefix(v.Group, p)}}
-	if err := c.begin(ctx); err != nil {
+	if err := c.readProgress(ctx); err != nil {
 		return err
 	}
 	for from, more := int64(0), true; more; {
@@ -60,29 +60,29 @@ func (v *verification) partition(ctx context.Context, p bifrost.Partition) error
 		}
 		c.page = c.page[:0]
 		for _, r := range rows {
-			if err := c.meet(ctx, r); err != nil {
+			if err := c.meetRow(ctx, r); err != nil {
 				return err
 			}
 		}
-		if err := c.objects(ctx, bound); err != nil {
+		if err := c.checkObjects(ctx, bound); err != nil {
 			return err
 		}
 	}
-	return c.end(ctx)
+	return c.checkEnd(ctx)
 }
 
 // noOffsets is the range of a violation that is not about offsets.
 var noOffsets = bifrost.Range{Start: -1, End: -1}
 
-// violation is one about offsets of this partition.
-func (c *partitionCheck) violation(kind Kind, r bifrost.Range, key, expected, found string) {
-	c.violate(Violation{Kind: kind, Topic: c.partition.Name, Partition: c.partition.Number,
+// reportAt reports a violation about offsets of this partition.
+func (c *partitionCheck) reportAt(kind Kind, r bifrost.Range, key, expected, found string) {
+	c.reportViolation(Violation{Kind: kind, Topic: c.partition.Name, Partition: c.partition.Number,
 		Start: r.Start, End: r.End, Key: key, Expected: expected, Found: found})
 }
 
-// begin reads the progress row. It comes first: what a row below its
+// readProgress reads the progress row. It comes first: what a row below its
 // next_offset says then is final.
-func (c *partitionCheck) begin(ctx context.Context) error {
+func (c *partitionCheck) readProgress(ctx context.Context) error {
 	p, err := c.Ledger.Progress(ctx, c.partition)
 	if errors.Is(err, bifrost.ErrNotFound) {
 		return nil
@@ -96,8 +96,8 @@ func (c *partitionCheck) begin(ctx context.Context) error {
 	d.check("known status", true, slices.Contains(statuses, p.Status))
 	d.check("next_offset below 0", false, p.NextOffset < 0)
 	d.check("next_offset above planned_offset", false, p.NextOffset > p.PlannedOffset)
-	c.differ(ProgressInvalid, bifrost.Range{Start: 0, End: p.PlannedOffset}, "", d)
-	return c.fork(ctx)
+	c.reportDifferences(ProgressInvalid, bifrost.Range{Start: 0, End: p.PlannedOffset}, "", d)
+	return c.checkForks(ctx)
 }
 
 var statuses = []bifrost.Status{bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusBlocked, bifrost.StatusDiverged, bifrost.StatusForked, bifrost.StatusClosed}
@@ -110,10 +110,10 @@ func knownUntil(p bifrost.Progress) int64 {
 	return p.KnownUntil
 }
 
-// meet takes the next row, in order of start. A row that was cut in two between
+// meetRow takes the next row, in order of start. A row that was cut in two between
 // two reads looks like an overlap, its second half like a hole: both are read
 // again.
-func (c *partitionCheck) meet(ctx context.Context, r bifrost.Row) error {
+func (c *partitionCheck) meetRow(ctx context.Context, r bifrost.Row) error {
 	if r.Start < c.frontier {
 		if err := c.readLastAgain(ctx); err != nil {
 			return err
@@ -125,19 +125,19 @@ func (c *partitionCheck) meet(ctx context.Context, r bifrost.Row) error {
 			return err
 		}
 		if !found {
-			c.hole(bifrost.Range{Start: c.frontier, End: r.Start})
+			c.reportHole(bifrost.Range{Start: c.frontier, End: r.Start})
 			c.frontier = r.Start
 			break
 		}
-		if err := c.take(ctx, between); err != nil {
+		if err := c.takeRow(ctx, between); err != nil {
 			return err
 		}
 	}
 	if r.Start < c.frontier {
-		c.violation(RowsOverlap, bifrost.Range{Start: r.Start, End: min(r.End, c.frontier)}, "", "one row for each offset",
+		c.reportAt(RowsOverlap, bifrost.Range{Start: r.Start, End: min(r.End, c.frontier)}, "", "one row for each offset",
 			fmt.Sprintf("row %s after one that ends at %d", r.Range, c.frontier))
 	}
-	return c.take(ctx, r)
+	return c.takeRow(ctx, r)
 }
 
 func (c *partitionCheck) readLastAgain(ctx context.Context) error {
@@ -164,19 +164,19 @@ func (c *partitionCheck) rowFrom(ctx context.Context, start int64) (bifrost.Row,
 	return r, err == nil && r.End > start, nil
 }
 
-// hole reports offsets without a row, unless they are behind planned_offset,
+// reportHole reports offsets without a row, unless they are behind planned_offset,
 // where rows of an earlier progress row may stand apart.
-func (c *partitionCheck) hole(r bifrost.Range) {
+func (c *partitionCheck) reportHole(r bifrost.Range) {
 	if c.exists && r.Start >= c.planned && r.End <= c.known {
 		return
 	}
-	c.violation(RowMissing, r, "", "a row for each offset below planned_offset", "none")
+	c.reportAt(RowMissing, r, "", "a row for each offset below planned_offset", "none")
 }
 
-// take judges a row by itself and against the progress row.
-func (c *partitionCheck) take(ctx context.Context, r bifrost.Row) error {
-	c.tally(r)
-	c.validate(r)
+// takeRow judges a row by itself and against the progress row.
+func (c *partitionCheck) takeRow(ctx context.Context, r bifrost.Row) error {
+	c.countRow(r)
+	c.validateRow(r)
 	if c.exists {
 		if err := c.againstPlanned(ctx, r); err != nil {
 			return err
@@ -188,8 +188,8 @@ func (c *partitionCheck) take(ctx context.Context, r bifrost.Row) error {
 	return nil
 }
 
-// tally counts the row for the summary.
-func (c *partitionCheck) tally(r bifrost.Row) {
+// countRow counts the row for the summary.
+func (c *partitionCheck) countRow(r bifrost.Row) {
 	c.count(func(s *Summary) {
 		s.Rows++
 		if !r.State.Done() {
@@ -206,8 +206,8 @@ func (c *partitionCheck) tally(r bifrost.Row) {
 	})
 }
 
-// validate checks what a row says of itself.
-func (c *partitionCheck) validate(r bifrost.Row) {
+// validateRow checks what a row says of itself.
+func (c *partitionCheck) validateRow(r bifrost.Row) {
 	var d differences
 	d.check("start and end", true, r.Valid())
 	d.check("known state", true, r.State == bifrost.StatePlanned || r.State.Done())
@@ -233,7 +233,7 @@ func (c *partitionCheck) validate(r bifrost.Row) {
 			d.check("records + missing offsets", f.Len(), accounted)
 		}
 	}
-	c.differ(RowInvalid, r.Range, r.Facts.Key, d)
+	c.reportDifferences(RowInvalid, r.Range, r.Facts.Key, d)
 }
 
 // againstPlanned checks the end of what is planned. A row may have been planned
@@ -250,9 +250,9 @@ func (c *partitionCheck) againstPlanned(ctx context.Context, r bifrost.Row) erro
 	case r.Start >= c.planned && r.End <= c.known:
 		c.count(func(s *Summary) { s.Ahead++ })
 	case r.Start >= c.planned:
-		c.violation(RowBeyondPlanned, r.Range, "", fmt.Sprintf("no row from planned_offset %d on", c.planned), fmt.Sprintf("a row that is %s", r.State))
+		c.reportAt(RowBeyondPlanned, r.Range, "", fmt.Sprintf("no row from planned_offset %d on", c.planned), fmt.Sprintf("a row that is %s", r.State))
 	case r.End > c.planned:
-		c.violation(PlannedOffsetWrong, r.Range, "", "planned_offset at the end of a row", fmt.Sprintf("planned_offset %d inside row %s", c.planned, r.Range))
+		c.reportAt(PlannedOffsetWrong, r.Range, "", "planned_offset at the end of a row", fmt.Sprintf("planned_offset %d inside row %s", c.planned, r.Range))
 	}
 	return nil
 }
@@ -262,17 +262,17 @@ func (c *partitionCheck) againstNext(r bifrost.Row) {
 	next := c.progress.NextOffset
 	switch {
 	case r.Start < next && next < r.End:
-		c.violation(NextOffsetWrong, r.Range, "", "next_offset at the end of a row", fmt.Sprintf("next_offset %d inside row %s", next, r.Range))
+		c.reportAt(NextOffsetWrong, r.Range, "", "next_offset at the end of a row", fmt.Sprintf("next_offset %d inside row %s", next, r.Range))
 	case r.Start < next && !r.State.Done():
-		c.violation(NextOffsetWrong, r.Range, "", fmt.Sprintf("settled rows below next_offset %d", next), fmt.Sprintf("a row that is %s", r.State))
+		c.reportAt(NextOffsetWrong, r.Range, "", fmt.Sprintf("settled rows below next_offset %d", next), fmt.Sprintf("a row that is %s", r.State))
 	case r.Start < next:
-		c.sum.add(r)
+		c.sum.addRow(r)
 	case r.Start == next && r.State.Done():
 		c.behind = r
 	}
 }
 
-func (s *sums) add(r bifrost.Row) {
+func (s *sums) addRow(r bifrost.Row) {
 	s.Totals.Add(r)
 	if r.State == bifrost.StateArchived || len(s.lastObjects) == 0 {
 		s.lastObjects = []string{r.Facts.Key}
@@ -289,13 +289,13 @@ func (s *sums) add(r bifrost.Row) {
 // workers do that at once, after a crash in between the next tick does.
 const advanceGrace = 10 * time.Minute
 
-// end looks at the whole, once all rows were seen.
-func (c *partitionCheck) end(ctx context.Context) error {
+// checkEnd looks at the whole, once all rows were seen.
+func (c *partitionCheck) checkEnd(ctx context.Context) error {
 	if !c.exists {
 		// Without a row and an object there may still be the record of a fork, before
 		// the next tick makes its row, or the birth object of what was never planned.
 		if c.frontier > 0 || c.reach.End > 0 {
-			c.violation(ProgressMissing, noOffsets, "", "a progress row", "none; rows or objects of the partition exist")
+			c.reportAt(ProgressMissing, noOffsets, "", "a progress row", "none; rows or objects of the partition exist")
 		}
 		return nil
 	}
@@ -305,7 +305,7 @@ func (c *partitionCheck) end(ctx context.Context) error {
 			return err
 		}
 		if !found {
-			c.violation(RowMissing, bifrost.Range{Start: c.frontier, End: c.planned}, "", fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
+			c.reportAt(RowMissing, bifrost.Range{Start: c.frontier, End: c.planned}, "", fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
 			break
 		}
 		c.frontier = r.End // planned while the rows were read
@@ -315,13 +315,13 @@ func (c *partitionCheck) end(ctx context.Context) error {
 		return errors.Join(err, errors.New("its progress row was made anew meanwhile"))
 	}
 	if c.behind.State.Done() && now.NextOffset == c.progress.NextOffset && c.Now().Sub(c.behind.ArchivedAt) > advanceGrace {
-		c.violation(NextOffsetWrong, c.behind.Range, "", fmt.Sprintf("next_offset %d or more", c.behind.End), fmt.Sprintf("next_offset %d; the row there is settled", now.NextOffset))
+		c.reportAt(NextOffsetWrong, c.behind.Range, "", fmt.Sprintf("next_offset %d or more", c.behind.End), fmt.Sprintf("next_offset %d; the row there is settled", now.NextOffset))
 	}
 	c.againstSums()
 	// A row is FENCING before it is there, and a branch may be left before that.
 	opened := c.progress.Status != bifrost.StatusFencing && c.progress.Status != bifrost.StatusForked
 	if opened && c.born[c.partition.Topic()] && !c.birth.Load() {
-		c.violation(BirthMissing, noOffsets, bifrost.BirthKey(c.Group, c.partition), "the birth object of the partition", "none")
+		c.reportAt(BirthMissing, noOffsets, bifrost.BirthKey(c.Group, c.partition), "the birth object of the partition", "none")
 	}
 	return nil
 }
@@ -344,13 +344,13 @@ func (c *partitionCheck) againstSums() {
 	if !s.someErased || newest < s.newest {
 		d.check("last_timestamp", s.newest, newest)
 	}
-	c.differ(TotalsWrong, bifrost.Range{Start: 0, End: p.NextOffset}, "", d)
+	c.reportDifferences(TotalsWrong, bifrost.Range{Start: 0, End: p.NextOffset}, "", d)
 }
 
-// differ reports the differences, if there are any, as one violation.
-func (c *partitionCheck) differ(kind Kind, r bifrost.Range, key string, d differences) {
+// reportDifferences reports the differences, if there are any, as one violation.
+func (c *partitionCheck) reportDifferences(kind Kind, r bifrost.Range, key string, d differences) {
 	if len(d.expected) > 0 {
-		c.violation(kind, r, key, strings.Join(d.expected, "; "), strings.Join(d.found, "; "))
+		c.reportAt(kind, r, key, strings.Join(d.expected, "; "), strings.Join(d.found, "; "))
 	}
 }
 

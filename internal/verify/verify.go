@@ -112,8 +112,8 @@ func (v *Verifier) Verify(ctx context.Context, options Options, report func(Viol
 		summary: Summary{Gaps: map[string]int64{}, Kinds: map[Kind]int64{}},
 		born:    map[string]bool{},
 	}
-	err := run.all(ctx)
-	return run.summary, errors.Join(err, run.failed())
+	err := run.checkAll(ctx)
+	return run.summary, errors.Join(err, run.failure())
 }
 
 // verification is one run of Verify. The mutex guards what partitions looked at
@@ -132,10 +132,10 @@ type verification struct {
 	unread   int // how many failures there were in all
 }
 
-// all finds the partitions and looks at each. The bucket is listed before the
+// checkAll finds the partitions and looks at each. The bucket is listed before the
 // table is read: a progress row is made before the first object, so an object
 // without one is no matter of timing.
-func (v *verification) all(ctx context.Context) error {
+func (v *verification) checkAll(ctx context.Context) error {
 	if err := v.askKafka(ctx); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
@@ -151,20 +151,20 @@ func (v *verification) all(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify: read the planned ranges: %w", err)
 	}
-	v.markers(ctx, progress)
-	if err := v.marks(ctx, progress); err != nil {
-		v.fail(err)
+	v.checkMarkers(ctx, progress)
+	if err := v.checkMarks(ctx, progress); err != nil {
+		v.addFailure(err)
 	}
 	parallel.Each(v.crew, bifrost.KnownPartitions(v.options.Topics, inBucket, progress, planned), func(p bifrost.Partition) {
-		if err := v.partition(ctx, p); err != nil {
-			v.fail(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
+		if err := v.checkPartition(ctx, p); err != nil {
+			v.addFailure(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
 		}
 	})
 	return ctx.Err()
 }
 
-func (v *verification) violate(violation Violation) {
-	violation.Next = violation.Kind.next()
+func (v *verification) reportViolation(violation Violation) {
+	violation.Next = violation.Kind.nextStep()
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	v.summary.Violations++
@@ -178,17 +178,14 @@ func (v *verification) count(add func(*Summary)) {
 	add(&v.summary)
 }
 
-// fail keeps what could not be looked at. The first few are told, the rest are counted.
-func (v *verification) fail(err error) {
+// addFailure keeps what could not be looked at.
+func (v *verification) addFailure(err error) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
-	v.unread++
-	if len(v.failures) < bifrost.MaxReportedFailures {
-		v.failures = append(v.failures, err)
-	}
+	bifrost.AddFailure(&v.failures, &v.unread, err)
 }
 
-func (v *verification) failed() error {
+func (v *verification) failure() error {
 	if v.unread == 0 {
 		return nil
 	}

@@ -108,7 +108,7 @@ func Kinds() []Kind {
 	return kinds
 }
 
-func (k Kind) next() string {
+func (k Kind) nextStep() string {
 	i := slices.IndexFunc(violationKinds, func(known struct {
 		kind Kind
 		next string
