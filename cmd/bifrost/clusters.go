@@ -163,7 +163,7 @@ func clusterNamed(clusters map[string][]capture.Listed, text string) (string, er
 
 // openCapture reads the capture that a person names, see whichCapture.
 func (a *app) openCapture(ctx context.Context, parts *wiring.Parts, name string) (capture.Snapshot, error) {
-	if _, isKey := bifrost.ParseCaptureKey(parts.Config.Group, name); isKey {
+	if _, isKey := capture.ParseCaptureKey(parts.Config.Group, name); isKey {
 		return capture.Open(ctx, parts.Store, name)
 	}
 	at := a.now()

@@ -9,20 +9,21 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 // judged is a progress row with how far it can be believed, or the sum of some.
 type judged struct {
 	bifrost.Progress
-	bifrost.Sight
+	health.Sight
 	threat time.Time // when Kafka may delete a record that is not archived, as far as the row tells; zero for never
 }
 
 // wellbeing is what every command shows that says how the archive is.
 type wellbeing struct {
 	rows  []judged
-	ticks bifrost.Sights
+	ticks health.Sights
 }
 
 // look reads the rows of the topics, or of all, and what the ticks have left on
@@ -36,16 +37,16 @@ func look(ctx context.Context, parts *wiring.Parts, topics []string, now time.Ti
 	return wellbeing{judge(rows, sights), sights}, err
 }
 
-func sightsOf(ctx context.Context, parts *wiring.Parts, now time.Time) (bifrost.Sights, error) {
+func sightsOf(ctx context.Context, parts *wiring.Parts, now time.Time) (health.Sights, error) {
 	ticks, err := parts.Ledger.Ticks(ctx)
 	return newSights(parts.Config, ticks, now), err
 }
 
-func newSights(c config.Config, ticks []bifrost.TickRecord, now time.Time) bifrost.Sights {
-	return bifrost.Sights{Ticks: ticks, Patience: c.Stalled, Now: now}
+func newSights(c config.Config, ticks []bifrost.TickRecord, now time.Time) health.Sights {
+	return health.Sights{Ticks: ticks, Patience: c.Stalled, Now: now}
 }
 
-func judge(rows []bifrost.Progress, sights bifrost.Sights) []judged {
+func judge(rows []bifrost.Progress, sights health.Sights) []judged {
 	all := make([]judged, len(rows))
 	for i, p := range rows {
 		all[i] = judged{p, sights.Of(p), p.Threat()}

@@ -10,13 +10,14 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // wellnessOf judges rows with what ticks would have left behind if the rows were
 // written just now.
 func wellnessOf(now time.Time, rows ...bifrost.Progress) error {
-	sights := bifrost.Sights{Patience: time.Hour, Now: now}
+	sights := health.Sights{Patience: time.Hour, Now: now}
 	return wellbeing{judge(rows, sights), sights}.err()
 }
 
@@ -155,7 +156,7 @@ func TestForecastsThatStillApply(t *testing.T) {
 	} {
 		p := bifrost.Progress{Partition: bifrost.Partition{Name: "orders"}, Status: bifrost.StatusOpen, NextOffset: c.next}
 		p.LastStable, p.HighWatermark, p.At, p.LossAt = c.stable, c.mark, past, c.lossAt
-		rows := judge([]bifrost.Progress{p}, bifrost.Sights{Now: now})
+		rows := judge([]bifrost.Progress{p}, health.Sights{Now: now})
 		if got := lossCell(rows[0], now).text; got != c.cell {
 			t.Errorf("%s: to loss %q, want %q", name, got, c.cell)
 		}

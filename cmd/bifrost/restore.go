@@ -108,7 +108,7 @@ func (f *restoreFlags) openBoth(ctx context.Context, a *app, parts *wiring.Parts
 		return connection{}, capture.Snapshot{}, err
 	}
 	name := f.at
-	if _, isKey := bifrost.ParseCaptureKey(parts.Config.Group, name); !isKey && name != "latest" && !strings.Contains(name, "@") {
+	if _, isKey := capture.ParseCaptureKey(parts.Config.Group, name); !isKey && name != "latest" && !strings.Contains(name, "@") {
 		name = "@" + name
 	}
 	snapshot, err := a.openCapture(ctx, parts, name)

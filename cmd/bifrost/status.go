@@ -10,6 +10,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -192,7 +193,7 @@ func topicTable(rows []judged, now time.Time) *table {
 	}
 	if len(all) > 1 {
 		total := sumOf(all)
-		total.Status, total.Error, total.Suspicion, total.Trouble, total.Sight = "", "", "", bifrost.Trouble{}, bifrost.Sight{SeenAt: total.SeenAt}
+		total.Status, total.Error, total.Suspicion, total.Trouble, total.Sight = "", "", "", bifrost.Trouble{}, health.Sight{SeenAt: total.SeenAt}
 		t.foot = append(t.foot, topicCells(fmt.Sprintf("%d topics", len(all)), len(rows), total, now))
 	}
 	return t

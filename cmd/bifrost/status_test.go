@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/health"
 )
 
 func TestStatusShowsWhatIsWrong(t *testing.T) {
@@ -31,7 +32,7 @@ func TestStatusShowsWhatIsWrong(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	if err := topicTable(judge([]bifrost.Progress{fine, behind, failed, blocked}, bifrost.Sights{Patience: time.Hour, Now: now}), now).write(&out, 0, false); err != nil {
+	if err := topicTable(judge([]bifrost.Progress{fine, behind, failed, blocked}, health.Sights{Patience: time.Hour, Now: now}), now).write(&out, 0, false); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.TrimPrefix(`

@@ -10,67 +10,6 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 )
 
-// Source reads records from Kafka.
-type Source interface {
-	// ClusterID is the cluster's own ID.
-	ClusterID(ctx context.Context) (string, error)
-	// Read begins to read a range with read_committed, by topic ID where the
-	// cluster has them. It does not wait for the first answer of the broker.
-	Read(ctx context.Context, topic string, id TopicID, partition int32, r Range) (Records, error)
-}
-
-// Records is a range on its way from Kafka.
-type Records interface {
-	// Next gives what lies between the last position and the next. The batch and
-	// all that it points to is borrowed until the next call. io.EOF says that the
-	// position has reached the end of the range. An *OutOfRangeError says that the
-	// log does not hold the position. Every other error: nothing is known, retry.
-	Next(ctx context.Context) (Batch, error)
-	// Close gives back what Read took.
-	Close()
-}
-
-// Batch is a stretch of the log.
-type Batch struct {
-	Records     []baldr.Record // in order of offsets, all in [position before, Position)
-	Position    int64          // first offset after the stretch
-	Missing     baldr.Missing  // offsets of the stretch without a record; with the records they add up to its length
-	LeaderEpoch int32          // of the stretch's last batch, -1 unknown
-}
-
-// Store is what a worker does in the bucket.
-type Store interface {
-	// Create begins a multipart upload to the key. Nothing is visible before Complete.
-	Create(ctx context.Context, key string) (Upload, error)
-	// Open opens an object for reads that last as long as ctx. ErrNotFound only
-	// when the store says for certain that there is none.
-	Open(ctx context.Context, key string) (Object, error)
-}
-
-// Upload is an object in the making. Write gathers parts; memory is bounded.
-type Upload interface {
-	io.Writer
-	// Complete makes the object visible if there is none at the key. It must not
-	// answer nil before the object is durable. ErrExists when there is one, which
-	// may be this upload's own if an answer was lost; ErrUploadGone when the upload
-	// was aborted or is already complete.
-	Complete(ctx context.Context) (Stored, error)
-	// Abort gives the parts back to the store.
-	Abort(ctx context.Context) error
-}
-
-// Stored is what the store says of a complete object.
-type Stored struct {
-	Size     int64  // bytes
-	Checksum string // CRC64NVME, base64; empty when the store keeps none
-}
-
-// Object is an object in the bucket, open for reading.
-type Object interface {
-	io.ReaderAt
-	Stored() Stored
-}
-
 // Archiver turns one range into one object and settles its row.
 type Archiver struct {
 	Group       string // first element of every key
@@ -211,56 +150,6 @@ func (a *attempt) writeObject(ctx context.Context, upload Upload, row Row) (Fact
 	return facts, outcome, err
 }
 
-// completeObject makes the upload visible. When somebody else's object is
-// there first, the facts are that object's: one's own attempt may have read a
-// log that compaction has changed since.
-func completeObject(ctx context.Context, upload Upload, bucket ObjectOpener, key string, summary baldr.Summary, owner ObjectOwner) (Facts, string, error) {
-	outcome := OutcomeArchived
-	if summary.Kind == baldr.KindGap {
-		outcome = OutcomeLost
-	}
-	stored, err := upload.Complete(ctx)
-	if err == nil {
-		return FactsOf(key, summary, stored), outcome, nil
-	}
-	winner, winnerErr := ReadFacts(ctx, bucket, key, owner)
-	if winnerErr == nil {
-		return winner, OutcomeAdopted, nil
-	}
-	if errors.Is(winnerErr, ErrForeign) {
-		return Facts{}, "", winnerErr
-	}
-	return Facts{}, "", fmt.Errorf("complete %s: %w", key, errors.Join(err, winnerErr))
-}
-
-// A GapObject is an object that records why nobody can read the offsets of a row.
-type GapObject struct {
-	Key       string
-	ClusterID string
-	Row       Row // its GapReason says why
-	Format    baldr.Options
-	Writer    string // as Archiver.Writer
-}
-
-// PutGap puts the gap at its key, unless somebody is quicker: then the facts are those of
-// what stands there.
-func PutGap(ctx context.Context, bucket Store, g GapObject) (Facts, error) {
-	upload, err := bucket.Create(ctx, g.Key)
-	if err != nil {
-		return Facts{}, fmt.Errorf("begin the upload of %s: %w", g.Key, err)
-	}
-	owner := ObjectOwner{Incarnation{g.ClusterID, g.Row.Topic(), g.Row.TopicID}, g.Row.Number, g.Row.Start}
-	facts, outcome := Facts{}, ""
-	summary, err := closeObject(baldr.NewWriter(upload, g.Format), g.Key, gapSummary(g.Row.GapReason, g.Row.Range), owner, g.Writer)
-	if err == nil {
-		facts, outcome, err = completeObject(ctx, upload, bucket, g.Key, summary, owner)
-	}
-	if err != nil || outcome == OutcomeAdopted {
-		_ = upload.Abort(context.WithoutCancel(ctx)) // or the bucket's lifecycle rule does
-	}
-	return facts, err
-}
-
 // fillObject writes the range into the upload: its records, or the gap that it is.
 func (a *attempt) fillObject(ctx context.Context, upload Upload, row Row) (baldr.Summary, error) {
 	out := baldr.NewWriter(upload, a.Format)
@@ -308,23 +197,8 @@ func (a *attempt) whyDeleted(ctx context.Context, row Row) string {
 	return ReasonRequest
 }
 
-func gapSummary(reason string, r Range) baldr.Summary {
-	return baldr.Summary{Kind: baldr.KindGap, Reason: reason, LastLeaderEpoch: -1, Start: r.Start, End: r.End}
-}
-
 func (a *attempt) closeObject(out *baldr.Writer, summary baldr.Summary) (baldr.Summary, error) {
 	return closeObject(out, a.key, summary, a.owner(), a.Writer)
-}
-
-// closeObject writes the end of an object: its summary, with whose it is and who wrote it.
-func closeObject(out *baldr.Writer, key string, summary baldr.Summary, owner ObjectOwner, writer string) (baldr.Summary, error) {
-	summary.ClusterID, summary.Topic, summary.TopicID = owner.ClusterID, owner.Topic, owner.TopicID
-	summary.Partition, summary.Writer = owner.Partition, writer
-	summary, err := out.Close(summary)
-	if err != nil {
-		return summary, fmt.Errorf("write the end of %s: %w", key, err)
-	}
-	return summary, nil
 }
 
 // count is how far a range has been read and what was found on the way.
@@ -426,3 +300,60 @@ func (a *attempt) result(row Row, facts Facts, outcome string) RangeResult {
 	}
 	return result
 }
+
+// leastStopped is how much a range must have read, in bytes of frames, to be
+// archived up to where it stopped at once. Less of it would make small objects of
+// every broker that is away for a moment.
+const leastStopped = 1 << 20
+
+// stoppedError says that the source could not be read on from an offset.
+type stoppedError struct {
+	at    int64 // all below was read
+	cause error
+}
+
+func (s *stoppedError) Error() string {
+	return fmt.Sprintf("read from Kafka at offset %d: %v", s.at, s.cause)
+}
+
+func (s *stoppedError) Unwrap() error { return s.cause }
+
+// stoppedAt is the offset at which an attempt that failed could not read on; 0 if
+// it failed for another reason, or had read nothing.
+func stoppedAt(failure error, start int64) int64 {
+	var stopped *stoppedError
+	if !errors.As(failure, &stopped) || stopped.at <= start {
+		return 0
+	}
+	return stopped.at
+}
+
+// settles reports whether the range is archived up to where it stopped instead of
+// being tried again as a whole. What stopped it may last for ever: a segment in
+// tiered storage that nobody can read, a batch that is damaged or too large. Then
+// all that lies before it would be read at every attempt and archived at none,
+// until Kafka deletes it. So much is archived at the first stop if it is worth an
+// object, at the second stop at the same offset, and at any if Kafka may delete it
+// soon. The rest of the row is a range of its own.
+func (a *attempt) settles(row Row, position, rawBytes int64, failure error) bool {
+	if stoppedAt(failure, row.Start) == 0 {
+		return false
+	}
+	var outside *OutOfRangeError
+	if errors.As(failure, &outside) || errors.Is(failure, ErrWrongTopicID) {
+		return true // nobody can read the rest of it any more
+	}
+	return rawBytes >= leastStopped || row.StoppedAt == position || timeToLoss(row.LossAt, a.Now()) < a.NearLoss
+}
+
+// untilDeadline is a context for the answers of the source: one that comes after
+// the deadline finds nobody to archive it.
+func (a *attempt) untilDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.deadline.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, a.deadline.Sub(a.Now()), errTimeIsUp)
+}
+
+// errTimeIsUp is the cause of a context that ended with the deadline of the range.
+var errTimeIsUp = errors.New("the time for this range is up")

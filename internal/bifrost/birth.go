@@ -13,39 +13,6 @@ import (
 // This file is about the birth of a progress row: what has to be made sure of before
 // anything is planned by it.
 
-// RowMaker makes and unmakes progress rows.
-type RowMaker interface {
-	// CreateProgress puts the row if there is none for its partition; ErrConflict when there is.
-	CreateProgress(ctx context.Context, p Progress) error
-	// FenceProgress sets FencedAt from p in a FENCING row of p's generation that has
-	// none; ErrConflict when it is not FENCING, has one, or was made anew.
-	FenceProgress(ctx context.Context, p Progress) error
-	// OpenProgress turns a FENCING row of p's generation OPEN and sets KnownUntil,
-	// StartOffset and PlannedEpoch from p; ErrConflict when it is not FENCING or was made anew.
-	OpenProgress(ctx context.Context, p Progress) error
-	// DeleteProgress removes the row if it still has p's generation and
-	// NextOffset; ErrConflict when not. The partition is then built anew along its objects.
-	DeleteProgress(ctx context.Context, p Progress) error
-	// DropPlanned removes r if it is still PLANNED with its end, and the progress row is
-	// p's generation and FENCING, so that nothing is planned yet; ErrConflict when not.
-	DropPlanned(ctx context.Context, p Progress, r Row) error
-}
-
-// Shelf is what discover does in the bucket.
-type Shelf interface {
-	// CreateOnce writes a small object if there is none at the key, and answers
-	// what is there now: the given content or the content that was there first.
-	CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error)
-	// List lists the keys that start with the prefix and come after the key
-	// `after` ("" for all), in order, at most limit of them.
-	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
-	// AbortUploads aborts every unfinished multipart upload under the prefix. When it
-	// returns nil, none that was open when it was called can be completed any more.
-	// One whose completion had begun by then may still become an object, later, or
-	// fail and be open again.
-	AbortUploads(ctx context.Context, prefix string) error
-}
-
 // PartitionBuilder makes the rows of a partition along what exists under its name, in
 // the bucket and in the tables. Ticks and rebuilds take its steps; none asks Kafka.
 type PartitionBuilder struct {
@@ -180,7 +147,7 @@ type births struct {
 	start   StartPosition
 
 	mutex sync.Mutex
-	names map[string]string // topic → name of its incarnation, once this pass has asked the marker
+	names map[string]string // topic Ã¢ÂÂ name of its incarnation, once this pass has asked the marker
 }
 
 // createRow makes the progress row of a partition that has none: it is new, or its

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
@@ -18,8 +19,8 @@ func TestCapturesBesideTopics(t *testing.T) {
 		s.kafka.CreateTopic(name, 1).Logs[0].Produce("of " + name)
 	}
 	keys := []string{
-		bifrost.PositionsKey(testGroup, "cluster", s.clock.Now()), bifrost.PositionsKey(testGroup, "partition=0", s.clock.Now()),
-		bifrost.ConfigurationKey(testGroup, "cluster", s.clock.Now(), strings.Repeat("0f", 32)),
+		capture.PositionsKey(testGroup, "cluster", s.clock.Now()), capture.PositionsKey(testGroup, "partition=0", s.clock.Now()),
+		capture.ConfigurationKey(testGroup, "cluster", s.clock.Now(), strings.Repeat("0f", 32)),
 	}
 	for _, key := range keys {
 		s.store.Put(key, []byte("a capture"))
@@ -41,7 +42,7 @@ func TestCapturesBesideTopics(t *testing.T) {
 	if after := s.unmarked(); len(after) != len(before) {
 		t.Errorf("objects %v, then %v", before, after)
 	}
-	s.store.Put(bifrost.ClusterPrefix(testGroup, "cluster")+"notes.txt", nil)
+	s.store.Put(capture.ClusterPrefix(testGroup, "cluster")+"notes.txt", nil)
 	found, _ := s.verify(verify.Options{})
 	if len(found) != 1 || found[0].Kind != verify.ForeignObject {
 		t.Errorf("found %+v", found)

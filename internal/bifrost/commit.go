@@ -7,40 +7,6 @@ import (
 	"time"
 )
 
-// CommitWrite settles one row.
-type CommitWrite struct {
-	Row        Row   // as read: PLANNED and its End are the condition
-	Facts      Facts // of the object; Facts.End < Row.End leaves a remainder
-	ArchivedAt time.Time
-}
-
-// Committer settles rows.
-type Committer interface {
-	// Row reads one row, consistently; ErrNotFound when there is none.
-	Row(ctx context.Context, p Partition, start int64) (Row, error)
-	// Commit is one transaction: the row becomes ARCHIVED or LOST with the facts
-	// and ends where they end, if it is still PLANNED with the end that was read;
-	// if they end before it, the remainder [Facts.End, Row.End) is put PLANNED if
-	// absent. ErrConflict when nothing was applied.
-	Commit(ctx context.Context, w CommitWrite) error
-}
-
-// AdvanceWrite moves next_offset over one settled row.
-type AdvanceWrite struct {
-	Partition  Partition
-	Generation string // condition
-	From, To   int64  // From is the condition
-	Row        Row    // the settled row: its facts are added to the totals in the same write
-}
-
-// Advancer moves the prefix.
-type Advancer interface {
-	// Progress reads one progress row, consistently; ErrNotFound when there is none.
-	Progress(ctx context.Context, p Partition) (Progress, error)
-	// Advance applies the write, or answers ErrConflict.
-	Advance(ctx context.Context, w AdvanceWrite) error
-}
-
 // commitRow settles the row with the facts of its object. It answers the row as it
 // is then; ErrNotFound when the row is gone (the tables were lost; whoever makes
 // them anew finds the object).

@@ -13,16 +13,6 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
-// Overview is what a tick reads of the tables before it asks Kafka.
-type Overview interface {
-	// ListProgress reads every progress row, consistently.
-	ListProgress(ctx context.Context) ([]Progress, error)
-	// ListPlanned reads the rows that are PLANNED, from an index that may lag:
-	// a hint, never a proof.
-	ListPlanned(ctx context.Context) ([]Row, error)
-	InvocationLister
-}
-
 // StartPosition says where the archive of a partition begins that Bifrost has
 // not seen before. The zero value is the earliest offset there is.
 type StartPosition struct {
@@ -365,25 +355,6 @@ func (t *tick) stillPlanned(p Partition, start int64) bool {
 		}
 	}
 	return false
-}
-
-func (t *tick) sumUp() {
-	s := &t.summary
-	for _, p := range t.view.partitions {
-		next := int64(0)
-		if p.progress != nil {
-			next = p.progress.NextOffset
-			if p.progress.Status == StatusDiverged {
-				s.Diverged++
-			}
-		}
-		s.Lag += max(0, p.seen.LastStable-next)
-	}
-	longest := t.longestWait()
-	s.LagSeconds = int64(longest.Seconds())
-	s.StalledSeconds = int64(min(longest, t.sinceArchived()).Seconds())
-	t.noteNearest()
-	s.Milliseconds = t.Now().Sub(t.started).Milliseconds()
 }
 
 // runGuarded runs one partition's work if its part of the time is not over, and keeps

@@ -3,26 +3,15 @@ package bifrost
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
-
-// Leaser keeps two workers from doing the same range at once. It saves work;
-// safety never rests on it.
-type Leaser interface {
-	// Lease gives the row to an invocation: it sets Invocation, Attempts and
-	// LeaseUntil if the row is still PLANNED with the Attempts and LeaseUntil that were
-	// read; ErrConflict when not. It clears Error, keeps StoppedAt, and answers the row
-	// as it is now.
-	Lease(ctx context.Context, r Row, invocation string, attempt int, until time.Time) (Row, error)
-	// Release takes the row back after a failure: if still PLANNED with the same
-	// Attempts, it gets the error, and r's StoppedAt unless that is 0, loses its
-	// invocation and may be given to another from retryAt on; the partition's progress
-	// row shows the error too.
-	Release(ctx context.Context, r Row, failure string, retryAt time.Time) error
-}
 
 // Dispatcher starts archive functions.
 type Dispatcher interface {
@@ -157,4 +146,199 @@ func pause(attempts int) time.Duration {
 		p *= 2
 	}
 	return min(p, longestPause)
+}
+
+// SmallRange is up to how many raw bytes a range counts as small: what it costs is
+// the waiting for S3 and DynamoDB, so a function archives many side by side.
+const SmallRange = 1 << 20
+
+// small reports whether the row's range is small: a gap always, and never what an
+// older version planned or a worker left over. The plan may be wrong: if ranges that
+// are larger than they seem do not fit into memory together, they are tried again
+// with fewer others, see together.
+func (r Row) small() bool {
+	return r.GapReason != "" || (r.Expected > 0 && r.Expected <= SmallRange)
+}
+
+// A load is what one function is started for: one range, or small ones together.
+type load struct {
+	rows []Row      // that wait
+	held []heldBack // that are planned and given in one write
+}
+
+func (l *load) size() int { return len(l.rows) + len(l.held) }
+
+// A candidate is a range that could be given to a function: a row that waits, or
+// one that is not written yet.
+type candidate struct {
+	row        Row
+	held       *heldBack
+	turn, near int
+}
+
+// makeLoads puts what could be given to functions into loads, the most urgent first.
+func (t *tick) makeLoads(rows []Row, inHand map[Partition]int) []*load {
+	var loads []*load
+	open := map[int]*load{} // of small ranges, by tries
+	for _, c := range t.sortCandidates(rows, inHand) {
+		tries := t.view.atWork.tries(c.row)
+		l := open[tries]
+		if !c.row.small() || l == nil || l.size() >= t.mostTogether(tries) {
+			l = &load{}
+			loads = append(loads, l)
+			if c.row.small() {
+				open[tries] = l
+			}
+		}
+		if c.held != nil {
+			l.held = append(l.held, *c.held)
+		} else {
+			l.rows = append(l.rows, c.row)
+		}
+	}
+	return loads
+}
+
+// mostTogether is how many small ranges one function is given that were tried so often
+// before. Where one of them kills whoever reads it, the others must not
+// die with it again and again: each time a quarter of them is tried together.
+func (t *tick) mostTogether(tries int) int {
+	return max(1, t.Settings.Together>>min(2*tries, 30))
+}
+
+// sortCandidates puts the rows, sorted by partition and start, and what is held back
+// in the order of dispatch. inHand counts the ranges of a partition that functions
+// have already.
+func (t *tick) sortCandidates(rows []Row, inHand map[Partition]int) []candidate {
+	now := t.Now()
+	turns := map[Partition]int{}
+	order := make([]candidate, 0, len(rows)+len(t.held))
+	add := func(r Row, h *heldBack) {
+		p := r.Partition
+		order = append(order, candidate{r, h, inHand[p] + turns[p], r.Nearness(now)})
+		turns[p]++
+	}
+	for _, r := range rows {
+		add(r, nil)
+	}
+	for i := range t.held {
+		h := &t.held[i]
+		add(t.builder.rowOf(*h.progress, h.seen, h.planned), h)
+	}
+	slices.SortStableFunc(order, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(min(a.turn, 1), min(b.turn, 1)), cmp.Compare(a.near, b.near),
+			cmp.Compare(a.turn, b.turn), a.row.PlannedAt.Compare(b.row.PlannedAt))
+	})
+	return order
+}
+
+// startFunction gives the load to a function and starts it. It answers how many ranges the
+// function was given, and how many of these had waited.
+//
+// The function's row comes first: from the moment that a range names it, whoever
+// looks has to find it alive.
+func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
+	i := Invocation{AliveUntil: t.Now().Add(toBegin)}
+	rows := slices.Clone(l.rows)
+	for _, h := range l.held {
+		rows = append(rows, t.builder.rowOf(*h.progress, h.seen, h.planned))
+	}
+	for _, r := range rows {
+		r.Attempts = t.view.atWork.tries(r) + 1
+		i.Tasks = append(i.Tasks, NewTask(r))
+	}
+	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
+	if err != nil {
+		t.addFailure(rows[0].Topic(), &rows[0].Number, fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err))
+		return 0, 0
+	}
+	var mutex sync.Mutex
+	var taken []Row
+	take := func(r Row, ok bool) {
+		if ok {
+			mutex.Lock()
+			defer mutex.Unlock()
+			taken = append(taken, r)
+		}
+	}
+	until := t.Now().Add(t.Settings.Lease)
+	parallel.Each(t.crew, l.rows, func(r Row) { take(t.leaseRow(ctx, r, i.ID, until)) })
+	waited = len(taken)
+	parallel.Each(t.crew, l.held, func(h heldBack) { take(t.planFor(ctx, h, i.ID, until)) })
+	if len(taken) == 0 || !t.invokeFunction(ctx, i, taken) {
+		_ = t.Ledger.EndInvocation(context.WithoutCancel(ctx), i.ID) // or its time is soon over
+		t.nowWaiting(len(taken) - waited)
+		return 0, 0
+	}
+	return len(taken), waited
+}
+
+// nextSlot is where a function that this tick starts looks for a slot: each
+// begins behind the one before.
+func (t *tick) nextSlot() int {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	for t.view.atWork.has(t.slot, t.Now()) {
+		t.slot++
+	}
+	t.slot++
+	return t.slot - 1
+}
+
+// leaseRow gives a row that waits to the invocation.
+func (t *tick) leaseRow(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
+	leased, err := t.Ledger.Lease(ctx, r, invocation, t.view.atWork.tries(r)+1, until)
+	if err != nil && !errors.Is(err, ErrConflict) { // in conflict: settled, or somebody else's
+		t.addFailure(r.Topic(), &r.Number, fmt.Errorf("lease range %s: %w", r.Range, err))
+	}
+	return leased, err == nil
+}
+
+// planFor plans a range that was held back, in hand of the invocation.
+func (t *tick) planFor(ctx context.Context, h heldBack, invocation string, until time.Time) (Row, bool) {
+	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
+	row.Attempts, row.Invocation, row.LeaseUntil = 1, invocation, until
+	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
+	if err != nil {
+		t.addFailure(row.Topic(), &row.Number, err)
+	}
+	return row, written
+}
+
+// planOnly plans a range that was held back and for which there is no slot.
+func (t *tick) planOnly(ctx context.Context, h heldBack) {
+	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
+	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
+	if err != nil {
+		t.addFailure(row.Topic(), &row.Number, err)
+	}
+	if written {
+		t.nowWaiting(1)
+	}
+}
+
+// nowWaiting counts ranges that are planned now and in nobody's hand.
+func (t *tick) nowWaiting(ranges int) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.summary.Waiting += ranges
+}
+
+// invokeFunction starts the function. Its event names one range: that one's row, and the
+// invocation's, say the rest.
+func (t *tick) invokeFunction(ctx context.Context, i Invocation, taken []Row) bool {
+	task := NewTask(taken[0])
+	task.TickID = t.summary.ID
+	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
+		err = fmt.Errorf("start a function for range %s and %d others: %w", task.Range(), len(taken)-1, err)
+		t.addFailure(taken[0].Topic(), &taken[0].Number, err)
+		for _, r := range taken { // whatever became of ctx
+			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(), t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
+				t.addFailure(r.Topic(), &r.Number, fmt.Errorf("release range %s: %w", r.Range, err))
+			}
+		}
+		return false
+	}
+	t.Log.LogAttrs(ctx, slog.LevelInfo, "dispatched", append(task.LogAttrs(), slog.Int("ranges", len(taken)))...)
+	return true
 }

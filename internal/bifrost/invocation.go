@@ -31,27 +31,6 @@ const (
 	RenewEvery = 15 * time.Second
 )
 
-// Invocations keeps which functions are at work. There is a slot for each of
-// them, numbered from 0, and a new one takes the slot of one that has ended: no
-// row is ever removed.
-type Invocations interface {
-	// PutInvocation writes the row of i at its slot; ErrConflict when another
-	// invocation, alive at now, has it.
-	PutInvocation(ctx context.Context, i Invocation, now time.Time) error
-	// RenewInvocation sets AliveUntil and Begun, and answers the row as it was before;
-	// ErrNotFound when another has the slot by now, or none.
-	RenewInvocation(ctx context.Context, id string, aliveUntil time.Time) (Invocation, error)
-	// EndInvocation says that the function is at work no more, if the slot is still its own.
-	EndInvocation(ctx context.Context, id string) error
-}
-
-// InvocationLister tells which functions are at work.
-type InvocationLister interface {
-	// ListInvocations reads every row, consistently, those of functions that are at
-	// work no more among them. Tasks may be left out.
-	ListInvocations(ctx context.Context) ([]Invocation, error)
-}
-
 func newInvocationID(slot int, unique string) string { return strconv.Itoa(slot) + "." + unique }
 
 // InvocationSlot is the slot that an invocation's ID names.

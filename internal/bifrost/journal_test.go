@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/health"
 )
 
 // noted is a stack whose ticks leave records, and count what they write.
@@ -54,14 +55,14 @@ func (n *noted) run(ticks int) {
 }
 
 // sight judges a partition by what is on record.
-func (n *noted) sight(name string, number int32) (bifrost.Progress, bifrost.Sight) {
+func (n *noted) sight(name string, number int32) (bifrost.Progress, health.Sight) {
 	n.Helper()
 	ticks, err := n.ledger.Ticks(context.Background())
 	if err != nil {
 		n.Fatalf("%v", err)
 	}
 	p := n.progress(name, number)
-	return p, bifrost.Sights{Ticks: ticks, Patience: 45 * time.Minute, Now: n.clock.Now()}.Of(p)
+	return p, health.Sights{Ticks: ticks, Patience: 45 * time.Minute, Now: n.clock.Now()}.Of(p)
 }
 
 // notLooking is a reason for which ticks cannot look at orders/1, and at nothing else.

@@ -92,3 +92,7 @@ func parseKey(key string) (ParsedKey, error) {
 		Alternative: alternative,
 	}, nil
 }
+
+// ClustersName is the element of a key below which captures of clusters lie. No topic
+// has such a name: Kafka takes letters, digits, '.', '_' and '-'.
+const ClustersName = "~clusters"

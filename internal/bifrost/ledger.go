@@ -4,177 +4,130 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/bifrost-archive/bifrost/baldr"
 )
 
-// ErrConflict says that a conditional write did not apply, for certain: the
-// condition no longer holds because somebody else moved first. The caller reads
-// again and decides. Every other error of a write leaves open whether it applied.
-var ErrConflict = errors.New("the ledger has moved on")
-
-// ErrNotFound says for certain that a row, an object or a topic does not exist.
-var ErrNotFound = errors.New("not found")
-
-// Status is the state of a partition in its progress row.
-type Status string
-
-// The states of a partition.
-const (
-	StatusFencing  Status = "FENCING"  // made, but older uploads under its prefix may still complete; nothing is planned
-	StatusOpen     Status = "OPEN"     // archived as the schedule goes
-	StatusBlocked  Status = "BLOCKED"  // archived as far as a transaction that does not end lets anybody read
-	StatusDiverged Status = "DIVERGED" // the log was cut below what is planned; a person decides
-	StatusForked   Status = "FORKED"   // DIVERGED, and a person decided: the log goes on under the name of a fork, this one is complete as it is
-	StatusClosed   Status = "CLOSED"   // the topic was deleted and everything below its last known end is accounted for
-)
-
-// Workable reports whether ranges of the partition may be planned and archived.
-func (s Status) Workable() bool { return s == StatusOpen || s == StatusBlocked }
-
-// State is the state of a range in its row.
-type State string
-
-// The states of a range. A row leaves PLANNED once, when its object is durable.
-const (
-	StatePlanned  State = "PLANNED"
-	StateArchived State = "ARCHIVED" // its records are in the object
-	StateLost     State = "LOST"     // a gap: the object records why nobody can read the records any more
-)
-
-// Done reports whether the range is settled for good.
-func (s State) Done() bool { return s == StateArchived || s == StateLost }
-
-// The reasons of a gap. They are written into the summary of the gap's object
-// and into the row.
-const (
-	ReasonBeforeFirstSight = "before_first_sight" // deleted by Kafka before Bifrost first saw the partition; no alarm
-	ReasonSkipped          = "skipped"            // below the start position that the configuration asked for
-	ReasonRetention        = "retention"          // deleted by Kafka before it was archived
-	ReasonRequest          = "deleted_by_request" // the same, and the topic's own limits cannot have been it: somebody asked for it
-	ReasonTopicDeleted     = "topic_deleted"      // the topic was deleted before it was archived
-	ReasonForked           = "forked"             // below the fork: these offsets are those of the branch it left
-	ReasonDiverged         = "diverged"           // planned of a branch that was cut off before it was archived
-	ReasonErased           = "erased"             // archived, and its object is gone for good by somebody's decision
-)
-
-// Observation is what one tick read of a partition in Kafka.
-type Observation struct {
-	LogStart      int64     // first offset that can be read
-	LastStable    int64     // end of what a read_committed consumer may read (KIP-98)
-	HighWatermark int64     // end of what is replicated
-	LeaderEpoch   int32     // epoch of the leader that answered (KIP-101), -1 unknown
-	At            time.Time // when the tick asked
-	LossAt        time.Time // when Kafka may delete the first record that is not archived; zero when no limit threatens it
+// Overview is what a tick reads of the tables before it asks Kafka.
+type Overview interface {
+	// ListProgress reads every progress row, consistently.
+	ListProgress(ctx context.Context) ([]Progress, error)
+	// ListPlanned reads the rows that are PLANNED, from an index that may lag:
+	// a hint, never a proof.
+	ListPlanned(ctx context.Context) ([]Row, error)
+	InvocationLister
 }
 
-// Totals are the sums over all rows below next_offset.
-type Totals struct {
-	Records     int64 `json:"records"`         // records in objects
-	RawBytes    int64 `json:"raw_bytes"`       // Baldr frames before compression
-	StoredBytes int64 `json:"stored_bytes"`    // bytes of the objects
-	Missing     int64 `json:"missing_offsets"` // offsets in archived ranges without a record: markers, aborted, compacted
-	Lost        int64 `json:"lost_offsets"`    // offsets in recorded gaps
+// PlanWrite is one transaction on one partition: put rows, move planned_offset.
+type PlanWrite struct {
+	Progress      Progress // as read: its Generation, PlannedOffset and suspicion are the condition, with a Workable status
+	Rows          []Row    // put each if absent, as PLANNED, in hand of its Invocation if it names one; at most 99; none when an existing row is taken over
+	PlannedOffset int64    // the new value
+	PlannedEpoch  int32    // leader epoch under which it was seen, -1 unknown
+	Observation   Observation
 }
 
-// Add counts a settled row.
-func (t *Totals) Add(r Row) {
-	f := r.Facts
-	t.Records += f.Records
-	t.RawBytes += f.RawBytes
-	t.StoredBytes += f.StoredBytes
-	t.Missing += SumMissing(f.Missing)
-	if r.State == StateLost {
-		t.Lost += r.Len()
-	}
+// StatusWrite changes what a progress row says of its partition without
+// planning anything.
+type StatusWrite struct {
+	Progress    Progress // as read: its Generation, PlannedOffset, Status and suspicion are the condition
+	Status      Status
+	Error       string
+	Suspicion   string
+	SuspectedAt time.Time
+	Observation Observation // written when its At is not zero
 }
 
-// SumMissing is how many offsets an object has no record for.
-func SumMissing(m baldr.Missing) int64 { return m.Control + m.Aborted + m.Compacted }
-
-// Progress is one row of the progress table: one partition of one incarnation.
-type Progress struct {
-	Partition
-	ClusterID  string
-	TopicID    TopicID
-	Generation string // fresh each time the row is made; every conditional write names it
-	Status     Status
-	Error      string // the last failure, for people; empty when the last attempt went well
-
-	NextOffset    int64 // everything below is archived or a recorded gap
-	PlannedOffset int64 // everything below is planned
-	KnownUntil    int64 // objects or rows of an earlier row of this partition exist below this: plan along them
-	FirstLogStart int64 // log start when the row was made
-	StartOffset   int64 // archiving begins here; 0 or FirstLogStart unless a start position was configured
-
-	Observation          // as of the last plan or change of status
-	Totals               // sums below NextOffset
-	RecentRawBytes int64 // raw bytes of the last archived range ...
-	RecentOffsets  int64 // ... and its length in offsets: the size of what comes next is estimated from them
-	PlannedEpoch   int32 // leader epoch under which PlannedOffset was seen to be in the log, -1 unknown
-	LastObject     string
-	LastRecordAt   time.Time // timestamp of the newest record below NextOffset; zero when none
-	LastArchivedAt time.Time
-	LastPlannedAt  time.Time // when the row was made, before the first plan
-	Series         string    // of the TablesMark that the row was made for by a rebuild; empty when a tick made it
-	FencedAt       time.Time // when what was open under the prefix was aborted; zero while that is to be done, or had not to be waited for
-	Suspicion      string    // what the last tick found wrong and the next must confirm; empty when nothing
-	SuspectedAt    time.Time // when it was first seen; zero when nothing
-	Trouble        Trouble   // what keeps ticks from the partition
+// Planner writes plans.
+type Planner interface {
+	// Plan applies the whole write or none of it. ErrConflict when the row was made
+	// anew, has moved, is not Workable, is under another suspicion (Suspicion and
+	// SuspectedAt), or one of the rows exists already.
+	Plan(ctx context.Context, w PlanWrite) error
+	// ChangeStatus applies the write, or answers ErrConflict.
+	ChangeStatus(ctx context.Context, w StatusWrite) error
+	// Rows reads the rows of a partition with Start >= from in order, consistently, at most limit.
+	Rows(ctx context.Context, p Partition, from int64, limit int) ([]Row, error)
 }
 
-// Lag is how many offsets the archive is behind what can be read, as of the
-// observation. Of a branch that was left nothing is read any more.
-func (p Progress) Lag() int64 {
-	if p.Status == StatusForked {
-		return 0
-	}
-	return max(0, p.LastStable-p.NextOffset)
+// RowMaker makes and unmakes progress rows.
+type RowMaker interface {
+	// CreateProgress puts the row if there is none for its partition; ErrConflict when there is.
+	CreateProgress(ctx context.Context, p Progress) error
+	// FenceProgress sets FencedAt from p in a FENCING row of p's generation that has
+	// none; ErrConflict when it is not FENCING, has one, or was made anew.
+	FenceProgress(ctx context.Context, p Progress) error
+	// OpenProgress turns a FENCING row of p's generation OPEN and sets KnownUntil,
+	// StartOffset and PlannedEpoch from p; ErrConflict when it is not FENCING or was made anew.
+	OpenProgress(ctx context.Context, p Progress) error
+	// DeleteProgress removes the row if it still has p's generation and
+	// NextOffset; ErrConflict when not. The partition is then built anew along its objects.
+	DeleteProgress(ctx context.Context, p Progress) error
+	// DropPlanned removes r if it is still PLANNED with its end, and the progress row is
+	// p's generation and FENCING, so that nothing is planned yet; ErrConflict when not.
+	DropPlanned(ctx context.Context, p Progress, r Row) error
 }
 
-// Facts are what an object says of itself, with what the store says of it. They
-// go into the row that the object settles.
-type Facts struct {
-	Key            string
-	Kind           baldr.Kind
-	Reason         string // of a gap
-	Range                 // what the object holds; it may end before or after the row
-	Records        int64
-	Missing        baldr.Missing
-	RawBytes       int64
-	StoredBytes    int64
-	FirstTimestamp int64  // milliseconds since the Unix epoch, -1 when no record
-	LastTimestamp  int64  // milliseconds since the Unix epoch, -1 when no record
-	Checksum       string // CRC64NVME of the object, base64, as the store gives it
-	LeaderEpoch    int32  // of the last batch, -1 unknown
+// GapMarker turns a plan into a gap.
+type GapMarker interface {
+	// MarkGap sets the GapReason of the row and ends its pause (Invocation and Error
+	// cleared, LeaseUntil zero) if it is still PLANNED with the same end, and its partition's
+	// progress row still has p's Generation, Status and suspicion; ErrConflict when not.
+	MarkGap(ctx context.Context, p Progress, r Row, reason string) error
 }
 
-// State is the state of a row that the facts settle.
-func (f Facts) State() State {
-	if f.Kind == baldr.KindGap {
-		return StateLost
-	}
-	return StateArchived
+// Leaser keeps two workers from doing the same range at once. It saves work;
+// safety never rests on it.
+type Leaser interface {
+	// Lease gives the row to an invocation: it sets Invocation, Attempts and
+	// LeaseUntil if the row is still PLANNED with the Attempts and LeaseUntil that were
+	// read; ErrConflict when not. It clears Error, keeps StoppedAt, and answers the row
+	// as it is now.
+	Lease(ctx context.Context, r Row, invocation string, attempt int, until time.Time) (Row, error)
+	// Release takes the row back after a failure: if still PLANNED with the same
+	// Attempts, it gets the error, and r's StoppedAt unless that is 0, loses its
+	// invocation and may be given to another from retryAt on; the partition's progress
+	// row shows the error too.
+	Release(ctx context.Context, r Row, failure string, retryAt time.Time) error
 }
 
-// Row is one row of the objects table: one range of one partition.
-type Row struct {
-	Partition
-	Range
-	ClusterID  string // empty in rows that an older Bifrost planned
-	TopicID    TopicID
-	State      State
-	GapReason  string    // of a PLANNED row: write a gap with this reason, do not ask Kafka; of a LOST row: why
-	Facts      Facts     // of a settled row
-	Attempts   int       // how often it was given to a function
-	Invocation string    // the function that has it in hand, see [Invocation]; empty when none has, and in leases of older versions
-	LeaseUntil time.Time // when it failed, the end of its pause; for older versions, and to find what nobody has in hand: a hint, never a lock
-	PlannedAt  time.Time
-	LossAt     time.Time // of the partition, as the plan saw it: what is nearest to loss goes first
-	Expected   int64     // raw bytes that the plan expects of it; 0 unknown
+// CommitWrite settles one row.
+type CommitWrite struct {
+	Row        Row   // as read: PLANNED and its End are the condition
+	Facts      Facts // of the object; Facts.End < Row.End leaves a remainder
 	ArchivedAt time.Time
-	Error      string // of the last failed attempt; a new lease clears it
-	StoppedAt  int64  // of a PLANNED row: offset at which an attempt last could not read on, 0 never; above Start
+}
+
+// Committer settles rows.
+type Committer interface {
+	// Row reads one row, consistently; ErrNotFound when there is none.
+	Row(ctx context.Context, p Partition, start int64) (Row, error)
+	// Commit is one transaction: the row becomes ARCHIVED or LOST with the facts
+	// and ends where they end, if it is still PLANNED with the end that was read;
+	// if they end before it, the remainder [Facts.End, Row.End) is put PLANNED if
+	// absent. ErrConflict when nothing was applied.
+	Commit(ctx context.Context, w CommitWrite) error
+}
+
+// AdvanceWrite moves next_offset over one settled row.
+type AdvanceWrite struct {
+	Partition  Partition
+	Generation string // condition
+	From, To   int64  // From is the condition
+	Row        Row    // the settled row: its facts are added to the totals in the same write
+}
+
+// Advancer moves the prefix.
+type Advancer interface {
+	// Progress reads one progress row, consistently; ErrNotFound when there is none.
+	Progress(ctx context.Context, p Partition) (Progress, error)
+	// Advance applies the write, or answers ErrConflict.
+	Advance(ctx context.Context, w AdvanceWrite) error
+}
+
+// Waiting finds work.
+type Waiting interface {
+	// SomePlanned reads some rows that are PLANNED and whose lease is over, from
+	// an index that may lag; different callers are likely to see different ones.
+	SomePlanned(ctx context.Context, now time.Time, limit int) ([]Row, error)
 }
 
 // ErasureWrite turns a settled row whose object is gone into a gap.
@@ -204,3 +157,70 @@ type Eraser interface {
 	// gain what the gap counts. ErrConflict when nothing was applied.
 	Erase(ctx context.Context, w ErasureWrite) error
 }
+
+// Invocations keeps which functions are at work. There is a slot for each of
+// them, numbered from 0, and a new one takes the slot of one that has ended: no
+// row is ever removed.
+type Invocations interface {
+	// PutInvocation writes the row of i at its slot; ErrConflict when another
+	// invocation, alive at now, has it.
+	PutInvocation(ctx context.Context, i Invocation, now time.Time) error
+	// RenewInvocation sets AliveUntil and Begun, and answers the row as it was before;
+	// ErrNotFound when another has the slot by now, or none.
+	RenewInvocation(ctx context.Context, id string, aliveUntil time.Time) (Invocation, error)
+	// EndInvocation says that the function is at work no more, if the slot is still its own.
+	EndInvocation(ctx context.Context, id string) error
+}
+
+// InvocationLister tells which functions are at work.
+type InvocationLister interface {
+	// ListInvocations reads every row, consistently, those of functions that are at
+	// work no more among them. Tasks may be left out.
+	ListInvocations(ctx context.Context) ([]Invocation, error)
+}
+
+// MarkKeeper keeps the TablesMark.
+type MarkKeeper interface {
+	// Mark reads the row, consistently; ErrNotFound when there is none.
+	Mark(ctx context.Context) (TablesMark, error)
+	// SetMark replaces the row if its Series, Number and Next are those of before, the
+	// zero TablesMark standing for no row; ErrConflict when not.
+	SetMark(ctx context.Context, before, after TablesMark) error
+}
+
+// Journal keeps what ticks could look at and what they could not, for whoever
+// asks how the archive stands. No rule reads it: an idle partition is never
+// written, so without it nobody could tell one that is well from one that nobody
+// has seen for a week.
+type Journal interface {
+	// NoteTick keeps the record in the place of the one before of the same
+	// ClusterID; ErrConflict when one of a tick that began later is there. With a
+	// CompleteAt of zero it leaves CompleteAt and Filter as they are.
+	NoteTick(ctx context.Context, r TickRecord) error
+	// NoteTrouble puts the trouble into the progress row of p, or takes it away if
+	// it is zero; ErrConflict when the row was made anew.
+	NoteTrouble(ctx context.Context, p Progress, trouble Trouble) error
+}
+
+// Ledger is both tables: all that the rules ask of DynamoDB. Each rule asks for
+// the part it needs.
+type Ledger interface {
+	Overview
+	Planner
+	RowMaker
+	GapMarker
+	Leaser
+	Committer
+	Advancer
+	Waiting
+	Invocations
+	MarkKeeper
+}
+
+// ErrConflict says that a conditional write did not apply, for certain: the
+// condition no longer holds because somebody else moved first. The caller reads
+// again and decides. Every other error of a write leaves open whether it applied.
+var ErrConflict = errors.New("the ledger has moved on")
+
+// ErrNotFound says for certain that a row, an object or a topic does not exist.
+var ErrNotFound = errors.New("not found")

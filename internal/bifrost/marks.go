@@ -25,15 +25,6 @@ type TablesMark struct {
 	Next    string    // the series that follows when the rebuild that goes on is through; empty when none goes on
 }
 
-// MarkKeeper keeps the TablesMark.
-type MarkKeeper interface {
-	// Mark reads the row, consistently; ErrNotFound when there is none.
-	Mark(ctx context.Context) (TablesMark, error)
-	// SetMark replaces the row if its Series, Number and Next are those of before, the
-	// zero TablesMark standing for no row; ErrConflict when not.
-	SetMark(ctx context.Context, before, after TablesMark) error
-}
-
 // ErrTablesOlder says that the tables are older than the bucket.
 var ErrTablesOlder = errors.New("the tables are older than the bucket")
 

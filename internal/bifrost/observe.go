@@ -10,67 +10,6 @@ import (
 	"time"
 )
 
-// TopicPartition names a partition as Kafka does.
-type TopicPartition struct {
-	Topic     string
-	Partition int32
-}
-
-// Topic is a topic as the brokers' metadata describe it.
-type Topic struct {
-	Name       string
-	ID         TopicID
-	Partitions []int32 // in order
-}
-
-// TopicAnswer is what all brokers together say about one topic asked for by name.
-type TopicAnswer struct {
-	IDs []TopicID // those under which brokers know it, each once; none when every broker says that it knows no such topic
-	Err error     // a broker says something else, or says nothing: a topic hidden by an ACL is not a deleted topic
-}
-
-// OffsetAnswer is what the leader of one partition says.
-type OffsetAnswer struct {
-	Observation
-	Err error
-}
-
-// OffsetAtAnswer is what the leader of one partition says about a time.
-type OffsetAtAnswer struct {
-	Offset int64 // as [History.OffsetsAt] says
-	Err    error
-}
-
-// EpochAnswer is where a leader epoch ends in the log of today's leader.
-type EpochAnswer struct {
-	End int64 // first offset after the epoch; -1 when the leader knows no such epoch
-	Err error
-}
-
-// Cluster is what every tick asks of Kafka.
-type Cluster interface {
-	// Topics lists every topic that Kafka does not flag as internal and that the
-	// credentials may describe, with the cluster's ID. One broker answers, and it
-	// may be behind the others for as long as it cannot reach the controller.
-	Topics(ctx context.Context) (clusterID string, topics []Topic, err error)
-	// Find asks every broker for topics by name, creates none, and answers for each
-	// name.
-	Find(ctx context.Context, names []string) (map[string]TopicAnswer, error)
-	// Offsets asks the leaders for log start, last stable offset and high
-	// watermark, and answers for each partition of the topics.
-	Offsets(ctx context.Context, topics []Topic) (map[TopicPartition]OffsetAnswer, error)
-}
-
-// History is what some ticks ask of Kafka about some partitions.
-type History interface {
-	// OffsetsAt finds the first offset whose record is not older than the time;
-	// the last stable offset when there is none.
-	OffsetsAt(ctx context.Context, partitions []TopicPartition, at time.Time) (map[TopicPartition]OffsetAtAnswer, error)
-	// EpochEnds asks today's leaders where the given leader epochs end
-	// (OffsetForLeaderEpoch, KIP-279).
-	EpochEnds(ctx context.Context, epochs map[TopicPartition]int32) (map[TopicPartition]EpochAnswer, error)
-}
-
 // view is what one pass of a tick sees.
 type view struct {
 	at         time.Time // before Kafka was asked

@@ -11,38 +11,6 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
-// PlanWrite is one transaction on one partition: put rows, move planned_offset.
-type PlanWrite struct {
-	Progress      Progress // as read: its Generation, PlannedOffset and suspicion are the condition, with a Workable status
-	Rows          []Row    // put each if absent, as PLANNED, in hand of its Invocation if it names one; at most 99; none when an existing row is taken over
-	PlannedOffset int64    // the new value
-	PlannedEpoch  int32    // leader epoch under which it was seen, -1 unknown
-	Observation   Observation
-}
-
-// StatusWrite changes what a progress row says of its partition without
-// planning anything.
-type StatusWrite struct {
-	Progress    Progress // as read: its Generation, PlannedOffset, Status and suspicion are the condition
-	Status      Status
-	Error       string
-	Suspicion   string
-	SuspectedAt time.Time
-	Observation Observation // written when its At is not zero
-}
-
-// Planner writes plans.
-type Planner interface {
-	// Plan applies the whole write or none of it. ErrConflict when the row was made
-	// anew, has moved, is not Workable, is under another suspicion (Suspicion and
-	// SuspectedAt), or one of the rows exists already.
-	Plan(ctx context.Context, w PlanWrite) error
-	// ChangeStatus applies the write, or answers ErrConflict.
-	ChangeStatus(ctx context.Context, w StatusWrite) error
-	// Rows reads the rows of a partition with Start >= from in order, consistently, at most limit.
-	Rows(ctx context.Context, p Partition, from int64, limit int) ([]Row, error)
-}
-
 // proposal is how much one partition could plan now.
 type proposal struct {
 	*sighting

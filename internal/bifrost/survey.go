@@ -9,16 +9,6 @@ import (
 	"strings"
 )
 
-// KeyLister lists keys, as Shelf.List says.
-type KeyLister interface {
-	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
-}
-
-// ObjectOpener opens objects, as Store.Open says.
-type ObjectOpener interface {
-	Open(ctx context.Context, key string) (Object, error)
-}
-
 // afterAll sorts behind everything that may follow a prefix: the last code point
 // of Unicode. S3 sorts keys by their UTF-8 bytes.
 const afterAll = "\U0010FFFF"
@@ -36,7 +26,7 @@ func ListPartitions(ctx context.Context, bucket KeyLister, group string, other f
 			return nil, fmt.Errorf("list %s after %q: %w", prefix, after, err)
 		}
 		for _, key := range page {
-			p, ok := partitionOf(group, key)
+			p, ok := PartitionOf(group, key)
 			switch n := len(partitions); {
 			case isMark(group, key): // looked at by itself
 			case !ok:
@@ -49,7 +39,7 @@ func ListPartitions(ctx context.Context, bucket KeyLister, group string, other f
 			return partitions, nil
 		}
 		after = page[len(page)-1]
-		if p, ok := partitionOf(group, after); ok {
+		if p, ok := PartitionOf(group, after); ok {
 			after = PartitionPrefix(group, p) + afterAll
 		}
 		if isMark(group, after) {
@@ -77,10 +67,10 @@ func comparePartitions(a, b Partition) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
 }
 
-// partitionOf is the partition under whose prefix the key lies.
-func partitionOf(group, key string) (Partition, bool) {
+// PartitionOf is the partition under whose prefix the key lies.
+func PartitionOf(group, key string) (Partition, bool) {
 	parts := strings.SplitN(strings.TrimPrefix(key, group+"/"), "/", 3)
-	if len(parts) < 3 || parts[0] == clusters {
+	if len(parts) < 3 || parts[0] == ClustersName {
 		return Partition{}, false
 	}
 	number, err := strconv.ParseInt(strings.TrimPrefix(parts[1], "partition="), 10, 32)

@@ -2,18 +2,9 @@ package bifrost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
-
-// GapMarker turns a plan into a gap.
-type GapMarker interface {
-	// MarkGap sets the GapReason of the row and ends its pause (Invocation and Error
-	// cleared, LeaseUntil zero) if it is still PLANNED with the same end, and its partition's
-	// progress row still has p's Generation, Status and suspicion; ErrConflict when not.
-	MarkGap(ctx context.Context, p Progress, r Row, reason string) error
-}
 
 // confirmAfter is how far apart two ticks must be to count as two. Brokers'
 // metadata may be stale and a high watermark may dip for moments after a
@@ -135,113 +126,48 @@ func (t *tick) checkAlone(ctx context.Context, i Incarnation) error {
 	return nil
 }
 
-// reopenPartition takes back that a partition was closed.
-func (t *tick) reopenPartition(ctx context.Context, s *sighting) error {
-	if err := t.checkAlone(ctx, s.incarnation); err != nil {
-		return err
-	}
-	t.readAgain()
-	return ignoreConflict(t.changeStatus(ctx, s.progress, StatusOpen, "", s.seen))
-}
+// blockedAfter is how long a transaction may be open before its partition counts
+// as blocked: the longest that brokers let a producer ask for, by default
+// (transaction.max.timeout.ms). They abort a longer one, unless it is hanging
+// (KIP-664): then it stays until somebody aborts it by hand.
+const blockedAfter = 15 * time.Minute
 
-// settleDeletedTopic settles what an incarnation that is gone leaves behind. What was never
-// archived can be read by nobody any more: it becomes gaps, up to the last end
-// that a tick saw. Two ticks must agree that the topic is gone.
-func (t *tick) settleDeletedTopic(ctx context.Context, p Progress) error {
-	if p.Status == StatusFencing {
-		return t.fencePartition(ctx, p)
-	}
-	if p.Suspicion != suspicionGone {
-		return ignoreConflict(t.changeStatus(ctx, &p, StatusOpen, suspicionGone, Observation{}))
-	}
-	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {
+// watchStable looks for a last stable offset that stands still below the high
+// watermark. What the progress row says of them is as old as its last plan, so
+// that alone proves nothing about the time between. A row that shows the same
+// last stable offset, and shows a transaction open above it, does: that one
+// transaction has been open ever since. So the first sight of an open transaction
+// on a partition with nothing else to write is noted, in one write, and a later
+// tick counts from there.
+func (t *tick) watchStable(ctx context.Context, s *sighting) error {
+	p := s.progress
+	open := s.seen.HighWatermark > s.seen.LastStable
+	stands := open && s.seen.LastStable == p.LastStable
+	switch {
+	case !stands && p.Status == StatusBlocked:
+		return ignoreConflict(t.writeObservation(ctx, s, StatusOpen, ""))
+	case !stands:
+		return nil
+	case p.Status == StatusBlocked:
+		return t.countBlocked(s)
+	case p.HighWatermark <= p.LastStable:
+		return ignoreConflict(t.writeObservation(ctx, s, p.Status, p.Error))
+	case s.seen.At.Sub(p.At) < blockedAfter:
 		return nil
 	}
-	if err := t.markGaps(ctx, p, ReasonTopicDeleted); err != nil {
-		return err
+	since := fmt.Sprintf("a transaction has been open at offset %d since %s or longer", p.LastStable, p.At.UTC().Format(time.RFC3339))
+	if err := t.writeObservation(ctx, s, StatusBlocked, since); err != nil {
+		return ignoreConflict(err)
 	}
-	if err := t.advancePrefix(ctx, &p); err != nil {
-		return err
+	return t.countBlocked(s)
+}
+
+// writeObservation writes what the tick sees, and the status that follows from it.
+func (t *tick) writeObservation(ctx context.Context, s *sighting, status Status, message string) error {
+	w := StatusWrite{Progress: *s.progress, Status: status, Error: message, Observation: s.seen}
+	if err := t.Ledger.ChangeStatus(ctx, w); err != nil {
+		return fmt.Errorf("set status %s: %w", status, err)
 	}
-	if p.PlannedOffset < max(p.LastStable, p.KnownUntil) {
-		return t.planDeletedTopic(ctx, p)
-	}
-	if p.NextOffset == p.PlannedOffset {
-		return ignoreConflict(t.changeStatus(ctx, &p, StatusClosed, "", Observation{}))
-	}
+	s.progress.Status, s.progress.Error, s.progress.Observation = status, message, s.seen
 	return nil
-}
-
-// markGaps makes gaps of what was planned to be read. A row with a live lease is
-// left to whoever may still be reading.
-func (t *tick) markGaps(ctx context.Context, p Progress, reason string) error {
-	for n, r := range t.view.planned[p.Partition] {
-		if r.GapReason != "" || t.view.atWork.inHand(r, t.Now()) {
-			continue
-		}
-		err := t.Ledger.MarkGap(ctx, p, r, reason)
-		if errors.Is(err, ErrConflict) {
-			continue // settled, or somebody has seen that it is no gap
-		}
-		if err != nil {
-			return fmt.Errorf("mark range %s as a gap: %w", r.Range, err)
-		}
-		t.view.planned[p.Partition][n].GapReason = reason
-		t.view.planned[p.Partition][n].Invocation, t.view.planned[p.Partition][n].LeaseUntil = "", time.Time{}
-	}
-	return nil
-}
-
-// planDeletedTopic plans the rest of an incarnation that is gone: along what exists, and
-// gaps for all else.
-func (t *tick) planDeletedTopic(ctx context.Context, p Progress) error {
-	ahead, err := t.builder.findAhead(ctx, p, p.Incarnation())
-	if err != nil {
-		return err
-	}
-	end := max(p.LastStable, p.KnownUntil)
-	seen := p.Observation
-	seen.LogStart, seen.LastStable = end, end
-	ranges := PlanRanges(p, seen, ahead, t.Settings.SizingOf(p.Topic()), t.Now(), plannedAtOnce)
-	for i := range ranges {
-		if ranges[i].GapReason == ReasonRetention {
-			ranges[i].GapReason = ReasonTopicDeleted
-		}
-	}
-	if len(ranges) == 0 {
-		return nil
-	}
-	last := p.Observation
-	last.LeaderEpoch = p.PlannedEpoch
-	return t.builder.writePlan(ctx, p, last, ranges)
-}
-
-// settleLeftBranch brings a branch that was left to where it is FORKED and nothing
-// of it is planned. One whose row was lost after the fork is opened, planned along
-// its rows and objects and left again, as rebuild would.
-func (t *tick) settleLeftBranch(ctx context.Context, p Progress) error {
-	switch p.Status {
-	case StatusForked:
-		return t.finishLeftBranch(ctx, p)
-	case StatusDiverged:
-		_, err := t.leaveBranch(ctx, p)
-		return err
-	}
-	return t.rebuildPartition(ctx, p.Partition)
-}
-
-// finishLeftBranch settles what a branch that was left leaves behind. Its log is cut
-// off: what was planned of it and never archived becomes gaps.
-func (t *tick) finishLeftBranch(ctx context.Context, p Progress) error {
-	if p.NextOffset == p.PlannedOffset {
-		return nil
-	}
-	if err := t.markGaps(ctx, p, ReasonDiverged); err != nil {
-		return err
-	}
-	_, err := advancePrefix(ctx, t.Ledger, p.Partition)
-	if errors.Is(err, errRowMissing) {
-		return fmt.Errorf("%w: run bifrost rebuild", err)
-	}
-	return err
 }

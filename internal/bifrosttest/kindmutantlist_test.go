@@ -5,9 +5,9 @@ package bifrosttest
 var kindMutants = map[string][]kindMutant{
 	"older tables": {
 		{mutant{"own facts after a 412", "compaction may have changed the log between two attempts", []edit{{
-			rules + "archive.go",
+			rules + "object.go",
 			"		return winner, OutcomeAdopted, nil",
-			"		return newFacts(a.key, summary, Stored{Size: winner.StoredBytes, Checksum: winner.Checksum}), OutcomeAdopted, nil",
+			"		return FactsOf(key, summary, Stored{Size: winner.StoredBytes, Checksum: winner.Checksum}), OutcomeAdopted, nil",
 		}}}, "internal/bifrost", "TestTheWinnersFacts", ""},
 		{mutant{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
 			rules + "archive.go",
@@ -23,7 +23,7 @@ var kindMutants = map[string][]kindMutant{
 			"	sameEnd := func(bifrost.Row) bool { return true }\n",
 		}}}, "internal/bifrost", "TestRebuildThroughFaults|TestLivesWithForks", ""},
 		{mutant{"an object longer than its row taken whole", "a second stack on the bucket cuts ranges in its own way", []edit{{
-			rules + "adopt.go",
+			rules + "object.go",
 			"	if facts.End <= r.End {\n		return facts, nil\n	}\n	clipped := facts\n",
 			"	if facts.End > 0 {\n		return facts, nil\n	}\n	clipped := facts\n",
 		}}}, "internal/bifrost", "TestARowKeepsItsEnd", ""},
@@ -101,10 +101,10 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/archive.go", "	defer records.Close()\n", "	if a.MaxRawBytes == 0 {\n		defer records.Close()\n	}\n",
 		}}}, "internal/bifrost", "TestArchiverKeeps", ""},
 		{mutant{"partitions that are gone", "memory follows the cluster", []edit{{
-			"../bifrost/age.go", "	memory.at = at\n", "	for key, known := range memory.at {\n		if at[key].IsZero() {\n			at[key] = known\n		}\n	}\n	memory.at = at\n",
+			"../bifrost/report.go", "	memory.at = at\n", "	for key, known := range memory.at {\n		if at[key].IsZero() {\n			at[key] = known\n		}\n	}\n	memory.at = at\n",
 		}}}, "internal/bifrost", "TestNothingIsRemembered", ""},
 		{mutant{"topics that are gone", "answers are forgotten when they are old", []edit{{
-			"../bifrost/retention.go", "return now.Sub(a.at) >= r.keep })", "return false && now.Sub(a.at) >= r.keep })",
+			"../bifrost/loss.go", "return now.Sub(a.at) >= r.keep })", "return false && now.Sub(a.at) >= r.keep })",
 		}}}, "internal/bifrost", "TestNothingIsRemembered", ""},
 		{mutant{"clients of each tick", "a warm function keeps its connections", []edit{{
 			"../../functions/discover/main.go", "	kept := wiring.OpenOnce(start)\n", "	kept := start\n",
@@ -133,7 +133,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/archive.go", "lifecycle rule.\n			_ = upload.Abort(context.WithoutCancel(ctx))", "lifecycle rule.\n			_ = upload.Abort(ctx)",
 		}}}, "internal/bifrost", "TestWorkerReleases", ""},
 		{mutant{"a tick's release under it", "a tick gives back what it could not start", []edit{{
-			"../bifrost/load.go", "t.Ledger.Release(context.WithoutCancel(ctx), r,", "t.Ledger.Release(ctx, r,",
+			"../bifrost/dispatch.go", "t.Ledger.Release(context.WithoutCancel(ctx), r,", "t.Ledger.Release(ctx, r,",
 		}}}, "internal/bifrost", "TestTickReleases", ""},
 	},
 	"time": {
@@ -173,10 +173,10 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/invocation.go", "	case tries <= 3:\n		return 0\n", "	case tries <= 3:\n		return 5 * time.Minute\n",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a killer in company", "what kills whoever reads it soon dies alone", []edit{{
-			"../bifrost/load.go", "return max(1, t.Settings.Together>>min(2*tries, 30))", "return max(1, t.Settings.Together)",
+			"../bifrost/dispatch.go", "return max(1, t.Settings.Together>>min(2*tries, 30))", "return max(1, t.Settings.Together)",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a worker takes a killer along", "what was tried before goes alone", []edit{{
-			"../bifrost/nextwork.go", "return row.small() && s.atWork.tries(row) == 0", "return row.small()",
+			"../bifrost/work.go", "return row.small() && s.atWork.tries(row) == 0", "return row.small()",
 		}}}, "internal/bifrost", "TestWorkerGoesOnWith", ""},
 		{mutant{"a second delivery works too", "an event is worked on once while the first is alive", []edit{{
 			"../bifrost/work.go", "	case was.Begun && s.Now().Before(was.AliveUntil):\n", "	case false:\n",
@@ -208,13 +208,13 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/plan.go", "	return max(s.MaxAge, min(quiet,", "	return min(s.MaxAge, min(quiet,",
 		}}}, "internal/bifrost", "TestAQuietWeek", ""},
 		{mutant{"late before it is due", "what waits for its age is not late", []edit{{
-			"../bifrost/age.go", "		if !due {\n			at[key] = s.seen.At\n			continue\n		}\n", "		if !due {\n			since = waitingSince(*s.progress, memory.at[key])\n		}\n",
+			"../bifrost/report.go", "		if !due {\n			at[key] = s.seen.At\n			continue\n		}\n", "		if !due {\n			since = waitingSince(*s.progress, memory.at[key])\n		}\n",
 		}}}, "internal/bifrost", "TestAQuietWeek", ""},
 		{mutant{"due from before the burst", "a tail that becomes a burst is due from then on", []edit{{
-			"../bifrost/age.go", "		if !due {\n			at[key] = s.seen.At\n", "		if !due {\n			at[key] = memory.at[key]\n",
+			"../bifrost/report.go", "		if !due {\n			at[key] = s.seen.At\n", "		if !due {\n			at[key] = memory.at[key]\n",
 		}}}, "internal/bifrost", "TestAQuietWeek", ""},
 		{mutant{"stalled before it is due", "nothing stalls while everything waits for its age", []edit{{
-			"../bifrost/discover.go", "int64(min(longest, t.sinceArchived()).Seconds())", "int64(t.sinceArchived().Seconds())",
+			"../bifrost/report.go", "int64(min(longest, t.sinceArchived()).Seconds())", "int64(t.sinceArchived().Seconds())",
 		}}}, "internal/bifrost", "TestAQuietWeek", ""},
 		{mutant{"a quiet age over a topic's own", "TopicOverrides holds always", []edit{{
 			"../config/overrides.go", "sizing.MaxAge, sizing.QuietMaxAge = o.MaxAge, 0", "sizing.MaxAge = o.MaxAge",

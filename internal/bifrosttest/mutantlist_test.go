@@ -40,7 +40,7 @@ var mutants = []mutant{
 		"	facts.Range = row.Range\n	outcome := OutcomeAdopted\n	if errors.Is(err, ErrNotFound) {",
 	}}},
 	{"adopt what is not ours", "another cluster's object may lie at the key", []edit{{
-		rules + "adopt.go",
+		rules + "object.go",
 		"s.Partition, s.Start}); found != owner {",
 		"s.Partition, s.Start}); found.Start != owner.Start {",
 	}}},
@@ -69,12 +69,12 @@ var mutants = []mutant{
 		"c.missing.Compacted += b.Missing.Aborted",
 	}}},
 	{"skip LOST", "a recorded gap is settled, and the prefix moves over it", []edit{{
-		rules + "ledger.go",
+		rules + "rows.go",
 		"return s == StateArchived || s == StateLost }",
 		"return s == StateArchived }",
 	}}},
 	{"a gap adopted as records", "LOST is what nobody can read, ARCHIVED what is in the object", []edit{{
-		rules + "ledger.go",
+		rules + "rows.go",
 		"	if f.Kind == baldr.KindGap {\n		return StateLost\n	}\n",
 		"",
 	}}},
@@ -150,7 +150,7 @@ var mutants = []mutant{
 		"return err == nil && (owner.Born || true), ignoreNotFound(err)",
 	}}},
 	{"a completion sent again", "a second completion is told success while the first is not decided", []edit{{
-		rules + "archive.go",
+		rules + "object.go",
 		"	stored, err := upload.Complete(ctx)\n",
 		"	stored, err := upload.Complete(ctx)\n	if err != nil {\n		stored, err = upload.Complete(ctx)\n	}\n",
 	}}},
@@ -187,11 +187,11 @@ var mutants = []mutant{
 		"return false, nil",
 	}}},
 	{"one look is enough", "stale metadata must not close a topic that is there", []edit{{
-		rules + "suspect.go",
+		rules + "settle.go",
 		"	if p.Suspicion != suspicionGone {\n",
 		"	if p.Suspicion != suspicionGone && p.Suspicion != \"\" {\n",
 	}, {
-		rules + "suspect.go",
+		rules + "settle.go",
 		"	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {\n		return nil\n	}\n",
 		"",
 	}}},
@@ -211,12 +211,12 @@ var mutants = []mutant{
 		"	case k.stale != NoneStale || t == nil:\n",
 	}}},
 	{"an orphaned row left alone", "rows without a progress row are ended, whatever became of their topic", []edit{{
-		rules + "orphan.go",
+		rules + "settle.go",
 		"return known[p] ||",
 		"return p.Number >= 0 ||",
 	}}},
 	{"a birth that looks for no fork", "tables that were lost must not take a person's decision along", []edit{{
-		rules + "fork.go",
+		rules + "marker.go",
 		"		if err != nil || !found {\n",
 		"		if err != nil || !found || p.Fork() == 0 {\n",
 	}, {
@@ -225,16 +225,16 @@ var mutants = []mutant{
 		"	if left && false {\n",
 	}}},
 	{"what lies before a failure thrown away", "what stops a range may last until Kafka deletes all of it", []edit{{
-		rules + "stop.go",
+		rules + "archive.go",
 		"	return rawBytes >= leastStopped ||",
 		"	return false && rawBytes >= leastStopped ||",
 	}, {
-		rules + "stop.go",
+		rules + "archive.go",
 		"row.StoppedAt == position || timeToLoss(row.LossAt, a.Now()) < a.NearLoss",
 		"false && position == 0",
 	}}},
 	{"a branch that is not left", "the old keys hold the old branch", []edit{{
-		rules + "fork.go",
+		rules + "marker.go",
 		"Status: StatusForked, Error:",
 		"Status: StatusOpen, Error:",
 	}}},

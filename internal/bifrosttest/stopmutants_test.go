@@ -3,25 +3,25 @@ package bifrosttest
 // stopMutants are bugs planted in what becomes of a range that cannot be read on.
 var stopMutants = []mutant{
 	{"a first stop behind much thrown away", "what is worth an object is archived at once", []edit{{
-		rules + "stop.go", "return rawBytes >= leastStopped || row.StoppedAt", "return row.StoppedAt",
+		rules + "archive.go", "return rawBytes >= leastStopped || row.StoppedAt", "return row.StoppedAt",
 	}}},
 	{"an object of every stop", "a broker that is away for a moment must not make small objects", []edit{{
-		rules + "stop.go", "row.StoppedAt == position ||", "row.StoppedAt <= position ||",
+		rules + "archive.go", "row.StoppedAt == position ||", "row.StoppedAt <= position ||",
 	}}},
 	{"a stop elsewhere counts", "only at the same offset it is a lasting error", []edit{{
-		rules + "stop.go", "row.StoppedAt == position ||", "row.StoppedAt > 0 ||",
+		rules + "archive.go", "row.StoppedAt == position ||", "row.StoppedAt > 0 ||",
 	}}},
 	{"a second stop does not count", "a lasting error must not cost what lies before it", []edit{{
-		rules + "stop.go", "row.StoppedAt == position ||", "",
+		rules + "archive.go", "row.StoppedAt == position ||", "",
 	}}},
 	{"patience near a loss", "what Kafka may delete soon is archived while it can be", []edit{{
-		rules + "stop.go", " || timeToLoss(row.LossAt, a.Now()) < a.NearLoss", "",
+		rules + "archive.go", " || timeToLoss(row.LossAt, a.Now()) < a.NearLoss", "",
 	}}},
 	{"no limit taken for a near one", "what nobody deletes is near no loss", []edit{{
-		rules + "stop.go", "timeToLoss(row.LossAt, a.Now()) < a.NearLoss", "row.LossAt.Sub(a.Now()) < a.NearLoss",
+		rules + "archive.go", "timeToLoss(row.LossAt, a.Now()) < a.NearLoss", "row.LossAt.Sub(a.Now()) < a.NearLoss",
 	}}},
 	{"a deleted topic read once more", "nobody can read it again", []edit{{
-		rules + "stop.go", " || errors.Is(failure, ErrWrongTopicID) {", " {",
+		rules + "archive.go", " || errors.Is(failure, ErrWrongTopicID) {", " {",
 	}}},
 	{"a source that is waited for beyond the deadline", "what was read has to be brought to its end in time", []edit{{
 		rules + "archive.go", "records.Next(reading)", "records.Next(ctx)",

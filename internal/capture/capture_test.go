@@ -113,7 +113,7 @@ func TestSlots(t *testing.T) {
 	s.now = s.now.Add(24 * time.Hour)
 	s.written(first, 8)
 	for _, key := range s.bucket.Keys() {
-		if parsed, ok := bifrost.ParseCaptureKey("g", key); !ok || len(s.bucket.Versions(key)) != 1 {
+		if parsed, ok := ParseCaptureKey("g", key); !ok || len(s.bucket.Versions(key)) != 1 {
 			t.Errorf("%s: %+v, %d versions", key, parsed, len(s.bucket.Versions(key)))
 		} else if parsed.Sum == "" && s.open(key).Positions.Configuration[:len("g/~clusters/the-cluster/2026-11-28")] != key[:len("g/~clusters/the-cluster/2026-11-28")] {
 			t.Errorf("%s rests on a configuration of another day, which expires on another", key)

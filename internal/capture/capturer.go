@@ -98,7 +98,7 @@ func (c *Capturer) captureSlot(ctx context.Context, slot time.Time) (bifrost.Cap
 	if err != nil {
 		return bifrost.CaptureResult{}, err
 	}
-	key := bifrost.PositionsKey(c.Group, id, slot)
+	key := PositionsKey(c.Group, id, slot)
 	result := bifrost.CaptureResult{Outcome: bifrost.CaptureThere, Key: key}
 	switch _, err := c.Bucket.Open(ctx, key); {
 	case err == nil:
@@ -164,7 +164,7 @@ func (c *Capturer) capture(ctx context.Context, at time.Time, byHand bool) (Capt
 // next free millisecond.
 func (c *Capturer) createPositions(ctx context.Context, made Capture, at time.Time, byHand bool) (string, error) {
 	for {
-		key := bifrost.PositionsKey(c.Group, made.ClusterID, at)
+		key := PositionsKey(c.Group, made.ClusterID, at)
 		there, err := c.Bucket.CreateOnce(ctx, key, made.positions)
 		if err != nil || !byHand || bytes.Equal(there, made.positions) {
 			return key, err
@@ -196,7 +196,7 @@ func (c *Capturer) readInto(ctx context.Context, made *Capture, byHand bool) err
 		return err
 	}
 	made.ClusterID, made.NotCaptured = overview.ClusterID, missing
-	made.ConfigurationKey = bifrost.ConfigurationKey(c.Group, overview.ClusterID, c.Now(), sum)
+	made.ConfigurationKey = ConfigurationKey(c.Group, overview.ClusterID, c.Now(), sum)
 	positions := newReading(c.Cluster)
 	header := PositionsHeader{
 		Version: Version, ClusterID: overview.ClusterID, At: made.At,

@@ -10,7 +10,8 @@
 //	cluster.go        what is asked of Kafka
 //	configuration.go  what changes rarely: its object is named by its content
 //	positions.go      what moves: groups first, then the ends of the logs
-//	capturer.go       when, and under which keys
+//	key.go            where captures are in the bucket
+//	capturer.go       when they are made
 //	shelf.go          how captures are found and read again
 //
 // A part that Kafka refuses, or that fails by itself, is a line that says so and

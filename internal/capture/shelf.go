@@ -34,12 +34,12 @@ type Listed struct {
 
 // List lists the captures of a cluster in order of their times.
 func List(ctx context.Context, shelf Shelf, group, clusterID string) ([]Listed, error) {
-	return list(ctx, shelf, group, bifrost.ClusterPrefix(group, clusterID), "")
+	return list(ctx, shelf, group, ClusterPrefix(group, clusterID), "")
 }
 
 // Clusters lists the captures of all clusters, by the clusters' IDs.
 func Clusters(ctx context.Context, shelf Shelf, group string) (map[string][]Listed, error) {
-	all, err := list(ctx, shelf, group, bifrost.CapturesPrefix(group), "")
+	all, err := list(ctx, shelf, group, CapturesPrefix(group), "")
 	clusters := map[string][]Listed{}
 	for _, l := range all {
 		clusters[l.ClusterID] = append(clusters[l.ClusterID], l)
@@ -55,7 +55,7 @@ func list(ctx context.Context, shelf Shelf, group, prefix, after string) ([]List
 			return nil, fmt.Errorf("list the captures under %s: %w", prefix, err)
 		}
 		for _, key := range page {
-			if parsed, ok := bifrost.ParseCaptureKey(group, key); ok && parsed.Sum == "" {
+			if parsed, ok := ParseCaptureKey(group, key); ok && parsed.Sum == "" {
 				all = append(all, Listed{parsed.ClusterID, key, parsed.At})
 			}
 		}

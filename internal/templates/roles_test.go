@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
 )
 
 // actionsOf says which actions an operation needs (AWS Service Authorization
@@ -134,7 +134,7 @@ func checkNarrow(t *testing.T, role string, s statement) {
 	case slices.Contains(s.actions, "s3:PutObject"):
 		want := map[string]string{
 			"DiscoverRole ClaimTopics":   "${Data.Outputs.BucketArn}/${Group}/*/_bifrost.json",
-			"DiscoverRole WriteCaptures": "${Data.Outputs.BucketArn}/" + bifrost.CapturesPrefix("${Group}") + "*",
+			"DiscoverRole WriteCaptures": "${Data.Outputs.BucketArn}/" + capture.CapturesPrefix("${Group}") + "*",
 			"ArchiveRole WriteObjects":   "${Data.Outputs.BucketArn}/${Group}/*/partition=*/*.baldr.gz",
 		}[role+" "+s.sid]
 		if resource["Fn::Sub"] != want {

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
 
 // strayKey judges a key of the group that lies under no partition: a marker, an
 // object of a capture, or nothing of ours.
 func (v *verification) strayKey(key string) {
-	if _, ok := bifrost.ParseCaptureKey(v.Group, key); ok {
+	if _, ok := capture.ParseCaptureKey(v.Group, key); ok {
 		return // of the cluster, not of its records
 	}
 	name := nameOf(v.Group, key)

@@ -1,4 +1,4 @@
-package bifrost
+package capture
 
 import (
 	"strings"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // What a key says is what it was made of, and no other key is ours.
@@ -26,7 +28,7 @@ func TestCaptureKeys(t *testing.T) {
 			if !strings.HasPrefix(key, ClusterPrefix("g", id)) {
 				t.Errorf("%s is not below %s", key, ClusterPrefix("g", id))
 			}
-			if p, ok := partitionOf("g", key); ok {
+			if p, ok := bifrost.PartitionOf("g", key); ok {
 				t.Errorf("%s lies under %v", key, p)
 			}
 		}

@@ -118,3 +118,68 @@ func (f Facts) missingWithin(whole Facts) Facts {
 	f.Missing.Compacted = left - f.Missing.Aborted
 	return f
 }
+
+// completeObject makes the upload visible. When somebody else's object is
+// there first, the facts are that object's: one's own attempt may have read a
+// log that compaction has changed since.
+func completeObject(ctx context.Context, upload Upload, bucket ObjectOpener, key string, summary baldr.Summary, owner ObjectOwner) (Facts, string, error) {
+	outcome := OutcomeArchived
+	if summary.Kind == baldr.KindGap {
+		outcome = OutcomeLost
+	}
+	stored, err := upload.Complete(ctx)
+	if err == nil {
+		return FactsOf(key, summary, stored), outcome, nil
+	}
+	winner, winnerErr := ReadFacts(ctx, bucket, key, owner)
+	if winnerErr == nil {
+		return winner, OutcomeAdopted, nil
+	}
+	if errors.Is(winnerErr, ErrForeign) {
+		return Facts{}, "", winnerErr
+	}
+	return Facts{}, "", fmt.Errorf("complete %s: %w", key, errors.Join(err, winnerErr))
+}
+
+// A GapObject is an object that records why nobody can read the offsets of a row.
+type GapObject struct {
+	Key       string
+	ClusterID string
+	Row       Row // its GapReason says why
+	Format    baldr.Options
+	Writer    string // as Archiver.Writer
+}
+
+// PutGap puts the gap at its key, unless somebody is quicker: then the facts are those of
+// what stands there.
+func PutGap(ctx context.Context, bucket Store, g GapObject) (Facts, error) {
+	upload, err := bucket.Create(ctx, g.Key)
+	if err != nil {
+		return Facts{}, fmt.Errorf("begin the upload of %s: %w", g.Key, err)
+	}
+	owner := ObjectOwner{Incarnation{g.ClusterID, g.Row.Topic(), g.Row.TopicID}, g.Row.Number, g.Row.Start}
+	facts, outcome := Facts{}, ""
+	summary, err := closeObject(baldr.NewWriter(upload, g.Format), g.Key, gapSummary(g.Row.GapReason, g.Row.Range), owner, g.Writer)
+	if err == nil {
+		facts, outcome, err = completeObject(ctx, upload, bucket, g.Key, summary, owner)
+	}
+	if err != nil || outcome == OutcomeAdopted {
+		_ = upload.Abort(context.WithoutCancel(ctx)) // or the bucket's lifecycle rule does
+	}
+	return facts, err
+}
+
+func gapSummary(reason string, r Range) baldr.Summary {
+	return baldr.Summary{Kind: baldr.KindGap, Reason: reason, LastLeaderEpoch: -1, Start: r.Start, End: r.End}
+}
+
+// closeObject writes the end of an object: its summary, with whose it is and who wrote it.
+func closeObject(out *baldr.Writer, key string, summary baldr.Summary, owner ObjectOwner, writer string) (baldr.Summary, error) {
+	summary.ClusterID, summary.Topic, summary.TopicID = owner.ClusterID, owner.Topic, owner.TopicID
+	summary.Partition, summary.Writer = owner.Partition, writer
+	summary, err := out.Close(summary)
+	if err != nil {
+		return summary, fmt.Errorf("write the end of %s: %w", key, err)
+	}
+	return summary, nil
+}

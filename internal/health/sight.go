@@ -1,8 +1,14 @@
-package bifrost
+// Package health tells how far the rows of the progress table can be believed. A
+// partition in which nothing happens is never written, so its row alone does not say
+// whether it is idle or has not been looked at for a week: the records that ticks leave
+// do. Only the command line reads them; no rule does.
+package health
 
 import (
 	"fmt"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // Sight says how far the progress row of a partition can be believed now.
@@ -20,28 +26,30 @@ type Sight struct {
 
 // Sights judges progress rows by what ticks have left on record.
 type Sights struct {
-	Ticks    []TickRecord  // one a cluster
-	Patience time.Duration // how long ago the last look may be
+	Ticks    []bifrost.TickRecord // one a cluster
+	Patience time.Duration        // how long ago the last look may be
 	Now      time.Time
 }
 
 // Of judges one row. It is pure.
-func (s Sights) Of(p Progress) Sight {
+func (s Sights) Of(p bifrost.Progress) Sight {
 	sight := Sight{SeenAt: p.At}
-	if p.Status == StatusClosed || p.Status == StatusForked {
+	if p.Status == bifrost.StatusClosed || p.Status == bifrost.StatusForked {
 		return sight // for good
 	}
-	own, _ := s.newest(func(r TickRecord) bool { return r.ClusterID == p.ClusterID })
-	last, known := s.newest(func(r TickRecord) bool { return r.ClusterID != "" || !r.CompleteAt.IsZero() })
+	own, _ := s.newest(func(r bifrost.TickRecord) bool { return r.ClusterID == p.ClusterID })
+	last, known := s.newest(func(r bifrost.TickRecord) bool { return r.ClusterID != "" || !r.CompleteAt.IsZero() })
 	if !own.CompleteAt.IsZero() {
 		sight.Excluded = !own.Filter.Archives(p.Topic())
 		if !sight.Excluded && p.Trouble.Error == "" {
-			sight.SeenAt = later(sight.SeenAt, own.CompleteAt)
+			if own.CompleteAt.After(sight.SeenAt) {
+				sight.SeenAt = own.CompleteAt
+			}
 		}
 	}
 	switch {
 	case known && last.ClusterID != p.ClusterID:
-		sight.Unseen = fmt.Sprintf("the brokers are those of cluster %s now; this is of cluster %s%s", last.ClusterID, p.ClusterID, p.neverArchived())
+		sight.Unseen = fmt.Sprintf("the brokers are those of cluster %s now; this is of cluster %s%s", last.ClusterID, p.ClusterID, neverArchived(p))
 	case sight.Excluded:
 	case sight.SeenAt.IsZero():
 		sight.Unseen = "no tick is known to have looked at it" + s.because(own)
@@ -52,16 +60,16 @@ func (s Sights) Of(p Progress) Sight {
 }
 
 // neverArchived names what was seen of a partition and is in no object and no gap.
-func (p Progress) neverArchived() string {
+func neverArchived(p bifrost.Progress) string {
 	end := max(p.LastStable, p.PlannedOffset)
 	if end <= p.NextOffset {
 		return fmt.Sprintf(", and what followed offset %d there is not known", p.NextOffset)
 	}
-	return fmt.Sprintf(", where offsets %s at least were never archived and are in no gap", Range{p.NextOffset, end})
+	return fmt.Sprintf(", where offsets %s at least were never archived and are in no gap", bifrost.Range{Start: p.NextOffset, End: end})
 }
 
 // because is what is known about ticks that do not look.
-func (s Sights) because(own TickRecord) string {
+func (s Sights) because(own bifrost.TickRecord) string {
 	last, ok := s.Last()
 	switch {
 	case !ok:
@@ -78,11 +86,11 @@ func (s Sights) because(own TickRecord) string {
 
 // Last is the record of the tick that began last, of any cluster; false when there
 // is none.
-func (s Sights) Last() (TickRecord, bool) {
-	return s.newest(func(TickRecord) bool { return true })
+func (s Sights) Last() (bifrost.TickRecord, bool) {
+	return s.newest(func(bifrost.TickRecord) bool { return true })
 }
 
-func (s Sights) newest(counts func(TickRecord) bool) (newest TickRecord, found bool) {
+func (s Sights) newest(counts func(bifrost.TickRecord) bool) (newest bifrost.TickRecord, found bool) {
 	for _, r := range s.Ticks {
 		if counts(r) && (!found || r.StartedAt.After(newest.StartedAt)) {
 			newest, found = r, true

@@ -1,4 +1,4 @@
-package bifrost
+package capture
 
 import (
 	"cmp"
@@ -6,14 +6,12 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// clusters is the element of a key below which captures of clusters lie. No topic
-// has such a name: Kafka takes letters, digits, '.', '_' and '-'.
-const clusters = "~clusters"
-
 // CapturesPrefix is what the keys of all captures of a group start with.
-func CapturesPrefix(group string) string { return group + "/" + clusters + "/" }
+func CapturesPrefix(group string) string { return group + "/" + bifrost.ClustersName + "/" }
 
 // noCluster stands for the ID of a cluster that has none: Kafka before 0.10.1.
 const noCluster = "~"
