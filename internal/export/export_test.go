@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"pgregory.net/rapid"
@@ -101,8 +102,11 @@ func readBack(t interface {
 						t.Fatalf("offset %d is in two files, one is %s", r.Offset, name)
 					}
 					day := strings.Split(strings.Split(name, "date=")[1], "/")[0]
-					if day != noDay.String() && day != dayOf(r.Timestamp).String() || r.Offset <= last {
+					if day != "__HIVE_DEFAULT_PARTITION__" && day != time.UnixMilli(r.Timestamp).UTC().Format(time.DateOnly) || r.Offset <= last {
 						t.Fatalf("offset %d, time %d, is in %s behind %d", r.Offset, r.Timestamp, name, last)
+					}
+					if known := r.Timestamp >= 0 && r.Timestamp < 253_402_300_800_000; known == one[0][columnTimestamp].IsNull() { // up to the year 9999
+						t.Fatalf("offset %d, time %d: the column timestamp is %v", r.Offset, r.Timestamp, one[0][columnTimestamp])
 					}
 					last = r.Offset
 					found[r.Offset] = r
@@ -134,10 +138,6 @@ func recordOf(row parquet.Row) (r baldr.Record) {
 			r.Offset = v.Int64()
 		case columnTimestampMS:
 			r.Timestamp = v.Int64()
-		case columnTimestamp:
-			if v.IsNull() == usable(v.Int64()) && !v.IsNull() {
-				panic("a time that nobody can read")
-			}
 		case columnTimestampType:
 			if string(v.ByteArray()) == baldr.LogAppendTime.String() {
 				r.TimestampType = baldr.LogAppendTime
