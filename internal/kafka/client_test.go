@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -123,13 +122,7 @@ func TestFindAsksEveryBroker(t *testing.T) {
 			return nil, errors.New("cut off"), true
 		}
 		response := request.ResponseKind().(*kmsg.MetadataResponse)
-		for node := range int32(2) { // it has not heard of the third
-			broker := kmsg.NewMetadataResponseBroker()
-			host, port, _ := net.SplitHostPort(cluster.ListenAddrs()[node])
-			number, _ := strconv.ParseInt(port, 10, 32)
-			broker.NodeID, broker.Host, broker.Port = node, host, int32(number)
-			response.Brokers = append(response.Brokers, broker)
-		}
+		response.Brokers = brokersOf(cluster, 0, 1) // it has not heard of the third
 		for _, topic := range asked.Topics {
 			answer := kmsg.NewMetadataResponseTopic()
 			answer.Topic = topic.Topic

@@ -162,9 +162,14 @@ func (p *producer) sendBatch(ctx context.Context, t *target, b *recordbatch.Writ
 		}
 		return err
 	})
-	const sequences = 1 << 31 // they start again at 0
-	t.sequence = int32((int64(t.sequence) + int64(b.Count())) % sequences)
+	t.sequence = sequenceAfter(t.sequence, b.Count())
 	return offset, err
+}
+
+// sequenceAfter is the sequence of the record behind some records. Brokers count from 0
+// to 2^31-1, and from 0 again.
+func sequenceAfter(sequence, records int32) int32 {
+	return int32((int64(sequence) + int64(records)) % (1 << 31))
 }
 
 // answer is what a broker says to a request with one batch.
