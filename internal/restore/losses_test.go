@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/internal/archive"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // TestWhatRetentionWouldDelete: Kafka deletes a segment when its newest record is too
@@ -45,12 +45,12 @@ func TestWhatRetentionWouldDelete(t *testing.T) {
 				facts.FirstTimestamp, facts.LastTimestamp = now.UnixMilli()-7000+1000*n, now.UnixMilli()-5000+1000*n
 			}
 			archived.span(p, 300, 400, bifrost.StateLost) // which no limit takes away once more
-			r := &Restorer{Archive: &archive.Reader{Catalogue: archived}, Now: func() time.Time { return now }}
+			r := &Restorer{Archive: &readback.Reader{Catalogue: archived}, Now: func() time.Time { return now }}
 			topic := Topic{Topic: capture.Topic{Name: "t", Settings: c.settings, Inherited: c.inherited}, Partitions: []Partition{{
 				Bytes: 300, branches: []branch{{archived.progress[0], bifrost.Range{Start: 0, End: 400}}},
 			}}}
-			records, does, err := r.losses(t.Context(), topic)
-			if got, want := fmt.Sprint(records, " ", does, err), fmt.Sprint(c.records, " ", c.does, nil); got != want {
+			l, err := r.lossOf(t.Context(), topic)
+			if got, want := fmt.Sprint(l.records, " ", l.why, err), fmt.Sprint(c.records, " ", c.does, nil); got != want {
 				t.Errorf("%s\nwant %s", got, want)
 			}
 		})
