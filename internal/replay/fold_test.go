@@ -35,7 +35,7 @@ func TestPositionOfManyStretches(t *testing.T) {
 	last := mark(0, 100, 301, 7)
 	last.Foreign = &foreign
 	for i, want := range []Mark{last, mark(1, 50, 50, 7), mark(2, 10, 10, 8)} {
-		got, some := p.mark(want.Partition)
+		got, some := p.markIn(want.Partition)
 		if !some || got.Foreign != want.Foreign || fmt.Sprint(got.First, got.Base, got.Count, got.ProducerID, got.Epoch, got.Sequence) !=
 			fmt.Sprint(want.First, want.Base, want.Count, want.ProducerID, want.Epoch, want.Sequence) {
 			t.Errorf("mark %d: %+v, want %+v", i, got, want)
@@ -52,15 +52,15 @@ func TestSpansThatTouchAreOne(t *testing.T) {
 	t.Parallel()
 	var w spans
 	for n := range int64(1000) {
-		w = w.add(AllTimes(10*n, 10*n+10))
+		w = w.(AllTimes(10*n, 10*n+10))
 	}
 	if len(w) != 1 || w[0] != AllTimes(0, 10_000) {
 		t.Errorf("%d spans, the first %v", len(w), w[0])
 	}
-	if w = w.add(AllTimes(10_001, 10_002)); len(w) != 2 {
+	if w = w.(AllTimes(10_001, 10_002)); len(w) != 2 {
 		t.Errorf("%v: a span of what lies between, which nobody has written", w)
 	}
-	if w = w.add(AllTimes(10_000, 10_001)); len(w) != 1 || w[0] != AllTimes(0, 10_002) {
+	if w = w.(AllTimes(10_000, 10_001)); len(w) != 1 || w[0] != AllTimes(0, 10_002) {
 		t.Errorf("%v", w)
 	}
 }
