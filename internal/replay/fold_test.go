@@ -52,15 +52,15 @@ func TestSpansThatTouchAreOne(t *testing.T) {
 	t.Parallel()
 	var w spans
 	for n := range int64(1000) {
-		w = w.(AllTimes(10*n, 10*n+10))
+		w = w.addSpan(AllTimes(10*n, 10*n+10))
 	}
 	if len(w) != 1 || w[0] != AllTimes(0, 10_000) {
 		t.Errorf("%d spans, the first %v", len(w), w[0])
 	}
-	if w = w.(AllTimes(10_001, 10_002)); len(w) != 2 {
+	if w = w.addSpan(AllTimes(10_001, 10_002)); len(w) != 2 {
 		t.Errorf("%v: a span of what lies between, which nobody has written", w)
 	}
-	if w = w.(AllTimes(10_000, 10_001)); len(w) != 1 || w[0] != AllTimes(0, 10_002) {
+	if w = w.addSpan(AllTimes(10_000, 10_001)); len(w) != 1 || w[0] != AllTimes(0, 10_002) {
 		t.Errorf("%v", w)
 	}
 }
