@@ -82,7 +82,8 @@ func (a *app) acceptCommand(c *cobra.Command, decision string, accept func(ctx c
 
 // branchJSON is what accept diverged prints for programs.
 type branchJSON struct {
-	Topic     string `json:"topic"`
+	Topic string `json:"topic"` // as Name
+	bifrost.TopicNames
 	Partition int32  `json:"partition"`
 	From      int64  `json:"from_offset"`
 	Parent    string `json:"parent"` // name of the branch that ends
@@ -99,7 +100,7 @@ func (a *app) acceptDiverged(ctx context.Context, p bifrost.Partition, from int6
 		return err
 	}
 	if asJSON {
-		return a.printJSON(branchJSON{Topic: next.Name, Partition: next.Number, From: from, Parent: p.Name})
+		return a.printJSON(branchJSON{Topic: next.Name, TopicNames: next.TopicNames(), Partition: next.Number, From: from, Parent: p.Name})
 	}
 	_, err = fmt.Fprintf(a.out, "%s goes on from offset %d as %s; the next ticks archive it\n", p, from, next)
 	return err

@@ -213,7 +213,7 @@ func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost
 	}
 	unknown, offsets := len(f.unlisted)+len(f.left), int64(0)
 	for tp, err := range stuck {
-		f.left = append(f.left, bifrost.TickFailure{Topic: tp.Topic, Partition: &tp.Partition, Error: err.Error()})
+		f.left = append(f.left, bifrost.TickFailure{Topic: tp.Topic, KafkaTopic: tp.Topic, Partition: &tp.Partition, Error: err.Error()})
 		offsets += left[tp]
 	}
 	slices.SortFunc(f.left, func(a, b bifrost.TickFailure) int {

@@ -45,7 +45,8 @@ type ls struct {
 
 // rangeJSON is a line of ls --json. docs/cli.md documents it.
 type rangeJSON struct {
-	Topic          string      `json:"topic"`
+	Topic string `json:"topic"` // as Name
+	bifrost.TopicNames
 	Partition      int32       `json:"partition"`
 	StartOffset    int64       `json:"start_offset"`
 	EndOffset      int64       `json:"end_offset"`
@@ -75,7 +76,8 @@ type jsonMissing struct {
 
 func newRangeJSON(r bifrost.Row) rangeJSON {
 	j := rangeJSON{
-		Topic: r.Name, Partition: r.Number, StartOffset: r.Start, EndOffset: r.End, State: string(r.State), Reason: r.GapReason,
+		Topic: r.Name, TopicNames: r.TopicNames(), Partition: r.Number,
+		StartOffset: r.Start, EndOffset: r.End, State: string(r.State), Reason: r.GapReason,
 		Object: r.Facts.Key, Records: r.Facts.Records, Missing: jsonMissing(r.Facts.Missing), RawBytes: r.Facts.RawBytes, StoredBytes: r.Facts.StoredBytes,
 		Checksum: r.Facts.Checksum, Attempts: r.Attempts, PlannedAt: timestamp(r.PlannedAt), ArchivedAt: timestamp(r.ArchivedAt), Error: r.Error,
 	}

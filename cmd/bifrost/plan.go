@@ -43,7 +43,8 @@ type planJSON struct {
 // stepJSON is a range that a tick would plan or start, or a partition that it
 // would leave alone: then there is no range.
 type stepJSON struct {
-	Topic       string `json:"topic"`
+	Topic string `json:"topic"` // as Name
+	bifrost.TopicNames
 	Partition   int32  `json:"partition"`
 	StartOffset *int64 `json:"start_offset,omitempty"`
 	EndOffset   *int64 `json:"end_offset,omitempty"`
@@ -152,13 +153,13 @@ func (p *planner) steps(ctx context.Context, ledger *dryrun.Ledger, cluster bifr
 	}
 	readback.SortProgress(rows)
 	for _, row := range rows {
-		steps = append(steps, stepJSON{Topic: row.Name, Partition: row.Number, Action: actionWait, Reason: p.whyNot(row)})
+		steps = append(steps, stepJSON{Topic: row.Name, TopicNames: row.TopicNames(), Partition: row.Number, Action: actionWait, Reason: p.whyNot(row)})
 	}
 	return steps, nil
 }
 
 func newStep(p bifrost.Partition, r bifrost.Range, action, reason string) stepJSON {
-	return stepJSON{Topic: p.Name, Partition: p.Number, StartOffset: &r.Start, EndOffset: &r.End, Action: action, Reason: reason}
+	return stepJSON{Topic: p.Name, TopicNames: p.TopicNames(), Partition: p.Number, StartOffset: &r.Start, EndOffset: &r.End, Action: action, Reason: reason}
 }
 
 func gapWords(reason string) string {

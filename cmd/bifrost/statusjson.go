@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // statusJSON is what status --json prints. docs/cli.md documents it.
@@ -29,7 +31,8 @@ type tickJSON struct {
 }
 
 type partitionJSON struct {
-	Topic           string  `json:"topic"` // name of the incarnation, as in the tables
+	Topic string `json:"topic"` // as Name
+	bifrost.TopicNames
 	Partition       int32   `json:"partition"`
 	TopicID         string  `json:"topic_id"`
 	ClusterID       string  `json:"cluster_id"`
@@ -72,7 +75,7 @@ func newStatusJSON(seen wellbeing, now time.Time) statusJSON {
 	}
 	for i, p := range seen.rows {
 		s.Partitions[i] = partitionJSON{
-			Topic: p.Name, Partition: p.Number, TopicID: p.TopicID.String(), ClusterID: p.ClusterID,
+			Topic: p.Name, TopicNames: p.TopicNames(), Partition: p.Number, TopicID: p.TopicID.String(), ClusterID: p.ClusterID,
 			Status: string(p.Status), Healthy: !unhealthy(p), Error: cmp.Or(p.Trouble.Error, p.Error), ErrorSince: timestamp(p.Trouble.Since), Suspicion: p.Suspicion,
 			SeenAt: timestamp(p.SeenAt), Unseen: p.Unseen, Excluded: p.Excluded,
 			Lag: p.Lag(), NextOffset: p.NextOffset, PlannedOffset: p.PlannedOffset,

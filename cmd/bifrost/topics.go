@@ -40,7 +40,8 @@ type topicsJSON struct {
 
 // topicSummary is what topics says of one incarnation.
 type topicSummary struct {
-	Topic          string  `json:"topic"`
+	Topic string `json:"topic"` // as Name
+	bifrost.TopicNames
 	TopicID        string  `json:"topic_id"`
 	ClusterID      string  `json:"cluster_id"`
 	Partitions     int     `json:"partitions"`
@@ -77,7 +78,7 @@ func (a *app) topics(ctx context.Context, names []string, asJSON bool) error {
 			return err
 		}
 		all = append(all, topicSummary{
-			Topic: sum.Name, TopicID: topic[0].TopicID.String(), ClusterID: topic[0].ClusterID, Partitions: len(topic),
+			Topic: sum.Name, TopicNames: sum.TopicNames(), TopicID: topic[0].TopicID.String(), ClusterID: topic[0].ClusterID, Partitions: len(topic),
 			Records: sum.Records, RawBytes: sum.RawBytes, StoredBytes: sum.StoredBytes, MissingOffsets: sum.Missing, LostOffsets: sum.Lost,
 			Lag: sum.Lag(), FirstRecordAt: timestamp(first), FirstRecordMS: milliseconds(first),
 			LastRecordAt: timestamp(sum.LastRecordAt), LastRecordMS: milliseconds(sum.LastRecordAt), Status: string(sum.Status),

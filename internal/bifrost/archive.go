@@ -49,7 +49,7 @@ const maxAlternatives = 2
 func (a *Archiver) Archive(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
 	result, err := a.archive(ctx, task, deadline)
 	if err != nil {
-		return result, fmt.Errorf("archive topic %s partition %d range %s: %w", task.Topic, task.Partition, task.Range(), err)
+		return result, fmt.Errorf("archive topic %s partition %d range %s: %w", task.Name, task.Partition, task.Range(), err)
 	}
 	return result, nil
 }
@@ -292,8 +292,10 @@ func (a *attempt) result(row Row, facts Facts, outcome string) RangeResult {
 		end = facts.End
 	}
 	result := RangeResult{
-		Topic: a.task.Topic, Partition: a.task.Partition, StartOffset: a.task.StartOffset, EndOffset: end,
-		Outcome: outcome, GapReason: facts.Reason, Object: facts.Key, TickID: a.task.TickID, Records: facts.Records, RawBytes: facts.RawBytes, StoredBytes: facts.StoredBytes,
+		Topic: a.task.Name, TopicNames: a.task.Key().TopicNames(), Partition: a.task.Partition,
+		StartOffset: a.task.StartOffset, EndOffset: end,
+		Outcome: outcome, GapReason: facts.Reason, Object: facts.Key, TickID: a.task.TickID,
+		Records: facts.Records, RawBytes: facts.RawBytes, StoredBytes: facts.StoredBytes,
 	}
 	if a.stopped != nil {
 		result.Stopped = a.stopped.Error()

@@ -105,7 +105,7 @@ func (t *tick) runPasses(ctx context.Context) error {
 		}
 	}
 	if err := t.marks.sealPlan(ctx, t.mark); err != nil {
-		t.addFailure("", nil, err)
+		t.addFailure(failureOf(err))
 	}
 	t.dispatchRanges(ctx)
 	t.noteTroubles(ctx)
@@ -126,7 +126,7 @@ func (t *tick) tablesAreCurrent(ctx context.Context) bool {
 	mark, err := t.marks.Read(ctx)
 	t.mark = mark
 	if err != nil {
-		t.addFailure("", nil, err)
+		t.addFailure(failureOf(err))
 	}
 	t.summary.Older = errors.Is(err, ErrTablesOlder)
 	return err == nil
@@ -334,7 +334,7 @@ func (t *tick) advancePrefix(ctx context.Context, p *Progress) error {
 	now, err := advancePrefix(ctx, t.Ledger, p.Partition)
 	if errors.Is(err, errRowMissing) && p.Status.Workable() {
 		t.Log.WarnContext(ctx, "rows are missing; the partition is built anew along its objects",
-			"topic", p.Name, "partition", p.Number, "next_offset", now.NextOffset)
+			LogTopic, p.Name, LogName, p.Name, LogKafkaTopic, p.Topic(), LogPartition, p.Number, "next_offset", now.NextOffset)
 		t.readAgain()
 		return ignoreConflict(t.Ledger.DeleteProgress(ctx, now))
 	}
@@ -373,7 +373,7 @@ func (t *tick) runGuarded(part float64, at place, work func() error) {
 	if err == nil {
 		return
 	}
-	t.addFailure(at.topic, &at.number, err)
+	t.addFailure(at.failure(err))
 	if at.row != nil && !errors.Is(err, errInRow) {
 		t.mutex.Lock()
 		defer t.mutex.Unlock()
@@ -390,10 +390,10 @@ type inRow struct{ error }
 // Is makes it an errInRow.
 func (inRow) Is(target error) bool { return target == errInRow }
 
-func (t *tick) addFailure(topic string, partition *int32, err error) {
+func (t *tick) addFailure(f TickFailure) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	AddFailure(&t.summary.Failed, &t.summary.Failures, TickFailure{Topic: topic, Partition: partition, Error: err.Error()})
+	AddFailure(&t.summary.Failed, &t.summary.Failures, f)
 }
 
 func (t *tick) readAgain() {

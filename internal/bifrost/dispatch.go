@@ -249,7 +249,7 @@ func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 	}
 	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
 	if err != nil {
-		t.addFailure(rows[0].Topic(), &rows[0].Number, fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err))
+		t.addFailure(rows[0].failure(fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err)))
 		return 0, 0
 	}
 	var mutex sync.Mutex
@@ -289,7 +289,7 @@ func (t *tick) nextSlot() int {
 func (t *tick) leaseRow(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
 	leased, err := t.Ledger.Lease(ctx, r, invocation, t.view.atWork.tries(r)+1, until)
 	if err != nil && !errors.Is(err, ErrConflict) { // in conflict: settled, or somebody else's
-		t.addFailure(r.Topic(), &r.Number, fmt.Errorf("lease range %s: %w", r.Range, err))
+		t.addFailure(r.failure(fmt.Errorf("lease range %s: %w", r.Range, err)))
 	}
 	return leased, err == nil
 }
@@ -300,7 +300,7 @@ func (t *tick) planFor(ctx context.Context, h heldBack, invocation string, until
 	row.Attempts, row.Invocation, row.LeaseUntil = 1, invocation, until
 	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.addFailure(row.Topic(), &row.Number, err)
+		t.addFailure(row.failure(err))
 	}
 	return row, written
 }
@@ -310,7 +310,7 @@ func (t *tick) planOnly(ctx context.Context, h heldBack) {
 	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
 	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.addFailure(row.Topic(), &row.Number, err)
+		t.addFailure(row.failure(err))
 	}
 	if written {
 		t.nowWaiting(1)
@@ -331,10 +331,10 @@ func (t *tick) invokeFunction(ctx context.Context, i Invocation, taken []Row) bo
 	task.TickID = t.summary.ID
 	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
 		err = fmt.Errorf("start a function for range %s and %d others: %w", task.Range(), len(taken)-1, err)
-		t.addFailure(taken[0].Topic(), &taken[0].Number, err)
+		t.addFailure(taken[0].failure(err))
 		for _, r := range taken { // whatever became of ctx
 			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(), t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
-				t.addFailure(r.Topic(), &r.Number, fmt.Errorf("release range %s: %w", r.Range, err))
+				t.addFailure(r.failure(fmt.Errorf("release range %s: %w", r.Range, err)))
 			}
 		}
 		return false

@@ -13,7 +13,7 @@ import (
 // Task is the event that starts an archive function: one range to archive. The
 // row in the objects table decides; the task only points at it.
 type Task struct {
-	Topic       string  `json:"topic"`     // name of the incarnation, as in the tables
+	Name        string  `json:"topic"`     // name of the incarnation, as in the tables; events keep the word of the first versions
 	Partition   int32   `json:"partition"` // number of the partition
 	TopicID     TopicID `json:"topic_id"`  // Kafka's topic ID, as kafka-topics prints it
 	StartOffset int64   `json:"start_offset"`
@@ -27,14 +27,14 @@ type Task struct {
 
 // NewTask is the task that a leased row asks for.
 func NewTask(r Row) Task {
-	return Task{Topic: r.Name, Partition: r.Number, TopicID: r.TopicID, StartOffset: r.Start, EndOffset: r.End, Attempt: r.Attempts}
+	return Task{Name: r.Name, Partition: r.Number, TopicID: r.TopicID, StartOffset: r.Start, EndOffset: r.End, Attempt: r.Attempts}
 }
 
 // Range is the range of offsets the task asks for.
 func (t Task) Range() Range { return Range{Start: t.StartOffset, End: t.EndOffset} }
 
 // Key is the partition the task is about.
-func (t Task) Key() Partition { return Partition{Name: t.Topic, Number: t.Partition} }
+func (t Task) Key() Partition { return Partition{Name: t.Name, Number: t.Partition} }
 
 // ParseTask reads an archive event. All fields but tick_id must be there, nothing
 // else may be, and the range must not be empty: a mistyped event is refused before any work.
@@ -57,12 +57,12 @@ func ParseTask(event []byte) (Task, error) {
 
 func (t Task) validate() error {
 	switch {
-	case t.Topic == "" || strings.Contains(t.Topic, "/"):
-		return fmt.Errorf("archive event: topic %q is not a topic name", t.Topic)
+	case t.Name == "" || strings.Contains(t.Name, "/"):
+		return fmt.Errorf("archive event: topic %q is not a topic name", t.Name)
 	case t.Partition < 0:
 		return fmt.Errorf("archive event: partition %d is negative", t.Partition)
 	case !t.Range().Valid():
-		return fmt.Errorf("archive event: topic %s partition %d: range %s is empty or negative; start_offset must be below end_offset", t.Topic, t.Partition, t.Range())
+		return fmt.Errorf("archive event: topic %s partition %d: range %s is empty or negative; start_offset must be below end_offset", t.Name, t.Partition, t.Range())
 	case t.Attempt < 1:
 		return fmt.Errorf("archive event: attempt %d: the first attempt is 1", t.Attempt)
 	}
@@ -160,16 +160,27 @@ func AddFailure[F any](failed *[]F, all *int, failure F) {
 	}
 }
 
-// TickFailure is one thing that a tick could not do.
+// TickFailure is one thing that a tick or a rebuild could not do.
 type TickFailure struct {
-	Topic     string `json:"topic,omitempty"`
-	Partition *int32 `json:"partition,omitempty"`
-	Error     string `json:"error"`
+	Topic      string `json:"topic,omitempty"` // of a tick Kafka's name, of a rebuild the archive's
+	Name       string `json:"name,omitempty"`  // as in TopicNames; empty when no life of the topic is known
+	KafkaTopic string `json:"kafka_topic,omitempty"`
+	Partition  *int32 `json:"partition,omitempty"`
+	Error      string `json:"error"`
+}
+
+// failureOf is one that is about no topic.
+func failureOf(err error) TickFailure { return TickFailure{Error: err.Error()} }
+
+// failure is one of a tick over a range of the partition.
+func (p Partition) failure(err error) TickFailure {
+	return TickFailure{Topic: p.Topic(), Name: p.Name, KafkaTopic: p.Topic(), Partition: &p.Number, Error: err.Error()}
 }
 
 // RangeResult is what an archive function says of one range.
 type RangeResult struct {
-	Topic       string `json:"topic"`
+	Topic string `json:"topic"` // as Name
+	TopicNames
 	Partition   int32  `json:"partition"`
 	StartOffset int64  `json:"start_offset"`
 	EndOffset   int64  `json:"end_offset"` // where the object ends; the row's remainder is planned again
@@ -200,7 +211,9 @@ const (
 // The keys of log lines. A key means the same in every line, and the same as the
 // field of that name in events, answers and tables.
 const (
-	LogTopic       = "topic"     // name of the incarnation
+	LogTopic       = "topic" // as LogName
+	LogName        = "name"  // as in TopicNames
+	LogKafkaTopic  = "kafka_topic"
 	LogPartition   = "partition" // its number
 	LogStartOffset = "start_offset"
 	LogEndOffset   = "end_offset" // first offset after the range
@@ -223,7 +236,9 @@ const (
 // worker's own line about it has the same tick, topic, partition and start.
 func (t Task) LogAttrs() []slog.Attr {
 	return []slog.Attr{
-		slog.String(LogTickID, t.TickID), slog.String(LogTopic, t.Topic), slog.Int(LogPartition, int(t.Partition)),
+		slog.String(LogTickID, t.TickID),
+		slog.String(LogTopic, t.Name), slog.String(LogName, t.Name), slog.String(LogKafkaTopic, t.Key().Topic()),
+		slog.Int(LogPartition, int(t.Partition)),
 		slog.Int64(LogStartOffset, t.StartOffset), slog.Int64(LogEndOffset, t.EndOffset), slog.Int(LogAttempt, t.Attempt),
 	}
 }
@@ -231,9 +246,11 @@ func (t Task) LogAttrs() []slog.Attr {
 // LogAttrs are what a log line says of an archived range.
 func (r RangeResult) LogAttrs() []slog.Attr {
 	return []slog.Attr{
-		slog.String(LogTopic, r.Topic), slog.Int(LogPartition, int(r.Partition)),
+		slog.String(LogTopic, r.Topic), slog.String(LogName, r.Name), slog.String(LogKafkaTopic, r.KafkaTopic),
+		slog.Int(LogPartition, int(r.Partition)),
 		slog.Int64(LogStartOffset, r.StartOffset), slog.Int64(LogEndOffset, r.EndOffset),
-		slog.String(LogOutcome, r.Outcome), slog.String(LogGapReason, r.GapReason), slog.String(LogStopped, r.Stopped), slog.String(LogObject, r.Object), slog.String(LogTickID, r.TickID),
+		slog.String(LogOutcome, r.Outcome), slog.String(LogGapReason, r.GapReason), slog.String(LogStopped, r.Stopped),
+		slog.String(LogObject, r.Object), slog.String(LogTickID, r.TickID),
 		slog.Int64(LogRecords, r.Records), slog.Int64(LogRawBytes, r.RawBytes), slog.Int64(LogStoredBytes, r.StoredBytes),
 		slog.Int64(LogBilled, r.BilledMilliseconds), slog.Float64(LogCoreSeconds, r.CoreSeconds),
 	}

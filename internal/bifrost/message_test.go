@@ -3,6 +3,8 @@ package bifrost
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,6 +94,49 @@ func TestParseTickRefuses(t *testing.T) {
 	for _, event := range []string{``, `[]`, `{"topic":"orders"}`, `{} {}`, `"x"`} {
 		if err := ParseTick([]byte(event)); err == nil {
 			t.Errorf("event %q was taken", event)
+		}
+	}
+}
+
+// TestBothNamesOfATopic: whoever reads an answer or a log line can tell the life of a
+// topic from the topic, and topic keeps its value.
+func TestBothNamesOfATopic(t *testing.T) {
+	t.Parallel()
+	p := Partition{Name: "orders@AAAAAAAAAAAAAAAAAAAABg.1", Number: 2}
+	want := map[string]any{"topic": p.Name, "name": p.Name, "kafka_topic": "orders", "partition": 2.0}
+	task := NewTask(Row{Partition: p, Range: Range{Start: 1, End: 2}, Attempts: 1})
+	a := attempt{task: task}
+	result := a.result(Row{Partition: p}, Facts{}, OutcomeGone)
+	logged := map[string]func(*slog.Logger){
+		"task":  func(l *slog.Logger) { l.LogAttrs(t.Context(), slog.LevelInfo, "", task.LogAttrs()...) },
+		"range": func(l *slog.Logger) { l.LogAttrs(t.Context(), slog.LevelInfo, "", result.LogAttrs()...) },
+	}
+	lines := map[string][]byte{}
+	for name, log := range logged {
+		var out bytes.Buffer
+		log(slog.New(slog.NewJSONHandler(&out, nil)))
+		lines[name] = out.Bytes()
+	}
+	var err error
+	if lines["answer"], err = json.Marshal(result); err != nil {
+		t.Fatal(err)
+	}
+	failure := p.failure(errors.New("refused"))
+	if lines["failure"], err = json.Marshal(failure); err != nil {
+		t.Fatal(err)
+	}
+	for name, line := range lines {
+		var found map[string]any
+		if err := json.Unmarshal(line, &found); err != nil {
+			t.Fatal(err)
+		}
+		for key, value := range want {
+			if name == "failure" && key == "topic" {
+				value = "orders" // as ever
+			}
+			if found[key] != value {
+				t.Errorf("%s: %s is %v, want %v: %s", name, key, found[key], value, line)
+			}
 		}
 	}
 }

@@ -56,6 +56,16 @@ type place struct {
 
 func (s *sighting) place() place { return place{s.incarnation.Topic, s.number, s.progress} }
 
+// failure is one at the place. Which life of its topic it is about is not known where the
+// tables have no row.
+func (at place) failure(err error) TickFailure {
+	f := TickFailure{Topic: at.topic, KafkaTopic: at.topic, Partition: &at.number, Error: err.Error()}
+	if at.row != nil {
+		f.Name = at.row.Name
+	}
+	return f
+}
+
 func placeOf(p *Progress) place { return place{p.Topic(), p.Number, p} }
 
 func (s *sighting) kafkaPartition() TopicPartition {
@@ -150,7 +160,7 @@ func (o observer) readOffsets(ctx context.Context, v *view, topics []Topic, rows
 		listed[Incarnation{v.clusterID, t.Name, t.ID}] = t.Partitions
 		if id, ok := ids[t.Name]; !ok || id != t.ID {
 			listed[Incarnation{v.clusterID, t.Name, t.ID}] = nil
-			v.failures = append(v.failures, TickFailure{Topic: t.Name, Error: errMadeAnew.Error()})
+			v.failures = append(v.failures, TickFailure{Topic: t.Name, KafkaTopic: t.Name, Error: errMadeAnew.Error()})
 			continue
 		}
 		for _, number := range t.Partitions {
@@ -255,13 +265,13 @@ func (o observer) askForAbsent(ctx context.Context, v *view, absent map[string][
 }
 
 func (v *view) addFailure(at place, err error) {
-	v.failures = append(v.failures, TickFailure{Topic: at.topic, Partition: &at.number, Error: err.Error()})
+	v.failures = append(v.failures, at.failure(err))
 	v.noteMissed(at.row, err)
 }
 
 // failTopic is one failure of the topic, which keeps the tick from all of its rows.
 func (v *view) failTopic(topic string, err error, rows []Progress) {
-	v.failures = append(v.failures, TickFailure{Topic: topic, Error: err.Error()})
+	v.failures = append(v.failures, TickFailure{Topic: topic, KafkaTopic: topic, Error: err.Error()})
 	for i := range rows {
 		v.noteMissed(&rows[i], err)
 	}

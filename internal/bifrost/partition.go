@@ -59,6 +59,16 @@ func (p Partition) Topic() string {
 	return topic
 }
 
+// TopicNames are both names of a topic, for answers where one alone could be taken for
+// the other.
+type TopicNames struct {
+	Name       string `json:"name"`        // the archive's, of one life: orders, orders@ID, orders@ID.1
+	KafkaTopic string `json:"kafka_topic"` // Kafka's
+}
+
+// TopicNames are both names of the partition's topic.
+func (p Partition) TopicNames() TopicNames { return TopicNames{p.Name, p.Topic()} }
+
 // String is the partition_key of the objects table: name/number.
 func (p Partition) String() string { return fmt.Sprintf("%s/%d", p.Name, p.Number) }
 

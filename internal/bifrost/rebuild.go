@@ -84,7 +84,7 @@ func (r *partitionRebuild) makeWhole(ctx context.Context) (due time.Time, err er
 		if whole || now.Status == StatusDiverged { // of that one a person decides
 			return time.Time{}, r.planAndAdopt(ctx, now)
 		}
-		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", LogTopic, r.partition.Name, LogPartition, r.partition.Number)
+		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", LogTopic, r.partition.Name, LogName, r.partition.Name, LogKafkaTopic, r.partition.Topic(), LogPartition, r.partition.Number)
 		if err := r.forgetRow(ctx, func(Progress) bool { return false }); err != nil {
 			return time.Time{}, err
 		}

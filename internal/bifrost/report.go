@@ -126,7 +126,7 @@ func (t *tick) recordTick(ctx context.Context, failed error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordPatience)
 	defer cancel()
 	if err := ignoreConflict(t.Journal.NoteTick(ctx, r)); err != nil {
-		t.addFailure("", nil, fmt.Errorf("leave a record of this tick: %w", err))
+		t.addFailure(failureOf(fmt.Errorf("leave a record of this tick: %w", err)))
 	}
 }
 

@@ -169,7 +169,7 @@ func TestNearestToLossGoesFirst(t *testing.T) {
 	w.tickAfter(2 * time.Minute)
 	var order []string
 	for _, task := range w.lambda.Waiting() {
-		order = append(order, task.Topic)
+		order = append(order, task.Name)
 	}
 	if !slices.Equal(order, []string{"soon", "later", "never", "soon", "soon"}) {
 		t.Errorf("started %v", order)

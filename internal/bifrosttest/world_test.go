@@ -419,7 +419,7 @@ func (w *world) follow(p *process, step func(*process)) {
 
 // startWorker starts an archive function.
 func (w *world) startWorker(task bifrost.Task) *process {
-	name := fmt.Sprintf("archive %s/%d %s try %d", task.Topic, task.Partition, task.Range(), task.Attempt)
+	name := fmt.Sprintf("archive %s/%d %s try %d", task.Name, task.Partition, task.Range(), task.Attempt)
 	p := w.start(name, func(p *process) {
 		all := ports{p}
 		worker := bifrost.Worker{

@@ -18,7 +18,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/lambdadispatch"
 )
 
-var task = bifrost.Task{Topic: "orders", Partition: 3, TopicID: bifrost.TopicID{1}, StartOffset: 100, EndOffset: 200, Attempt: 2}
+var task = bifrost.Task{Name: "orders", Partition: 3, TopicID: bifrost.TopicID{1}, StartOffset: 100, EndOffset: 200, Attempt: 2}
 
 // newDispatcher is a dispatcher to a server that takes every event.
 func newDispatcher(t *testing.T, taken func(r *http.Request, event []byte)) (*lambdadispatch.Dispatcher, *httpfault.Transport) {

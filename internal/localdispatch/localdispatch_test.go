@@ -42,7 +42,7 @@ func (g *gate) worker(ledger *bifrosttest.Ledger) *bifrost.Worker {
 }
 
 func task(start int64) bifrost.Task {
-	return bifrost.Task{Topic: "t", StartOffset: start, EndOffset: start + 1, Attempt: 1}
+	return bifrost.Task{Name: "t", StartOffset: start, EndOffset: start + 1, Attempt: 1}
 }
 
 func TestNoMoreWorkersThanSlots(t *testing.T) {

@@ -192,7 +192,9 @@ func (r *rebuild) rebuildPartition(ctx context.Context, p bifrost.Partition, aga
 	if err == nil {
 		return
 	}
-	bifrost.AddFailure(&s.Failed, &s.Failures, bifrost.TickFailure{Topic: p.Name, Partition: &p.Number, Error: err.Error()})
+	bifrost.AddFailure(&s.Failed, &s.Failures, bifrost.TickFailure{
+		Topic: p.Name, Name: p.Name, KafkaTopic: p.Topic(), Partition: &p.Number, Error: err.Error(),
+	})
 	if errors.Is(err, bifrost.ErrNotTheOwner) { // nothing of ours is there: ticks need not wait for a person to look
 		r.strangers++
 	}

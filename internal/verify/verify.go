@@ -165,6 +165,10 @@ func (v *verification) checkAll(ctx context.Context) error {
 
 func (v *verification) reportViolation(violation Violation) {
 	violation.Next = violation.Kind.nextStep()
+	violation.KafkaTopic = bifrost.Partition{Name: violation.Topic}.Topic()
+	if violation.Partition >= 0 {
+		violation.Name = violation.Topic
+	}
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	v.summary.Violations++

@@ -1,18 +1,23 @@
 package verify
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
 
 // Violation is one thing that is not as it has to be.
 type Violation struct {
-	Kind      Kind   `json:"kind"`
-	Topic     string `json:"topic"`        // name of the incarnation, as in the tables; empty when a key names none
-	Partition int32  `json:"partition"`    // -1 when it is about the whole topic
-	Start     int64  `json:"start_offset"` // -1 when it is not about offsets
-	End       int64  `json:"end_offset"`   // first offset after it; -1 when it is not about offsets
-	Key       string `json:"key"`          // in the bucket; empty when it is not about an object
-	Expected  string `json:"expected"`
-	Found     string `json:"found"`
-	Next      string `json:"next"` // what a person does about it
+	Kind               Kind   `json:"kind"`
+	Topic              string `json:"topic"` // as Name; of a violation about a whole topic Kafka's name; empty when a key names none
+	bifrost.TopicNames        // Name is empty when it is about the whole topic
+	Partition          int32  `json:"partition"`    // -1 when it is about the whole topic
+	Start              int64  `json:"start_offset"` // -1 when it is not about offsets
+	End                int64  `json:"end_offset"`   // first offset after it; -1 when it is not about offsets
+	Key                string `json:"key"`          // in the bucket; empty when it is not about an object
+	Expected           string `json:"expected"`
+	Found              string `json:"found"`
+	Next               string `json:"next"` // what a person does about it
 }
 
 // Kind says what is wrong. The words are stable: scripts may rely on them.
