@@ -12,14 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/bifrost-archive/bifrost/internal/localstack"
 )
 
-// Only a copy of the bucket is left, in another region of the local AWS, without tables
-// and without a stack. Whoever follows the page "The day the region is gone" word for
+// Only a copy of the bucket is left, in another account and region of the local AWS,
+// without tables and without a stack. Whoever follows the page "The day the region is gone" word for
 // word has the cluster back.
 func TestTheDayTheRegionIsGone(t *testing.T) {
 	t.Parallel()
@@ -36,6 +37,7 @@ func TestTheDayTheRegionIsGone(t *testing.T) {
 	day, dir := dayInAnotherAccount(t, s, target.Addr()), t.TempDir()
 	day.must(t, dir, 0) // exports
 	day.must(t, dir, 0, "Made the table bifrost-objects", "holds something")
+	day.tablesAreNowhereElse(t)
 	day.must(t, dir, 0, "The archive is what the tables say")
 	day.must(t, dir, 0, "transactional")
 	day.must(t, dir, 3, "Nothing was written", "group ahead")
@@ -49,19 +51,29 @@ func TestTheDayTheRegionIsGone(t *testing.T) {
 // A day is the page "The day the region is gone", step by step.
 type day struct {
 	*sandbox
+	aws    localstack.Endpoint
 	blocks []string // of shell, in order
 	env    []string
 }
 
-// dayInAnotherAccount copies the bucket into another region of the local AWS, which has
-// no tables and no stack, and reads the page.
+// The account and the region that are left. The page names the region.
+const (
+	otherAccount = "111122223333" // the local AWS takes it as an access key of that account
+	otherRegion  = "eu-central-1"
+)
+
+// dayInAnotherAccount copies the bucket into another account and region of the local AWS,
+// which have no tables and no stack, and reads the page.
 func dayInAnotherAccount(t *testing.T, s *sandbox, target string) *day {
 	t.Helper()
 	server, err := localstack.StartAWS(t.Context())
 	must(t, err)
 	t.Cleanup(func() { must(t, server.Remove()) })
+	if otherRegion == localstack.Region {
+		t.Fatal("the region is not another one")
+	}
 	aws := server.Endpoint
-	aws.Region = "eu-west-1"
+	aws.Region, aws.AccessKeyID = otherRegion, otherAccount
 	copied := &sandbox{brokers: target, bucket: "the-copy", db: aws.Config()}
 	copied.store = s3.NewFromConfig(aws.Config(), func(o *s3.Options) { o.UsePathStyle = true })
 	copied.copyBucket(t, s)
@@ -72,7 +84,7 @@ func dayInAnotherAccount(t *testing.T, s *sandbox, target string) *day {
 	if !found || !ended {
 		t.Fatal("docs/restore.md has no page for the day the region is gone")
 	}
-	d := &day{sandbox: copied, env: append(aws.Env(), "NEW_BROKERS="+target, "GORACE=atexit_sleep_ms=0")}
+	d := &day{sandbox: copied, aws: aws, env: append(aws.Env(), "NEW_BROKERS="+target, "GORACE=atexit_sleep_ms=0")}
 	for i, part := range strings.Split(page, "```") {
 		if code, ok := strings.CutPrefix(part, "sh\n"); ok && i%2 == 1 {
 			d.blocks = append(d.blocks, code)
@@ -81,11 +93,32 @@ func dayInAnotherAccount(t *testing.T, s *sandbox, target string) *day {
 	return d
 }
 
+// tablesAreNowhereElse makes sure that the account and the region are others.
+func (d *day) tablesAreNowhereElse(t *testing.T) {
+	t.Helper()
+	home := d.aws
+	home.Region, home.AccessKeyID = localstack.Region, localstack.AccessKeyID
+	otherRegionOnly, otherAccountOnly := home, home
+	otherRegionOnly.Region, otherAccountOnly.AccessKeyID = otherRegion, otherAccount
+	for _, elsewhere := range []localstack.Endpoint{home, otherRegionOnly, otherAccountOnly} {
+		tables, err := dynamodb.NewFromConfig(elsewhere.Config()).ListTables(t.Context(), &dynamodb.ListTablesInput{})
+		must(t, err)
+		if len(tables.TableNames) > 0 {
+			t.Errorf("account of %s in %s has the tables %v", elsewhere.AccessKeyID, elsewhere.Region, tables.TableNames)
+		}
+	}
+	tables, err := dynamodb.NewFromConfig(d.aws.Config()).ListTables(t.Context(), &dynamodb.ListTablesInput{})
+	must(t, err)
+	if len(tables.TableNames) != 2 {
+		t.Errorf("the other account has the tables %v in the other region", tables.TableNames)
+	}
+}
+
 // copyBucket makes a bucket that has the objects of another one.
 func (s *sandbox) copyBucket(t *testing.T, from *sandbox) {
 	t.Helper()
 	_, err := s.store.CreateBucket(t.Context(), &s3.CreateBucketInput{
-		Bucket: &s.bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"},
+		Bucket: &s.bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: otherRegion},
 	})
 	must(t, err)
 	objects := s3.NewListObjectsV2Paginator(from.store, &s3.ListObjectsV2Input{Bucket: &from.bucket})

@@ -19,6 +19,7 @@ import (
 // a new stamp, so that an old installation is never mistaken for it.
 const (
 	kafkaVersion       = "4.2.0"
+	registryVersion    = "3.0.9" // of Apicurio Registry
 	dynamodbVersion    = "2.6.1"
 	versitygwVersion   = "v1.8.0"
 	ministackVersion   = "1.5.33"
@@ -42,6 +43,8 @@ type Part struct {
 var (
 	PartKafka         = Part{"kafka", kafkaVersion, "mvn", "maven", installMaven}
 	PartTieredStorage = Part{"tiered-storage", kafkaVersion, "mvn", "maven", installMaven}
+	PartMirrorMaker   = Part{"mirror-maker", kafkaVersion, "mvn", "maven", installMaven} // to compare with
+	PartRegistry      = Part{"registry", registryVersion, "mvn", "maven", installRegistry}
 	PartDynamoDB      = Part{"dynamodb", dynamodbVersion, "mvn", "maven", installMaven}
 	PartS3            = Part{"versitygw", versitygwVersion, "go", "versitygw", goInstall("github.com/versity/versitygw/cmd/versitygw")}
 	PartStaticcheck   = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
@@ -56,7 +59,7 @@ var (
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
-	all := []Part{PartKafka, PartTieredStorage, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU}
+	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU}
 	if len(names) == 0 {
 		return all, nil
 	}

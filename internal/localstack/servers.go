@@ -20,6 +20,9 @@ import (
 // Region is where everything that runs here says it is.
 const Region = "eu-west-1"
 
+// AccessKeyID is what everything that runs here takes.
+const AccessKeyID = "test"
+
 // An Endpoint is where an AWS service is served on this machine, and the
 // credentials that it takes.
 type Endpoint struct {
@@ -83,7 +86,7 @@ func (e Endpoint) trust(transport *http.Transport) {
 }
 
 func endpoint(url string) Endpoint {
-	return Endpoint{URL: url, Region: Region, AccessKeyID: "test", SecretAccessKey: "test-secret"}
+	return Endpoint{URL: url, Region: Region, AccessKeyID: AccessKeyID, SecretAccessKey: "test-secret"}
 }
 
 // A Server is a running part that speaks HTTP.
