@@ -25,7 +25,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
-var cliBenchmarks = []benchmark{{"cli/cat", benchCat}, {"cli/replay", benchReplay}, {"cli/export", benchExport}}
+var cliBenchmarks = []benchmark{{"cli/cat", benchCat}, {"cli/replay", benchReplay}, {"cli/restore", benchRestore}, {"cli/export", benchExport}}
 
 const (
 	cliRounds     = 5
@@ -295,7 +295,12 @@ func (a *cliArchive) replay(ctx context.Context, brokers, topic string) (cost, e
 	if err := makeTopic(ctx, brokers, topic); err != nil {
 		return cost{}, err
 	}
-	command := exec.Command(filepath.Join(a.dir, "bifrost"), "replay", "views:"+topic, "--to-brokers", brokers, "--json")
+	return a.written("replay", "views:"+topic, "--to-brokers", brokers, "--json")
+}
+
+// written runs a command that writes all records into a cluster.
+func (a *cliArchive) written(args ...string) (cost, error) {
+	command := exec.Command(filepath.Join(a.dir, "bifrost"), args...)
 	command.Env = a.env
 	var talk bytes.Buffer
 	command.Stderr = &talk
@@ -303,14 +308,14 @@ func (a *cliArchive) replay(ctx context.Context, brokers, topic string) (cost, e
 	out, err := command.Output()
 	took := time.Since(begin).Seconds()
 	if err != nil {
-		return cost{}, fmt.Errorf("replay: %w\n%s", err, talk.String())
+		return cost{}, fmt.Errorf("%s: %w\n%s", args[0], err, talk.String())
 	}
 	var answer struct{ Records int64 }
 	if err := json.Unmarshal(out, &answer); err != nil {
 		return cost{}, err
 	}
 	if answer.Records != replayRecords*replayParts {
-		return cost{}, fmt.Errorf("replayed %d records, want %d", answer.Records, replayRecords*replayParts)
+		return cost{}, fmt.Errorf("%s wrote %d records, want %d", args[0], answer.Records, replayRecords*replayParts)
 	}
 	return cost{took, childSeconds(command)}, nil
 }
