@@ -47,6 +47,8 @@ func TestAClusterComesBack(t *testing.T) {
 	must(t, source.Kill())
 
 	target, _ := clusterOfItsOwn(t)
+	const taken = "group-44" // by another kind of group, which stops no other
+	(&populated{sandbox: &sandbox{brokers: target.Addr()}}).shareGroup(t, taken, 0, -1)
 	arguments := []string{"restore", "--at", "latest", "--to-brokers", target.Addr(), "--groups", "--acls", "--json"}
 	planned := s.report(t, 3, append(slices.Clone(arguments), "--plan")...)
 	if topics := topicsNow(t, &sandbox{brokers: target.Addr()}); len(topics) > 0 {
@@ -72,7 +74,7 @@ func TestAClusterComesBack(t *testing.T) {
 		t.Errorf("complete %v, finished %v, %d records, planned were %d", report.Complete, report.Finished, report.Records, planned.Records)
 	}
 	step("restored")
-	sameButForWhatIsListed(t, before, target.Addr(), report)
+	sameButForWhatIsListed(t, before, target.Addr(), report, "group "+taken)
 	step("compared")
 	s.mapsLike(t, report, target.Addr())
 	again := s.report(t, 3, append(slices.Clone(arguments), "--yes")...)
@@ -94,11 +96,12 @@ func TestAClusterComesBack(t *testing.T) {
 
 // sameButForWhatIsListed compares records, ACLs and groups, and what the report lists
 // with what cannot come back.
-func sameButForWhatIsListed(t *testing.T, before []string, target string, report reported) {
+func sameButForWhatIsListed(t *testing.T, before []string, target string, report reported, others ...string) {
 	t.Helper()
 	listed := listedDifferences(report)
 	compareUnlessListed(t, without(before, "settings "), without(picture(t, target), "settings "), listed)
-	wantListed := []string{"group ahead", "group share-group", "topic throttled"}
+	wantListed := append([]string{"group ahead", "group share-group", "topic throttled"}, others...)
+	slices.Sort(wantListed)
 	if got := slices.Sorted(maps.Keys(listed)); !slices.Equal(got, wantListed) {
 		t.Errorf("the report lists %v, want %v: %+v", got, wantListed, report.Differences)
 	}
@@ -502,9 +505,19 @@ func (c *populated) groups(t *testing.T) {
 	consuming.Wait()
 	c.commit(t, admin, "mid-rebalance", kadm.Offset{Topic: "plain-03", At: 7})
 	c.midRebalance(t)
-	share := kmsg.NewPtrShareGroupHeartbeatRequest()
-	share.GroupID, share.MemberID, share.SubscribedTopicNames = "share-group", "AAAAAAAAAAAAAAAAAAAAAA", []string{"plain-01"}
-	must(t, kerr.ErrorForCode(c.ask(t, share).(*kmsg.ShareGroupHeartbeatResponse).ErrorCode))
+	c.shareGroup(t, "share-group", 0)
+}
+
+// shareGroup makes a share group, in which nobody commits offsets: a member joins it with
+// the epoch 0, and leaves it with -1.
+func (c *populated) shareGroup(t *testing.T, name string, epochs ...int32) {
+	t.Helper()
+	for _, epoch := range epochs {
+		share := kmsg.NewPtrShareGroupHeartbeatRequest()
+		share.GroupID, share.MemberID, share.MemberEpoch = name, "AAAAAAAAAAAAAAAAAAAAAA", epoch
+		share.SubscribedTopicNames = []string{"plain-01"}
+		must(t, kerr.ErrorForCode(c.ask(t, share).(*kmsg.ShareGroupHeartbeatResponse).ErrorCode))
+	}
 }
 
 // midRebalance joins a group and never synchronizes.

@@ -29,6 +29,8 @@ func (r *Restorer) plannedACLs(ctx context.Context) ([]ACLReport, error) {
 		switch {
 		case errors.Is(err, kerr.SecurityDisabled):
 			report.Reason = "the target has no authorizer, and keeps no ACLs"
+		case errors.Is(err, kerr.ClusterAuthorizationFailed):
+			report.Reason = "these credentials may not see the ACLs of the target: allow them Describe and Alter on the cluster"
 		case err != nil:
 			return nil, err
 		case !report.Stands:

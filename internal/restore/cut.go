@@ -84,15 +84,15 @@ func (r *Restorer) cut(ctx context.Context, all []bifrost.Progress) ([]Topic, er
 		}
 		topics = append(topics, topic)
 	}
-	return topics, readSideBySide(ctx, fills)
+	return topics, sideBySide(ctx, fills)
 }
 
-// readsAtOnce is how many partitions are looked up in the catalogue side by side: each
-// is a round trip to the tables for every page of its rows.
-const readsAtOnce = 32
+// atOnce is how many partitions are looked up in the catalogue side by side, or topics
+// changed in the target: each is a round trip or two to the tables, or to the brokers.
+const atOnce = 32
 
-func readSideBySide(ctx context.Context, reads []func(context.Context) error) error {
-	return parallel.Try(ctx, readsAtOnce, reads, func(ctx context.Context, read func(context.Context) error) error { return read(ctx) })
+func sideBySide(ctx context.Context, work []func(context.Context) error) error {
+	return parallel.Try(ctx, atOnce, work, func(ctx context.Context, do func(context.Context) error) error { return do(ctx) })
 }
 
 // heldBy is what a capture says of a partition; nil where it says nothing, or speaks of

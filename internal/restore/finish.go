@@ -37,7 +37,7 @@ func (r *Restorer) losses(ctx context.Context, topics []Topic) ([]loss, error) {
 			return err
 		})
 	}
-	return all, readSideBySide(ctx, reads)
+	return all, sideBySide(ctx, reads)
 }
 
 func (r *Restorer) lossOf(ctx context.Context, t Topic) (l loss, err error) {
@@ -113,25 +113,35 @@ func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	var wrong []Difference
-	for _, t := range plan.Topics {
+	wrong := make([]string, len(plan.Topics))
+	var puts []func(context.Context) error
+	for i, t := range plan.Topics {
 		of, there := now[t.Name]
 		switch {
-		case !there:
-			continue // the report says so
+		case !there: // the report says so
 		case plan.todo[t.Name]:
-			wrong = append(wrong, Difference{"topic", t.Name, "records are left to restore, so that its settings stay lifted"})
-			continue
+			wrong[i] = "records are left to restore, so that its settings stay lifted"
+		default:
+			puts = append(puts, func(ctx context.Context) error {
+				if err := putBack(ctx, admin, t.Topic, of); err != nil {
+					wrong[i] = err.Error()
+				}
+				return nil
+			})
 		}
-		if err := putBack(ctx, admin, t.Topic, of); err != nil {
-			wrong = append(wrong, Difference{"topic", t.Name, err.Error()})
-		}
+	}
+	if err := sideBySide(ctx, puts); err != nil {
+		return nil, err
 	}
 	report, err := r.newReport(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
-	report.Differences = append(report.Differences, wrong...)
+	for i, reason := range wrong {
+		if reason != "" {
+			report.differs("topic", plan.Topics[i].Name, "%s", reason)
+		}
+	}
 	report.Complete = !slices.ContainsFunc(plan.Topics, func(t Topic) bool { return plan.todo[t.Name] })
 	r.conclude(report)
 	return report, nil

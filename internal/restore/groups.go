@@ -257,6 +257,9 @@ func setGroup(ctx context.Context, admin *kadm.Client, report *GroupReport, stan
 		return nil
 	}
 	there, err := committed(ctx, admin, report.Group)
+	if report.Reason = refusalOf(err); report.Reason != "" {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -311,12 +314,23 @@ func commit(ctx context.Context, admin *kadm.Client, group string, offsets kadm.
 	switch {
 	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.IllegalGeneration):
 		return "it has got live members in the target: stop them, and run the restore again", nil
-	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.OffsetMetadataTooLarge):
-		return fmt.Sprintf("the target refuses its positions: %v", err), nil
+	case refusalOf(err) != "":
+		return refusalOf(err), nil
 	case err != nil:
 		return "", fmt.Errorf("commit the positions of group %s: %w", group, err)
 	}
 	return "", nil
+}
+
+// refusalOf is what the brokers have against one group, which stops no other: no right to
+// it, metadata that are too large here, or a group of another kind that has the name. It
+// is empty where asking again may help.
+func refusalOf(err error) string {
+	var of *kerr.Error
+	if !errors.As(err, &of) || of.Retriable {
+		return ""
+	}
+	return fmt.Sprintf("the target refuses it: %v", of)
 }
 
 // committed is where a group stands in the target. A new cluster makes the topic of its

@@ -66,15 +66,15 @@ func (m *meeting) Rows(ctx context.Context, p bifrost.Partition, from int64, lim
 // The catalogue is asked for many partitions side by side, and for no more than that.
 func TestCutReadsSideBySide(t *testing.T) {
 	t.Parallel()
-	archived, snapshot := largeCluster(2*readsAtOnce, 2)
-	m := &meeting{catalogue: *archived, size: readsAtOnce, full: make(chan struct{})}
+	archived, snapshot := largeCluster(2*atOnce, 2)
+	m := &meeting{catalogue: *archived, size: atOnce, full: make(chan struct{})}
 	r := &Restorer{Archive: &readback.Reader{Catalogue: m}, Snapshot: snapshot, Now: time.Now}
 	topics, err := r.cut(t.Context(), archived.progress)
-	if err != nil || len(topics) != 2*readsAtOnce {
+	if err != nil || len(topics) != 2*atOnce {
 		t.Fatalf("%d topics, %v", len(topics), err)
 	}
-	if most := m.most.Load(); most != readsAtOnce {
-		t.Errorf("%d partitions were looked up side by side, want %d", most, readsAtOnce)
+	if most := m.most.Load(); most != atOnce {
+		t.Errorf("%d partitions were looked up side by side, want %d", most, atOnce)
 	}
 	for i, topic := range topics {
 		if topic.Name != snapshot.Configuration.Topics[i].Name || len(topic.Partitions) != 2 || topic.Partitions[1].Number != 1 || topic.Partitions[1].End() != 100 {
