@@ -47,14 +47,14 @@ const maxAlternatives = 2
 // (zero: none). It is safe to run any number of times, at once or hours late:
 // the row and the key decide who wins, and the loser adopts the winner's object.
 func (a *Archiver) Archive(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
-	result, err := a.archive(ctx, task, deadline)
+	result, err := a.archiveRange(ctx, task, deadline)
 	if err != nil {
 		return result, fmt.Errorf("archive topic %s partition %d range %s: %w", task.Name, task.Partition, task.Range(), err)
 	}
 	return result, nil
 }
 
-func (a *Archiver) archive(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
+func (a *Archiver) archiveRange(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
 	clusterID, err := a.Source.ClusterID(ctx)
 	if err != nil {
 		return RangeResult{}, fmt.Errorf("ask the cluster for its ID: %w", err)
@@ -63,7 +63,7 @@ func (a *Archiver) archive(ctx context.Context, task Task, deadline time.Time) (
 	for alternative := range maxAlternatives {
 		attempt := attempt{Archiver: a, task: task, clusterID: clusterID, deadline: deadline,
 			key: ObjectKey(a.Group, task.Key(), task.StartOffset, alternative)}
-		result, err := attempt.run(ctx)
+		result, err := attempt.takeSteps(ctx)
 		if !errors.Is(err, ErrForeign) {
 			return result, err
 		}
@@ -82,11 +82,11 @@ type attempt struct {
 	stopped   error // why the object ends before the row does, if something failed
 }
 
-// run takes the steps in the one order that is safe. The upload is begun before
+// takeSteps takes the steps in the one order that is safe. The upload is begun before
 // the row is read: whoever makes a partition's progress row anew aborts every
 // upload that was begun before, so an upload that survives belongs to a worker
 // that has read the tables as they are now.
-func (a *attempt) run(ctx context.Context) (result RangeResult, err error) {
+func (a *attempt) takeSteps(ctx context.Context) (result RangeResult, err error) {
 	upload, err := a.Store.Create(ctx, a.key)
 	if err != nil {
 		return RangeResult{}, fmt.Errorf("begin the upload of %s: %w", a.key, err)
@@ -111,22 +111,22 @@ func (a *attempt) run(ctx context.Context) (result RangeResult, err error) {
 	if err != nil {
 		return RangeResult{}, err
 	}
-	return a.settle(ctx, row, facts, outcome)
+	return a.settleRow(ctx, row, facts, outcome)
 }
 
 // settledAlready looks at what was read of the row before any work is done.
 func (a *attempt) settledAlready(ctx context.Context, row Row, err error) (bool, RangeResult, error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return true, a.result(row, Facts{}, OutcomeGone), nil
+		return true, a.newResult(row, Facts{}, OutcomeGone), nil
 	case err != nil:
 		return true, RangeResult{}, fmt.Errorf("read the row: %w", err)
 	case row.TopicID != a.task.TopicID:
 		return true, RangeResult{}, fmt.Errorf("the row belongs to topic ID %s, the task to %s", row.TopicID, a.task.TopicID)
 	case row.State.Done():
-		return true, a.result(row, row.Facts, OutcomeDoneAlready), a.advancePrefix(ctx, row.Partition)
+		return true, a.newResult(row, row.Facts, OutcomeDoneAlready), a.advancePrefix(ctx, row.Partition)
 	case row.End != a.task.EndOffset:
-		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here
+		return true, a.newResult(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here
 	}
 	return false, RangeResult{}, nil
 }
@@ -160,7 +160,7 @@ func (a *attempt) fillObject(ctx context.Context, upload Upload, row Row) (baldr
 	err := a.copyRecords(ctx, out, row, &counted)
 	var outside *OutOfRangeError
 	switch {
-	case a.settles(row, counted.position, out.RawBytes(), err):
+	case a.settlesEarly(row, counted.position, out.RawBytes(), err):
 		a.stopped = err // what was read is whole; the next attempt finds out about the rest
 	case errors.As(err, &outside) && outside.LogStart > row.Start:
 		end := min(outside.LogStart, row.End)
@@ -231,7 +231,7 @@ func (a *attempt) copyRecords(ctx context.Context, out *baldr.Writer, row Row, c
 		case err != nil:
 			return &stoppedError{counted.position, err}
 		}
-		if err := counted.add(batch, row.Range); err != nil {
+		if err := counted.addBatch(batch, row.Range); err != nil {
 			return err
 		}
 		for i := range batch.Records {
@@ -243,8 +243,8 @@ func (a *attempt) copyRecords(ctx context.Context, out *baldr.Writer, row Row, c
 	return nil
 }
 
-// add accounts for a batch: each offset is a record or missing for a reason.
-func (c *count) add(b Batch, r Range) error {
+// addBatch accounts for a batch: each offset is a record or missing for a reason.
+func (c *count) addBatch(b Batch, r Range) error {
 	missing := b.Missing.Control + b.Missing.Aborted + b.Missing.Compacted
 	length := b.Position - c.position
 	if length != int64(len(b.Records))+missing || b.Position > r.End || length < 0 {
@@ -262,11 +262,11 @@ func (c *count) add(b Batch, r Range) error {
 
 func (a *attempt) inTime() bool { return a.deadline.IsZero() || a.Now().Before(a.deadline) }
 
-// settle commits the facts and moves the prefix.
-func (a *attempt) settle(ctx context.Context, row Row, facts Facts, outcome string) (RangeResult, error) {
+// settleRow commits the facts and moves the prefix.
+func (a *attempt) settleRow(ctx context.Context, row Row, facts Facts, outcome string) (RangeResult, error) {
 	settled, err := commitRow(ctx, a.Ledger, a.Store, a.Now, row, facts)
 	if errors.Is(err, ErrNotFound) {
-		return a.result(row, facts, OutcomeGone), nil
+		return a.newResult(row, facts, OutcomeGone), nil
 	}
 	if err != nil {
 		return RangeResult{}, err
@@ -274,7 +274,7 @@ func (a *attempt) settle(ctx context.Context, row Row, facts Facts, outcome stri
 	if err := a.advancePrefix(ctx, row.Partition); err != nil {
 		return RangeResult{}, err
 	}
-	return a.result(settled, settled.Facts, outcome), nil
+	return a.newResult(settled, settled.Facts, outcome), nil
 }
 
 // advancePrefix moves the prefix. A hole in the tiling is for discover to heal; this
@@ -286,7 +286,7 @@ func (a *attempt) advancePrefix(ctx context.Context, p Partition) error {
 	return nil
 }
 
-func (a *attempt) result(row Row, facts Facts, outcome string) RangeResult {
+func (a *attempt) newResult(row Row, facts Facts, outcome string) RangeResult {
 	end := row.End
 	if facts.Key != "" {
 		end = facts.End
@@ -330,14 +330,14 @@ func stoppedAt(failure error, start int64) int64 {
 	return stopped.at
 }
 
-// settles reports whether the range is archived up to where it stopped instead of
+// settlesEarly reports whether the range is archived up to where it stopped instead of
 // being tried again as a whole. What stopped it may last for ever: a segment in
 // tiered storage that nobody can read, a batch that is damaged or too large. Then
 // all that lies before it would be read at every attempt and archived at none,
 // until Kafka deletes it. So much is archived at the first stop if it is worth an
 // object, at the second stop at the same offset, and at any if Kafka may delete it
 // soon. The rest of the row is a range of its own.
-func (a *attempt) settles(row Row, position, rawBytes int64, failure error) bool {
+func (a *attempt) settlesEarly(row Row, position, rawBytes int64, failure error) bool {
 	if stoppedAt(failure, row.Start) == 0 {
 		return false
 	}

@@ -373,7 +373,7 @@ func (t *tick) runGuarded(part float64, at place, work func() error) {
 	if err == nil {
 		return
 	}
-	t.addFailure(at.failure(err))
+	t.addFailure(at.newFailure(err))
 	if at.row != nil && !errors.Is(err, errInRow) {
 		t.mutex.Lock()
 		defer t.mutex.Unlock()

@@ -44,7 +44,7 @@ func (t *tick) dispatchRanges(ctx context.Context) {
 // Bifrost stands for one.
 func (t *tick) countFunctions() int {
 	now := t.Now()
-	n := t.view.atWork.alive(now)
+	n := t.view.atWork.countAlive(now)
 	for _, planned := range t.view.planned {
 		for _, r := range planned {
 			if r.Invocation == "" && t.view.atWork.inHand(r, now) {
@@ -105,7 +105,7 @@ func (t *tick) listWaiting() (rows []Row, inHand map[Partition]int) {
 	for _, planned := range t.view.planned {
 		rows = append(rows, planned...)
 	}
-	rows = slices.DeleteFunc(rows, func(r Row) bool { return t.view.atWork.held(r, t.Settings.Lease, now) || !may(r) })
+	rows = slices.DeleteFunc(rows, func(r Row) bool { return t.view.atWork.leftAlone(r, t.Settings.Lease, now) || !may(r) })
 	slices.SortFunc(rows, compareRows)
 	return slices.CompactFunc(rows, func(a, b Row) bool { return a.Partition == b.Partition && a.Start == b.Start }), inHand
 }
@@ -152,11 +152,11 @@ func pause(attempts int) time.Duration {
 // the waiting for S3 and DynamoDB, so a function archives many side by side.
 const SmallRange = 1 << 20
 
-// small reports whether the row's range is small: a gap always, and never what an
+// isSmall reports whether the row's range is small: a gap always, and never what an
 // older version planned or a worker left over. The plan may be wrong: if ranges that
 // are larger than they seem do not fit into memory together, they are tried again
-// with fewer others, see together.
-func (r Row) small() bool {
+// with fewer others, see mostTogether.
+func (r Row) isSmall() bool {
 	return r.GapReason != "" || (r.Expected > 0 && r.Expected <= SmallRange)
 }
 
@@ -166,7 +166,7 @@ type load struct {
 	held []heldBack // that are planned and given in one write
 }
 
-func (l *load) size() int { return len(l.rows) + len(l.held) }
+func (l *load) countRanges() int { return len(l.rows) + len(l.held) }
 
 // A candidate is a range that could be given to a function: a row that waits, or
 // one that is not written yet.
@@ -181,12 +181,12 @@ func (t *tick) makeLoads(rows []Row, inHand map[Partition]int) []*load {
 	var loads []*load
 	open := map[int]*load{} // of small ranges, by tries
 	for _, c := range t.sortCandidates(rows, inHand) {
-		tries := t.view.atWork.tries(c.row)
+		tries := t.view.atWork.triesOf(c.row)
 		l := open[tries]
-		if !c.row.small() || l == nil || l.size() >= t.mostTogether(tries) {
+		if !c.row.isSmall() || l == nil || l.countRanges() >= t.mostTogether(tries) {
 			l = &load{}
 			loads = append(loads, l)
-			if c.row.small() {
+			if c.row.isSmall() {
 				open[tries] = l
 			}
 		}
@@ -244,12 +244,12 @@ func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 		rows = append(rows, t.builder.rowOf(*h.progress, h.seen, h.planned))
 	}
 	for _, r := range rows {
-		r.Attempts = t.view.atWork.tries(r) + 1
+		r.Attempts = t.view.atWork.triesOf(r) + 1
 		i.Tasks = append(i.Tasks, NewTask(r))
 	}
 	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
 	if err != nil {
-		t.addFailure(rows[0].failure(fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err)))
+		t.addFailure(rows[0].newFailure(fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err)))
 		return 0, 0
 	}
 	var mutex sync.Mutex
@@ -278,7 +278,7 @@ func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 func (t *tick) nextSlot() int {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	for t.view.atWork.has(t.slot, t.Now()) {
+	for t.view.atWork.hasSlot(t.slot, t.Now()) {
 		t.slot++
 	}
 	t.slot++
@@ -287,9 +287,9 @@ func (t *tick) nextSlot() int {
 
 // leaseRow gives a row that waits to the invocation.
 func (t *tick) leaseRow(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
-	leased, err := t.Ledger.Lease(ctx, r, invocation, t.view.atWork.tries(r)+1, until)
+	leased, err := t.Ledger.Lease(ctx, r, invocation, t.view.atWork.triesOf(r)+1, until)
 	if err != nil && !errors.Is(err, ErrConflict) { // in conflict: settled, or somebody else's
-		t.addFailure(r.failure(fmt.Errorf("lease range %s: %w", r.Range, err)))
+		t.addFailure(r.newFailure(fmt.Errorf("lease range %s: %w", r.Range, err)))
 	}
 	return leased, err == nil
 }
@@ -300,7 +300,7 @@ func (t *tick) planFor(ctx context.Context, h heldBack, invocation string, until
 	row.Attempts, row.Invocation, row.LeaseUntil = 1, invocation, until
 	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.addFailure(row.failure(err))
+		t.addFailure(row.newFailure(err))
 	}
 	return row, written
 }
@@ -310,7 +310,7 @@ func (t *tick) planOnly(ctx context.Context, h heldBack) {
 	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
 	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.addFailure(row.failure(err))
+		t.addFailure(row.newFailure(err))
 	}
 	if written {
 		t.nowWaiting(1)
@@ -331,10 +331,10 @@ func (t *tick) invokeFunction(ctx context.Context, i Invocation, taken []Row) bo
 	task.TickID = t.summary.ID
 	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
 		err = fmt.Errorf("start a function for range %s and %d others: %w", task.Range(), len(taken)-1, err)
-		t.addFailure(taken[0].failure(err))
+		t.addFailure(taken[0].newFailure(err))
 		for _, r := range taken { // whatever became of ctx
 			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(), t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
-				t.addFailure(r.failure(fmt.Errorf("release range %s: %w", r.Range, err)))
+				t.addFailure(r.newFailure(fmt.Errorf("release range %s: %w", r.Range, err)))
 			}
 		}
 		return false

@@ -50,7 +50,7 @@ const mostSlots = 10_000
 // nobody has who is alive, and answers the row as it is then, with its ID.
 func occupy(ctx context.Context, ledger Invocations, alive atWork, i Invocation, unique string, from int, now time.Time) (Invocation, error) {
 	for slot := from; slot < mostSlots; slot++ {
-		if alive.has(slot, now) {
+		if alive.hasSlot(slot, now) {
 			continue
 		}
 		i.ID = newInvocationID(slot, unique)
@@ -73,8 +73,8 @@ func newAtWork(all []Invocation) atWork {
 	return a
 }
 
-// alive counts the functions that are at work, or about to be.
-func (a atWork) alive(now time.Time) (n int) {
+// countAlive counts the functions that are at work, or about to be.
+func (a atWork) countAlive(now time.Time) (n int) {
 	for _, i := range a {
 		if now.Before(i.AliveUntil) {
 			n++
@@ -83,8 +83,8 @@ func (a atWork) alive(now time.Time) (n int) {
 	return n
 }
 
-// has reports whether a function that is alive has the slot.
-func (a atWork) has(slot int, now time.Time) bool {
+// hasSlot reports whether a function that is alive has the slot.
+func (a atWork) hasSlot(slot int, now time.Time) bool {
 	for id, i := range a {
 		if p, err := InvocationSlot(id); err == nil && p == slot && now.Before(i.AliveUntil) {
 			return true
@@ -105,26 +105,26 @@ func (a atWork) inHand(r Row, now time.Time) bool {
 	return now.Before(a[r.Invocation].AliveUntil)
 }
 
-// tries is how many functions have tried the row. One that never began, because
+// triesOf is how many functions have tried the row. One that never began, because
 // Lambda had no room for it, has tried nothing.
-func (a atWork) tries(r Row) int {
+func (a atWork) triesOf(r Row) int {
 	if had, known := a[r.Invocation]; known && !had.Begun {
 		return max(0, r.Attempts-1)
 	}
 	return r.Attempts
 }
 
-// held reports whether the row is to be left alone: it is in hand, or it failed
+// leftAlone reports whether the row is to be left alone: it is in hand, or it failed
 // and its pause is not over, or functions that had it died. Lease is how long
 // before LeaseUntil it was given away.
-func (a atWork) held(r Row, lease time.Duration, now time.Time) bool {
+func (a atWork) leftAlone(r Row, lease time.Duration, now time.Time) bool {
 	switch {
 	case r.State != StatePlanned:
 		return false
 	case r.Invocation == "":
 		return now.Before(r.LeaseUntil)
 	}
-	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.tries(r))-lease))
+	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.triesOf(r))-lease))
 }
 
 // pauseAfterDeath is how long after it was given away a range is left alone, when

@@ -172,8 +172,8 @@ type TickFailure struct {
 // failureOf is one that is about no topic.
 func failureOf(err error) TickFailure { return TickFailure{Error: err.Error()} }
 
-// failure is one of a tick over a range of the partition.
-func (p Partition) failure(err error) TickFailure {
+// newFailure is one of a tick over a range of the partition.
+func (p Partition) newFailure(err error) TickFailure {
 	return TickFailure{Topic: p.Topic(), Name: p.Name, KafkaTopic: p.Topic(), Partition: &p.Number, Error: err.Error()}
 }
 

@@ -106,7 +106,7 @@ func TestBothNamesOfATopic(t *testing.T) {
 	want := map[string]any{"topic": p.Name, "name": p.Name, "kafka_topic": "orders", "partition": 2.0}
 	task := NewTask(Row{Partition: p, Range: Range{Start: 1, End: 2}, Attempts: 1})
 	a := attempt{task: task}
-	result := a.result(Row{Partition: p}, Facts{}, OutcomeGone)
+	result := a.newResult(Row{Partition: p}, Facts{}, OutcomeGone)
 	logged := map[string]func(*slog.Logger){
 		"task":  func(l *slog.Logger) { l.LogAttrs(t.Context(), slog.LevelInfo, "", task.LogAttrs()...) },
 		"range": func(l *slog.Logger) { l.LogAttrs(t.Context(), slog.LevelInfo, "", result.LogAttrs()...) },
@@ -121,7 +121,7 @@ func TestBothNamesOfATopic(t *testing.T) {
 	if lines["answer"], err = json.Marshal(result); err != nil {
 		t.Fatal(err)
 	}
-	failure := p.failure(errors.New("refused"))
+	failure := p.newFailure(errors.New("refused"))
 	if lines["failure"], err = json.Marshal(failure); err != nil {
 		t.Fatal(err)
 	}

@@ -56,9 +56,9 @@ type place struct {
 
 func (s *sighting) place() place { return place{s.incarnation.Topic, s.number, s.progress} }
 
-// failure is one at the place. Which life of its topic it is about is not known where the
+// newFailure is one at the place. Which life of its topic it is about is not known where the
 // tables have no row.
-func (at place) failure(err error) TickFailure {
+func (at place) newFailure(err error) TickFailure {
 	f := TickFailure{Topic: at.topic, KafkaTopic: at.topic, Partition: &at.number, Error: err.Error()}
 	if at.row != nil {
 		f.Name = at.row.Name
@@ -265,7 +265,7 @@ func (o observer) askForAbsent(ctx context.Context, v *view, absent map[string][
 }
 
 func (v *view) addFailure(at place, err error) {
-	v.failures = append(v.failures, at.failure(err))
+	v.failures = append(v.failures, at.newFailure(err))
 	v.noteMissed(at.row, err)
 }
 

@@ -114,15 +114,15 @@ func CountRanges(p Progress, seen Observation, ahead Ahead, sizing Sizing, now t
 func walkPlan(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int, propose func(PlannedRange)) int {
 	plan := planner{progress: p, seen: seen, limit: limit, frontier: p.PlannedOffset, propose: propose}
 	for _, k := range ahead.Known {
-		plan.fill(min(k.Start, seen.LastStable), sizing, true)
-		plan.take(k)
+		plan.fillUpTo(min(k.Start, seen.LastStable), sizing, true)
+		plan.takeKnown(k)
 	}
 	if !ahead.Partial {
-		plan.gaps(seen.LastStable)
+		plan.gapsUpTo(seen.LastStable)
 		if p.RecentOffsets == 0 { // no estimate yet: one range tells the size of the next
 			plan.limit = min(plan.limit, plan.count+1)
 		}
-		plan.fill(seen.LastStable, sizing, mayNotWait(p, seen, sizing, now))
+		plan.fillUpTo(seen.LastStable, sizing, mayNotWait(p, seen, sizing, now))
 	}
 	return plan.count
 }
@@ -171,30 +171,30 @@ type planner struct {
 
 func (pl *planner) full() bool { return pl.count >= pl.limit }
 
-func (pl *planner) put(r PlannedRange) {
+func (pl *planner) putRange(r PlannedRange) {
 	pl.propose(r)
 	pl.count++
 	pl.frontier = r.End
 }
 
-func (pl *planner) add(end int64, reason string) {
+func (pl *planner) addRange(end int64, reason string) {
 	if pl.frontier < end && !pl.full() {
-		pl.put(PlannedRange{Range: Range{pl.frontier, end}, GapReason: reason})
+		pl.putRange(PlannedRange{Range: Range{pl.frontier, end}, GapReason: reason})
 	}
 }
 
-// take proposes the bounds of a known stretch that begins at the frontier. One
+// takeKnown proposes the bounds of a known stretch that begins at the frontier. One
 // that begins below it overlaps what is planned already, which wins.
-func (pl *planner) take(k Known) {
+func (pl *planner) takeKnown(k Known) {
 	if k.Start == pl.frontier && !pl.full() {
-		pl.put(PlannedRange{Range: k.Range, Existing: k.IsRow})
+		pl.putRange(PlannedRange{Range: k.Range, Existing: k.IsRow})
 	}
 }
 
-// fill proposes gaps and ranges from the frontier up to end. Without whole, a
+// fillUpTo proposes gaps and ranges from the frontier up to end. Without whole, a
 // last range below the target is left for later.
-func (pl *planner) fill(end int64, sizing Sizing, whole bool) {
-	pl.gaps(end)
+func (pl *planner) fillUpTo(end int64, sizing Sizing, whole bool) {
+	pl.gapsUpTo(end)
 	length := pl.rangeLength(sizing)
 	for !pl.full() {
 		left := end - pl.frontier
@@ -202,27 +202,27 @@ func (pl *planner) fill(end int64, sizing Sizing, whole bool) {
 		case left <= 0, left < length && !whole:
 			return
 		case left <= length+length/2:
-			pl.add(end, "")
+			pl.addRange(end, "")
 		default:
-			pl.add(pl.frontier+length, "")
+			pl.addRange(pl.frontier+length, "")
 		}
 	}
 }
 
-// gaps proposes what lies between the frontier and the first offset to read.
-func (pl *planner) gaps(end int64) {
+// gapsUpTo proposes what lies between the frontier and the first offset to read.
+func (pl *planner) gapsUpTo(end int64) {
 	p := pl.progress
 	if pl.frontier == 0 {
-		pl.add(min(p.FirstLogStart, end), ReasonBeforeFirstSight)
+		pl.addRange(min(p.FirstLogStart, end), ReasonBeforeFirstSight)
 	}
 	if pl.frontier >= p.FirstLogStart {
 		reason := ReasonSkipped
 		if p.Fork() > 0 {
 			reason = ReasonForked
 		}
-		pl.add(min(p.StartOffset, end), reason)
+		pl.addRange(min(p.StartOffset, end), reason)
 	}
-	pl.add(min(pl.seen.LogStart, end), ReasonRetention)
+	pl.addRange(min(pl.seen.LogStart, end), ReasonRetention)
 }
 
 // rangeLength is how many offsets hold the target, judged by the partition's

@@ -72,7 +72,7 @@ func (t *tick) holdBack(p proposal, ranges []PlannedRange) bool {
 	if len(ranges) != 1 || ranges[0].Existing || len(t.view.planned[p.progress.Partition]) > 0 {
 		return false
 	}
-	if !t.builder.rowOf(*p.progress, p.seen, ranges[0]).small() {
+	if !t.builder.rowOf(*p.progress, p.seen, ranges[0]).isSmall() {
 		return false
 	}
 	t.mutex.Lock()

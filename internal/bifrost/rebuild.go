@@ -57,7 +57,7 @@ func (b *PartitionBuilder) Rebuild(ctx context.Context, p Partition, options Reb
 	return r.done, due, err
 }
 
-func (r *partitionRebuild) count(add func(*Rebuilt)) {
+func (r *partitionRebuild) countDone(add func(*Rebuilt)) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	add(&r.done)
@@ -119,7 +119,7 @@ func (r *partitionRebuild) forgetRow(ctx context.Context, keep func(Progress) bo
 // marker must agree about the name. Whom the marker does not name has put there
 // what is foreign, and the next object is asked. A marker that was lost is written
 // again, or the next incarnation would take the plain path. Without any object it
-// is what the tables or small objects say, see recorded.
+// is what the tables or small objects say, see recordedIncarnation.
 func (r *partitionRebuild) findIncarnation(ctx context.Context) (Incarnation, error) {
 	keys := KeyWalk{Bucket: r.Shelf, Prefix: PartitionPrefix(r.Group, r.partition)}
 	var stranger error
@@ -302,7 +302,7 @@ func (r *partitionRebuild) createRow(ctx context.Context) (Progress, error) {
 	}
 	err := r.Ledger.CreateProgress(ctx, made)
 	if err == nil {
-		r.count(func(done *Rebuilt) { done.Made++ })
+		r.countDone(func(done *Rebuilt) { done.Made++ })
 	}
 	if err = ignoreConflict(err); err != nil {
 		return Progress{}, err

@@ -148,7 +148,7 @@ func (r *partitionRebuild) adoptObject(ctx context.Context, row Row) error {
 	for row.State == StatePlanned {
 		facts, err := r.readAnyFacts(ctx, row)
 		if errors.Is(err, ErrNotFound) {
-			r.count(func(done *Rebuilt) { done.Planned++ })
+			r.countDone(func(done *Rebuilt) { done.Planned++ })
 			return nil
 		}
 		if err != nil {
@@ -158,7 +158,7 @@ func (r *partitionRebuild) adoptObject(ctx context.Context, row Row) error {
 		if err != nil {
 			return err
 		}
-		r.count(func(done *Rebuilt) { done.Adopted++ })
+		r.countDone(func(done *Rebuilt) { done.Adopted++ })
 		if facts.End >= row.End {
 			return nil
 		}

@@ -53,15 +53,15 @@ const maxFailures = 3
 // others until the deadline (zero: none of these). A range that fails is released,
 // to be tried again after a growing pause, and ends the work with a [RangeError].
 func (w *Worker) Work(ctx context.Context, task Task, deadline time.Time) ([]RangeResult, error) {
-	s := &work{Worker: w, deadline: deadline, meter: w.meter()}
-	tasks, err := s.begin(ctx, task)
+	s := &work{Worker: w, deadline: deadline, meter: w.newMeter()}
+	tasks, err := s.beginWork(ctx, task)
 	if err != nil {
-		return nil, &RangeError{Task: task, Err: s.release(ctx, task, err)}
+		return nil, &RangeError{Task: task, Err: s.releaseRange(ctx, task, err)}
 	}
-	defer s.end(ctx)
+	defer s.endWork(ctx)
 	for len(tasks) > 0 && err == nil {
-		if err = s.archive(ctx, tasks); err == nil {
-			tasks, err = s.next(ctx)
+		if err = s.archiveAll(ctx, tasks); err == nil {
+			tasks, err = s.nextTasks(ctx)
 		}
 	}
 	return s.results, err
@@ -80,12 +80,12 @@ type work struct {
 	errs    []error
 }
 
-// begin finds out what the worker was started for. The event names one range: its
+// beginWork finds out what the worker was started for. The event names one range: its
 // row names the invocation, and that one's row has the rest. Where they do not fit,
 // because somebody sent the event by hand, an older version did, or it comes late
 // and the range is in other hands by now, it stands for its own range alone. Where
 // another function has begun with the very same event there is nothing to do.
-func (s *work) begin(ctx context.Context, task Task) ([]Task, error) {
+func (s *work) beginWork(ctx context.Context, task Task) ([]Task, error) {
 	row, err := s.Ledger.Row(ctx, task.Key(), task.StartOffset)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, fmt.Errorf("read the row: %w", err)
@@ -102,7 +102,7 @@ func (s *work) begin(ctx context.Context, task Task) ([]Task, error) {
 	case was.Begun && s.Now().Before(was.AliveUntil):
 		return nil, nil
 	}
-	s.renew(ctx, row.Invocation)
+	s.keepAlive(ctx, row.Invocation)
 	tasks := []Task{task}
 	for _, other := range was.Tasks {
 		if other.Key() != task.Key() || other.StartOffset != task.StartOffset {
@@ -112,8 +112,8 @@ func (s *work) begin(ctx context.Context, task Task) ([]Task, error) {
 	return tasks, nil
 }
 
-// renew makes the invocation the worker's own, and has it renewed from now on.
-func (s *work) renew(ctx context.Context, invocation string) {
+// keepAlive makes the invocation the worker's own, and has it renewed from now on.
+func (s *work) keepAlive(ctx context.Context, invocation string) {
 	s.invocation, s.stop = invocation, func() {}
 	if s.Renewing != nil {
 		s.stop = s.Renewing(func() {
@@ -123,8 +123,8 @@ func (s *work) renew(ctx context.Context, invocation string) {
 	}
 }
 
-// own makes sure that the worker has an invocation, before it takes ranges.
-func (s *work) own(ctx context.Context) error {
+// takeInvocation makes sure that the worker has an invocation, before it takes ranges.
+func (s *work) takeInvocation(ctx context.Context) error {
 	if s.invocation != "" {
 		return nil
 	}
@@ -136,27 +136,27 @@ func (s *work) own(ctx context.Context) error {
 	if i, err = occupy(ctx, s.Ledger, newAtWork(all), i, s.NewID(), 0, s.Now()); err != nil {
 		return fmt.Errorf("write that a function is at work: %w", err)
 	}
-	s.renew(ctx, i.ID)
+	s.keepAlive(ctx, i.ID)
 	return nil
 }
 
-// end lets go of whatever the worker still has in hand.
-func (s *work) end(ctx context.Context) {
+// endWork lets go of whatever the worker still has in hand.
+func (s *work) endWork(ctx context.Context) {
 	if s.invocation != "" {
 		s.stop()
 		_ = s.Ledger.EndInvocation(context.WithoutCancel(ctx), s.invocation) // or its time is soon over
 	}
 }
 
-// archive archives the ranges, side by side if there are several.
-func (s *work) archive(ctx context.Context, tasks []Task) error {
+// archiveAll archives the ranges, side by side if there are several.
+func (s *work) archiveAll(ctx context.Context, tasks []Task) error {
 	parallel.Each(parallel.NewCrew(s.Together), tasks, func(t Task) {
 		if len(tasks) > 1 && !s.mayBegin() {
 			return // the end of this invocation lets go of it
 		}
 		result, err := s.Archiver.Archive(ctx, t, s.deadline)
 		if err != nil {
-			err = &RangeError{Task: t, Err: s.release(ctx, t, err)}
+			err = &RangeError{Task: t, Err: s.releaseRange(ctx, t, err)}
 		}
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
@@ -182,12 +182,12 @@ func (s *work) mayBegin() bool {
 	return len(s.errs) < maxFailures && (s.deadline.IsZero() || s.deadline.Sub(s.Now()) >= s.Reserve)
 }
 
-// meter answers what has passed and what was used since it was asked last: time
+// newMeter answers what has passed and what was used since it was asked last: time
 // in milliseconds, each begun one counting, as Lambda bills them, and seconds of
 // all cores together. What it takes to find a range counts for that range. Of
 // ranges side by side each has what passed since the one before it ended, so that
 // together they have what the function takes.
-func (w *Worker) meter() func() (milliseconds int64, coreSeconds float64) {
+func (w *Worker) newMeter() func() (milliseconds int64, coreSeconds float64) {
 	processor := w.Processor
 	if processor == nil {
 		processor = func() time.Duration { return 0 }
@@ -200,8 +200,8 @@ func (w *Worker) meter() func() (milliseconds int64, coreSeconds float64) {
 	}
 }
 
-// release gives a failed range back, whatever became of ctx.
-func (w *Worker) release(ctx context.Context, task Task, failure error) error {
+// releaseRange gives a failed range back, whatever became of ctx.
+func (w *Worker) releaseRange(ctx context.Context, task Task, failure error) error {
 	row := Row{Partition: task.Key(), Range: task.Range(), TopicID: task.TopicID, Attempts: task.Attempt,
 		StoppedAt: stoppedAt(failure, task.StartOffset)}
 	retryAt := w.Now().Add(pause(task.Attempt))
@@ -234,9 +234,9 @@ const (
 	widestSearch = searchWidth * searchGrowth * searchGrowth
 )
 
-// next leases waiting ranges, if there are any and time for them: of those it
+// nextTasks leases waiting ranges, if there are any and time for them: of those it
 // finds, one of a partition nearest to loss, or small ones to archive side by side.
-func (s *work) next(ctx context.Context) ([]Task, error) {
+func (s *work) nextTasks(ctx context.Context) ([]Task, error) {
 	if s.deadline.IsZero() || !s.mayBegin() {
 		return nil, nil
 	}
@@ -246,7 +246,7 @@ func (s *work) next(ctx context.Context) ([]Task, error) {
 		if err != nil {
 			return nil, fmt.Errorf("look for the next range: %w", err)
 		}
-		tasks, err := search.lease(ctx, rows)
+		tasks, err := search.leaseRows(ctx, rows)
 		if len(tasks) > 0 || err != nil || len(rows) < width {
 			return tasks, err
 		}
@@ -268,28 +268,28 @@ type barrier struct {
 	gap bool
 }
 
-// lease leases the first of the rows, by nearness to loss, that may be worked on,
+// leaseRows leases the first of the rows, by nearness to loss, that may be worked on,
 // and if it is small others that are. One that a function had before goes alone: it
 // may be what that function died of.
-func (s *search) lease(ctx context.Context, rows []Row) ([]Task, error) {
+func (s *search) leaseRows(ctx context.Context, rows []Row) ([]Task, error) {
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Compare(a.Nearness(s.Now()), b.Nearness(s.Now()))
 	})
 	var tasks []Task
 	for _, row := range rows {
-		if len(tasks) > 0 && !s.together(row) {
+		if len(tasks) > 0 && !s.mayShare(row) {
 			continue
 		}
-		if free, err := s.free(ctx, row); err != nil || !free {
+		if free, err := s.isFree(ctx, row); err != nil || !free {
 			if err != nil {
 				return tasks, err
 			}
 			continue
 		}
-		if err := s.own(ctx); err != nil {
+		if err := s.takeInvocation(ctx); err != nil {
 			return tasks, err
 		}
-		leased, err := s.Ledger.Lease(ctx, row, s.invocation, s.atWork.tries(row)+1, s.Now().Add(s.Lease))
+		leased, err := s.Ledger.Lease(ctx, row, s.invocation, s.atWork.triesOf(row)+1, s.Now().Add(s.Lease))
 		if err != nil && !errors.Is(err, ErrConflict) {
 			return tasks, fmt.Errorf("lease the next range: %w", err)
 		}
@@ -297,18 +297,18 @@ func (s *search) lease(ctx context.Context, rows []Row) ([]Task, error) {
 			continue
 		}
 		tasks = append(tasks, NewTask(leased))
-		if !s.together(row) || len(tasks) >= s.Together {
+		if !s.mayShare(row) || len(tasks) >= s.Together {
 			break
 		}
 	}
 	return tasks, nil
 }
 
-// together reports whether the row may be taken among others.
-func (s *search) together(row Row) bool { return row.small() && s.atWork.tries(row) == 0 }
+// mayShare reports whether the row may be taken among others.
+func (s *search) mayShare(row Row) bool { return row.isSmall() && s.atWork.triesOf(row) == 0 }
 
-// free reports whether nobody has the row in hand, and it may be worked on.
-func (s *search) free(ctx context.Context, row Row) (bool, error) {
+// isFree reports whether nobody has the row in hand, and it may be worked on.
+func (s *search) isFree(ctx context.Context, row Row) (bool, error) {
 	if row.Invocation != "" && s.atWork == nil {
 		all, err := s.Ledger.ListInvocations(ctx)
 		if err != nil {
@@ -317,7 +317,7 @@ func (s *search) free(ctx context.Context, row Row) (bool, error) {
 		s.atWork = newAtWork(all)
 	}
 	b := barrier{row.Partition, row.GapReason != ""}
-	if s.atWork.held(row, s.Lease, s.Now()) || s.barred[b] {
+	if s.atWork.leftAlone(row, s.Lease, s.Now()) || s.barred[b] {
 		return false, nil
 	}
 	may, err := s.mayWork(ctx, row)

@@ -11,7 +11,7 @@ var kindMutants = map[string][]kindMutant{
 		}}}, "internal/bifrost", "TestTheWinnersFacts", ""},
 		{mutant{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
 			rules + "archive.go",
-			"	case row.End != a.task.EndOffset:\n		return true, a.result(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here\n",
+			"	case row.End != a.task.EndOffset:\n		return true, a.newResult(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here\n",
 			"",
 		}, {
 			rules + "archive.go",
@@ -176,7 +176,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/dispatch.go", "return max(1, t.Settings.Together>>min(2*tries, 30))", "return max(1, t.Settings.Together)",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a worker takes a killer along", "what was tried before goes alone", []edit{{
-			"../bifrost/work.go", "return row.small() && s.atWork.tries(row) == 0", "return row.small()",
+			"../bifrost/work.go", "return row.isSmall() && s.atWork.triesOf(row) == 0", "return row.isSmall()",
 		}}}, "internal/bifrost", "TestWorkerGoesOnWith", ""},
 		{mutant{"a second delivery works too", "an event is worked on once while the first is alive", []edit{{
 			"../bifrost/work.go", "	case was.Begun && s.Now().Before(was.AliveUntil):\n", "	case false:\n",
@@ -185,7 +185,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/work.go", "	case was.Begun && s.Now().Before(was.AliveUntil):\n", "	case was.Begun:\n",
 		}}}, "internal/bifrost", "TestSecondDelivery", ""},
 		{mutant{"a function at work for ever", "in the end it says so", []edit{{
-			"../bifrost/work.go", "	defer s.end(ctx)\n", "	defer s.stop()\n",
+			"../bifrost/work.go", "	defer s.endWork(ctx)\n", "	defer s.stop()\n",
 		}}}, "internal/bifrost", "TestSmallRangesShare", ""},
 		{mutant{"a renewal behind the end", "who has ended does not go on", []edit{{
 			"../wiring/wiring.go", "		close(done)\n		<-ended\n", "		close(done)\n",

@@ -178,7 +178,7 @@ var mutants = []mutant{
 	}}},
 	{"the archive begins at the log start", "what was gone before the first sight is a gap too, so that rows tile from 0", []edit{{
 		rules + "plan.go",
-		"		pl.add(min(p.FirstLogStart, end), ReasonBeforeFirstSight)\n",
+		"		pl.addRange(min(p.FirstLogStart, end), ReasonBeforeFirstSight)\n",
 		"		pl.frontier = min(p.FirstLogStart, end)\n",
 	}}},
 	{"no look at leader epochs", "a log that was cut and has grown back does not look short", []edit{{
@@ -197,7 +197,7 @@ var mutants = []mutant{
 	}}},
 	{"a lease for ever", "a worker that died must not keep its range", []edit{{
 		rules + "invocation.go",
-		"	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.tries(r))-lease))\n",
+		"	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.triesOf(r))-lease))\n",
 		"	return a.inHand(r, now) || !r.LeaseUntil.IsZero()\n",
 	}}},
 	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{

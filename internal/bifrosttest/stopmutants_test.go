@@ -30,7 +30,7 @@ var stopMutants = []mutant{
 		rules + "archive.go", "				return fmt.Errorf(\"write offset %d to %s: %w\", batch.Records[i].Offset, a.key, err)", "				return &stoppedError{counted.position, err}",
 	}}},
 	{"accounts that do not add up taken for a stop", "who miscounts is not believed", []edit{{
-		rules + "archive.go", "		if err := counted.add(batch, row.Range); err != nil {\n			return err\n", "		if err := counted.add(batch, row.Range); err != nil {\n			return &stoppedError{counted.position, err}\n",
+		rules + "archive.go", "		if err := counted.addBatch(batch, row.Range); err != nil {\n			return err\n", "		if err := counted.addBatch(batch, row.Range); err != nil {\n			return &stoppedError{counted.position, err}\n",
 	}}},
 	{"the reason lost", "an object that ends early says why", []edit{{
 		rules + "archive.go", "		a.stopped = err // what was read", "		// what was read",
