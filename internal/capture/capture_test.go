@@ -367,7 +367,7 @@ func TestDamagedCaptures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read := func(content []byte) error { return readLines(bytes.NewReader(content), new(Positions).take) }
+	read := func(content []byte) error { return readLines(bytes.NewReader(content), new(Positions).takeLine) }
 	for n := range made.positions {
 		if read(made.positions[:n]) == nil {
 			t.Errorf("cut at %d of %d bytes it reads as whole", n, len(made.positions))

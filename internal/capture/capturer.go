@@ -106,7 +106,7 @@ func (c *Capturer) captureSlot(ctx context.Context, slot time.Time) (bifrost.Cap
 	case !errors.Is(err, bifrost.ErrNotFound):
 		return result, err
 	}
-	made, err := c.capture(ctx, slot, false)
+	made, err := c.writeCapture(ctx, slot, false)
 	if err != nil {
 		return result, err
 	}
@@ -130,19 +130,19 @@ type Capture struct {
 func (c Capture) Bytes() int64 { return int64(len(c.configuration) + len(c.positions)) }
 
 // Read makes a capture without writing it anywhere.
-func (c *Capturer) Read(ctx context.Context) (Capture, error) { return c.read(ctx, true) }
+func (c *Capturer) Read(ctx context.Context) (Capture, error) { return c.readCluster(ctx, true) }
 
 // CaptureNow makes a capture, whatever there is already.
 func (c *Capturer) CaptureNow(ctx context.Context) (Capture, error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return c.capture(ctx, c.Now(), true)
+	return c.writeCapture(ctx, c.Now(), true)
 }
 
-// capture reads the cluster and writes both objects. The configuration comes
+// writeCapture reads the cluster and writes both objects. The configuration comes
 // first, so that no positions ever name one that is not there.
-func (c *Capturer) capture(ctx context.Context, at time.Time, byHand bool) (Capture, error) {
-	made, err := c.read(ctx, byHand)
+func (c *Capturer) writeCapture(ctx context.Context, at time.Time, byHand bool) (Capture, error) {
+	made, err := c.readCluster(ctx, byHand)
 	if err != nil {
 		return made, err
 	}
@@ -155,7 +155,7 @@ func (c *Capturer) capture(ctx context.Context, at time.Time, byHand bool) (Capt
 	if made.Key, err = c.createPositions(ctx, made, at, byHand); err != nil {
 		return made, fmt.Errorf("capture cluster %s: %w", made.ClusterID, err)
 	}
-	c.tell(ctx, made.NotCaptured)
+	c.logMissing(ctx, made.NotCaptured)
 	return made, nil
 }
 
@@ -173,9 +173,9 @@ func (c *Capturer) createPositions(ctx context.Context, made Capture, at time.Ti
 	}
 }
 
-// read reads the cluster. The configuration's key has the day of this moment, and
+// readCluster reads the cluster. The configuration's key has the day of this moment, and
 // not of the slot: objects that are written on one day expire on one day.
-func (c *Capturer) read(ctx context.Context, byHand bool) (Capture, error) {
+func (c *Capturer) readCluster(ctx context.Context, byHand bool) (Capture, error) {
 	made := Capture{At: c.Now().UTC()}
 	err := c.readInto(ctx, &made, byHand)
 	if err != nil {
@@ -192,7 +192,7 @@ func (c *Capturer) readInto(ctx context.Context, made *Capture, byHand bool) err
 	}
 	var sum string
 	var missing []NotCaptured
-	if made.configuration, sum, missing, err = configuration.end(nil); err != nil {
+	if made.configuration, sum, missing, err = configuration.writeEnd(nil); err != nil {
 		return err
 	}
 	made.ClusterID, made.NotCaptured = overview.ClusterID, missing
@@ -202,20 +202,20 @@ func (c *Capturer) readInto(ctx context.Context, made *Capture, byHand bool) err
 		Version: Version, ClusterID: overview.ClusterID, At: made.At,
 		Configuration: made.ConfigurationKey, ByHand: byHand, Writer: c.Writer,
 	}
-	if err := positions.out.write(typePositions, header); err != nil {
+	if err := positions.out.writeLine(typePositions, header); err != nil {
 		return err
 	}
 	if made.Counts, err = positions.readPositions(ctx, overview.Topics); err != nil {
 		return err
 	}
 	ended := c.Now().UTC()
-	made.positions, _, missing, err = positions.end(&ended)
+	made.positions, _, missing, err = positions.writeEnd(&ended)
 	made.NotCaptured = append(made.NotCaptured, missing...)
 	return err
 }
 
-// tell logs what is missing, once in the life of a process.
-func (c *Capturer) tell(ctx context.Context, missing []NotCaptured) {
+// logMissing logs what is missing, once in the life of a process.
+func (c *Capturer) logMissing(ctx context.Context, missing []NotCaptured) {
 	if c.told == nil {
 		c.told = map[missingKey]bool{}
 	}

@@ -79,7 +79,7 @@ func (r *reading) writeMissing() ([]NotCaptured, error) {
 
 func writeAll[T any](out *writer, kind string, all []T) error {
 	for i := range all {
-		if err := out.write(kind, &all[i]); err != nil {
+		if err := out.writeLine(kind, &all[i]); err != nil {
 			return err
 		}
 	}
@@ -99,7 +99,7 @@ func (r *reading) readConfiguration(ctx context.Context) (Overview, error) {
 		r.lacks(PartTopics, err, name)
 	}
 	header := ConfigurationHeader{Version: Version, ClusterID: overview.ClusterID}
-	if err := r.out.write(typeConfiguration, header); err != nil {
+	if err := r.out.writeLine(typeConfiguration, header); err != nil {
 		return overview, err
 	}
 	var acls []ACL
@@ -108,9 +108,9 @@ func (r *reading) readConfiguration(ctx context.Context) (Overview, error) {
 		return acls, err
 	}
 	steps := []func() error{
-		func() error { return r.brokers(ctx, overview.Brokers) },
+		func() error { return r.writeBrokers(ctx, overview.Brokers) },
 		func() error { return part(ctx, r, PartFeatures, typeFeature, r.cluster.Features, compareFeatures) },
-		func() error { return r.topics(ctx, overview.Topics) },
+		func() error { return r.writeTopics(ctx, overview.Topics) },
 		func() error { return part(ctx, r, PartACLs, typeACL, askACLs, CompareACLs) },
 		func() error { return r.hiddenTopics(ctx, overview, acls) },
 		func() error { return part(ctx, r, PartQuotas, typeQuota, r.cluster.Quotas, compareQuotas) },
@@ -162,7 +162,7 @@ func (r *reading) hiddenTopics(ctx context.Context, overview Overview, acls []AC
 	return nil
 }
 
-func (r *reading) brokers(ctx context.Context, brokers []Broker) error {
+func (r *reading) writeBrokers(ctx context.Context, brokers []Broker) error {
 	ids := make([]int32, len(brokers))
 	for i, b := range brokers {
 		ids[i] = b.ID
@@ -179,7 +179,7 @@ func (r *reading) brokers(ctx context.Context, brokers []Broker) error {
 	return writeAll(r.out, typeBroker, brokers)
 }
 
-func (r *reading) topics(ctx context.Context, topics []Topic) error {
+func (r *reading) writeTopics(ctx context.Context, topics []Topic) error {
 	for some := range slices.Chunk(topics, settingsAtOnce) {
 		names := make([]string, len(some))
 		for i, t := range some {
@@ -192,7 +192,7 @@ func (r *reading) topics(ctx context.Context, topics []Topic) error {
 			if err := cmp.Or(err, answer.Err); err != nil {
 				r.lacks(PartTopicSettings, err, names[i])
 			}
-			if err := r.out.write(typeTopic, t); err != nil {
+			if err := r.out.writeLine(typeTopic, t); err != nil {
 				return err
 			}
 		}

@@ -45,19 +45,19 @@ func Diff(a, b Snapshot) Drift {
 		}
 	}
 	if d.same {
-		d.compare(PartBrokers, brokersOf(a), brokersOf(b))
+		d.comparePart(PartBrokers, brokersOf(a), brokersOf(b))
 	}
-	d.compare(PartFeatures, featuresOf(a), featuresOf(b))
-	d.compare(PartTopics, d.topicsOf(a), d.topicsOf(b))
-	d.compare(PartTopicSettings, settingsOf(a, d.b), settingsOf(b, d.a))
-	d.compare(PartACLs, aclsOf(a), aclsOf(b))
-	d.compare(PartQuotas, quotasOf(a), quotasOf(b))
-	d.compare(PartScramUsers, usersOf(a), usersOf(b))
-	d.compare(PartGroups, groupsOf(a), groupsOf(b))
+	d.comparePart(PartFeatures, featuresOf(a), featuresOf(b))
+	d.comparePart(PartTopics, d.topicsOf(a), d.topicsOf(b))
+	d.comparePart(PartTopicSettings, settingsOf(a, d.b), settingsOf(b, d.a))
+	d.comparePart(PartACLs, aclsOf(a), aclsOf(b))
+	d.comparePart(PartQuotas, quotasOf(a), quotasOf(b))
+	d.comparePart(PartScramUsers, usersOf(a), usersOf(b))
+	d.comparePart(PartGroups, groupsOf(a), groupsOf(b))
 	if d.same {
-		d.assignments()
-		d.positions()
-		d.ends()
+		d.compareAssignments()
+		d.comparePositions()
+		d.compareEnds()
 	}
 	slices.SortStableFunc(d.drift.Differences, func(x, y Difference) int {
 		return cmp.Or(cmp.Compare(x.Part, y.Part), strings.Compare(x.Name, y.Name), strings.Compare(x.Field, y.Field))
@@ -106,20 +106,20 @@ type differ struct {
 // fields are the properties of a thing, as text.
 type fields map[string]string
 
-// compare compares the things of a part by name and field.
-func (d *differ) compare(part Part, a, b map[string]fields) {
+// comparePart compares the things of a part by name and field.
+func (d *differ) comparePart(part Part, a, b map[string]fields) {
 	for _, name := range slices.Sorted(maps.Keys(a)) {
 		other, there := b[name]
 		switch {
 		case there:
 			d.compareFields(part, name, a[name], other)
 		case d.b.knows(part, name):
-			d.add(part, name, "", new(brief(a[name])), nil)
+			d.addDifference(part, name, "", new(brief(a[name])), nil)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(b)) {
 		if _, there := a[name]; !there && d.a.knows(part, name) {
-			d.add(part, name, "", nil, new(brief(b[name])))
+			d.addDifference(part, name, "", nil, new(brief(b[name])))
 		}
 	}
 }
@@ -134,12 +134,12 @@ func (d *differ) compareFields(part Part, name string, a, b fields) {
 		before, inA := a[field]
 		after, inB := b[field]
 		if before != after || inA != inB {
-			d.add(part, name, field, optional(before, inA), optional(after, inB))
+			d.addDifference(part, name, field, optional(before, inA), optional(after, inB))
 		}
 	}
 }
 
-func (d *differ) add(part Part, name, field string, a, b *string) {
+func (d *differ) addDifference(part Part, name, field string, a, b *string) {
 	d.drift.Differences = append(d.drift.Differences, Difference{part, name, field, a, b})
 }
 
@@ -258,8 +258,8 @@ func groupsOf(s Snapshot) map[string]fields {
 	return all
 }
 
-// assignments compares where the replicas are, a difference a topic.
-func (d *differ) assignments() {
+// compareAssignments compares where the replicas are, a difference a topic.
+func (d *differ) compareAssignments() {
 	before := map[string]Topic{}
 	for _, t := range d.a.all.Configuration.Topics {
 		before[t.Name] = t
@@ -284,14 +284,14 @@ func (d *differ) assignments() {
 			if more > 0 {
 				field += fmt.Sprintf(" and %d more", more)
 			}
-			d.add(PartTopics, t.Name, field, new(fmt.Sprint(old.Partitions[first])), new(fmt.Sprint(t.Partitions[first])))
+			d.addDifference(PartTopics, t.Name, field, new(fmt.Sprint(old.Partitions[first])), new(fmt.Sprint(t.Partitions[first])))
 		}
 	}
 }
 
-// positions finds committed offsets that went back, or are gone though group and
+// comparePositions finds committed offsets that went back, or are gone though group and
 // topic are there.
-func (d *differ) positions() {
+func (d *differ) comparePositions() {
 	now := map[string]Group{}
 	for _, g := range d.b.all.Positions.Groups {
 		now[g.Name] = g
@@ -317,15 +317,15 @@ func (d *differ) positionsIn(group, topic string, before, after []Committed) {
 		field := fmt.Sprintf("position in %s/%d", topic, c.Partition)
 		switch {
 		case there && offset < c.Offset:
-			d.add(PartGroups, group, field, new(fmt.Sprint(c.Offset)), new(fmt.Sprint(offset)))
+			d.addDifference(PartGroups, group, field, new(fmt.Sprint(c.Offset)), new(fmt.Sprint(offset)))
 		case !there && d.b.topics[topic]:
-			d.add(PartGroups, group, field, new(fmt.Sprint(c.Offset)), nil)
+			d.addDifference(PartGroups, group, field, new(fmt.Sprint(c.Offset)), nil)
 		}
 	}
 }
 
-// ends finds logs of one topic that end before where they did.
-func (d *differ) ends() {
+// compareEnds finds logs of one topic that end before where they did.
+func (d *differ) compareEnds() {
 	before := map[string]Offsets{}
 	for _, o := range d.a.all.Positions.Offsets {
 		before[o.Topic] = o
@@ -336,7 +336,7 @@ func (d *differ) ends() {
 			a, b := old.Partitions[number], o.Partitions[number]
 			if old.ID == o.ID && a != nil && b != nil && b[2] < a[2] {
 				name := fmt.Sprintf("%s/%d", o.Topic, number)
-				d.add(PartOffsets, name, "high watermark", new(fmt.Sprint(a[2])), new(fmt.Sprint(b[2])))
+				d.addDifference(PartOffsets, name, "high watermark", new(fmt.Sprint(a[2])), new(fmt.Sprint(b[2])))
 			}
 		}
 	}

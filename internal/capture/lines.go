@@ -31,8 +31,8 @@ func newWriter() *writer {
 	return w
 }
 
-// write adds a line: v is a struct, to which the type is added.
-func (w *writer) write(kind string, v any) error {
+// writeLine adds a line: v is a struct, to which the type is added.
+func (w *writer) writeLine(kind string, v any) error {
 	w.line.Reset()
 	encoder := json.NewEncoder(&w.line)
 	encoder.SetEscapeHTML(false)
@@ -47,10 +47,10 @@ func (w *writer) write(kind string, v any) error {
 	return err
 }
 
-// end writes the last line and returns the whole, compressed, and its sum.
-func (w *writer) end(end End) (content []byte, sum string, err error) {
+// writeEnd writes the last line and returns the whole, compressed, and its sum.
+func (w *writer) writeEnd(end End) (content []byte, sum string, err error) {
 	end.Lines = w.lines
-	if err := w.write(typeEnd, end); err != nil {
+	if err := w.writeLine(typeEnd, end); err != nil {
 		return nil, "", err
 	}
 	if err := w.zip.Close(); err != nil {

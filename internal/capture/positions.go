@@ -27,11 +27,11 @@ type Counts struct {
 // readPositions writes all that moves. Groups come before the ends of the logs:
 // what a group has read was there when the ends are asked for.
 func (r *reading) readPositions(ctx context.Context, topics []Topic) (Counts, error) {
-	groups, err := r.groups(ctx)
+	groups, err := r.writeGroups(ctx)
 	if err != nil {
 		return Counts{}, err
 	}
-	partitions, err := r.offsets(ctx, topics)
+	partitions, err := r.writeOffsets(ctx, topics)
 	return Counts{Groups: groups, Topics: len(topics), Partitions: partitions}, err
 }
 
@@ -41,7 +41,7 @@ var errNotPutBack = map[string]error{
 	GroupStreams: errors.New("streams groups: topology and local state cannot be put back (KIP-1071)"),
 }
 
-func (r *reading) groups(ctx context.Context) (int, error) {
+func (r *reading) writeGroups(ctx context.Context) (int, error) {
 	all, missing, err := r.cluster.Groups(ctx)
 	switch {
 	case errors.Is(err, ErrDenied), errors.Is(err, ErrNone):
@@ -56,15 +56,15 @@ func (r *reading) groups(ctx context.Context) (int, error) {
 	// A group that moves is on two brokers for a moment.
 	all = slices.CompactFunc(all, func(a, b Group) bool { return a.Name == b.Name })
 	for some := range slices.Chunk(all, groupsAtOnce) {
-		if err := r.committed(ctx, some); err != nil {
+		if err := r.writeCommitted(ctx, some); err != nil {
 			return 0, err
 		}
 	}
 	return len(all), ctx.Err()
 }
 
-// committed writes some groups with where they stand.
-func (r *reading) committed(ctx context.Context, groups []Group) error {
+// writeCommitted writes some groups with where they stand.
+func (r *reading) writeCommitted(ctx context.Context, groups []Group) error {
 	var names []string
 	for _, g := range groups {
 		if errNotPutBack[g.Type] == nil {
@@ -93,7 +93,7 @@ func (r *reading) committed(ctx context.Context, groups []Group) error {
 		for _, m := range answer.Missing {
 			r.lacks(PartGroups, fmt.Errorf("a position of group %s: %w", g.Name, m.Err), m.Name)
 		}
-		if err := r.out.write(typeGroup, g); err != nil {
+		if err := r.out.writeLine(typeGroup, g); err != nil {
 			return err
 		}
 	}
@@ -114,8 +114,8 @@ func ordered(offsets map[string][]Committed) map[string][]Committed {
 	return offsets
 }
 
-// offsets writes the ends of all logs, some partitions at a time.
-func (r *reading) offsets(ctx context.Context, topics []Topic) (int, error) {
+// writeOffsets writes the ends of all logs, some partitions at a time.
+func (r *reading) writeOffsets(ctx context.Context, topics []Topic) (int, error) {
 	all := 0
 	for len(topics) > 0 {
 		n, partitions := 0, 0
@@ -161,16 +161,16 @@ func (r *reading) offsetsOf(ctx context.Context, topics []Topic) error {
 		if id, known := ids[t.Name]; !known || id != t.ID {
 			r.lacks(PartOffsets, errMadeAnew, t.Name)
 		} else {
-			r.fill(line, answers)
+			r.fillOffsets(line, answers)
 		}
-		if err := r.out.write(typeOffsets, line); err != nil {
+		if err := r.out.writeLine(typeOffsets, line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *reading) fill(line Offsets, answers map[bifrost.TopicPartition]bifrost.OffsetAnswer) {
+func (r *reading) fillOffsets(line Offsets, answers map[bifrost.TopicPartition]bifrost.OffsetAnswer) {
 	for number := range line.Partitions {
 		answer, known := answers[bifrost.TopicPartition{Topic: line.Topic, Partition: int32(number)}]
 		if !known {
@@ -186,11 +186,11 @@ func (r *reading) fill(line Offsets, answers map[bifrost.TopicPartition]bifrost.
 	}
 }
 
-// end writes what is missing and the last line.
-func (r *reading) end(at *time.Time) (content []byte, sum string, missing []NotCaptured, err error) {
+// writeEnd writes what is missing and the last line.
+func (r *reading) writeEnd(at *time.Time) (content []byte, sum string, missing []NotCaptured, err error) {
 	if missing, err = r.writeMissing(); err != nil {
 		return nil, "", nil, err
 	}
-	content, sum, err = r.out.end(End{At: at})
+	content, sum, err = r.out.writeEnd(End{At: at})
 	return content, sum, missing, err
 }

@@ -113,11 +113,11 @@ type Positions struct {
 // Open reads the capture whose positions are at the key.
 func Open(ctx context.Context, shelf Shelf, key string) (Snapshot, error) {
 	s := Snapshot{Key: key}
-	err := readObject(ctx, shelf, key, s.Positions.take)
+	err := readObject(ctx, shelf, key, s.Positions.takeLine)
 	if err != nil {
 		return s, err
 	}
-	err = readObject(ctx, shelf, s.Positions.Configuration, s.Configuration.take)
+	err = readObject(ctx, shelf, s.Positions.Configuration, s.Configuration.takeLine)
 	if errors.Is(err, bifrost.ErrNotFound) {
 		err = fmt.Errorf("the positions are there and their configuration is not, as after it has expired: %w", err)
 	}
@@ -144,12 +144,12 @@ func readObject(ctx context.Context, shelf Shelf, key string, take func(kind str
 func (c Capture) Snapshot() (Snapshot, error) {
 	s := Snapshot{Key: c.Key}
 	err := errors.Join(
-		readLines(strings.NewReader(string(c.configuration)), s.Configuration.take),
-		readLines(strings.NewReader(string(c.positions)), s.Positions.take))
+		readLines(strings.NewReader(string(c.configuration)), s.Configuration.takeLine),
+		readLines(strings.NewReader(string(c.positions)), s.Positions.takeLine))
 	return s, err
 }
 
-func (c *Configuration) take(kind string, line []byte) error {
+func (c *Configuration) takeLine(kind string, line []byte) error {
 	switch kind {
 	case typeConfiguration:
 		return json.Unmarshal(line, &c.ConfigurationHeader)
@@ -173,7 +173,7 @@ func (c *Configuration) take(kind string, line []byte) error {
 	return nil
 }
 
-func (p *Positions) take(kind string, line []byte) error {
+func (p *Positions) takeLine(kind string, line []byte) error {
 	switch kind {
 	case typePositions:
 		return json.Unmarshal(line, &p.PositionsHeader)

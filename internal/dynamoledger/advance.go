@@ -14,12 +14,12 @@ import (
 // this range, and only one could.
 func (l *Ledger) Advance(ctx context.Context, w bifrost.AdvanceWrite) error {
 	newest := w.Row.Facts.LastTimestamp >= 0 && w.Row.State == bifrost.StateArchived
-	err := l.advance(ctx, w, newest)
+	err := l.advanceRow(ctx, w, newest)
 	if c, ok := errors.AsType[*conflict](err); ok && newest && isAt(c.row, w.Generation, w.From) {
 		// What the port asks for holds, so nothing was applied, and it was the
 		// condition on the newest record that failed: an earlier range has a newer
 		// one, because producers' clocks differ.
-		err = l.advance(ctx, w, false)
+		err = l.advanceRow(ctx, w, false)
 	}
 	return err
 }
@@ -29,19 +29,19 @@ func isAt(row attributes, generation string, nextOffset int64) bool {
 	return ok && next == nextOffset && scalarText(row["generation"]) == generation
 }
 
-// advance applies the write; newest says that the row's last record becomes the
+// advanceRow applies the write; newest says that the row's last record becomes the
 // newest of the partition, on condition that it is.
-func (l *Ledger) advance(ctx context.Context, w bifrost.AdvanceWrite, newest bool) error {
+func (l *Ledger) advanceRow(ctx context.Context, w bifrost.AdvanceWrite, newest bool) error {
 	e := newExpression().
 		require("generation", textValue(w.Generation)).
 		require("next_offset", number(w.From)).
 		set("next_offset", number(w.To)).
-		count(w.Row)
+		countRow(w.Row)
 	e.setDifference("lag", e.name("log_end_offset"), e.value(number(w.To)))
 	if newest {
 		e.newestRecord(w.Row.Facts.LastTimestamp)
 	}
-	_, err := l.update(ctx, change{
+	_, err := l.updateItem(ctx, change{
 		doing: fmt.Sprintf("advance %s from offset %d to %d", w.Partition, w.From, w.To),
 		table: l.tables.Progress, key: progressKey(w.Partition), expr: e,
 		ours: func(row attributes) bool {
@@ -52,8 +52,8 @@ func (l *Ledger) advance(ctx context.Context, w bifrost.AdvanceWrite, newest boo
 	return err
 }
 
-// count adds a settled row to the totals of its partition.
-func (e *expression) count(r bifrost.Row) *expression {
+// countRow adds a settled row to the totals of its partition.
+func (e *expression) countRow(r bifrost.Row) *expression {
 	f := r.Facts
 	e.add("archived_records", f.Records).
 		add("raw_bytes", f.RawBytes).

@@ -16,7 +16,7 @@ import (
 func (l *Ledger) RowsBelow(ctx context.Context, p bifrost.Partition, below int64, limit int) ([]bifrost.Row, error) {
 	e := newExpression().require("partition_key", textValue(p.String()))
 	e.condition(e.name("start_offset") + " < " + e.value(number(below)))
-	return l.query(ctx, fmt.Sprintf("read the rows of %s below offset %d", p, below), limit, &dynamodb.QueryInput{
+	return l.queryRows(ctx, fmt.Sprintf("read the rows of %s below offset %d", p, below), limit, &dynamodb.QueryInput{
 		TableName: &l.tables.Objects, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(false),
 		KeyConditionExpression:   e.conditionText(),
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,

@@ -16,7 +16,7 @@ func (l *Ledger) Erase(ctx context.Context, w bifrost.ErasureWrite) error {
 	r, f, p := w.Row, w.Facts, w.Progress
 	doing := fmt.Sprintf("record that the object of %s %s is gone", r.Partition, r.Range)
 	row := newExpression().require("state", textValue(string(r.State))).requireText("checksum", r.Facts.Checksum).
-		settle(bifrost.CommitWrite{Row: r, Facts: f, ArchivedAt: w.At})
+		setSettled(bifrost.CommitWrite{Row: r, Facts: f, ArchivedAt: w.At})
 	for attribute, n := range map[string]int64{
 		"first_timestamp": f.FirstTimestamp, "last_timestamp": f.LastTimestamp, "last_leader_epoch": int64(f.LeaderEpoch),
 	} {
@@ -34,7 +34,7 @@ func (l *Ledger) Erase(ctx context.Context, w bifrost.ErasureWrite) error {
 		progress.add("archived_records", by.Records).add("raw_bytes", by.RawBytes).add("stored_bytes", by.StoredBytes).
 			add("missing_offsets", by.Missing).add("lost_offsets", by.Lost)
 	}
-	return l.transact(ctx, doing, []types.TransactWriteItem{
+	return l.transactItems(ctx, doing, []types.TransactWriteItem{
 		row.asUpdate(l.tables.Objects, rowKey(r.Partition, r.Start)),
 		progress.asUpdate(l.tables.Progress, progressKey(p.Partition)),
 	})

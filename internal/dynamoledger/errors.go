@@ -136,9 +136,9 @@ func describe(row attributes) string {
 	return "the row has " + strings.Join(says, ", ")
 }
 
-// failed wraps an error that is not about a condition. A table that is not there
+// failureOf wraps an error that is not about a condition. A table that is not there
 // is a mistake in the configuration, so the error names the variable.
-func (l *Ledger) failed(doing string, err error) error {
+func (l *Ledger) failureOf(doing string, err error) error {
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
 		return fmt.Errorf("%s: table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE) does not exist in this account and region: %w",
 			doing, l.tables.Progress, l.tables.Objects, err)

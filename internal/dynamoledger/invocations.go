@@ -65,7 +65,7 @@ func (l *Ledger) PutInvocation(ctx context.Context, i bifrost.Invocation, now ti
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	}, d.use)
 	if err != nil {
-		_, err = l.conclude(doing, err, d, nil)
+		_, err = l.concludeWrite(doing, err, d, nil)
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func (l *Ledger) changeInvocation(ctx context.Context, verb, id string, e *expre
 		return nil, fmt.Errorf("%s: %w", doing, bifrost.ErrNotFound)
 	}
 	if err != nil {
-		return nil, l.failed(doing, err)
+		return nil, l.failureOf(doing, err)
 	}
 	return out.Attributes, nil
 }
@@ -130,7 +130,7 @@ func (l *Ledger) ListInvocations(ctx context.Context) ([]bifrost.Invocation, err
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, l.failed("list the functions at work", err)
+			return nil, l.failureOf("list the functions at work", err)
 		}
 		if all, err = appendDecoded(all, page.Items, decodeInvocation); err != nil {
 			return nil, err

@@ -69,7 +69,7 @@ func (l *Ledger) NoteTick(ctx context.Context, r bifrost.TickRecord) error {
 			setText("include", strings.Join(r.Filter.Include, ",")).
 			setText("exclude", strings.Join(r.Filter.Exclude, ","))
 	}
-	_, err := l.update(ctx, change{
+	_, err := l.updateItem(ctx, change{
 		doing: fmt.Sprintf("keep the record of tick %s", r.ID),
 		table: l.tables.Objects, key: tickKey(r.ClusterID), expr: e,
 	})
@@ -84,7 +84,7 @@ func (l *Ledger) NoteTrouble(ctx context.Context, p bifrost.Progress, trouble bi
 		setText("tick_error", trouble.Error).
 		setText("tick_error_since", iso(trouble.Since)).
 		setText("tick_error_at", iso(trouble.At))
-	_, err := l.update(ctx, change{
+	_, err := l.updateItem(ctx, change{
 		doing: fmt.Sprintf("show what keeps ticks from %s", p.Partition),
 		table: l.tables.Progress, key: progressKey(p.Partition), expr: e,
 	})
@@ -103,7 +103,7 @@ func (l *Ledger) Ticks(ctx context.Context) ([]bifrost.TickRecord, error) {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, l.failed("read the records of the ticks", err)
+			return nil, l.failureOf("read the records of the ticks", err)
 		}
 		if all, err = appendDecoded(all, page.Items, decodeTick); err != nil {
 			return nil, err

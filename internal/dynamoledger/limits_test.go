@@ -56,7 +56,7 @@ func TestSettledRowRoundTrip(t *testing.T) {
 			f.Kind, f.Reason = baldr.KindGap, "a reason"
 		}
 		at := someTime().Draw(t, "archived at")
-		item := applied(t, newExpression().settle(bifrost.CommitWrite{Row: planned, Facts: f, ArchivedAt: at}), plannedItem(planned))
+		item := applied(t, newExpression().setSettled(bifrost.CommitWrite{Row: planned, Facts: f, ArchivedAt: at}), plannedItem(planned))
 		want := bifrost.Row{Partition: planned.Partition, Range: bifrost.Range{Start: planned.Start, End: min(f.End, planned.End)}, ClusterID: "c", TopicID: planned.TopicID,
 			State: f.State(), GapReason: f.Reason, PlannedAt: planned.PlannedAt, Attempts: 1, Facts: f, ArchivedAt: at}
 		if got, err := decodeRow(item); err != nil || got != want {

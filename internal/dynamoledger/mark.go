@@ -23,7 +23,7 @@ func isMark(a attributes) bool { return scalarText(a["topic"]) == markName }
 
 // Mark implements bifrost.MarkKeeper.
 func (l *Ledger) Mark(ctx context.Context) (bifrost.TablesMark, error) {
-	item, err := l.get(ctx, "read the mark of the tables", l.tables.Progress, markKey())
+	item, err := l.getItem(ctx, "read the mark of the tables", l.tables.Progress, markKey())
 	if err != nil {
 		return bifrost.TablesMark{}, err
 	}
@@ -79,7 +79,7 @@ func (l *Ledger) SetMark(ctx context.Context, before, after bifrost.TablesMark) 
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, d.use)
 	if err != nil {
-		_, err = l.conclude("count up the mark of the tables", err, d, func(row attributes) bool {
+		_, err = l.concludeWrite("count up the mark of the tables", err, d, func(row attributes) bool {
 			now, err := decodeMark(row)
 			return err == nil && now.Series == after.Series && now.Number == after.Number && now.Next == after.Next && now.At.Equal(after.At)
 		})

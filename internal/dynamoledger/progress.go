@@ -149,9 +149,9 @@ func (d *decoder) time(t *time.Time, text string) {
 	}
 }
 
-// observe puts what a tick saw into the row. DynamoDB computes the lag from the
+// setObservation puts what a tick saw into the row. DynamoDB computes the lag from the
 // next_offset that the row has at that moment, so an advance in between is not lost.
-func (e *expression) observe(o bifrost.Observation) *expression {
+func (e *expression) setObservation(o bifrost.Observation) *expression {
 	e.setDifference("lag", e.value(number(o.LastStable)), e.name("next_offset"))
 	if seconds := secondsToLoss(o); seconds != nil {
 		e.set("time_to_loss_seconds", number(*seconds))

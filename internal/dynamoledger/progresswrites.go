@@ -28,12 +28,12 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 		set("planned_offset", number(w.PlannedOffset)).
 		set("planned_epoch", number(int64(w.PlannedEpoch))).
 		setText("last_planned_at", iso(w.Observation.At)).
-		observe(w.Observation)
+		setObservation(w.Observation)
 	writes := []types.TransactWriteItem{e.asUpdate(l.tables.Progress, progressKey(p.Partition))}
 	for _, r := range w.Rows {
 		writes = append(writes, putIfAbsent(l.tables.Objects, plannedItem(r)))
 	}
-	return l.transact(ctx, doing, writes)
+	return l.transactItems(ctx, doing, writes)
 }
 
 // requireWorkable demands a status in which ranges may be planned.
@@ -63,10 +63,10 @@ func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error 
 		setText("suspicion", w.Suspicion).
 		setText("suspected_at", iso(w.SuspectedAt))
 	if !w.Observation.At.IsZero() {
-		e.observe(w.Observation)
+		e.setObservation(w.Observation)
 	}
 	doing := fmt.Sprintf("change %s, planned to offset %d, from %s to %s", p.Partition, p.PlannedOffset, p.Status, w.Status)
-	_, err := l.update(ctx, change{
+	_, err := l.updateItem(ctx, change{
 		doing: doing, table: l.tables.Progress, key: progressKey(p.Partition), expr: e,
 		ours: func(row attributes) bool {
 			now, err := decodeProgress(row)
@@ -92,7 +92,7 @@ func (l *Ledger) CreateProgress(ctx context.Context, p bifrost.Progress) error {
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, d.use)
 	if err != nil {
-		_, err = l.conclude(doing, err, d, func(row attributes) bool { return scalarText(row["generation"]) == p.Generation })
+		_, err = l.concludeWrite(doing, err, d, func(row attributes) bool { return scalarText(row["generation"]) == p.Generation })
 	}
 	return err
 }
@@ -105,7 +105,7 @@ func (l *Ledger) FenceProgress(ctx context.Context, p bifrost.Progress) error {
 		require("status", textValue(string(bifrost.StatusFencing))).
 		requireAbsent("fenced_at").
 		set("fenced_at", textValue(iso(p.FencedAt)))
-	_, err := l.update(ctx, change{
+	_, err := l.updateItem(ctx, change{
 		doing: fmt.Sprintf("fence off %s", p.Partition),
 		table: l.tables.Progress, key: progressKey(p.Partition), expr: e,
 		ours: func(row attributes) bool {
@@ -125,7 +125,7 @@ func (l *Ledger) OpenProgress(ctx context.Context, p bifrost.Progress) error {
 		set("known_until", number(p.KnownUntil)).
 		set("start_offset", number(p.StartOffset)).
 		set("planned_epoch", number(int64(p.PlannedEpoch)))
-	_, err := l.update(ctx, change{
+	_, err := l.updateItem(ctx, change{
 		doing: fmt.Sprintf("open %s", p.Partition),
 		table: l.tables.Progress, key: progressKey(p.Partition), expr: e,
 		ours: func(row attributes) bool {
@@ -149,7 +149,7 @@ func (l *Ledger) DeleteProgress(ctx context.Context, p bifrost.Progress) error {
 	}, d.use)
 	if err != nil {
 		doing := fmt.Sprintf("delete the progress row of %s at offset %d", p.Partition, p.NextOffset)
-		_, err = l.conclude(doing, err, d, func(row attributes) bool { return len(row) == 0 })
+		_, err = l.concludeWrite(doing, err, d, func(row attributes) bool { return len(row) == 0 })
 	}
 	return err
 }

@@ -29,7 +29,7 @@ func (l *Ledger) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
 		return err
 	})
 	if err != nil {
-		return nil, l.failed("list the progress of all partitions", err)
+		return nil, l.failureOf("list the progress of all partitions", err)
 	}
 	return slices.Concat(segments...), nil
 }
@@ -71,7 +71,7 @@ func (l *Ledger) ListPlanned(ctx context.Context) ([]bifrost.Row, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, l.failed("list the open ranges of all partitions", err)
+		return nil, l.failureOf("list the open ranges of all partitions", err)
 	}
 	return slices.Concat(shards...), nil
 }
@@ -99,7 +99,7 @@ func (l *Ledger) SomePlanned(ctx context.Context, now time.Time, limit int) ([]b
 		query.Limit = aws.Int32(int32(limit - len(free)))
 		page, err := l.client.Query(ctx, query)
 		if err != nil {
-			return nil, l.failed("look for open ranges", err)
+			return nil, l.failureOf("look for open ranges", err)
 		}
 		if free, err = appendDecoded(free, page.Items, decodeRow); err != nil {
 			return nil, err
@@ -112,21 +112,21 @@ func (l *Ledger) SomePlanned(ctx context.Context, now time.Time, limit int) ([]b
 func (l *Ledger) Rows(ctx context.Context, p bifrost.Partition, from int64, limit int) ([]bifrost.Row, error) {
 	e := newExpression().require("partition_key", textValue(p.String()))
 	e.condition(e.name("start_offset") + " >= " + e.value(number(from)))
-	return l.query(ctx, fmt.Sprintf("read the rows of %s from offset %d", p, from), limit, &dynamodb.QueryInput{
+	return l.queryRows(ctx, fmt.Sprintf("read the rows of %s from offset %d", p, from), limit, &dynamodb.QueryInput{
 		TableName: &l.tables.Objects, ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:   e.conditionText(),
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	})
 }
 
-// query reads rows in the order of the query, at most limit of them.
-func (l *Ledger) query(ctx context.Context, doing string, limit int, query *dynamodb.QueryInput) ([]bifrost.Row, error) {
+// queryRows reads rows in the order of the query, at most limit of them.
+func (l *Ledger) queryRows(ctx context.Context, doing string, limit int, query *dynamodb.QueryInput) ([]bifrost.Row, error) {
 	query.Limit = aws.Int32(int32(min(limit, math.MaxInt32)))
 	var rows []bifrost.Row
 	for pages := dynamodb.NewQueryPaginator(l.client, query); pages.HasMorePages() && len(rows) < limit; {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, l.failed(doing, err)
+			return nil, l.failureOf(doing, err)
 		}
 		if rows, err = appendDecoded(rows, page.Items, decodeRow); err != nil {
 			return nil, err
@@ -137,7 +137,7 @@ func (l *Ledger) query(ctx context.Context, doing string, limit int, query *dyna
 
 // Row implements bifrost.Committer.
 func (l *Ledger) Row(ctx context.Context, p bifrost.Partition, start int64) (bifrost.Row, error) {
-	item, err := l.get(ctx, fmt.Sprintf("read the row of %s at offset %d", p, start), l.tables.Objects, rowKey(p, start))
+	item, err := l.getItem(ctx, fmt.Sprintf("read the row of %s at offset %d", p, start), l.tables.Objects, rowKey(p, start))
 	if err != nil {
 		return bifrost.Row{}, err
 	}
@@ -146,17 +146,17 @@ func (l *Ledger) Row(ctx context.Context, p bifrost.Partition, start int64) (bif
 
 // Progress implements bifrost.Advancer.
 func (l *Ledger) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Progress, error) {
-	item, err := l.get(ctx, fmt.Sprintf("read the progress of %s", p), l.tables.Progress, progressKey(p))
+	item, err := l.getItem(ctx, fmt.Sprintf("read the progress of %s", p), l.tables.Progress, progressKey(p))
 	if err != nil {
 		return bifrost.Progress{}, err
 	}
 	return decodeProgress(item)
 }
 
-func (l *Ledger) get(ctx context.Context, doing, table string, key attributes) (attributes, error) {
+func (l *Ledger) getItem(ctx context.Context, doing, table string, key attributes) (attributes, error) {
 	out, err := l.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return nil, l.failed(doing, err)
+		return nil, l.failureOf(doing, err)
 	}
 	if len(out.Item) == 0 {
 		return nil, fmt.Errorf("%s: %w", doing, bifrost.ErrNotFound)

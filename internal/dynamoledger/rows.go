@@ -164,9 +164,9 @@ func parsePartitionKey(key string) (bifrost.Partition, error) {
 	return bifrost.Partition{Name: name, Number: int32(n)}, nil
 }
 
-// settle turns a PLANNED row into what its object says. The row leaves the index
+// setSettled turns a PLANNED row into what its object says. The row leaves the index
 // by losing the index's key.
-func (e *expression) settle(w bifrost.CommitWrite) *expression {
+func (e *expression) setSettled(w bifrost.CommitWrite) *expression {
 	f := w.Facts
 	e.set("state", textValue(string(f.State()))).
 		set("end_offset", number(min(f.End, w.Row.End))).

@@ -27,13 +27,13 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 		require("state", textValue(string(bifrost.StatePlanned))).
 		require("end_offset", number(r.End)).
 		set("gap_reason", textValue(reason)).
-		lease("", time.Time{}).
+		setLease("", time.Time{}).
 		remove("error")
 	progress := newExpression().
 		require("generation", textValue(p.Generation)).
 		require("status", textValue(string(p.Status))).
 		requireSuspicion(p)
-	return l.transact(ctx, fmt.Sprintf("mark as a gap %s %s", r.Partition, r.Range), []types.TransactWriteItem{
+	return l.transactItems(ctx, fmt.Sprintf("mark as a gap %s %s", r.Partition, r.Range), []types.TransactWriteItem{
 		progress.asCheck(l.tables.Progress, progressKey(p.Partition)),
 		row.asUpdate(l.tables.Objects, rowKey(r.Partition, r.Start)),
 	})
@@ -47,7 +47,7 @@ func (l *Ledger) DropPlanned(ctx context.Context, p bifrost.Progress, r bifrost.
 	progress := newExpression().
 		require("generation", textValue(p.Generation)).
 		require("status", textValue(string(bifrost.StatusFencing)))
-	return l.transact(ctx, fmt.Sprintf("drop %s %s", r.Partition, r.Range), []types.TransactWriteItem{
+	return l.transactItems(ctx, fmt.Sprintf("drop %s %s", r.Partition, r.Range), []types.TransactWriteItem{
 		progress.asCheck(l.tables.Progress, progressKey(p.Partition)),
 		row.asDelete(l.tables.Objects, rowKey(r.Partition, r.Start)),
 	})
@@ -60,7 +60,7 @@ func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, at
 		require("attempts", number(int64(r.Attempts))).
 		require("lease_until", number(millis(r.LeaseUntil))).
 		set("attempts", number(int64(attempt))).
-		lease(invocation, until).
+		setLease(invocation, until).
 		remove("error")
 	c := l.changeRow("lease", r, e)
 	c.ours = func(row attributes) bool {
@@ -68,15 +68,15 @@ func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, at
 		return err == nil && now.State == bifrost.StatePlanned &&
 			now.Attempts == attempt && now.Invocation == invocation && millis(now.LeaseUntil) == millis(until)
 	}
-	row, err := l.update(ctx, c)
+	row, err := l.updateItem(ctx, c)
 	if err != nil {
 		return bifrost.Row{}, err
 	}
 	return decodeRow(row)
 }
 
-// lease gives a row to an invocation, or to none.
-func (e *expression) lease(invocation string, until time.Time) *expression {
+// setLease gives a row to an invocation, or to none.
+func (e *expression) setLease(invocation string, until time.Time) *expression {
 	return e.setText("invocation", invocation).set("lease_until", number(millis(until))).setText("leased_until", iso(until))
 }
 
@@ -84,14 +84,14 @@ func (e *expression) lease(invocation string, until time.Time) *expression {
 // next attempt. Both writes leave their conditions as they are, so repetitions
 // after lost answers write the same again.
 func (l *Ledger) Release(ctx context.Context, r bifrost.Row, failure string, retryAt time.Time) error {
-	e := newExpression().require("attempts", number(int64(r.Attempts))).setText("error", failure).lease("", retryAt)
+	e := newExpression().require("attempts", number(int64(r.Attempts))).setText("error", failure).setLease("", retryAt)
 	if r.StoppedAt > 0 {
 		e.set("stopped_at", number(r.StoppedAt))
 	}
-	if _, err := l.update(ctx, l.changeRow("release", r, e)); err != nil {
+	if _, err := l.updateItem(ctx, l.changeRow("release", r, e)); err != nil {
 		return err
 	}
-	_, err := l.update(ctx, change{
+	_, err := l.updateItem(ctx, change{
 		doing: fmt.Sprintf("show the failure of %s %s", r.Partition, r.Range),
 		table: l.tables.Progress, key: progressKey(r.Partition),
 		expr: newExpression().requirePresent("topic").setText("error", failure),
@@ -114,10 +114,10 @@ func (l *Ledger) Commit(ctx context.Context, w bifrost.CommitWrite) error {
 	e := newExpression().
 		require("state", textValue(string(bifrost.StatePlanned))).
 		require("end_offset", number(r.End)).
-		settle(w)
+		setSettled(w)
 	key := rowKey(r.Partition, r.Start)
 	if w.Facts.End >= r.End {
-		_, err := l.update(ctx, change{doing: doing, table: l.tables.Objects, key: key, expr: e,
+		_, err := l.updateItem(ctx, change{doing: doing, table: l.tables.Objects, key: key, expr: e,
 			ours: func(row attributes) bool {
 				now, err := decodeRow(row)
 				return err == nil && now.State.Done() && now.End == r.End && now.Facts == w.Facts
@@ -129,7 +129,7 @@ func (l *Ledger) Commit(ctx context.Context, w bifrost.CommitWrite) error {
 		Partition: r.Partition, Range: bifrost.Range{Start: w.Facts.End, End: r.End}, ClusterID: r.ClusterID, TopicID: r.TopicID,
 		GapReason: r.GapReason, LossAt: r.LossAt, PlannedAt: w.ArchivedAt,
 	}
-	return l.transact(ctx, doing, []types.TransactWriteItem{
+	return l.transactItems(ctx, doing, []types.TransactWriteItem{
 		e.asUpdate(l.tables.Objects, key),
 		putIfAbsent(l.tables.Objects, plannedItem(remainder)),
 	})

@@ -33,7 +33,7 @@ type TableRequest struct {
 // TableRequests are what makes both tables: of each, the table and its recovery to
 // any second of the last 35 days.
 func TableRequests(tables Tables, safety TableSafety) (requests []TableRequest) {
-	for _, schema := range safety.schemas(tables) {
+	for _, schema := range safety.tableRequests(tables) {
 		name := *schema.TableName
 		requests = append(requests, TableRequest{name, "create-table", schema},
 			TableRequest{name, "update-continuous-backups", recovery(name)})
@@ -41,7 +41,7 @@ func TableRequests(tables Tables, safety TableSafety) (requests []TableRequest) 
 	return requests
 }
 
-func (s TableSafety) schemas(tables Tables) []*dynamodb.CreateTableInput {
+func (s TableSafety) tableRequests(tables Tables) []*dynamodb.CreateTableInput {
 	schemas := []*dynamodb.CreateTableInput{progressSchema(tables.Progress), objectsSchema(tables.Objects)}
 	for _, schema := range schemas {
 		schema.DeletionProtectionEnabled = &s.DeletionProtection
@@ -72,7 +72,7 @@ type MadeTables struct {
 // table that is there with other keys is an error.
 func MakeTables(ctx context.Context, cfg aws.Config, tables Tables, safety TableSafety) (made MadeTables, err error) {
 	client := dynamodb.NewFromConfig(cfg)
-	for _, schema := range safety.schemas(tables) {
+	for _, schema := range safety.tableRequests(tables) {
 		name := *schema.TableName
 		there, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 		_, missing := errors.AsType[*types.ResourceNotFoundException](err)

@@ -20,8 +20,8 @@ type change struct {
 	ours func(row attributes) bool
 }
 
-// update applies the change and returns the row as it is then.
-func (l *Ledger) update(ctx context.Context, c change) (attributes, error) {
+// updateItem applies the change and returns the row as it is then.
+func (l *Ledger) updateItem(ctx context.Context, c change) (attributes, error) {
 	d := l.newDoubt()
 	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName: &c.table, Key: c.key,
@@ -31,7 +31,7 @@ func (l *Ledger) update(ctx context.Context, c change) (attributes, error) {
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, d.use)
 	if err != nil {
-		return l.conclude(c.doing, err, d, c.ours)
+		return l.concludeWrite(c.doing, err, d, c.ours)
 	}
 	return out.Attributes, nil
 }
@@ -40,36 +40,36 @@ func (l *Ledger) newDoubt() *doubt { return &doubt{RetryerV2: l.retryer} }
 
 func (d *doubt) use(o *dynamodb.Options) { o.Retryer = d }
 
-// conclude turns the error of a single conditional write into a conflict, into
+// concludeWrite turns the error of a single conditional write into a conflict, into
 // the success that it was after all, or into an error that leaves it open.
-func (l *Ledger) conclude(doing string, err error, d *doubt, ours func(attributes) bool) (attributes, error) {
+func (l *Ledger) concludeWrite(doing string, err error, d *doubt, ours func(attributes) bool) (attributes, error) {
 	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
 	switch {
 	case !ok:
-		return nil, l.failed(doing, err)
+		return nil, l.failureOf(doing, err)
 	case d.lost && ours != nil && ours(failed.Item):
 		return failed.Item, nil
 	}
 	return nil, &conflict{doing: doing, row: failed.Item, open: d.lost}
 }
 
-// transact applies all of the writes or none. The SDK gives the call a token, so
+// transactItems applies all of the writes or none. The SDK gives the call a token, so
 // that a repetition after a lost answer is answered with the first one's success.
-func (l *Ledger) transact(ctx context.Context, doing string, writes []types.TransactWriteItem) error {
+func (l *Ledger) transactItems(ctx context.Context, doing string, writes []types.TransactWriteItem) error {
 	_, err := l.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 	if err == nil {
 		return nil
 	}
 	canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if !ok {
-		return l.failed(doing, err)
+		return l.failureOf(doing, err)
 	}
 	for _, reason := range canceled.CancellationReasons {
 		if aws.ToString(reason.Code) == reasonConditionFailed {
 			return &conflict{doing: doing, row: reason.Item}
 		}
 	}
-	return l.failed(doing, err)
+	return l.failureOf(doing, err)
 }
 
 // asUpdate is the expression as a part of a transaction.

@@ -22,7 +22,7 @@ type directory struct{ root string }
 // exports that were killed have left unfinished for more than a day is removed.
 func InDirectory(root string) (Place, error) {
 	d := &directory{root}
-	left, err := filepath.Glob(filepath.Join(d.at(unfinishedFolder), "*"))
+	left, err := filepath.Glob(filepath.Join(d.pathOf(unfinishedFolder), "*"))
 	if err != nil {
 		return nil, err
 	}
@@ -39,13 +39,15 @@ func InDirectory(root string) (Place, error) {
 // unfinishedFolder holds files that are not complete.
 const unfinishedFolder = ownFolder + "unfinished"
 
-func (d *directory) at(name string) string { return filepath.Join(d.root, filepath.FromSlash(name)) }
+func (d *directory) pathOf(name string) string {
+	return filepath.Join(d.root, filepath.FromSlash(name))
+}
 
 func (d *directory) String() string { return d.root }
 
 // Create implements Place.
 func (d *directory) Create(_ context.Context, name string) (File, error) {
-	folder := d.at(unfinishedFolder)
+	folder := d.pathOf(unfinishedFolder)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func (d *directory) Create(_ context.Context, name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &directoryFile{File: file, to: d.at(name)}, nil
+	return &directoryFile{File: file, to: d.pathOf(name)}, nil
 }
 
 // CreateOnce implements Place.
@@ -74,7 +76,7 @@ func (d *directory) CreateOnce(ctx context.Context, name string, content []byte)
 
 // Read implements Place.
 func (d *directory) Read(_ context.Context, name string) ([]byte, error) {
-	content, err := os.ReadFile(d.at(name))
+	content, err := os.ReadFile(d.pathOf(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", bifrost.ErrNotFound, err)
 	}

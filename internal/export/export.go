@@ -103,7 +103,7 @@ func (e *Exporter) Begin(ctx context.Context) error {
 	}
 	there, err := e.Place.Read(ctx, optionsName)
 	if errors.Is(err, bifrost.ErrNotFound) {
-		there, err = e.claim(ctx, wanted)
+		there, err = e.claimPlace(ctx, wanted)
 	}
 	if err != nil {
 		return fmt.Errorf("look into %s: %w", e.Place, err)
@@ -114,8 +114,8 @@ func (e *Exporter) Begin(ctx context.Context) error {
 	return nil
 }
 
-// claim makes an empty place one of exports. Of two at once, the first decides.
-func (e *Exporter) claim(ctx context.Context, wanted []byte) ([]byte, error) {
+// claimPlace makes an empty place one of exports. Of two at once, the first decides.
+func (e *Exporter) claimPlace(ctx context.Context, wanted []byte) ([]byte, error) {
 	empty, err := e.Place.Empty(ctx)
 	if err != nil {
 		return nil, err
@@ -138,10 +138,10 @@ func (e *Exporter) Export(ctx context.Context, p bifrost.Partition, summary *Sum
 		}
 		switch row.State {
 		case bifrost.StateLost:
-			err = e.lose(ctx, row)
+			err = e.recordLost(ctx, row)
 			summary.Lost += row.Len()
 		case bifrost.StateArchived:
-			err = e.object(ctx, row, summary)
+			err = e.exportObject(ctx, row, summary)
 		default:
 			summary.Waiting += row.Len()
 		}
@@ -157,8 +157,8 @@ func nameOf(row bifrost.Row, folder, ending string) string {
 	return fmt.Sprintf("%s%s%s/%05d-%020d.%s", folder, topicFolder, row.Name, row.Number, row.Start, ending)
 }
 
-// lose lists offsets that are lost, and tells if they had been written before.
-func (e *Exporter) lose(ctx context.Context, row bifrost.Row) error {
+// recordLost lists offsets that are lost, and tells if they had been written before.
+func (e *Exporter) recordLost(ctx context.Context, row bifrost.Row) error {
 	content, err := json.Marshal(loss{row.Name, row.Number, row.Start, row.End, row.GapReason})
 	if err != nil {
 		return err
@@ -169,15 +169,15 @@ func (e *Exporter) lose(ctx context.Context, row bifrost.Row) error {
 	if row.GapReason != bifrost.ReasonErased || e.Erased == nil {
 		return nil
 	}
-	before, err := e.written(ctx, row)
+	before, err := e.readWritten(ctx, row)
 	if err == nil && before != nil {
 		e.Erased(*before)
 	}
 	return err
 }
 
-// written returns what stands in the place about a row, nil for nothing.
-func (e *Exporter) written(ctx context.Context, row bifrost.Row) (*Object, error) {
+// readWritten returns what stands in the place about a row, nil for nothing.
+func (e *Exporter) readWritten(ctx context.Context, row bifrost.Row) (*Object, error) {
 	name := nameOf(row, ownFolder+"objects/", "json")
 	content, err := e.Place.Read(ctx, name)
 	if errors.Is(err, bifrost.ErrNotFound) {
@@ -193,9 +193,9 @@ func (e *Exporter) written(ctx context.Context, row bifrost.Row) (*Object, error
 	return object, nil
 }
 
-// object writes the files of one object, and last that they are there.
-func (e *Exporter) object(ctx context.Context, row bifrost.Row, summary *Summary) error {
-	before, err := e.written(ctx, row)
+// exportObject writes the files of one object, and last that they are there.
+func (e *Exporter) exportObject(ctx context.Context, row bifrost.Row, summary *Summary) error {
+	before, err := e.readWritten(ctx, row)
 	switch {
 	case err != nil:
 		return err
@@ -207,7 +207,7 @@ func (e *Exporter) object(ctx context.Context, row bifrost.Row, summary *Summary
 	}
 	object := Object{Topic: row.Name, Partition: row.Number, Start: row.Start, End: row.End, Key: row.Facts.Key, Checksum: row.Facts.Checksum, Files: []ObjectFile{}}
 	if row.Facts.Records > 0 {
-		if err := e.files(ctx, row, &object); err != nil {
+		if err := e.writeFiles(ctx, row, &object); err != nil {
 			return err
 		}
 	}
@@ -227,8 +227,8 @@ func (e *Exporter) object(ctx context.Context, row bifrost.Row, summary *Summary
 	return nil
 }
 
-// files writes the records of an object, each to the file of its day.
-func (e *Exporter) files(ctx context.Context, row bifrost.Row, object *Object) error {
+// writeFiles writes the records of an object, each to the file of its day.
+func (e *Exporter) writeFiles(ctx context.Context, row bifrost.Row, object *Object) error {
 	reader := *e.Reader
 	reader.Catalogue = oneRow{e.Reader.Catalogue, row}
 	days, err := daysOf(ctx, &reader, row)
@@ -236,7 +236,7 @@ func (e *Exporter) files(ctx context.Context, row bifrost.Row, object *Object) e
 		return err
 	}
 	open := &openFiles{exporter: e, row: row, days: days, files: map[day]*parquetFile{}}
-	defer open.abort()
+	defer open.abortAll()
 	for r, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
 		if err != nil {
 			return err
@@ -244,7 +244,7 @@ func (e *Exporter) files(ctx context.Context, row bifrost.Row, object *Object) e
 		if r.Offset < 0 {
 			return baldr.ErrNoEnvelope
 		}
-		if err := open.write(ctx, &r); err != nil {
+		if err := open.writeRecord(ctx, &r); err != nil {
 			return err
 		}
 	}
@@ -290,7 +290,7 @@ type openFiles struct {
 	pending  int64
 }
 
-func (o *openFiles) write(ctx context.Context, r *baldr.Record) error {
+func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 	var decoded *Decoded
 	if o.exporter.Decode != nil {
 		d, err := o.exporter.Decode(ctx, r)
@@ -310,7 +310,7 @@ func (o *openFiles) write(ctx context.Context, r *baldr.Record) error {
 		o.files[d] = f
 	}
 	before := f.pending
-	if err := f.write(o.row.Number, r, decoded); err != nil {
+	if err := f.writeRecord(o.row.Number, r, decoded); err != nil {
 		return err
 	}
 	o.pending += f.pending - before
@@ -323,10 +323,10 @@ func (o *openFiles) write(ctx context.Context, r *baldr.Record) error {
 		}
 	}
 	o.pending -= f.pending
-	return f.flush()
+	return f.endRowGroup()
 }
 
-func (o *openFiles) abort() {
+func (o *openFiles) abortAll() {
 	for _, f := range o.files {
 		f.to.Abort()
 	}

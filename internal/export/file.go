@@ -104,8 +104,8 @@ func bytesOrNull(b []byte, column int) parquet.Value {
 	return parquet.ByteArrayValue(b).Level(0, 1, column)
 }
 
-// write takes in a record. Its memory is not kept.
-func (f *parquetFile) write(partition int32, r *baldr.Record, d *Decoded) error {
+// writeRecord takes in a record. Its memory is not kept.
+func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded) error {
 	timestamp := parquet.NullValue().Level(0, 0, columnTimestamp)
 	if usable(r.Timestamp) {
 		timestamp = parquet.Int64Value(r.Timestamp).Level(0, 1, columnTimestamp)
@@ -120,17 +120,17 @@ func (f *parquetFile) write(partition int32, r *baldr.Record, d *Decoded) error 
 		bytesOrNull(r.Value, columnValue),
 	}
 	for column, v := range values {
-		if err := f.put(column, v); err != nil {
-			return f.failed(r, err)
+		if err := f.putValue(column, v); err != nil {
+			return f.failureOf(r, err)
 		}
 	}
 	if err := f.writeHeaders(r); err != nil {
-		return f.failed(r, err)
+		return f.failureOf(r, err)
 	}
 	if d != nil {
 		for i, text := range [][]byte{d.KeyJSON, d.KeyError, d.ValueJSON, d.ValueError} {
-			if err := f.put(columnKeyJSON+i, bytesOrNull(text, columnKeyJSON+i)); err != nil {
-				return f.failed(r, err)
+			if err := f.putValue(columnKeyJSON+i, bytesOrNull(text, columnKeyJSON+i)); err != nil {
+				return f.failureOf(r, err)
 			}
 		}
 	}
@@ -144,13 +144,13 @@ var timestampTypes = [...]parquet.Value{
 	baldr.CreateTime: parquet.ByteArrayValue([]byte(baldr.CreateTime.String())), baldr.LogAppendTime: parquet.ByteArrayValue([]byte(baldr.LogAppendTime.String())),
 }
 
-func (f *parquetFile) put(column int, v parquet.Value) error {
+func (f *parquetFile) putValue(column int, v parquet.Value) error {
 	f.one[0] = v
 	_, err := f.columns[column].WriteRowValues(f.one[:])
 	return err
 }
 
-func (f *parquetFile) failed(r *baldr.Record, err error) error {
+func (f *parquetFile) failureOf(r *baldr.Record, err error) error {
 	return fmt.Errorf("write offset %d to %s: %w", r.Offset, f.name, err)
 }
 
@@ -177,8 +177,8 @@ func (f *parquetFile) writeHeaders(r *baldr.Record) error {
 	return err
 }
 
-// flush ends the row group.
-func (f *parquetFile) flush() error {
+// endRowGroup ends the row group.
+func (f *parquetFile) endRowGroup() error {
 	f.pending = 0
 	if err := f.writer.Flush(); err != nil {
 		return fmt.Errorf("write %s: %w", f.name, err)

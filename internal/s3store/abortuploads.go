@@ -23,7 +23,7 @@ func (s *Store) AbortUploads(ctx context.Context, prefix string) error {
 	for range maxAbortRounds {
 		page, err := s.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix})
 		if err != nil {
-			return s.failed("list the unfinished uploads under", prefix, err)
+			return s.failureOf("list the unfinished uploads under", prefix, err)
 		}
 		if err := s.abortAll(ctx, prefix, page.Uploads); err != nil {
 			return err
@@ -42,7 +42,7 @@ func (s *Store) abortAll(ctx context.Context, prefix string, uploads []types.Mul
 		if !strings.HasPrefix(key, prefix) {
 			continue // some services take the prefix for a hint
 		}
-		if err := s.abort(ctx, key, aws.ToString(upload.UploadId)); err != nil {
+		if err := s.abortUpload(ctx, key, aws.ToString(upload.UploadId)); err != nil {
 			return err
 		}
 	}

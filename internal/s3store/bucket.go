@@ -64,7 +64,7 @@ func BucketRequests(bucket, region string, s BucketSettings) []BucketRequest {
 		}, (*s3.Client).PutPublicAccessBlock),
 		bucketRequest("put-bucket-encryption", &s3.PutBucketEncryptionInput{
 			Bucket:                            &bucket,
-			ServerSideEncryptionConfiguration: s.encryption(),
+			ServerSideEncryptionConfiguration: s.encryptionRules(),
 		}, (*s3.Client).PutBucketEncryption),
 		bucketRequest("put-bucket-versioning", &s3.PutBucketVersioningInput{
 			Bucket:                  &bucket,
@@ -80,11 +80,11 @@ func BucketRequests(bucket, region string, s BucketSettings) []BucketRequest {
 			},
 		}, (*s3.Client).PutObjectLockConfiguration))
 	}
-	policy := s.policy("arn:" + partitionOf(region) + ":s3:::" + bucket)
+	policy := s.policyDocument("arn:" + partitionOf(region) + ":s3:::" + bucket)
 	return append(requests,
 		bucketRequest("put-bucket-lifecycle-configuration", &s3.PutBucketLifecycleConfigurationInput{
 			Bucket:                 &bucket,
-			LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: s.lifecycle()},
+			LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: s.lifecycleRules()},
 		}, (*s3.Client).PutBucketLifecycleConfiguration),
 		bucketRequest("put-bucket-policy", &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy},
 			(*s3.Client).PutBucketPolicy))
@@ -101,9 +101,9 @@ func partitionOf(region string) string {
 	return "aws"
 }
 
-// encryption asks for the key once for many objects: without the bucket key each
+// encryptionRules asks for the key once for many objects: without the bucket key each
 // object costs a request to KMS.
-func (s BucketSettings) encryption() *types.ServerSideEncryptionConfiguration {
+func (s BucketSettings) encryptionRules() *types.ServerSideEncryptionConfiguration {
 	rule := types.ServerSideEncryptionRule{
 		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256},
 	}
@@ -125,8 +125,8 @@ const (
 	noncurrentDays = 30
 )
 
-// lifecycle are the rules of infra/data.yaml, which says why each is as it is.
-func (s BucketSettings) lifecycle() []types.LifecycleRule {
+// lifecycleRules are the rules of infra/data.yaml, which says why each is as it is.
+func (s BucketSettings) lifecycleRules() []types.LifecycleRule {
 	objects, captures := s.Group+"/", s.Group+"/~clusters/"
 	enabled := types.ExpirationStatusEnabled
 	old := &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(noncurrentDays)}
@@ -174,8 +174,8 @@ type statement struct {
 	Condition map[string]map[string]string // by operator and key
 }
 
-// policy is that of infra/data.yaml, which says why each statement is as it is.
-func (s BucketSettings) policy(arn string) string {
+// policyDocument is that of infra/data.yaml, which says why each statement is as it is.
+func (s BucketSettings) policyDocument(arn string) string {
 	objects := arn + "/*"
 	deny := func(sid, action string, resource any, condition map[string]map[string]string) statement {
 		return statement{sid, "Deny", "*", action, resource, condition}

@@ -27,7 +27,7 @@ func (s *Store) CreateOnce(ctx context.Context, key string, content []byte) ([]b
 	if err == nil {
 		return content, nil
 	}
-	if err = s.failed("create", key, err); !errors.Is(err, bifrost.ErrExists) {
+	if err = s.failureOf("create", key, err); !errors.Is(err, bifrost.ErrExists) {
 		return nil, err
 	}
 	return s.readAll(ctx, key)

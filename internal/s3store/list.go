@@ -20,7 +20,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	for pages := s3.NewListObjectsV2Paginator(s.client, input); pages.HasMorePages() && len(keys) < limit; {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, s.failed("list", prefix, err)
+			return nil, s.failureOf("list", prefix, err)
 		}
 		for _, object := range page.Contents {
 			keys = append(keys, aws.ToString(object.Key))

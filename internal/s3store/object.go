@@ -27,13 +27,13 @@ const tailSize = 64 << 10
 func (s *Store) Open(ctx context.Context, key string) (bifrost.Object, error) {
 	o := &object{store: s, ctx: ctx, key: key}
 	if err := o.readTail(); err != nil {
-		return nil, s.unreadable(key, err)
+		return nil, s.unreadableError(key, err)
 	}
 	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{
 		Bucket: &s.bucket, Key: &key, IfMatch: o.etag, ChecksumMode: types.ChecksumModeEnabled,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask for the checksum of s3://%s/%s: %w", s.bucket, key, o.replaced(err))
+		return nil, fmt.Errorf("ask for the checksum of s3://%s/%s: %w", s.bucket, key, o.replacedError(err))
 	}
 	o.stored = bifrost.Stored{Size: aws.ToInt64(head.ContentLength), Checksum: ofWhole(head.ChecksumCRC64NVME)}
 	if o.stored.Size != o.tailStart+int64(len(o.tail)) {
@@ -43,13 +43,13 @@ func (s *Store) Open(ctx context.Context, key string) (bifrost.Object, error) {
 	return o, nil
 }
 
-// unreadable adds what to do when S3 does not say whether an object exists.
-func (s *Store) unreadable(key string, err error) error {
+// unreadableError adds what to do when S3 does not say whether an object exists.
+func (s *Store) unreadableError(key string, err error) error {
 	if status(err) == http.StatusForbidden {
 		return fmt.Errorf("open s3://%s/%s: access denied; S3 also answers this for an absent key unless the role has "+
 			"s3:ListBucket on the bucket beside s3:GetObject on its objects: %w", s.bucket, key, err)
 	}
-	return s.failed("open", key, err)
+	return s.failureOf("open", key, err)
 }
 
 // object is an object in the bucket.
@@ -98,26 +98,26 @@ func (o *object) readBefore(p []byte, off int64) (int, error) {
 	n := 0
 	for attempt := 1; n < len(p); attempt++ {
 		first, last := off+int64(n), off+int64(len(p))-1
-		got, err := o.get(p[n:], first, last)
+		got, err := o.getRange(p[n:], first, last)
 		n += got
 		if err != nil && (attempt == maxAttempts || !errors.Is(err, io.ErrUnexpectedEOF)) {
-			return n, fmt.Errorf("read bytes %d to %d of s3://%s/%s: %w", first, last, o.store.bucket, o.key, o.replaced(err))
+			return n, fmt.Errorf("read bytes %d to %d of s3://%s/%s: %w", first, last, o.store.bucket, o.key, o.replacedError(err))
 		}
 	}
 	return n, nil
 }
 
-// replaced says what it means that the object is not the one that was opened.
-func (o *object) replaced(err error) error {
+// replacedError says what it means that the object is not the one that was opened.
+func (o *object) replacedError(err error) error {
 	if status(err) == http.StatusPreconditionFailed {
 		return fmt.Errorf("somebody replaced the object while it was read: %w", err)
 	}
 	return err
 }
 
-// get fills p from a range, both ends of which are in it. io.ErrUnexpectedEOF says
+// getRange fills p from a range, both ends of which are in it. io.ErrUnexpectedEOF says
 // that the body broke off.
-func (o *object) get(p []byte, first, last int64) (int, error) {
+func (o *object) getRange(p []byte, first, last int64) (int, error) {
 	answer, err := o.store.client.GetObject(o.ctx, &s3.GetObjectInput{
 		Bucket: &o.store.bucket, Key: &o.key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)), IfMatch: o.etag,
 	})

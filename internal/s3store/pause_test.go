@@ -38,7 +38,7 @@ func TestMoreThanAllParts(t *testing.T) {
 	t.Parallel()
 	u := &upload{store: &Store{bucket: "bucket"}, key: "key", ctx: t.Context(), slots: make(chan struct{}, 1)}
 	u.parts = append(u.parts, make([]*types.CompletedPart, maxParts)...)
-	if err := u.send(); err == nil {
+	if err := u.sendGathered(); err == nil {
 		t.Error("no error")
 	}
 }

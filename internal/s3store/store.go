@@ -114,12 +114,12 @@ func isAnotherUpload(err error) bool {
 	return ok && answer.ErrorCode() == "InvalidRequest" && strings.Contains(answer.ErrorMessage(), "checksum mode")
 }
 
-// failed names the key, and says what the service's error means for the caller.
-func (s *Store) failed(doing, key string, err error) error {
-	return fmt.Errorf("%s s3://%s/%s: %w", doing, s.bucket, key, s.translate(err))
+// failureOf names the key, and says what the service's error means for the caller.
+func (s *Store) failureOf(doing, key string, err error) error {
+	return fmt.Errorf("%s s3://%s/%s: %w", doing, s.bucket, key, s.translateError(err))
 }
 
-func (s *Store) translate(err error) error {
+func (s *Store) translateError(err error) error {
 	switch {
 	case hasCode(err, codeNoSuchKey):
 		return fmt.Errorf("%w: %w", bifrost.ErrNotFound, err)

@@ -41,7 +41,7 @@ func (s *Store) Create(ctx context.Context, key string) (bifrost.Upload, error) 
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumType: types.ChecksumTypeFullObject,
 	})
 	if err != nil {
-		return nil, s.failed("begin an upload to", key, err)
+		return nil, s.failureOf("begin an upload to", key, err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	return &upload{
@@ -83,7 +83,7 @@ func (u *upload) Write(p []byte) (int, error) {
 		written += n
 		p = p[n:]
 		if u.gathered == partSize {
-			if err := u.send(); err != nil {
+			if err := u.sendGathered(); err != nil {
 				return written, err
 			}
 		}
@@ -91,8 +91,8 @@ func (u *upload) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// send sends what is gathered as the next part, in the background.
-func (u *upload) send() error {
+// sendGathered sends what is gathered as the next part, in the background.
+func (u *upload) sendGathered() error {
 	if len(u.parts) == maxParts {
 		return fmt.Errorf("upload s3://%s/%s: more than %d parts of %d bytes", u.store.bucket, u.key, maxParts, partSize)
 	}
@@ -130,7 +130,7 @@ func (u *upload) sendPart(part *types.CompletedPart, content []byte) error {
 		ChecksumCRC64NVME: &sum,
 	}, s3.WithAPIOptions(v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware))
 	if err != nil {
-		return u.store.failed(fmt.Sprintf("upload part %d of", *part.PartNumber), u.key, err)
+		return u.store.failureOf(fmt.Sprintf("upload part %d of", *part.PartNumber), u.key, err)
 	}
 	part.ETag, part.ChecksumCRC64NVME = sent.ETag, &sum
 	return nil
@@ -151,7 +151,7 @@ func checksum(crc uint64) string {
 // The caller checks the key instead, and begins a new upload.
 func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 	if u.gathered > 0 || len(u.parts) == 0 {
-		if err := u.send(); err != nil {
+		if err := u.sendGathered(); err != nil {
 			return bifrost.Stored{}, err
 		}
 	}
@@ -161,16 +161,16 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 	}
 	done, err := u.store.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &u.store.bucket, Key: &u.key, UploadId: &u.id, IfNoneMatch: aws.String("*"),
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.completed()},
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.completedParts()},
 		MpuObjectSize:   &u.size, ChecksumType: types.ChecksumTypeFullObject,
 	}, sentOnce)
 	if err != nil {
-		return bifrost.Stored{}, u.store.failed("complete the upload to", u.key, err)
+		return bifrost.Stored{}, u.store.failureOf("complete the upload to", u.key, err)
 	}
-	u.cancel(u.gone())
+	u.cancel(u.goneError())
 	sum := ofWhole(done.ChecksumCRC64NVME)
 	if sum == "" {
-		if sum, err = u.confirm(ctx, aws.ToString(done.ETag)); err != nil {
+		if sum, err = u.confirmObject(ctx, aws.ToString(done.ETag)); err != nil {
 			return bifrost.Stored{}, err
 		}
 	}
@@ -185,20 +185,20 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 // requests of which no byte was written.
 func sentOnce(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
 
-// confirm asks the object itself whose it is, when a completion was reported as
+// confirmObject asks the object itself whose it is, when a completion was reported as
 // successful without the checksum of the whole object. S3 always returns it. versitygw
 // does not when it no longer knows the upload: it then reports success as soon as any
 // object is at the key, also to an upload that was aborted while another one won, and to
 // the retry of a completion that is still running and may yet be refused. The ETag that
 // it returns is that of the parts in the request, so it is the object's only if the
 // object has these parts.
-func (u *upload) confirm(ctx context.Context, etag string) (string, error) {
+func (u *upload) confirmObject(ctx context.Context, etag string) (string, error) {
 	head, err := u.store.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.store.bucket, Key: &u.key, ChecksumMode: types.ChecksumModeEnabled})
 	if status(err) == http.StatusNotFound {
 		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and no object is there: %w", u.store.bucket, u.key, bifrost.ErrUploadGone)
 	}
 	if err != nil {
-		return "", u.store.failed("ask for the completed", u.key, err)
+		return "", u.store.failureOf("ask for the completed", u.key, err)
 	}
 	if etag == "" || strings.Trim(aws.ToString(head.ETag), `"`) != strings.Trim(etag, `"`) {
 		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and the object there is another one: %w", u.store.bucket, u.key, bifrost.ErrExists)
@@ -216,7 +216,7 @@ func ofWhole(sum *string) string {
 	return *sum
 }
 
-func (u *upload) completed() []types.CompletedPart {
+func (u *upload) completedParts() []types.CompletedPart {
 	parts := make([]types.CompletedPart, len(u.parts))
 	for i, part := range u.parts {
 		parts[i] = *part
@@ -228,27 +228,27 @@ func (u *upload) completed() []types.CompletedPart {
 // as long as ctx allows: one that S3 still takes in when the upload is aborted
 // may be kept and paid for (API reference, AbortMultipartUpload).
 func (u *upload) Abort(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { u.cancel(u.gone()) })
+	stop := context.AfterFunc(ctx, func() { u.cancel(u.goneError()) })
 	u.wait.Wait()
 	stop()
-	u.cancel(u.gone())
+	u.cancel(u.goneError())
 	if u.part != nil {
 		u.store.buffers.Put(u.part)
 		u.part, u.gathered = nil, 0
 	}
-	return u.store.abort(ctx, u.key, u.id)
+	return u.store.abortUpload(ctx, u.key, u.id)
 }
 
-// gone is what every use of an upload meets that is complete or aborted.
-func (u *upload) gone() error {
+// goneError is what every use of an upload meets that is complete or aborted.
+func (u *upload) goneError() error {
 	return fmt.Errorf("upload to s3://%s/%s: %w", u.store.bucket, u.key, bifrost.ErrUploadGone)
 }
 
-// abort aborts an upload. One that is gone is as good as aborted.
-func (s *Store) abort(ctx context.Context, key, id string) error {
+// abortUpload aborts an upload. One that is gone is as good as aborted.
+func (s *Store) abortUpload(ctx context.Context, key, id string) error {
 	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: &key, UploadId: &id})
 	if err != nil && !hasCode(err, codeNoSuchUpload) {
-		return s.failed("abort the upload to", key, err)
+		return s.failureOf("abort the upload to", key, err)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ type play struct {
 // Run plays a scenario to its end.
 func Run(s Scenario) Result {
 	p := newPlay(s)
-	p.run()
+	p.runTicks()
 	return p.result
 }
 
@@ -66,44 +66,44 @@ func newPlay(s Scenario) *play {
 	return p
 }
 
-func (p *play) run() {
+func (p *play) runTicks() {
 	free := 0.0 // when the tick before is over
 	for k := range p.due {
 		at := float64(k) * tick.Seconds()
-		p.work(at)
+		p.runWorkers(at)
 		p.left = p.waiting.length
 		if at >= free {
-			free = at + p.discover(k, at)
+			free = at + p.runTick(k, at)
 		} else {
-			p.postpone(k, p.due[k]...)
+			p.askAgain(k, p.due[k]...)
 		}
-		p.dispatch(at)
-		p.sample(k, at)
+		p.startWorkers(at)
+		p.takeSample(k, at)
 	}
-	p.settle()
+	p.countRest()
 }
 
 // spread says how far through its age the tail of a partition is at the beginning, from 0
 // to 1: the first plans of real partitions are spread in the same way.
 func spread(i int) float64 { return float64(i*7919%1000) / 1000 }
 
-// target is how many records fill an object.
-func (p *play) target() int64 { return max(1, p.Sizing.TargetBytes/recordBytes) }
+// recordsPerRange is how many records fill an object.
+func (p *play) recordsPerRange() int64 { return max(1, p.Sizing.TargetBytes/recordBytes) }
 
-// offset is how many records the partition has at a tick.
-func (p *play) offset(i int32, k int) int64 {
+// offsetAt is how many records the partition has at a tick.
+func (p *play) offsetAt(i int32, k int) int64 {
 	return int64(p.partitions[i].weight * p.flow.at[p.flow.before+k] / recordBytes)
 }
 
-// written is when the record at an offset of the partition was written, in
+// writtenAt is when the record at an offset of the partition was written, in
 // seconds of the play; before its beginning it is negative.
-func (p *play) written(i int32, offset int64) float64 {
+func (p *play) writtenAt(i int32, offset int64) float64 {
 	bytes := float64(offset+1) * recordBytes / p.partitions[i].weight
 	k := sort.SearchFloat64s(p.flow.at, bytes)
 	return float64(k-p.flow.before) * tick.Seconds()
 }
 
-func (p *play) retention(i int32) time.Duration {
+func (p *play) retentionOf(i int32) time.Duration {
 	if p.KeepsLess != nil {
 		if keeps := p.KeepsLess(int(i)); keeps > 0 {
 			return keeps
@@ -114,7 +114,7 @@ func (p *play) retention(i int32) time.Duration {
 
 // logStart is the first offset that Kafka still has.
 func (p *play) logStart(i int32, at float64) int64 {
-	keeps := p.retention(i)
+	keeps := p.retentionOf(i)
 	if keeps == 0 {
 		return 0
 	}
@@ -125,25 +125,25 @@ func (p *play) logStart(i int32, at float64) int64 {
 	return int64(p.partitions[i].weight * p.flow.at[min(k, len(p.flow.at)-1)] / recordBytes)
 }
 
-func (p *play) unreachable(i int32, at float64) bool {
+func (p *play) isUnreachable(i int32, at float64) bool {
 	o := p.Outage
 	return o.Share > 0 && at >= o.From.Seconds() && at < o.To.Seconds() && int(i)%1000 < int(o.Share*1000)
 }
 
 func moment(at float64) time.Time { return epoch.Add(time.Duration(at * float64(time.Second))) }
 
-// row is the partition as the planner's progress row has it.
-func (p *play) row(i int32, at float64) (bifrost.Progress, bifrost.Observation) {
+// rowAt is the partition as the planner's progress row has it.
+func (p *play) rowAt(i int32, at float64) (bifrost.Progress, bifrost.Observation) {
 	q := &p.partitions[i]
 	seen := bifrost.Observation{LogStart: p.logStart(i, at), At: moment(at)}
-	seen.LastStable = p.offset(i, int(at/tick.Seconds()))
+	seen.LastStable = p.offsetAt(i, int(at/tick.Seconds()))
 	seen.HighWatermark = seen.LastStable
 	row := bifrost.Progress{
 		NextOffset: q.next, PlannedOffset: q.planned, LastPlannedAt: moment(q.lastPlanned),
-		RecentRawBytes: p.target() * recordBytes, RecentOffsets: p.target(),
-		LastRecordAt: moment(p.written(i, q.next)), LastArchivedAt: moment(at),
+		RecentRawBytes: p.recordsPerRange() * recordBytes, RecentOffsets: p.recordsPerRange(),
+		LastRecordAt: moment(p.writtenAt(i, q.next)), LastArchivedAt: moment(at),
 	}
-	if keeps := p.retention(i); keeps > 0 && seen.LastStable > q.next {
+	if keeps := p.retentionOf(i); keeps > 0 && seen.LastStable > q.next {
 		seen.LossAt = bifrost.LossAt(row, seen, bifrost.Retention{Milliseconds: keeps.Milliseconds(), Bytes: -1}, time.Time{})
 	}
 	return row, seen
@@ -160,8 +160,8 @@ type proposal struct {
 // a tenth that a discover function has.
 const planSeconds = 0.7 * 270
 
-// discover is a tick: it answers how long it takes.
-func (p *play) discover(k int, at float64) float64 {
+// runTick is a tick: it answers how long it takes.
+func (p *play) runTick(k int, at float64) float64 {
 	p.result.Ticks++
 	asked := p.due[k]
 	if p.everyone {
@@ -174,32 +174,32 @@ func (p *play) discover(k int, at float64) float64 {
 	now := moment(at)
 	var proposals []proposal
 	for _, i := range asked {
-		if p.unreachable(i, at) {
-			p.postpone(k, i)
+		if p.isUnreachable(i, at) {
+			p.askAgain(k, i)
 			continue
 		}
-		row, seen := p.row(i, at)
+		row, seen := p.rowAt(i, at)
 		n := bifrost.CountRanges(row, seen, bifrost.Ahead{}, p.Sizing, now, bifrost.MaxPlannedPerTick)
 		if n == 0 {
-			p.wait(k, i)
+			p.waitUntilDue(k, i)
 			continue
 		}
 		proposals = append(proposals, proposal{i, row, seen, n})
 	}
-	plans := p.plan(k, at, proposals)
+	plans := p.writePlans(k, at, proposals)
 	p.result.Plans += int64(plans)
 	length := p.Speed.PerPartition.Seconds()*float64(p.Partitions) + float64(plans)/p.Speed.PlansPerSecond
 	p.result.TickSeconds += length
 	return length
 }
 
-// plan shares the slots and writes the plans that there is time for.
-func (p *play) plan(k int, at float64, proposals []proposal) int {
+// writePlans shares the slots and writes the plans that there is time for.
+func (p *play) writePlans(k int, at float64, proposals []proposal) int {
 	now := moment(at)
 	wants := make([]bifrost.Want, len(proposals), len(proposals)+1)
 	others := p.open
 	for n, q := range proposals {
-		unfinished := p.undone(q.partition)
+		unfinished := p.countUndone(q.partition)
 		others -= unfinished
 		toLoss := bifrost.NoLoss
 		if !q.seen.LossAt.IsZero() {
@@ -213,7 +213,7 @@ func (p *play) plan(k int, at float64, proposals []proposal) int {
 		if grants[n] > 0 {
 			order = append(order, n)
 		} else {
-			p.postpone(k, q.partition)
+			p.askAgain(k, q.partition)
 		}
 	}
 	near := func(n int) int { return bifrost.Row{LossAt: proposals[n].seen.LossAt}.Nearness(now) }
@@ -223,21 +223,21 @@ func (p *play) plan(k int, at float64, proposals []proposal) int {
 	most := min(len(order), int(planSeconds*p.Speed.PlansPerSecond))
 	p.late = most < len(order)
 	for _, n := range order[most:] {
-		p.postpone(k, proposals[n].partition)
+		p.askAgain(k, proposals[n].partition)
 	}
 	for _, n := range order[:most] {
 		q := proposals[n]
-		p.write(at, q, grants[n], near(n))
+		p.planRanges(at, q, grants[n], near(n))
 		if grants[n] < q.ranges {
-			p.postpone(k, q.partition)
+			p.askAgain(k, q.partition)
 		} else {
-			p.wait(k, q.partition)
+			p.waitUntilDue(k, q.partition)
 		}
 	}
 	return most
 }
 
-func (p *play) undone(i int32) int {
+func (p *play) countUndone(i int32) int {
 	n := 0
 	for _, u := range p.partitions[i].unfinished {
 		if !u.done {
@@ -247,9 +247,9 @@ func (p *play) undone(i int32) int {
 	return n
 }
 
-func (p *play) write(at float64, q proposal, grant, near int) {
+func (p *play) planRanges(at float64, q proposal, grant, near int) {
 	part := &p.partitions[q.partition]
-	first := p.undone(q.partition) == 0
+	first := p.countUndone(q.partition) == 0
 	for _, r := range bifrost.PlanRanges(q.row, q.seen, bifrost.Ahead{}, p.Sizing, moment(at), grant) {
 		part.unfinished = append(part.unfinished, piece{start: r.Start, end: r.End})
 		part.planned = r.End
@@ -261,29 +261,29 @@ func (p *play) write(at float64, q proposal, grant, near int) {
 	part.lastPlanned = at
 }
 
-// postpone asks about partitions again at the next tick.
-func (p *play) postpone(k int, some ...int32) {
+// askAgain asks about partitions again at the next tick.
+func (p *play) askAgain(k int, some ...int32) {
 	if k+1 < len(p.due) && !p.everyone {
 		p.due[k+1] = append(p.due[k+1], some...)
 	}
 }
 
-// wait asks about the partition again when the planner can have something: at
+// waitUntilDue asks about the partition again when the planner can have something: at
 // the target's size, at the maximum age, or when retention comes near. To ask too
 // early does no harm.
-func (p *play) wait(k int, i int32) {
+func (p *play) waitUntilDue(k int, i int32) {
 	if p.everyone {
 		return
 	}
 	q := &p.partitions[i]
 	since := func(age float64) int { return int(math.Floor((q.lastPlanned + age) / tick.Seconds())) }
-	bySize := p.tickOf(i, q.planned+p.target())
+	bySize := p.tickOf(i, q.planned+p.recordsPerRange())
 	byAge := max(p.tickOf(i, q.planned+bifrost.SmallRange/recordBytes), since(p.Sizing.MaxAge.Seconds()))
-	row, seen := p.row(i, float64(k)*tick.Seconds())
+	row, seen := p.rowAt(i, float64(k)*tick.Seconds())
 	quiet := p.Sizing.TailAge(row, seen, moment(float64(k)*tick.Seconds())).Seconds()
 	again := min(bySize, byAge, max(p.tickOf(i, q.planned+1), since(quiet)))
-	if keeps := p.retention(i); keeps > 0 { // what is lost before its age does not wait
-		written := p.written(i, q.next)
+	if keeps := p.retentionOf(i); keeps > 0 { // what is lost before its age does not wait
+		written := p.writtenAt(i, q.next)
 		again = min(again, int(math.Floor((written+(keeps-p.Sizing.MaxAge).Seconds())/tick.Seconds())),
 			int(math.Floor((4*q.lastPlanned+written+keeps.Seconds())/5/tick.Seconds())))
 	}

@@ -16,7 +16,7 @@ type job struct {
 	near      int  // class of the time to loss, when it was planned
 }
 
-func (j job) small() bool { return (j.end-j.start)*recordBytes <= bifrost.SmallRange }
+func (j job) isSmall() bool { return (j.end-j.start)*recordBytes <= bifrost.SmallRange }
 
 // classes bounds the classes of nearness: the logarithm of minutes, and never.
 const classes = 66
@@ -63,7 +63,7 @@ func (w *waiting) popSmall() (job, bool) {
 	for turn := range w.queues {
 		for near := range w.queues[turn] {
 			if queue, head := w.queues[turn][near], w.heads[turn][near]; head < len(queue) {
-				if !queue[head].small() {
+				if !queue[head].isSmall() {
 					return job{}, false
 				}
 				return w.pop()

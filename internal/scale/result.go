@@ -38,7 +38,7 @@ type Point struct {
 	Waiting   int           // ranges
 }
 
-func (r *Result) settle(records, lost int64) {
+func (r *Result) addSettled(records, lost int64) {
 	r.Objects++
 	size := (records - lost) * recordBytes
 	r.ArchivedBytes += float64(size)
@@ -78,17 +78,17 @@ func (r Result) CaughtUp() (time.Duration, bool) {
 // samples is about how many points a play has.
 const samples = 72
 
-// sample records the state now and then, and at every tick what binds.
-func (p *play) sample(k int, at float64) {
-	p.bind()
+// takeSample records the state now and then, and at every tick what binds.
+func (p *play) takeSample(k int, at float64) {
+	p.noteBounds()
 	every := max(1, len(p.due)/samples)
 	if k%every != 0 {
 		return
 	}
 	oldest := 0.0
 	for i := range p.partitions {
-		if q := &p.partitions[i]; q.next < p.offset(int32(i), k) {
-			oldest = max(oldest, at-p.written(int32(i), q.next))
+		if q := &p.partitions[i]; q.next < p.offsetAt(int32(i), k) {
+			oldest = max(oldest, at-p.writtenAt(int32(i), q.next))
 		}
 	}
 	worked := (p.result.WorkerSeconds - p.sampled) / (float64(every) * tick.Seconds())
@@ -99,8 +99,8 @@ func (p *play) sample(k int, at float64) {
 	})
 }
 
-// bind notes what keeps ranges waiting.
-func (p *play) bind() {
+// noteBounds notes what keeps ranges waiting.
+func (p *play) noteBounds() {
 	switch {
 	case p.late:
 		p.result.Binds["discover's writes"]++
@@ -114,11 +114,11 @@ func (p *play) bind() {
 	}
 }
 
-// settle counts what is left at the end.
-func (p *play) settle() {
+// countRest counts what is left at the end.
+func (p *play) countRest() {
 	end := len(p.due) - 1
 	for i := range p.partitions {
-		records := p.offset(int32(i), end) - p.partitions[i].next
+		records := p.offsetAt(int32(i), end) - p.partitions[i].next
 		for _, u := range p.partitions[i].unfinished {
 			if u.done {
 				records -= u.end - u.start

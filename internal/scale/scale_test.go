@@ -44,10 +44,10 @@ func TestEveryByteIsSomewhere(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPlay(draw(t))
-		p.run()
+		p.runTicks()
 		written := 0.0
 		for i := range p.partitions {
-			written += float64(p.offset(int32(i), len(p.due)-1)) * recordBytes
+			written += float64(p.offsetAt(int32(i), len(p.due)-1)) * recordBytes
 		}
 		if found := p.result.ArchivedBytes + p.result.LostBytes + p.result.WaitingBytes; math.Abs(found-written) > 1 {
 			t.Fatalf("%v bytes written, %v found: %v archived, %v lost, %v waiting", written, found, p.result.ArchivedBytes, p.result.LostBytes, p.result.WaitingBytes)
@@ -71,8 +71,8 @@ func TestDueLeavesNothingOut(t *testing.T) {
 		s.Speed.PlansPerSecond = 1e6 // with too little time the order of equals decides
 		some, all := newPlay(s), newPlay(s)
 		all.everyone = true
-		some.run()
-		all.run()
+		some.runTicks()
+		all.runTicks()
 		if some.result.Objects != all.result.Objects || some.result.Ranges != all.result.Ranges || some.result.ArchivedBytes != all.result.ArchivedBytes {
 			t.Fatalf("%d objects of %d ranges with %v bytes, asking everyone %d of %d with %v",
 				some.result.Objects, some.result.Ranges, some.result.ArchivedBytes, all.result.Objects, all.result.Ranges, all.result.ArchivedBytes)

@@ -8,33 +8,33 @@ const (
 	longestPause = 3600.0
 )
 
-// work lets the workers continue until a time.
-func (p *play) work(until float64) {
+// runWorkers lets the workers continue until a time.
+func (p *play) runWorkers(until float64) {
 	for {
 		e, ok := p.running.next(until)
 		if !ok {
 			return
 		}
-		if p.unreachable(e.job.partition, e.at) {
-			p.fail(e) // a worker that fails ends
+		if p.isUnreachable(e.job.partition, e.at) {
+			p.failRange(e) // a worker that fails ends
 			continue
 		}
-		p.finish(e.job, e.at)
+		p.settleRange(e.job, e.at)
 		for _, j := range e.more {
-			if p.unreachable(j.partition, e.at) {
+			if p.isUnreachable(j.partition, e.at) {
 				p.result.Failures++
-				p.retry(j, e.at)
+				p.retryRange(j, e.at)
 				continue
 			}
-			p.finish(j, e.at)
+			p.settleRange(j, e.at)
 		}
 		p.takeNext(e.at, e.until)
 	}
 }
 
-// dispatch starts workers where slots are free.
-func (p *play) dispatch(at float64) {
-	p.revive(at)
+// startWorkers starts workers where slots are free.
+func (p *play) startWorkers(at float64) {
+	p.endPauses(at)
 	for p.busy < p.Slots && p.waiting.length > 0 {
 		p.busy++
 		p.result.Workers++
@@ -46,7 +46,7 @@ func (p *play) dispatch(at float64) {
 
 // takeNext gives a worker its next range, or ends it.
 func (p *play) takeNext(at, until float64) {
-	p.revive(at)
+	p.endPauses(at)
 	j, ok := job{}, false
 	if until-at > reserve {
 		j, ok = p.waiting.pop()
@@ -55,27 +55,27 @@ func (p *play) takeNext(at, until float64) {
 		p.busy--
 		return
 	}
-	took := p.takes(j, at)
+	took := p.secondsFor(j, at)
 	var more []job
-	for j.small() && len(more)+1 < p.Together {
+	for j.isSmall() && len(more)+1 < p.Together {
 		other, ok := p.waiting.popSmall()
 		if !ok {
 			break
 		}
 		more = append(more, other)
-		took += p.takes(other, at)
+		took += p.secondsFor(other, at)
 	}
 	p.result.WorkerSeconds += took
 	p.running.add(event{at: at + took, until: until, job: j, more: more})
 }
 
-// takes is how long a worker works on a range, in seconds; of small ones, which it
+// secondsFor is how long a worker works on a range, in seconds; of small ones, which it
 // works on side by side, its part.
-func (p *play) takes(j job, at float64) float64 {
-	if j.small() && p.Speed.PerSmall > 0 {
+func (p *play) secondsFor(j job, at float64) float64 {
+	if j.isSmall() && p.Speed.PerSmall > 0 {
 		return p.Speed.PerSmall.Seconds()
 	}
-	if p.unreachable(j.partition, at) || p.logStart(j.partition, at) >= j.end {
+	if p.isUnreachable(j.partition, at) || p.logStart(j.partition, at) >= j.end {
 		return p.Speed.PerObject.Seconds()
 	}
 	speed := p.Speed.BytesPerSecond
@@ -85,8 +85,8 @@ func (p *play) takes(j job, at float64) float64 {
 	return p.Speed.PerObject.Seconds() + float64(j.end-j.start)*recordBytes/speed
 }
 
-// revive lets ranges wait for a worker again whose pause is over.
-func (p *play) revive(at float64) {
+// endPauses lets ranges wait for a worker again whose pause is over.
+func (p *play) endPauses(at float64) {
 	for {
 		e, ok := p.retries.next(at)
 		if !ok {
@@ -96,22 +96,22 @@ func (p *play) revive(at float64) {
 	}
 }
 
-func (p *play) fail(e event) {
+func (p *play) failRange(e event) {
 	p.busy--
 	for _, j := range append(e.more, e.job) {
 		p.result.Failures++
-		p.retry(j, e.at)
+		p.retryRange(j, e.at)
 	}
 }
 
-func (p *play) retry(j job, at float64) {
+func (p *play) retryRange(j job, at float64) {
 	pause := min(firstPause*float64(int(1)<<min(j.attempts, 10)), longestPause)
 	j.attempts++
 	p.retries.add(event{at: at + pause, job: j})
 }
 
-// finish settles a range and moves the prefix of its partition.
-func (p *play) finish(j job, at float64) {
+// settleRange settles a range and moves the prefix of its partition.
+func (p *play) settleRange(j job, at float64) {
 	q := &p.partitions[j.partition]
 	for n := range q.unfinished {
 		if q.unfinished[n].end == j.end {
@@ -129,5 +129,5 @@ func (p *play) finish(j job, at float64) {
 	}
 	p.open--
 	lost := min(j.end, max(j.start, p.logStart(j.partition, at))) - j.start
-	p.result.settle(j.end-j.start, lost)
+	p.result.addSettled(j.end-j.start, lost)
 }

@@ -48,7 +48,7 @@ type budget struct {
 // lookBytes is the budget of a look.
 var lookBytes int64 = 1 << 30
 
-func (b *budget) take(bytes int64) bool {
+func (b *budget) takeBytes(bytes int64) bool {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	if b.left <= 0 {
@@ -68,17 +68,17 @@ func (g *Gauge) Member(facts baldr.MemberFacts, whole bool) (read bool) {
 	raw := facts.RawBytes + facts.EnvelopeBytes
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if !whole && g.budget.take(raw) {
+	if !whole && g.budget.takeBytes(raw) {
 		return true
 	}
-	g.times(facts.LeastTimestamp, facts.MostTimestamp)
+	g.noteTimes(facts.LeastTimestamp, facts.MostTimestamp)
 	switch {
 	case bound <= min(g.limit, g.requestBytes-requestOverhead):
 		return false
 	case facts.Records == 1 && g.raised && bound <= g.requestBytes-requestOverhead:
 		g.largest = max(g.largest, bound)
 		return false
-	case g.allAlike(facts), !g.budget.take(raw):
+	case g.allAlike(facts), !g.budget.takeBytes(raw):
 		g.unread = max(g.unread, g.unreadBound(facts, bound))
 		return false
 	}
@@ -112,7 +112,7 @@ func (g *Gauge) Record(p bifrost.Partition, r *baldr.Record) {
 	bound := g.atMost(recordbatch.RecordBatchBytes(r))
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	g.times(r.Timestamp, r.Timestamp)
+	g.noteTimes(r.Timestamp, r.Timestamp)
 	g.largest = max(g.largest, bound)
 	if bound <= g.limit && bound+requestOverhead <= g.requestBytes {
 		return
@@ -141,7 +141,7 @@ func (g *Gauge) atMost(bytes int64) int64 { return max(g.codec.AtMost(bytes), g.
 // topic and transaction included.
 const requestOverhead = 1 << 10
 
-func (g *Gauge) times(least, most int64) {
+func (g *Gauge) noteTimes(least, most int64) {
 	if most < 0 {
 		return
 	}
@@ -163,13 +163,13 @@ func (l *Look) Measure(ctx context.Context) error {
 		if len(t.Obstacles) > 0 {
 			return nil
 		}
-		gauge := t.gauge(l.brokers.requestBytes, shared)
+		gauge := t.newGauge(l.brokers.requestBytes, shared)
 		if t.Measure != nil {
 			if err := t.Measure(ctx, gauge); err != nil {
 				return fmt.Errorf("look at the records for topic %s: %w", t.Topic, err)
 			}
 		}
-		t.judge(gauge, l.now)
+		t.judgeSettings(gauge, l.now)
 		return nil
 	})
 	if err != nil {
@@ -178,7 +178,7 @@ func (l *Look) Measure(ctx context.Context) error {
 	return l.rehearseAgain(ctx)
 }
 
-func (t *Topic) gauge(requestBytes int64, shared *budget) *Gauge {
+func (t *Topic) newGauge(requestBytes int64, shared *budget) *Gauge {
 	g := &Gauge{raised: !t.Exists, codec: t.Batches.Codec, kept: t.Batches.Codec, limit: t.Batches.Bytes, requestBytes: requestBytes, budget: shared, oldest: -1, newest: -1}
 	if t.Batches.Recompressed {
 		g.kept = t.kept
@@ -188,14 +188,14 @@ func (t *Topic) gauge(requestBytes int64, shared *budget) *Gauge {
 
 // rehearseAgain asks Kafka for the topics that need more settings than were asked with.
 func (l *Look) rehearseAgain(ctx context.Context) error {
-	admin, err := l.admin()
+	admin, err := l.newAdministrator()
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
 	return l.eachTopic(ctx, func(ctx context.Context, t *Topic) error {
 		if !t.Exists && len(t.Obstacles) == 0 && len(t.Settings) > len(lasting) {
-			t.rehearse(ctx, admin)
+			t.askDefaults(ctx, admin)
 		}
 		return nil
 	})

@@ -56,7 +56,7 @@ const patience = 15 * time.Second
 // LookInto asks the cluster. It makes nothing. [Look.Measure] comes next.
 func LookInto(ctx context.Context, options []kgo.Opt, request Request) (*Look, error) {
 	look := &Look{now: request.Now, options: append(options[:len(options):len(options)], kgo.RetryTimeout(patience), kgo.DialTimeout(patience/3))}
-	admin, err := look.admin()
+	admin, err := look.newAdministrator()
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ type administrator struct {
 	raw *kgo.Client // for requests that need more than kadm offers
 }
 
-func (l *Look) admin() (administrator, error) {
+func (l *Look) newAdministrator() (administrator, error) {
 	client, err := kgo.NewClient(l.options...)
 	if err != nil {
 		return administrator{}, err
@@ -105,8 +105,8 @@ type description struct {
 	err        error
 }
 
-// describe asks for topics by name. What is not allowed is the error of that one.
-func (a administrator) describe(ctx context.Context, names ...string) (map[string]description, error) {
+// describeTopics asks for topics by name. What is not allowed is the error of that one.
+func (a administrator) describeTopics(ctx context.Context, names ...string) (map[string]description, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	request.IncludeTopicAuthorizedOperations = true
 	for _, name := range names {
@@ -174,13 +174,13 @@ func (l *Look) askTopics(ctx context.Context, admin administrator, request Reque
 	if request.StateTopic != "" {
 		names = append(names, request.StateTopic)
 	}
-	details, err := admin.describe(ctx, names...)
+	details, err := admin.describeTopics(ctx, names...)
 	if err != nil {
 		return fmt.Errorf("ask for the target topics: %w", err)
 	}
 	err = l.eachTopic(ctx, func(ctx context.Context, t *Topic) error {
 		settings := l.askTopic(ctx, admin, t, details[t.Topic], request)
-		t.choose(settings, request.Codec)
+		t.chooseBatches(settings, request.Codec)
 		return nil
 	})
 	if err != nil || request.StateTopic == "" {
@@ -191,7 +191,7 @@ func (l *Look) askTopics(ctx context.Context, admin administrator, request Reque
 	stateRequest.Create = true
 	l.askTopic(ctx, admin, &state, details[state.Topic], stateRequest)
 	if least, changed := state.Settings["min.insync.replicas"]; changed {
-		state.obstacle("it would get %s replica(s) and take nothing, since min.insync.replicas of the brokers is larger: lower that, or raise default.replication.factor", least)
+		state.addObstacle("it would get %s replica(s) and take nothing, since min.insync.replicas of the brokers is larger: lower that, or raise default.replication.factor", least)
 	}
 	for _, obstacle := range state.Obstacles {
 		l.Obstacles = append(l.Obstacles, fmt.Sprintf("topic %s, which keeps positions: %s", state.Topic, obstacle))
@@ -218,7 +218,7 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 	switch {
 	case errors.Is(detail.err, kerr.UnknownTopicOrPartition):
 		if !request.Create {
-			t.obstacle("it does not exist: make it, or give --create")
+			t.addObstacle("it does not exist: make it, or give --create")
 			return nil
 		}
 		t.Settings = maps.Clone(t.Need.Settings)
@@ -226,23 +226,23 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 			t.Settings = map[string]string{}
 		}
 		maps.Copy(t.Settings, lasting)
-		return t.rehearse(ctx, admin)
+		return t.askDefaults(ctx, admin)
 	case errors.Is(detail.err, kerr.TopicAuthorizationFailed):
-		t.obstacle("these credentials may not describe it: allow them Describe and Write on it")
+		t.addObstacle("these credentials may not describe it: allow them Describe and Write on it")
 		return nil
 	case errors.Is(detail.err, kerr.InvalidTopicException):
-		t.obstacle("no topic can have that name (%v): want letters, digits, '.', '_' and '-', at most 249", detail.err)
+		t.addObstacle("no topic can have that name (%v): want letters, digits, '.', '_' and '-', at most 249", detail.err)
 		return nil
 	case detail.err != nil:
-		t.obstacle("it cannot be described: %v", detail.err)
+		t.addObstacle("it cannot be described: %v", detail.err)
 		return nil
 	}
 	t.Exists, t.ID = true, detail.id
 	if have := int32(len(detail.partitions)); have < t.Fewest {
-		t.obstacle("it has %d partitions and the replay needs %d: add partitions, or choose them by key (--rekey)", have, t.Fewest)
+		t.addObstacle("it has %d partitions and the replay needs %d: add partitions, or choose them by key (--rekey)", have, t.Fewest)
 	}
 	if !detail.mayWrite {
-		t.obstacle("these credentials may not write it: allow them Write on it")
+		t.addObstacle("these credentials may not write it: allow them Write on it")
 	}
 	described, err := admin.DescribeTopicConfigs(ctx, t.Topic)
 	var config kadm.ResourceConfig
@@ -250,7 +250,7 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 		config, err = described.On(t.Topic, nil)
 	}
 	if err = errors.Join(err, config.Err); err != nil {
-		t.problem("its settings may not be read (%v), so that nobody knows what it would lose: allow DescribeConfigs on it", err)
+		t.addProblem("its settings may not be read (%v), so that nobody knows what it would lose: allow DescribeConfigs on it", err)
 		return nil
 	}
 	settings := map[string]string{}
@@ -269,40 +269,40 @@ func (t *Topic) checkReplicas(partitions []kmsg.MetadataResponseTopicPartition, 
 		t.Replicas = max(t.Replicas, len(p.Replicas))
 		switch {
 		case p.Leader < 0:
-			t.obstacle("partition %d has no leader: start the brokers that hold it (%d)", p.Partition, p.Replicas)
+			t.addObstacle("partition %d has no leader: start the brokers that hold it (%d)", p.Partition, p.Replicas)
 			return
 		case int64(len(p.ISR)) < least:
-			t.obstacle("partition %d has %d replicas in sync and min.insync.replicas is %d, so that it takes nothing: bring its brokers back (%d), or lower the setting", p.Partition, len(p.ISR), least, p.Replicas)
+			t.addObstacle("partition %d has %d replicas in sync and min.insync.replicas is %d, so that it takes nothing: bring its brokers back (%d), or lower the setting", p.Partition, len(p.ISR), least, p.Replicas)
 			return
 		}
 	}
 }
 
-// rehearse asks Kafka to make the topic, for validation only, and returns the settings
+// askDefaults asks Kafka to make the topic, for validation only, and returns the settings
 // that it would have (KIP-525); nil when it does not tell.
-func (t *Topic) rehearse(ctx context.Context, admin administrator) map[string]string {
-	made, err := t.validate(ctx, admin)
+func (t *Topic) askDefaults(ctx context.Context, admin administrator) map[string]string {
+	made, err := t.validateCreation(ctx, admin)
 	if errors.Is(err, kerr.InvalidConfig) && t.leaveOutRefused(ctx, admin) {
-		made, err = t.validate(ctx, admin)
+		made, err = t.validateCreation(ctx, admin)
 	}
-	if err == nil && t.inherit(made.settings) {
-		made, err = t.validate(ctx, admin)
+	if err == nil && t.inheritSettings(made.settings) {
+		made, err = t.validateCreation(ctx, admin)
 	}
 	if err != nil {
-		t.obstacle("it cannot be made: %v%s", err, creationAdvice(err))
+		t.addObstacle("it cannot be made: %v%s", err, creationAdvice(err))
 		return nil
 	}
 	t.Replicas = made.replicas
 	if least := number(made.settings, "min.insync.replicas", 1); t.Replicas > 0 && least > int64(t.Replicas) {
 		// Kafka makes such a topic, which then takes no record.
 		t.Settings["min.insync.replicas"] = fmt.Sprint(t.Replicas)
-		t.note("it gets min.insync.replicas=%d: the brokers' default is %d, and it has as many replicas as default.replication.factor says", t.Replicas, least)
+		t.addNote("it gets min.insync.replicas=%d: the brokers' default is %d, and it has as many replicas as default.replication.factor says", t.Replicas, least)
 	}
 	return made.settings
 }
 
-// validate asks Kafka whether the topic could be made.
-func (t *Topic) validate(ctx context.Context, admin administrator) (created, error) {
+// validateCreation asks Kafka whether the topic could be made.
+func (t *Topic) validateCreation(ctx context.Context, admin administrator) (created, error) {
 	answer, err := create(ctx, admin, true, *t)
 	if err != nil {
 		return created{}, err
@@ -320,15 +320,15 @@ func (t *Topic) leaveOutRefused(ctx context.Context, admin administrator) (some 
 		}
 		alone := *t
 		alone.Settings = map[string]string{name: value}
-		if _, err := alone.validate(ctx, admin); errors.Is(err, kerr.InvalidConfig) {
-			t.refuse(name, err.Error())
+		if _, err := alone.validateCreation(ctx, admin); errors.Is(err, kerr.InvalidConfig) {
+			t.refuseSetting(name, err.Error())
 			some = true
 		}
 	}
 	return some
 }
 
-func (t *Topic) refuse(name, reason string) {
+func (t *Topic) refuseSetting(name, reason string) {
 	if t.Refused == nil {
 		t.Refused = map[string]string{}
 	}
@@ -336,15 +336,15 @@ func (t *Topic) refuse(name, reason string) {
 	delete(t.Settings, name)
 }
 
-// inherit gives the topic those settings that the brokers would give it otherwise.
-func (t *Topic) inherit(settings map[string]string) (some bool) {
+// inheritSettings gives the topic those settings that the brokers would give it otherwise.
+func (t *Topic) inheritSettings(settings map[string]string) (some bool) {
 	for name, value := range t.Inherited {
 		have, known := settings[name]
 		if _, own := t.Settings[name]; own || have == value || t.Refused[name] != "" {
 			continue
 		}
 		if !known {
-			t.refuse(name, "the brokers do not know it")
+			t.refuseSetting(name, "the brokers do not know it")
 			continue
 		}
 		t.Settings[name] = value

@@ -40,23 +40,23 @@ func (l *Look) Make(ctx context.Context) (*Made, error) {
 	if len(missing) == 0 {
 		return made, nil
 	}
-	admin, err := l.admin()
+	admin, err := l.newAdministrator()
 	if err != nil {
 		return made, err
 	}
 	defer admin.Close()
 	for some := range slices.Chunk(missing, topicsAtOnce) {
-		if err := made.make(ctx, admin, some); err != nil {
+		if err := made.makeTopics(ctx, admin, some); err != nil {
 			return made, err
 		}
 	}
-	return made, made.await(ctx, admin)
+	return made, made.awaitTopics(ctx, admin)
 }
 
 // topicsAtOnce bounds a request that makes topics.
 const topicsAtOnce = 200
 
-func (m *Made) make(ctx context.Context, admin administrator, topics []Topic) error {
+func (m *Made) makeTopics(ctx context.Context, admin administrator, topics []Topic) error {
 	answers, err := create(ctx, admin, false, topics...)
 	if err != nil {
 		return fmt.Errorf("make the target topics: %w", err)
@@ -75,9 +75,9 @@ func (m *Made) make(ctx context.Context, admin administrator, topics []Topic) er
 	return err
 }
 
-// await returns when the leaders of all partitions answer, and these credentials may
+// awaitTopics returns when the leaders of all partitions answer, and these credentials may
 // write.
-func (m *Made) await(ctx context.Context, admin administrator) error {
+func (m *Made) awaitTopics(ctx context.Context, admin administrator) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
@@ -94,7 +94,7 @@ func (m *Made) await(ctx context.Context, admin administrator) error {
 		case <-time.After(awaitPause):
 		}
 	}
-	details, err := admin.describe(ctx, m.Names()...)
+	details, err := admin.describeTopics(ctx, m.Names()...)
 	if err != nil {
 		return fmt.Errorf("look at the topics that were made: %w", err)
 	}
@@ -116,12 +116,12 @@ func (m *Made) TakeBack(ctx context.Context) (removed, left []string, err error)
 	if len(m.topics) == 0 {
 		return nil, nil, nil
 	}
-	admin, err := m.look.admin()
+	admin, err := m.look.newAdministrator()
 	if err != nil {
 		return nil, m.Names(), err
 	}
 	defer admin.Close()
-	empty, err := m.empty(ctx, admin)
+	empty, err := m.listEmpty(ctx, admin)
 	if err != nil {
 		return nil, m.Names(), err
 	}
@@ -130,7 +130,7 @@ func (m *Made) TakeBack(ctx context.Context) (removed, left []string, err error)
 			left = append(left, name)
 			continue
 		}
-		if failed := m.remove(ctx, admin, name); failed != nil {
+		if failed := m.removeTopic(ctx, admin, name); failed != nil {
 			left, err = append(left, name), errors.Join(err, failed)
 			continue
 		}
@@ -139,10 +139,10 @@ func (m *Made) TakeBack(ctx context.Context) (removed, left []string, err error)
 	return removed, left, err
 }
 
-// empty lists the topics that are still those of this run and whose logs were never
+// listEmpty lists the topics that are still those of this run and whose logs were never
 // written: an aborted record or a marker is there as well.
-func (m *Made) empty(ctx context.Context, admin administrator) (empty []string, err error) {
-	details, err := admin.describe(ctx, m.Names()...)
+func (m *Made) listEmpty(ctx context.Context, admin administrator) (empty []string, err error) {
+	details, err := admin.describeTopics(ctx, m.Names()...)
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +164,8 @@ func (m *Made) empty(ctx context.Context, admin administrator) (empty []string, 
 	return empty, nil
 }
 
-// remove deletes a topic by its ID, or by its name where topics have none.
-func (m *Made) remove(ctx context.Context, admin administrator, name string) error {
+// removeTopic deletes a topic by its ID, or by its name where topics have none.
+func (m *Made) removeTopic(ctx context.Context, admin administrator, name string) error {
 	request := kmsg.NewPtrDeleteTopicsRequest()
 	request.TimeoutMillis = int32(patience.Milliseconds())
 	topic := kmsg.NewDeleteTopicsRequestTopic()

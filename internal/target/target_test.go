@@ -64,8 +64,8 @@ func TestJudgingATopic(t *testing.T) {
 		{"max.message.bytes=100", &Gauge{oldest: -1, tooLarge: outsize{bytes: 200, codec: recordbatch.Snappy, zstd: 50}}, "or give --compression zstd"},
 	} {
 		topic := Topic{Need: Need{Topic: "t", MostBytes: 1000}, Exists: true}
-		topic.choose(settingsOf(c.settings), nil)
-		topic.judge(c.gauge, now)
+		topic.chooseBatches(settingsOf(c.settings), nil)
+		topic.judgeSettings(c.gauge, now)
 		problems := strings.Join(topic.Problems, "; ")
 		if c.says == "" && problems != "" || !strings.Contains(problems, c.says) {
 			t.Errorf("%s: %q, want %q", c.settings, problems, c.says)
@@ -101,8 +101,8 @@ func TestSettingsOfATopicThatIsMade(t *testing.T) {
 		if c.brokers == "" {
 			settings = nil
 		}
-		topic.choose(settings, nil)
-		topic.judge(c.gauge, now)
+		topic.chooseBatches(settings, nil)
+		topic.judgeSettings(c.gauge, now)
 		want := settingsOf(c.gets)
 		maps.Copy(want, lasting)
 		if !maps.Equal(topic.Settings, want) || len(topic.Problems) > 0 || len(topic.Notes) != len(want)-len(lasting) {
@@ -129,7 +129,7 @@ func TestCodecOfATopic(t *testing.T) {
 		{"uncompressed", &zstd, recordbatch.Shape{Codec: recordbatch.Zstd, Recompressed: true}},
 	} {
 		var topic Topic
-		topic.choose(map[string]string{"compression.type": c.kept}, c.asked)
+		topic.chooseBatches(map[string]string{"compression.type": c.kept}, c.asked)
 		c.want.Bytes = defaultBatchBytes
 		if topic.Batches != c.want {
 			t.Errorf("%s, %v: %+v, want %+v", c.kept, c.asked, topic.Batches, c.want)
@@ -158,7 +158,7 @@ func TestTheGaugeTellsTheTruth(t *testing.T) {
 			topic.Batches.Bytes = topic.Batches.Codec.BatchBytes(&records[0]) - rapid.Int64Range(0, 2).Draw(t, "less")
 		}
 		topic.Batches.Recompressed = topic.kept != topic.Batches.Codec && rapid.Bool().Draw(t, "recompressed")
-		gauge := topic.gauge(100<<20, &budget{left: 1 << 40})
+		gauge := topic.newGauge(100<<20, &budget{left: 1 << 40})
 		if err := reader.Measure(t.Context(), query, gauge); err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestTheGaugeTellsTheTruth(t *testing.T) {
 				query.Times != (readback.Times{}) && (r.Timestamp < query.Times.Since || r.Timestamp >= query.Times.Until) {
 				continue
 			}
-			want.times(r.Timestamp, r.Timestamp)
+			want.noteTimes(r.Timestamp, r.Timestamp)
 			sent := topic.Batches.Codec.BatchBytes(r)
 			largest = max(largest, sent)
 			refused = refused || sent > topic.Batches.Bytes || topic.Batches.Recompressed && topic.kept.BatchBytes(r) > topic.Batches.Bytes
@@ -245,9 +245,9 @@ func TestALookHasABudget(t *testing.T) {
 	facts := baldr.MemberFacts{Records: 10, RawBytes: 5000, EnvelopeBytes: 500, HasEnvelope: true, LeastTimestamp: 5, MostTimestamp: 6}
 	for _, exists := range []bool{true, false} {
 		topic := Topic{Exists: exists, Settings: map[string]string{}}
-		topic.choose(map[string]string{"max.message.bytes": "1000"}, nil)
+		topic.chooseBatches(map[string]string{"max.message.bytes": "1000"}, nil)
 		shared := &budget{left: 6000}
-		gauge := topic.gauge(100<<20, shared)
+		gauge := topic.newGauge(100<<20, shared)
 		for i, want := range []bool{true, true, false} { // 5,500 bytes each, of 6,000
 			if read := gauge.Member(facts, true); read != want {
 				t.Errorf("member %d: read is %v, left are %d", i, read, shared.left)
@@ -259,7 +259,7 @@ func TestALookHasABudget(t *testing.T) {
 		if gauge.Member(facts, false) || gauge.oldest != 5 || gauge.newest != 6 {
 			t.Errorf("timestamps from %d to %d", gauge.oldest, gauge.newest)
 		}
-		topic.judge(gauge, now)
+		topic.judgeSettings(gauge, now)
 		if exists && (len(topic.Problems) > 0 || !strings.Contains(fmt.Sprint(topic.Notes), "not all records were looked at")) {
 			t.Errorf("problems %q, notes %q", topic.Problems, topic.Notes)
 		}
@@ -273,8 +273,8 @@ func TestALookHasABudget(t *testing.T) {
 func TestALookDoesNotReadTheArchive(t *testing.T) {
 	t.Parallel()
 	topic := Topic{Exists: true}
-	topic.choose(nil, nil)
-	gauge := topic.gauge(100<<20, &budget{left: 1 << 40})
+	topic.chooseBatches(nil, nil)
+	gauge := topic.newGauge(100<<20, &budget{left: 1 << 40})
 	for name, c := range map[string]struct {
 		facts baldr.MemberFacts
 		want  bool
@@ -302,12 +302,12 @@ func TestARecordThatFitsIntoNoRequest(t *testing.T) {
 	}
 	for _, exists := range []bool{true, false} {
 		topic := Topic{Exists: exists, Settings: map[string]string{}, kept: recordbatch.Uncompressed, Batches: recordbatch.Shape{Bytes: 1 << 20}}
-		gauge := topic.gauge(4000, &budget{left: 1 << 20})
+		gauge := topic.newGauge(4000, &budget{left: 1 << 20})
 		if !gauge.Member(baldr.MemberFacts{Records: 1, RawBytes: 5008, HasEnvelope: true}, true) {
 			t.Fatal("the record is not looked at")
 		}
 		gauge.Record(bifrost.Partition{Name: "t"}, &baldr.Record{Value: noise, Offset: 7})
-		topic.judge(gauge, now)
+		topic.judgeSettings(gauge, now)
 		if len(topic.Obstacles) != 1 || !strings.Contains(topic.Obstacles[0], "offset 7 of t/0") || !strings.Contains(topic.Obstacles[0], "socket.request.max.bytes") {
 			t.Errorf("obstacles %q", topic.Obstacles)
 		}

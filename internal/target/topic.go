@@ -23,34 +23,34 @@ const (
 	defaultAheadBound = int64(time.Hour / 1e6) // message.timestamp.after.max.ms since 4.0, in milliseconds
 )
 
-func (t *Topic) obstacle(format string, args ...any) {
+func (t *Topic) addObstacle(format string, args ...any) {
 	t.Obstacles = append(t.Obstacles, fmt.Sprintf(format, args...))
 }
 
-func (t *Topic) problem(format string, args ...any) {
+func (t *Topic) addProblem(format string, args ...any) {
 	t.Problems = append(t.Problems, fmt.Sprintf(format, args...))
 }
 
-func (t *Topic) note(format string, args ...any) {
+func (t *Topic) addNote(format string, args ...any) {
 	t.Notes = append(t.Notes, fmt.Sprintf(format, args...))
 }
 
-// choose decides how batches are made.
-func (t *Topic) choose(settings map[string]string, codec *recordbatch.Codec) {
+// chooseBatches decides how batches are made.
+func (t *Topic) chooseBatches(settings map[string]string, codec *recordbatch.Codec) {
 	kept, keeps := recordbatch.KeptCodec(settings["compression.type"])
 	t.Batches = recordbatch.Shape{Codec: kept, Bytes: number(settings, "max.message.bytes", defaultBatchBytes)}
 	if codec != nil && *codec != kept {
 		t.Batches.Codec, t.Batches.Recompressed = *codec, keeps
 		if keeps {
-			t.note("it keeps %s (compression.type), so that the broker compresses every batch of %s again", kept, *codec)
+			t.addNote("it keeps %s (compression.type), so that the broker compresses every batch of %s again", kept, *codec)
 		}
 	}
 	t.kept, t.settings = kept, settings
 }
 
-// judge compares the settings with the records that are to be written. A topic that is
+// judgeSettings compares the settings with the records that are to be written. A topic that is
 // to be made gets the settings that they need.
-func (t *Topic) judge(g *Gauge, now time.Time) {
+func (t *Topic) judgeSettings(g *Gauge, now time.Time) {
 	t.judgeTimes(g, now)
 	t.judgeSizes(g)
 	if t.Exists && t.settings != nil {
@@ -58,15 +58,15 @@ func (t *Topic) judge(g *Gauge, now time.Time) {
 	}
 }
 
-// raise gives a topic that is to be made another setting, or says that one that is there
+// raiseSetting gives a topic that is to be made another setting, or says that one that is there
 // needs it.
-func (t *Topic) raise(name, value, format string, args ...any) {
+func (t *Topic) raiseSetting(name, value, format string, args ...any) {
 	if t.Exists {
-		t.problem(format+": set "+name+"="+value, args...)
+		t.addProblem(format+": set "+name+"="+value, args...)
 		return
 	}
 	t.Settings[name] = value
-	t.note("it gets "+name+"="+value+": "+format, args...)
+	t.addNote("it gets "+name+"="+value+": "+format, args...)
 }
 
 // judgeTimes looks at the bounds of timestamps. One setting was split in two by KIP-937.
@@ -82,25 +82,25 @@ func (t *Topic) judgeTimes(g *Gauge, now time.Time) {
 	}
 	unlimited := strconv.FormatInt(math.MaxInt64, 10)
 	if most, age := number(t.settings, before, math.MaxInt64), now.UnixMilli()-g.oldest; age > most {
-		t.raise(before, unlimited, "it would refuse records older than %s and the oldest is %s old", days(most), days(age))
+		t.raiseSetting(before, unlimited, "it would refuse records older than %s and the oldest is %s old", days(most), days(age))
 	}
 	ahead := number(t.settings, after, defaultAheadBound)
 	if t.Exists {
 		ahead = number(t.settings, after, math.MaxInt64)
 	}
 	if newest := g.newest - now.UnixMilli(); newest > ahead {
-		t.raise(after, unlimited, "it would refuse records more than %s in the future and the newest is %s ahead", days(ahead), days(newest))
+		t.raiseSetting(after, unlimited, "it would refuse records more than %s in the future and the newest is %s ahead", days(ahead), days(newest))
 	}
 }
 
 // judgeSizes looks at the largest record.
 func (t *Topic) judgeSizes(g *Gauge) {
 	if g.tooLong.bytes > 0 {
-		t.obstacle("the record at offset %d of %s takes a request of %d bytes with %s, and these brokers take %d (socket.request.max.bytes)", g.tooLong.offset, g.tooLong.partition, g.tooLong.bytes, t.Batches.Codec, g.requestBytes)
+		t.addObstacle("the record at offset %d of %s takes a request of %d bytes with %s, and these brokers take %d (socket.request.max.bytes)", g.tooLong.offset, g.tooLong.partition, g.tooLong.bytes, t.Batches.Codec, g.requestBytes)
 	}
 	if !t.Exists {
 		if most := max(g.largest, g.unread); most > t.Batches.Bytes {
-			t.raise("max.message.bytes", strconv.FormatInt(most, 10), "it would take batches of %d bytes, and one record is larger", t.Batches.Bytes)
+			t.raiseSetting("max.message.bytes", strconv.FormatInt(most, 10), "it would take batches of %d bytes, and one record is larger", t.Batches.Bytes)
 			t.Batches.Bytes = most
 		}
 		return
@@ -108,33 +108,33 @@ func (t *Topic) judgeSizes(g *Gauge) {
 	large := g.tooLarge
 	switch {
 	case large.bytes > 0 && large.zstd > 0 && large.zstd <= t.Batches.Bytes && (!t.Batches.Recompressed || t.kept == recordbatch.Zstd):
-		t.problem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s, %d with zstd: set max.message.bytes=%d, or give --compression zstd",
+		t.addProblem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s, %d with zstd: set max.message.bytes=%d, or give --compression zstd",
 			t.Batches.Bytes, large.offset, large.partition, large.bytes, large.codec, large.zstd, large.bytes)
 	case large.bytes > 0:
-		t.problem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s: set max.message.bytes=%d",
+		t.addProblem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s: set max.message.bytes=%d",
 			t.Batches.Bytes, large.offset, large.partition, large.bytes, large.codec, large.bytes)
 	case g.unread > t.Batches.Bytes:
-		t.note("it takes batches of %d bytes, and not all records were looked at one by one: the broker refuses one that is larger", t.Batches.Bytes)
+		t.addNote("it takes batches of %d bytes, and not all records were looked at one by one: the broker refuses one that is larger", t.Batches.Bytes)
 	}
 }
 
 // judgeRetention looks at what a topic that is there would delete or change.
 func (t *Topic) judgeRetention(g *Gauge, now time.Time) {
 	if t.settings["message.timestamp.type"] == "LogAppendTime" {
-		t.problem("it stamps records with the time of the replay: set message.timestamp.type=CreateTime")
+		t.addProblem("it stamps records with the time of the replay: set message.timestamp.type=CreateTime")
 	}
 	policy := cmp.Or(t.settings["cleanup.policy"], "delete")
 	if strings.Contains(policy, "compact") {
-		t.problem("it is compacted, so that of the records of a key only the last stays and one without a key is refused: set cleanup.policy=delete")
+		t.addProblem("it is compacted, so that of the records of a key only the last stays and one without a key is refused: set cleanup.policy=delete")
 	}
 	if !strings.Contains(policy, "delete") {
 		return
 	}
 	if keep, age := number(t.settings, "retention.ms", -1), now.UnixMilli()-g.oldest; keep >= 0 && g.oldest >= 0 && age > keep {
-		t.problem("it deletes records older than %s and the oldest to replay is %s old: set retention.ms=-1", days(keep), days(age))
+		t.addProblem("it deletes records older than %s and the oldest to replay is %s old: set retention.ms=-1", days(keep), days(age))
 	}
 	if keep := number(t.settings, "retention.bytes", -1); keep >= 0 && t.MostBytes > keep {
-		t.problem("it keeps %d bytes a partition and %d are to be replayed into one: set retention.bytes=-1", keep, t.MostBytes)
+		t.addProblem("it keeps %d bytes a partition and %d are to be replayed into one: set retention.bytes=-1", keep, t.MostBytes)
 	}
 }
 

@@ -66,7 +66,7 @@ func (l *Look) askTransactionRights(ctx context.Context, admin administrator, cl
 // askTransactionLog makes sure that there can be transactions. Without a log, or with
 // too few replicas of it, the first request for one waits for a minute and fails.
 func (l *Look) askTransactionLog(ctx context.Context, admin administrator, probe bool) error {
-	details, err := admin.describe(ctx, transactionLog)
+	details, err := admin.describeTopics(ctx, transactionLog)
 	if err != nil {
 		return fmt.Errorf("ask for the transaction log: %w", err)
 	}
@@ -81,7 +81,7 @@ func (l *Look) askTransactionLog(ctx context.Context, admin administrator, probe
 	if len(l.Obstacles) > 0 || !exists && !probe {
 		return nil
 	}
-	return l.probe(ctx, admin)
+	return l.probeTransactions(ctx, admin)
 }
 
 func (l *Look) checkTransactionLog(ctx context.Context, admin administrator, detail description) {
@@ -119,9 +119,9 @@ func (l *Look) checkFutureTransactionLog() {
 	}
 }
 
-// probe asks for a coordinator, as the first transaction will. Brokers that have to make
+// probeTransactions asks for a coordinator, as the first transaction will. Brokers that have to make
 // the log for it, or have just started, need a moment.
-func (l *Look) probe(ctx context.Context, admin administrator) error {
+func (l *Look) probeTransactions(ctx context.Context, admin administrator) error {
 	var err error
 	for begun := time.Now(); ; {
 		err = admin.FindTxnCoordinators(ctx, probeID)[probeID].Err
