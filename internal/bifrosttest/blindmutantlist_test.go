@@ -105,7 +105,24 @@ var blindMutants = map[string][]kindMutant{
 			"../capture/positions.go", "return int(a.Partition) - int(b.Partition) })", "return strings.Compare(strconv.Itoa(int(a.Partition)), strconv.Itoa(int(b.Partition))) })",
 		}}}, "internal/capture", "TestPositionsStand", ""},
 	},
+	"identity by each part": {
+		{mutant{"the partition does not count", "an object is a range's own only if all of it fits", []edit{{
+			"../bifrost/object.go", "s.TopicID}, s.Partition, s.Start}); found", "s.TopicID}, owner.Partition, s.Start}); found",
+		}}}, "internal/bifrost", "TestAnObjectOfAnother", ""},
+		{mutant{"the start does not count", "an object is a range's own only if all of it fits", []edit{{
+			"../bifrost/object.go", "s.TopicID}, s.Partition, s.Start}); found", "s.TopicID}, s.Partition, owner.Start}); found",
+		}}}, "internal/bifrost", "TestAnObjectOfAnother", ""},
+		{mutant{"the topic does not count", "an object is a range's own only if all of it fits", []edit{{
+			"../bifrost/object.go", "Incarnation{s.ClusterID, s.Topic, s.TopicID}, s.Partition, s.Start}", "Incarnation{s.ClusterID, owner.Topic, s.TopicID}, s.Partition, s.Start}",
+		}}}, "internal/bifrost", "TestAnObjectOfAnother", ""},
+	},
 	"of many, and one by one": {
+		{mutant{"offsets that Kafka has no more counted twice", "each is counted once", []edit{{
+			"../verify/kafka.go", "c.notCompared(row.Len() - max(0, r.Len()))", "c.notCompared(row.Len() - r.Len())",
+		}}}, "internal/bifrost", "TestOffsetsThatKafkaHas", ""},
+		{mutant{"an answer that was cut", "it is asked for again", []edit{{
+			"../s3store/store.go", "errors.Is(err, io.ErrUnexpectedEOF) {\n		return aws.TrueTernary", "errors.Is(err, io.EOF) {\n		return aws.TrueTernary",
+		}}}, "internal/s3store", "TestCutAnswers", ""},
 		{mutant{"the farthest loss for the nearest", "an alarm rests on it", []edit{{
 			"../bifrost/report.go", "s.seen.LossAt.Before(first.seen.LossAt)", "s.seen.LossAt.After(first.seen.LossAt)",
 		}}}, "internal/bifrost", "TestSummaryOf", ""},
