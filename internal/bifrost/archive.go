@@ -25,7 +25,7 @@ type Archiver struct {
 	Now      func() time.Time
 
 	// Retention tells a gap that the topic's own limits explain from one that
-	// somebody asked for; nil: nobody can tell.
+	// somebody asked for; nil: it cannot tell.
 	Retention RetentionReader
 }
 
@@ -44,7 +44,7 @@ const LargestRecord = 1 << 30
 const maxAlternatives = 2
 
 // Archive brings the row of the task to its end, as far as the deadline allows
-// (zero: none). It is safe to run any number of times, at once or hours late:
+// (zero: none). It is safe to run any number of times, concurrently or hours late:
 // the row and the key decide who wins, and the loser adopts the winner's object.
 func (a *Archiver) Archive(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
 	result, err := a.archiveRange(ctx, task, deadline)
@@ -83,7 +83,7 @@ type attempt struct {
 }
 
 // takeSteps takes the steps in the one order that is safe. The upload is begun before
-// the row is read: whoever makes a partition's progress row anew aborts every
+// the row is read: whoever rebuilds a partition's progress row aborts every
 // upload that was begun before, so an upload that survives belongs to a worker
 // that has read the tables as they are now.
 func (a *attempt) takeSteps(ctx context.Context) (result RangeResult, err error) {
@@ -304,7 +304,7 @@ func (a *attempt) newResult(row Row, facts Facts, outcome string) RangeResult {
 }
 
 // leastStopped is how much a range must have read, in bytes of frames, to be
-// archived up to where it stopped at once. Less of it would make small objects of
+// archived up to where it stopped immediately. Less of it would make small objects of
 // every broker that is away for a moment.
 const leastStopped = 1 << 20
 
@@ -331,7 +331,7 @@ func stoppedAt(failure error, start int64) int64 {
 }
 
 // settlesEarly reports whether the range is archived up to where it stopped instead of
-// being tried again as a whole. What stopped it may last for ever: a segment in
+// being tried again as a whole. What stopped it may last forever: a segment in
 // tiered storage that nobody can read, a batch that is damaged or too large. Then
 // all that lies before it would be read at every attempt and archived at none,
 // until Kafka deletes it. So much is archived at the first stop if it is worth an

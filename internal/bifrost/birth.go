@@ -125,7 +125,7 @@ func (b *PartitionBuilder) openAlongObjects(ctx context.Context, p Progress) err
 		return err
 	}
 	// An object's leader epoch is that of its last batch. What follows the batch,
-	// in the object or in rows behind it, may be of a later epoch, so the object's
+	// in the object or in rows after it, may be of a later epoch, so the object's
 	// says nothing about where the log was cut.
 	p.PlannedEpoch = -1
 	p.KnownUntil = max(p.KnownUntil, objectsEnd, rows)

@@ -8,8 +8,8 @@ import (
 )
 
 // commitRow settles the row with the facts of its object. It answers the row as it
-// is then; ErrNotFound when the row is gone (the tables were lost; whoever makes
-// them anew finds the object).
+// is then; ErrNotFound when the row is gone (the tables were lost; whoever
+// rebuilds them finds the object).
 func commitRow(ctx context.Context, ledger Committer, bucket ObjectOpener, now func() time.Time, row Row, facts Facts) (Row, error) {
 	for range maxCommits {
 		inside, err := factsWithin(ctx, bucket, facts, row.Range)
@@ -38,7 +38,7 @@ func commitRow(ctx context.Context, ledger Committer, bucket ObjectOpener, now f
 }
 
 // maxCommits bounds the tries at a row whose end keeps changing. It changes when
-// tables are made anew, which nobody does twice within a range's life.
+// tables are rebuilt, which nobody does twice within a range's life.
 const maxCommits = 5
 
 func settledRow(row Row, facts Facts, at time.Time) Row {
@@ -52,12 +52,12 @@ func settledRow(row Row, facts Facts, at time.Time) Row {
 // the progress row as it is then.
 //
 // errRowMissing says that there is a hole below planned_offset: rows were lost
-// alone, and the partition must be built anew.
+// alone, and the partition must be rebuilt.
 func advancePrefix(ctx context.Context, ledger Settler, p Partition) (Progress, error) {
 	for {
 		progress, err := ledger.Progress(ctx, p)
 		if errors.Is(err, ErrNotFound) {
-			return Progress{}, nil // lost tables; whoever makes the row anew advances it
+			return Progress{}, nil // lost tables; whoever rebuilds the row advances it
 		}
 		if err != nil {
 			return Progress{}, fmt.Errorf("advance: read progress: %w", err)

@@ -30,11 +30,11 @@ type Settings struct {
 	MaxInFlight int              // functions that are at work at the same time, at most
 	Lease       time.Duration    // the archive function's timeout and a margin: for how long older versions leave a range alone
 	Together    int              // small ranges that one function is started for, at most; 0 means 1
-	FencePause  time.Duration    // how long a partition made anew waits for uploads that are completing: longer than S3 takes for one
+	FencePause  time.Duration    // how long a rebuilt partition waits for uploads that are completing: longer than S3 takes for one
 }
 
 // PlannedAhead is how many ranges may be planned and unfinished for each slot,
-// beside one for each partition, so that a worker that finishes between two ticks
+// in addition to one for each partition, so that a worker that finishes between two ticks
 // finds another range. A minute of 64 ranges of the default target is 143 MB a
 // second, more than a worker of one core does; with fewer the schedule, and not the
 // slots, would decide how fast a backlog shrinks (internal/scale shows it).
@@ -54,7 +54,7 @@ type Discoverer struct {
 	NewGeneration func() string // a value never given before
 	Journal       Journal       // nil: ticks leave no record
 	CaughtUp      *CaughtUp     // kept from one tick to the next; nil: lag in seconds rests on the tables alone
-	Parallel      int           // partitions worked on at once; 0 or 1 uses no goroutine
+	Parallel      int           // partitions worked on concurrently; 0 or 1 uses no goroutine
 	Log           *slog.Logger
 }
 
@@ -68,11 +68,11 @@ const (
 )
 
 // Tick compares Kafka with the archive once, plans what is due and starts
-// workers. It may run at any time, twice at once, or stop anywhere: every write
+// workers. It may run at any time, twice concurrently, or stop anywhere: every write
 // is conditional on what was read. After the deadline (zero: none) it starts
 // nothing new, and says how many partitions it left to the next tick. Until then
 // what is known comes before what is new, what is urgent before what is not, and
-// each kind of work leaves time for the ones behind it, so that ticks which are
+// each kind of work leaves time for the ones after it, so that ticks which are
 // too short for all there is still get somewhere, and the next goes on from there.
 //
 // A partition that fails is in the summary and does not stop the others. The
@@ -326,7 +326,7 @@ func (t *tick) lookAt(ctx context.Context, s *sighting, epochs map[TopicPartitio
 
 // advancePrefix moves next_offset where workers have left that to somebody else. A
 // hole in the tiling means that rows were lost alone: the progress row goes, and
-// the next pass builds it anew along the objects.
+// the next pass rebuilds it along the objects.
 func (t *tick) advancePrefix(ctx context.Context, p *Progress) error {
 	if p.NextOffset == p.PlannedOffset || t.stillPlanned(p.Partition, p.NextOffset) {
 		return nil

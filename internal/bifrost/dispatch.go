@@ -149,7 +149,7 @@ func pause(attempts int) time.Duration {
 }
 
 // SmallRange is up to how many raw bytes a range counts as small: what it costs is
-// the waiting for S3 and DynamoDB, so a function archives many side by side.
+// the waiting for S3 and DynamoDB, so a function archives many concurrently.
 const SmallRange = 1 << 20
 
 // isSmall reports whether the row's range is small: a gap always, and never what an
@@ -274,7 +274,7 @@ func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 }
 
 // nextSlot is where a function that this tick starts looks for a slot: each
-// begins behind the one before.
+// begins after the one before.
 func (t *tick) nextSlot() int {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -317,7 +317,7 @@ func (t *tick) planOnly(ctx context.Context, h heldBack) {
 	}
 }
 
-// nowWaiting counts ranges that are planned now and in nobody's hand.
+// nowWaiting counts ranges that are planned now and in no function's hands.
 func (t *tick) nowWaiting(ranges int) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

@@ -115,7 +115,7 @@ type Batch struct {
 }
 
 // ErrWrongTopicID says that the cluster does not know the topic ID: the topic
-// was deleted, perhaps made again, or the brokers' metadata are behind.
+// was deleted, perhaps made again, or the brokers' metadata are out of date.
 var ErrWrongTopicID = errors.New("the cluster does not know this topic ID")
 
 // OutOfRangeError says that the log does not hold a position.

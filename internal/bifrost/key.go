@@ -30,7 +30,7 @@ func PartitionPrefix(group string, p Partition) string {
 // ObjectKey is where the object that starts at the offset lives. The key holds
 // the start only, so that all attempts at a start meet at one key. Twenty digits
 // hold every offset and sort as text. Alternative 0 is the key itself; 1 is the
-// one beside it, for when something that is not ours occupies the first.
+// one next to it, for when something that is not ours occupies the first.
 func ObjectKey(group string, p Partition, start int64, alternative int) string {
 	mark := ""
 	if alternative > 0 {
@@ -44,7 +44,7 @@ type ParsedKey struct {
 	Group       string
 	Partition   Partition
 	Start       int64
-	Alternative int // 0, or the number behind '~'
+	Alternative int // 0, or the number after '~'
 }
 
 var errNotObjectKey = errors.New("not <group>/<topic>/partition=<n>/<first offset>" + ObjectSuffix)

@@ -53,13 +53,13 @@ type RowMaker interface {
 	// CreateProgress puts the row if there is none for its partition; ErrConflict when there is.
 	CreateProgress(ctx context.Context, p Progress) error
 	// FenceProgress sets FencedAt from p in a FENCING row of p's generation that has
-	// none; ErrConflict when it is not FENCING, has one, or was made anew.
+	// none; ErrConflict when it is not FENCING, has one, or was rebuilt.
 	FenceProgress(ctx context.Context, p Progress) error
 	// OpenProgress turns a FENCING row of p's generation OPEN and sets KnownUntil,
-	// StartOffset and PlannedEpoch from p; ErrConflict when it is not FENCING or was made anew.
+	// StartOffset and PlannedEpoch from p; ErrConflict when it is not FENCING or was rebuilt.
 	OpenProgress(ctx context.Context, p Progress) error
 	// DeleteProgress removes the row if it still has p's generation and
-	// NextOffset; ErrConflict when not. The partition is then built anew along its objects.
+	// NextOffset; ErrConflict when not. The partition is then rebuilt along its objects.
 	DeleteProgress(ctx context.Context, p Progress) error
 	// DropPlanned removes r if it is still PLANNED with its end, and the progress row is
 	// p's generation and FENCING, so that nothing is planned yet; ErrConflict when not.
@@ -74,7 +74,7 @@ type GapMarker interface {
 	MarkGap(ctx context.Context, p Progress, r Row, reason string) error
 }
 
-// Leaser keeps two workers from doing the same range at once. It saves work;
+// Leaser keeps two workers from doing the same range concurrently. It saves work;
 // safety never rests on it.
 type Leaser interface {
 	// Lease gives the row to an invocation: it sets Invocation, Attempts and
@@ -198,7 +198,7 @@ type Journal interface {
 	// CompleteAt of zero it leaves CompleteAt and Filter as they are.
 	NoteTick(ctx context.Context, r TickRecord) error
 	// NoteTrouble puts the trouble into the progress row of p, or takes it away if
-	// it is zero; ErrConflict when the row was made anew.
+	// it is zero; ErrConflict when the row was rebuilt.
 	NoteTrouble(ctx context.Context, p Progress, trouble Trouble) error
 }
 

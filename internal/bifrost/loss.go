@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// batchOverhead is what Kafka stores for a record in a batch of its own beside
+// batchOverhead is what Kafka stores for a record in a batch of its own besides
 // the record's value: 61 bytes of batch header (KIP-98) and the record's own
 // lengths and deltas. It makes an estimate from values alone err on the safe side.
 const batchOverhead = 70
@@ -68,7 +68,7 @@ func lostByAge(p Progress, kept Retention, notOlder, now time.Time) time.Time {
 // whatever waits now was appended since.
 func caughtUp(p Progress) bool { return p.HighWatermark <= p.NextOffset }
 
-// lostBySize is when as much will have been appended behind the first waiting
+// lostBySize is when as much will have been appended after the first waiting
 // record as Kafka keeps, at the rate of growth since the last observation.
 func lostBySize(p Progress, seen Observation, kept Retention) time.Time {
 	if kept.Bytes < 0 {
@@ -91,7 +91,7 @@ func lostBySize(p Progress, seen Observation, kept Retention) time.Time {
 }
 
 // mayHaveDeleted reports whether the topic's own limits can be why its log begins
-// behind what is archived now. They cannot where they were none when it was last
+// after what is archived now. They cannot where they were none when it was last
 // planned, or not due yet (lossAt, as LossAt says), and are none now, or would
 // have kept a record that was archived before: Kafka deletes the oldest first, and
 // stops at what it has to keep. It is pure. Where nothing is proved it says true.
@@ -252,7 +252,7 @@ func (t *tick) clearAges(ctx context.Context, unclear []*sighting, kept map[stri
 
 // RememberRetention asks from, and asks again about a topic only when its answer
 // is older than keep, also when the answer was a refusal. It may be used by many
-// goroutines at once; a function keeps it from one tick to the next.
+// goroutines concurrently; a function keeps it from one tick to the next.
 func RememberRetention(from RetentionReader, keep time.Duration, now func() time.Time) RetentionReader {
 	return &rememberedRetention{from: from, keep: keep, now: now, topics: map[string]rememberedAnswer{}}
 }

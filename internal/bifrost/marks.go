@@ -276,7 +276,7 @@ func (m *Marks) listSeries(ctx context.Context) (all []string, err error) {
 	}
 }
 
-// closeSeries puts so many marks behind the last of each series that no tables can
+// closeSeries puts so many marks after the last of each series that no tables can
 // know all of them: a row is one ahead of the last mark at most. The series were
 // listed before the row is read here: one that has begun since is not among them.
 // ErrConflict when the row is not the one of which the caller knew.
@@ -306,7 +306,7 @@ func (m *Marks) closeSeries(ctx context.Context, all []string, of TablesMark) er
 }
 
 // lastNumber is the number of the last mark of a series, 0 when there is none. It asks for
-// what lies behind a number, so marks that somebody deleted do not mislead it.
+// what comes after a number, so marks that somebody deleted do not mislead it.
 func (m *Marks) lastNumber(ctx context.Context, series string) (int64, error) {
 	var failed error
 	isLast := func(number int64) bool {

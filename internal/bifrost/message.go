@@ -107,8 +107,8 @@ type TickSummary struct {
 	Blocked    int           `json:"blocked"`    // partitions behind a transaction that does not end
 	Diverged   int           `json:"diverged"`   // partitions whose log was cut below what is archived
 	Older      bool          `json:"older"`      // the tables are older than the bucket: nothing was done
-	Fencing    int           `json:"fencing"`    // partitions made anew, which wait for uploads of before that may still complete
-	Orphaned   int           `json:"orphaned"`   // partitions with planned ranges and no progress row, which the tick makes anew
+	Fencing    int           `json:"fencing"`    // rebuilt partitions, which wait for earlier uploads that may still complete
+	Orphaned   int           `json:"orphaned"`   // partitions with planned ranges and no progress row, which the tick rebuilds
 
 	// How long, in seconds, a range has been due in the partition that is furthest
 	// behind; 0 when none is. What waits for its age is not due.
@@ -148,7 +148,7 @@ const (
 	CapturePaused  = "paused"  // it failed, and is not tried again yet
 )
 
-// MaxReportedFailures bounds the list in a TickSummary; the count beside it is whole.
+// MaxReportedFailures bounds the list in a TickSummary; the count next to it is complete.
 const MaxReportedFailures = 20
 
 // AddFailure puts a failure into a list that holds the first MaxReportedFailures, and

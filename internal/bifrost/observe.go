@@ -81,7 +81,7 @@ type observer struct {
 }
 
 // readView reads the tables first and Kafka second. The other way round, an old
-// reading of Kafka beside a new reading of the tables looks like a log that went
+// reading of Kafka next to a new reading of the tables looks like a log that went
 // backwards.
 func (o observer) readView(ctx context.Context) (*view, error) {
 	progress, err := o.ledger.ListProgress(ctx)
@@ -141,7 +141,7 @@ func (v *view) findLeft(progress []Progress, rows map[rowKey]*Progress) {
 }
 
 // readOffsets asks for offsets, which Kafka gives by name only, and then for
-// the topic IDs once more: a topic made anew in between is left to the next tick.
+// the topic IDs once more: a topic recreated in between is left to the next tick.
 func (o observer) readOffsets(ctx context.Context, v *view, topics []Topic, rows map[rowKey]*Progress) error {
 	offsets, err := o.cluster.Offsets(ctx, topics)
 	if err != nil {
@@ -175,7 +175,7 @@ var errMadeAnew = errors.New("the topic was made anew while it was read; the nex
 
 // missUnlisted finds rows whose partition is none of those that the brokers list
 // for its topic: Kafka takes no partition away, so a broker is behind. Of a topic
-// that was made anew meanwhile none is listed.
+// that was recreated meanwhile none is listed.
 func (v *view) missUnlisted(rows map[rowKey]*Progress, listed map[Incarnation][]int32) {
 	for key, p := range rows {
 		numbers, selected := listed[key.Incarnation]

@@ -69,7 +69,7 @@ func (s Sizing) TailAge(p Progress, seen Observation, now time.Time) time.Durati
 // PlannedRange is one range that a plan proposes.
 type PlannedRange struct {
 	Range
-	GapReason string // not empty: nobody can or shall read it, write a gap
+	GapReason string // not empty: nobody can or should read it, write a gap
 	Existing  bool   // the row is in the table already: take its end over
 }
 
@@ -85,7 +85,7 @@ type Known struct {
 // Ahead is what is known ahead of planned_offset, in order of start.
 type Ahead struct {
 	Known   []Known
-	Partial bool // there is more behind the last one: plan no further
+	Partial bool // there is more after the last one: plan no further
 }
 
 // PlanRanges proposes the ranges that follow planned_offset, in order, each
@@ -129,8 +129,8 @@ func walkPlan(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time
 
 // mayNotWait reports whether a tail below the target is planned all the same: its
 // time is over, or Kafka would delete it before that. A gap is a plan too and
-// begins the time anew, so without the last rule a log start that moves with
-// every tick would keep the records behind it waiting until they are gone.
+// starts the time again, so without the last rule a log start that moves with
+// every tick would keep the records after it waiting until they are gone.
 func mayNotWait(p Progress, seen Observation, sizing Sizing, now time.Time) bool {
 	return now.Sub(p.LastPlannedAt) >= sizing.TailAge(p, seen, now) ||
 		timeToLoss(seen.LossAt, now) < sizing.MaxAge ||
@@ -257,7 +257,7 @@ type Want struct {
 const NoLoss = time.Duration(1<<63 - 1)
 
 // ShareSlots says how many ranges each partition may plan. A partition without any
-// unfinished gets one, beside the limit: a small partition never waits behind a
+// unfinished gets one, in addition to the limit: a small partition never waits behind a
 // large backlog, and a thousand small ones leave the backlog its share. The limit,
 // less what is unfinished in the stack, goes to the partitions nearest to loss, in
 // turns among those that are about equally near. It is pure.

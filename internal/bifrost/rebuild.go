@@ -18,7 +18,7 @@ import (
 type RebuildOptions struct {
 	Crew      parallel.Crew // looks at objects
 	ClusterID string        // whose the partition is where nothing says it; empty when nobody knows
-	Anew      bool          // make the progress row anew, though it may look whole
+	Anew      bool          // rebuild the progress row, though it may look whole
 
 	// Series is what follows when the tables are older than the bucket: planned rows
 	// prove nothing then, and a progress row of this series is one that an earlier run
@@ -28,7 +28,7 @@ type RebuildOptions struct {
 
 // Rebuilt is what became of one partition.
 type Rebuilt struct {
-	Made    int // progress rows made, or made anew because rows were missing
+	Made    int // progress rows made, or rebuilt because rows were missing
 	Adopted int // rows settled by an object that was there
 	Planned int // rows left PLANNED because no object is there
 }
@@ -48,7 +48,7 @@ type partitionRebuild struct {
 // rows and objects and adopts these, as a tick and a worker do for a partition without a
 // row. It answers when it may go on if it has to wait for the fence pause, and no time
 // when it is through. Rows that are there stand; where one is missing, the progress row
-// is made anew. It may stop anywhere and be run again.
+// is rebuilt. It may stop anywhere and be run again.
 func (b *PartitionBuilder) Rebuild(ctx context.Context, p Partition, options RebuildOptions) (done Rebuilt, due time.Time, err error) {
 	r := &partitionRebuild{PartitionBuilder: b, RebuildOptions: options, partition: p}
 	if r.incarnation, err = r.findIncarnation(ctx); err == nil && r.incarnation != (Incarnation{}) {
@@ -63,7 +63,7 @@ func (r *partitionRebuild) countDone(add func(*Rebuilt)) {
 	add(&r.done)
 }
 
-// maxRebuilds bounds how often a partition's row is made anew in one run.
+// maxRebuilds bounds how often a partition's row is rebuilt in one run.
 const maxRebuilds = 3
 
 func (r *partitionRebuild) makeWhole(ctx context.Context) (due time.Time, err error) {
@@ -174,7 +174,7 @@ func (r *partitionRebuild) recordedIncarnation(ctx context.Context) (Incarnation
 	return r.incarnationOfRows(ctx)
 }
 
-// incarnationOfRows is the incarnation that the rows of a partition are of. Rows of old did
+// incarnationOfRows is the incarnation that the rows of a partition are of. Rows of earlier versions did
 // not say their cluster: it is taken to be the marker's, of the plain path because
 // the marker says whose that is, of a later incarnation because clusters seldom
 // share topics and a topic ID is one in the world.
@@ -234,7 +234,7 @@ func (r *partitionRebuild) incarnationOf(ctx context.Context, key string) (Incar
 var ErrNotTheOwner = errors.New("run bifrost verify")
 
 // claimPath makes sure that the marker gives the incarnation the name under which its
-// objects lie. One that is written anew does not say who made birth objects: nobody
+// objects lie. One that is written again does not say who made birth objects: nobody
 // knows any more.
 func (r *partitionRebuild) claimPath(ctx context.Context, i Incarnation) error {
 	if r.partition.Name != i.Topic {
@@ -273,7 +273,7 @@ func (r *partitionRebuild) openRow(ctx context.Context) (progress Progress, due 
 		return Progress{}, due, err
 	}
 	progress, err = r.Ledger.Progress(ctx, r.partition)
-	if err == nil && progress.Status == StatusFencing { // a tick has fenced it, or made it anew, meanwhile
+	if err == nil && progress.Status == StatusFencing { // a tick has fenced it, or rebuilt it, meanwhile
 		due = r.Now().Add(max(r.FencePause, time.Millisecond))
 	}
 	return progress, due, err

@@ -184,7 +184,7 @@ func (r *partitionRebuild) readAnyFacts(ctx context.Context, row Row) (Facts, er
 // dropPlanned drops the PLANNED rows of older tables, before the fence: what was
 // planned since, along other bounds, may have become an object inside of one. Who has
 // read such a row is fenced off, who comes later finds none, and what they promised
-// is planned anew along the objects.
+// is planned again along the objects.
 func (r *partitionRebuild) dropPlanned(ctx context.Context, p Progress) error {
 	if !r.hasMade(p) || p.Status != StatusFencing || !p.FencedAt.IsZero() {
 		return nil

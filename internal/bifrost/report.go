@@ -11,7 +11,7 @@ import (
 )
 
 // TickRecord is what the last tick of a cluster says of itself, and when the last
-// one looked at everything. There is one a cluster, written once a tick.
+// one looked at everything. There is one per cluster, written once per tick.
 type TickRecord struct {
 	ID         string
 	ClusterID  string // empty when the tick ended before it knew

@@ -129,7 +129,7 @@ func (t *tick) listOrphans() []Partition {
 	for _, p := range t.view.progress {
 		known[p.Partition] = true
 	}
-	// What is made anew by its birth comes first: beside the branch that goes on, no
+	// What a birth makes again comes first: next to the branch that goes on, no
 	// tick plans for those that were left.
 	newcomers := map[rowKey]bool{}
 	for _, s := range t.view.partitions {

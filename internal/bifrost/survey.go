@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// afterAll sorts behind everything that may follow a prefix: the last code point
+// afterAll sorts after everything that may follow a prefix: the last code point
 // of Unicode. S3 sorts keys by their UTF-8 bytes.
 const afterAll = "\U0010FFFF"
 
 // ListPartitions finds the partitions that have anything under their prefix, and calls
 // other for every key of the group that lies under none. A page of keys that
-// ends inside a partition is enough of it: the next begins behind it, so that a
+// ends inside a partition is enough of it: the next begins after it, so that a
 // large archive costs one request a partition at most, and a small one fewer.
 func ListPartitions(ctx context.Context, bucket KeyLister, group string, other func(key string)) ([]Partition, error) {
 	prefix := group + "/"

@@ -21,7 +21,7 @@ type Worker struct {
 	Ledger   WorkLedger
 	Lease    time.Duration // as Settings.Lease
 	Reserve  time.Duration // the least time before the deadline in which another range is begun
-	Together int           // small ranges archived side by side; 0 or 1 uses no goroutine
+	Together int           // small ranges archived concurrently; 0 or 1 uses no goroutine
 	Now      func() time.Time
 	NewID    func() string   // a value never given before
 	Stop     <-chan struct{} // once it is closed no other range is begun; nil: never
@@ -35,7 +35,7 @@ type Worker struct {
 	Processor func() time.Duration
 }
 
-// WorkLedger is what a worker asks of the ledger beside what its archiver does.
+// WorkLedger is what a worker asks of the ledger besides what its archiver does.
 type WorkLedger interface {
 	Waiting
 	Leaser
@@ -67,7 +67,7 @@ func (w *Worker) Work(ctx context.Context, task Task, deadline time.Time) ([]Ran
 	return s.results, err
 }
 
-// work is one run of Work. The mutex guards what ranges side by side report.
+// work is one run of Work. The mutex guards what concurrent ranges report.
 type work struct {
 	*Worker
 	deadline   time.Time
@@ -148,7 +148,7 @@ func (s *work) endWork(ctx context.Context) {
 	}
 }
 
-// archiveAll archives the ranges, side by side if there are several.
+// archiveAll archives the ranges, concurrently if there are several.
 func (s *work) archiveAll(ctx context.Context, tasks []Task) error {
 	parallel.Each(parallel.NewCrew(s.Together), tasks, func(t Task) {
 		if len(tasks) > 1 && !s.mayBegin() {
@@ -185,7 +185,7 @@ func (s *work) mayBegin() bool {
 // newMeter answers what has passed and what was used since it was asked last: time
 // in milliseconds, each begun one counting, as Lambda bills them, and seconds of
 // all cores together. What it takes to find a range counts for that range. Of
-// ranges side by side each has what passed since the one before it ended, so that
+// concurrent ranges each has what passed since the one before it ended, so that
 // together they have what the function takes.
 func (w *Worker) newMeter() func() (milliseconds int64, coreSeconds float64) {
 	processor := w.Processor
@@ -235,7 +235,7 @@ const (
 )
 
 // nextTasks leases waiting ranges, if there are any and time for them: of those it
-// finds, one of a partition nearest to loss, or small ones to archive side by side.
+// finds, one of a partition nearest to loss, or small ones to archive concurrently.
 func (s *work) nextTasks(ctx context.Context) ([]Task, error) {
 	if s.deadline.IsZero() || !s.mayBegin() {
 		return nil, nil

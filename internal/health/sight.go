@@ -26,7 +26,7 @@ type Sight struct {
 
 // Sights judges progress rows by what ticks have left on record.
 type Sights struct {
-	Ticks    []bifrost.TickRecord // one a cluster
+	Ticks    []bifrost.TickRecord // one per cluster
 	Patience time.Duration        // how long ago the last look may be
 	Now      time.Time
 }

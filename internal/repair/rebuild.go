@@ -27,7 +27,7 @@ type Rebuilder struct {
 	Sizing        bifrost.Sizing      // of the ranges planned where objects are missing
 	Now           func() time.Time
 	NewGeneration func() string // a value never given before
-	Parallel      int           // objects looked at side by side; 0 or 1 uses no goroutine
+	Parallel      int           // objects looked at concurrently; 0 or 1 uses no goroutine
 	Log           *slog.Logger
 
 	FencePause time.Duration // as Settings.FencePause
@@ -37,7 +37,7 @@ type Rebuilder struct {
 	// again from then on.
 	Wait func(ctx context.Context, until time.Time, partitions int) error
 
-	// Anew makes every progress row anew, also those that look whole: a backup of
+	// Anew rebuilds every progress row, also those that look whole: a backup of
 	// the tables was restored, and uploads that it knows nothing of may be open. Where
 	// the bucket shows that the tables are older than it, that is done anyway.
 	Anew bool
@@ -46,7 +46,7 @@ type Rebuilder struct {
 // RebuildSummary is what a rebuild found and did.
 type RebuildSummary struct {
 	Partitions int                   `json:"partitions"` // in the bucket or in the progress table
-	Made       int                   `json:"made"`       // progress rows made, or made anew because rows were missing
+	Made       int                   `json:"made"`       // progress rows made, or rebuilt because rows were missing
 	Adopted    int                   `json:"adopted"`    // rows settled by an object that was there
 	Planned    int                   `json:"planned"`    // rows left PLANNED because no object is there; the next ticks fill them
 	Older      bool                  `json:"older"`      // the tables are older than the bucket still: ticks plan nothing until a run for all topics is through
@@ -60,8 +60,8 @@ type RebuildSummary struct {
 // It takes the steps that discover and a worker take for a partition without a
 // row: make the row FENCING, abort uploads, list, open, plan along the objects,
 // adopt them by the ordinary commit, advance. So it may run while the stack runs,
-// twice at once, or stop anywhere and be run again. Where rows are there already
-// they stand; where one is missing, the partition's progress row is made anew.
+// twice concurrently, or stop anywhere and be run again. Where rows are there already
+// they stand; where one is missing, the partition's progress row is rebuilt.
 //
 // The error is for what stops all of it; a partition that fails is in the summary.
 func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
@@ -79,7 +79,7 @@ func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
 	if err != nil {
 		return run.summary, fmt.Errorf("rebuild: %w", err)
 	}
-	// The branch that goes on comes first: beside its row, no tick plans for the
+	// The branch that goes on comes first: next to its row, no tick plans for the
 	// branches that were left while theirs are rebuilt.
 	for len(partitions) > 0 {
 		last := slices.MaxFunc(partitions, compareForks).Fork()
@@ -108,7 +108,7 @@ type rebuild struct {
 	crew    parallel.Crew
 	marks   *bifrost.Marks
 	builder *bifrost.PartitionBuilder
-	anew    bool               // make every progress row anew
+	anew    bool               // rebuild every progress row
 	mark    bifrost.TablesMark // then: of the tables, with the series that follows
 	mutex   sync.Mutex
 	summary RebuildSummary
@@ -119,7 +119,7 @@ type rebuild struct {
 }
 
 // compareMarks finds out whether the tables are older than the bucket. Then, or if it was
-// asked for, every progress row is made anew, and no tick plans before all are.
+// asked for, every progress row is rebuilt, and no tick plans before all are.
 // Where only some were asked for, of tables that are not older, only theirs wait.
 func (r *rebuild) compareMarks(ctx context.Context) error {
 	_, err := r.marks.Read(ctx)
@@ -135,7 +135,7 @@ func (r *rebuild) compareMarks(ctx context.Context) error {
 	return nil
 }
 
-// letTicksPlan lets ticks plan again if every partition was made anew.
+// letTicksPlan lets ticks plan again if every partition was rebuilt.
 func (r *rebuild) letTicksPlan(ctx context.Context) error {
 	if !r.summary.Older || !r.selectsAll() || r.summary.Failures > r.strangers {
 		return nil

@@ -107,7 +107,7 @@ func deletedMeanwhile(err error) bool {
 	return errors.Is(err, bifrost.ErrWrongTopicID) || errors.As(err, &outside)
 }
 
-// compareRange reads a range of the object and of Kafka side by side. After the
+// compareRange reads a range of the object and of Kafka in step. After the
 // first difference it leaves the object alone: one is enough to look into.
 func (c *partitionCheck) compareRange(ctx context.Context, file *baldr.File, row bifrost.Row, r bifrost.Range) error {
 	next, stop := iter.Pull2(file.From(r.Start))

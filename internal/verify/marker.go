@@ -134,7 +134,7 @@ func (v *verification) nameOfRow(key string, owner bifrost.Incarnation, p bifros
 	}
 }
 
-// nameOf is the first element of the key behind the group: a topic, or the name
+// nameOf is the first element of the key after the group: a topic, or the name
 // of a later incarnation.
 func nameOf(group, key string) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(key, group+"/"), "/")

@@ -76,7 +76,7 @@ func (c *partitionCheck) checkUnlisted(ctx context.Context, r bifrost.Row) error
 
 // mayHaveExpired reports whether the bucket may have deleted the row's object
 // because of its age. No object is older than its row's plan, but for rows that
-// were built anew.
+// were rebuilt.
 func (c *partitionCheck) mayHaveExpired(r bifrost.Row) bool {
 	return c.Expiration > 0 && c.Now().Sub(r.PlannedAt) >= c.Expiration
 }

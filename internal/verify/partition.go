@@ -12,7 +12,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// partitionCheck looks at one partition: its rows and its objects side by side
+// partitionCheck looks at one partition: its rows and its objects in step,
 // in order of offsets, a page at a time, and its progress row against both.
 type partitionCheck struct {
 	*verification
@@ -22,7 +22,7 @@ type partitionCheck struct {
 	progress  bifrost.Progress // as it was before the first row was read; zero when there is none
 	exists    bool             // a progress row does
 
-	planned, known int64         // planned_offset and KnownUntil, read again when a row begins behind them
+	planned, known int64         // planned_offset and KnownUntil, read again when a row begins after them
 	frontier       int64         // end of the rows so far
 	last           bifrost.Row   // the row that was met last
 	page           []bifrost.Row // rows whose objects are to be looked at next
@@ -164,7 +164,7 @@ func (c *partitionCheck) rowFrom(ctx context.Context, start int64) (bifrost.Row,
 	return r, err == nil && r.End > start, nil
 }
 
-// reportHole reports offsets without a row, unless they are behind planned_offset,
+// reportHole reports offsets without a row, unless they are after planned_offset,
 // where rows of an earlier progress row may stand apart.
 func (c *partitionCheck) reportHole(r bifrost.Range) {
 	if c.exists && r.Start >= c.planned && r.End <= c.known {
@@ -286,7 +286,7 @@ func (s *sums) addRow(r bifrost.Row) {
 }
 
 // advanceGrace is how long a settled row may wait for next_offset to pass it:
-// workers do that at once, after a crash in between the next tick does.
+// workers do that immediately, after a crash in between the next tick does.
 const advanceGrace = 10 * time.Minute
 
 // checkEnd looks at the whole, once all rows were seen.

@@ -46,7 +46,7 @@ type BucketReader interface {
 }
 
 // Verifier compares the tables, the bucket and, if asked, Kafka with each
-// other. It changes nothing, so it may run beside the stack at any time: what
+// other. It changes nothing, so it may run next to the stack at any time: what
 // looks wrong only because a worker moved on meanwhile is read again before it
 // is called a violation.
 type Verifier struct {
@@ -59,7 +59,7 @@ type Verifier struct {
 	// Expiration is the age at which the bucket deletes objects, 0 never: one that
 	// may have been deleted so is not missed.
 	Expiration time.Duration
-	Parallel   int // objects looked at side by side; 0 or 1 uses no goroutine
+	Parallel   int // objects looked at concurrently; 0 or 1 uses no goroutine
 }
 
 // Options say how far to look. The zero value looks at every topic, by
@@ -117,7 +117,7 @@ func (v *Verifier) Verify(ctx context.Context, options Options, report func(Viol
 }
 
 // verification is one run of Verify. The mutex guards what partitions looked at
-// side by side report.
+// concurrently report.
 type verification struct {
 	*Verifier
 	options Options
