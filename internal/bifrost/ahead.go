@@ -1,5 +1,7 @@
 package bifrost
 
+// What exists after planned_offset already: objects, rows.
+
 import (
 	"cmp"
 	"context"

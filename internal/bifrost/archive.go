@@ -1,5 +1,7 @@
 package bifrost
 
+// How a worker turns one range into one object.
+
 import (
 	"context"
 	"errors"

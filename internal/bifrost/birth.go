@@ -1,5 +1,7 @@
 package bifrost
 
+// What has to be sure before anything is planned by a new progress row.
+
 import (
 	"context"
 	"encoding/json"
@@ -9,9 +11,6 @@ import (
 	"sync"
 	"time"
 )
-
-// This file is about the birth of a progress row: what has to be made sure of before
-// anything is planned by it.
 
 // PartitionBuilder makes the rows of a partition along what exists under its name, in
 // the bucket and in the tables. Ticks and rebuilds take its steps; none asks Kafka.

@@ -1,5 +1,7 @@
 package bifrost
 
+// What the rules ask of the bucket.
+
 import (
 	"context"
 	"errors"

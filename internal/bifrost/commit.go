@@ -1,5 +1,7 @@
 package bifrost
 
+// How the ledger learns of an object.
+
 import (
 	"context"
 	"errors"

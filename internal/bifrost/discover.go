@@ -1,5 +1,7 @@
 package bifrost
 
+// How one tick runs.
+
 import (
 	"context"
 	"errors"

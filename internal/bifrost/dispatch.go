@@ -1,5 +1,7 @@
 package bifrost
 
+// Which ranges a function is started for.
+
 import (
 	"cmp"
 	"context"

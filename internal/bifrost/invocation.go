@@ -1,5 +1,7 @@
 package bifrost
 
+// Which functions are at work.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package bifrost
 
+// What the rules ask of Kafka.
+
 import (
 	"context"
 	"errors"

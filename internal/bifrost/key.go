@@ -1,5 +1,7 @@
 package bifrost
 
+// Where objects are in the bucket.
+
 import (
 	"errors"
 	"fmt"

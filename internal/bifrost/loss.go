@@ -1,5 +1,7 @@
 package bifrost
 
+// How long it takes until Kafka deletes what is not archived.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package bifrost
 
+// The small objects that are written once.
+
 import (
 	"context"
 	"encoding/json"

@@ -1,5 +1,7 @@
 package bifrost
 
+// How tables that are older than the bucket are recognized.
+
 import (
 	"context"
 	"encoding/json"

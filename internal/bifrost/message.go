@@ -1,5 +1,7 @@
 package bifrost
 
+// The events, answers and log lines of the two functions.
+
 import (
 	"bytes"
 	"encoding/json"

@@ -1,5 +1,7 @@
 package bifrost
 
+// What an object says of itself.
+
 import (
 	"context"
 	"errors"

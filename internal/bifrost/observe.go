@@ -1,5 +1,7 @@
 package bifrost
 
+// What a tick reads, in an order that is safe.
+
 import (
 	"cmp"
 	"context"

@@ -1,5 +1,7 @@
 package bifrost
 
+// How topics, partitions, ranges of offsets are named.
+
 import (
 	"encoding/base64"
 	"fmt"

@@ -1,5 +1,7 @@
 package bifrost
 
+// Which ranges a tick plans.
+
 import (
 	"cmp"
 	"fmt"

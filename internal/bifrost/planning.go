@@ -1,5 +1,7 @@
 package bifrost
 
+// How a tick writes its plans.
+
 import (
 	"cmp"
 	"context"

@@ -1,5 +1,7 @@
 package bifrost
 
+// How the progress row of one partition is rebuilt.
+
 import (
 	"cmp"
 	"context"
@@ -10,9 +12,6 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/parallel"
 )
-
-// This file is about bringing the rows of one partition in line with its objects: ticks
-// do that where a progress row was lost, and bifrost rebuild does it for all.
 
 // RebuildOptions are what a rebuild of one partition needs to know.
 type RebuildOptions struct {

@@ -1,5 +1,7 @@
 package bifrost
 
+// How the rows of one partition are rebuilt along its objects.
+
 import (
 	"context"
 	"errors"

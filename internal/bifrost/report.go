@@ -1,5 +1,7 @@
 package bifrost
 
+// What a tick says when it ends.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package bifrost
 
+// The rows of the two tables.
+
 import (
 	"time"
 

@@ -1,5 +1,7 @@
 package bifrost
 
+// What becomes of partitions that no log belongs to any more.
+
 import (
 	"context"
 	"errors"

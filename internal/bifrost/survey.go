@@ -1,5 +1,7 @@
 package bifrost
 
+// Which partitions the bucket has.
+
 import (
 	"cmp"
 	"context"

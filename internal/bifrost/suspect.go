@@ -1,5 +1,7 @@
 package bifrost
 
+// What keeps a log that is there from being planned.
+
 import (
 	"context"
 	"fmt"

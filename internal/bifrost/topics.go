@@ -1,5 +1,7 @@
 package bifrost
 
+// Which topics are archived.
+
 import (
 	"fmt"
 	"path"

@@ -1,5 +1,7 @@
 package bifrost
 
+// What a worker does from its start to its end.
+
 import (
 	"cmp"
 	"context"

@@ -1,5 +1,7 @@
 package repair
 
+// How a person decides where a cut log goes on.
+
 import (
 	"context"
 	"encoding/json"

@@ -1,5 +1,7 @@
 package repair
 
+// How a person records that an object is gone for good.
+
 import (
 	"context"
 	"errors"

@@ -1,6 +1,7 @@
 // Package repair is what a person runs when tables are lost or a rule cannot decide:
 // rebuild makes the tables again from the bucket, accept records a decision for good.
-// No function in AWS runs it.
+// No function in AWS runs it. Its tests are in internal/bifrost, together with those of
+// the rules that it shares with ticks.
 package repair
 
 import (

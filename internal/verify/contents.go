@@ -1,5 +1,7 @@
 package verify
 
+// How every byte of an object is checked.
+
 import (
 	"bufio"
 	"context"

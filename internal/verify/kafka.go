@@ -1,5 +1,7 @@
 package verify
 
+// How an object is compared with what Kafka still has.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package verify
 
+// How the small objects are checked.
+
 import (
 	"context"
 	"errors"

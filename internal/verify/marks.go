@@ -1,5 +1,7 @@
 package verify
 
+// How the marks of the tables are checked.
+
 import (
 	"context"
 	"errors"

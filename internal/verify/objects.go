@@ -1,5 +1,7 @@
 package verify
 
+// How each object is compared with its row.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package verify
 
+// How the rows of a partition are checked.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,6 @@
 // Package verify tells whether the tables, the bucket and, if asked, Kafka agree. A
-// person runs it; nothing in AWS does. It writes nothing.
+// person runs it; nothing in AWS does. It writes nothing. Its tests are in
+// internal/bifrost: they damage what the rules there have archived.
 //
 // Reading order:
 //

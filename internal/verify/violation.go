@@ -1,5 +1,7 @@
 package verify
 
+// What can be wrong.
+
 import (
 	"slices"
 
