@@ -6,6 +6,7 @@
 //	read.go        the header, and the records one after another
 //	decompress.go  the codecs, into memory that is reused
 //	write.go       a batch while it is filled
+//	stored.go      batches at given offsets, as a broker answers a fetch with them
 //	codec.go       the codecs, a block at a time
 //	shape.go       how large a batch may become
 //

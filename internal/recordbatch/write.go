@@ -22,6 +22,7 @@ type Writer struct {
 	codec          Codec
 	coder          coder
 	count          int32
+	lastDelta      int64 // last offset - base offset
 	firstTimestamp int64 // milliseconds since the Unix epoch
 	maxTimestamp   int64
 	raw            int    // bytes of all records, before compression
@@ -36,11 +37,14 @@ const crcEnd = 21
 // Add puts a record into the batch unless that could make it larger than its limits
 // say. The first record of a batch is taken at any size: whether it is too large
 // is for the broker to say.
-func (b *Writer) Add(r *baldr.Record, to Limits) bool {
+func (b *Writer) Add(r *baldr.Record, to Limits) bool { return b.addAt(int64(b.count), r, to) }
+
+// addAt is Add for a record that is so many offsets behind the first one.
+func (b *Writer) addAt(index int64, r *baldr.Record, to Limits) bool {
 	if b.count == 0 {
 		b.begin(r, to.Codec)
 	}
-	delta, index := r.Timestamp-b.firstTimestamp, int64(b.count)
+	delta := r.Timestamp - b.firstTimestamp
 	size := recordSize(r, delta, index)
 	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 && (len(b.encoded)+b.coder.atMost(pending) > to.Bytes || b.raw+binary.MaxVarintLen64+size > to.RawBytes) {
 		return false
@@ -61,6 +65,7 @@ func (b *Writer) Add(r *baldr.Record, to Limits) bool {
 	b.block = dst
 	b.raw += len(dst) - begin
 	b.count++
+	b.lastDelta = index
 	b.maxTimestamp = max(b.maxTimestamp, r.Timestamp)
 	if block := b.coder.blockBytes(); len(b.block) >= block {
 		rest := b.block
@@ -141,20 +146,25 @@ type Producer struct {
 // Seal ends the batch and returns it as the producer sends it in a transaction, its
 // first record with the sequence number. Nothing can be added until Reset.
 func (b *Writer) Seal(by Producer, sequence int32) []byte {
+	return b.seal(kmsg.RecordBatch{
+		Attributes:    transactionalBit,
+		ProducerID:    by.ID,
+		ProducerEpoch: by.Epoch,
+		FirstSequence: sequence,
+	})
+}
+
+// seal completes the header with what the records say, and puts it before them.
+func (b *Writer) seal(header kmsg.RecordBatch) []byte {
 	b.end()
-	header := kmsg.RecordBatch{
-		Length:               int32(len(b.encoded) - lengthBytes),
-		PartitionLeaderEpoch: -1,
-		Magic:                2,
-		Attributes:           transactionalBit | int16(b.codec),
-		LastOffsetDelta:      b.count - 1,
-		FirstTimestamp:       b.firstTimestamp,
-		MaxTimestamp:         b.maxTimestamp,
-		ProducerID:           by.ID,
-		ProducerEpoch:        by.Epoch,
-		FirstSequence:        sequence,
-		NumRecords:           b.count,
-	}
+	header.Length = int32(len(b.encoded) - lengthBytes)
+	header.PartitionLeaderEpoch = -1
+	header.Magic = currentMagic
+	header.Attributes |= int16(b.codec)
+	header.LastOffsetDelta = int32(b.lastDelta)
+	header.FirstTimestamp = b.firstTimestamp
+	header.MaxTimestamp = b.maxTimestamp
+	header.NumRecords = b.count
 	header.AppendTo(b.encoded[:0])
 	binary.BigEndian.PutUint32(b.encoded[crcEnd-4:], crc32.Checksum(b.encoded[crcEnd:], crc32c))
 	return b.encoded
