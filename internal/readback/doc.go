@@ -7,6 +7,7 @@
 //	catalogue.go  which ranges there are, and which object holds each
 //	reader.go     the records of one partition, across its objects
 //	objects.go    opening objects ahead of the one that is being read
+//	rowfile.go    single members of one object
 //	readahead.go  few large reads of the store instead of one for each member
 //	find.go       one record; the last records
 //	merge.go      the records of several partitions by time

@@ -88,12 +88,9 @@ func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, free *sync
 }
 
 func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *sync.Pool) error {
-	object, err := r.Objects.Open(ctx, o.row.Facts.Key)
-	if errors.Is(err, bifrost.ErrNotFound) {
-		return fmt.Errorf("the catalogue says that offsets %s of %s are in %s: %w; bifrost verify lists all that is missing", o.row.Range, o.row.Partition, o.row.Facts.Key, err)
-	}
+	object, err := r.openRow(ctx, o.row)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", o.row.Facts.Key, err)
+		return err
 	}
 	stored := object.Stored()
 	ahead := newReadAhead(ctx, object, stored.Size, r.readAhead(), free)
@@ -102,12 +99,10 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *syn
 	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
 		return o.explain(err)
 	}
-	summary := o.file.Summary()
-	if summary.Topic != o.row.Topic() || summary.Partition != o.row.Number || summary.Start != o.row.Start || summary.TopicID != [16]byte(o.row.TopicID) {
-		return fmt.Errorf("%s holds topic %s partition %d from offset %d, the catalogue says %s %s: bifrost verify tells more",
-			o.row.Facts.Key, summary.Topic, summary.Partition, summary.Start, o.row.Partition, o.row.Range)
+	if err := o.isOfItsRow(); err != nil {
+		return err
 	}
-	if summary.End > o.row.End && !o.partial { // another stack tiled the partition otherwise
+	if o.file.Summary().End > o.row.End && !o.partial { // another stack tiled the partition otherwise
 		o.partial, options.ValuesOnly = true, false
 		if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
 			return o.explain(err)
@@ -117,6 +112,31 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *syn
 		ahead.begin()
 	} else {
 		ahead.beginAt(0)
+	}
+	return nil
+}
+
+// openRow opens the object of an archived row.
+func (r *Reader) openRow(ctx context.Context, row bifrost.Row) (bifrost.Object, error) {
+	object, err := r.Objects.Open(ctx, row.Facts.Key)
+	if errors.Is(err, bifrost.ErrNotFound) {
+		return nil, fmt.Errorf("the catalogue says that offsets %s of %s are in %s: %w; bifrost verify lists all that is missing", row.Range, row.Partition, row.Facts.Key, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", row.Facts.Key, err)
+	}
+	return object, nil
+}
+
+// ErrNotOfRow says that the object at a row's key says that it holds something else.
+var ErrNotOfRow = errors.New("an object is not what the catalogue says")
+
+// isOfItsRow compares what the object says of itself with the row.
+func (o *openObject) isOfItsRow() error {
+	summary := o.file.Summary()
+	if summary.Topic != o.row.Topic() || summary.Partition != o.row.Number || summary.Start != o.row.Start || summary.TopicID != [16]byte(o.row.TopicID) {
+		return fmt.Errorf("%w: %s holds topic %s partition %d from offset %d, the catalogue says %s %s; bifrost verify tells more",
+			ErrNotOfRow, o.row.Facts.Key, summary.Topic, summary.Partition, summary.Start, o.row.Partition, o.row.Range)
 	}
 	return nil
 }
