@@ -54,6 +54,7 @@ var allowances = []allowance{
 	{"internal/lambdadispatch", []string{"internal/bifrost"}, []string{awsSDK + "/service/lambda", awsSDK + "/aws", smithy}},
 	{"internal/secretsmanager", nil, []string{awsSDK + "/service/secretsmanager", awsSDK + "/aws", smithy}},
 	{"internal/readback", []string{"baldr", "internal/bifrost", "internal/parallel"}, nil},
+	{"internal/gateway", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/readback", "internal/recordbatch"}, []string{"github.com/twmb/franz-go", "github.com/xdg-go/scram", "github.com/prometheus/client_golang", "golang.org/x/sync/semaphore"}},
 	{"internal/localdispatch", []string{"internal/bifrost"}, nil},
 	{"internal/dryrun", []string{"internal/bifrost"}, nil},
 	{"internal/scale", []string{"internal/bifrost"}, nil},

@@ -229,6 +229,15 @@ func (b *KafkaBroker) format(ctx context.Context) error {
 	return nil
 }
 
+// JavaClient returns a command that runs a Java source file with Kafka's own client.
+func JavaClient(ctx context.Context, source string, args ...string) (*exec.Cmd, error) {
+	line, err := java(PartKafka, append([]string{"-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", source}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return exec.CommandContext(ctx, line[0], line[1:]...), nil
+}
+
 // java returns the command line of a program from a part's libraries. Its
 // arguments are options of the JVM, the main class and that one's arguments.
 func java(p Part, args ...string) ([]string, error) {

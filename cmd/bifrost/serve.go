@@ -1,0 +1,268 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/gateway"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
+)
+
+func newServe(a *app) *cobra.Command {
+	s := &serve{app: a}
+	c := &cobra.Command{
+		Use:     "serve --cold --listen HOST:PORT",
+		GroupID: groupRead,
+		Short:   "Let Kafka clients read the archive",
+		Long: `Serve answers Kafka's protocol from the archive, so that a consumer reads it with
+the client it has, at the offsets and times it knows. It can only read. Consumers
+assign their partitions: there are no groups without a live cluster, and the way
+from the archive on to a live cluster is not built yet, which is why --cold has to
+be said.
+
+It listens on this machine alone unless there are --users and TLS, or --insecure:
+whoever reads it reads the bucket. Clients that come to a recorded loss are told
+TOPIC_AUTHORIZATION_FAILED; the log says which offsets, why, and what to do.
+docs/gateway.md says what each client shows.`,
+		Example: `  bifrost serve --cold --listen 127.0.0.1:9092
+  kafka-console-consumer.sh --bootstrap-server 127.0.0.1:9092 --topic orders --partition 0 --offset earliest
+  bifrost serve --cold --listen 0.0.0.0:9093 --advertise archive.example.org:9093 \
+      --tls-cert cert.pem --tls-key key.pem --users users.txt`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&s.listen, "listen", "127.0.0.1:9092", "address to listen on, HOST:PORT")
+	flags.StringVar(&s.advertise, "advertise", "", "address that clients connect to, if it is another one")
+	flags.StringSliceVar(&s.topics, "topics", nil, "serve these topics only, globs with commas between")
+	flags.BoolVar(&s.cold, "cold", false, "serve the archive alone, without a live cluster")
+	flags.StringVar(&s.users, "users", "", "file that says who may read what; see bifrost serve hash-password")
+	flags.StringVar(&s.certificate, "tls-cert", "", "file with the certificate and its chain (PEM)")
+	flags.StringVar(&s.key, "tls-key", "", "file with the certificate's key (PEM)")
+	flags.BoolVar(&s.insecure, "insecure", false, "listen on other addresses than this machine's without users and TLS")
+	flags.BoolVar(&s.skipLost, "skip-lost", false, "pass over recorded losses as if they had been compacted")
+	flags.StringVar(&s.memory, "memory", "512MB", "memory to keep to, 64MB or more")
+	flags.StringVar(&s.compression, "compression", "none", "compress what is sent: none, lz4 or zstd")
+	flags.StringVar(&s.metrics, "metrics", "", "address for /metrics (Prometheus) and /healthz, HOST:PORT")
+	completeWords(c, "compression", servedCodecs...)
+	c.AddCommand(newHashPassword(a))
+	return c
+}
+
+var servedCodecs = []string{"none", "lz4", "zstd"}
+
+type serve struct {
+	*app
+	listen, advertise, users, certificate, key, memory, compression, metrics string
+	topics                                                                   []string
+	cold, insecure, skipLost                                                 bool
+}
+
+func (s *serve) run(ctx context.Context) error {
+	options, err := s.options()
+	if err != nil {
+		return err
+	}
+	parts, err := s.open(ctx, config.Reader)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	options.Catalogue, options.Objects, options.Log = parts.Ledger, parts.Store, parts.Log
+	// What is read from the store is garbage soon: the collector has to know the limit.
+	debug.SetMemoryLimit(options.Memory)
+	g, err := gateway.New(ctx, options)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	stop, err := s.observe(g, parts.Log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	topics, partitions := g.Partitions()
+	parts.Log.Info("ready", "address", listener.Addr().String(), "topics", topics, "partitions", partitions)
+	if err := g.Serve(ctx, listener); err != nil {
+		return err
+	}
+	parts.Log.Info("ended")
+	return nil
+}
+
+// options checks the flags.
+func (s *serve) options() (gateway.Options, error) {
+	var none gateway.Options
+	if !s.cold {
+		return none, usagef("serve: without --cold consumers would go on at the live cluster, which is not built yet; --cold serves the archive alone")
+	}
+	filter, err := bifrost.NewTopicFilter(s.topics, nil)
+	if err != nil {
+		return none, usagef("--topics: %w", err)
+	}
+	memory, err := parseBytes("--memory", "bytes", s.memory)
+	if err != nil {
+		return none, err
+	}
+	if memory < gateway.LeastMemory {
+		return none, usagef("--memory %s: want at least %dMB", s.memory, int64(gateway.LeastMemory)/1_000_000)
+	}
+	codec, err := recordbatch.ParseCodec(s.compression)
+	if err != nil || codec == recordbatch.Gzip || codec == recordbatch.Snappy {
+		return none, usagef("--compression %q: want %s", s.compression, strings.Join(servedCodecs, ", "))
+	}
+	o := gateway.Options{Topics: filter, Advertise: s.advertise, SkipLost: s.skipLost, Codec: codec, Memory: memory, Now: time.Now}
+	if o.TLS, err = s.tls(); err != nil {
+		return none, err
+	}
+	if o.Users, err = s.readUsers(); err != nil {
+		return none, err
+	}
+	return o, s.safe(o)
+}
+
+// safe refuses to show the archive to a network by mistake.
+func (s *serve) safe(o gateway.Options) error {
+	host, _, err := net.SplitHostPort(s.listen)
+	if err != nil {
+		return usagef("--listen %q: want HOST:PORT", s.listen)
+	}
+	ip := net.ParseIP(host)
+	if host == "localhost" || ip != nil && ip.IsLoopback() || s.insecure || o.TLS != nil && o.Users != nil {
+		return nil
+	}
+	return usagef("--listen %s: whoever reaches this address could read the archive: give --users, --tls-cert and --tls-key, or say --insecure", s.listen)
+}
+
+func (s *serve) tls() (*tls.Config, error) {
+	if s.certificate == "" && s.key == "" {
+		return nil, nil
+	}
+	if s.certificate == "" || s.key == "" {
+		return nil, usagef("--tls-cert and --tls-key: want both or neither")
+	}
+	pair, err := tls.LoadX509KeyPair(s.certificate, s.key)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert %s, --tls-key %s: %w", s.certificate, s.key, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+func (s *serve) readUsers() (*gateway.Users, error) {
+	if s.users == "" {
+		return nil, nil
+	}
+	file, err := os.Open(s.users)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	users, err := gateway.ReadUsers(file)
+	if err != nil {
+		return nil, fmt.Errorf("--users %s: %w", s.users, err)
+	}
+	return users, nil
+}
+
+// observe answers Prometheus until stop is called.
+func (s *serve) observe(g *gateway.Gateway, log *slog.Logger) (stop func(), err error) {
+	if s.metrics == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", s.metrics)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics: %w", err)
+	}
+	server := &http.Server{Handler: g.Observation(), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are served no more", "error", err)
+		}
+	}()
+	log.Info("metrics", "address", listener.Addr().String())
+	return func() { server.Close() }, nil
+}
+
+func newHashPassword(a *app) *cobra.Command {
+	h := &hashPassword{app: a}
+	c := &cobra.Command{
+		Use:   "hash-password NAME",
+		Short: "Make a line for --users",
+		Long: `Hash-password reads a password, from the terminal or as a line of standard input,
+and prints the line of a user: salted keys for SCRAM, with which nobody can log in,
+and what the user may read.`,
+		Example: `  bifrost serve hash-password alice --topics 'orders*,pages'`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(_ *cobra.Command, args []string) error { return h.run(args[0]) },
+	}
+	c.Flags().StringSliceVar(&h.topics, "topics", nil, "topics that the user may read, globs with commas between")
+	c.Flags().StringSliceVar(&h.groups, "groups", nil, "consumer groups that the user may use once there are any, globs with commas between")
+	return c
+}
+
+type hashPassword struct {
+	*app
+	topics, groups []string
+}
+
+func (h *hashPassword) run(name string) error {
+	password, err := h.password()
+	if err != nil {
+		return err
+	}
+	line, err := gateway.HashPassword(name, password, h.topics, h.groups)
+	if err != nil {
+		return usagef("%w", err)
+	}
+	if len(h.topics) == 0 {
+		h.warn("without --topics %s may read nothing", name)
+	}
+	_, err = fmt.Fprintln(h.out, line)
+	return err
+}
+
+// password asks for it without showing it, twice, or reads a line of what is piped in.
+func (h *hashPassword) password() (string, error) {
+	file, ok := h.in.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		line, err := bufio.NewReader(h.in).ReadString('\n')
+		if line = strings.TrimRight(line, "\r\n"); line == "" {
+			return "", fmt.Errorf("read the password from standard input: %w", cmp.Or(err, errors.New("the line is empty")))
+		}
+		return line, nil
+	}
+	var typed [2]string
+	for i, word := range []string{"Password: ", "Again: "} {
+		fmt.Fprint(h.talk, word)
+		read, err := term.ReadPassword(int(file.Fd()))
+		fmt.Fprintln(h.talk)
+		if err != nil {
+			return "", fmt.Errorf("read the password: %w", err)
+		}
+		typed[i] = string(read)
+	}
+	if typed[0] != typed[1] {
+		return "", errors.New("the two passwords differ")
+	}
+	return typed[0], nil
+}

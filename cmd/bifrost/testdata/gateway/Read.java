@@ -1,0 +1,110 @@
+import java.time.Duration;
+import java.util.*;
+import org.apache.kafka.clients.consumer.*;
+import org.apache.kafka.clients.producer.*;
+import org.apache.kafka.common.*;
+import org.apache.kafka.common.errors.*;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.serialization.*;
+
+/**
+ * Reads a topic with Kafka's own client, and prints what it is given, for serve_real_test.go.
+ * Arguments: bootstrap servers, topic, and steps: topic:NAME (from here on), earliest, offset:N, time:MILLIS,
+ * resume:N (on from offset N of a partition whose error was shown), subscribe, produce.
+ */
+public class Read {
+    static String servers, topic;
+    static long resume = -1;
+
+    public static void main(String[] args) throws Exception {
+        servers = args[0];
+        topic = args[1];
+        for (String step : Arrays.asList(args).subList(2, args.length)) {
+            String[] word = step.split(":");
+            System.out.println("# " + step);
+            switch (word[0]) {
+                case "topic": topic = word[1]; break;
+                case "resume": resume = Long.parseLong(word[1]); break;
+                case "subscribe": subscribe(); break;
+                case "produce": produce(); break;
+                default: read(word);
+            }
+        }
+    }
+
+    static Properties settings() {
+        Properties p = new Properties();
+        p.put("bootstrap.servers", servers);
+        p.put("isolation.level", "read_committed");
+        p.put("auto.offset.reset", "none");
+        p.put("enable.auto.commit", "false");
+        p.put("request.timeout.ms", "10000");
+        return p;
+    }
+
+    static KafkaConsumer<byte[], byte[]> consumer(Properties p) {
+        return new KafkaConsumer<>(p, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    }
+
+    static void read(String[] from) {
+        try (KafkaConsumer<byte[], byte[]> c = consumer(settings())) {
+            List<TopicPartition> all = new ArrayList<>();
+            for (PartitionInfo p : c.partitionsFor(topic)) all.add(new TopicPartition(topic, p.partition()));
+            c.assign(all);
+            Map<TopicPartition, Long> ends = c.endOffsets(all);
+            if (from[0].equals("earliest")) {
+                c.seekToBeginning(all);
+            } else if (from[0].equals("offset")) {
+                for (TopicPartition p : all) c.seek(p, Long.parseLong(from[1]));
+            } else {
+                Map<TopicPartition, Long> times = new HashMap<>();
+                for (TopicPartition p : all) times.put(p, Long.parseLong(from[1]));
+                c.offsetsForTimes(times).forEach((p, o) -> c.seek(p, o == null ? ends.get(p) : o.offset()));
+            }
+            while (all.stream().anyMatch(p -> c.position(p) < ends.get(p))) {
+                try {
+                    for (ConsumerRecord<byte[], byte[]> r : c.poll(Duration.ofMillis(200))) print(r);
+                } catch (TopicAuthorizationException e) {
+                    System.out.println("error " + e.getClass().getSimpleName());
+                    c.seek(new TopicPartition(topic, 0), resume);
+                }
+            }
+        }
+    }
+
+    static void print(ConsumerRecord<byte[], byte[]> r) {
+        StringBuilder s = new StringBuilder();
+        s.append(r.partition()).append(' ').append(r.offset()).append(' ').append(r.timestamp()).append(' ').append(r.timestampType().id);
+        s.append(' ').append(text(r.key())).append(' ').append(text(r.value()));
+        for (Header h : r.headers()) s.append(' ').append(text(h.key().getBytes(java.nio.charset.StandardCharsets.UTF_8))).append('=').append(text(h.value()));
+        System.out.println(s);
+    }
+
+    static String text(byte[] b) {
+        return b == null ? "null" : "'" + HexFormat.of().formatHex(b);
+    }
+
+    static void subscribe() {
+        Properties p = settings();
+        p.put("group.id", "somebody");
+        try (KafkaConsumer<byte[], byte[]> c = consumer(p)) {
+            c.subscribe(List.of(topic));
+            for (int i = 0; i < 100; i++) c.poll(Duration.ofMillis(100));
+            System.out.println("no error");
+        } catch (KafkaException e) {
+            System.out.println("error " + e.getClass().getSimpleName());
+        }
+    }
+
+    static void produce() throws Exception {
+        Properties p = settings();
+        p.put("delivery.timeout.ms", "15000");
+        p.put("enable.idempotence", "false");
+        try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(p, new ByteArraySerializer(), new ByteArraySerializer())) {
+            producer.send(new ProducerRecord<>(topic, new byte[1])).get();
+            System.out.println("no error");
+        } catch (java.util.concurrent.ExecutionException e) {
+            System.out.println("error " + e.getCause().getClass().getSimpleName());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+"""Reads a topic with librdkafka, and prints what it is given, for serve_real_test.go.
+
+Arguments and output are those of Read.java.
+"""
+
+import sys
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+servers, topic = sys.argv[1:3]
+resume = -1
+
+
+def text(b):
+    return "null" if b is None else "'" + b.hex()
+
+
+def consumer(**more):
+    return Consumer({
+        "bootstrap.servers": servers, "group.id": "somebody", "enable.auto.commit": False,
+        "auto.offset.reset": "error", "enable.partition.eof": True, "isolation.level": "read_committed", **more,
+    })
+
+
+def read(mode, argument):
+    c = consumer()
+    numbers = c.list_topics(topic, timeout=20).topics[topic].partitions
+    if mode == "time":
+        at = c.offsets_for_times([TopicPartition(topic, p, int(argument)) for p in numbers], timeout=20)
+    else:
+        at = [TopicPartition(topic, p, OFFSET_BEGINNING if mode == "earliest" else int(argument)) for p in numbers]
+    c.assign(at)
+    left = set(numbers)
+    while left:
+        m = c.poll(20)
+        if m is None:
+            raise SystemExit(f"nothing for 20 s, left {left}")
+        if m.error() is None:
+            headers = "".join(f" {text(k.encode())}={text(v)}" for k, v in m.headers() or [])
+            kind, time = m.timestamp()
+            kind = 1 if kind == 2 else 0
+            time = -1 if m.timestamp()[0] == 0 else time
+            print(m.partition(), m.offset(), time, kind, text(m.key()), text(m.value()) + headers)
+        elif m.error().code() == KafkaError._PARTITION_EOF:
+            left.discard(m.partition())
+        else:
+            print("error", m.error().name())
+            c.seek(TopicPartition(topic, m.partition(), resume))
+    c.close()
+
+
+def subscribe():
+    c = consumer()
+    c.subscribe([topic])
+    m = c.poll(10)
+    print("no error" if m is None or m.error() is None else "error " + m.error().name())
+    c.close()
+
+
+def produce():
+    told = []
+    p = Producer({"bootstrap.servers": servers, "message.timeout.ms": 15000})
+    p.produce(topic, b"x", on_delivery=lambda err, _: told.append(err))
+    p.flush(20)
+    print("error " + told[0].name() if told and told[0] else "no error")
+
+
+for step in sys.argv[3:]:
+    print("#", step)
+    mode, _, argument = step.partition(":")
+    if mode == "topic":
+        topic = argument
+    elif mode == "resume":
+        resume = int(argument)
+    elif mode == "subscribe":
+        subscribe()
+    elif mode == "produce":
+        produce()
+    else:
+        read(mode, argument)

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"container/list"
+	"context"
+	"sync"
+)
+
+// cache is what was read from the store, and may be wanted again: segments, and the
+// indexes of objects.
+type cache struct {
+	segments *lru[segmentKey, *segment]
+	files    *lru[string, *file]
+}
+
+func newCache(g *Gateway) *cache {
+	return &cache{
+		segments: newLRU[segmentKey, *segment](g.memory.cacheBytes),
+		files:    newLRU[string, *file](g.memory.cacheBytes / 8),
+	}
+}
+
+// lru keeps the values that were used last, up to so many bytes, and makes each of
+// them once however many ask for it at the same time.
+type lru[Key comparable, Value any] struct {
+	most    int64
+	mutex   sync.Mutex
+	bytes   int64
+	entries map[Key]*entry[Key, Value]
+	used    *list.List // of entries that are made, the last used first
+}
+
+type entry[Key comparable, Value any] struct {
+	key   Key
+	made  chan struct{} // closed when value and err are there
+	value Value
+	bytes int64
+	err   error
+	place *list.Element
+}
+
+func newLRU[Key comparable, Value any](most int64) *lru[Key, Value] {
+	return &lru[Key, Value]{most: most, entries: map[Key]*entry[Key, Value]{}, used: list.New()}
+}
+
+// get returns the value of the key, and makes it if it is not there. An error is not
+// kept. Build says how many bytes the value has.
+func (l *lru[Key, Value]) get(ctx context.Context, key Key, build func() (Value, int64, error)) (Value, error) {
+	l.mutex.Lock()
+	e := l.entries[key]
+	if e == nil {
+		e = &entry[Key, Value]{key: key, made: make(chan struct{})}
+		l.entries[key] = e
+		go l.fill(e, build)
+	} else if e.place != nil {
+		l.used.MoveToFront(e.place)
+	}
+	l.mutex.Unlock()
+	select {
+	case <-e.made:
+		return e.value, e.err
+	case <-ctx.Done():
+		var none Value
+		return none, context.Cause(ctx)
+	}
+}
+
+func (l *lru[Key, Value]) fill(e *entry[Key, Value], build func() (Value, int64, error)) {
+	e.value, e.bytes, e.err = build()
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	close(e.made)
+	if e.err != nil {
+		delete(l.entries, e.key)
+		return
+	}
+	e.place = l.used.PushFront(e)
+	l.bytes += e.bytes
+	for l.bytes > l.most && l.used.Len() > 1 {
+		l.drop(l.used.Back().Value.(*entry[Key, Value]))
+	}
+}
+
+// ready returns the value of the key if it is there.
+func (l *lru[Key, Value]) ready(key Key) (value Value, ok bool) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	e := l.entries[key]
+	if e == nil || e.place == nil {
+		return value, false
+	}
+	l.used.MoveToFront(e.place)
+	return e.value, true
+}
+
+func (l *lru[Key, Value]) drop(e *entry[Key, Value]) {
+	l.used.Remove(e.place)
+	delete(l.entries, e.key)
+	l.bytes -= e.bytes
+}
+
+// held is how many bytes the values have.
+func (l *lru[Key, Value]) held() int64 {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.bytes
+}

@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// lossLog tells the operator what clients cannot be told: their protocol has numbers
+// and no sentences. The same is said once in sayAgain, however often clients ask.
+type lossLog struct {
+	log   *slog.Logger
+	mutex sync.Mutex
+	said  map[string]time.Time
+}
+
+const (
+	sayAgain = time.Minute
+	mostSaid = 10_000 // beyond it, things are said again
+)
+
+func newLossLog(log *slog.Logger) *lossLog { return &lossLog{log: log, said: map[string]time.Time{}} }
+
+// first reports whether this was not said for a while.
+func (l *lossLog) first(what string, p bifrost.Partition, detail string) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	key := what + " " + p.String() + " " + detail
+	if time.Since(l.said[key]) < sayAgain {
+		return false
+	}
+	if len(l.said) >= mostSaid {
+		clear(l.said)
+	}
+	l.said[key] = time.Now()
+	return true
+}
+
+// refused tells of a client that came to a recorded loss.
+func (l *lossLog) refused(row bifrost.Row) {
+	if l.first("refused", row.Partition, row.Range.String()) {
+		l.log.Error("a client has come to a recorded loss, and is told TOPIC_AUTHORIZATION_FAILED, which has nothing to do with its rights",
+			"partition", row.Partition.String(), "offsets", row.Range.String(), "reason", row.GapReason,
+			"next", "let the client seek to offset "+offsetText(row.End)+", or start the gateway with --skip-lost")
+	}
+}
+
+// skipped tells of a loss that is passed over.
+func (l *lossLog) skipped(row bifrost.Row) {
+	if l.first("skipped", row.Partition, row.Range.String()) {
+		l.log.Warn("a recorded loss is passed over (--skip-lost)",
+			"partition", row.Partition.String(), "offsets", row.Range.String(), "reason", row.GapReason)
+	}
+}
+
+// broken tells of what is archived and cannot be served, now or later.
+func (l *lossLog) broken(p bifrost.Partition, offset int64, err error) {
+	if l.first("broken", p, err.Error()) {
+		l.log.Error("what is archived cannot be served; clients are told TOPIC_AUTHORIZATION_FAILED, which has nothing to do with their rights",
+			"partition", p.String(), "offset", offset, "error", err)
+	}
+}
+
+// failed tells of a read that may go well the next time.
+func (l *lossLog) failed(p bifrost.Partition, offset int64, err error) {
+	if l.first("failed", p, "") {
+		l.log.Error("a read failed; clients ask again", "partition", p.String(), "offset", offset, "error", err)
+	}
+}

@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"fmt"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
+)
+
+// segmentKey is one member of one object.
+type segmentKey struct {
+	object string
+	member int
+}
+
+// segment is a member as the batches that clients are sent: made once, sent to
+// whoever asks for an offset in it. It is not changed.
+type segment struct {
+	batches []batch
+	bytes   int64
+}
+
+// batch is a record batch of the offsets first to last, both of which have a record.
+type batch struct {
+	first, last int64
+	encoded     []byte
+}
+
+// from are the batches that have a record at or after the offset.
+func (s *segment) from(offset int64) []batch {
+	for i, b := range s.batches {
+		if b.last >= offset {
+			return s.batches[i:]
+		}
+	}
+	return nil
+}
+
+// file is an object whose index is read.
+type file struct {
+	*readback.RowFile
+	members []baldr.MemberFacts
+}
+
+// memberBytes is about what an index keeps of each member.
+const memberBytes = 256
+
+// open reads the index of a row's object, or finds it in memory.
+func (g *Gateway) openRow(row bifrost.Row) (*file, error) {
+	return g.cache.files.get(g.ctx, row.Facts.Key, func() (*file, int64, error) {
+		g.metrics.reads.Inc()
+		opened, err := g.reader.OpenRow(g.ctx, row)
+		if err != nil {
+			return nil, 0, err
+		}
+		f := &file{opened, opened.Members()}
+		return f, int64(len(f.members)+16) * memberBytes, nil
+	})
+}
+
+// ref is where a segment is.
+type ref struct {
+	row    bifrost.Row
+	file   *file
+	member int
+}
+
+func (r ref) key() segmentKey { return segmentKey{r.row.Facts.Key, r.member} }
+
+func (r ref) facts() baldr.MemberFacts { return r.file.members[r.member] }
+
+// loadBytes bounds what it takes in memory to make batches of a member: what is
+// stored, what is inflated, the batch while it grows, and the batch.
+func (r ref) loadBytes() int64 { return 3 * (r.facts().RawBytes + r.facts().EnvelopeBytes) }
+
+// load reads a segment, or finds it in memory.
+func (g *Gateway) load(r ref) (*segment, error) {
+	return g.cache.segments.get(g.ctx, r.key(), func() (*segment, int64, error) {
+		release, err := g.memory.loads.take(g.ctx, r.loadBytes())
+		if err != nil {
+			return nil, 0, err
+		}
+		defer release()
+		g.metrics.reads.Inc()
+		g.metrics.loads.Inc()
+		s, err := encode(r, g.options.Codec)
+		if err != nil {
+			return nil, 0, err
+		}
+		return s, s.bytes, nil
+	})
+}
+
+// encode makes batches of a member.
+func encode(r ref, codec recordbatch.Codec) (*segment, error) {
+	s := &segment{}
+	var w recordbatch.StoredWriter
+	seal := func() {
+		first, last := w.Offsets()
+		b := batch{first, last, w.Seal()}
+		s.batches = append(s.batches, b)
+		s.bytes += int64(len(b.encoded))
+	}
+	for record, err := range r.file.Member(r.facts()) {
+		if err != nil {
+			return nil, err
+		}
+		if record.Offset < r.row.Start {
+			return nil, fmt.Errorf("%s has a record at offset %d, before its range %s", r.row.Facts.Key, record.Offset, r.row.Range)
+		}
+		if !w.Add(&record, codec) {
+			seal()
+			w.Add(&record, codec)
+		}
+	}
+	if w.Count() > 0 {
+		seal()
+	}
+	return s, nil
+}
