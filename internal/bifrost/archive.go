@@ -51,7 +51,8 @@ const maxAlternatives = 2
 func (a *Archiver) Archive(ctx context.Context, task Task, deadline time.Time) (RangeResult, error) {
 	result, err := a.archiveRange(ctx, task, deadline)
 	if err != nil {
-		return result, fmt.Errorf("archive topic %s partition %d range %s: %w", task.Name, task.Partition, task.Range(), err)
+		return result, fmt.Errorf("archive topic %s partition %d range %s: %w", task.Name, task.Partition, task.Range(),
+			err)
 	}
 	return result, nil
 }
@@ -71,7 +72,8 @@ func (a *Archiver) archiveRange(ctx context.Context, task Task, deadline time.Ti
 		}
 		foreign = errors.Join(foreign, err)
 	}
-	return RangeResult{}, fmt.Errorf("every key for this start is taken; move what is there out of the way: %w", foreign)
+	return RangeResult{}, fmt.Errorf("every key for this start is taken; move what is there out of the way: %w",
+		foreign)
 }
 
 // attempt is one try at one key.
@@ -124,11 +126,13 @@ func (a *attempt) settledAlready(ctx context.Context, row Row, err error) (bool,
 	case err != nil:
 		return true, RangeResult{}, fmt.Errorf("read the row: %w", err)
 	case row.TopicID != a.task.TopicID:
-		return true, RangeResult{}, fmt.Errorf("the row belongs to topic ID %s, the task to %s", row.TopicID, a.task.TopicID)
+		return true, RangeResult{}, fmt.Errorf("the row belongs to topic ID %s, the task to %s", row.TopicID,
+			a.task.TopicID)
 	case row.State.Done():
 		return true, a.newResult(row, row.Facts, OutcomeDoneAlready), a.advancePrefix(ctx, row.Partition)
 	case row.End != a.task.EndOffset:
-		return true, a.newResult(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here
+		// a task of earlier tables; the row's own comes or is here
+		return true, a.newResult(row, Facts{}, OutcomeGone), nil
 	}
 	return false, RangeResult{}, nil
 }
@@ -178,7 +182,8 @@ func (a *attempt) fillObject(ctx context.Context, upload Upload, row Row) (baldr
 	return a.closeObject(out, records)
 }
 
-var errNothingInTime = errors.New("nothing could be read before the time was up; raise the archive function's timeout, " +
+var errNothingInTime = errors.New("nothing could be read before the time was up; raise the archive function's " +
+	"timeout, " +
 	"and see whether a quota of the brokers holds it back (docs/kafka.md)")
 
 // whyDeleted is the reason of a gap that the worker meets itself. Whatever cannot

@@ -26,7 +26,8 @@ type PartitionBuilder struct {
 	NewGeneration func() string // a value never given before
 	Log           *slog.Logger
 
-	moved   func()      // called when a progress row is written, so that what was read before is old; nil: nobody wants to know
+	// called when a progress row is written, so that what was read before is old; nil: nobody wants to know
+	moved   func()
 	planned func([]Row) // called with the rows that were put; nil: nobody wants to know
 }
 

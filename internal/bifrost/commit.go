@@ -12,7 +12,8 @@ import (
 // commitRow settles the row with the facts of its object. It answers the row as it
 // is then; ErrNotFound when the row is gone (the tables were lost; whoever
 // rebuilds them finds the object).
-func commitRow(ctx context.Context, ledger Committer, bucket ObjectOpener, now func() time.Time, row Row, facts Facts) (Row, error) {
+func commitRow(ctx context.Context, ledger Committer, bucket ObjectOpener, now func() time.Time, row Row,
+	facts Facts) (Row, error) {
 	for range maxCommits {
 		inside, err := factsWithin(ctx, bucket, facts, row.Range)
 		if err != nil {
@@ -30,7 +31,8 @@ func commitRow(ctx context.Context, ledger Committer, bucket ObjectOpener, now f
 		case current.State.Done() && current.Facts.Key == facts.Key:
 			return current, nil
 		case current.State.Done():
-			return Row{}, fmt.Errorf("the row is settled with %s, this attempt holds %s: run bifrost verify", current.Facts.Key, facts.Key)
+			return Row{}, fmt.Errorf("the row is settled with %s, this attempt holds %s: run bifrost verify",
+				current.Facts.Key, facts.Key)
 		case !errors.Is(err, ErrConflict):
 			return Row{}, fmt.Errorf("commit: %w", err)
 		}
@@ -80,7 +82,8 @@ func advanceFrom(ctx context.Context, ledger Settler, progress *Progress) (again
 	for progress.NextOffset < progress.PlannedOffset {
 		row, err := ledger.Row(ctx, progress.Partition, progress.NextOffset)
 		if errors.Is(err, ErrNotFound) {
-			return false, fmt.Errorf("advance %s at offset %d: %w", progress.Partition, progress.NextOffset, errRowMissing)
+			return false, fmt.Errorf("advance %s at offset %d: %w", progress.Partition, progress.NextOffset,
+				errRowMissing)
 		}
 		if err != nil {
 			return false, fmt.Errorf("advance: read the row at offset %d: %w", progress.NextOffset, err)
@@ -88,7 +91,8 @@ func advanceFrom(ctx context.Context, ledger Settler, progress *Progress) (again
 		if !row.State.Done() {
 			return false, nil
 		}
-		write := AdvanceWrite{Partition: progress.Partition, Generation: progress.Generation, From: row.Start, To: row.End, Row: row}
+		write := AdvanceWrite{Partition: progress.Partition, Generation: progress.Generation, From: row.Start,
+			To: row.End, Row: row}
 		err = ledger.Advance(ctx, write)
 		if errors.Is(err, ErrConflict) {
 			return true, nil

@@ -30,9 +30,11 @@ type Settings struct {
 	Sizing      Sizing
 	Overrides   []SizingOverride // other sizings for some topics; the first whose glob matches counts
 	MaxInFlight int              // functions that are at work at the same time, at most
-	Lease       time.Duration    // the archive function's timeout and a margin: for how long older versions leave a range alone
-	Together    int              // small ranges that one function is started for, at most; 0 means 1
-	FencePause  time.Duration    // how long a rebuilt partition waits for uploads that are completing: longer than S3 takes for one
+	// the archive function's timeout and a margin: for how long older versions leave a range alone
+	Lease    time.Duration
+	Together int // small ranges that one function is started for, at most; 0 means 1
+	// how long a rebuilt partition waits for uploads that are completing: longer than S3 takes for one
+	FencePause time.Duration
 }
 
 // PlannedAhead is how many ranges may be planned and unfinished for each slot,
@@ -117,7 +119,8 @@ func (t *tick) runPasses(ctx context.Context) error {
 
 func (d *Discoverer) newBuilder(marks *Marks) *PartitionBuilder {
 	return &PartitionBuilder{
-		Group: d.Settings.Group, Ledger: d.Ledger, Store: d.Store, Shelf: d.Shelf, Marks: marks, SizingOf: d.Settings.SizingOf,
+		Group: d.Settings.Group, Ledger: d.Ledger, Store: d.Store, Shelf: d.Shelf, Marks: marks,
+		SizingOf:   d.Settings.SizingOf,
 		FencePause: d.Settings.FencePause, Now: d.Now, NewGeneration: d.NewGeneration, Log: d.Log,
 	}
 }
@@ -163,7 +166,8 @@ type tick struct {
 func (t *tick) beginPass(v *view) {
 	id, planned := t.summary.ID, t.summary.Planned
 	t.view, t.again, t.healthy, t.held = v, false, nil, nil
-	t.births = &births{PartitionBuilder: t.builder, history: t.History, start: t.Settings.Start, names: map[string]string{}}
+	t.births = &births{PartitionBuilder: t.builder, history: t.History, start: t.Settings.Start,
+		names: map[string]string{}}
 	t.troubles, t.skipped = maps.Clone(v.troubles), map[Partition]bool{}
 	t.summary = TickSummary{
 		ID: id, Topics: v.topics, Partitions: len(v.partitions), Planned: planned,
@@ -194,7 +198,8 @@ func (t *tick) runPass(ctx context.Context) {
 	orphans := t.listOrphans()
 	t.summary.Orphaned = len(orphans)
 	parallel.Each(t.crew, orphans, func(p Partition) {
-		t.runGuarded(toWelcome, place{topic: p.Topic(), number: p.Number}, func() error { return t.adoptOrphan(ctx, p) })
+		t.runGuarded(toWelcome, place{topic: p.Topic(), number: p.Number},
+			func() error { return t.adoptOrphan(ctx, p) })
 	})
 }
 
@@ -295,7 +300,8 @@ func (t *tick) leaveBranch(ctx context.Context, p Progress) (left bool, err erro
 	return true, ignoreConflict(t.Ledger.ChangeStatus(ctx, LeaveBranch(p, next, fork.From)))
 }
 
-var errDiverged = inRow{errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost accept")}
+var errDiverged = inRow{errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost " +
+	"accept")}
 
 // lookAt decides what state a partition is in and does what has to come before a
 // plan: move its prefix, and change its status.
@@ -336,7 +342,8 @@ func (t *tick) advancePrefix(ctx context.Context, p *Progress) error {
 	now, err := advancePrefix(ctx, t.Ledger, p.Partition)
 	if errors.Is(err, errRowMissing) && p.Status.Workable() {
 		t.Log.WarnContext(ctx, "rows are missing; the partition is built anew along its objects",
-			LogTopic, p.Name, LogName, p.Name, LogKafkaTopic, p.Topic(), LogPartition, p.Number, "next_offset", now.NextOffset)
+			LogTopic, p.Name, LogName, p.Name, LogKafkaTopic, p.Topic(), LogPartition, p.Number, "next_offset",
+			now.NextOffset)
 		t.readAgain()
 		return ignoreConflict(t.Ledger.DeleteProgress(ctx, now))
 	}

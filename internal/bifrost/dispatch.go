@@ -107,9 +107,13 @@ func (t *tick) listWaiting() (rows []Row, inHand map[Partition]int) {
 	for _, planned := range t.view.planned {
 		rows = append(rows, planned...)
 	}
-	rows = slices.DeleteFunc(rows, func(r Row) bool { return t.view.atWork.leftAlone(r, t.Settings.Lease, now) || !may(r) })
+	rows = slices.DeleteFunc(rows, func(r Row) bool {
+		return t.view.atWork.leftAlone(r, t.Settings.Lease, now) ||
+			!may(r)
+	})
 	slices.SortFunc(rows, compareRows)
-	return slices.CompactFunc(rows, func(a, b Row) bool { return a.Partition == b.Partition && a.Start == b.Start }), inHand
+	return slices.CompactFunc(rows, func(a, b Row) bool { return a.Partition == b.Partition && a.Start == b.Start }),
+		inHand
 }
 
 func compareRows(a, b Row) int {
@@ -251,7 +255,8 @@ func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 	}
 	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
 	if err != nil {
-		t.addFailure(rows[0].newFailure(fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err)))
+		t.addFailure(rows[0].newFailure(fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range,
+			err)))
 		return 0, 0
 	}
 	var mutex sync.Mutex
@@ -335,7 +340,8 @@ func (t *tick) invokeFunction(ctx context.Context, i Invocation, taken []Row) bo
 		err = fmt.Errorf("start a function for range %s and %d others: %w", task.Range(), len(taken)-1, err)
 		t.addFailure(taken[0].newFailure(err))
 		for _, r := range taken { // whatever became of ctx
-			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(), t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
+			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(),
+				t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
 				t.addFailure(r.newFailure(fmt.Errorf("release range %s: %w", r.Range, err)))
 			}
 		}

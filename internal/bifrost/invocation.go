@@ -50,7 +50,8 @@ const mostSlots = 10_000
 
 // occupy puts the invocation at the first slot, from the given one on, that
 // nobody has who is alive, and answers the row as it is then, with its ID.
-func occupy(ctx context.Context, ledger Invocations, alive atWork, i Invocation, unique string, from int, now time.Time) (Invocation, error) {
+func occupy(ctx context.Context, ledger Invocations, alive atWork, i Invocation, unique string, from int,
+	now time.Time) (Invocation, error) {
 	for slot := from; slot < mostSlots; slot++ {
 		if alive.hasSlot(slot, now) {
 			continue

@@ -26,8 +26,9 @@ type Topic struct {
 
 // TopicAnswer is what all brokers together say about one topic asked for by name.
 type TopicAnswer struct {
-	IDs []TopicID // those under which brokers know it, each once; none when every broker says that it knows no such topic
-	Err error     // a broker says something else, or says nothing: a topic hidden by an ACL is not a deleted topic
+	// those under which brokers know it, each once; none when every broker says that it knows no such topic
+	IDs []TopicID
+	Err error // a broker says something else, or says nothing: a topic hidden by an ACL is not a deleted topic
 }
 
 // OffsetAnswer is what the leader of one partition says.
@@ -74,10 +75,11 @@ type History interface {
 
 // Retention is when Kafka deletes the records of a topic, archived or not.
 type Retention struct {
-	Milliseconds  int64 // age at which a record may go, -1 never (retention.ms)
-	Bytes         int64 // size of a partition above which its oldest records may go, -1 never (retention.bytes)
-	Compacted     bool  // a newer record of the same key makes the older one go (cleanup.policy)
-	LogAppendTime bool  // the age counts from the append, not from the time the producer wrote into the record (message.timestamp.type)
+	Milliseconds int64 // age at which a record may go, -1 never (retention.ms)
+	Bytes        int64 // size of a partition above which its oldest records may go, -1 never (retention.bytes)
+	Compacted    bool  // a newer record of the same key makes the older one go (cleanup.policy)
+	// the age counts from the append, not from the time the producer wrote into the record (message.timestamp.type)
+	LogAppendTime bool
 	Err           error // why the rest is not known
 }
 

@@ -20,10 +20,13 @@ type Overview interface {
 
 // PlanWrite is one transaction on one partition: put rows, move planned_offset.
 type PlanWrite struct {
-	Progress      Progress // as read: its Generation, PlannedOffset and suspicion are the condition, with a Workable status
-	Rows          []Row    // put each if absent, as PLANNED, in hand of its Invocation if it names one; at most 99; none when an existing row is taken over
-	PlannedOffset int64    // the new value
-	PlannedEpoch  int32    // leader epoch under which it was seen, -1 unknown
+	// as read: its Generation, PlannedOffset and suspicion are the condition, with a Workable status
+	Progress Progress
+	// put each if absent, as PLANNED, in hand of its Invocation if it names one; at most 99; none
+	// when an existing row is taken over
+	Rows          []Row
+	PlannedOffset int64 // the new value
+	PlannedEpoch  int32 // leader epoch under which it was seen, -1 unknown
 	Observation   Observation
 }
 

@@ -201,7 +201,8 @@ func (t *tick) readRetentions(ctx context.Context, waiting []*sighting) map[stri
 		return nil
 	}
 	if refused, err := firstRefusal(names, kept); err != nil {
-		t.addFailure(failureOf(fmt.Errorf("nobody knows when Kafka deletes the records of %d topics; allow DescribeConfigs on topics: %w", refused, err)))
+		t.addFailure(failureOf(fmt.Errorf("nobody knows when Kafka deletes the records of %d topics; allow "+
+			"DescribeConfigs on topics: %w", refused, err)))
 	}
 	return kept
 }
@@ -241,7 +242,8 @@ func (t *tick) clearAges(ctx context.Context, unclear []*sighting, kept map[stri
 	half := t.Now().Add(-kept[unclear[0].incarnation.Topic].age() / 2)
 	answers, err := t.History.OffsetsAt(ctx, keys, half)
 	if err != nil {
-		t.addFailure(failureOf(fmt.Errorf("find out how old the first waiting records of %d partitions are: %w", len(unclear), err)))
+		t.addFailure(failureOf(fmt.Errorf("find out how old the first waiting records of %d partitions are: %w",
+			len(unclear), err)))
 		return
 	}
 	for _, s := range unclear {

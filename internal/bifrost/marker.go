@@ -161,7 +161,8 @@ func ParseFork(key string, p Partition, content []byte) (ForkRecord, error) {
 
 // ForkOf finds the record of the fork that ends the partition's branch, which answers under
 // which name the log goes on then.
-func ForkOf(ctx context.Context, bucket ObjectOpener, group string, p Partition, i Incarnation) (Partition, ForkRecord, bool, error) {
+func ForkOf(ctx context.Context, bucket ObjectOpener, group string, p Partition,
+	i Incarnation) (Partition, ForkRecord, bool, error) {
 	next := i.Forked(p.Number, p.Fork()+1)
 	record, err := ReadFork(ctx, bucket, group, next)
 	if errors.Is(err, ErrNotFound) {
@@ -172,7 +173,8 @@ func ForkOf(ctx context.Context, bucket ObjectOpener, group string, p Partition,
 
 // lastBranch is the name under which the incarnation's partition goes on now. It
 // asks the bucket: the tables may have been lost since a fork.
-func lastBranch(ctx context.Context, bucket ObjectOpener, group string, p Partition, i Incarnation) (Partition, ForkRecord, error) {
+func lastBranch(ctx context.Context, bucket ObjectOpener, group string, p Partition,
+	i Incarnation) (Partition, ForkRecord, error) {
 	var record ForkRecord
 	for {
 		next, r, found, err := ForkOf(ctx, bucket, group, p, i)
@@ -185,5 +187,6 @@ func lastBranch(ctx context.Context, bucket ObjectOpener, group string, p Partit
 
 // LeaveBranch ends a branch that goes on under another name from an offset.
 func LeaveBranch(p Progress, next Partition, from int64) StatusWrite {
-	return StatusWrite{Progress: p, Status: StatusForked, Error: fmt.Sprintf("the log was cut; it goes on as %s from offset %d", next.Name, from)}
+	return StatusWrite{Progress: p, Status: StatusForked,
+		Error: fmt.Sprintf("the log was cut; it goes on as %s from offset %d", next.Name, from)}
 }

@@ -74,7 +74,8 @@ type Marks struct {
 }
 
 // NewMarks makes the marks of a group. newSeries gives a value never given before.
-func NewMarks(group string, ledger Ledger, store Store, shelf Shelf, now func() time.Time, newSeries func() string) *Marks {
+func NewMarks(group string, ledger Ledger, store Store, shelf Shelf, now func() time.Time,
+	newSeries func() string) *Marks {
 	return &Marks{ledger: ledger, bucket: bucketOf{store, shelf}, group: group, now: now, newSeries: newSeries}
 }
 
@@ -127,11 +128,14 @@ func (m *Marks) Read(ctx context.Context) (TablesMark, error) {
 
 func (m *Marks) olderError(mark TablesMark) error {
 	if mark.Next != "" {
-		return fmt.Errorf("%w, or were taken to be: bifrost rebuild has begun to make all of them anew and is not through; "+
+		return fmt.Errorf("%w, or were taken to be: bifrost rebuild has begun to make all of them anew and is not "+
+			"through; "+
 			"nothing is planned until a run for all topics is", ErrTablesOlder)
 	}
-	return fmt.Errorf("%w: %s was put after what they say; nothing is planned. If the names of tables, bucket and group are right, "+
-		"and no other stack archives under this group, a backup was restored: run bifrost rebuild, for all topics, until it is through",
+	return fmt.Errorf("%w: %s was put after what they say; nothing is planned. If the names of tables, bucket and "+
+		"group are right, "+
+		"and no other stack archives under this group, a backup was restored: run bifrost rebuild, for all topics, "+
+		"until it is through",
 		ErrTablesOlder, MarkKey(m.group, mark.Series, mark.Number+1))
 }
 
@@ -150,8 +154,10 @@ func (m *Marks) beginSeries(ctx context.Context) error {
 		return err
 	}
 	if planned && len(all) > 0 {
-		return fmt.Errorf("%w: they have no mark, and the bucket has those of series %s; nothing is planned. If the names of tables, "+
-			"bucket and group are right, an old backup was restored: run bifrost rebuild, for all topics, until it is through", ErrTablesOlder, all[0])
+		return fmt.Errorf("%w: they have no mark, and the bucket has those of series %s; nothing is planned. If the "+
+			"names of tables, "+
+			"bucket and group are right, an old backup was restored: run bifrost rebuild, for all topics, until it "+
+			"is through", ErrTablesOlder, all[0])
 	}
 	first := TablesMark{Series: m.newSeries(), Planned: planned, At: m.now()}
 	if err := m.closeSeries(ctx, all, TablesMark{}); err != nil {

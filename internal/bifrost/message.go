@@ -15,7 +15,8 @@ import (
 // Task is the event that starts an archive function: one range to archive. The
 // row in the objects table decides; the task only points at it.
 type Task struct {
-	Name        string  `json:"topic"`     // name of the incarnation, as in the tables; events keep the word of the first versions
+	// name of the incarnation, as in the tables; events keep the word of the first versions
+	Name        string  `json:"topic"`
 	Partition   int32   `json:"partition"` // number of the partition
 	TopicID     TopicID `json:"topic_id"`  // Kafka's topic ID, as kafka-topics prints it
 	StartOffset int64   `json:"start_offset"`
@@ -29,7 +30,8 @@ type Task struct {
 
 // NewTask is the task that a leased row asks for.
 func NewTask(r Row) Task {
-	return Task{Name: r.Name, Partition: r.Number, TopicID: r.TopicID, StartOffset: r.Start, EndOffset: r.End, Attempt: r.Attempts}
+	return Task{Name: r.Name, Partition: r.Number, TopicID: r.TopicID, StartOffset: r.Start, EndOffset: r.End,
+		Attempt: r.Attempts}
 }
 
 // Range is the range of offsets the task asks for.
@@ -64,7 +66,8 @@ func (t Task) validate() error {
 	case t.Partition < 0:
 		return fmt.Errorf("archive event: partition %d is negative", t.Partition)
 	case !t.Range().Valid():
-		return fmt.Errorf("archive event: topic %s partition %d: range %s is empty or negative; start_offset must be below end_offset", t.Name, t.Partition, t.Range())
+		return fmt.Errorf("archive event: topic %s partition %d: range %s is empty or negative; start_offset must "+
+			"be below end_offset", t.Name, t.Partition, t.Range())
 	case t.Attempt < 1:
 		return fmt.Errorf("archive event: attempt %d: the first attempt is 1", t.Attempt)
 	}
@@ -95,22 +98,27 @@ func decodeStrictly(event []byte, into any) error {
 
 // TickSummary is what a tick returns, for a person who reads it in the console.
 type TickSummary struct {
-	ID         string        `json:"tick_id"`    // of this tick alone; the log lines of its ranges have it too
-	Topics     int           `json:"topics"`     // topics that the patterns select
-	Partitions int           `json:"partitions"` // their partitions
-	Planned    int           `json:"planned"`    // ranges planned by this tick
-	Dispatched int           `json:"dispatched"` // ranges that this tick gave to archive functions: one, or small ones together
-	InFlight   int           `json:"in_flight"`  // functions that are at work, or about to begin, those of this tick included
-	Waiting    int           `json:"waiting"`    // ranges planned and in no function's hand
-	Lag        int64         `json:"lag"`        // offsets below the last stable offset, neither archived nor a recorded gap
+	ID         string `json:"tick_id"`    // of this tick alone; the log lines of its ranges have it too
+	Topics     int    `json:"topics"`     // topics that the patterns select
+	Partitions int    `json:"partitions"` // their partitions
+	Planned    int    `json:"planned"`    // ranges planned by this tick
+	// ranges that this tick gave to archive functions: one, or small ones together
+	Dispatched int `json:"dispatched"`
+	// functions that are at work, or about to begin, those of this tick included
+	InFlight int `json:"in_flight"`
+	Waiting  int `json:"waiting"` // ranges planned and in no function's hand
+	// offsets below the last stable offset, neither archived nor a recorded gap
+	Lag        int64         `json:"lag"`
 	Failed     []TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
 	Failures   int           `json:"failures"`   // how many went wrong in all
 	Unfinished int           `json:"unfinished"` // partitions left to the next tick because time was short
 	Blocked    int           `json:"blocked"`    // partitions behind a transaction that does not end
 	Diverged   int           `json:"diverged"`   // partitions whose log was cut below what is archived
 	Older      bool          `json:"older"`      // the tables are older than the bucket: nothing was done
-	Fencing    int           `json:"fencing"`    // rebuilt partitions, which wait for earlier uploads that may still complete
-	Orphaned   int           `json:"orphaned"`   // partitions with planned ranges and no progress row, which the tick rebuilds
+	// rebuilt partitions, which wait for earlier uploads that may still complete
+	Fencing int `json:"fencing"`
+	// partitions with planned ranges and no progress row, which the tick rebuilds
+	Orphaned int `json:"orphaned"`
 
 	// How long, in seconds, a range has been due in the partition that is furthest
 	// behind; 0 when none is. What waits for its age is not due.
@@ -188,7 +196,8 @@ type RangeResult struct {
 	EndOffset   int64  `json:"end_offset"` // where the object ends; the row's remainder is planned again
 	Outcome     string `json:"outcome"`    // archived, lost, adopted, done_already, gone
 	GapReason   string `json:"gap_reason,omitempty"`
-	Stopped     string `json:"stopped,omitempty"` // why the object ends before the range did, if Kafka could not be read on
+	// why the object ends before the range did, if Kafka could not be read on
+	Stopped     string `json:"stopped,omitempty"`
 	Object      string `json:"object,omitempty"`  // key in the bucket
 	TickID      string `json:"tick_id,omitempty"` // as in the Task
 	Records     int64  `json:"records"`
@@ -241,7 +250,8 @@ func (t Task) LogAttrs() []slog.Attr {
 		slog.String(LogTickID, t.TickID),
 		slog.String(LogTopic, t.Name), slog.String(LogName, t.Name), slog.String(LogKafkaTopic, t.Key().Topic()),
 		slog.Int(LogPartition, int(t.Partition)),
-		slog.Int64(LogStartOffset, t.StartOffset), slog.Int64(LogEndOffset, t.EndOffset), slog.Int(LogAttempt, t.Attempt),
+		slog.Int64(LogStartOffset, t.StartOffset), slog.Int64(LogEndOffset, t.EndOffset),
+		slog.Int(LogAttempt, t.Attempt),
 	}
 }
 
@@ -253,7 +263,8 @@ func (r RangeResult) LogAttrs() []slog.Attr {
 		slog.Int64(LogStartOffset, r.StartOffset), slog.Int64(LogEndOffset, r.EndOffset),
 		slog.String(LogOutcome, r.Outcome), slog.String(LogGapReason, r.GapReason), slog.String(LogStopped, r.Stopped),
 		slog.String(LogObject, r.Object), slog.String(LogTickID, r.TickID),
-		slog.Int64(LogRecords, r.Records), slog.Int64(LogRawBytes, r.RawBytes), slog.Int64(LogStoredBytes, r.StoredBytes),
+		slog.Int64(LogRecords, r.Records), slog.Int64(LogRawBytes, r.RawBytes),
+		slog.Int64(LogStoredBytes, r.StoredBytes),
 		slog.Int64(LogBilled, r.BilledMilliseconds), slog.Float64(LogCoreSeconds, r.CoreSeconds),
 	}
 }

@@ -86,7 +86,8 @@ func factsWithin(ctx context.Context, bucket ObjectOpener, facts Facts, r Range)
 			return Facts{}, fmt.Errorf("count the records of %s below offset %d: %w", facts.Key, r.End, err)
 		}
 		if record.Offset < 0 {
-			return Facts{}, fmt.Errorf("%s holds offsets %s, values only: its records below offset %d cannot be counted", facts.Key, facts.Range, r.End)
+			return Facts{}, fmt.Errorf("%s holds offsets %s, values only: its records below offset %d cannot be "+
+				"counted", facts.Key, facts.Range, r.End)
 		}
 		if record.Offset >= r.End {
 			break
@@ -124,7 +125,8 @@ func (f Facts) missingWithin(whole Facts) Facts {
 // completeObject makes the upload visible. When somebody else's object is
 // there first, the facts are that object's: one's own attempt may have read a
 // log that compaction has changed since.
-func completeObject(ctx context.Context, upload Upload, bucket ObjectOpener, key string, summary baldr.Summary, owner ObjectOwner) (Facts, string, error) {
+func completeObject(ctx context.Context, upload Upload, bucket ObjectOpener, key string, summary baldr.Summary,
+	owner ObjectOwner) (Facts, string, error) {
 	outcome := OutcomeArchived
 	if summary.Kind == baldr.KindGap {
 		outcome = OutcomeLost
@@ -161,7 +163,8 @@ func PutGap(ctx context.Context, bucket Store, g GapObject) (Facts, error) {
 	}
 	owner := ObjectOwner{Incarnation{g.ClusterID, g.Row.Topic(), g.Row.TopicID}, g.Row.Number, g.Row.Start}
 	facts, outcome := Facts{}, ""
-	summary, err := closeObject(baldr.NewWriter(upload, g.Format), g.Key, gapSummary(g.Row.GapReason, g.Row.Range), owner, g.Writer)
+	summary, err := closeObject(baldr.NewWriter(upload, g.Format), g.Key, gapSummary(g.Row.GapReason, g.Row.Range),
+		owner, g.Writer)
 	if err == nil {
 		facts, outcome, err = completeObject(ctx, upload, bucket, g.Key, summary, owner)
 	}
@@ -176,7 +179,8 @@ func gapSummary(reason string, r Range) baldr.Summary {
 }
 
 // closeObject writes the end of an object: its summary, with whose it is and who wrote it.
-func closeObject(out *baldr.Writer, key string, summary baldr.Summary, owner ObjectOwner, writer string) (baldr.Summary, error) {
+func closeObject(out *baldr.Writer, key string, summary baldr.Summary, owner ObjectOwner,
+	writer string) (baldr.Summary, error) {
 	summary.ClusterID, summary.Topic, summary.TopicID = owner.ClusterID, owner.Topic, owner.TopicID
 	summary.Partition, summary.Writer = owner.Partition, writer
 	summary, err := out.Close(summary)

@@ -166,7 +166,8 @@ func (o observer) readOffsets(ctx context.Context, v *view, topics []Topic, rows
 			continue
 		}
 		for _, number := range t.Partitions {
-			v.addSighting(Incarnation{v.clusterID, t.Name, t.ID}, number, offsets[TopicPartition{t.Name, number}], rows, o.now())
+			v.addSighting(Incarnation{v.clusterID, t.Name, t.ID}, number, offsets[TopicPartition{t.Name, number}], rows,
+				o.now())
 		}
 	}
 	v.missUnlisted(rows, listed)
@@ -181,7 +182,8 @@ var errMadeAnew = errors.New("the topic was made anew while it was read; the nex
 func (v *view) missUnlisted(rows map[rowKey]*Progress, listed map[Incarnation][]int32) {
 	for key, p := range rows {
 		numbers, selected := listed[key.Incarnation]
-		if _, ok := slices.BinarySearch(numbers, key.number); !selected || ok || p.Status == StatusClosed || p.Status == StatusForked {
+		if _, ok := slices.BinarySearch(numbers, key.number); !selected || ok || p.Status == StatusClosed ||
+			p.Status == StatusForked {
 			continue
 		}
 		if numbers == nil {
@@ -214,14 +216,16 @@ func (v *view) addSighting(i Incarnation, number int32, answer OffsetAnswer, row
 		v.addFailure(place{i.Topic, number, rows[rowKey{i, number}]}, fmt.Errorf("list offsets: %w", answer.Err))
 		return
 	}
-	v.partitions = append(v.partitions, &sighting{incarnation: i, number: number, seen: answer.Observation, progress: rows[rowKey{i, number}]})
+	v.partitions = append(v.partitions, &sighting{incarnation: i, number: number, seen: answer.Observation,
+		progress: rows[rowKey{i, number}]})
 }
 
 // findGone finds the progress rows whose incarnation the cluster no longer
 // has. The one broker that listed the topics may be behind, so where it does not
 // list an incarnation, every broker is asked: it is gone when none knows it. A
 // topic that is hidden or excluded is not gone.
-func (o observer) findGone(ctx context.Context, v *view, topics []Topic, progress []Progress, rows map[rowKey]*Progress) error {
+func (o observer) findGone(ctx context.Context, v *view, topics []Topic, progress []Progress,
+	rows map[rowKey]*Progress) error {
 	ids := make(map[string]TopicID, len(topics))
 	for _, t := range topics {
 		ids[t.Name] = t.ID
@@ -297,8 +301,10 @@ func (v *view) tellOtherClusters(progress []Progress) {
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(rows)) {
-		v.failures = append(v.failures, TickFailure{Error: fmt.Sprintf("%d partitions in the tables are of cluster %s, and the brokers are those of cluster %s: "+
-			"are these the brokers of this archive? %d offsets that were seen there are not archived and in no gap", rows[id], id, v.clusterID, left[id])})
+		v.failures = append(v.failures, TickFailure{Error: fmt.Sprintf(
+			"%d partitions in the tables are of cluster %s, and the brokers are those of cluster %s: "+
+				"are these the brokers of this archive? %d offsets that were seen there are not archived and in no gap",
+			rows[id], id, v.clusterID, left[id])})
 	}
 }
 

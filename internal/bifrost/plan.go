@@ -113,7 +113,8 @@ func CountRanges(p Progress, seen Observation, ahead Ahead, sizing Sizing, now t
 }
 
 // walkPlan gives the ranges of a plan to propose, one by one, and counts them.
-func walkPlan(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int, propose func(PlannedRange)) int {
+func walkPlan(p Progress, seen Observation, ahead Ahead, sizing Sizing, now time.Time, limit int,
+	propose func(PlannedRange)) int {
 	plan := planner{progress: p, seen: seen, limit: limit, frontier: p.PlannedOffset, propose: propose}
 	for _, k := range ahead.Known {
 		plan.fillUpTo(min(k.Start, seen.LastStable), sizing, true)

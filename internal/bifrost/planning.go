@@ -34,7 +34,8 @@ func (t *tick) planHealthy(ctx context.Context) {
 	parallel.Each(t.crew, pointers(proposals), func(p *proposal) {
 		t.runGuarded(toPlan, p.place(), func() (err error) {
 			if p.ahead, err = t.builder.findAhead(ctx, *p.progress, p.incarnation); err == nil {
-				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, MaxPlannedPerTick)
+				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now,
+					MaxPlannedPerTick)
 			}
 			return err
 		})
@@ -48,7 +49,8 @@ func (t *tick) planHealthy(ctx context.Context) {
 		}
 	}
 	slices.SortStableFunc(granted, func(a, b proposal) int {
-		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)), a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
+		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)),
+			a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
 	})
 	parallel.Each(t.crew, granted, func(p proposal) {
 		t.runGuarded(toPlan, p.place(), func() error {
@@ -147,7 +149,8 @@ func (b *PartitionBuilder) rowOf(p Progress, seen Observation, r PlannedRange) R
 }
 
 // writeRows puts the rows and moves planned_offset to end in one transaction.
-func (b *PartitionBuilder) writeRows(ctx context.Context, p Progress, seen Observation, rows []Row, end int64) (bool, error) {
+func (b *PartitionBuilder) writeRows(ctx context.Context, p Progress, seen Observation, rows []Row,
+	end int64) (bool, error) {
 	if err := b.Marks.enterPlan(ctx); err != nil {
 		return false, err
 	}

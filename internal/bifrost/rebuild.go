@@ -48,7 +48,8 @@ type partitionRebuild struct {
 // row. It answers when it may go on if it has to wait for the fence pause, and no time
 // when it is through. Rows that are there stand; where one is missing, the progress row
 // is rebuilt. It may stop anywhere and be run again.
-func (b *PartitionBuilder) Rebuild(ctx context.Context, p Partition, options RebuildOptions) (done Rebuilt, due time.Time, err error) {
+func (b *PartitionBuilder) Rebuild(ctx context.Context, p Partition,
+	options RebuildOptions) (done Rebuilt, due time.Time, err error) {
 	r := &partitionRebuild{PartitionBuilder: b, RebuildOptions: options, partition: p}
 	if r.incarnation, err = r.findIncarnation(ctx); err == nil && r.incarnation != (Incarnation{}) {
 		due, err = r.makeWhole(ctx)
@@ -83,7 +84,9 @@ func (r *partitionRebuild) makeWhole(ctx context.Context) (due time.Time, err er
 		if whole || now.Status == StatusDiverged { // of that one a person decides
 			return time.Time{}, r.planAndAdopt(ctx, now)
 		}
-		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", LogTopic, r.partition.Name, LogName, r.partition.Name, LogKafkaTopic, r.partition.Topic(), LogPartition, r.partition.Number)
+		r.Log.WarnContext(ctx, "rows are missing; the partition's progress row is made anew", LogTopic,
+			r.partition.Name, LogName, r.partition.Name, LogKafkaTopic, r.partition.Topic(), LogPartition,
+			r.partition.Number)
 		if err := r.forgetRow(ctx, func(Progress) bool { return false }); err != nil {
 			return time.Time{}, err
 		}
@@ -200,9 +203,11 @@ func (r *partitionRebuild) incarnationOfRows(ctx context.Context) (Incarnation, 
 	}
 	switch {
 	case i.ClusterID == "":
-		return Incarnation{}, errors.New("nothing says which cluster its rows are of; a tick that reaches the cluster makes its progress row")
+		return Incarnation{}, errors.New("nothing says which cluster its rows are of; a tick that reaches the " +
+			"cluster makes its progress row")
 	case p.Name != p.Topic() && p.Name != i.LaterName() && p != i.Forked(p.Number, p.Fork()):
-		return Incarnation{}, fmt.Errorf("its rows are of topic ID %s, which is not the one in its name: run bifrost verify", i.TopicID)
+		return Incarnation{}, fmt.Errorf("its rows are of topic ID %s, which is not the one in its name: run "+
+			"bifrost verify", i.TopicID)
 	}
 	return i, r.claimPath(ctx, i)
 }
@@ -241,7 +246,8 @@ func (r *partitionRebuild) claimPath(ctx context.Context, i Incarnation) error {
 	}
 	owner, err := claimPath(ctx, r.Shelf, r.Group, markerOf(i, false))
 	if err == nil && owner.Incarnation() != i {
-		err = fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, what is there is of cluster %s topic ID %s: %w",
+		err = fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, what is there is of cluster "+
+			"%s topic ID %s: %w",
 			MarkerKey(r.Group, i.Topic), owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID, ErrNotTheOwner)
 	}
 	return err
@@ -258,7 +264,8 @@ func (r *partitionRebuild) openRow(ctx context.Context) (progress Progress, due 
 		return Progress{}, time.Time{}, fmt.Errorf("read or make the progress row: %w", err)
 	}
 	if is := progress.Incarnation(); is != r.incarnation {
-		return Progress{}, time.Time{}, fmt.Errorf("the progress row is of cluster %s topic ID %s, the objects of cluster %s topic ID %s: run bifrost verify",
+		return Progress{}, time.Time{}, fmt.Errorf(
+			"the progress row is of cluster %s topic ID %s, the objects of cluster %s topic ID %s: run bifrost verify",
 			is.ClusterID, is.TopicID, r.incarnation.ClusterID, r.incarnation.TopicID)
 	}
 	if err := r.dropPlanned(ctx, progress); err != nil {

@@ -81,7 +81,8 @@ func (r *partitionRebuild) planAndAdopt(ctx context.Context, p Progress) error {
 			return fmt.Errorf("read the progress row: %w", err)
 		}
 		if now.Generation == p.Generation && now.PlannedOffset == p.PlannedOffset {
-			return fmt.Errorf("nothing could be planned from offset %d, though objects or rows are known up to %d", p.PlannedOffset, p.KnownUntil)
+			return fmt.Errorf("nothing could be planned from offset %d, though objects or rows are known up to %d",
+				p.PlannedOffset, p.KnownUntil)
 		}
 		p = now
 	}

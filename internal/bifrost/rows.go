@@ -13,12 +13,14 @@ type Status string
 
 // The states of a partition.
 const (
-	StatusFencing  Status = "FENCING"  // made, but older uploads under its prefix may still complete; nothing is planned
+	// made, but older uploads under its prefix may still complete; nothing is planned
+	StatusFencing  Status = "FENCING"
 	StatusOpen     Status = "OPEN"     // archived as the schedule goes
 	StatusBlocked  Status = "BLOCKED"  // archived as far as a transaction that does not end lets anybody read
 	StatusDiverged Status = "DIVERGED" // the log was cut below what is planned; a person decides
-	StatusForked   Status = "FORKED"   // DIVERGED, and a person decided: the log goes on under the name of a fork, this one is complete as it is
-	StatusClosed   Status = "CLOSED"   // the topic was deleted and everything below its last known end is accounted for
+	// DIVERGED, and a person decided: the log goes on under the name of a fork, this one is complete as it is
+	StatusForked Status = "FORKED"
+	StatusClosed Status = "CLOSED" // the topic was deleted and everything below its last known end is accounted for
 )
 
 // Workable reports whether ranges of the partition may be planned and archived.
@@ -43,11 +45,12 @@ const (
 	ReasonBeforeFirstSight = "before_first_sight" // deleted by Kafka before Bifrost first saw the partition; no alarm
 	ReasonSkipped          = "skipped"            // below the start position that the configuration asked for
 	ReasonRetention        = "retention"          // deleted by Kafka before it was archived
-	ReasonRequest          = "deleted_by_request" // the same, and the topic's own limits cannot have been it: somebody asked for it
-	ReasonTopicDeleted     = "topic_deleted"      // the topic was deleted before it was archived
-	ReasonForked           = "forked"             // below the fork: these offsets are those of the branch it left
-	ReasonDiverged         = "diverged"           // planned of a branch that was cut off before it was archived
-	ReasonErased           = "erased"             // archived, and its object is gone for good by somebody's decision
+	// the same, and the topic's own limits cannot have been it: somebody asked for it
+	ReasonRequest      = "deleted_by_request"
+	ReasonTopicDeleted = "topic_deleted" // the topic was deleted before it was archived
+	ReasonForked       = "forked"        // below the fork: these offsets are those of the branch it left
+	ReasonDiverged     = "diverged"      // planned of a branch that was cut off before it was archived
+	ReasonErased       = "erased"        // archived, and its object is gone for good by somebody's decision
 )
 
 // Observation is what one tick read of a partition in Kafka.
@@ -57,16 +60,18 @@ type Observation struct {
 	HighWatermark int64     // end of what is replicated
 	LeaderEpoch   int32     // epoch of the leader that answered (KIP-101), -1 unknown
 	At            time.Time // when the tick asked
-	LossAt        time.Time // when Kafka may delete the first record that is not archived; zero when no limit threatens it
+	// when Kafka may delete the first record that is not archived; zero when no limit threatens it
+	LossAt time.Time
 }
 
 // Totals are the sums over all rows below next_offset.
 type Totals struct {
-	Records     int64 `json:"records"`         // records in objects
-	RawBytes    int64 `json:"raw_bytes"`       // Baldr frames before compression
-	StoredBytes int64 `json:"stored_bytes"`    // bytes of the objects
-	Missing     int64 `json:"missing_offsets"` // offsets in archived ranges without a record: markers, aborted, compacted
-	Lost        int64 `json:"lost_offsets"`    // offsets in recorded gaps
+	Records     int64 `json:"records"`      // records in objects
+	RawBytes    int64 `json:"raw_bytes"`    // Baldr frames before compression
+	StoredBytes int64 `json:"stored_bytes"` // bytes of the objects
+	// offsets in archived ranges without a record: markers, aborted, compacted
+	Missing int64 `json:"missing_offsets"`
+	Lost    int64 `json:"lost_offsets"` // offsets in recorded gaps
 }
 
 // Add counts a settled row.
@@ -109,10 +114,11 @@ type Progress struct {
 	LastArchivedAt time.Time
 	LastPlannedAt  time.Time // when the row was made, before the first plan
 	Series         string    // of the TablesMark that the row was made for by a rebuild; empty when a tick made it
-	FencedAt       time.Time // when what was open under the prefix was aborted; zero while that is to be done, or had not to be waited for
-	Suspicion      string    // what the last tick found wrong and the next must confirm; empty when nothing
-	SuspectedAt    time.Time // when it was first seen; zero when nothing
-	Trouble        Trouble   // what keeps ticks from the partition
+	// when what was open under the prefix was aborted; zero while that is to be done, or had not to be waited for
+	FencedAt    time.Time
+	Suspicion   string    // what the last tick found wrong and the next must confirm; empty when nothing
+	SuspectedAt time.Time // when it was first seen; zero when nothing
+	Trouble     Trouble   // what keeps ticks from the partition
 }
 
 // Lag is how many offsets the archive is behind what can be read, as of the
@@ -153,14 +159,17 @@ func (f Facts) State() State {
 type Row struct {
 	Partition
 	Range
-	ClusterID  string // empty in rows that an older Bifrost planned
-	TopicID    TopicID
-	State      State
-	GapReason  string    // of a PLANNED row: write a gap with this reason, do not ask Kafka; of a LOST row: why
-	Facts      Facts     // of a settled row
-	Attempts   int       // how often it was given to a function
-	Invocation string    // the function that has it in hand, see [Invocation]; empty when none has, and in leases of older versions
-	LeaseUntil time.Time // when it failed, the end of its pause; for older versions, and to find what nobody has in hand: a hint, never a lock
+	ClusterID string // empty in rows that an older Bifrost planned
+	TopicID   TopicID
+	State     State
+	GapReason string // of a PLANNED row: write a gap with this reason, do not ask Kafka; of a LOST row: why
+	Facts     Facts  // of a settled row
+	Attempts  int    // how often it was given to a function
+	// the function that has it in hand, see [Invocation]; empty when none has, and in leases of older versions
+	Invocation string
+	// when it failed, the end of its pause; for older versions, and to find what nobody has in
+	// hand: a hint, never a lock
+	LeaseUntil time.Time
 	PlannedAt  time.Time
 	LossAt     time.Time // of the partition, as the plan saw it: what is nearest to loss goes first
 	Expected   int64     // raw bytes that the plan expects of it; 0 unknown

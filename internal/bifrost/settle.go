@@ -153,7 +153,8 @@ func (t *tick) adoptOrphan(ctx context.Context, p Partition) error {
 	if _, err := t.Ledger.Progress(ctx, p); !errors.Is(err, ErrNotFound) {
 		return err // made since the table was read, or nobody knows
 	}
-	t.Log.WarnContext(ctx, "a partition has planned ranges and no progress row; it is made anew", LogTopic, p.Name, LogName, p.Name, LogKafkaTopic, p.Topic(), LogPartition, p.Number)
+	t.Log.WarnContext(ctx, "a partition has planned ranges and no progress row; it is made anew", LogTopic, p.Name,
+		LogName, p.Name, LogKafkaTopic, p.Topic(), LogPartition, p.Number)
 	return t.rebuildPartition(ctx, p)
 }
 

@@ -84,7 +84,8 @@ func PartitionOf(group, key string) (Partition, bool) {
 // of the partition there.
 func ParseKeyOf(group string, p Partition, key string) (ParsedKey, bool) {
 	parsed, err := ParseKey(key)
-	ok := err == nil && parsed.Alternative < maxAlternatives && key == ObjectKey(group, p, parsed.Start, parsed.Alternative)
+	ok := err == nil && parsed.Alternative < maxAlternatives &&
+		key == ObjectKey(group, p, parsed.Start, parsed.Alternative)
 	return parsed, ok
 }
 

@@ -49,7 +49,8 @@ func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
 // suspectLog reports whether the partition may be planned. A log that went
 // backwards must be seen by two ticks before it is DIVERGED; until then nothing
 // is planned.
-func (t *tick) suspectLog(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
+func (t *tick) suspectLog(ctx context.Context, s *sighting,
+	epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
 	p := s.progress
 	backwards, err := wentBackwards(s, epochs)
 	if err != nil {
@@ -123,7 +124,8 @@ func (t *tick) checkAlone(ctx context.Context, i Incarnation) error {
 		return fmt.Errorf("ask all brokers for the topic: %w", err)
 	}
 	if ids := answers[i.Topic].IDs; len(ids) != 1 || ids[0] != i.TopicID {
-		return fmt.Errorf("a broker lists topic ID %s, all together know the topic under %d IDs: it is being made anew, or a broker is behind", i.TopicID, len(ids))
+		return fmt.Errorf("a broker lists topic ID %s, all together know the topic under %d IDs: it is being made "+
+			"anew, or a broker is behind", i.TopicID, len(ids))
 	}
 	return nil
 }
@@ -157,7 +159,8 @@ func (t *tick) watchStable(ctx context.Context, s *sighting) error {
 	case s.seen.At.Sub(p.At) < blockedAfter:
 		return nil
 	}
-	since := fmt.Sprintf("a transaction has been open at offset %d since %s or longer", p.LastStable, p.At.UTC().Format(time.RFC3339))
+	since := fmt.Sprintf("a transaction has been open at offset %d since %s or longer", p.LastStable,
+		p.At.UTC().Format(time.RFC3339))
 	if err := t.writeObservation(ctx, s, StatusBlocked, since); err != nil {
 		return ignoreConflict(err)
 	}

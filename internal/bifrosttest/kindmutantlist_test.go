@@ -11,7 +11,7 @@ var kindMutants = map[string][]kindMutant{
 		}}}, "internal/bifrost", "TestTheWinnersFacts", ""},
 		{mutant{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
 			rules + "archive.go",
-			"	case row.End != a.task.EndOffset:\n		return true, a.newResult(row, Facts{}, OutcomeGone), nil // a task of earlier tables; the row's own comes or is here\n",
+			"	case row.End != a.task.EndOffset:\n		// a task of earlier tables; the row's own comes or is here\n		return true, a.newResult(row, Facts{}, OutcomeGone), nil\n",
 			"",
 		}, {
 			rules + "archive.go",
@@ -75,7 +75,7 @@ var kindMutants = map[string][]kindMutant{
 			"../s3store/upload.go", "sum != \"\" && sum != sent", "sum == \"-\" && sum != sent",
 		}}}, "internal/s3store", "TestCompletionTells", ""},
 		{mutant{"a read of any version", "an object is one object from its tail to its head", []edit{{
-			"../s3store/object.go", "first, last)), IfMatch: o.etag,", "first, last)),",
+			"../s3store/object.go", "first, last)),\n		IfMatch: o.etag,", "first, last)),",
 		}}}, "internal/s3store", "TestObjectReplaced", ""},
 		{mutant{"a checksum of any version", "the checksum is that of the tail's object", []edit{{
 			"../s3store/object.go", "Key: &key, IfMatch: o.etag,", "Key: &key,",
@@ -90,7 +90,7 @@ var kindMutants = map[string][]kindMutant{
 			"../dynamoledger/read.go", "TableName: &l.tables.Progress, ConsistentRead: aws.Bool(true),", "TableName: &l.tables.Progress,",
 		}}}, "internal/dynamoledger", "TestTablesAre", ""},
 		{mutant{"a row of yesterday", "a worker decides by the row as it is", []edit{{
-			"../dynamoledger/read.go", "Key: key, ConsistentRead: aws.Bool(true)}", "Key: key}",
+			"../dynamoledger/read.go", "Key: key,\n		ConsistentRead: aws.Bool(true)}", "Key: key}",
 		}}}, "internal/dynamoledger", "TestTablesAre", ""},
 		{mutant{"checksums of parts", "a checksum of checksums tells nothing", []edit{{
 			"../s3store/upload.go", "	if sum == nil || strings.Contains(*sum, \"-\") {", "	if sum == nil {",
@@ -342,7 +342,7 @@ var kindMutants = map[string][]kindMutant{
 			"../verify/marks.go", "	case last > now.Number:\n", "	case last > now.Number+1000:\n",
 		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
 		{mutant{"verify over a hole", "verify names marks that are gone", []edit{{
-			"../verify/marks.go", "v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, mark.Series, next), \"a mark of each number\", \"none, and one of a higher number\")", "_ = key",
+			"../verify/marks.go", "v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, mark.Series, next), \"a mark of each number\",\n					\"none, and one of a higher number\")", "_ = key",
 		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
 		{mutant{"verify without the row", "verify says it of tables without a mark", []edit{{
 			"../verify/marks.go", "	if !bifrost.AnyPlanned(progress) {", "	if bifrost.AnyPlanned(progress) {",

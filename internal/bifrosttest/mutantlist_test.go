@@ -235,8 +235,8 @@ var mutants = []mutant{
 	}}},
 	{"a branch that is not left", "the old keys hold the old branch", []edit{{
 		rules + "marker.go",
-		"Status: StatusForked, Error:",
-		"Status: StatusOpen, Error:",
+		"Status: StatusForked,\n		Error:",
+		"Status: StatusOpen,\n		Error:",
 	}}},
 }
 

@@ -72,7 +72,8 @@ func (r *reading) writeMissing() ([]NotCaptured, error) {
 		all = append(all, *n)
 	}
 	slices.SortFunc(all, func(a, b NotCaptured) int {
-		return cmp.Or(cmp.Compare(a.Part, b.Part), strings.Compare(a.Reason, b.Reason), strings.Compare(a.Needs, b.Needs))
+		return cmp.Or(cmp.Compare(a.Part, b.Part), strings.Compare(a.Reason, b.Reason),
+			strings.Compare(a.Needs, b.Needs))
 	})
 	return all, writeAll(r.out, typeNotCaptured, all)
 }
@@ -209,7 +210,8 @@ func compareFeatures(a, b Feature) int { return strings.Compare(a.Name, b.Name) 
 func CompareACLs(a, b ACL) int {
 	return cmp.Or(
 		strings.Compare(a.ResourceType, b.ResourceType), strings.Compare(a.ResourceName, b.ResourceName),
-		strings.Compare(a.Pattern, b.Pattern), strings.Compare(a.Principal, b.Principal), strings.Compare(a.Host, b.Host),
+		strings.Compare(a.Pattern, b.Pattern), strings.Compare(a.Principal, b.Principal),
+		strings.Compare(a.Host, b.Host),
 		strings.Compare(a.Operation, b.Operation), strings.Compare(a.Permission, b.Permission))
 }
 

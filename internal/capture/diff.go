@@ -284,7 +284,8 @@ func (d *differ) compareAssignments() {
 			if more > 0 {
 				field += fmt.Sprintf(" and %d more", more)
 			}
-			d.addDifference(PartTopics, t.Name, field, new(fmt.Sprint(old.Partitions[first])), new(fmt.Sprint(t.Partitions[first])))
+			d.addDifference(PartTopics, t.Name, field, new(fmt.Sprint(old.Partitions[first])),
+				new(fmt.Sprint(t.Partitions[first])))
 		}
 	}
 }

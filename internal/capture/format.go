@@ -155,7 +155,8 @@ func (c *Committed) UnmarshalJSON(text []byte) error {
 	fields := []any{&c.Partition, &c.Offset, &c.LeaderEpoch, &metadata}
 	given := len(fields)
 	if err := json.Unmarshal(text, &fields); err != nil || len(fields) != given {
-		return errors.Join(fmt.Errorf("committed offset %.100q: want [partition, offset, leader epoch, metadata]", text), err)
+		return errors.Join(fmt.Errorf("committed offset %.100q: want [partition, offset, leader epoch, metadata]",
+			text), err)
 	}
 	switch {
 	case len(metadata) == 0: // null

@@ -41,7 +41,8 @@ func ConfigurationKey(group, clusterID string, day time.Time, sum string) string
 // millisecond.
 func PositionsKey(group, clusterID string, at time.Time) string {
 	at = at.UTC()
-	return ClusterPrefix(group, clusterID) + at.Format(captureDay) + "/positions-" + at.Format(captureTime) + captureSuffix
+	return ClusterPrefix(group, clusterID) + at.Format(captureDay) + "/positions-" +
+		at.Format(captureTime) + captureSuffix
 }
 
 // CaptureKey is what the key of an object of a capture says.

@@ -113,7 +113,8 @@ func checkVersion(header []byte) error {
 		return err
 	}
 	if of.Version < 1 || of.Version > Version {
-		return fmt.Errorf("version %d of the format; this program reads up to %d: take a newer one", of.Version, Version)
+		return fmt.Errorf("version %d of the format; this program reads up to %d: take a newer one", of.Version,
+			Version)
 	}
 	return nil
 }

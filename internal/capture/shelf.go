@@ -79,7 +79,8 @@ func OpenAt(ctx context.Context, shelf Shelf, captures []Listed, at time.Time) (
 			return s, err
 		}
 	}
-	return Snapshot{}, fmt.Errorf("no capture was made at or before %s: %w", at.Format(time.RFC3339), bifrost.ErrNotFound)
+	return Snapshot{}, fmt.Errorf("no capture was made at or before %s: %w", at.Format(time.RFC3339),
+		bifrost.ErrNotFound)
 }
 
 // A Snapshot is a capture that was read.

@@ -18,7 +18,8 @@ func (l *Ledger) Erase(ctx context.Context, w bifrost.ErasureWrite) error {
 	row := newExpression().require("state", textValue(string(r.State))).requireText("checksum", r.Facts.Checksum).
 		setSettled(bifrost.CommitWrite{Row: r, Facts: f, ArchivedAt: w.At})
 	for attribute, n := range map[string]int64{
-		"first_timestamp": f.FirstTimestamp, "last_timestamp": f.LastTimestamp, "last_leader_epoch": int64(f.LeaderEpoch),
+		"first_timestamp": f.FirstTimestamp, "last_timestamp": f.LastTimestamp,
+		"last_leader_epoch": int64(f.LeaderEpoch),
 	} {
 		if n < 0 {
 			row.remove(attribute) // settle leaves alone what a PLANNED row never has
@@ -27,7 +28,8 @@ func (l *Ledger) Erase(ctx context.Context, w bifrost.ErasureWrite) error {
 	if f.End <= r.End {
 		row.remove("object_end_offset")
 	}
-	progress := newExpression().require("generation", textValue(p.Generation)).require("next_offset", number(p.NextOffset)).
+	progress := newExpression().require("generation", textValue(p.Generation)).require("next_offset",
+		number(p.NextOffset)).
 		set("generation", textValue(p.Generation)) // an update has to change something
 	if r.End <= p.NextOffset {
 		by := w.TotalsAfter(bifrost.Totals{})

@@ -140,7 +140,8 @@ func describe(row attributes) string {
 // is a mistake in the configuration, so the error names the variable.
 func (l *Ledger) failureOf(doing string, err error) error {
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
-		return fmt.Errorf("%s: table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE) does not exist in this account and region: %w",
+		return fmt.Errorf("%s: table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE) does not exist in "+
+			"this account and region: %w",
 			doing, l.tables.Progress, l.tables.Objects, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)

@@ -27,7 +27,8 @@ type invocationItem struct {
 	Invocation string `dynamodbav:"invocation"`
 	Begun      bool   `dynamodbav:"begun"`
 	AliveUntil int64  `dynamodbav:"alive_until"` // ms
-	Tasks      []byte `dynamodbav:"tasks"`       // JSON, deflated: hundreds of ranges of a few topics have much in common
+	// JSON, deflated: hundreds of ranges of a few topics have much in common
+	Tasks []byte `dynamodbav:"tasks"`
 }
 
 // invocationKey is where the row of an invocation is: its slot is the start_offset.
@@ -58,7 +59,8 @@ func (l *Ledger) PutInvocation(ctx context.Context, i bifrost.Invocation, now ti
 	}
 	e := newExpression()
 	id, alive := e.name("invocation"), e.name("alive_until")
-	e.condition("attribute_not_exists(" + id + ") OR " + id + " = " + e.value(textValue(i.ID)) + " OR " + alive + " <= " + e.value(number(millis(now))))
+	e.condition("attribute_not_exists(" + id + ") OR " + id + " = " + e.value(textValue(i.ID)) + " OR " +
+		alive + " <= " + e.value(number(millis(now))))
 	d := l.newDoubt()
 	_, err = l.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &l.tables.Objects, Item: item, ConditionExpression: e.conditionText(),
@@ -122,8 +124,9 @@ func (l *Ledger) ListInvocations(ctx context.Context) ([]bifrost.Invocation, err
 	e := newExpression().require("partition_key", textValue(invocationsKey))
 	pages := dynamodb.NewQueryPaginator(l.client, &dynamodb.QueryInput{
 		TableName: &l.tables.Objects, ConsistentRead: aws.Bool(true),
-		KeyConditionExpression:   e.conditionText(),
-		ProjectionExpression:     aws.String(e.name("invocation") + ", " + e.name("begun") + ", " + e.name("alive_until")),
+		KeyConditionExpression: e.conditionText(),
+		ProjectionExpression: aws.String(e.name("invocation") + ", " + e.name("begun") + ", " +
+			e.name("alive_until")),
 		ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 	})
 	var all []bifrost.Invocation

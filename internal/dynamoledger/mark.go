@@ -48,7 +48,8 @@ func decodeMark(a attributes) (bifrost.TablesMark, error) {
 	d.time(&m.At, optionalText(a["marked_at"]))
 	n, ok := numberOf(a, "mark")
 	if !ok || m.Series == "" || d.err != nil {
-		return m, fmt.Errorf("the mark of the tables, row %s of the progress table, cannot be read: restore it, or delete it and run bifrost rebuild", markName)
+		return m, fmt.Errorf("the mark of the tables, row %s of the progress table, cannot be read: restore it, or "+
+			"delete it and run bifrost rebuild", markName)
 	}
 	m.Number = n
 	planned, _ := a["planned"].(*types.AttributeValueMemberBOOL)
@@ -70,18 +71,21 @@ func (l *Ledger) SetMark(ctx context.Context, before, after bifrost.TablesMark) 
 	if before == (bifrost.TablesMark{}) {
 		e.requireAbsent("topic")
 	} else {
-		e.require("series", textValue(before.Series)).require("mark", number(before.Number)).requireText("next_series", before.Next)
+		e.require("series", textValue(before.Series)).require("mark", number(before.Number)).requireText("next_series",
+			before.Next)
 	}
 	d := l.newDoubt()
 	_, err := l.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &l.tables.Progress, Item: encodeMark(after),
-		ConditionExpression: e.conditionText(), ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.valuesOrNil(),
+		ConditionExpression: e.conditionText(), ExpressionAttributeNames: e.names,
+		ExpressionAttributeValues:           e.valuesOrNil(),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, d.use)
 	if err != nil {
 		_, err = l.concludeWrite("count up the mark of the tables", err, d, func(row attributes) bool {
 			now, err := decodeMark(row)
-			return err == nil && now.Series == after.Series && now.Number == after.Number && now.Next == after.Next && now.At.Equal(after.At)
+			return err == nil && now.Series == after.Series && now.Number == after.Number && now.Next == after.Next &&
+				now.At.Equal(after.At)
 		})
 	}
 	return err

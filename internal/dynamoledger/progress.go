@@ -31,7 +31,8 @@ type progressItem struct {
 	HighWatermark int64  `dynamodbav:"high_watermark"`
 	LeaderEpoch   int32  `dynamodbav:"last_leader_epoch"` // -1 unknown
 	ObservedAt    string `dynamodbav:"observed_at,omitempty"`
-	TimeToLoss    *int64 `dynamodbav:"time_to_loss_seconds,omitempty"` // from observed_at on; absent when no limit threatens
+	// from observed_at on; absent when no limit threatens
+	TimeToLoss *int64 `dynamodbav:"time_to_loss_seconds,omitempty"`
 
 	Records     int64 `dynamodbav:"archived_records"`
 	RawBytes    int64 `dynamodbav:"raw_bytes"`
@@ -97,13 +98,16 @@ func decodeProgress(a attributes) (bifrost.Progress, error) {
 		NextOffset: item.NextOffset, PlannedOffset: item.PlannedOffset,
 		KnownUntil: item.KnownUntil, FirstLogStart: item.FirstLogStart, StartOffset: item.StartOffset,
 		Observation: bifrost.Observation{
-			LogStart: item.LogStart, LastStable: item.LastStable, HighWatermark: item.HighWatermark, LeaderEpoch: item.LeaderEpoch,
+			LogStart: item.LogStart, LastStable: item.LastStable, HighWatermark: item.HighWatermark,
+			LeaderEpoch: item.LeaderEpoch,
 		},
 		Totals: bifrost.Totals{
-			Records: item.Records, RawBytes: item.RawBytes, StoredBytes: item.StoredBytes, Missing: item.Missing, Lost: item.Lost,
+			Records: item.Records, RawBytes: item.RawBytes, StoredBytes: item.StoredBytes, Missing: item.Missing,
+			Lost: item.Lost,
 		},
 		RecentRawBytes: item.RecentRawBytes, RecentOffsets: item.RecentOffsets, PlannedEpoch: item.PlannedEpoch,
-		LastObject: item.LastObject, Suspicion: item.Suspicion, Series: item.Series, Trouble: bifrost.Trouble{Error: item.TickError},
+		LastObject: item.LastObject, Suspicion: item.Suspicion, Series: item.Series,
+		Trouble: bifrost.Trouble{Error: item.TickError},
 	}
 	if item.LastTimestamp != nil {
 		p.LastRecordAt = time.UnixMilli(*item.LastTimestamp).UTC()

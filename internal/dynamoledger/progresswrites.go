@@ -16,7 +16,8 @@ const maxPlannedRows = 99
 // Plan implements bifrost.Planner.
 func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 	p := w.Progress
-	doing := fmt.Sprintf("plan %s from offset %d to %d in %d rows", p.Partition, p.PlannedOffset, w.PlannedOffset, len(w.Rows))
+	doing := fmt.Sprintf("plan %s from offset %d to %d in %d rows", p.Partition, p.PlannedOffset, w.PlannedOffset,
+		len(w.Rows))
 	if len(w.Rows) > maxPlannedRows {
 		return fmt.Errorf("%s: at most %d rows fit into a transaction", doing, maxPlannedRows)
 	}
@@ -39,7 +40,8 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 // requireWorkable demands a status in which ranges may be planned.
 func (e *expression) requireWorkable() *expression {
 	status := e.name("status")
-	return e.condition(status + " IN (" + e.value(textValue(string(bifrost.StatusOpen))) + ", " + e.value(textValue(string(bifrost.StatusBlocked))) + ")")
+	return e.condition(status + " IN (" + e.value(textValue(string(bifrost.StatusOpen))) + ", " +
+		e.value(textValue(string(bifrost.StatusBlocked))) + ")")
 }
 
 // requireSuspicion demands that the partition is suspected of what p is, since
@@ -65,7 +67,8 @@ func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error 
 	if !w.Observation.At.IsZero() {
 		e.setObservation(w.Observation)
 	}
-	doing := fmt.Sprintf("change %s, planned to offset %d, from %s to %s", p.Partition, p.PlannedOffset, p.Status, w.Status)
+	doing := fmt.Sprintf("change %s, planned to offset %d, from %s to %s", p.Partition, p.PlannedOffset, p.Status,
+		w.Status)
 	_, err := l.updateItem(ctx, change{
 		doing: doing, table: l.tables.Progress, key: progressKey(p.Partition), expr: e,
 		ours: func(row attributes) bool {

@@ -120,7 +120,8 @@ func (l *Ledger) Rows(ctx context.Context, p bifrost.Partition, from int64, limi
 }
 
 // queryRows reads rows in the order of the query, at most limit of them.
-func (l *Ledger) queryRows(ctx context.Context, doing string, limit int, query *dynamodb.QueryInput) ([]bifrost.Row, error) {
+func (l *Ledger) queryRows(ctx context.Context, doing string, limit int,
+	query *dynamodb.QueryInput) ([]bifrost.Row, error) {
 	query.Limit = aws.Int32(int32(min(limit, math.MaxInt32)))
 	var rows []bifrost.Row
 	for pages := dynamodb.NewQueryPaginator(l.client, query); pages.HasMorePages() && len(rows) < limit; {
@@ -137,7 +138,8 @@ func (l *Ledger) queryRows(ctx context.Context, doing string, limit int, query *
 
 // Row implements bifrost.Committer.
 func (l *Ledger) Row(ctx context.Context, p bifrost.Partition, start int64) (bifrost.Row, error) {
-	item, err := l.getItem(ctx, fmt.Sprintf("read the row of %s at offset %d", p, start), l.tables.Objects, rowKey(p, start))
+	item, err := l.getItem(ctx, fmt.Sprintf("read the row of %s at offset %d", p, start), l.tables.Objects,
+		rowKey(p, start))
 	if err != nil {
 		return bifrost.Row{}, err
 	}
@@ -154,7 +156,8 @@ func (l *Ledger) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Pro
 }
 
 func (l *Ledger) getItem(ctx context.Context, doing, table string, key attributes) (attributes, error) {
-	out, err := l.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key, ConsistentRead: aws.Bool(true)})
+	out, err := l.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &table, Key: key,
+		ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return nil, l.failureOf(doing, err)
 	}

@@ -173,7 +173,8 @@ func (e *expression) setSettled(w bifrost.CommitWrite) *expression {
 		set("object", textValue(f.Key)).
 		set("records", number(f.Records)).
 		set("missing", &types.AttributeValueMemberM{Value: attributes{
-			"control": number(f.Missing.Control), "aborted": number(f.Missing.Aborted), "compacted": number(f.Missing.Compacted),
+			"control": number(f.Missing.Control), "aborted": number(f.Missing.Aborted),
+			"compacted": number(f.Missing.Compacted),
 		}}).
 		set("raw_bytes", number(f.RawBytes)).
 		set("stored_bytes", number(f.StoredBytes)).

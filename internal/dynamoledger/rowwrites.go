@@ -55,7 +55,8 @@ func (l *Ledger) DropPlanned(ctx context.Context, p bifrost.Progress, r bifrost.
 
 // Lease implements bifrost.Leaser. After a lost answer a row with the attempt and
 // the invocation that were to be written will do.
-func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int,
+	until time.Time) (bifrost.Row, error) {
 	e := newExpression().
 		require("attempts", number(int64(r.Attempts))).
 		require("lease_until", number(millis(r.LeaseUntil))).
@@ -77,7 +78,8 @@ func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, at
 
 // setLease gives a row to an invocation, or to none.
 func (e *expression) setLease(invocation string, until time.Time) *expression {
-	return e.setText("invocation", invocation).set("lease_until", number(millis(until))).setText("leased_until", iso(until))
+	return e.setText("invocation", invocation).set("lease_until", number(millis(until))).setText("leased_until",
+		iso(until))
 }
 
 // Release implements bifrost.Leaser. The row comes first: it is what brings the
@@ -126,7 +128,8 @@ func (l *Ledger) Commit(ctx context.Context, w bifrost.CommitWrite) error {
 		return err
 	}
 	remainder := bifrost.Row{
-		Partition: r.Partition, Range: bifrost.Range{Start: w.Facts.End, End: r.End}, ClusterID: r.ClusterID, TopicID: r.TopicID,
+		Partition: r.Partition, Range: bifrost.Range{Start: w.Facts.End, End: r.End}, ClusterID: r.ClusterID,
+		TopicID:   r.TopicID,
 		GapReason: r.GapReason, LossAt: r.LossAt, PlannedAt: w.ArchivedAt,
 	}
 	return l.transactItems(ctx, doing, []types.TransactWriteItem{

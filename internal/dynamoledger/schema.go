@@ -116,7 +116,8 @@ func sameKeys(want *dynamodb.CreateTableInput, have *types.TableDescription) boo
 	}
 	return !slices.ContainsFunc(want.GlobalSecondaryIndexes, func(index types.GlobalSecondaryIndex) bool {
 		return !slices.ContainsFunc(have.GlobalSecondaryIndexes, func(h types.GlobalSecondaryIndexDescription) bool {
-			return aws.ToString(h.IndexName) == aws.ToString(index.IndexName) && slices.Equal(keys(index.KeySchema), keys(h.KeySchema))
+			return aws.ToString(h.IndexName) == aws.ToString(index.IndexName) &&
+				slices.Equal(keys(index.KeySchema), keys(h.KeySchema))
 		})
 	})
 }
@@ -125,7 +126,8 @@ func sameKeys(want *dynamodb.CreateTableInput, have *types.TableDescription) boo
 // deletion: for tests. A table that exists is an error.
 func CreateTables(ctx context.Context, cfg aws.Config, tables Tables) error {
 	client := dynamodb.NewFromConfig(cfg)
-	for _, schema := range []*dynamodb.CreateTableInput{progressSchema(tables.Progress), objectsSchema(tables.Objects)} {
+	for _, schema := range []*dynamodb.CreateTableInput{progressSchema(tables.Progress),
+		objectsSchema(tables.Objects)} {
 		if err := createTable(ctx, client, schema); err != nil {
 			return err
 		}

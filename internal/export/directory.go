@@ -89,7 +89,8 @@ func (d *directory) Empty(context.Context) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name()+"/" == ownFolder }) // of an export that begins now
+	// of an export that begins now
+	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return e.Name()+"/" == ownFolder })
 	return len(entries) == 0, err
 }
 

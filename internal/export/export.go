@@ -109,7 +109,8 @@ func (e *Exporter) Begin(ctx context.Context) error {
 		return fmt.Errorf("look into %s: %w", e.Place, err)
 	}
 	if !bytes.Equal(there, wanted) {
-		return fmt.Errorf("%w: it has %s, and this one is %s: choose another place, so that no record is in two files", ErrOtherOptions, there, wanted)
+		return fmt.Errorf("%w: it has %s, and this one is %s: choose another place, so that no record is in two files",
+			ErrOtherOptions, there, wanted)
 	}
 	return nil
 }
@@ -200,12 +201,14 @@ func (e *Exporter) exportObject(ctx context.Context, row bifrost.Row, summary *S
 	case err != nil:
 		return err
 	case before != nil && (before.End != row.End || before.Checksum != row.Facts.Checksum):
-		return fmt.Errorf("%s has offsets [%d, %d) from another object, %s: choose another place", e.Place, before.Start, before.End, before.Key)
+		return fmt.Errorf("%s has offsets [%d, %d) from another object, %s: choose another place", e.Place,
+			before.Start, before.End, before.Key)
 	case before != nil:
 		summary.Before++
 		return nil
 	}
-	object := Object{Topic: row.Name, Partition: row.Number, Start: row.Start, End: row.End, Key: row.Facts.Key, Checksum: row.Facts.Checksum, Files: []ObjectFile{}}
+	object := Object{Topic: row.Name, Partition: row.Number, Start: row.Start, End: row.End, Key: row.Facts.Key,
+		Checksum: row.Facts.Checksum, Files: []ObjectFile{}}
 	if row.Facts.Records > 0 {
 		if err := e.writeFiles(ctx, row, &object); err != nil {
 			return err

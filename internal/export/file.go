@@ -89,8 +89,10 @@ func newParquetFile(ctx context.Context, place Place, name string, decoded bool)
 		// Statistics in the headers of pages hold whole values, four times. Row groups and
 		// the index of pages have those of keys and numbers, which engines use.
 		parquet.DataPageStatistics(false), parquet.DeprecatedDataPageStatistics(false),
-		parquet.SkipPageBounds("value"), parquet.SkipPageBounds("headers", "list", "element", "key"), parquet.SkipPageBounds("headers", "list", "element", "value"),
-		parquet.SkipPageBounds("key_json"), parquet.SkipPageBounds("value_json"), parquet.SkipPageBounds("key_error"), parquet.SkipPageBounds("value_error"),
+		parquet.SkipPageBounds("value"), parquet.SkipPageBounds("headers", "list", "element", "key"),
+		parquet.SkipPageBounds("headers", "list", "element", "value"),
+		parquet.SkipPageBounds("key_json"), parquet.SkipPageBounds("value_json"), parquet.SkipPageBounds("key_error"),
+		parquet.SkipPageBounds("value_error"),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("offset"))),
 		parquet.CreatedBy("bifrost", "", ""))
 	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name}, nil
@@ -141,7 +143,8 @@ func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded) 
 
 // timestampTypes are the values of their column.
 var timestampTypes = [...]parquet.Value{
-	baldr.CreateTime: parquet.ByteArrayValue([]byte(baldr.CreateTime.String())), baldr.LogAppendTime: parquet.ByteArrayValue([]byte(baldr.LogAppendTime.String())),
+	baldr.CreateTime:    parquet.ByteArrayValue([]byte(baldr.CreateTime.String())),
+	baldr.LogAppendTime: parquet.ByteArrayValue([]byte(baldr.LogAppendTime.String())),
 }
 
 func (f *parquetFile) putValue(column int, v parquet.Value) error {

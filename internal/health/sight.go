@@ -50,12 +50,14 @@ func (s Sights) Of(p bifrost.Progress) Sight {
 	}
 	switch {
 	case known && last.ClusterID != p.ClusterID:
-		sight.Unseen = fmt.Sprintf("the brokers are those of cluster %s now; this is of cluster %s%s", last.ClusterID, p.ClusterID, neverArchived(p))
+		sight.Unseen = fmt.Sprintf("the brokers are those of cluster %s now; this is of cluster %s%s", last.ClusterID,
+			p.ClusterID, neverArchived(p))
 	case sight.Excluded:
 	case sight.SeenAt.IsZero():
 		sight.Unseen = "no tick is known to have looked at it" + s.because(own)
 	case s.Now.Sub(sight.SeenAt) > s.Patience:
-		sight.Unseen = fmt.Sprintf("no tick has looked at it since %s%s", sight.SeenAt.UTC().Format(time.RFC3339), s.because(own))
+		sight.Unseen = fmt.Sprintf("no tick has looked at it since %s%s", sight.SeenAt.UTC().Format(time.RFC3339),
+			s.because(own))
 	}
 	return sight
 }
@@ -66,7 +68,8 @@ func neverArchived(p bifrost.Progress) string {
 	if end <= p.NextOffset {
 		return fmt.Sprintf(", and what followed offset %d there is not known", p.NextOffset)
 	}
-	return fmt.Sprintf(", where offsets %s at least were never archived and are in no gap", bifrost.Range{Start: p.NextOffset, End: end})
+	return fmt.Sprintf(", where offsets %s at least were never archived and are in no gap",
+		bifrost.Range{Start: p.NextOffset, End: end})
 }
 
 // because is what is known about ticks that do not look.
@@ -112,7 +115,8 @@ func (s Sights) Problem() string {
 	case s.Now.Sub(last.EndedAt) > s.Patience:
 		return fmt.Sprintf("no tick has ended since %s", last.EndedAt.UTC().Format(time.RFC3339))
 	case last.Unfinished > 0 && s.Now.Sub(last.CompleteAt) > s.Patience:
-		return fmt.Sprintf("ticks run out of time: the last one, at %s, left %d partitions", last.StartedAt.UTC().Format(time.RFC3339), last.Unfinished)
+		return fmt.Sprintf("ticks run out of time: the last one, at %s, left %d partitions",
+			last.StartedAt.UTC().Format(time.RFC3339), last.Unfinished)
 	}
 	return ""
 }

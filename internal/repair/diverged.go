@@ -28,7 +28,8 @@ type DivergedLedger interface {
 func (a *Accepter) AcceptDiverged(ctx context.Context, p bifrost.Partition, from int64) (bifrost.Partition, error) {
 	next, err := a.acceptDiverged(ctx, p, from)
 	if err != nil {
-		return next, fmt.Errorf("accept that the log of topic %s partition %d goes on from offset %d: %w", p.Name, p.Number, from, err)
+		return next, fmt.Errorf("accept that the log of topic %s partition %d goes on from offset %d: %w", p.Name,
+			p.Number, from, err)
 	}
 	return next, nil
 }
@@ -48,18 +49,22 @@ func (a *Accepter) acceptDiverged(ctx context.Context, p bifrost.Partition, from
 		}
 	}
 	if record.From != from {
-		return p, fmt.Errorf("it was accepted on %s that it goes on from offset %d as %s", record.AcceptedAt.Format(time.RFC3339), record.From, next.Name)
+		return p, fmt.Errorf("it was accepted on %s that it goes on from offset %d as %s",
+			record.AcceptedAt.Format(time.RFC3339), record.From, next.Name)
 	}
 	return next, a.leaveBranch(ctx, p, next, from)
 }
 
 // recordFork puts the fork on record, unless somebody is quicker.
-func (a *Accepter) recordFork(ctx context.Context, progress bifrost.Progress, next bifrost.Partition, from int64) (bifrost.ForkRecord, error) {
+func (a *Accepter) recordFork(ctx context.Context, progress bifrost.Progress, next bifrost.Partition,
+	from int64) (bifrost.ForkRecord, error) {
 	switch {
 	case progress.Status != bifrost.StatusDiverged:
-		return bifrost.ForkRecord{}, fmt.Errorf("the partition is %s, not %s: nothing is to be accepted", progress.Status, bifrost.StatusDiverged)
+		return bifrost.ForkRecord{}, fmt.Errorf("the partition is %s, not %s: nothing is to be accepted",
+			progress.Status, bifrost.StatusDiverged)
 	case from < 0 || from > progress.ArchivedUntil():
-		return bifrost.ForkRecord{}, fmt.Errorf("the old branch is archived or planned up to offset %d: go on from 0 to there, or offsets would be in neither", progress.ArchivedUntil())
+		return bifrost.ForkRecord{}, fmt.Errorf("the old branch is archived or planned up to offset %d: go on from "+
+			"0 to there, or offsets would be in neither", progress.ArchivedUntil())
 	}
 	content, err := json.Marshal(bifrost.ForkRecord{
 		ClusterID: progress.ClusterID, Topic: progress.Topic(), TopicID: progress.TopicID, Partition: progress.Number,

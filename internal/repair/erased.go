@@ -41,7 +41,8 @@ type AccepterLedger interface {
 func (a *Accepter) AcceptErased(ctx context.Context, p bifrost.Partition, start int64) (bifrost.Row, error) {
 	row, err := a.acceptErased(ctx, p, start)
 	if err != nil {
-		return row, fmt.Errorf("accept that the object of topic %s partition %d from offset %d is gone: %w", p.Name, p.Number, start, err)
+		return row, fmt.Errorf("accept that the object of topic %s partition %d from offset %d is gone: %w", p.Name,
+			p.Number, start, err)
 	}
 	return row, nil
 }
@@ -69,12 +70,14 @@ func (a *Accepter) acceptErased(ctx context.Context, p bifrost.Partition, start 
 		}
 		// Applied, or refused because somebody moved: the row as it is now tells.
 	}
-	return bifrost.Row{}, fmt.Errorf("the partition moved on %d times meanwhile; try again: %w", maxErasures, bifrost.ErrConflict)
+	return bifrost.Row{}, fmt.Errorf("the partition moved on %d times meanwhile; try again: %w", maxErasures,
+		bifrost.ErrConflict)
 }
 
 // gapInPlace makes sure that a gap of the row's range stands where its object
 // stood. The steps and their order are a worker's.
-func (a *Accepter) gapInPlace(ctx context.Context, progress bifrost.Progress, start int64) (bifrost.Facts, bifrost.Row, error) {
+func (a *Accepter) gapInPlace(ctx context.Context, progress bifrost.Progress,
+	start int64) (bifrost.Facts, bifrost.Row, error) {
 	none := bifrost.Facts{}
 	row, err := a.Ledger.Row(ctx, progress.Partition, start)
 	if err != nil {
@@ -84,18 +87,21 @@ func (a *Accepter) gapInPlace(ctx context.Context, progress bifrost.Progress, st
 		return none, row, fmt.Errorf("the row is %s and has no object yet: the next ticks archive it", row.State)
 	}
 	key := row.Facts.Key
-	owner := bifrost.ObjectOwner{Incarnation: bifrost.Incarnation{ClusterID: progress.ClusterID, Topic: row.Topic(), TopicID: row.TopicID}, Partition: row.Number, Start: row.Start}
+	owner := bifrost.ObjectOwner{Incarnation: bifrost.Incarnation{ClusterID: progress.ClusterID, Topic: row.Topic(),
+		TopicID: row.TopicID}, Partition: row.Number, Start: row.Start}
 	facts, err := bifrost.ReadFacts(ctx, a.Store, key, owner)
 	if errors.Is(err, bifrost.ErrNotFound) {
 		gap := row
 		gap.GapReason = erasedReason(row)
-		facts, err = bifrost.PutGap(ctx, a.Store, bifrost.GapObject{Key: key, ClusterID: progress.ClusterID, Row: gap, Format: a.Format, Writer: a.Writer})
+		facts, err = bifrost.PutGap(ctx, a.Store, bifrost.GapObject{Key: key, ClusterID: progress.ClusterID, Row: gap,
+			Format: a.Format, Writer: a.Writer})
 	}
 	if err != nil {
 		return none, row, err
 	}
 	if facts.Kind != baldr.KindGap || facts.Range != row.Range || facts.Reason != erasedReason(row) {
-		return none, row, fmt.Errorf("%s is there and holds %s: nothing is to be accepted; run bifrost verify", key, facts.Range)
+		return none, row, fmt.Errorf("%s is there and holds %s: nothing is to be accepted; run bifrost verify", key,
+			facts.Range)
 	}
 	return facts, row, nil
 }

@@ -46,14 +46,17 @@ type Rebuilder struct {
 
 // RebuildSummary is what a rebuild found and did.
 type RebuildSummary struct {
-	Partitions int                   `json:"partitions"` // in the bucket or in the progress table
-	Made       int                   `json:"made"`       // progress rows made, or rebuilt because rows were missing
-	Adopted    int                   `json:"adopted"`    // rows settled by an object that was there
-	Planned    int                   `json:"planned"`    // rows left PLANNED because no object is there; the next ticks fill them
-	Older      bool                  `json:"older"`      // the tables are older than the bucket still: ticks plan nothing until a run for all topics is through
-	Fencing    int                   `json:"fencing"`    // partitions that are not through: they wait for uploads of before that may still complete
-	Failed     []bifrost.TickFailure `json:"failed"`     // what went wrong, at most MaxReportedFailures of them
-	Failures   int                   `json:"failures"`   // how many partitions failed in all
+	Partitions int `json:"partitions"` // in the bucket or in the progress table
+	Made       int `json:"made"`       // progress rows made, or rebuilt because rows were missing
+	Adopted    int `json:"adopted"`    // rows settled by an object that was there
+	// rows left PLANNED because no object is there; the next ticks fill them
+	Planned int `json:"planned"`
+	// the tables are older than the bucket still: ticks plan nothing until a run for all topics is through
+	Older bool `json:"older"`
+	// partitions that are not through: they wait for uploads of before that may still complete
+	Fencing  int                   `json:"fencing"`
+	Failed   []bifrost.TickFailure `json:"failed"`   // what went wrong, at most MaxReportedFailures of them
+	Failures int                   `json:"failures"` // how many partitions failed in all
 }
 
 // Rebuild brings the tables in line with what the bucket holds, for every
@@ -66,7 +69,8 @@ type RebuildSummary struct {
 //
 // The error is for what stops all of it; a partition that fails is in the summary.
 func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
-	run := &rebuild{Rebuilder: r, crew: parallel.NewCrew(r.Parallel), summary: RebuildSummary{Failed: []bifrost.TickFailure{}}}
+	run := &rebuild{Rebuilder: r, crew: parallel.NewCrew(r.Parallel),
+		summary: RebuildSummary{Failed: []bifrost.TickFailure{}}}
 	run.marks = bifrost.NewMarks(r.Group, r.Ledger, r.Store, r.Shelf, r.Now, r.NewGeneration)
 	run.builder = &bifrost.PartitionBuilder{
 		Group: r.Group, Ledger: r.Ledger, Store: r.Store, Shelf: r.Shelf, Marks: run.marks,
@@ -157,7 +161,8 @@ func (r *rebuild) awaitFences(ctx context.Context) error {
 	for len(r.fencing) > 0 && ctx.Err() == nil {
 		fencing, until := r.fencing, r.due
 		if r.Wait == nil {
-			return fmt.Errorf("rebuild: %d partitions wait for uploads that older tables may have begun, and that S3 may still complete; "+
+			return fmt.Errorf("rebuild: %d partitions wait for uploads that older tables may have begun, and that "+
+				"S3 may still complete; "+
 				"run it again after %s", len(fencing), until.UTC().Format(time.RFC3339))
 		}
 		if err := r.Wait(ctx, until, len(fencing)); err != nil {
@@ -175,7 +180,8 @@ func (r *rebuild) rebuildPartition(ctx context.Context, p bifrost.Partition, aga
 	if ctx.Err() != nil {
 		return
 	}
-	done, due, err := r.builder.Rebuild(ctx, p, bifrost.RebuildOptions{Crew: r.crew, Anew: r.anew && !again, Series: r.mark.Next})
+	done, due, err := r.builder.Rebuild(ctx, p, bifrost.RebuildOptions{Crew: r.crew, Anew: r.anew && !again,
+		Series: r.mark.Next})
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	s := &r.summary

@@ -26,7 +26,9 @@ func (l *looker) checkTarget(ctx context.Context, p *PartOutlook, topic topicFac
 		case cut:
 			stand = false
 		case hole:
-			l.addObjection(p, AnswerForce, "partition %d was compacted where the last batch of %s was, at offset %d, so that it cannot be known whether its records were ever there", mark.Partition, p.Source, mark.nextOffset()-1)
+			l.addObjection(p, AnswerForce, "partition %d was compacted where the last batch of %s was, at offset "+
+				"%d, so that it cannot be known whether its records were ever there", mark.Partition, p.Source,
+				mark.nextOffset()-1)
 		}
 	}
 	if !stand {
@@ -64,7 +66,8 @@ func (l *looker) judgeMark(ctx context.Context, topic topicFacts, mark Mark) (ve
 		switch {
 		case err != nil:
 			return cut, err
-		case b.base == mark.Base && b.next == mark.nextOffset() && b.producer == mark.ProducerID && b.epoch == mark.Epoch && b.sequence == mark.Sequence:
+		case b.base == mark.Base && b.next == mark.nextOffset() && b.producer == mark.ProducerID &&
+			b.epoch == mark.Epoch && b.sequence == mark.Sequence:
 			return holds, nil
 		case b.base <= last:
 			return cut, nil // and grown again
@@ -112,11 +115,13 @@ func (l *looker) goBack(ctx context.Context, p *PartOutlook, topic topicFacts) e
 	}
 	if part {
 		p.Position = was
-		l.addObjection(p, AnswerAgain, "its log was cut, and a part of what was written of %s is left: it cannot be told which records are there. Name another topic", p.Source)
+		l.addObjection(p, AnswerAgain, "its log was cut, and a part of what was written of %s is left: it cannot be "+
+			"told which records are there. Name another topic", p.Source)
 		p.Position.Marks = nil // after this answer nothing rests on them
 		return nil
 	}
-	l.addWarning(p.Target, "its log was cut, so that %d records of %s that were written are not there any more; they are written again", was.Records-p.Position.Records, p.Source)
+	l.addWarning(p.Target, "its log was cut, so that %d records of %s that were written are not there any more; "+
+		"they are written again", was.Records-p.Position.Records, p.Source)
 	return nil
 }
 
@@ -158,7 +163,8 @@ func (l *looker) checkEnded(ctx context.Context, p *PartOutlook, topic topicFact
 		return nil
 	}
 	size := 0
-	for b, err := range l.readBatches(ctx, topic, mark.Partition, mark.nextOffset(), l.ends[topic.name][mark.Partition].end) {
+	for b, err := range l.readBatches(ctx, topic, mark.Partition, mark.nextOffset(),
+		l.ends[topic.name][mark.Partition].end) {
 		if err != nil {
 			return err
 		}
@@ -169,7 +175,9 @@ func (l *looker) checkEnded(ctx context.Context, p *PartOutlook, topic topicFact
 			break
 		}
 	}
-	l.addObjection(p, AnswerAgain, "partition %d has lost the end of a transaction of %s, behind offset %d: its log was cut, and readers of committed records get no further. Name another topic", mark.Partition, p.Source, mark.nextOffset()-1)
+	l.addObjection(p, AnswerAgain, "partition %d has lost the end of a transaction of %s, behind offset %d: its log "+
+		"was cut, and readers of committed records get no further. Name another topic", mark.Partition, p.Source,
+		mark.nextOffset()-1)
 	return nil
 }
 
@@ -222,11 +230,15 @@ func (l *looker) checkBeyond(ctx context.Context, p *PartOutlook, topic topicFac
 		}
 		switch {
 		case t.committed >= 0:
-			l.addObjection(p, AnswerAgain, "partition %d has records of %s from offset %d on that topic %s does not know of: the state of this replay is lost. Name another topic", partition, p.Source, t.committed, stateTopic)
+			l.addObjection(p, AnswerAgain, "partition %d has records of %s from offset %d on that topic %s does not "+
+				"know of: the state of this replay is lost. Name another topic", partition, p.Source, t.committed,
+				stateTopic)
 		case t.open >= 0:
-			l.addObjection(p, AnswerAgain, "partition %d has a part of a transaction of %s at offset %d that nobody ends: its log was cut. Name another topic", partition, p.Source, t.open)
+			l.addObjection(p, AnswerAgain, "partition %d has a part of a transaction of %s at offset %d that nobody "+
+				"ends: its log was cut. Name another topic", partition, p.Source, t.open)
 		case t.unseen >= 0 && len(own) > 0:
-			l.addWarning(p.Target, "partition %d was not looked at from offset %d on: there is much behind what was written of %s", partition, t.unseen, p.Source)
+			l.addWarning(p.Target, "partition %d was not looked at from offset %d on: there is much behind what was "+
+				"written of %s", partition, t.unseen, p.Source)
 		}
 		if marked && mark.Foreign != nil && *mark.Foreign >= ends.start { // it is there still
 			t.foreign = *mark.Foreign
@@ -258,7 +270,8 @@ var tailBytes = 32 << 20
 
 // tailFrom reads a log from an offset on. Without producers to look for it ends with the
 // first record that no replay has written.
-func (l *looker) tailFrom(ctx context.Context, topic topicFacts, partition int32, from int64, own map[int64]bool) (tail, error) {
+func (l *looker) tailFrom(ctx context.Context, topic topicFacts, partition int32, from int64,
+	own map[int64]bool) (tail, error) {
 	key := tailKey{topic.name, partition, from, fmt.Sprint(own)}
 	if t, known := l.tails[key]; known {
 		return t, nil
@@ -270,7 +283,8 @@ func (l *looker) tailFrom(ctx context.Context, topic topicFacts, partition int32
 	return t, err
 }
 
-func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32, from int64, own map[int64]bool) (tail, error) {
+func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32, from int64,
+	own map[int64]bool) (tail, error) {
 	t := tail{-1, -1, -1, -1}
 	pending := map[int64]int64{} // by producer, offset of its first batch that has not ended
 	size := 0
@@ -374,7 +388,8 @@ func (l *looker) warnOfForeign() {
 	for _, topic := range l.topicNames() {
 		if seen := l.foreign[topic]; len(seen) > 0 {
 			partition := slices.Min(slices.Collect(maps.Keys(seen)))
-			l.addWarning(topic, "it has records that no replay has written, in %d of its partitions; the first known of partition %d is at offset %d", len(seen), partition, seen[partition])
+			l.addWarning(topic, "it has records that no replay has written, in %d of its partitions; the first "+
+				"known of partition %d is at offset %d", len(seen), partition, seen[partition])
 		}
 	}
 }

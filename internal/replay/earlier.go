@@ -82,7 +82,10 @@ func (l *looker) objectToEarlier(p *PartOutlook) {
 	}
 	for _, ends := range l.ends[p.Target] {
 		if ends.end > 0 {
-			l.addObjection(p, AnswerAgain, "replay %s of an earlier version of Bifrost has written %d records of %s into a topic of this name, up to source offset %d, and this version cannot tell whether they are in this one: finish that replay with that version, or name another topic", was.id, was.records, p.Source, was.end)
+			l.addObjection(p, AnswerAgain, "replay %s of an earlier version of Bifrost has written %d records of %s "+
+				"into a topic of this name, up to source offset %d, and this version cannot tell whether they are "+
+				"in this one: finish that replay with that version, or name another topic", was.id, was.records,
+				p.Source, was.end)
 			return
 		}
 	}

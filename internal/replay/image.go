@@ -13,7 +13,8 @@ import (
 
 // ErrRekeyed says that records were put into partitions by key: an offset of the
 // source has no image then, since what is read next may be in any partition.
-var ErrRekeyed = errors.New("records were put into partitions by key (--rekey), so that an offset of the source has no image")
+var ErrRekeyed = errors.New("records were put into partitions by key (--rekey), so that an offset of the source has " +
+	"no image")
 
 // An Image is where whoever stands at an offset of the source goes on in the target:
 // at the first record whose offset in the source is not below it.
@@ -76,8 +77,10 @@ func (c cluster) imagesIn(ctx context.Context, shard int32, lookups []Lookup, nu
 			if err != nil {
 				return fmt.Errorf("read the offset map of %s: %w", p.Source, err)
 			}
-			if last := p.Position.Stretch; last > 0 && (len(stretches) == 0 || stretches[len(stretches)-1].Number != last) {
-				return fmt.Errorf("the offset map of %s in topic %s ends before stretch %d: %w", p.Source, stateTopic, last, errUndecided)
+			if last := p.Position.Stretch; last > 0 && (len(stretches) == 0 ||
+				stretches[len(stretches)-1].Number != last) {
+				return fmt.Errorf("the offset map of %s in topic %s ends before stretch %d: %w", p.Source, stateTopic,
+					last, errUndecided)
 			}
 			images[i] = imagesOf(stretches, lookups[i].Offsets)
 		}

@@ -100,7 +100,8 @@ type looker struct {
 
 // lookAt looks at all parts; those whose topic does not exist have everything to do.
 // If they are fenced, everything that was written or not is decided.
-func lookAt(ctx context.Context, c cluster, request Request, source Source, identities map[pair]identity) (*Outlook, error) {
+func lookAt(ctx context.Context, c cluster, request Request, source Source,
+	identities map[pair]identity) (*Outlook, error) {
 	l := &looker{cluster: c, request: request, source: source, identities: identities, out: &Outlook{},
 		tails: map[tailKey]tail{}, known: map[string]replays{}, foreign: map[string]map[int32]int64{}}
 	if err := l.askAll(ctx); err != nil {

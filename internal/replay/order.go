@@ -15,8 +15,10 @@ func (l *looker) checkOrder(ctx context.Context, p *PartOutlook) error {
 	if err := l.newerLives(ctx, p); err != nil {
 		return err
 	}
-	if n := int32(len(l.topics[p.Target].leaders)); l.request.Rekey && p.Position.Partitions != 0 && p.Position.Partitions != n {
-		l.addObjection(p, AnswerForce, "it had %d partitions when records of %s were put into them by key, and has %d now: records of a key would be in two of them", p.Position.Partitions, p.Source, n)
+	if n := int32(len(l.topics[p.Target].leaders)); l.request.Rekey && p.Position.Partitions != 0 &&
+		p.Position.Partitions != n {
+		l.addObjection(p, AnswerForce, "it had %d partitions when records of %s were put into them by key, and has "+
+			"%d now: records of a key would be in two of them", p.Position.Partitions, p.Source, n)
 	}
 	if l.request.Again {
 		return nil
@@ -25,7 +27,8 @@ func (l *looker) checkOrder(ctx context.Context, p *PartOutlook) error {
 	fresh.Todo = p.Position.Written.findRest(p.Ask, nil)
 	offset, older, err := l.findFirst(ctx, &fresh, p.Position.Highest)
 	if older {
-		l.addObjection(p, AnswerForce, "records of %s from offset %d on are not there, and later ones, up to offset %d, are: they would come behind them", p.Source, offset, p.Position.Highest-1)
+		l.addObjection(p, AnswerForce, "records of %s from offset %d on are not there, and later ones, up to offset "+
+			"%d, are: they would come behind them", p.Source, offset, p.Position.Highest-1)
 	}
 	return err
 }
@@ -47,7 +50,8 @@ func (l *looker) newerLives(ctx context.Context, p *PartOutlook) error {
 		if err != nil || !some {
 			return err
 		}
-		l.addObjection(p, AnswerForce, "it has records of %s, a later life of the topic: those of %s would come behind them", life.Name, p.Source)
+		l.addObjection(p, AnswerForce, "it has records of %s, a later life of the topic: those of %s would come "+
+			"behind them", life.Name, p.Source)
 		return nil
 	}
 	return nil
@@ -104,7 +108,8 @@ func (l *looker) mixedLives(ctx context.Context) error {
 			if !both {
 				continue
 			}
-			l.addObjection(p, AnswerForce, "records of %s and %s, two lives of one topic, would be mixed in it: replay one after the other, the older first", p.Source, q.Source)
+			l.addObjection(p, AnswerForce, "records of %s and %s, two lives of one topic, would be mixed in it: "+
+				"replay one after the other, the older first", p.Source, q.Source)
 			break
 		}
 	}

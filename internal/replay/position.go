@@ -8,16 +8,17 @@ import (
 // Position is how far a pair has come. It does not grow with what is replayed: what
 // does, the map of offsets, is in the stretches.
 type Position struct {
-	Source    string  `json:"source"` // partition of the archive, and topic, for people
-	Target    string  `json:"target"`
-	Stretch   int64   `json:"stretch"` // number of the last stretch; stretches above it have been taken back
-	Written   spans   `json:"written"`
-	Highest   int64   `json:"highest"`         // source offset after the highest one that was written
-	Again     *Span   `json:"again,omitempty"` // what --again asked for and is not written a second time yet
-	Records   int64   `json:"records"`
-	Bytes     int64   `json:"bytes"`     // of keys and values
-	Marks     []Mark  `json:"marks"`     // of target partitions that were written to
-	Producers []int64 `json:"producers"` // IDs of those that wrote it; Kafka forgets them after a week, and gives others
+	Source  string `json:"source"` // partition of the archive, and topic, for people
+	Target  string `json:"target"`
+	Stretch int64  `json:"stretch"` // number of the last stretch; stretches above it have been taken back
+	Written spans  `json:"written"`
+	Highest int64  `json:"highest"`         // source offset after the highest one that was written
+	Again   *Span  `json:"again,omitempty"` // what --again asked for and is not written a second time yet
+	Records int64  `json:"records"`
+	Bytes   int64  `json:"bytes"` // of keys and values
+	Marks   []Mark `json:"marks"` // of target partitions that were written to
+	// IDs of those that wrote it; Kafka forgets them after a week, and gives others
+	Producers []int64 `json:"producers"`
 	// Partitions is how many partitions the target had when records were last put into
 	// them by key; 0 when they never were.
 	Partitions int32 `json:"partitions,omitempty"`

@@ -69,7 +69,8 @@ func (p *producer) addPartitions(ctx context.Context, topics map[string][]int32)
 		request.TransactionalID = p.name
 		request.ProducerID, request.ProducerEpoch = p.identity.id, p.identity.epoch
 		for topic, partitions := range topics {
-			request.Topics = append(request.Topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: topic, Partitions: partitions})
+			request.Topics = append(request.Topics, kmsg.AddPartitionsToTxnRequestTopic{Topic: topic,
+				Partitions: partitions})
 		}
 		response, err := request.RequestWith(ctx, p.client)
 		if err != nil {
@@ -112,7 +113,8 @@ func (p *producer) describeTransaction(ctx context.Context) (transaction, error)
 // transaction, and nobody has begun anything since. It raises the epoch by one then;
 // another run, which has to abort the transaction first, raises it once more.
 func (t transaction) timedOut(of identity) bool {
-	return t.id == of.id && t.epoch <= of.epoch+1 && t.state != "Ongoing" && t.state != "PrepareCommit" && t.state != "CompleteCommit"
+	return t.id == of.id && t.epoch <= of.epoch+1 && t.state != "Ongoing" && t.state != "PrepareCommit" &&
+		t.state != "CompleteCommit"
 }
 
 // endTransaction commits the transaction, or aborts it.
@@ -144,7 +146,9 @@ func (p *producer) sendBatch(ctx context.Context, t *target, b *recordbatch.Writ
 	request.TransactionID = &p.name
 	request.Acks = -1 // all replicas in sync
 	request.TimeoutMillis = int32(ackTimeout.Milliseconds())
-	request.Topics = []kmsg.ProduceRequestTopic{{Topic: t.topic, Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition, Records: b.Seal(recordbatch.Producer{ID: p.identity.id, Epoch: p.identity.epoch}, t.sequence)}}}}
+	request.Topics = []kmsg.ProduceRequestTopic{{Topic: t.topic,
+		Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition,
+			Records: b.Seal(recordbatch.Producer{ID: p.identity.id, Epoch: p.identity.epoch}, t.sequence)}}}}
 	err = insist(ctx, func(ctx context.Context) error {
 		if t.leader < 0 {
 			leader, err := p.findLeader(ctx, t.topic, t.partition)
@@ -240,5 +244,6 @@ func insist(ctx context.Context, do func(context.Context) error) error {
 func passing(err error) bool {
 	var closed *kgo.ErrFirstReadEOF
 	return kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions) || errors.Is(err, errUndecided) ||
-		errors.Is(err, errNothing) || errors.Is(err, errThrottled) || kgo.IsRetryableBrokerErr(err) || errors.As(err, &closed)
+		errors.Is(err, errNothing) || errors.Is(err, errThrottled) || kgo.IsRetryableBrokerErr(err) ||
+		errors.As(err, &closed)
 }

@@ -44,12 +44,14 @@ func Start(ctx context.Context, request Request, source Source, options Options)
 	request.Parts = distinct(request.Parts)
 	options.abortPatience = cmp.Or(options.abortPatience, abortPatience)
 	options.transactionTimeout = cmp.Or(options.transactionTimeout, transactionTimeout)
-	client, err := kgo.NewClient(append(options.Client[:len(options.Client):len(options.Client)], kgo.MaxVersions(protocol))...)
+	client, err := kgo.NewClient(append(options.Client[:len(options.Client):len(options.Client)],
+		kgo.MaxVersions(protocol))...)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	r := &runner{cluster: cluster{client}, request: request, source: source, options: options, identities: map[pair]identity{}, pace: newPace(options.Throttle)}
+	r := &runner{cluster: cluster{client}, request: request, source: source, options: options,
+		identities: map[pair]identity{}, pace: newPace(options.Throttle)}
 	outlook, err := r.prepareParts(ctx)
 	if err != nil {
 		return nil, err
@@ -228,7 +230,8 @@ func (c cluster) allStretches(ctx context.Context, p PartOutlook) (stretches []S
 			return err
 		}
 		stretches, err = state.readStretches(ctx, p.pair, p.Position)
-		if err == nil && p.Position.Stretch > 0 && (len(stretches) == 0 || stretches[len(stretches)-1].Number != p.Position.Stretch) {
+		if err == nil && p.Position.Stretch > 0 && (len(stretches) == 0 ||
+			stretches[len(stretches)-1].Number != p.Position.Stretch) {
 			err = errUndecided
 		}
 		return err

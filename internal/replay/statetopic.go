@@ -46,7 +46,8 @@ func (c cluster) ensureStateTopic(ctx context.Context) (topicFacts, error) {
 	segment := "16777216"     // small ones are compacted sooner, and positions read sooner
 	const brokersDefault = -1 // replication (KIP-464)
 	admin := kadm.NewClient(c.client)
-	response, err := admin.CreateTopic(ctx, statePartitions, brokersDefault, map[string]*string{"cleanup.policy": &compact, "segment.bytes": &segment}, stateTopic)
+	response, err := admin.CreateTopic(ctx, statePartitions, brokersDefault,
+		map[string]*string{"cleanup.policy": &compact, "segment.bytes": &segment}, stateTopic)
 	if err == nil {
 		err = response.Err
 	}
@@ -84,7 +85,9 @@ func (c cluster) awaitTopic(ctx context.Context, name string) (topic topicFacts,
 // checkStateTopic refuses a state topic that would forget, or has another form.
 func (c cluster) checkStateTopic(ctx context.Context, topic topicFacts) error {
 	if n := len(topic.leaders); n < statePartitions {
-		return refusef("topic %s, which keeps the positions of replays, has %d partitions instead of %d: something else made it. Delete it if no replay of this cluster has to go on, or be known of", stateTopic, n, statePartitions)
+		return refusef("topic %s, which keeps the positions of replays, has %d partitions instead of %d: something "+
+			"else made it. Delete it if no replay of this cluster has to go on, or be known of", stateTopic, n,
+			statePartitions)
 	}
 	described, err := kadm.NewClient(c.client).DescribeTopicConfigs(ctx, stateTopic)
 	if err != nil {
@@ -99,7 +102,8 @@ func (c cluster) checkStateTopic(ctx context.Context, topic topicFacts) error {
 	}
 	for _, setting := range config.Configs {
 		if setting.Key == "cleanup.policy" && setting.MaybeValue() != "compact" {
-			return refusef("topic %s, which keeps the positions of replays, has cleanup.policy=%s and would forget them: set cleanup.policy=compact", stateTopic, setting.MaybeValue())
+			return refusef("topic %s, which keeps the positions of replays, has cleanup.policy=%s and would forget "+
+				"them: set cleanup.policy=compact", stateTopic, setting.MaybeValue())
 		}
 	}
 	return nil

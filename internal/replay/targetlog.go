@@ -201,12 +201,14 @@ const (
 // readBatches reads what a log has in [from, to), uncommitted batches too. The first one
 // may begin before from, the last one end after to. A log without anything up to its
 // end just ends.
-func (c cluster) readBatches(ctx context.Context, topic topicFacts, partition int32, from, to int64) iter.Seq2[logBatch, error] {
+func (c cluster) readBatches(ctx context.Context, topic topicFacts, partition int32, from,
+	to int64) iter.Seq2[logBatch, error] {
 	return func(yield func(logBatch, error) bool) {
 		for from < to {
 			found, err := c.fetchFrom(ctx, topic, partition, from)
 			if err != nil {
-				yield(logBatch{}, fmt.Errorf("read topic %s, partition %d, from offset %d on: %w", topic.name, partition, from, err))
+				yield(logBatch{}, fmt.Errorf("read topic %s, partition %d, from offset %d on: %w", topic.name,
+					partition, from, err))
 				return
 			}
 			if len(found) == 0 {
@@ -232,7 +234,8 @@ var (
 
 // fetchFrom asks the leader for what it has from an offset on. A broker that has nothing
 // several times has nothing.
-func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int32, from int64) (batches []logBatch, err error) {
+func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int32,
+	from int64) (batches []logBatch, err error) {
 	leader, empty := topic.leaders[partition], 0
 	err = insist(ctx, func(ctx context.Context) error {
 		if leader < 0 {
@@ -269,7 +272,8 @@ func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int3
 // emptyAnswers is how many of them are believed. Each takes scanWait.
 const emptyAnswers = 10
 
-func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, partition int32, from int64) ([]logBatch, error) {
+func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, partition int32,
+	from int64) ([]logBatch, error) {
 	request := kmsg.NewPtrFetchRequest()
 	request.ReplicaID = -1
 	request.MaxWaitMillis = int32(scanWait.Milliseconds())
@@ -277,7 +281,8 @@ func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, p
 	request.MaxBytes = scanBytes
 	part := kmsg.NewFetchRequestTopicPartition()
 	part.Partition, part.FetchOffset, part.PartitionMaxBytes, part.CurrentLeaderEpoch = partition, from, scanBytes, -1
-	request.Topics = []kmsg.FetchRequestTopic{{Topic: topic.name, TopicID: topic.id, Partitions: []kmsg.FetchRequestTopicPartition{part}}}
+	request.Topics = []kmsg.FetchRequestTopic{{Topic: topic.name, TopicID: topic.id,
+		Partitions: []kmsg.FetchRequestTopicPartition{part}}}
 	response, err := request.RequestWith(ctx, c.client.Broker(int(leader)))
 	if err != nil {
 		return nil, err
@@ -321,4 +326,5 @@ func nothing(ctx context.Context, throttleMillis int32) error {
 }
 
 // errTopicReplaced says that a topic is another one than it was when the run began.
-var errTopicReplaced = errors.New("the target topic was deleted, or made anew, while the replay was under way; what it held is gone with it: run the command again")
+var errTopicReplaced = errors.New("the target topic was deleted, or made anew, while the replay was under way; what " +
+	"it held is gone with it: run the command again")

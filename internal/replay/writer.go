@@ -88,7 +88,8 @@ func (r *runner) newWriter(ctx context.Context, p *PartOutlook) (*writer, error)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, part: p, limits: r.options.Batches[p.Target].Limits(), producer: producer{client, p.pair.transactionalID(), r.identities[p.pair]}}
+	w := &writer{runner: r, part: p, limits: r.options.Batches[p.Target].Limits(),
+		producer: producer{client, p.pair.transactionalID(), r.identities[p.pair]}}
 	w.ctx, w.giveUp = context.WithCancel(ctx)
 	if err := w.openTarget(ctx); err != nil {
 		w.close()
@@ -221,14 +222,16 @@ func (w *writer) beginTransaction() {
 	w.told = false
 	ask := w.part.Ask
 	w.stretch = Stretch{
-		Number: w.part.Position.Stretch + 1, Source: w.part.Source.Name, Part: w.part.Source.Number, Target: w.part.Target,
-		Span: Span{w.next, 0, ask.Since, ask.Until},
+		Number: w.part.Position.Stretch + 1, Source: w.part.Source.Name, Part: w.part.Source.Number,
+		Target: w.part.Target,
+		Span:   Span{w.next, 0, ask.Since, ask.Until},
 	}
 	for i := range w.lanes {
 		l := &w.lanes[i]
 		l.joined, l.latest = false, nil
 		if w.choose != nil {
-			*l = lane{target: l.target} // two batches' memory for each of a thousand partitions would be too much to keep
+			// two batches' memory for each of a thousand partitions would be too much to keep
+			*l = lane{target: l.target}
 		}
 	}
 }
@@ -330,11 +333,14 @@ func (w *writer) explainError(err error) error {
 	topic := w.part.Target
 	switch {
 	case errors.Is(err, kerr.MessageTooLarge):
-		return fmt.Errorf("the target refuses a batch of that size: raise max.message.bytes of topic %s: %w", topic, err)
+		return fmt.Errorf("the target refuses a batch of that size: raise max.message.bytes of topic %s: %w", topic,
+			err)
 	case errors.Is(err, kerr.InvalidTimestamp):
-		return fmt.Errorf("the target refuses records of that age: widen message.timestamp.before.max.ms and message.timestamp.after.max.ms of topic %s: %w", topic, err)
+		return fmt.Errorf("the target refuses records of that age: widen message.timestamp.before.max.ms and "+
+			"message.timestamp.after.max.ms of topic %s: %w", topic, err)
 	case errors.Is(err, kerr.InvalidRecord):
-		return fmt.Errorf("the target refuses a record (a compacted topic takes none without a key): topic %s: %w", topic, err)
+		return fmt.Errorf("the target refuses a record (a compacted topic takes none without a key): topic %s: %w",
+			topic, err)
 	case isFenced(err):
 		return fmt.Errorf("produce to topic %s: %w", topic, w.shutOut(err))
 	}
@@ -362,7 +368,8 @@ func (w *writer) commitTransaction(ctx context.Context) error {
 		return err
 	}
 	if err := w.producer.endTransaction(ctx, true); err != nil {
-		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again", w.stretch.Span.Start, w.stretch.Span.End, w.shutOut(err))
+		return fmt.Errorf("commit source offsets [%d, %d): %w; what became of it shows when the replay is run again",
+			w.stretch.Span.Start, w.stretch.Span.End, w.shutOut(err))
 	}
 	w.open = false
 	w.part.Position = position
@@ -432,7 +439,8 @@ func (w *writer) tellOne(ctx context.Context, to *target, key string, value any)
 		return err
 	}
 	var b recordbatch.Writer
-	b.Add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()}, recordbatch.Limits{Codec: recordbatch.DefaultCodec})
+	b.Add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()},
+		recordbatch.Limits{Codec: recordbatch.DefaultCodec})
 	if _, err = w.producer.sendBatch(ctx, to, &b); err != nil {
 		return w.shutOut(err)
 	}
@@ -473,7 +481,8 @@ var ErrShutOut = errors.New("another run of this replay has taken over: it write
 
 // isFenced reports whether the producer, or its transaction, is no more.
 func isFenced(err error) bool {
-	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.InvalidTxnState)
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) ||
+		errors.Is(err, kerr.InvalidTxnState)
 }
 
 // shutOut says why the producer may write no more, if that is the error. A transaction
@@ -492,7 +501,8 @@ func (w *writer) shutOut(err error) error {
 	if now, askErr := w.producer.describeTransaction(ctx); askErr == nil && !now.timedOut(w.producer.identity) {
 		return fmt.Errorf("%w: %w", ErrShutOut, err)
 	}
-	return fmt.Errorf("a transaction stood open for %s, and Kafka gives up one that does so for %s; nothing of it counts. The archive, this machine or the target is slow: %w",
+	return fmt.Errorf("a transaction stood open for %s, and Kafka gives up one that does so for %s; nothing of it "+
+		"counts. The archive, this machine or the target is slow: %w",
 		open.Round(time.Second), w.options.transactionTimeout, err)
 }
 

@@ -21,7 +21,8 @@ const maxAbortRounds = 100
 // not know a marker whose upload is gone.
 func (s *Store) AbortUploads(ctx context.Context, prefix string) error {
 	for range maxAbortRounds {
-		page, err := s.client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix})
+		page, err := s.client.ListMultipartUploads(ctx,
+			&s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix})
 		if err != nil {
 			return s.failureOf("list the unfinished uploads under", prefix, err)
 		}
@@ -32,7 +33,8 @@ func (s *Store) AbortUploads(ctx context.Context, prefix string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("abort the unfinished uploads under s3://%s/%s: there are more after %d rounds of listing and aborting",
+	return fmt.Errorf("abort the unfinished uploads under s3://%s/%s: there are more after %d rounds of listing and "+
+		"aborting",
 		s.bucket, prefix, maxAbortRounds)
 }
 

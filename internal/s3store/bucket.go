@@ -76,7 +76,8 @@ func BucketRequests(bucket, region string, s BucketSettings) []BucketRequest {
 		requests = append(requests, bucketRequest("put-object-lock-configuration", &s3.PutObjectLockConfigurationInput{
 			Bucket: &bucket,
 			ObjectLockConfiguration: &types.ObjectLockConfiguration{
-				ObjectLockEnabled: types.ObjectLockEnabledEnabled, Rule: &types.ObjectLockRule{DefaultRetention: retention},
+				ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+				Rule:              &types.ObjectLockRule{DefaultRetention: retention},
 			},
 		}, (*s3.Client).PutObjectLockConfiguration))
 	}
@@ -139,7 +140,8 @@ func (s BucketSettings) lifecycleRules() []types.LifecycleRule {
 	if s.TransitionDays != 0 {
 		move := types.Transition{Days: &s.TransitionDays, StorageClass: types.TransitionStorageClass(s.TransitionClass)}
 		rules = append(rules, types.LifecycleRule{
-			ID: aws.String("move-old-objects"), Status: enabled, Filter: below(objects), Transitions: []types.Transition{move},
+			ID: aws.String("move-old-objects"), Status: enabled, Filter: below(objects),
+			Transitions: []types.Transition{move},
 		})
 	}
 	if s.ExpirationDays != 0 {

@@ -26,7 +26,8 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 			keys = append(keys, aws.ToString(object.Key))
 		}
 		if aws.ToBool(page.IsTruncated) && aws.ToString(page.NextContinuationToken) == "" {
-			return nil, fmt.Errorf("list s3://%s/%s: the service says that there is more and not where", s.bucket, prefix)
+			return nil, fmt.Errorf("list s3://%s/%s: the service says that there is more and not where", s.bucket,
+				prefix)
 		}
 	}
 	return keys[:min(limit, len(keys))], nil

@@ -101,7 +101,8 @@ func (o *object) readBefore(p []byte, off int64) (int, error) {
 		got, err := o.getRange(p[n:], first, last)
 		n += got
 		if err != nil && (attempt == maxAttempts || !errors.Is(err, io.ErrUnexpectedEOF)) {
-			return n, fmt.Errorf("read bytes %d to %d of s3://%s/%s: %w", first, last, o.store.bucket, o.key, o.replacedError(err))
+			return n, fmt.Errorf("read bytes %d to %d of s3://%s/%s: %w", first, last, o.store.bucket, o.key,
+				o.replacedError(err))
 		}
 	}
 	return n, nil
@@ -119,7 +120,8 @@ func (o *object) replacedError(err error) error {
 // that the body broke off.
 func (o *object) getRange(p []byte, first, last int64) (int, error) {
 	answer, err := o.store.client.GetObject(o.ctx, &s3.GetObjectInput{
-		Bucket: &o.store.bucket, Key: &o.key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)), IfMatch: o.etag,
+		Bucket: &o.store.bucket, Key: &o.key, Range: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)),
+		IfMatch: o.etag,
 	})
 	if err != nil {
 		return 0, err
@@ -175,7 +177,8 @@ func tailStart(contentRange string, length int64) (int64, error) {
 	first, _, _ := strings.Cut(span, "-")
 	start, err := strconv.ParseInt(first, 10, 64)
 	if err != nil || strconv.FormatInt(start+length, 10) != size {
-		return 0, fmt.Errorf("asked for the last %d bytes, got %d with Content-Range %q", tailSize, length, contentRange)
+		return 0, fmt.Errorf("asked for the last %d bytes, got %d with Content-Range %q", tailSize, length,
+			contentRange)
 	}
 	return start, nil
 }

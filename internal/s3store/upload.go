@@ -94,7 +94,8 @@ func (u *upload) Write(p []byte) (int, error) {
 // sendGathered sends what is gathered as the next part, in the background.
 func (u *upload) sendGathered() error {
 	if len(u.parts) == maxParts {
-		return fmt.Errorf("upload s3://%s/%s: more than %d parts of %d bytes", u.store.bucket, u.key, maxParts, partSize)
+		return fmt.Errorf("upload s3://%s/%s: more than %d parts of %d bytes", u.store.bucket, u.key, maxParts,
+			partSize)
 	}
 	select {
 	case u.slots <- struct{}{}:
@@ -175,7 +176,8 @@ func (u *upload) Complete(ctx context.Context) (bifrost.Stored, error) {
 		}
 	}
 	if sent := checksum(u.crc); sum != "" && sum != sent {
-		return bifrost.Stored{}, fmt.Errorf("s3://%s/%s was sent with checksum %s and is stored with %s: it is damaged; run bifrost verify",
+		return bifrost.Stored{}, fmt.Errorf("s3://%s/%s was sent with checksum %s and is stored with %s: it is "+
+			"damaged; run bifrost verify",
 			u.store.bucket, u.key, sent, sum)
 	}
 	return bifrost.Stored{Size: u.size, Checksum: sum}, nil
@@ -193,15 +195,18 @@ func sentOnce(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
 // it returns is that of the parts in the request, so it is the object's only if the
 // object has these parts.
 func (u *upload) confirmObject(ctx context.Context, etag string) (string, error) {
-	head, err := u.store.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.store.bucket, Key: &u.key, ChecksumMode: types.ChecksumModeEnabled})
+	head, err := u.store.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.store.bucket, Key: &u.key,
+		ChecksumMode: types.ChecksumModeEnabled})
 	if status(err) == http.StatusNotFound {
-		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and no object is there: %w", u.store.bucket, u.key, bifrost.ErrUploadGone)
+		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and no object is there: %w",
+			u.store.bucket, u.key, bifrost.ErrUploadGone)
 	}
 	if err != nil {
 		return "", u.store.failureOf("ask for the completed", u.key, err)
 	}
 	if etag == "" || strings.Trim(aws.ToString(head.ETag), `"`) != strings.Trim(etag, `"`) {
-		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and the object there is another one: %w", u.store.bucket, u.key, bifrost.ErrExists)
+		return "", fmt.Errorf("the upload to s3://%s/%s was said to be complete, and the object there is another "+
+			"one: %w", u.store.bucket, u.key, bifrost.ErrExists)
 	}
 	return ofWhole(head.ChecksumCRC64NVME), nil
 }
@@ -246,7 +251,8 @@ func (u *upload) goneError() error {
 
 // abortUpload aborts an upload. One that is gone is as good as aborted.
 func (s *Store) abortUpload(ctx context.Context, key, id string) error {
-	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: &key, UploadId: &id})
+	_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: &key,
+		UploadId: &id})
 	if err != nil && !hasCode(err, codeNoSuchUpload) {
 		return s.failureOf("abort the upload to", key, err)
 	}

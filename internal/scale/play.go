@@ -144,7 +144,8 @@ func (p *play) rowAt(i int32, at float64) (bifrost.Progress, bifrost.Observation
 		LastRecordAt: moment(p.writtenAt(i, q.next)), LastArchivedAt: moment(at),
 	}
 	if keeps := p.retentionOf(i); keeps > 0 && seen.LastStable > q.next {
-		seen.LossAt = bifrost.LossAt(row, seen, bifrost.Retention{Milliseconds: keeps.Milliseconds(), Bytes: -1}, time.Time{})
+		seen.LossAt = bifrost.LossAt(row, seen, bifrost.Retention{Milliseconds: keeps.Milliseconds(), Bytes: -1},
+			time.Time{})
 	}
 	return row, seen
 }

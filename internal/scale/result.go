@@ -95,7 +95,8 @@ func (p *play) takeSample(k int, at float64) {
 	p.sampled = p.result.WorkerSeconds
 	p.result.Points = append(p.result.Points, Point{
 		At: time.Duration(k) * tick, LagBytes: p.flow.at[p.flow.before+k] - p.result.ArchivedBytes - p.result.LostBytes,
-		OldestAge: time.Duration(oldest * float64(time.Second)), Busy: p.busy, Worked: worked, Waiting: p.waiting.length + p.retries.Len(),
+		OldestAge: time.Duration(oldest * float64(time.Second)), Busy: p.busy, Worked: worked,
+		Waiting: p.waiting.length + p.retries.Len(),
 	})
 }
 

@@ -26,7 +26,8 @@ import (
 type Speed struct {
 	BytesPerSecond float64       // raw bytes that one worker turns into an object
 	PerObject      time.Duration // in addition, for each object: requests that a worker waits for
-	PerSmall       time.Duration // total time of a small range that is archived in parallel with others; 0: as for any other
+	// total time of a small range that is archived in parallel with others; 0: as for any other
+	PerSmall       time.Duration
 	Start          time.Duration // from the start of a worker to its first request
 	PlansPerSecond float64       // plans that a tick writes
 	PerPartition   time.Duration // of a tick, for each partition it looks at
@@ -48,11 +49,12 @@ type Scenario struct {
 	Skew         float64                        // the n-th partition has 1/n^Skew of the first's bytes
 	BytesPerHour float64                        // raw bytes of all partitions
 	Shape        func(at time.Duration) float64 // factor of the rate at a time; nil for 1
-	Backlog      time.Duration                  // how long everything was written and nothing archived before the beginning
-	Retention    time.Duration                  // zero for unlimited
-	KeepsLess    func(n int) time.Duration      // retention of the n-th partition where it is another; nil for none
-	Outage       Outage
-	Length       time.Duration
+	// how long everything was written and nothing archived before the beginning
+	Backlog   time.Duration
+	Retention time.Duration             // zero for unlimited
+	KeepsLess func(n int) time.Duration // retention of the n-th partition where it is another; nil for none
+	Outage    Outage
+	Length    time.Duration
 
 	Slots    int
 	Together int // small ranges that a worker takes together, at most; 0 for one

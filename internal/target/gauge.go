@@ -96,7 +96,8 @@ const (
 
 // allAlike reports whether a record above the limit is next to impossible.
 func (g *Gauge) allAlike(facts baldr.MemberFacts) bool {
-	return facts.Records >= manyRecords && facts.EnvelopeBytes <= smallEnvelope*facts.Records && facts.ValueBytes()+batchOverhead <= g.limit
+	return facts.Records >= manyRecords && facts.EnvelopeBytes <= smallEnvelope*facts.Records &&
+		facts.ValueBytes()+batchOverhead <= g.limit
 }
 
 // unreadBound is 0 where nothing is in doubt.
@@ -179,7 +180,8 @@ func (l *Look) Measure(ctx context.Context) error {
 }
 
 func (t *Topic) newGauge(requestBytes int64, shared *budget) *Gauge {
-	g := &Gauge{raised: !t.Exists, codec: t.Batches.Codec, kept: t.Batches.Codec, limit: t.Batches.Bytes, requestBytes: requestBytes, budget: shared, oldest: -1, newest: -1}
+	g := &Gauge{raised: !t.Exists, codec: t.Batches.Codec, kept: t.Batches.Codec, limit: t.Batches.Bytes,
+		requestBytes: requestBytes, budget: shared, oldest: -1, newest: -1}
 	if t.Batches.Recompressed {
 		g.kept = t.kept
 	}

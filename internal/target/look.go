@@ -55,7 +55,8 @@ const patience = 15 * time.Second
 
 // LookInto asks the cluster. It makes nothing. [Look.Measure] comes next.
 func LookInto(ctx context.Context, options []kgo.Opt, request Request) (*Look, error) {
-	look := &Look{now: request.Now, options: append(options[:len(options):len(options)], kgo.RetryTimeout(patience), kgo.DialTimeout(patience/3))}
+	look := &Look{now: request.Now, options: append(options[:len(options):len(options)], kgo.RetryTimeout(patience),
+		kgo.DialTimeout(patience/3))}
 	admin, err := look.newAdministrator()
 	if err != nil {
 		return nil, err
@@ -191,7 +192,8 @@ func (l *Look) askTopics(ctx context.Context, admin administrator, request Reque
 	stateRequest.Create = true
 	l.askTopic(ctx, admin, &state, details[state.Topic], stateRequest)
 	if least, changed := state.Settings["min.insync.replicas"]; changed {
-		state.addObstacle("it would get %s replica(s) and take nothing, since min.insync.replicas of the brokers is larger: lower that, or raise default.replication.factor", least)
+		state.addObstacle("it would get %s replica(s) and take nothing, since min.insync.replicas of the brokers is "+
+			"larger: lower that, or raise default.replication.factor", least)
 	}
 	for _, obstacle := range state.Obstacles {
 		l.Obstacles = append(l.Obstacles, fmt.Sprintf("topic %s, which keeps positions: %s", state.Topic, obstacle))
@@ -214,7 +216,8 @@ func (l *Look) eachTopic(ctx context.Context, do func(context.Context, *Topic) e
 
 // askTopic asks for one topic, and returns the settings that it has or would have; nil
 // when nobody says.
-func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, detail description, request Request) map[string]string {
+func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, detail description,
+	request Request) map[string]string {
 	switch {
 	case errors.Is(detail.err, kerr.UnknownTopicOrPartition):
 		if !request.Create {
@@ -231,7 +234,8 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 		t.addObstacle("these credentials may not describe it: allow them Describe and Write on it")
 		return nil
 	case errors.Is(detail.err, kerr.InvalidTopicException):
-		t.addObstacle("no topic can have that name (%v): want letters, digits, '.', '_' and '-', at most 249", detail.err)
+		t.addObstacle("no topic can have that name (%v): want letters, digits, '.', '_' and '-', at most 249",
+			detail.err)
 		return nil
 	case detail.err != nil:
 		t.addObstacle("it cannot be described: %v", detail.err)
@@ -239,7 +243,8 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 	}
 	t.Exists, t.ID = true, detail.id
 	if have := int32(len(detail.partitions)); have < t.Fewest {
-		t.addObstacle("it has %d partitions and the replay needs %d: add partitions, or choose them by key (--rekey)", have, t.Fewest)
+		t.addObstacle("it has %d partitions and the replay needs %d: add partitions, or choose them by key (--rekey)",
+			have, t.Fewest)
 	}
 	if !detail.mayWrite {
 		t.addObstacle("these credentials may not write it: allow them Write on it")
@@ -250,7 +255,8 @@ func (l *Look) askTopic(ctx context.Context, admin administrator, t *Topic, deta
 		config, err = described.On(t.Topic, nil)
 	}
 	if err = errors.Join(err, config.Err); err != nil {
-		t.addProblem("its settings may not be read (%v), so that nobody knows what it would lose: allow DescribeConfigs on it", err)
+		t.addProblem("its settings may not be read (%v), so that nobody knows what it would lose: allow "+
+			"DescribeConfigs on it", err)
 		return nil
 	}
 	settings := map[string]string{}
@@ -272,7 +278,9 @@ func (t *Topic) checkReplicas(partitions []kmsg.MetadataResponseTopicPartition, 
 			t.addObstacle("partition %d has no leader: start the brokers that hold it (%d)", p.Partition, p.Replicas)
 			return
 		case int64(len(p.ISR)) < least:
-			t.addObstacle("partition %d has %d replicas in sync and min.insync.replicas is %d, so that it takes nothing: bring its brokers back (%d), or lower the setting", p.Partition, len(p.ISR), least, p.Replicas)
+			t.addObstacle("partition %d has %d replicas in sync and min.insync.replicas is %d, so that it takes "+
+				"nothing: bring its brokers back (%d), or lower the setting", p.Partition, len(p.ISR), least,
+				p.Replicas)
 			return
 		}
 	}
@@ -296,7 +304,8 @@ func (t *Topic) askDefaults(ctx context.Context, admin administrator) map[string
 	if least := number(made.settings, "min.insync.replicas", 1); t.Replicas > 0 && least > int64(t.Replicas) {
 		// Kafka makes such a topic, which then takes no record.
 		t.Settings["min.insync.replicas"] = fmt.Sprint(t.Replicas)
-		t.addNote("it gets min.insync.replicas=%d: the brokers' default is %d, and it has as many replicas as default.replication.factor says", t.Replicas, least)
+		t.addNote("it gets min.insync.replicas=%d: the brokers' default is %d, and it has as many replicas as "+
+			"default.replication.factor says", t.Replicas, least)
 	}
 	return made.settings
 }
@@ -395,7 +404,8 @@ func create(ctx context.Context, admin administrator, rehearsal bool, topics ...
 	}
 	answers := map[string]created{}
 	for _, t := range response.Topics {
-		answer := created{id: t.TopicID, replicas: max(0, int(t.ReplicationFactor)), err: kerr.ErrorForCode(t.ErrorCode)}
+		answer := created{id: t.TopicID, replicas: max(0, int(t.ReplicationFactor)),
+			err: kerr.ErrorForCode(t.ErrorCode)}
 		if answer.err != nil && t.ErrorMessage != nil && *t.ErrorMessage != "" {
 			answer.err = fmt.Errorf("%w (%s)", answer.err, strings.TrimSuffix(*t.ErrorMessage, "."))
 		}

@@ -67,7 +67,8 @@ func (m *Made) makeTopics(ctx context.Context, admin administrator, topics []Top
 		case !answered:
 			err = errors.Join(err, fmt.Errorf("make the target topic %s: Kafka did not answer for it", t.Topic))
 		case answer.err != nil:
-			err = errors.Join(err, fmt.Errorf("make the target topic %s: %w%s", t.Topic, answer.err, creationAdvice(answer.err)))
+			err = errors.Join(err, fmt.Errorf("make the target topic %s: %w%s", t.Topic, answer.err,
+				creationAdvice(answer.err)))
 		default:
 			m.topics[t.Topic] = answer.id
 		}

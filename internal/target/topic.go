@@ -42,7 +42,8 @@ func (t *Topic) chooseBatches(settings map[string]string, codec *recordbatch.Cod
 	if codec != nil && *codec != kept {
 		t.Batches.Codec, t.Batches.Recompressed = *codec, keeps
 		if keeps {
-			t.addNote("it keeps %s (compression.type), so that the broker compresses every batch of %s again", kept, *codec)
+			t.addNote("it keeps %s (compression.type), so that the broker compresses every batch of %s again", kept,
+				*codec)
 		}
 	}
 	t.kept, t.settings = kept, settings
@@ -82,39 +83,48 @@ func (t *Topic) judgeTimes(g *Gauge, now time.Time) {
 	}
 	unlimited := strconv.FormatInt(math.MaxInt64, 10)
 	if most, age := number(t.settings, before, math.MaxInt64), now.UnixMilli()-g.oldest; age > most {
-		t.raiseSetting(before, unlimited, "it would refuse records older than %s and the oldest is %s old", days(most), days(age))
+		t.raiseSetting(before, unlimited, "it would refuse records older than %s and the oldest is %s old", days(most),
+			days(age))
 	}
 	ahead := number(t.settings, after, defaultAheadBound)
 	if t.Exists {
 		ahead = number(t.settings, after, math.MaxInt64)
 	}
 	if newest := g.newest - now.UnixMilli(); newest > ahead {
-		t.raiseSetting(after, unlimited, "it would refuse records more than %s in the future and the newest is %s ahead", days(ahead), days(newest))
+		t.raiseSetting(after, unlimited, "it would refuse records more than %s in the future and the newest is %s "+
+			"ahead", days(ahead), days(newest))
 	}
 }
 
 // judgeSizes looks at the largest record.
 func (t *Topic) judgeSizes(g *Gauge) {
 	if g.tooLong.bytes > 0 {
-		t.addObstacle("the record at offset %d of %s takes a request of %d bytes with %s, and these brokers take %d (socket.request.max.bytes)", g.tooLong.offset, g.tooLong.partition, g.tooLong.bytes, t.Batches.Codec, g.requestBytes)
+		t.addObstacle("the record at offset %d of %s takes a request of %d bytes with %s, and these brokers take %d "+
+			"(socket.request.max.bytes)", g.tooLong.offset, g.tooLong.partition, g.tooLong.bytes, t.Batches.Codec,
+			g.requestBytes)
 	}
 	if !t.Exists {
 		if most := max(g.largest, g.unread); most > t.Batches.Bytes {
-			t.raiseSetting("max.message.bytes", strconv.FormatInt(most, 10), "it would take batches of %d bytes, and one record is larger", t.Batches.Bytes)
+			t.raiseSetting("max.message.bytes", strconv.FormatInt(most, 10),
+				"it would take batches of %d bytes, and one record is larger", t.Batches.Bytes)
 			t.Batches.Bytes = most
 		}
 		return
 	}
 	large := g.tooLarge
 	switch {
-	case large.bytes > 0 && large.zstd > 0 && large.zstd <= t.Batches.Bytes && (!t.Batches.Recompressed || t.kept == recordbatch.Zstd):
-		t.addProblem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s, %d with zstd: set max.message.bytes=%d, or give --compression zstd",
+	case large.bytes > 0 && large.zstd > 0 && large.zstd <= t.Batches.Bytes &&
+		(!t.Batches.Recompressed || t.kept == recordbatch.Zstd):
+		t.addProblem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s, %d with zstd: "+
+			"set max.message.bytes=%d, or give --compression zstd",
 			t.Batches.Bytes, large.offset, large.partition, large.bytes, large.codec, large.zstd, large.bytes)
 	case large.bytes > 0:
-		t.addProblem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s: set max.message.bytes=%d",
+		t.addProblem("it takes batches of %d bytes and the record at offset %d of %s has %d with %s: set "+
+			"max.message.bytes=%d",
 			t.Batches.Bytes, large.offset, large.partition, large.bytes, large.codec, large.bytes)
 	case g.unread > t.Batches.Bytes:
-		t.addNote("it takes batches of %d bytes, and not all records were looked at one by one: the broker refuses one that is larger", t.Batches.Bytes)
+		t.addNote("it takes batches of %d bytes, and not all records were looked at one by one: the broker refuses "+
+			"one that is larger", t.Batches.Bytes)
 	}
 }
 
@@ -125,16 +135,20 @@ func (t *Topic) judgeRetention(g *Gauge, now time.Time) {
 	}
 	policy := cmp.Or(t.settings["cleanup.policy"], "delete")
 	if strings.Contains(policy, "compact") {
-		t.addProblem("it is compacted, so that of the records of a key only the last stays and one without a key is refused: set cleanup.policy=delete")
+		t.addProblem("it is compacted, so that of the records of a key only the last stays and one without a key is " +
+			"refused: set cleanup.policy=delete")
 	}
 	if !strings.Contains(policy, "delete") {
 		return
 	}
-	if keep, age := number(t.settings, "retention.ms", -1), now.UnixMilli()-g.oldest; keep >= 0 && g.oldest >= 0 && age > keep {
-		t.addProblem("it deletes records older than %s and the oldest to replay is %s old: set retention.ms=-1", days(keep), days(age))
+	if keep, age := number(t.settings, "retention.ms", -1), now.UnixMilli()-g.oldest; keep >= 0 && g.oldest >= 0 &&
+		age > keep {
+		t.addProblem("it deletes records older than %s and the oldest to replay is %s old: set retention.ms=-1",
+			days(keep), days(age))
 	}
 	if keep := number(t.settings, "retention.bytes", -1); keep >= 0 && t.MostBytes > keep {
-		t.addProblem("it keeps %d bytes a partition and %d are to be replayed into one: set retention.bytes=-1", keep, t.MostBytes)
+		t.addProblem("it keeps %d bytes a partition and %d are to be replayed into one: set retention.bytes=-1", keep,
+			t.MostBytes)
 	}
 }
 

@@ -58,7 +58,8 @@ func (l *Look) askTransactionRights(ctx context.Context, admin administrator, cl
 		return fmt.Errorf("ask for the rights on transactions: %w", err)
 	}
 	if errors.Is(kerr.ErrorForCode(response.ErrorCode), kerr.TransactionalIDAuthorizationFailed) {
-		l.Obstacles = append(l.Obstacles, "these credentials may not use transactions: allow them Write on transactional IDs that begin with bifrost-replay-")
+		l.Obstacles = append(l.Obstacles, "these credentials may not use transactions: allow them Write on "+
+			"transactional IDs that begin with bifrost-replay-")
 	}
 	return nil
 }
@@ -97,7 +98,8 @@ func (l *Look) checkTransactionLog(ctx context.Context, admin administrator, det
 	}
 	for _, p := range detail.partitions {
 		if p.Leader < 0 || int64(len(p.ISR)) < least {
-			l.Obstacles = append(l.Obstacles, fmt.Sprintf("partition %d of the transaction log (%s) has %d replicas in sync and needs %d, so that transactions wait: start the brokers that hold it (%d)",
+			l.Obstacles = append(l.Obstacles, fmt.Sprintf("partition %d of the transaction log (%s) has %d replicas "+
+				"in sync and needs %d, so that transactions wait: start the brokers that hold it (%d)",
 				p.Partition, transactionLog, len(p.ISR), least, p.Replicas))
 			return
 		}
@@ -111,10 +113,13 @@ func (l *Look) checkFutureTransactionLog() {
 	replicas, inSync := number(brokers.values, factor, 3), number(brokers.values, least, 2)
 	switch {
 	case replicas > int64(brokers.count):
-		l.Obstacles = append(l.Obstacles, fmt.Sprintf("the brokers cannot make the transaction log (%s): %s is %d and %d broker(s) are there: add brokers, or set it and %s to no more than there are, and restart the brokers",
+		l.Obstacles = append(l.Obstacles, fmt.Sprintf("the brokers cannot make the transaction log (%s): %s is %d "+
+			"and %d broker(s) are there: add brokers, or set it and %s to no more than there are, and restart the "+
+			"brokers",
 			transactionLog, factor, replicas, brokers.count, least))
 	case inSync > replicas:
-		l.Obstacles = append(l.Obstacles, fmt.Sprintf("the transaction log (%s) would take nothing: %s is %d and %s is %d: lower the first, and restart the brokers",
+		l.Obstacles = append(l.Obstacles, fmt.Sprintf("the transaction log (%s) would take nothing: %s is %d and %s "+
+			"is %d: lower the first, and restart the brokers",
 			transactionLog, least, inSync, factor, replicas))
 	}
 }
@@ -125,7 +130,8 @@ func (l *Look) probeTransactions(ctx context.Context, admin administrator) error
 	var err error
 	for begun := time.Now(); ; {
 		err = admin.FindTxnCoordinators(ctx, probeID)[probeID].Err
-		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) || time.Since(begun) > probePatience {
+		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) ||
+			time.Since(begun) > probePatience {
 			break
 		}
 		select {
@@ -136,7 +142,8 @@ func (l *Look) probeTransactions(ctx context.Context, admin administrator) error
 	}
 	switch {
 	case errors.Is(err, kerr.CoordinatorNotAvailable), errors.Is(err, kerr.CoordinatorLoadInProgress):
-		l.Obstacles = append(l.Obstacles, fmt.Sprintf("after %s there is no coordinator for transactions (%v): are as many brokers there as transaction.state.log.replication.factor says?", probePatience, err))
+		l.Obstacles = append(l.Obstacles, fmt.Sprintf("after %s there is no coordinator for transactions (%v): are "+
+			"as many brokers there as transaction.state.log.replication.factor says?", probePatience, err))
 	case err != nil:
 		return fmt.Errorf("ask for the coordinator of a transaction: %w", err)
 	}

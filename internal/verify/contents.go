@@ -27,7 +27,8 @@ var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 // checkContents reads an object to its end and counts again what its summary says.
 // Decoding checks every member; the checksum of all bytes finds what even that
 // cannot, and needs no trust in what the store says it once computed.
-func (c *partitionCheck) checkContents(ctx context.Context, key string, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
+func (c *partitionCheck) checkContents(ctx context.Context, key string, file *baldr.File, stored bifrost.Stored,
+	row bifrost.Row) error {
 	if !c.options.Deep {
 		return nil
 	}
@@ -37,7 +38,8 @@ func (c *partitionCheck) checkContents(ctx context.Context, key string, file *ba
 	}
 	sum := crc64.New(crc64NVME)
 	all := io.TeeReader(io.NewSectionReader(object, 0, stored.Size), sum)
-	reader := baldr.NewReader(bufio.NewReaderSize(all, int(min(deepRead, stored.Size))), baldr.ReaderOptions{MaxRecordBytes: bifrost.LargestRecord})
+	reader := baldr.NewReader(bufio.NewReaderSize(all, int(min(deepRead, stored.Size))),
+		baldr.ReaderOptions{MaxRecordBytes: bifrost.LargestRecord})
 	counted, err := recount(reader, row.End)
 	held := bifrost.Range{Start: file.Summary().Start, End: file.Summary().End}
 	var damage *baldr.FormatError
@@ -49,8 +51,10 @@ func (c *partitionCheck) checkContents(ctx context.Context, key string, file *ba
 		return fmt.Errorf("read it to its end: %w", err)
 	}
 	c.count(func(s *Summary) { s.DecodedObjects++ })
-	if computed := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum.Sum64())); stored.Checksum != "" && computed != stored.Checksum {
-		c.reportAt(ObjectChecksum, held, key, fmt.Sprintf("CRC64NVME %q", stored.Checksum), fmt.Sprintf("%q of the bytes that were read", computed))
+	if computed := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil,
+		sum.Sum64())); stored.Checksum != "" && computed != stored.Checksum {
+		c.reportAt(ObjectChecksum, held, key, fmt.Sprintf("CRC64NVME %q", stored.Checksum),
+			fmt.Sprintf("%q of the bytes that were read", computed))
 	}
 	c.reportDifferences(ObjectContent, held, key, counted.compareSummary(file.Summary()))
 	if row.State.Done() && row.Facts.Key == key && row.End < held.End {

@@ -96,7 +96,8 @@ func (c *partitionCheck) stillReadable(ctx context.Context, row bifrost.Row, r b
 			return fmt.Errorf("read from Kafka at offset %d: %w", position, err)
 		}
 		if len(batch.Records) > 0 {
-			c.reportAt(GapStillReadable, bifrost.Range{Start: batch.Records[0].Offset, End: r.End}, row.Facts.Key, "offsets that Kafka has deleted", "a record")
+			c.reportAt(GapStillReadable, bifrost.Range{Start: batch.Records[0].Offset, End: r.End}, row.Facts.Key,
+				"offsets that Kafka has deleted", "a record")
 			return nil
 		}
 		position = batch.Position
@@ -172,7 +173,8 @@ func (c *cursor) readNext() error {
 
 // compareBatch compares a stretch. Records that only the archive has must be no
 // more than compaction took since.
-func (c *partitionCheck) compareBatch(archive *cursor, batch bifrost.Batch, r bifrost.Range, row bifrost.Row) (equal bool, err error) {
+func (c *partitionCheck) compareBatch(archive *cursor, batch bifrost.Batch, r bifrost.Range,
+	row bifrost.Row) (equal bool, err error) {
 	extra, firstExtra, matched := int64(0), int64(-1), int64(0)
 	skip := func(until int64) error {
 		for archive.record.Offset < until {
@@ -210,7 +212,8 @@ func (c *partitionCheck) compareBatch(archive *cursor, batch bifrost.Batch, r bi
 	c.count(func(s *Summary) { s.ComparedRecords += matched })
 	if extra > batch.Missing.Compacted {
 		c.reportAt(RecordExtra, bifrost.Range{Start: firstExtra, End: r.End}, row.Facts.Key,
-			fmt.Sprintf("at most %d records that Kafka does not have, for compaction", batch.Missing.Compacted), fmt.Sprintf("%d", extra))
+			fmt.Sprintf("at most %d records that Kafka does not have, for compaction", batch.Missing.Compacted),
+			fmt.Sprintf("%d", extra))
 		return false, nil
 	}
 	return true, nil

@@ -52,7 +52,8 @@ func (v *verification) checkMarkers(ctx context.Context, progress []bifrost.Prog
 
 func (v *verification) checkMarker(ctx context.Context, topic string, rows []bifrost.Progress) error {
 	key := bifrost.MarkerKey(v.Group, topic)
-	violation := Violation{Topic: topic, Partition: -1, Start: -1, End: -1, Key: key, Expected: "the owner of the plain path"}
+	violation := Violation{Topic: topic, Partition: -1, Start: -1, End: -1, Key: key,
+		Expected: "the owner of the plain path"}
 	owner, err := bifrost.ReadMarker(ctx, v.Bucket, key)
 	switch {
 	case errors.Is(err, bifrost.ErrNotFound):
@@ -99,9 +100,12 @@ func (c *partitionCheck) checkForks(ctx context.Context) error {
 		return c.forkErr(p.Partition, false, err)
 	}
 	if record.Incarnation() != i || record.From != p.StartOffset {
-		c.reportAt(ForkInvalid, bifrost.Range{Start: record.From, End: record.From}, bifrost.ForkKey(c.Group, p.Partition),
-			fmt.Sprintf("a branch of cluster %s topic ID %s from offset %d", record.ClusterID, record.TopicID, record.From),
-			fmt.Sprintf("a progress row of cluster %s topic ID %s with start_offset %d", p.ClusterID, p.TopicID, p.StartOffset))
+		c.reportAt(ForkInvalid, bifrost.Range{Start: record.From, End: record.From},
+			bifrost.ForkKey(c.Group, p.Partition),
+			fmt.Sprintf("a branch of cluster %s topic ID %s from offset %d", record.ClusterID, record.TopicID,
+				record.From),
+			fmt.Sprintf("a progress row of cluster %s topic ID %s with start_offset %d", p.ClusterID, p.TopicID,
+				p.StartOffset))
 	}
 	return nil
 }
@@ -130,9 +134,12 @@ func (v *verification) nameOfRow(key string, owner bifrost.Incarnation, p bifros
 		expected = i.Topic
 	}
 	if p.Name != expected {
-		v.reportViolation(Violation{Kind: MarkerMismatch, Topic: p.Name, Partition: p.Number, Start: -1, End: -1, Key: key,
-			Expected: fmt.Sprintf("the row of cluster %s topic ID %s under the name %s", p.ClusterID, p.TopicID, expected),
-			Found:    fmt.Sprintf("it under %s; the marker gives the plain path to cluster %s topic ID %s", p.Name, owner.ClusterID, owner.TopicID)})
+		v.reportViolation(Violation{Kind: MarkerMismatch, Topic: p.Name, Partition: p.Number, Start: -1, End: -1,
+			Key: key,
+			Expected: fmt.Sprintf("the row of cluster %s topic ID %s under the name %s", p.ClusterID, p.TopicID,
+				expected),
+			Found: fmt.Sprintf("it under %s; the marker gives the plain path to cluster %s topic ID %s", p.Name,
+				owner.ClusterID, owner.TopicID)})
 	}
 }
 

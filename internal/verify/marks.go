@@ -22,7 +22,8 @@ func (v *verification) checkMarks(ctx context.Context, progress []bifrost.Progre
 		return fmt.Errorf("read the mark of the tables: %w", err)
 	}
 	if mark.Next != "" {
-		v.markViolation(TablesOlder, bifrost.MarkKey(v.Group, mark.Next, 1), "tables that are whole", "a rebuild of all of them that is not through")
+		v.markViolation(TablesOlder, bifrost.MarkKey(v.Group, mark.Next, 1), "tables that are whole",
+			"a rebuild of all of them that is not through")
 		return nil
 	}
 	keys := bifrost.KeyWalk{Bucket: v.Bucket, Prefix: bifrost.MarksPrefix(v.Group) + mark.Series + "/"}
@@ -35,7 +36,8 @@ func (v *verification) checkMarks(ctx context.Context, progress []bifrost.Progre
 		more = len(page) > 0
 		for _, key := range page {
 			for ; key > bifrost.MarkKey(v.Group, mark.Series, next); next++ {
-				v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, mark.Series, next), "a mark of each number", "none, and one of a higher number")
+				v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, mark.Series, next), "a mark of each number",
+					"none, and one of a higher number")
 			}
 			if key == bifrost.MarkKey(v.Group, mark.Series, next) {
 				next++
@@ -71,7 +73,8 @@ func (v *verification) compareMarks(ctx context.Context, before bifrost.TablesMa
 	switch {
 	case now.Series != before.Series || now.Number != before.Number:
 	case last > now.Number:
-		v.markViolation(TablesOlder, bifrost.MarkKey(v.Group, now.Series, last), fmt.Sprintf("no mark above %d, which the tables know", now.Number), "one")
+		v.markViolation(TablesOlder, bifrost.MarkKey(v.Group, now.Series, last),
+			fmt.Sprintf("no mark above %d, which the tables know", now.Number), "one")
 	case last < now.Number:
 		v.markViolation(MarkMissing, bifrost.MarkKey(v.Group, now.Series, now.Number), "a mark of each number", "none")
 	}
@@ -79,5 +82,6 @@ func (v *verification) compareMarks(ctx context.Context, before bifrost.TablesMa
 }
 
 func (v *verification) markViolation(kind Kind, key, expected, found string) {
-	v.reportViolation(Violation{Kind: kind, Partition: -1, Start: -1, End: -1, Key: key, Expected: expected, Found: found})
+	v.reportViolation(Violation{Kind: kind, Partition: -1, Start: -1, End: -1, Key: key, Expected: expected,
+		Found: found})
 }

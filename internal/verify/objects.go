@@ -39,7 +39,10 @@ func (c *partitionCheck) checkObjects(ctx context.Context, bound string) error {
 		for i, key := range keys {
 			found[i], seen[key] = &inspected{key: key}, true
 		}
-		parallel.Each(c.crew, found, func(f *inspected) { c.keepFailure(f.key, func() error { return c.inspectKey(ctx, f, rows) }) })
+		parallel.Each(c.crew, found, func(f *inspected) {
+			c.keepFailure(f.key,
+				func() error { return c.inspectKey(ctx, f, rows) })
+		})
 		for _, f := range found {
 			c.checkOverlap(f)
 		}
@@ -70,7 +73,8 @@ func (c *partitionCheck) checkUnlisted(ctx context.Context, r bifrost.Row) error
 		return nil
 	}
 	if errors.Is(err, bifrost.ErrNotFound) {
-		c.reportAt(ObjectMissing, r.Range, r.Facts.Key, fmt.Sprintf("an object of %d bytes", r.Facts.StoredBytes), "none")
+		c.reportAt(ObjectMissing, r.Range, r.Facts.Key, fmt.Sprintf("an object of %d bytes", r.Facts.StoredBytes),
+			"none")
 		return nil
 	}
 	return err
@@ -89,7 +93,8 @@ func (c *partitionCheck) checkOverlap(f *inspected) {
 		return
 	}
 	if f.held.Start < c.reach.End {
-		c.reportAt(ObjectsOverlap, bifrost.Range{Start: f.held.Start, End: min(f.held.End, c.reach.End)}, f.key, "offsets that no other object holds",
+		c.reportAt(ObjectsOverlap, bifrost.Range{Start: f.held.Start, End: min(f.held.End, c.reach.End)}, f.key,
+			"offsets that no other object holds",
 			fmt.Sprintf("%s holds %s", c.reachKey, c.reach))
 	}
 	if f.held.End > c.reach.End {
@@ -125,7 +130,8 @@ func (c *partitionCheck) inspectKey(ctx context.Context, f *inspected, rows map[
 		}
 		return nil
 	case errors.As(err, &damage), errors.Is(err, bifrost.ErrForeign) && settles:
-		c.reportAt(ObjectDamaged, bifrost.Range{Start: parsed.Start, End: row.End}, f.key, "an object of Bifrost", err.Error())
+		c.reportAt(ObjectDamaged, bifrost.Range{Start: parsed.Start, End: row.End}, f.key, "an object of Bifrost",
+			err.Error())
 		return nil
 	case errors.Is(err, bifrost.ErrForeign):
 		c.reportForeign(f.key, err.Error())
@@ -187,7 +193,8 @@ func (c *partitionCheck) inPlace(key string, s baldr.Summary, row bifrost.Row, s
 func (c *partitionCheck) withoutRow(f *inspected, row bifrost.Row) {
 	switch {
 	case row.State.Done():
-		c.reportAt(ObjectWithoutRow, f.held, f.key, "the object of its row", fmt.Sprintf("the row names %s", row.Facts.Key))
+		c.reportAt(ObjectWithoutRow, f.held, f.key, "the object of its row",
+			fmt.Sprintf("the row names %s", row.Facts.Key))
 	case c.exists && f.held.Start >= c.planned && f.held.End <= c.known:
 		c.count(func(s *Summary) { s.Ahead++ })
 	default:
@@ -197,15 +204,19 @@ func (c *partitionCheck) withoutRow(f *inspected, row bifrost.Row) {
 
 // checkSettled holds an object against the row that it settled, by what the store and
 // its own summary say: nothing but its tail is downloaded.
-func (c *partitionCheck) checkSettled(ctx context.Context, file *baldr.File, stored bifrost.Stored, row bifrost.Row) error {
+func (c *partitionCheck) checkSettled(ctx context.Context, file *baldr.File, stored bifrost.Stored,
+	row bifrost.Row) error {
 	f := row.Facts
 	if stored.Size != f.StoredBytes {
-		c.reportAt(ObjectSize, row.Range, f.Key, fmt.Sprintf("%d bytes", f.StoredBytes), fmt.Sprintf("%d bytes", stored.Size))
+		c.reportAt(ObjectSize, row.Range, f.Key, fmt.Sprintf("%d bytes", f.StoredBytes),
+			fmt.Sprintf("%d bytes", stored.Size))
 	}
 	if stored.Checksum != f.Checksum {
-		c.reportAt(ObjectChecksum, row.Range, f.Key, fmt.Sprintf("CRC64NVME %q", f.Checksum), fmt.Sprintf("%q", stored.Checksum))
+		c.reportAt(ObjectChecksum, row.Range, f.Key, fmt.Sprintf("CRC64NVME %q", f.Checksum),
+			fmt.Sprintf("%q", stored.Checksum))
 	}
-	c.reportDifferences(ObjectMismatch, row.Range, f.Key, compareFacts(bifrost.FactsOf(f.Key, file.Summary(), stored), row))
+	c.reportDifferences(ObjectMismatch, row.Range, f.Key,
+		compareFacts(bifrost.FactsOf(f.Key, file.Summary(), stored), row))
 	return errors.Join(
 		c.checkContents(ctx, f.Key, file, stored, row),
 		c.againstKafka(ctx, file, row),

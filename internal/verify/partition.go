@@ -102,7 +102,8 @@ func (c *partitionCheck) readProgress(ctx context.Context) error {
 	return c.checkForks(ctx)
 }
 
-var statuses = []bifrost.Status{bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusBlocked, bifrost.StatusDiverged, bifrost.StatusForked, bifrost.StatusClosed}
+var statuses = []bifrost.Status{bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusBlocked,
+	bifrost.StatusDiverged, bifrost.StatusForked, bifrost.StatusClosed}
 
 // knownUntil is up to where rows and objects may be ahead of planned_offset.
 func knownUntil(p bifrost.Progress) int64 {
@@ -136,7 +137,8 @@ func (c *partitionCheck) meetRow(ctx context.Context, r bifrost.Row) error {
 		}
 	}
 	if r.Start < c.frontier {
-		c.reportAt(RowsOverlap, bifrost.Range{Start: r.Start, End: min(r.End, c.frontier)}, "", "one row for each offset",
+		c.reportAt(RowsOverlap, bifrost.Range{Start: r.Start, End: min(r.End, c.frontier)}, "",
+			"one row for each offset",
 			fmt.Sprintf("row %s after one that ends at %d", r.Range, c.frontier))
 	}
 	return c.takeRow(ctx, r)
@@ -221,7 +223,9 @@ func (c *partitionCheck) validateRow(r bifrost.Row) {
 	}
 	if r.State.Done() {
 		f := r.Facts
-		d.check("object's key is one of this start", true, f.Key == bifrost.ObjectKey(c.Group, c.partition, r.Start, 0) || f.Key == bifrost.ObjectKey(c.Group, c.partition, r.Start, 1))
+		d.check("object's key is one of this start", true,
+			f.Key == bifrost.ObjectKey(c.Group, c.partition, r.Start, 0) ||
+				f.Key == bifrost.ObjectKey(c.Group, c.partition, r.Start, 1))
 		d.check("state by the object's kind", f.State(), r.State)
 		d.check("gap_reason", f.Reason, r.GapReason)
 		d.check("gap_reason given", r.State == bifrost.StateLost, r.GapReason != "")
@@ -252,9 +256,11 @@ func (c *partitionCheck) againstPlanned(ctx context.Context, r bifrost.Row) erro
 	case r.Start >= c.planned && r.End <= c.known:
 		c.count(func(s *Summary) { s.Ahead++ })
 	case r.Start >= c.planned:
-		c.reportAt(RowBeyondPlanned, r.Range, "", fmt.Sprintf("no row from planned_offset %d on", c.planned), fmt.Sprintf("a row that is %s", r.State))
+		c.reportAt(RowBeyondPlanned, r.Range, "", fmt.Sprintf("no row from planned_offset %d on", c.planned),
+			fmt.Sprintf("a row that is %s", r.State))
 	case r.End > c.planned:
-		c.reportAt(PlannedOffsetWrong, r.Range, "", "planned_offset at the end of a row", fmt.Sprintf("planned_offset %d inside row %s", c.planned, r.Range))
+		c.reportAt(PlannedOffsetWrong, r.Range, "", "planned_offset at the end of a row",
+			fmt.Sprintf("planned_offset %d inside row %s", c.planned, r.Range))
 	}
 	return nil
 }
@@ -264,9 +270,11 @@ func (c *partitionCheck) againstNext(r bifrost.Row) {
 	next := c.progress.NextOffset
 	switch {
 	case r.Start < next && next < r.End:
-		c.reportAt(NextOffsetWrong, r.Range, "", "next_offset at the end of a row", fmt.Sprintf("next_offset %d inside row %s", next, r.Range))
+		c.reportAt(NextOffsetWrong, r.Range, "", "next_offset at the end of a row",
+			fmt.Sprintf("next_offset %d inside row %s", next, r.Range))
 	case r.Start < next && !r.State.Done():
-		c.reportAt(NextOffsetWrong, r.Range, "", fmt.Sprintf("settled rows below next_offset %d", next), fmt.Sprintf("a row that is %s", r.State))
+		c.reportAt(NextOffsetWrong, r.Range, "", fmt.Sprintf("settled rows below next_offset %d", next),
+			fmt.Sprintf("a row that is %s", r.State))
 	case r.Start < next:
 		c.sum.addRow(r)
 	case r.Start == next && r.State.Done():
@@ -307,7 +315,8 @@ func (c *partitionCheck) checkEnd(ctx context.Context) error {
 			return err
 		}
 		if !found {
-			c.reportAt(RowMissing, bifrost.Range{Start: c.frontier, End: c.planned}, "", fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
+			c.reportAt(RowMissing, bifrost.Range{Start: c.frontier, End: c.planned}, "",
+				fmt.Sprintf("rows up to planned_offset %d", c.planned), "none")
 			break
 		}
 		c.frontier = r.End // planned while the rows were read
@@ -316,14 +325,17 @@ func (c *partitionCheck) checkEnd(ctx context.Context) error {
 	if err != nil || now.Generation != c.progress.Generation {
 		return errors.Join(err, errors.New("its progress row was made anew meanwhile"))
 	}
-	if c.behind.State.Done() && now.NextOffset == c.progress.NextOffset && c.Now().Sub(c.behind.ArchivedAt) > advanceGrace {
-		c.reportAt(NextOffsetWrong, c.behind.Range, "", fmt.Sprintf("next_offset %d or more", c.behind.End), fmt.Sprintf("next_offset %d; the row there is settled", now.NextOffset))
+	if c.behind.State.Done() && now.NextOffset == c.progress.NextOffset &&
+		c.Now().Sub(c.behind.ArchivedAt) > advanceGrace {
+		c.reportAt(NextOffsetWrong, c.behind.Range, "", fmt.Sprintf("next_offset %d or more", c.behind.End),
+			fmt.Sprintf("next_offset %d; the row there is settled", now.NextOffset))
 	}
 	c.againstSums()
 	// A row is FENCING before it is there, and a branch may be left before that.
 	opened := c.progress.Status != bifrost.StatusFencing && c.progress.Status != bifrost.StatusForked
 	if opened && c.born[c.partition.Topic()] && !c.birth.Load() {
-		c.reportAt(BirthMissing, noOffsets, bifrost.BirthKey(c.Group, c.partition), "the birth object of the partition", "none")
+		c.reportAt(BirthMissing, noOffsets, bifrost.BirthKey(c.Group, c.partition), "the birth object of the partition",
+			"none")
 	}
 	return nil
 }

@@ -156,11 +156,12 @@ func (v *verification) checkAll(ctx context.Context) error {
 	if err := v.checkMarks(ctx, progress); err != nil {
 		v.addFailure(err)
 	}
-	parallel.Each(v.crew, bifrost.KnownPartitions(v.options.Topics, inBucket, progress, planned), func(p bifrost.Partition) {
-		if err := v.checkPartition(ctx, p); err != nil {
-			v.addFailure(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
-		}
-	})
+	parallel.Each(v.crew, bifrost.KnownPartitions(v.options.Topics, inBucket, progress, planned),
+		func(p bifrost.Partition) {
+			if err := v.checkPartition(ctx, p); err != nil {
+				v.addFailure(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
+			}
+		})
 	return ctx.Err()
 }
 

@@ -10,8 +10,9 @@ import (
 
 // Violation is one thing that is not as it has to be.
 type Violation struct {
-	Kind               Kind   `json:"kind"`
-	Topic              string `json:"topic"` // as Name; of a violation about a whole topic Kafka's name; empty when a key names none
+	Kind Kind `json:"kind"`
+	// as Name; of a violation about a whole topic Kafka's name; empty when a key names none
+	Topic              string `json:"topic"`
 	bifrost.TopicNames        // Name is empty when it is about the whole topic
 	Partition          int32  `json:"partition"`    // -1 when it is about the whole topic
 	Start              int64  `json:"start_offset"` // -1 when it is not about offsets
@@ -50,10 +51,11 @@ const (
 	ObjectContent    Kind = "object_content"     // its records are not what its summary says (deep)
 	ObjectWithoutRow Kind = "object_without_row" // no row settles it, and none will
 	ObjectsOverlap   Kind = "objects_overlap"    // two objects hold these offsets
-	ForeignObject    Kind = "foreign_object"     // something in the archive's part of the bucket that Bifrost did not write
-	MarkerMissing    Kind = "marker_missing"     // nothing says which incarnation owns a topic's plain path
-	MarkerInvalid    Kind = "marker_invalid"     // the marker cannot be read, or is about another topic
-	MarkerMismatch   Kind = "marker_mismatch"    // the marker and a progress row disagree about an incarnation's name
+	// something in the archive's part of the bucket that Bifrost did not write
+	ForeignObject  Kind = "foreign_object"
+	MarkerMissing  Kind = "marker_missing"  // nothing says which incarnation owns a topic's plain path
+	MarkerInvalid  Kind = "marker_invalid"  // the marker cannot be read, or is about another topic
+	MarkerMismatch Kind = "marker_mismatch" // the marker and a progress row disagree about an incarnation's name
 
 	TablesOlder  Kind = "tables_older"  // the tables are a backup of before what the bucket has
 	MarkMissing  Kind = "mark_missing"  // a mark is gone by which older tables would be known
@@ -63,8 +65,9 @@ const (
 	ForkInvalid Kind = "fork_invalid" // the record of a fork cannot be read, or disagrees with the progress row
 
 	// Against Kafka.
-	RecordMissing    Kind = "record_missing"     // Kafka has a record that the archive lacks
-	RecordExtra      Kind = "record_extra"       // the archive has records that Kafka does not have and did not compact away
+	RecordMissing Kind = "record_missing" // Kafka has a record that the archive lacks
+	// the archive has records that Kafka does not have and did not compact away
+	RecordExtra      Kind = "record_extra"
 	RecordDiffers    Kind = "record_differs"     // Kafka has another record at this offset
 	GapStillReadable Kind = "gap_still_readable" // a recorded gap whose records Kafka still has
 )
@@ -75,35 +78,45 @@ var violationKinds = []struct {
 }{
 	{ProgressMissing, "run bifrost rebuild"},
 	{ProgressInvalid, "delete this progress row, then run bifrost rebuild"},
-	{NextOffsetWrong, "let discover tick once and verify again; if it stays, delete this progress row, then run bifrost rebuild"},
+	{NextOffsetWrong, "let discover tick once and verify again; if it stays, delete this progress row, then run " +
+		"bifrost rebuild"},
 	{PlannedOffsetWrong, "delete this progress row, then run bifrost rebuild"},
 	{TotalsWrong, "delete this progress row, then run bifrost rebuild"},
 	{RowMissing, "run bifrost rebuild"},
-	{RowsOverlap, "find out who wrote the tables beside Bifrost; delete the row that does not begin where another ends, then this partition's progress row, then run bifrost rebuild"},
+	{RowsOverlap, "find out who wrote the tables beside Bifrost; delete the row that does not begin where another " +
+		"ends, then this partition's progress row, then run bifrost rebuild"},
 	{RowBeyondPlanned, "delete this partition's progress row, then run bifrost rebuild"},
 	{RowInvalid, "delete this row and this partition's progress row, then run bifrost rebuild"},
-	{ObjectMissing, "restore the object (an older version, a replica); if it is gone for good, run bifrost accept to record that"},
+	{ObjectMissing, "restore the object (an older version, a replica); if it is gone for good, run bifrost accept " +
+		"to record that"},
 	{ObjectSize, "restore the object that was archived (an older version, a replica)"},
 	{ObjectChecksum, "restore the object that was archived (an older version, a replica)"},
 	{ObjectDamaged, "restore the object that was archived (an older version, a replica)"},
 	{ObjectMisplaced, "restore the object that was archived at this key (an older version, a replica)"},
-	{ObjectMismatch, "if the checksum is right, the row was edited: delete it and this partition's progress row, then run bifrost rebuild; otherwise restore the object"},
+	{ObjectMismatch, "if the checksum is right, the row was edited: delete it and this partition's progress row, " +
+		"then run bifrost rebuild; otherwise restore the object"},
 	{ObjectContent, "keep the object and report a bug: it was written this way"},
 	{ObjectWithoutRow, "run bifrost rebuild; if it stays, move the object out of the archive's prefix"},
-	{ObjectsOverlap, "find out whether two stacks with tables of their own share the bucket; readers by the catalogue see each offset once"},
+	{ObjectsOverlap, "find out whether two stacks with tables of their own share the bucket; readers by the " +
+		"catalogue see each offset once"},
 	{ForeignObject, "move it out of the archive's prefix"},
 	{MarkerMissing, "run bifrost rebuild before a topic of this name is made anew"},
 	{MarkerInvalid, "restore the marker (an older version, a replica)"},
-	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},
-	{TablesOlder, "rule out that another stack's tables, bucket or group are named; then run bifrost rebuild, for all topics, until it is through"},
+	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, delete this progress row, " +
+		"then run bifrost rebuild"},
+	{TablesOlder, "rule out that another stack's tables, bucket or group are named; then run bifrost rebuild, for " +
+		"all topics, until it is through"},
 	{MarkMissing, "run bifrost rebuild --anew, for all topics, when there is time for its pause"},
 	{BirthMissing, "run bifrost rebuild"},
 	{ForkMissing, "restore the record (an older version, a replica)"},
-	{ForkInvalid, "restore the record (an older version, a replica); if it is right, delete this progress row, then run bifrost rebuild"},
-	{RecordMissing, "keep the object and report a bug, with the topic's settings; export the records from Kafka before its retention deletes them"},
+	{ForkInvalid, "restore the record (an older version, a replica); if it is right, delete this progress row, then " +
+		"run bifrost rebuild"},
+	{RecordMissing, "keep the object and report a bug, with the topic's settings; export the records from Kafka " +
+		"before its retention deletes them"},
 	{RecordExtra, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},
 	{RecordDiffers, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},
-	{GapStillReadable, "export the records from Kafka before its retention deletes them; unless a broker died soon after it had deleted them, report a bug"},
+	{GapStillReadable, "export the records from Kafka before its retention deletes them; unless a broker died soon " +
+		"after it had deleted them, report a bug"},
 }
 
 // Kinds lists all kinds in the order of docs/verify.md.
