@@ -270,7 +270,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/marks.go", "		if !newer {\n", "		if !newer || mark.Number >= 0 {\n",
 		}}}, "internal/bifrost", "TestRestoredBackup", ""},
 		{mutant{"the mark before the row", "a mark that the tables of that moment do not know is no backup", []edit{{
-			"../bifrost/marks.go", "		err = m.ledger.SetMark(ctx, mark, next)\n		if errors.Is(err, ErrConflict) {\n			continue\n", "		if err := m.put(ctx, next.Series, next.Number); err != nil {\n			return err\n		}\n		err = m.ledger.SetMark(ctx, mark, next)\n		if errors.Is(err, ErrConflict) {\n			continue\n",
+			"../bifrost/marks.go", "		err = m.ledger.SetMark(ctx, mark, next)\n		if errors.Is(err, ErrConflict) {\n			continue\n", "		if err := m.putMark(ctx, next.Series, next.Number); err != nil {\n			return err\n		}\n		err = m.ledger.SetMark(ctx, mark, next)\n		if errors.Is(err, ErrConflict) {\n			continue\n",
 		}}}, "internal/bifrost", "TestMarkWhoseRow", ""},
 		{mutant{"the row not read again", "another tick may have counted up meanwhile", []edit{{
 			"../bifrost/marks.go", "		again, err := m.ledger.Mark(ctx)\n		if err == nil &&", "		again, err := mark, error(nil)\n		if err == nil &&",

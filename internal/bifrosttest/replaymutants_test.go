@@ -29,12 +29,12 @@ var replayMutants = []mutant{
 	{"a prefix", "--from leaves a hole, which is not written", []edit{{
 		replays + "position.go",
 		"	p.Written = p.Written.addSpan(s.Span)\n",
-		"	p.Written = p.Written.add(Span{0, s.Span.End, s.Span.Since, s.Span.Until})\n",
+		"	p.Written = p.Written.addSpan(Span{0, s.Span.End, s.Span.Since, s.Span.Until})\n",
 	}}},
 	{"any order", "older records come before newer ones", []edit{{
 		replays + "order.go",
 		"	offset, older, err := l.findFirst(ctx, &fresh, p.Position.Highest)\n",
-		"	offset, older, err := l.first(ctx, &fresh, 0)\n",
+		"	offset, older, err := l.findFirst(ctx, &fresh, 0)\n",
 	}}},
 	{"lives in any order", "records of a life come before those of a later one", []edit{{
 		replays + "order.go",
