@@ -1,3 +1,5 @@
+// The command accept: what only a person can decide, put on record.
+
 package main
 
 import (
@@ -9,13 +11,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newAccept(a *app) *cobra.Command {
+func newAccept(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "accept",
 		GroupID: groupCheck,
@@ -29,19 +34,19 @@ bucket, so that verify and rebuild stay truthful, and cannot be taken back.`,
 	return c
 }
 
-func newAcceptErased(a *app) *cobra.Command {
-	return a.acceptCommand(&cobra.Command{
+func newAcceptErased(a *app.App) *cobra.Command {
+	return acceptCommand(a, &cobra.Command{
 		Use:   "erased TOPIC PARTITION START",
 		Short: "Record that an object is gone for good",
 		Long: `Erased records that the object which began at offset START expired or was erased.
 A gap takes its place in the bucket and in the tables, and no tick ever archives
 these offsets again. It refuses as long as anything is at the object's key.`,
 		Example: "  bifrost verify\n  bifrost accept erased orders 0 123000 --yes",
-	}, "the object of %s from offset %d is gone", a.acceptErased)
+	}, "the object of %s from offset %d is gone", acceptErased)
 }
 
-func newAcceptDiverged(a *app) *cobra.Command {
-	return a.acceptCommand(&cobra.Command{
+func newAcceptDiverged(a *app.App) *cobra.Command {
+	return acceptCommand(a, &cobra.Command{
 		Use:   "diverged TOPIC PARTITION FROM",
 		Short: "Say from which offset a log that was cut goes on",
 		Long: `Diverged ends the wait of a partition that is DIVERGED: its log was cut below what
@@ -53,30 +58,30 @@ FROM is where the log was cut; the brokers log every truncation. A FROM that is
 too low archives some records on both branches, one that is too high leaves out
 new ones: when in doubt, take a lower one.`,
 		Example: "  bifrost status --partitions\n  bifrost accept diverged orders 0 123000 --yes",
-	}, "the log of %s goes on from offset %d", a.acceptDiverged)
+	}, "the log of %s goes on from offset %d", acceptDiverged)
 }
 
 // acceptCommand asks for --yes before what cannot be taken back: the decision,
 // with the partition and the offset that it is about.
-func (a *app) acceptCommand(c *cobra.Command, decision string, accept func(ctx context.Context, p bifrost.Partition, offset int64, asJSON bool) error) *cobra.Command {
+func acceptCommand(a *app.App, c *cobra.Command, decision string, accept func(ctx context.Context, a *app.App, p bifrost.Partition, offset int64, asJSON bool) error) *cobra.Command {
 	var yes, asJSON bool
-	c.Args, c.ValidArgsFunction = cobra.ExactArgs(3), a.completePartitions(2)
+	c.Args, c.ValidArgsFunction = cobra.ExactArgs(3), a.CompletePartitions(2)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		p, offset, err := parsePosition(args)
 		if err != nil {
 			return err
 		}
 		if !yes {
-			return usagef("this is recorded for good: give --yes to record that "+decision, p, offset)
+			return usage.Errorf("this is recorded for good: give --yes to record that "+decision, p, offset)
 		}
-		err = accept(c.Context(), p, offset, asJSON)
+		err = accept(c.Context(), a, p, offset, asJSON)
 		if errors.Is(err, bifrost.ErrNotFound) {
 			err = fmt.Errorf("%w; bifrost status --partitions lists what is archived", err)
 		}
 		return err
 	}
 	c.Flags().BoolVar(&yes, "yes", false, "record it")
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
 }
 
@@ -89,8 +94,8 @@ type branchJSON struct {
 	Parent    string `json:"parent"` // name of the branch that ends
 }
 
-func (a *app) acceptDiverged(ctx context.Context, p bifrost.Partition, from int64, asJSON bool) error {
-	parts, err := a.open(ctx, config.Reader)
+func acceptDiverged(ctx context.Context, a *app.App, p bifrost.Partition, from int64, asJSON bool) error {
+	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
@@ -100,9 +105,9 @@ func (a *app) acceptDiverged(ctx context.Context, p bifrost.Partition, from int6
 		return err
 	}
 	if asJSON {
-		return a.printJSON(branchJSON{Topic: next.Name, TopicNames: next.TopicNames(), Partition: next.Number, From: from, Parent: p.Name})
+		return a.PrintJSON(branchJSON{Topic: next.Name, TopicNames: next.TopicNames(), Partition: next.Number, From: from, Parent: p.Name})
 	}
-	_, err = fmt.Fprintf(a.out, "%s goes on from offset %d as %s; the next ticks archive it\n", p, from, next)
+	_, err = fmt.Fprintf(a.Out, "%s goes on from offset %d as %s; the next ticks archive it\n", p, from, next)
 	return err
 }
 
@@ -110,17 +115,17 @@ func (a *app) acceptDiverged(ctx context.Context, p bifrost.Partition, from int6
 func parsePosition(args []string) (bifrost.Partition, int64, error) {
 	number, err := strconv.ParseInt(args[1], 10, 32)
 	if err != nil || number < 0 {
-		return bifrost.Partition{}, 0, usagef("partition %q is no partition's number", args[1])
+		return bifrost.Partition{}, 0, usage.Errorf("partition %q is no partition's number", args[1])
 	}
 	offset, err := strconv.ParseInt(args[2], 10, 64)
 	if err != nil || offset < 0 {
-		return bifrost.Partition{}, 0, usagef("offset %q is no offset", args[2])
+		return bifrost.Partition{}, 0, usage.Errorf("offset %q is no offset", args[2])
 	}
 	return bifrost.Partition{Name: args[0], Number: int32(number)}, offset, nil
 }
 
-func (a *app) acceptErased(ctx context.Context, p bifrost.Partition, start int64, asJSON bool) error {
-	parts, err := a.open(ctx, config.Reader)
+func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start int64, asJSON bool) error {
+	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
@@ -130,9 +135,9 @@ func (a *app) acceptErased(ctx context.Context, p bifrost.Partition, start int64
 		return err
 	}
 	if asJSON {
-		return a.printJSON(newRangeJSON(row))
+		return a.PrintJSON(newRangeJSON(row))
 	}
-	_, err = fmt.Fprintf(a.out, "%s %s is recorded as lost: %s (%s)\n", row.Partition, row.Range, row.GapReason, visible(row.Facts.Key))
+	_, err = fmt.Fprintf(a.Out, "%s %s is recorded as lost: %s (%s)\n", row.Partition, row.Range, row.GapReason, human.Visible(row.Facts.Key))
 	return err
 }
 

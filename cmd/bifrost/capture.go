@@ -1,3 +1,5 @@
+// The command capture: what the cluster is now, written into the bucket.
+
 package main
 
 import (
@@ -7,11 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
 )
 
-func newCapture(a *app) *cobra.Command {
+func newCapture(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "capture",
@@ -25,9 +30,9 @@ stands beside the ends of the logs. Discover does the same every 15 minutes
 What the credentials may not see is written down as not captured, with the right
 that they lack; that is no failure. docs/capture.md says what cannot be captured.`,
 		Example: "  bifrost capture\n  bifrost capture --json | jq .not_captured",
-		RunE:    func(c *cobra.Command, _ []string) error { return a.capture(c.Context(), asJSON) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runCapture(c.Context(), a, asJSON) },
 	}
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
 }
 
@@ -44,11 +49,11 @@ type captureJSON struct {
 	NotCaptured   []capture.NotCaptured `json:"not_captured"`
 }
 
-func (a *app) capture(ctx context.Context, asJSON bool) error {
-	if level, ok := a.settings.lookup("BIFROST_LOG_LEVEL"); !ok || level == "" {
-		a.settings.values["BIFROST_LOG_LEVEL"] = "error" // what is missing is shown below
+func runCapture(ctx context.Context, a *app.App, asJSON bool) error {
+	if level, ok := a.LookupVariable("BIFROST_LOG_LEVEL"); !ok || level == "" {
+		a.SetVariable("BIFROST_LOG_LEVEL", "error") // what is missing is shown below
 	}
-	parts, err := a.open(ctx, config.Archiver)
+	parts, err := a.OpenParts(ctx, config.Archiver)
 	if err != nil {
 		return err
 	}
@@ -58,32 +63,30 @@ func (a *app) capture(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		return a.printJSON(captureJSON{
-			ClusterID: made.ClusterID, At: timestamp(made.At),
+		return a.PrintJSON(captureJSON{
+			ClusterID: made.ClusterID, At: human.Timestamp(made.At),
 			Positions: made.Key, Configuration: made.ConfigurationKey, Bytes: made.Bytes(),
 			Topics: made.Counts.Topics, Partitions: made.Counts.Partitions, Groups: made.Counts.Groups,
 			NotCaptured: made.NotCaptured,
 		})
 	}
-	t := &table{columns: []column{
-		{title: "cluster"}, {title: "time"}, {title: "topics", right: true}, {title: "partitions", right: true},
-		{title: "groups", right: true}, {title: "size", right: true}, {title: "object", shrink: true},
+	t := &console.Table{Columns: []console.Column{
+		{Title: "cluster"}, {Title: "time"}, {Title: "topics", Right: true}, {Title: "partitions", Right: true},
+		{Title: "groups", Right: true}, {Title: "size", Right: true}, {Title: "object", Shrink: true},
 	}}
-	t.add(plain(made.ClusterID), plain(made.At.Format(time.RFC3339)), number(made.Counts.Topics),
-		number(made.Counts.Partitions), number(made.Counts.Groups), plain(size(made.Bytes())), plain(made.Key))
-	a.tellNotCaptured(made.NotCaptured)
-	return a.print(t)
+	t.AddRow(console.Plain(made.ClusterID), console.Plain(made.At.Format(time.RFC3339)), console.Number(made.Counts.Topics),
+		console.Number(made.Counts.Partitions), console.Number(made.Counts.Groups), console.Plain(human.Size(made.Bytes())), console.Plain(made.Key))
+	tellNotCaptured(a, made.NotCaptured)
+	return a.PrintTable(t)
 }
-
-func number(n int) cell { return plain(count(int64(n))) }
 
 // mostNames is how many names are told to a person.
 const mostNames = 5
 
 // tellNotCaptured says what is missing, and what would mend it.
-func (a *app) tellNotCaptured(missing []capture.NotCaptured) {
+func tellNotCaptured(a *app.App, missing []capture.NotCaptured) {
 	for _, n := range missing {
-		a.warn("not captured: %s", notCapturedText(n))
+		a.Warn("not captured: %s", notCapturedText(n))
 	}
 }
 
@@ -93,7 +96,7 @@ func notCapturedText(n capture.NotCaptured) string {
 		about += " " + strings.Join(n.Names[:min(mostNames, len(n.Names))], ", ")
 	}
 	if more := len(n.Names) - mostNames; more > 0 {
-		about += " and " + count(int64(more)) + " more"
+		about += " and " + human.Count(int64(more)) + " more"
 	}
 	next := ""
 	if n.Needs != "" {

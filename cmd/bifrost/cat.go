@@ -1,3 +1,5 @@
+// The command cat: records of the archive, or of files, on standard output.
+
 package main
 
 import (
@@ -14,13 +16,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newCat(a *app) *cobra.Command {
-	k := &cat{app: a}
+func newCat(a *app.App) *cobra.Command {
+	k := &cat{App: a}
 	c := &cobra.Command{
 		Use:     "cat TOPIC [PARTITION ...] | cat FILE ...",
 		GroupID: groupRead,
@@ -33,7 +40,7 @@ topic can be called, such as ./name, is a file, and - is standard input: objects
 the archive, plain Baldr.gz of any writer, and uncompressed Baldr are told apart by
 themselves. Files need no archive and no settings.
 
-` + formatHelp,
+` + recordfmt.FormatHelp,
 		Example: `  bifrost cat orders --last 10
   bifrost cat orders 0 --from 1000 --to 2000 --format json | jq .value
   bifrost cat orders --since 2h --merge --format '%T %p/%o %k: %s\n'
@@ -41,32 +48,32 @@ themselves. Files need no archive and no settings.
   bifrost cat orders --key customer-17 --json --decode | jq .value
   zcat old/0000000.baldr.gz | bifrost cat -`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completePartitions(0),
+		ValidArgsFunction: a.CompletePartitions(0),
 		RunE:              func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
 	}
 	flags := c.Flags()
-	k.source.addFlags(c)
-	k.selection.addBounds(c)
+	k.Source.AddFlags(c)
+	k.Selection.AddBounds(c)
 	flags.Int64Var(&k.last, "last", 0, "only the last records of each partition")
 	flags.Int64VarP(&k.limit, "limit", "n", 0, "stop after so many records; 0 for no limit")
 	flags.BoolVar(&k.merge, "merge", false, "merge partitions by time")
 	flags.StringVarP(&k.formatName, "format", "f", "value", "how to print a record")
-	completeWords(c, "format", slices.Sorted(maps.Keys(formats))...)
+	app.CompleteWords(c, "format", slices.Sorted(maps.Keys(recordfmt.Formats))...)
 	flags.BoolVarP(&k.null, "null", "0", false, "same as --format null")
 	flags.BoolVar(&k.json, "json", false, "same as --format json")
-	k.keys.addFlags(c)
-	k.decode.addFlags(c)
+	k.keys.AddFlags(c)
+	k.decode.AddFlags(c)
 	flags.IntVar(&k.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
 	return c
 }
 
 type cat struct {
-	*app
-	source
-	selection
-	keys        keySelection
-	decode      decoding
-	decoder     *recordDecoder
+	*app.App
+	recordfmt.Source
+	settings.Selection
+	keys        recordfmt.KeySelection
+	decode      recordfmt.Decoding
+	decoder     *recordfmt.RecordDecoder
 	last, limit int64
 	merge       bool
 	formatName  string
@@ -81,25 +88,25 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	case k.json:
 		k.formatName = "json"
 	}
-	_, isTerminal := terminal(k.out)
-	f, err := parseFormat(k.formatName, isTerminal)
+	_, isTerminal := console.Terminal(k.Out)
+	f, err := recordfmt.ParseFormat(k.formatName, isTerminal)
 	if err != nil {
 		return err
 	}
 	if k.last < 0 || k.limit < 0 || k.workers < 1 {
-		return usagef("--last, --limit and --workers cannot be negative, and --workers not 0")
+		return usage.Errorf("--last, --limit and --workers cannot be negative, and --workers not 0")
 	}
-	if k.last > 0 && k.keys.match() != nil {
-		return usagef("--last counts records of every key: leave out either it or the keys, or use --since")
+	if k.last > 0 && k.keys.MatchKey() != nil {
+		return usage.Errorf("--last counts records of every key: leave out either it or the keys, or use --since")
 	}
-	parts, rows, err := k.source.topic(ctx, k.app, args[0])
+	parts, rows, err := k.Source.OpenTopic(ctx, k.App, args[0])
 	if err != nil {
 		return err
 	}
 	if parts != nil {
 		defer parts.Close()
 	}
-	if k.decoder, err = k.decode.open(ctx, k.app, parts); err != nil {
+	if k.decoder, err = k.decode.OpenDecoder(ctx, k.App, parts); err != nil {
 		return err
 	}
 	var records iter.Seq2[readback.Located, error]
@@ -111,21 +118,21 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return k.buffered(func(out *bufio.Writer) error { return k.copy(ctx, out, records, f) })
+	return k.WriteBuffered(func(out *bufio.Writer) error { return k.copy(ctx, out, records, f) })
 }
 
-func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[readback.Located, error], f format) error {
+func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[readback.Located, error], f recordfmt.Format) error {
 	n := int64(0)
-	defer k.decoder.tell(k.app)
+	defer k.decoder.TellFailures(k.App)
 	for record, err := range records {
 		if err != nil {
 			return err
 		}
-		shown := printed{Located: record}
-		if err := k.decoder.decode(ctx, &shown); err != nil {
+		shown := recordfmt.Record{Located: record}
+		if err := k.decoder.DecodeRecord(ctx, &shown); err != nil {
 			return err
 		}
-		if err := f.write(out, &shown); err != nil {
+		if err := f.Write(out, &shown); err != nil {
 			return fmt.Errorf("write to standard output: %w", err)
 		}
 		if n++; n == k.limit {
@@ -136,22 +143,22 @@ func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[rea
 }
 
 // topic is the records of the selected partitions.
-func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f format) (iter.Seq2[readback.Located, error], error) {
-	if err := k.selection.parse(partitions, k.now()); err != nil {
+func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
+	if err := k.Selection.ParseFlags(partitions, k.Now()); err != nil {
 		return nil, err
 	}
-	selected, err := k.selection.partitions(rows)
+	selected, err := k.Selection.SelectPartitions(rows)
 	if err != nil {
 		return nil, err
 	}
-	reader := reader(parts, k.workers)
+	reader := settings.NewReader(parts, k.workers)
 	reader.Skipped = k.tellSkipped
 	if k.merge {
 		shareMemory(reader, len(selected))
 	}
 	streams := make([]readback.Stream, len(selected))
 	for i, p := range selected {
-		query := readback.Query{Partition: p.Partition, Offsets: k.offsets(), Times: k.times, Keys: k.keys.match(), ValuesOnly: f.valuesOnly && !k.merge}
+		query := readback.Query{Partition: p.Partition, Offsets: k.OffsetRange(), Times: k.Times, Keys: k.keys.MatchKey(), ValuesOnly: f.ValuesOnly && !k.merge}
 		streams[i] = readback.Stream{Partition: p.Partition, Records: k.records(ctx, reader, query)}
 	}
 	if k.merge {
@@ -197,19 +204,19 @@ func (k *cat) records(ctx context.Context, reader *readback.Reader, query readba
 
 func (k *cat) tellSkipped(r bifrost.Row) {
 	if r.State == bifrost.StateLost {
-		k.warn("%s: offsets %s are a recorded gap: %s", r.Partition, r.Range, r.GapReason)
+		k.Warn("%s: offsets %s are a recorded gap: %s", r.Partition, r.Range, r.GapReason)
 		return
 	}
-	k.warn("%s: offsets %s are planned and not archived yet", r.Partition, r.Range)
+	k.Warn("%s: offsets %s are planned and not archived yet", r.Partition, r.Range)
 }
 
 // files is the records of files, one after the other.
-func (k *cat) files(names []string, f format) (iter.Seq2[readback.Located, error], error) {
-	if k.merge || k.last != 0 || k.from != 0 || k.to != 0 || k.since != "" || k.until != "" {
-		return nil, usagef("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
+func (k *cat) files(names []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
+	if k.merge || k.last != 0 || k.From != 0 || k.To != 0 || k.Since != "" || k.Until != "" {
+		return nil, usage.Errorf("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
 	}
-	keys := k.keys.match()
-	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.valuesOnly && keys == nil, MaxRecordBytes: bifrost.LargestRecord, Keys: keys}
+	keys := k.keys.MatchKey()
+	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.ValuesOnly && keys == nil, MaxRecordBytes: bifrost.LargestRecord, Keys: keys}
 	return func(yield func(readback.Located, error) bool) {
 		for _, name := range names {
 			if !k.file(name, options, yield) {
@@ -229,7 +236,7 @@ func (k *cat) file(name string, options baldr.ReaderOptions, yield func(readback
 	for record, err := range records {
 		if options.Keys != nil && err == nil {
 			if record.Offset < 0 {
-				err = fmt.Errorf("%s: %w", name, errNoKeys)
+				err = fmt.Errorf("%s: %w", name, recordfmt.ErrNoKeys)
 			} else if !options.Keys(record.Key) {
 				continue
 			}
@@ -244,7 +251,7 @@ func (k *cat) file(name string, options baldr.ReaderOptions, yield func(readback
 func (k *cat) openFile(name string, options baldr.ReaderOptions) (iter.Seq2[baldr.Record, error], bifrost.Partition, func() error, error) {
 	nothing := func() error { return nil }
 	if name == "-" {
-		return readback.StreamRecords(k.in, options), bifrost.Partition{}, nothing, nil
+		return readback.StreamRecords(k.In, options), bifrost.Partition{}, nothing, nil
 	}
 	file, err := os.Open(name)
 	if err != nil {

@@ -1,3 +1,5 @@
+// The commands clusters list and clusters show: captures, one by one.
+
 package main
 
 import (
@@ -10,13 +12,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newClusters(a *app) *cobra.Command {
+func newClusters(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "clusters",
 		GroupID: groupLook,
@@ -36,8 +42,8 @@ const whichCapture = `A capture is CLUSTER@TIME: the last one that was made at o
 of a cluster's ID is enough, and where there is one cluster only, "@TIME" and
 "latest" do. The key of its positions, which clusters list prints, names one too.`
 
-func newClustersList(a *app) *cobra.Command {
-	l := clustersList{app: a}
+func newClustersList(a *app.App) *cobra.Command {
+	l := clustersList{App: a}
 	c := &cobra.Command{
 		Use:   "list [CLUSTER]",
 		Short: "List the clusters that were captured, or the captures of one",
@@ -49,12 +55,12 @@ tick made has the beginning of its time slot. Nothing but a listing is read.`,
 		RunE:    func(c *cobra.Command, args []string) error { return l.run(c.Context(), args) },
 	}
 	c.Flags().IntVar(&l.last, "last", 20, "captures of a cluster to list, the last ones")
-	addJSON(c, &l.json)
+	app.AddJSON(c, &l.json)
 	return c
 }
 
 type clustersList struct {
-	*app
+	*app.App
 	last int
 	json bool
 }
@@ -76,9 +82,9 @@ type captureRef struct {
 
 func (l *clustersList) run(ctx context.Context, args []string) error {
 	if l.last < 1 {
-		return usagef("--last %d: want a number above 0", l.last)
+		return usage.Errorf("--last %d: want a number above 0", l.last)
 	}
-	parts, err := l.open(ctx, config.Reader)
+	parts, err := l.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
@@ -96,31 +102,31 @@ func (l *clustersList) run(ctx context.Context, args []string) error {
 		clusters = map[string][]capture.Listed{id: all[max(0, len(all)-l.last):]}
 	}
 	if l.json {
-		return l.printJSON(clustersJSONOf(clusters))
+		return l.PrintJSON(clustersJSONOf(clusters))
 	}
 	if len(clusters) == 0 {
-		l.say("Nothing is captured yet: discover does it every BIFROST_CAPTURE_MINUTES, bifrost capture at once.")
+		l.Say("Nothing is captured yet: discover does it every BIFROST_CAPTURE_MINUTES, bifrost capture at once.")
 		return nil
 	}
 	if len(args) > 0 {
-		return l.print(l.captures(clusters))
+		return l.PrintTable(l.captures(clusters))
 	}
-	t := &table{columns: []column{
-		{title: "cluster"}, {title: "captures", right: true}, {title: "first"}, {title: "last"}, {title: "age", spare: 1},
+	t := &console.Table{Columns: []console.Column{
+		{Title: "cluster"}, {Title: "captures", Right: true}, {Title: "first"}, {Title: "last"}, {Title: "age", Spare: 1},
 	}}
 	for _, id := range slices.Sorted(maps.Keys(clusters)) {
 		all := clusters[id]
 		first, last := all[0].At, all[len(all)-1].At
-		t.add(plain(id), number(len(all)), plain(moment(first)), plain(moment(last)), plain(ago(last, l.now())))
+		t.AddRow(console.Plain(id), console.Number(len(all)), console.Plain(human.Moment(first)), console.Plain(human.Moment(last)), console.Plain(human.Ago(last, l.Now())))
 	}
-	return l.print(t)
+	return l.PrintTable(t)
 }
 
-func (l *clustersList) captures(clusters map[string][]capture.Listed) *table {
-	t := &table{columns: []column{{title: "time"}, {title: "age", spare: 1}, {title: "object", shrink: true}}}
+func (l *clustersList) captures(clusters map[string][]capture.Listed) *console.Table {
+	t := &console.Table{Columns: []console.Column{{Title: "time"}, {Title: "age", Spare: 1}, {Title: "object", Shrink: true}}}
 	for _, all := range clusters {
 		for _, c := range all {
-			t.add(plain(moment(c.At)), plain(ago(c.At, l.now())), plain(c.Key))
+			t.AddRow(console.Plain(human.Moment(c.At)), console.Plain(human.Ago(c.At, l.Now())), console.Plain(c.Key))
 		}
 	}
 	return t
@@ -131,7 +137,7 @@ func clustersJSONOf(clusters map[string][]capture.Listed) clustersJSON {
 	for _, id := range slices.Sorted(maps.Keys(clusters)) {
 		one := clusterCaptures{ClusterID: id, Captures: []captureRef{}}
 		for _, c := range clusters[id] {
-			one.Captures = append(one.Captures, captureRef{timestamp(c.At), c.Key})
+			one.Captures = append(one.Captures, captureRef{human.Timestamp(c.At), c.Key})
 		}
 		all.Clusters = append(all.Clusters, one)
 	}
@@ -162,16 +168,16 @@ func clusterNamed(clusters map[string][]capture.Listed, text string) (string, er
 }
 
 // openCapture reads the capture that a person names, see whichCapture.
-func (a *app) openCapture(ctx context.Context, parts *wiring.Parts, name string) (capture.Snapshot, error) {
+func openCapture(ctx context.Context, a *app.App, parts *wiring.Parts, name string) (capture.Snapshot, error) {
 	if _, isKey := capture.ParseCaptureKey(parts.Config.Group, name); isKey {
 		return capture.Open(ctx, parts.Store, name)
 	}
-	at := a.now()
+	at := a.Now()
 	cluster := name
 	if i := strings.LastIndex(name, "@"); i >= 0 {
-		ms, err := parseTime(name[i+1:], a.now())
+		ms, err := human.ParseTime(name[i+1:], a.Now())
 		if err != nil {
-			return capture.Snapshot{}, usageError{err}
+			return capture.Snapshot{}, usage.Of(err)
 		}
 		// Times are shown to the second: what is shown is the one that is meant.
 		cluster, at = name[:i], time.UnixMilli(ms).Truncate(time.Second).Add(time.Second-time.Millisecond)
@@ -190,7 +196,7 @@ func (a *app) openCapture(ctx context.Context, parts *wiring.Parts, name string)
 	return capture.OpenAt(ctx, parts.Store, clusters[id], at)
 }
 
-func newClustersShow(a *app) *cobra.Command {
+func newClustersShow(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "show [CLUSTER[@TIME]]",
@@ -202,10 +208,10 @@ it: settings, ACLs, quotas, users, every position.
 		Example: "  bifrost clusters show\n  bifrost clusters show UKqv@2026-01-31T12:00:00Z\n  bifrost clusters show @7d --json | jq '.acls[]'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.showCapture(c.Context(), strings.Join(args, ""), asJSON)
+			return showCapture(c.Context(), a, strings.Join(args, ""), asJSON)
 		},
 	}
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
 }
 
@@ -229,20 +235,20 @@ type showJSON struct {
 	NotCaptured   []capture.NotCaptured `json:"not_captured"`
 }
 
-func (a *app) showCapture(ctx context.Context, name string, asJSON bool) error {
-	parts, err := a.open(ctx, config.Reader)
+func showCapture(ctx context.Context, a *app.App, name string, asJSON bool) error {
+	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
-	s, err := a.openCapture(ctx, parts, name)
+	s, err := openCapture(ctx, a, parts, name)
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		c, p := s.Configuration, s.Positions
-		return a.printJSON(showJSON{
-			ClusterID: p.ClusterID, At: timestamp(p.At), EndedAt: timestamp(p.EndedAt),
+		return a.PrintJSON(showJSON{
+			ClusterID: p.ClusterID, At: human.Timestamp(p.At), EndedAt: human.Timestamp(p.EndedAt),
 			Positions: s.Key, Configuration: p.PositionsHeader.Configuration, ByHand: p.ByHand, Writer: p.Writer,
 			Brokers: list(c.Brokers), Features: list(c.Features), Topics: list(c.Topics), ACLs: list(c.ACLs),
 			Quotas: list(c.Quotas), ScramUsers: list(c.Users), Groups: list(p.Groups), Offsets: list(p.Offsets),
@@ -250,17 +256,17 @@ func (a *app) showCapture(ctx context.Context, name string, asJSON bool) error {
 		})
 	}
 	c := s.Configuration
-	a.say("Cluster %s at %s: %d brokers, %d topics, %d groups, %d ACLs, %d quotas, %d SCRAM credentials.",
-		c.ClusterID, moment(s.Positions.At),
+	a.Say("Cluster %s at %s: %d brokers, %d topics, %d groups, %d ACLs, %d quotas, %d SCRAM credentials.",
+		c.ClusterID, human.Moment(s.Positions.At),
 		len(c.Brokers), len(c.Topics), len(s.Positions.Groups), len(c.ACLs), len(c.Quotas), len(c.Users))
-	a.tellNotCaptured(s.Missing())
-	a.say("In no capture: passwords and keys, and positions outside of groups, such as those of Flink and Spark " +
+	tellNotCaptured(a, s.Missing())
+	a.Say("In no capture: passwords and keys, and positions outside of groups, such as those of Flink and Spark " +
 		"and the local state of Kafka Streams.")
-	if err := a.print(capturedTopics(s)); err != nil || len(s.Positions.Groups) == 0 {
+	if err := a.PrintTable(capturedTopics(s)); err != nil || len(s.Positions.Groups) == 0 {
 		return err
 	}
-	fmt.Fprintln(a.out)
-	return a.print(capturedGroups(s))
+	fmt.Fprintln(a.Out)
+	return a.PrintTable(capturedGroups(s))
 }
 
 // list is never null in JSON.
@@ -271,10 +277,10 @@ func list[T any](all []T) []T {
 	return all
 }
 
-func capturedTopics(s capture.Snapshot) *table {
-	t := &table{columns: []column{
-		{title: "topic", shrink: true}, {title: "parts", right: true}, {title: "replicas", right: true, spare: 2},
-		{title: "offsets", right: true}, {title: "settings", spare: 1},
+func capturedTopics(s capture.Snapshot) *console.Table {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic", Shrink: true}, {Title: "parts", Right: true}, {Title: "replicas", Right: true, Spare: 2},
+		{Title: "offsets", Right: true}, {Title: "settings", Spare: 1},
 	}}
 	ends := map[string]capture.Offsets{}
 	for _, o := range s.Positions.Offsets {
@@ -290,7 +296,7 @@ func capturedTopics(s capture.Snapshot) *table {
 			}
 			held += e[1] - e[0]
 		}
-		offsets := count(held)
+		offsets := human.Count(held)
 		if unknown {
 			offsets = "unknown"
 		}
@@ -302,16 +308,16 @@ func capturedTopics(s capture.Snapshot) *table {
 		if len(topic.Partitions) > 0 {
 			replicas = len(topic.Partitions[0])
 		}
-		t.add(plain(topic.Name), number(len(topic.Partitions)), number(replicas), plain(offsets),
-			plain(strings.Join(settings, " ")))
+		t.AddRow(console.Plain(topic.Name), console.Number(len(topic.Partitions)), console.Number(replicas), console.Plain(offsets),
+			console.Plain(strings.Join(settings, " ")))
 	}
 	return t
 }
 
-func capturedGroups(s capture.Snapshot) *table {
-	t := &table{columns: []column{
-		{title: "group", shrink: true}, {title: "type"}, {title: "state"}, {title: "topics", right: true},
-		{title: "positions", right: true}, {title: "lag", right: true},
+func capturedGroups(s capture.Snapshot) *console.Table {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "group", Shrink: true}, {Title: "type"}, {Title: "state"}, {Title: "topics", Right: true},
+		{Title: "positions", Right: true}, {Title: "lag", Right: true},
 	}}
 	stable := map[bifrost.TopicPartition]int64{}
 	for _, o := range s.Positions.Offsets {
@@ -323,7 +329,7 @@ func capturedGroups(s capture.Snapshot) *table {
 	}
 	for _, g := range s.Positions.Groups {
 		if g.Offsets == nil {
-			t.add(plain(g.Name), plain(g.Type), plain(g.State), plain(""), cell{"not captured", styleWarn}, plain(""))
+			t.AddRow(console.Plain(g.Name), console.Plain(g.Type), console.Plain(g.State), console.Plain(""), console.Styled("not captured", console.StyleWarn), console.Plain(""))
 			continue
 		}
 		var positions, lag int64
@@ -333,7 +339,7 @@ func capturedGroups(s capture.Snapshot) *table {
 				lag += max(0, stable[bifrost.TopicPartition{Topic: topic, Partition: c.Partition}]-c.Offset)
 			}
 		}
-		t.add(plain(g.Name), plain(g.Type), plain(g.State), number(len(g.Offsets)), plain(count(positions)), plain(count(lag)))
+		t.AddRow(console.Plain(g.Name), console.Plain(g.Type), console.Plain(g.State), console.Number(len(g.Offsets)), console.Plain(human.Count(positions)), console.Plain(human.Count(lag)))
 	}
 	return t
 }

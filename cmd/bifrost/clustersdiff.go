@@ -1,3 +1,5 @@
+// The command clusters diff: in what two captures differ.
+
 package main
 
 import (
@@ -5,6 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
@@ -13,7 +18,7 @@ import (
 // liveCluster is the name of what is no capture but the cluster as it is now.
 const liveCluster = "live"
 
-func newClustersDiff(a *app) *cobra.Command {
+func newClustersDiff(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "diff A B|live",
@@ -31,10 +36,10 @@ brokers and positions are not compared.
 		Args:        cobra.ExactArgs(2),
 		Annotations: map[string]string{unhealthyMeaning: "they differ"},
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.diffCaptures(c.Context(), args[0], args[1], asJSON)
+			return diffCaptures(c.Context(), a, args[0], args[1], asJSON)
 		},
 	}
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
 }
 
@@ -52,39 +57,39 @@ type comparedJSON struct {
 	Positions string  `json:"positions"` // empty for live
 }
 
-func (a *app) diffCaptures(ctx context.Context, first, second string, asJSON bool) error {
+func diffCaptures(ctx context.Context, a *app.App, first, second string, asJSON bool) error {
 	role := config.Reader
 	if first == liveCluster || second == liveCluster {
 		role = config.Archiver
 	}
-	parts, err := a.open(ctx, role)
+	parts, err := a.OpenParts(ctx, role)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
-	from, err := a.captureOrLive(ctx, parts, first)
+	from, err := captureOrLive(ctx, a, parts, first)
 	if err != nil {
 		return err
 	}
-	to, err := a.captureOrLive(ctx, parts, second)
+	to, err := captureOrLive(ctx, a, parts, second)
 	if err != nil {
 		return err
 	}
 	drift := capture.Diff(from, to)
 	if asJSON {
-		err = a.printJSON(diffJSON{comparedOf(from), comparedOf(to), len(drift.Differences) == 0, drift})
+		err = a.PrintJSON(diffJSON{comparedOf(from), comparedOf(to), len(drift.Differences) == 0, drift})
 	} else {
-		err = a.showDrift(from, to, drift)
+		err = showDrift(a, from, to, drift)
 	}
 	if err == nil && len(drift.Differences) > 0 {
-		err = errUnhealthy
+		err = app.ErrUnhealthy
 	}
 	return err
 }
 
-func (a *app) captureOrLive(ctx context.Context, parts *wiring.Parts, name string) (capture.Snapshot, error) {
+func captureOrLive(ctx context.Context, a *app.App, parts *wiring.Parts, name string) (capture.Snapshot, error) {
 	if name != liveCluster {
-		return a.openCapture(ctx, parts, name)
+		return openCapture(ctx, a, parts, name)
 	}
 	made, err := parts.Capturer().Read(ctx)
 	if err != nil {
@@ -94,32 +99,32 @@ func (a *app) captureOrLive(ctx context.Context, parts *wiring.Parts, name strin
 }
 
 func comparedOf(s capture.Snapshot) comparedJSON {
-	return comparedJSON{s.Positions.ClusterID, timestamp(s.Positions.At), s.Key}
+	return comparedJSON{s.Positions.ClusterID, human.Timestamp(s.Positions.At), s.Key}
 }
 
-func (a *app) showDrift(from, to capture.Snapshot, drift capture.Drift) error {
-	a.say("a: cluster %s at %s", from.Positions.ClusterID, moment(from.Positions.At))
-	a.say("b: cluster %s at %s", to.Positions.ClusterID, moment(to.Positions.At))
+func showDrift(a *app.App, from, to capture.Snapshot, drift capture.Drift) error {
+	a.Say("a: cluster %s at %s", from.Positions.ClusterID, human.Moment(from.Positions.At))
+	a.Say("b: cluster %s at %s", to.Positions.ClusterID, human.Moment(to.Positions.At))
 	for _, u := range drift.Unknown {
-		a.say("unknown in %s: %s", u.In, notCapturedText(u.NotCaptured))
+		a.Say("unknown in %s: %s", u.In, notCapturedText(u.NotCaptured))
 	}
 	if len(drift.Differences) == 0 {
-		a.say("No difference in what both of them know.")
+		a.Say("No difference in what both of them know.")
 		return nil
 	}
-	t := &table{columns: []column{{title: "part"}, {title: "name"}, {title: "what"}, {title: "a"}, {title: "b", shrink: true}}}
+	t := &console.Table{Columns: []console.Column{{Title: "part"}, {Title: "name"}, {Title: "what"}, {Title: "a"}, {Title: "b", Shrink: true}}}
 	for _, d := range drift.Differences {
-		t.add(plain(string(d.Part)), plain(d.Name), plain(d.Field), sideOf(d.A), sideOf(d.B))
+		t.AddRow(console.Plain(string(d.Part)), console.Plain(d.Name), console.Plain(d.Field), sideOf(d.A), sideOf(d.B))
 	}
-	return a.print(t)
+	return a.PrintTable(t)
 }
 
-func sideOf(value *string) cell {
+func sideOf(value *string) console.Cell {
 	switch {
 	case value == nil:
-		return cell{"absent", styleWarn}
+		return console.Styled("absent", console.StyleWarn)
 	case *value == "":
-		return plain("present")
+		return console.Plain("present")
 	}
-	return plain(*value)
+	return console.Plain(*value)
 }

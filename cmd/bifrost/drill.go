@@ -1,3 +1,5 @@
+// The command drill: whether a restore would give back what is archived.
+
 package main
 
 import (
@@ -7,11 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 )
 
-func newDrill(a *app) *cobra.Command {
-	d := &driller{app: a}
+func newDrill(a *app.App) *cobra.Command {
+	d := &driller{App: a}
 	c := &cobra.Command{
 		Use:     "drill --at TIME|latest --to-brokers HOST:PORT",
 		GroupID: groupCheck,
@@ -33,62 +38,62 @@ drill.`,
 	d.from.addTo(c)
 	flags.StringVar(&d.sample, "sample", "1GB", "raw bytes to restore, at most, but one topic at least")
 	flags.BoolVar(&d.yes, "yes", false, "do it")
-	addJSON(c, &d.json)
+	app.AddJSON(c, &d.json)
 	return c
 }
 
 type driller struct {
-	*app
+	*app.App
 	from      restoreFlags
 	sample    string
 	yes, json bool
 }
 
 func (d *driller) run(ctx context.Context) error {
-	sample, err := parseBytes("--sample", "bytes", d.sample)
+	sample, err := human.ParseBytes("--sample", "bytes", d.sample)
 	if err != nil {
 		return err
 	}
-	rule, parts, cluster, err := d.from.open(ctx, d.app)
+	rule, parts, cluster, err := d.from.open(ctx, d.App)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
 	if !d.yes {
-		return usagef("this makes topics in the cluster at %s and writes into them: give --yes to do it", d.from.into.Brokers)
+		return usage.Errorf("this makes topics in the cluster at %s and writes into them: give --yes to do it", d.from.into.Brokers)
 	}
 	report, err := rule.Drill(ctx, sample)
 	if err != nil {
-		return cluster.explain(err)
+		return cluster.Explain(err)
 	}
 	if d.json {
-		err = d.printJSON(report)
+		err = d.PrintJSON(report)
 	} else {
 		d.tell(report)
 	}
 	if err == nil && !report.Stands() {
-		return errUnhealthy
+		return app.ErrUnhealthy
 	}
 	return err
 }
 
 func (d *driller) tell(report *restore.DrillReport) {
 	for _, refusal := range report.Refusals {
-		d.warn("%s", refusal)
+		d.Warn("%s", refusal)
 	}
 	if report.Restore == nil {
-		d.say("Nothing was written.")
+		d.Say("Nothing was written.")
 		return
 	}
 	for _, wrong := range report.Wrong {
-		d.warn("%s", wrong)
+		d.Warn("%s", wrong)
 	}
 	for _, difference := range report.Restore.Differences {
-		d.say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
+		d.Say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
 	}
-	seconds := func(n float64) string { return span(time.Duration(n * float64(time.Second))) }
-	d.say("The sample: %s", strings.Join(report.Topics, ", "))
-	d.say("%s records and %d positions of groups were compared: %d partitions are not as they were.", count(report.Records), report.Positions, len(report.Wrong))
-	d.say("%s took %s; all %d topics with %s records, %s, would take %s at that rate.",
-		size(report.Bytes), seconds(report.Seconds), report.AllTopics, count(report.AllRecords), size(report.AllBytes), seconds(report.AllSeconds))
+	seconds := func(n float64) string { return human.Span(time.Duration(n * float64(time.Second))) }
+	d.Say("The sample: %s", strings.Join(report.Topics, ", "))
+	d.Say("%s records and %d positions of groups were compared: %d partitions are not as they were.", human.Count(report.Records), report.Positions, len(report.Wrong))
+	d.Say("%s took %s; all %d topics with %s records, %s, would take %s at that rate.",
+		human.Size(report.Bytes), seconds(report.Seconds), report.AllTopics, human.Count(report.AllRecords), human.Size(report.AllBytes), seconds(report.AllSeconds))
 }

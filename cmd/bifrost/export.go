@@ -1,3 +1,5 @@
+// The command export: writes Parquet files of what is archived.
+
 package main
 
 import (
@@ -8,6 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/export"
@@ -15,8 +22,8 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newExport(a *app) *cobra.Command {
-	e := &exporter{app: a}
+func newExport(a *app.App) *cobra.Command {
+	e := &exporter{App: a}
 	c := &cobra.Command{
 		Use:     "export TOPIC ... --to DIR|s3://BUCKET/PREFIX",
 		GroupID: groupRead,
@@ -30,21 +37,21 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
   bifrost export 'payments.*' --to s3://my-lake/kafka --decode
   duckdb -c "select date, count(*) from 'lake/topic=*/date=*/*.parquet' group by date"`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.CompleteTopics,
 		RunE:              func(c *cobra.Command, topics []string) error { return e.run(c.Context(), topics) },
 	}
 	c.Flags().StringVar(&e.to, "to", "", "a directory, or s3://bucket/prefix outside of the archive")
 	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
-	e.decode.addFlags(c)
-	addJSON(c, &e.json)
+	e.decode.AddFlags(c)
+	app.AddJSON(c, &e.json)
 	return c
 }
 
 type exporter struct {
-	*app
+	*app.App
 	to      string
 	workers int
-	decode  decoding
+	decode  recordfmt.Decoding
 	json    bool
 }
 
@@ -57,12 +64,12 @@ type exportJSON struct {
 func (e *exporter) run(ctx context.Context, globs []string) error {
 	filter, err := bifrost.NewTopicFilter(globs, nil)
 	if err != nil {
-		return usagef("%w", err)
+		return usage.Errorf("%w", err)
 	}
 	if e.to == "" || e.workers < 1 {
-		return usagef("--to is needed, a directory or s3://bucket/prefix, and --workers cannot be below 1")
+		return usage.Errorf("--to is needed, a directory or s3://bucket/prefix, and --workers cannot be below 1")
 	}
-	parts, err := e.open(ctx, config.Reader)
+	parts, err := e.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
@@ -78,14 +85,14 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if len(rows) == 0 {
 		return noneMatches(globs)
 	}
-	decoder, err := e.decode.open(ctx, e.app, parts)
+	decoder, err := e.decode.OpenDecoder(ctx, e.App, parts)
 	if err != nil {
 		return err
 	}
-	defer decoder.tell(e.app)
+	defer decoder.TellFailures(e.App)
 	rule := e.rule(parts, place)
 	if decoder != nil {
-		rule.Decode = decoder.columns
+		rule.Decode = decoder.DecodeColumns
 	}
 	if err := rule.Begin(ctx); err != nil {
 		return err
@@ -101,17 +108,17 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 
 func (e *exporter) rule(parts *wiring.Parts, place export.Place) *export.Exporter {
 	return &export.Exporter{
-		Reader: reader(parts, e.workers), Place: place,
-		Options: export.Options{Layout: 1, Bucket: parts.Config.Bucket, Group: parts.Config.Group, Decode: e.decode.values, DecodeKey: e.decode.keys},
+		Reader: settings.NewReader(parts, e.workers), Place: place,
+		Options: export.Options{Layout: 1, Bucket: parts.Config.Bucket, Group: parts.Config.Group, Decode: e.decode.Values, DecodeKey: e.decode.Keys},
 		Exported: func(row bifrost.Row, o export.Object) {
-			e.say("exported  %s %s  %s records in %d files", row.Partition, row.Range, count(o.Records), len(o.Files))
+			e.Say("exported  %s %s  %s records in %d files", row.Partition, row.Range, human.Count(o.Records), len(o.Files))
 		},
 		Erased: func(o export.Object) {
 			var names []string
 			for _, f := range o.Files {
 				names = append(names, f.Name)
 			}
-			e.warn("offsets [%d, %d) of %s/%d were erased from the archive after they had been exported; they are still in %s", o.Start, o.End, o.Topic, o.Partition, strings.Join(names, ", "))
+			e.Warn("offsets [%d, %d) of %s/%d were erased from the archive after they had been exported; they are still in %s", o.Start, o.End, o.Topic, o.Partition, strings.Join(names, ", "))
 		},
 	}
 }
@@ -124,10 +131,10 @@ func (e *exporter) place(parts *wiring.Parts) (export.Place, error) {
 	}
 	bucket, prefix, err := export.SplitURL(e.to)
 	if err != nil {
-		return nil, usagef("--to %w", err)
+		return nil, usage.Errorf("--to %w", err)
 	}
 	if bucket == parts.Config.Bucket && export.InsideGroup(prefix, parts.Config.Group) {
-		return nil, usagef("--to %s: that is where the archive is (%s/): choose another prefix or bucket", e.to, parts.Config.Group)
+		return nil, usage.Errorf("--to %s: that is where the archive is (%s/): choose another prefix or bucket", e.to, parts.Config.Group)
 	}
 	return export.InBucket(parts.Bucket(bucket), bucket, prefix), nil
 }
@@ -151,15 +158,15 @@ func (e *exporter) partitions(ctx context.Context, parts *wiring.Parts, filter b
 
 func (e *exporter) show(place export.Place, result exportJSON) error {
 	if e.json {
-		return e.printJSON(result)
+		return e.PrintJSON(result)
 	}
-	e.say("Wrote %s records of %s objects in %s files to %s; %s objects were there.",
-		count(result.Records), count(result.Objects), count(result.Files), place, count(result.Before))
+	e.Say("Wrote %s records of %s objects in %s files to %s; %s objects were there.",
+		human.Count(result.Records), human.Count(result.Objects), human.Count(result.Files), place, human.Count(result.Before))
 	if result.Lost > 0 {
-		e.warn("%s offsets are recorded gaps; the place lists them in _bifrost/lost", count(result.Lost))
+		e.Warn("%s offsets are recorded gaps; the place lists them in _bifrost/lost", human.Count(result.Lost))
 	}
 	if result.Waiting > 0 {
-		e.say("%s offsets are planned and not archived yet: run it again later.", count(result.Waiting))
+		e.Say("%s offsets are planned and not archived yet: run it again later.", human.Count(result.Waiting))
 	}
 	return nil
 }

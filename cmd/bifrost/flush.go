@@ -1,3 +1,5 @@
+// The command flush: archives everything that can be read now.
+
 package main
 
 import (
@@ -12,11 +14,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-func newFlush(a *app) *cobra.Command {
-	f := &flush{work: work{app: a}}
+func newFlush(a *app.App) *cobra.Command {
+	f := &flush{work: work{App: a}}
 	c := &cobra.Command{
 		Use:     "flush [TOPIC ...]",
 		GroupID: groupWork,
@@ -27,12 +32,12 @@ this process, by the rules and tables of the stack; ranges that others work on a
 waited for. What cannot be read is named at the end, and stops nothing else.`,
 		Example:           "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.CompleteTopics,
 		RunE:              func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
 	}
 	c.Flags().DurationVar(&f.patience, "timeout", 15*time.Minute, "give up after this time")
 	f.addSlots(c)
-	addJSON(c, &f.json)
+	app.AddJSON(c, &f.json)
 	return c
 }
 
@@ -57,7 +62,7 @@ type flushJSON struct {
 
 func (f *flush) run(ctx context.Context, topics []string) error {
 	if len(topics) > 0 {
-		f.settings.values["BIFROST_INCLUDE_TOPICS"] = strings.Join(topics, ",")
+		f.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
 	}
 	f.only = len(topics) > 0
 	stop, err := f.begin(ctx)
@@ -203,7 +208,7 @@ func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost
 	for _, failed := range summary.Failed {
 		switch {
 		case failed.Topic == "":
-			f.warn("%s", failed.Error)
+			f.Warn("%s", failed.Error)
 		case failed.Partition == nil && f.parts.Config.Topics.Archives(failed.Topic):
 			f.left = append(f.left, failed)
 		}
@@ -219,11 +224,11 @@ func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost
 	slices.SortFunc(f.left, func(a, b bifrost.TickFailure) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(numberOf(a), numberOf(b)))
 	})
-	f.tellFailed(f.left[:min(len(f.left), bifrost.MaxReportedFailures)], len(f.left))
+	tellFailed(f.App, f.left[:min(len(f.left), bifrost.MaxReportedFailures)], len(f.left))
 	if unknown > 0 {
-		return fmt.Errorf("%w: %d partitions or topics failed; %s offsets are left, and of %d nobody knows how many", errUnfinished, len(f.left), count(offsets), unknown)
+		return fmt.Errorf("%w: %d partitions or topics failed; %s offsets are left, and of %d nobody knows how many", errUnfinished, len(f.left), human.Count(offsets), unknown)
 	}
-	return fmt.Errorf("%w: %d partitions failed, to be tried again by the next tick or flush; %s offsets are left", errUnfinished, len(f.left), count(offsets))
+	return fmt.Errorf("%w: %d partitions failed, to be tried again by the next tick or flush; %s offsets are left", errUnfinished, len(f.left), human.Count(offsets))
 }
 
 // numberOf is the partition that failed; -1 for the whole topic.
@@ -248,7 +253,7 @@ func (f *flush) waitForWorker(ctx context.Context, left map[bifrost.TopicPartiti
 		for _, n := range left {
 			offsets += n
 		}
-		return fmt.Errorf("%w: %s offsets are left: %w", errUnfinished, count(offsets), context.Cause(ctx))
+		return fmt.Errorf("%w: %s offsets are left: %w", errUnfinished, human.Count(offsets), context.Cause(ctx))
 	}
 	f.workers.Wait()
 	return nil
@@ -266,21 +271,21 @@ func (f *flush) show(complete bool) error {
 		sum.StoredBytes += r.StoredBytes
 	}
 	if f.json {
-		return f.printJSON(sum)
+		return f.PrintJSON(sum)
 	}
-	t := &table{columns: []column{
-		{title: "topic"}, {title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "outcome"},
-		{title: "records", right: true}, {title: "raw", right: true}, {title: "stored", right: true}, {title: "object", shrink: true},
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "outcome"},
+		{Title: "records", Right: true}, {Title: "raw", Right: true}, {Title: "stored", Right: true}, {Title: "object", Shrink: true},
 	}}
 	for _, r := range sum.Ranges {
-		t.add(plain(r.Topic), plain(fmt.Sprint(r.Partition)), plain(fmt.Sprint(r.StartOffset)), plain(fmt.Sprint(r.EndOffset)), plain(r.Outcome),
-			plain(count(r.Records)), plain(size(r.RawBytes)), plain(size(r.StoredBytes)), plain(r.Object))
+		t.AddRow(console.Plain(r.Topic), console.Plain(fmt.Sprint(r.Partition)), console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(r.Outcome),
+			console.Plain(human.Count(r.Records)), console.Plain(human.Size(r.RawBytes)), console.Plain(human.Size(r.StoredBytes)), console.Plain(r.Object))
 	}
 	if len(sum.Ranges) == 0 {
 		if complete {
-			f.say("Nothing to do: everything that can be read is archived.")
+			f.Say("Nothing to do: everything that can be read is archived.")
 		}
 		return nil
 	}
-	return f.print(t)
+	return f.PrintTable(t)
 }

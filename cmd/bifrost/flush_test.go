@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/localdispatch"
@@ -47,8 +48,8 @@ func TestWhatAFlushNames(t *testing.T) {
 		"a word about the cluster":   {summary: bifrost.TickSummary{Failures: 1, Failed: []bifrost.TickFailure{{Error: "replaced"}}}, named: []string{"warning: replaced"}},
 	} {
 		var talk strings.Builder
-		f := &flush{work: work{app: newApp(nil, nil, &talk)}, unlisted: c.unlisted}
-		f.color = "never"
+		f := &flush{work: work{App: app.New(nil, nil, &talk)}, unlisted: c.unlisted}
+		f.Color = "never"
 		f.parts = &wiring.Parts{Config: config.Config{Topics: bifrost.TopicFilter{Include: []string{"orders*"}}}}
 		for _, err := range c.failed {
 			f.failed = append(f.failed, localdispatch.Outcome{Err: err})

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
@@ -47,7 +50,7 @@ func objectFile(t *testing.T, records int) string {
 func execute(t *testing.T, out *os.File, args ...string) (code int, err error) {
 	t.Helper()
 	var talk bytes.Buffer
-	root := newRoot(newApp(strings.NewReader(""), out, &talk))
+	root := newRoot(app.New(strings.NewReader(""), out, &talk))
 	root.SetArgs(args)
 	err = root.ExecuteContext(t.Context())
 	return exitCode(t.Context(), err), err
@@ -99,16 +102,16 @@ func TestPartitionsAreSortedByNumber(t *testing.T) {
 		topic = append(topic, bifrost.Progress{Partition: bifrost.Partition{Name: "orders", Number: n}})
 	}
 	readback.SortProgress(topic)
-	if list := listNumbers(topic); list != "0-11" {
+	if list := settings.ListNumbers(topic); list != "0-11" {
 		t.Errorf("partitions %s, want 0-11", list)
 	}
-	s := selection{}
-	if err := s.parse([]string{"10,2", "1-3", "11"}, time.Now()); err != nil {
+	s := settings.Selection{}
+	if err := s.ParseFlags([]string{"10,2", "1-3", "11"}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	selected, err := s.partitions(topic)
-	if err != nil || listNumbers(selected) != "1-3,10-11" || len(selected) != 5 {
-		t.Errorf("selected %s, error %v", listNumbers(selected), err)
+	selected, err := s.SelectPartitions(topic)
+	if err != nil || settings.ListNumbers(selected) != "1-3,10-11" || len(selected) != 5 {
+		t.Errorf("selected %s, error %v", settings.ListNumbers(selected), err)
 	}
 }
 
@@ -120,14 +123,14 @@ func TestTimesAreInUTC(t *testing.T) {
 		t.Errorf("TZ is %s, and this is UTC: there is no data of time zones here", os.Getenv("TZ"))
 	}
 	at := time.UnixMilli(1_709_208_000_007) // in the zone of this machine
-	if got := moment(at); got != "2024-02-29 12:00:00Z" {
+	if got := human.Moment(at); got != "2024-02-29 12:00:00Z" {
 		t.Errorf("moment %s", got)
 	}
-	if got := timestamp(at); got == nil || *got != "2024-02-29T12:00:00.007Z" {
+	if got := human.Timestamp(at); got == nil || *got != "2024-02-29T12:00:00.007Z" {
 		t.Errorf("timestamp %v", got)
 	}
 	for _, text := range []string{"2024-02-29T12:00:00Z", "2024-02-29T12:00:00", "2024-02-29T12:00", "2024-02-29 12:00:00Z", "2024-02-29T08:30:00-03:30"} {
-		if ms, err := parseTime(text, at); err != nil || ms != 1_709_208_000_000 {
+		if ms, err := human.ParseTime(text, at); err != nil || ms != 1_709_208_000_000 {
 			t.Errorf("%s is %d, error %v", text, ms, err)
 		}
 	}

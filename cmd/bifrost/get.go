@@ -1,3 +1,5 @@
+// The command get: one record, by its offset.
+
 package main
 
 import (
@@ -8,14 +10,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
-func newGet(a *app) *cobra.Command {
+func newGet(a *app.App) *cobra.Command {
 	var name string
 	var asJSON bool
-	var decode decoding
+	var decode recordfmt.Decoding
 	c := &cobra.Command{
 		Use:     "get TOPIC PARTITION OFFSET",
 		GroupID: groupRead,
@@ -23,30 +29,30 @@ func newGet(a *app) *cobra.Command {
 		Long: `Get finds the record by the catalogue and fetches the tail of its object and the
 member that holds it: two ranged requests, however large the object is.
 
-` + formatHelp,
+` + recordfmt.FormatHelp,
 		Example: `  bifrost get orders 0 1234
   bifrost get orders 0 1234 --json
   bifrost get orders 0 1234 --format '%k %T %h\n'
   bifrost get orders 0 1234 --json --decode`,
 		Args:              cobra.ExactArgs(3),
-		ValidArgsFunction: a.completePartitions(2),
+		ValidArgsFunction: a.CompletePartitions(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			if asJSON {
 				name = "json"
 			}
-			return a.get(c.Context(), args, name, decode)
+			return getRecord(c.Context(), a, args, name, decode)
 		},
 	}
 	c.Flags().StringVarP(&name, "format", "f", "value", "how to print the record")
-	completeWords(c, "format", slices.Sorted(maps.Keys(formats))...)
+	app.CompleteWords(c, "format", slices.Sorted(maps.Keys(recordfmt.Formats))...)
 	c.Flags().BoolVar(&asJSON, "json", false, "same as --format json")
-	decode.addFlags(c)
+	decode.AddFlags(c)
 	return c
 }
 
-func (a *app) get(ctx context.Context, args []string, name string, decode decoding) error {
-	_, isTerminal := terminal(a.out)
-	f, err := parseFormat(name, isTerminal)
+func getRecord(ctx context.Context, a *app.App, args []string, name string, decode recordfmt.Decoding) error {
+	_, isTerminal := console.Terminal(a.Out)
+	f, err := recordfmt.ParseFormat(name, isTerminal)
 	if err != nil {
 		return err
 	}
@@ -54,23 +60,23 @@ func (a *app) get(ctx context.Context, args []string, name string, decode decodi
 	if err != nil {
 		return err
 	}
-	parts, err := a.open(ctx, config.Reader)
+	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
-	decoder, err := decode.open(ctx, a, parts)
+	decoder, err := decode.OpenDecoder(ctx, a, parts)
 	if err != nil {
 		return err
 	}
-	record, err := reader(parts, 1).Find(ctx, p, offset)
+	record, err := settings.NewReader(parts, 1).Find(ctx, p, offset)
 	if err != nil {
 		return err
 	}
-	shown := printed{Located: readback.Located{Partition: p, Record: record}}
-	if err := decoder.decode(ctx, &shown); err != nil {
+	shown := recordfmt.Record{Located: readback.Located{Partition: p, Record: record}}
+	if err := decoder.DecodeRecord(ctx, &shown); err != nil {
 		return err
 	}
-	defer decoder.tell(a)
-	return a.buffered(func(out *bufio.Writer) error { return f.write(out, &shown) })
+	defer decoder.TellFailures(a)
+	return a.WriteBuffered(func(out *bufio.Writer) error { return f.Write(out, &shown) })
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
@@ -226,7 +227,7 @@ func numbered(topic string, partition int32, from, to int) []*kgo.Record {
 	var records []*kgo.Record
 	for n := from; n < to; n++ {
 		records = append(records, &kgo.Record{
-			Topic: topic, Partition: partition, Timestamp: millis(int64(1_700_000_000_000 + n*1000 + int(partition))),
+			Topic: topic, Partition: partition, Timestamp: human.Millis(int64(1_700_000_000_000 + n*1000 + int(partition))),
 			Key: fmt.Appendf(nil, "k%d", n), Value: fmt.Appendf(nil, "value-%d-%d", partition, n),
 			Headers: []kgo.RecordHeader{{Key: "n", Value: fmt.Append(nil, n)}},
 		})

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/reportpage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -18,7 +21,7 @@ import (
 // written just now.
 func wellnessOf(now time.Time, rows ...bifrost.Progress) error {
 	sights := health.Sights{Patience: time.Hour, Now: now}
-	return wellbeing{judge(rows, sights), sights}.err()
+	return condition.Overview{Rows: condition.JudgeRows(rows, sights), Ticks: sights}.Failure()
 }
 
 // healthCase is one thing that nobody may take for well, or that is well.
@@ -102,10 +105,10 @@ func TestWhatWasNotLookedAtIsNotWell(t *testing.T) {
 			if c.ticks != nil {
 				ticks = c.ticks(&record)
 			}
-			sights := newSights(config.Config{Stalled: 45 * time.Minute}, ticks, now)
-			w := wellbeing{judge([]bifrost.Progress{p}, sights), sights}
+			sights := condition.NewSights(config.Config{Stalled: 45 * time.Minute}, ticks, now)
+			w := condition.Overview{Rows: condition.JudgeRows([]bifrost.Progress{p}, sights), Ticks: sights}
 			healthy := c.word == ""
-			if got := w.err() == nil; got != healthy {
+			if got := w.Failure() == nil; got != healthy {
 				t.Errorf("status calls it healthy: %v", got)
 			}
 			js := newStatusJSON(w, now)
@@ -114,18 +117,18 @@ func TestWhatWasNotLookedAtIsNotWell(t *testing.T) {
 				t.Errorf("status --json says %s", text)
 			}
 			var table bytes.Buffer
-			if err := partitionTable(w.rows, now).write(&table, 0, false); err != nil {
+			if err := partitionTable(w.Rows, now).WriteTable(&table, 0, false); err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(table.String()+w.problem(), c.word) {
-				t.Errorf("status says %q\n%s", w.problem(), table.String())
+			if !strings.Contains(table.String()+w.TickProblem(), c.word) {
+				t.Errorf("status says %q\n%s", w.TickProblem(), table.String())
 			}
-			cover, err := newCoverage(t.Context(), bifrosttest.NewLedger(), w.rows, readback.Times{}, now)
+			cover, err := reportpage.NewCoverage(t.Context(), bifrosttest.NewLedger(), w.Rows, readback.Times{}, now)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var page bytes.Buffer
-			if err := pageTemplate.Execute(&page, newPage(config.Config{}, w, cover, 0, now)); err != nil {
+			if err := reportpage.PageTemplate.Execute(&page, reportpage.NewPage(config.Config{}, w, cover, 0, now)); err != nil {
 				t.Fatal(err)
 			}
 			if got := strings.Contains(page.String(), `<b class="good">yes</b><span>healthy`); got != healthy || !strings.Contains(page.String(), c.word) {
@@ -156,14 +159,14 @@ func TestForecastsThatStillApply(t *testing.T) {
 	} {
 		p := bifrost.Progress{Partition: bifrost.Partition{Name: "orders"}, Status: bifrost.StatusOpen, NextOffset: c.next}
 		p.LastStable, p.HighWatermark, p.At, p.LossAt = c.stable, c.mark, past, c.lossAt
-		rows := judge([]bifrost.Progress{p}, health.Sights{Now: now})
-		if got := lossCell(rows[0], now).text; got != c.cell {
+		rows := condition.JudgeRows([]bifrost.Progress{p}, health.Sights{Now: now})
+		if got := lossCell(rows[0], now).Text; got != c.cell {
 			t.Errorf("%s: to loss %q, want %q", name, got, c.cell)
 		}
-		if got := lossCell(sumOf(rows), now).text; got != c.cell {
+		if got := lossCell(condition.SumOf(rows), now).Text; got != c.cell {
 			t.Errorf("%s: to loss of the topic %q, want %q", name, got, c.cell)
 		}
-		got, want := newStatusJSON(wellbeing{rows: rows}, now).Partitions[0].LossAt, timestamp(c.json)
+		got, want := newStatusJSON(condition.Overview{Rows: rows}, now).Partitions[0].LossAt, human.Timestamp(c.json)
 		if (got == nil) != (want == nil) || got != nil && *got != *want {
 			t.Errorf("%s: loss_at %v, want %v", name, got, want)
 		}

@@ -1,3 +1,5 @@
+// The command init: makes the bucket, the tables of an archive.
+
 package main
 
 import (
@@ -10,13 +12,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
-func newInit(a *app) *cobra.Command {
-	i := &initializer{app: a}
+func newInit(a *app.App) *cobra.Command {
+	i := &initializer{App: a}
 	c := &cobra.Command{
 		Use:     "init",
 		GroupID: groupCheck,
@@ -43,12 +47,12 @@ rows. It may be run again. --print shows the requests, for the AWS CLI, and send
 	flags.Int32Var(&i.bucket.ExpirationDays, "expiration-days", 0, "days after which the bucket deletes objects; 0 keeps them")
 	flags.Int32Var(&i.bucket.CaptureDays, "capture-days", 90, "days after which the bucket deletes captures; 0 keeps them as long as objects")
 	flags.BoolVar(&i.tables.DeletionProtection, "deletion-protection", true, "whether DynamoDB refuses to delete the tables")
-	addJSON(c, &i.json)
+	app.AddJSON(c, &i.json)
 	return c
 }
 
 type initializer struct {
-	*app
+	*app.App
 	bucket      s3store.BucketSettings
 	tables      dynamoledger.TableSafety
 	print, json bool
@@ -68,14 +72,14 @@ func (i *initializer) run(ctx context.Context) error {
 	if err := i.check(); err != nil {
 		return err
 	}
-	parts, err := i.open(ctx, config.Reader)
+	parts, err := i.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
 	i.bucket.Group, i.tables.KMSKey = parts.Config.Group, i.bucket.KMSKey
 	if parts.Region() == "" {
-		return usagef("no region: give --region, or set AWS_REGION")
+		return usage.Errorf("no region: give --region, or set AWS_REGION")
 	}
 	if i.print {
 		return i.printRequests(parts.StorageRequests(i.bucket, i.tables))
@@ -86,11 +90,11 @@ func (i *initializer) run(ctx context.Context) error {
 	}
 	unsupported := append(bucket.Unsupported, tables.Unsupported...)
 	if i.json {
-		return i.printJSON(initJSON{parts.Config.Bucket, bucket.Created, bucket.Kept, list(tables.Created), list(tables.Kept), list(unsupported)})
+		return i.PrintJSON(initJSON{parts.Config.Bucket, bucket.Created, bucket.Kept, list(tables.Created), list(tables.Kept), list(unsupported)})
 	}
 	i.tell(parts.Config.Bucket, bucket, tables)
 	if len(unsupported) > 0 {
-		i.warn("the service does not know %s: what they would have set is not there", strings.Join(unsupported, ", "))
+		i.Warn("the service does not know %s: what they would have set is not there", strings.Join(unsupported, ", "))
 	}
 	return nil
 }
@@ -102,26 +106,26 @@ func (i *initializer) check() error {
 		i.bucket.LockMode = ""
 	}
 	if !slices.Contains([]string{"", "GOVERNANCE", "COMPLIANCE"}, i.bucket.LockMode) {
-		return usagef("--lock-mode %q: want governance or compliance", i.bucket.LockMode)
+		return usage.Errorf("--lock-mode %q: want governance or compliance", i.bucket.LockMode)
 	}
 	if i.bucket.LockDays < 1 {
-		return usagef("--lock-days %d: want at least 1", i.bucket.LockDays)
+		return usage.Errorf("--lock-days %d: want at least 1", i.bucket.LockDays)
 	}
 	if !slices.Contains([]string{"STANDARD_IA", "GLACIER_IR", "INTELLIGENT_TIERING"}, i.bucket.TransitionClass) {
-		return usagef("--transition-class %q: want STANDARD_IA, GLACIER_IR or INTELLIGENT_TIERING", i.bucket.TransitionClass)
+		return usage.Errorf("--transition-class %q: want STANDARD_IA, GLACIER_IR or INTELLIGENT_TIERING", i.bucket.TransitionClass)
 	}
 	for flag, days := range map[string]int32{
 		"transition-days": i.bucket.TransitionDays, "expiration-days": i.bucket.ExpirationDays, "capture-days": i.bucket.CaptureDays,
 	} {
 		if days < 0 {
-			return usagef("--%s %d: want 0 or more", flag, days)
+			return usage.Errorf("--%s %d: want 0 or more", flag, days)
 		}
 	}
 	if e, t := i.bucket.ExpirationDays, i.bucket.TransitionDays; e != 0 && t >= e {
-		return usagef("--transition-days %d: objects are deleted after %d days, so that none would move", t, e)
+		return usage.Errorf("--transition-days %d: objects are deleted after %d days, so that none would move", t, e)
 	}
 	if i.bucket.KMSKey != "" && !strings.HasPrefix(i.bucket.KMSKey, "arn:") {
-		return usagef("--kms-key %q: want the ARN of a key", i.bucket.KMSKey)
+		return usage.Errorf("--kms-key %q: want the ARN of a key", i.bucket.KMSKey)
 	}
 	return nil
 }
@@ -129,20 +133,20 @@ func (i *initializer) check() error {
 func (i *initializer) tell(name string, bucket s3store.MadeBucket, tables dynamoledger.MadeTables) {
 	switch {
 	case bucket.Created:
-		i.say("Made the bucket %s.", name)
+		i.Say("Made the bucket %s.", name)
 	case bucket.Kept:
-		i.say("The bucket %s is there and holds something: its settings were left as they are. init --print shows those that init gives.", name)
+		i.Say("The bucket %s is there and holds something: its settings were left as they are. init --print shows those that init gives.", name)
 	default:
-		i.say("The bucket %s is there and empty: it got its settings.", name)
+		i.Say("The bucket %s is there and empty: it got its settings.", name)
 	}
 	for _, table := range tables.Created {
-		i.say("Made the table %s.", table)
+		i.Say("Made the table %s.", table)
 	}
 	for _, table := range tables.Kept {
-		i.say("The table %s is there: its rows were left as they are.", table)
+		i.Say("The table %s is there: its rows were left as they are.", table)
 	}
 	if bucket.Kept {
-		i.say("Next: bifrost rebuild, if the tables have lost something or are new.")
+		i.Say("Next: bifrost rebuild, if the tables have lost something or are new.")
 	}
 }
 
@@ -158,7 +162,7 @@ func (i *initializer) printRequests(bucket []s3store.BucketRequest, tables []dyn
 			return err
 		}
 		if r.Operation == "create-table" {
-			if _, err := fmt.Fprintf(i.out, "aws dynamodb wait table-exists --table-name %s\n", r.Table); err != nil {
+			if _, err := fmt.Fprintf(i.Out, "aws dynamodb wait table-exists --table-name %s\n", r.Table); err != nil {
 				return err
 			}
 		}
@@ -183,7 +187,7 @@ func (i *initializer) printRequest(service, operation string, input any) error {
 		return err
 	}
 	quoted := strings.ReplaceAll(strings.TrimSpace(out.String()), "'", `'\''`)
-	_, err = fmt.Fprintf(i.out, "aws %s %s --cli-input-json '%s'\n", service, operation, quoted)
+	_, err = fmt.Fprintf(i.Out, "aws %s %s --cli-input-json '%s'\n", service, operation, quoted)
 	return err
 }
 

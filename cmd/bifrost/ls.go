@@ -1,3 +1,5 @@
+// The command ls: the ranges of a topic, with their objects.
+
 package main
 
 import (
@@ -8,13 +10,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
-func newLs(a *app) *cobra.Command {
-	l := &ls{app: a}
+func newLs(a *app.App) *cobra.Command {
+	l := &ls{App: a}
 	c := &cobra.Command{
 		Use:     "ls TOPIC [PARTITION ...]",
 		GroupID: groupLook,
@@ -26,19 +33,19 @@ gap: its object says why nobody can read the records any more.`,
   bifrost ls orders 0 1 --state LOST
   bifrost ls orders --since 7d --json | jq -r .object`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completePartitions(0),
+		ValidArgsFunction: a.CompletePartitions(0),
 		RunE:              func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0], args[1:]) },
 	}
 	c.Flags().StringVar(&l.state, "state", "", "only rows in this state: PLANNED, ARCHIVED or LOST")
-	completeWords(c, "state", "PLANNED", "ARCHIVED", "LOST")
-	l.selection.addBounds(c)
+	app.CompleteWords(c, "state", "PLANNED", "ARCHIVED", "LOST")
+	l.Selection.AddBounds(c)
 	c.Flags().BoolVar(&l.json, "json", false, "print a JSON object a line instead, for scripts")
 	return c
 }
 
 type ls struct {
-	*app
-	selection
+	*app.App
+	settings.Selection
 	state string
 	json  bool
 }
@@ -79,79 +86,79 @@ func newRangeJSON(r bifrost.Row) rangeJSON {
 		Topic: r.Name, TopicNames: r.TopicNames(), Partition: r.Number,
 		StartOffset: r.Start, EndOffset: r.End, State: string(r.State), Reason: r.GapReason,
 		Object: r.Facts.Key, Records: r.Facts.Records, Missing: jsonMissing(r.Facts.Missing), RawBytes: r.Facts.RawBytes, StoredBytes: r.Facts.StoredBytes,
-		Checksum: r.Facts.Checksum, Attempts: r.Attempts, PlannedAt: timestamp(r.PlannedAt), ArchivedAt: timestamp(r.ArchivedAt), Error: r.Error,
+		Checksum: r.Facts.Checksum, Attempts: r.Attempts, PlannedAt: human.Timestamp(r.PlannedAt), ArchivedAt: human.Timestamp(r.ArchivedAt), Error: r.Error,
 	}
 	if r.State == bifrost.StateArchived {
-		first, last := millis(r.Facts.FirstTimestamp), millis(r.Facts.LastTimestamp)
-		j.FirstTimestamp, j.FirstMS, j.LastTimestamp, j.LastMS = timestamp(first), milliseconds(first), timestamp(last), milliseconds(last)
+		first, last := human.Millis(r.Facts.FirstTimestamp), human.Millis(r.Facts.LastTimestamp)
+		j.FirstTimestamp, j.FirstMS, j.LastTimestamp, j.LastMS = human.Timestamp(first), human.Milliseconds(first), human.Timestamp(last), human.Milliseconds(last)
 	}
 	return j
 }
 
 func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	if l.state != "" && l.state != string(bifrost.StatePlanned) && l.state != string(bifrost.StateArchived) && l.state != string(bifrost.StateLost) {
-		return usagef("--state %q: want PLANNED, ARCHIVED or LOST", l.state)
+		return usage.Errorf("--state %q: want PLANNED, ARCHIVED or LOST", l.state)
 	}
-	if err := l.selection.parse(partitions, l.now()); err != nil {
+	if err := l.Selection.ParseFlags(partitions, l.Now()); err != nil {
 		return err
 	}
-	parts, err := l.open(ctx, config.Reader)
+	parts, err := l.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
-	rows, err := progress(ctx, parts.Ledger, []string{topic})
+	rows, err := readback.SelectProgress(ctx, parts.Ledger, []string{topic})
 	if err != nil {
 		return err
 	}
-	selected, err := l.selection.partitions(rows)
+	selected, err := l.Selection.SelectPartitions(rows)
 	if err != nil {
 		return err
 	}
 	if l.json {
-		return l.buffered(func(out *bufio.Writer) error {
+		return l.WriteBuffered(func(out *bufio.Writer) error {
 			return l.each(ctx, parts.Ledger, selected, func(r bifrost.Row) error { return json.NewEncoder(out).Encode(newRangeJSON(r)) })
 		})
 	}
-	t := &table{columns: []column{
-		{title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "state"}, {title: "records", right: true},
-		{title: "missing", right: true, spare: 4}, {title: "raw", right: true, spare: 5}, {title: "stored", right: true}, {title: "first record", spare: 2}, {title: "last record", spare: 3},
-		{title: "object", spare: 6}, {title: "why", shrink: true},
+	t := &console.Table{Columns: []console.Column{
+		{Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "state"}, {Title: "records", Right: true},
+		{Title: "missing", Right: true, Spare: 4}, {Title: "raw", Right: true, Spare: 5}, {Title: "stored", Right: true}, {Title: "first record", Spare: 2}, {Title: "last record", Spare: 3},
+		{Title: "object", Spare: 6}, {Title: "why", Shrink: true},
 	}}
 	err = l.each(ctx, parts.Ledger, selected, func(r bifrost.Row) error {
-		t.add(rowCells(r)...)
+		t.AddRow(rowCells(r)...)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return l.print(t)
+	return l.PrintTable(t)
 }
 
-func rowCells(r bifrost.Row) []cell {
-	cells := []cell{plain(fmt.Sprint(r.Number)), plain(fmt.Sprint(r.Start)), plain(fmt.Sprint(r.End)), {string(r.State), stateStyles[r.State]}}
+func rowCells(r bifrost.Row) []console.Cell {
+	cells := []console.Cell{console.Plain(fmt.Sprint(r.Number)), console.Plain(fmt.Sprint(r.Start)), console.Plain(fmt.Sprint(r.End)), console.Styled(string(r.State), stateStyles[r.State])}
 	f := r.Facts
 	switch r.State {
 	case bifrost.StateArchived:
 		missing := f.Missing.Control + f.Missing.Aborted + f.Missing.Compacted
-		return append(cells, plain(count(f.Records)), plain(count(missing)), plain(size(f.RawBytes)), plain(size(f.StoredBytes)),
-			plain(moment(millis(f.FirstTimestamp))), plain(moment(millis(f.LastTimestamp))), plain(f.Key), cell{})
+		return append(cells, console.Plain(human.Count(f.Records)), console.Plain(human.Count(missing)), console.Plain(human.Size(f.RawBytes)), console.Plain(human.Size(f.StoredBytes)),
+			console.Plain(human.Moment(human.Millis(f.FirstTimestamp))), console.Plain(human.Moment(human.Millis(f.LastTimestamp))), console.Plain(f.Key), console.Cell{})
 	case bifrost.StateLost:
-		return append(cells, cell{}, cell{}, cell{}, plain(size(f.StoredBytes)), cell{}, cell{}, plain(f.Key), plain("a gap: "+r.GapReason))
+		return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Plain(human.Size(f.StoredBytes)), console.Cell{}, console.Cell{}, console.Plain(f.Key), console.Plain("a gap: "+r.GapReason))
 	}
-	return append(cells, cell{}, cell{}, cell{}, cell{}, cell{}, cell{}, cell{}, plain(r.Error))
+	return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Plain(r.Error))
 }
 
-var stateStyles = map[bifrost.State]style{bifrost.StateArchived: styleGood, bifrost.StateLost: styleBad, bifrost.StatePlanned: styleWarn}
+var stateStyles = map[bifrost.State]console.Style{bifrost.StateArchived: console.StyleGood, bifrost.StateLost: console.StyleBad, bifrost.StatePlanned: console.StyleWarn}
 
 // each calls show for every row that is wanted.
 func (l *ls) each(ctx context.Context, catalogue readback.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error) error {
 	for _, p := range partitions {
-		for row, err := range readback.Rows(ctx, catalogue, p.Partition, l.offsets()) {
+		for row, err := range readback.Rows(ctx, catalogue, p.Partition, l.OffsetRange()) {
 			if err != nil {
 				return err
 			}
-			if l.state != "" && l.state != string(row.State) || !l.times.Overlaps(row) {
+			if l.state != "" && l.state != string(row.State) || !l.Times.Overlaps(row) {
 				continue
 			}
 			if err := show(row); err != nil {

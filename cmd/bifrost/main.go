@@ -1,9 +1,10 @@
 // Bifrost is the command that people run beside the stack: to see how the archive
 // stands, to read records back, to check it, and to bring it back into Kafka.
 //
-// One file holds one command. Reading the archive is internal/archive, writing
+// One file holds one command. Reading the archive is internal/readback, writing
 // it back is internal/replay, the rules are internal/bifrost; what is here takes
-// flags, calls them, and shows the answer. Data goes to standard output, all
+// flags, calls them, and shows the answer. What commands share is in the packages
+// under internal. Data goes to standard output, all
 // other words go to standard error. docs/cli.md describes it for its users.
 package main
 
@@ -14,6 +15,10 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
 // The exit codes. Scripts rely on them, and every command's help lists them.
@@ -37,12 +42,12 @@ func run(args []string) int {
 	// A write to a closed pipe is then an error, which ends the command as any
 	// other end does, and not a signal that ends the process.
 	signal.Ignore(syscall.SIGPIPE)
-	root := newRoot(newApp(os.Stdin, os.Stdout, os.Stderr))
+	root := newRoot(app.New(os.Stdin, os.Stdout, os.Stderr))
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
-	if err != nil && code != exitOK && !errors.Is(err, errSilent) {
-		fmt.Fprintf(os.Stderr, "bifrost: %s\n", visible(err.Error()))
+	if err != nil && code != exitOK && !errors.Is(err, app.ErrSilent) {
+		fmt.Fprintf(os.Stderr, "bifrost: %s\n", human.Visible(err.Error()))
 		if code == exitUsage {
 			fmt.Fprintf(os.Stderr, "%s --help tells more\n", command.CommandPath())
 		}
@@ -50,30 +55,14 @@ func run(args []string) int {
 	return code
 }
 
-// errSilent marks an error whose words are out already: a table that shows what
-// is wrong needs no more.
-var errSilent = errors.New("")
-
-// errUnhealthy ends a command that did its work and found something wrong.
-var errUnhealthy = fmt.Errorf("unhealthy%w", errSilent)
-
-// A usageError is a mistake on the command line.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
 func exitCode(ctx context.Context, err error) int {
-	var usage usageError
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		// Whoever read the output has seen enough: head, less.
 		return exitOK
-	case errors.As(err, &usage):
+	case usage.Is(err):
 		return exitUsage
-	case errors.Is(err, errUnhealthy):
+	case errors.Is(err, app.ErrUnhealthy):
 		return exitUnhealthy
 	case ctx.Err() != nil:
 		return exitInterrupted

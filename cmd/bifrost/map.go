@@ -1,3 +1,5 @@
+// The command map: where an offset of the archive is in a target topic.
+
 package main
 
 import (
@@ -9,14 +11,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
-func newMap(a *app) *cobra.Command {
-	m := &mapper{app: a}
+func newMap(a *app.App) *cobra.Command {
+	m := &mapper{App: a}
 	c := &cobra.Command{
 		Use:     "map TOPIC[:TARGET] PARTITION OFFSET",
 		GroupID: groupRead,
@@ -29,17 +34,17 @@ target's last stable offset. It is exact: the map was committed with the records
 TOPIC stands for the life of the topic that was written into TARGET; if several
 were, name one as bifrost topics does.`,
 		Example: "  bifrost map orders 0 123456 --to-brokers other:9092\n  bifrost map orders:orders-restored 0 123456",
-		Args:    cobra.ExactArgs(3), ValidArgsFunction: a.completePartitions(2),
+		Args:    cobra.ExactArgs(3), ValidArgsFunction: a.CompletePartitions(2),
 		RunE: func(c *cobra.Command, args []string) error { return m.run(c.Context(), args) },
 	}
-	m.into.addTo(c)
-	addJSON(c, &m.json)
+	m.into.AddTo(c)
+	app.AddJSON(c, &m.json)
 	return c
 }
 
 type mapper struct {
-	*app
-	into targetFlags
+	*app.App
+	into settings.TargetFlags
 	json bool
 }
 
@@ -67,12 +72,12 @@ func (m *mapper) run(ctx context.Context, args []string) error {
 	if m.into.Brokers != "" {
 		role = config.Reader
 	}
-	parts, err := m.open(ctx, role)
+	parts, err := m.OpenParts(ctx, role)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
-	cluster, err := m.into.connect(ctx, parts, m.settings.lookup)
+	cluster, err := m.into.ConnectTarget(ctx, parts, m.LookupVariable)
 	if err != nil {
 		return err
 	}
@@ -84,19 +89,19 @@ func (m *mapper) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	image, err := imageIn(ctx, rows, all, target, offset, replay.Options{Client: cluster.options})
+	image, err := imageIn(ctx, rows, all, target, offset, replay.Options{Client: cluster.Options})
 	if err != nil {
-		return cluster.explain(err)
+		return cluster.Explain(err)
 	}
 	if m.json {
-		return m.printJSON(image)
+		return m.PrintJSON(image)
 	}
 	if image.NextOffset < 0 {
-		m.say("Nothing of %s/%d was written from offset %d on: it is the end of %s/%d.", image.SourceTopic, p.Number, offset, target, p.Number)
+		m.Say("Nothing of %s/%d was written from offset %d on: it is the end of %s/%d.", image.SourceTopic, p.Number, offset, target, p.Number)
 	} else {
-		m.say("The next record is at offset %d of %s/%d, and at this one of %s/%d.", image.NextOffset, image.SourceTopic, p.Number, target, p.Number)
+		m.Say("The next record is at offset %d of %s/%d, and at this one of %s/%d.", image.NextOffset, image.SourceTopic, p.Number, target, p.Number)
 	}
-	_, err = fmt.Fprintln(m.out, image.TargetOffset)
+	_, err = fmt.Fprintln(m.Out, image.TargetOffset)
 	return err
 }
 
@@ -114,7 +119,7 @@ func livesOf(all []bifrost.Progress, p bifrost.Partition) (rows []bifrost.Progre
 	if err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s", p.Name, p.Number, len(topic), listNumbers(topic))
+	return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s", p.Name, p.Number, len(topic), settings.ListNumbers(topic))
 }
 
 // imageIn looks for the offset in the maps of the branches that were written into the
@@ -146,7 +151,7 @@ func imageIn(
 	case len(lookups) == 0:
 		return imageJSON{}, fmt.Errorf("no replay has written anything of %s into topic %s of this cluster", rows[0].Partition, target)
 	case len(lives) > 1:
-		return imageJSON{}, usageError{errors.New("several lives of the topic were written there: name one of " + strings.Join(names, ", "))}
+		return imageJSON{}, usage.Of(errors.New("several lives of the topic were written there: name one of " + strings.Join(names, ", ")))
 	}
 	images, err := replay.Images(ctx, lookups, options)
 	if err != nil {

@@ -1,3 +1,5 @@
+// The command plan: what the next tick would do.
+
 package main
 
 import (
@@ -10,13 +12,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/dryrun"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
-func newPlan(a *app) *cobra.Command {
+func newPlan(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "plan [TOPIC ...]",
@@ -27,10 +33,10 @@ nothing. It lists the ranges that would be planned or started, and for partition
 where nothing would happen, why. Topics may be globs.`,
 		Example:           "  bifrost plan\n  BIFROST_MAX_AGE_SECONDS=0 bifrost plan orders",
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: a.completeTopics,
-		RunE:              func(c *cobra.Command, topics []string) error { return a.plan(c.Context(), topics, asJSON) },
+		ValidArgsFunction: a.CompleteTopics,
+		RunE:              func(c *cobra.Command, topics []string) error { return runPlan(c.Context(), a, topics, asJSON) },
 	}
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
 }
 
@@ -59,11 +65,11 @@ const (
 	actionWait  = "wait"  // nothing happens
 )
 
-func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
+func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) error {
 	if len(topics) > 0 {
-		a.settings.values["BIFROST_INCLUDE_TOPICS"] = strings.Join(topics, ",")
+		a.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
 	}
-	parts, err := a.open(ctx, config.Archiver)
+	parts, err := a.OpenParts(ctx, config.Archiver)
 	if err != nil {
 		return err
 	}
@@ -78,40 +84,40 @@ func (a *app) plan(ctx context.Context, topics []string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	p := planner{now: a.now(), settings: discover.Settings, planned: ledger.Planned(), tasks: ledger.Started()}
+	p := planner{now: a.Now(), settings: discover.Settings, planned: ledger.Planned(), tasks: ledger.Started()}
 	steps, err := p.steps(ctx, ledger, parts.Kafka)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return a.printJSON(planJSON{summary, steps})
+		return a.PrintJSON(planJSON{summary, steps})
 	}
 	for _, made := range ledger.Made() {
-		a.say("%s is new to these tables: its progress row would be made.", made)
+		a.Say("%s is new to these tables: its progress row would be made.", made)
 	}
 	for _, dropped := range ledger.Dropped() {
-		a.say("%s has lost rows: it would be made anew along its objects.", dropped)
+		a.Say("%s has lost rows: it would be made anew along its objects.", dropped)
 	}
-	t := &table{columns: []column{{title: "topic"}, {title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "action"}, {title: "why", shrink: true}}}
+	t := &console.Table{Columns: []console.Column{{Title: "topic"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "action"}, {Title: "why", Shrink: true}}}
 	for _, s := range steps {
-		t.add(s.cells()...)
+		t.AddRow(s.cells()...)
 	}
-	if err := a.print(t); err != nil {
+	if err := a.PrintTable(t); err != nil {
 		return err
 	}
 	functions := len(dispatcher.Tasks())
-	a.say("%d planned, %d started in %d functions, %d functions at work, %d waiting for a slot; lag %s.",
-		summary.Planned, summary.Dispatched, functions, summary.InFlight-functions, summary.Waiting, count(summary.Lag))
-	a.tellFailed(summary.Failed, summary.Failures)
+	a.Say("%d planned, %d started in %d functions, %d functions at work, %d waiting for a slot; lag %s.",
+		summary.Planned, summary.Dispatched, functions, summary.InFlight-functions, summary.Waiting, human.Count(summary.Lag))
+	tellFailed(a, summary.Failed, summary.Failures)
 	return nil
 }
 
-func (s stepJSON) cells() []cell {
-	cells := []cell{plain(s.Topic), plain(fmt.Sprint(s.Partition)), {}, {}}
+func (s stepJSON) cells() []console.Cell {
+	cells := []console.Cell{console.Plain(s.Topic), console.Plain(fmt.Sprint(s.Partition)), {}, {}}
 	if s.StartOffset != nil {
-		cells[2], cells[3] = plain(fmt.Sprint(*s.StartOffset)), plain(fmt.Sprint(*s.EndOffset))
+		cells[2], cells[3] = console.Plain(fmt.Sprint(*s.StartOffset)), console.Plain(fmt.Sprint(*s.EndOffset))
 	}
-	return append(cells, cell{s.Action, map[string]style{actionStart: styleGood, actionPlan: styleWarn}[s.Action]}, plain(s.Reason))
+	return append(cells, console.Styled(s.Action, map[string]console.Style{actionStart: console.StyleGood, actionPlan: console.StyleWarn}[s.Action]), console.Plain(s.Reason))
 }
 
 // planner explains a rehearsed tick.
@@ -148,7 +154,7 @@ func (p *planner) steps(ctx context.Context, ledger *dryrun.Ledger, cluster bifr
 	rows = slices.DeleteFunc(rows, func(row bifrost.Progress) bool {
 		return busy[row.Partition] || !p.settings.Topics.Archives(row.Topic())
 	})
-	if err := observe(ctx, cluster, rows, p.now); err != nil {
+	if err := condition.ObserveLive(ctx, cluster, rows, p.now); err != nil {
 		return nil, err
 	}
 	readback.SortProgress(rows)
@@ -194,9 +200,9 @@ func (p *planner) whyNot(row bifrost.Progress) string {
 	case row.Suspicion != "":
 		return "must be seen by two ticks: " + row.Suspicion
 	case unread > 0 && wait > 0:
-		return fmt.Sprintf("%s offsets wait for an object of full size, or %s longer", count(unread), span(wait))
+		return fmt.Sprintf("%s offsets wait for an object of full size, or %s longer", human.Count(unread), human.Span(wait))
 	case unread > 0:
-		return fmt.Sprintf("%s offsets wait for a slot", count(unread))
+		return fmt.Sprintf("%s offsets wait for a slot", human.Count(unread))
 	case row.NextOffset < row.PlannedOffset:
 		return "all is planned, workers are at it"
 	}

@@ -1,3 +1,5 @@
+// The command rebuild: makes the tables from the bucket.
+
 package main
 
 import (
@@ -8,12 +10,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/repair"
 )
 
-func newRebuild(a *app) *cobra.Command {
+func newRebuild(a *app.App) *cobra.Command {
 	var asJSON, anew bool
 	c := &cobra.Command{
 		Use:     "rebuild [TOPIC ...]",
@@ -32,14 +36,14 @@ with it. Stop it and run it again whenever you like. Where no tick waits for it,
 the stack also goes on by itself.`,
 		Example:           "  bifrost rebuild\n  bifrost rebuild --anew orders\n  bifrost verify",
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.CompleteTopics,
 		Annotations:       map[string]string{unhealthyMeaning: "some partitions failed; the others are done"},
 		RunE: func(c *cobra.Command, topics []string) error {
-			return a.rebuild(c.Context(), topics, anew, asJSON)
+			return runRebuild(c.Context(), a, topics, anew, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&anew, "anew", false, "make progress rows anew that look whole: a backup of the tables was restored")
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
 }
 
@@ -47,12 +51,12 @@ the stack also goes on by itself.`,
 // round trip or two.
 const rebuildParallel = 32
 
-func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) error {
+func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON bool) error {
 	filter, err := bifrost.NewTopicFilter(topics, nil)
 	if err != nil {
-		return usagef("%w", err)
+		return usage.Errorf("%w", err)
 	}
-	parts, err := a.open(ctx, config.Reader)
+	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
@@ -60,7 +64,10 @@ func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) e
 	rule := repair.Rebuilder{
 		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store, Topics: filter,
 		Sizing: parts.Config.Settings().Sizing, Now: time.Now, NewGeneration: rand.Text, Parallel: rebuildParallel, Log: parts.Log, Anew: anew,
-		FencePause: parts.Config.FencePause, Wait: a.waitForFence,
+		FencePause: parts.Config.FencePause,
+		Wait: func(ctx context.Context, until time.Time, partitions int) error {
+			return waitForFence(ctx, a, until, partitions)
+		},
 	}
 	summary, err := rule.Rebuild(ctx)
 	if err == nil && summary.Partitions == 0 {
@@ -70,26 +77,26 @@ func (a *app) rebuild(ctx context.Context, topics []string, anew, asJSON bool) e
 		return err
 	}
 	if asJSON {
-		if err := a.printJSON(summary); err != nil {
+		if err := a.PrintJSON(summary); err != nil {
 			return err
 		}
 	} else {
-		a.say("Looked at %d partitions: made %d progress rows, adopted %d objects, left %d ranges to the next ticks.",
+		a.Say("Looked at %d partitions: made %d progress rows, adopted %d objects, left %d ranges to the next ticks.",
 			summary.Partitions, summary.Made, summary.Adopted, summary.Planned)
-		a.tellFailed(summary.Failed, summary.Failures)
+		tellFailed(a, summary.Failed, summary.Failures)
 	}
 	if summary.Older && summary.Failures == 0 {
-		return fmt.Errorf("the tables are still older than the bucket, and ticks plan nothing: run it for all topics: %w", errUnhealthy)
+		return fmt.Errorf("the tables are still older than the bucket, and ticks plan nothing: run it for all topics: %w", app.ErrUnhealthy)
 	}
 	if summary.Failures > 0 {
-		return fmt.Errorf("%d partitions failed; run it again: %w", summary.Failures, errUnhealthy)
+		return fmt.Errorf("%d partitions failed; run it again: %w", summary.Failures, app.ErrUnhealthy)
 	}
 	return nil
 }
 
 // waitForFence waits out the fence pause, and says on what it waits.
-func (a *app) waitForFence(ctx context.Context, until time.Time, partitions int) error {
-	a.say("%d partitions wait until %s for uploads that older tables may have begun and S3 may still complete.",
+func waitForFence(ctx context.Context, a *app.App, until time.Time, partitions int) error {
+	a.Say("%d partitions wait until %s for uploads that older tables may have begun and S3 may still complete.",
 		partitions, until.Local().Format(time.TimeOnly))
 	select {
 	case <-time.After(time.Until(until)):

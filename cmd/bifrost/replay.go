@@ -1,15 +1,21 @@
+// The command replay: writes archived records back into Kafka.
+
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
@@ -19,8 +25,8 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newReplay(a *app) *cobra.Command {
-	r := &replayer{app: a}
+func newReplay(a *app.App) *cobra.Command {
+	r := &replayer{App: a}
 	c := &cobra.Command{
 		Use:     "replay TOPIC[:TARGET] ...",
 		GroupID: groupRead,
@@ -40,14 +46,14 @@ broken, and whether records would be lost, and refuses.`,
   bifrost replay orders:orders-copy --rekey --throttle 20MB --offset-map map.jsonl
   bifrost replay orders:orders-restored --dry-run`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.CompleteTopics,
 		Annotations:       map[string]string{unhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written"},
 		RunE:              func(c *cobra.Command, args []string) error { return r.run(c.Context(), args) },
 	}
 	flags := c.Flags()
-	r.into.addTo(c)
+	r.into.AddTo(c)
 	flags.StringSliceVar(&r.only, "partitions", nil, "only these partitions: 0,3-5")
-	r.selection.addBounds(c)
+	r.Selection.AddBounds(c)
 	flags.BoolVar(&r.rekey, "rekey", false, "choose partitions by key, instead of keeping them")
 	flags.BoolVar(&r.create, "create", false, "make target topics that do not exist, with as many partitions as their sources, and no retention")
 	flags.StringVar(&r.compression, "compression", "", "none, gzip, snappy, lz4 or zstd; as the target topic keeps it if not given")
@@ -58,14 +64,14 @@ broken, and whether records would be lost, and refuses.`,
 	flags.IntVar(&r.parallel, "parallel", 4, "partitions replayed side by side")
 	flags.StringVar(&r.id, "id", "", "a name for messages and --json; nothing else depends on it")
 	flags.StringVar(&r.offsetMap, "offset-map", "", "write old and new offsets to this file, as JSON lines")
-	addJSON(c, &r.json)
+	app.AddJSON(c, &r.json)
 	return c
 }
 
 type replayer struct {
-	*app
-	selection
-	into                                      targetFlags
+	*app.App
+	settings.Selection
+	into                                      settings.TargetFlags
 	throttle, id, offsetMap, compression      string
 	only                                      []string
 	rekey, create, force, again, dryRun, json bool
@@ -73,7 +79,7 @@ type replayer struct {
 
 	codec   *recordbatch.Codec // chosen by --compression
 	parts   *wiring.Parts
-	cluster connection
+	cluster settings.Connection
 	needs   []target.Need
 	look    *target.Look
 	made    *target.Made
@@ -106,23 +112,23 @@ func (r *replayer) run(ctx context.Context, args []string) error {
 }
 
 func (r *replayer) check() (rate int64, err error) {
-	if err := r.selection.parse(r.only, r.now()); err != nil {
+	if err := r.Selection.ParseFlags(r.only, r.Now()); err != nil {
 		return 0, err
 	}
 	if r.parallel < 1 {
-		return 0, usagef("--parallel %d: want at least 1", r.parallel)
+		return 0, usage.Errorf("--parallel %d: want at least 1", r.parallel)
 	}
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]*$`).MatchString(r.id) {
-		return 0, usagef("--id %q: want letters, digits, '.', '_' and '-'", r.id)
+		return 0, usage.Errorf("--id %q: want letters, digits, '.', '_' and '-'", r.id)
 	}
 	if r.compression != "" {
 		codec, err := recordbatch.ParseCodec(r.compression)
 		if err != nil {
-			return 0, usagef("--compression: %w", err)
+			return 0, usage.Errorf("--compression: %w", err)
 		}
 		r.codec = &codec
 	}
-	return parseRate(r.throttle)
+	return human.ParseRate(r.throttle)
 }
 
 func (r *replayer) connect(ctx context.Context) (err error) {
@@ -130,10 +136,10 @@ func (r *replayer) connect(ctx context.Context) (err error) {
 	if r.into.Brokers != "" {
 		role = config.Reader
 	}
-	if r.parts, err = r.open(ctx, role); err != nil {
+	if r.parts, err = r.OpenParts(ctx, role); err != nil {
 		return err
 	}
-	r.cluster, err = r.into.connect(ctx, r.parts, r.settings.lookup)
+	r.cluster, err = r.into.ConnectTarget(ctx, r.parts, r.LookupVariable)
 	return err
 }
 
@@ -144,8 +150,8 @@ func (r *replayer) plan(ctx context.Context, args []string) (replay.Request, err
 	args = slices.Clone(args)
 	slices.Sort(args)
 	args = slices.Compact(args)
-	if len(args) > 1 && (r.from != 0 || r.to != 0) {
-		return request, usagef("--from and --to are offsets of one topic, and %d are given", len(args))
+	if len(args) > 1 && (r.From != 0 || r.To != 0) {
+		return request, usage.Errorf("--from and --to are offsets of one topic, and %d are given", len(args))
 	}
 	all, err := r.parts.Ledger.ListProgress(ctx)
 	if err != nil {
@@ -168,7 +174,7 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 	if err != nil {
 		return err
 	}
-	rows, err := r.selection.partitions(life)
+	rows, err := r.Selection.SelectPartitions(life)
 	if err != nil {
 		return err
 	}
@@ -180,13 +186,13 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 	byTopic := replay.ByTopic(all)
 	for _, p := range rows {
 		end := p.NextOffset
-		if r.to != 0 {
-			end = min(end, r.to)
+		if r.To != 0 {
+			end = min(end, r.To)
 		}
-		if end <= r.from {
+		if end <= r.From {
 			continue
 		}
-		part := replay.NewPart(p, topic, spanOf(bifrost.Range{Start: r.from, End: end}, r.times), byTopic)
+		part := replay.NewPart(p, topic, spanOf(bifrost.Range{Start: r.From, End: end}, r.Times), byTopic)
 		request.Parts = append(request.Parts, part)
 		query := queryOf(part, part.Ask)
 		if err := r.measure(ctx, query, need); err != nil {
@@ -197,7 +203,7 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 			need.Fewest = max(need.Fewest, p.Number+1)
 		}
 	}
-	need.Measure = measureAll(need.Measure, reader(r.parts, 1), queries)
+	need.Measure = measureAll(need.Measure, settings.NewReader(r.parts, 1), queries)
 	r.rows = append(r.rows, rows...)
 	return nil
 }
@@ -212,7 +218,7 @@ func (r *replayer) measure(ctx context.Context, q readback.Query, need *target.N
 		if row.State == bifrost.StateLost {
 			r.lost = append(r.lost, row)
 		}
-		if row.State != bifrost.StateArchived || !r.times.Overlaps(row) {
+		if row.State != bifrost.StateArchived || !r.Times.Overlaps(row) {
 			continue
 		}
 		bytes += row.Facts.RawBytes
@@ -222,36 +228,36 @@ func (r *replayer) measure(ctx context.Context, q readback.Query, need *target.N
 }
 
 func (r *replayer) options() replay.Options {
-	return replay.Options{Client: r.cluster.options, Parallel: r.parallel, Batches: r.look.Batches(), MakeTargets: r.makeTargets}
+	return replay.Options{Client: r.cluster.Options, Parallel: r.parallel, Batches: r.look.Batches(), MakeTargets: r.makeTargets}
 }
 
 // do replays, and shows how far it is.
 func (r *replayer) do(ctx context.Context, request replay.Request, outlook *replay.Outlook, rate int64) error {
 	for _, row := range r.lost {
-		r.warn("%s: offsets %s are a recorded gap: %s", row.Partition, row.Range, row.GapReason)
+		r.Warn("%s: offsets %s are a recorded gap: %s", row.Partition, row.Range, row.GapReason)
 	}
 	left, err := r.count(ctx, outlook, false)
 	if err != nil {
 		return err
 	}
-	begun := r.now()
-	var shown meter
+	begun := r.Now()
+	var shown console.Meter
 	var written replayed
 	options := r.options()
 	options.Throttle = rate
 	options.Begun = func(o *replay.Outlook) {
 		done, _ := o.Written()
 		r.sayWhereItStands(o)
-		shown = r.newMeter("replay", done+left.total(), done)
+		shown = r.NewMeter("replay", done+left.total(), done)
 	}
 	options.Committed = func(records, bytes int64) {
 		written.records += records
 		written.bytes += bytes
-		shown.add(records, bytes)
+		shown.AddRecords(records, bytes)
 	}
 	outlook, err = replay.Start(ctx, request, r.source, options)
 	if shown != nil {
-		shown.end()
+		shown.EndMeter()
 	}
 	if err != nil {
 		r.takeBack(ctx)
@@ -269,7 +275,7 @@ func (r *replayer) do(ctx context.Context, request replay.Request, outlook *repl
 			return err
 		}
 	}
-	return r.show(outlook, written, r.now().Sub(begun))
+	return r.show(outlook, written, r.Now().Sub(begun))
 }
 
 // withoutAgain says how a second writing is gone on with: --again would begin another.
@@ -283,30 +289,8 @@ func (r *replayer) withoutAgain() string {
 // refused makes a refusal an end with exit code 3.
 func (r *replayer) refused(err error) error {
 	if errors.Is(err, replay.ErrRefused) {
-		r.warn("%v", err)
-		return errUnhealthy
+		r.Warn("%v", err)
+		return app.ErrUnhealthy
 	}
 	return err
-}
-
-// parseRate reads bytes a second; 0 for none given.
-func parseRate(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
-	}
-	return parseBytes("--throttle", "bytes a second", strings.TrimSuffix(text, "/s"))
-}
-
-// parseBytes reads 500kB, 20MB, 1GB, or a plain number. Wanted says of what.
-func parseBytes(flag, wanted, text string) (int64, error) {
-	var n float64
-	var unit string
-	if _, err := fmt.Sscanf(text+" ", "%f%s", &n, &unit); err != nil && unit == "" && n == 0 {
-		return 0, usagef("%s %q: want %s, such as 500kB or 20MB", flag, text, wanted)
-	}
-	factor, ok := map[string]float64{"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9}[strings.ToLower(unit)]
-	if !ok || n*factor < 1 {
-		return 0, usagef("%s %q: want %s, such as 500kB or 20MB", flag, text, wanted)
-	}
-	return int64(n * factor), nil
 }

@@ -1,3 +1,5 @@
+// Whether what a replay writes would be archived again.
+
 package main
 
 import (
@@ -15,7 +17,7 @@ func (r *replayer) tellArchivedAgain(ctx context.Context) error {
 	}
 	for _, t := range r.look.Topics {
 		if archivedAgain(r.rows, ticks, r.parts.Config.Topics, r.look.ClusterID, t.Topic) {
-			r.warn("topic %s is in the cluster that is archived, so what is written there is archived again; exclude it (ExcludeTopics) if you do not want that", t.Topic)
+			r.Warn("topic %s is in the cluster that is archived, so what is written there is archived again; exclude it (ExcludeTopics) if you do not want that", t.Topic)
 		}
 	}
 	return nil

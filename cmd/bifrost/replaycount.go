@@ -1,3 +1,5 @@
+// How many records a replay has left to write.
+
 package main
 
 import (
@@ -7,6 +9,7 @@ import (
 	"runtime"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
@@ -40,7 +43,7 @@ func timesOf(span replay.Span) readback.Times {
 // source reads the archive for the replay. Partitions side by side keep the cores
 // busy already.
 func (r *replayer) source(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
-	return reader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, queryOf(p, span))
+	return settings.NewReader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, queryOf(p, span))
 }
 
 func queryOf(p replay.Part, span replay.Span) readback.Query {

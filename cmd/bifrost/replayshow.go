@@ -1,3 +1,5 @@
+// What replay prints, for people or as JSON.
+
 package main
 
 import (
@@ -9,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -57,13 +61,13 @@ func (r *replayer) show(o *replay.Outlook, written replayed, took time.Duration)
 	j := r.newReplayJSON(o)
 	j.Written, j.Seconds = written.records, took.Seconds()
 	if r.json {
-		return r.printJSON(j)
+		return r.PrintJSON(j)
 	}
-	r.say("%s is complete: %s records, %s; %s of them by this run.", r.name(), count(j.Records), size(j.Bytes), count(written.records))
+	r.Say("%s is complete: %s records, %s; %s of them by this run.", r.name(), human.Count(j.Records), human.Size(j.Bytes), human.Count(written.records))
 	if j.Deleted > 0 {
-		r.say("%s more were written and have been deleted in the target since. --again writes what was asked for once more.", count(j.Deleted))
+		r.Say("%s more were written and have been deleted in the target since. --again writes what was asked for once more.", human.Count(j.Deleted))
 	}
-	return r.print(replayTable(j))
+	return r.PrintTable(replayTable(j))
 }
 
 func (r *replayer) name() string {
@@ -78,25 +82,25 @@ func (r *replayer) sayWhereItStands(o *replay.Outlook) {
 	records, gone := o.Written()
 	switch {
 	case r.again:
-		r.say("%s begins again.", r.name())
+		r.Say("%s begins again.", r.name())
 	case records == 0:
-		r.say("%s begins.", r.name())
+		r.Say("%s begins.", r.name())
 	default:
-		r.say("%s goes on: %s records are there already.", r.name(), count(records-gone))
+		r.Say("%s goes on: %s records are there already.", r.name(), human.Count(records-gone))
 	}
 }
 
 // warnOf shows what the target is like, and what stands against the replay.
 func (r *replayer) warnOf(o *replay.Outlook) {
 	for _, w := range o.Warnings {
-		r.warn("topic %s: %s", w.Topic, w.Text)
+		r.Warn("topic %s: %s", w.Topic, w.Text)
 	}
 	for _, objection := range o.Objections() {
-		r.warn("topic %s: %s", objection.Topic, objection.Text)
+		r.Warn("topic %s: %s", objection.Topic, objection.Text)
 	}
 	for _, p := range o.Parts {
 		if p.Busy {
-			r.warn("topic %s: another run writes records of %s, or was killed a moment ago; a new one shuts it out", p.Target, p.Source)
+			r.Warn("topic %s: another run writes records of %s, or was killed a moment ago; a new one shuts it out", p.Target, p.Source)
 		}
 	}
 }
@@ -122,11 +126,11 @@ func (r *replayer) showPlan(ctx context.Context, o *replay.Outlook) error {
 		j.Partitions[i].Records, j.Partitions[i].Bytes = left[i], 0
 	}
 	if r.json {
-		return r.printJSON(j)
+		return r.PrintJSON(j)
 	}
-	r.say("%s would write %s records; %s are there already, and %s were deleted there since they were written. %s offsets are in recorded gaps. Nothing was written.",
-		r.name(), count(j.Records), count(there), count(j.Deleted), count(r.lostOffsets()))
-	return r.print(planTable(j))
+	r.Say("%s would write %s records; %s are there already, and %s were deleted there since they were written. %s offsets are in recorded gaps. Nothing was written.",
+		r.name(), human.Count(j.Records), human.Count(there), human.Count(j.Deleted), human.Count(r.lostOffsets()))
+	return r.PrintTable(planTable(j))
 }
 
 func (r *replayer) lostOffsets() (n int64) {
@@ -136,26 +140,26 @@ func (r *replayer) lostOffsets() (n int64) {
 	return n
 }
 
-var boundsColumns = []column{
-	{title: "source"}, {title: "part", right: true}, {title: "start", right: true}, {title: "end", right: true}, {title: "target"},
+var boundsColumns = []console.Column{
+	{Title: "source"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "target"},
 }
 
-func (p replayPartitionJSON) bounds() []cell {
-	return []cell{plain(p.Source), plain(fmt.Sprint(p.Partition)), plain(fmt.Sprint(p.StartOffset)), plain(fmt.Sprint(p.EndOffset)), plain(p.Target)}
+func (p replayPartitionJSON) bounds() []console.Cell {
+	return []console.Cell{console.Plain(p.Source), console.Plain(fmt.Sprint(p.Partition)), console.Plain(fmt.Sprint(p.StartOffset)), console.Plain(fmt.Sprint(p.EndOffset)), console.Plain(p.Target)}
 }
 
-func planTable(j replayJSON) *table {
-	t := &table{columns: append(slices.Clone(boundsColumns), column{title: "to write", right: true})}
+func planTable(j replayJSON) *console.Table {
+	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{Title: "to write", Right: true})}
 	for _, p := range j.Partitions {
-		t.add(append(p.bounds(), plain(count(p.Records)))...)
+		t.AddRow(append(p.bounds(), console.Plain(human.Count(p.Records)))...)
 	}
 	return t
 }
 
-func replayTable(j replayJSON) *table {
-	t := &table{columns: append(slices.Clone(boundsColumns), column{title: "records", right: true}, column{title: "bytes", right: true})}
+func replayTable(j replayJSON) *console.Table {
+	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{Title: "records", Right: true}, console.Column{Title: "bytes", Right: true})}
 	for _, p := range j.Partitions {
-		t.add(append(p.bounds(), plain(count(p.Records)), plain(size(p.Bytes)))...)
+		t.AddRow(append(p.bounds(), console.Plain(human.Count(p.Records)), console.Plain(human.Size(p.Bytes)))...)
 	}
 	return t
 }

@@ -1,3 +1,5 @@
+// What replay asks of its target topics before it writes.
+
 package main
 
 import (
@@ -6,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
@@ -43,11 +46,11 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 	}
 	reasons := r.look.Refused(r.force)
 	for _, reason := range reasons {
-		r.warn("%s", reason)
+		r.Warn("%s", reason)
 	}
 	if len(r.look.Refused(true)) > 0 {
-		r.say("Nothing was written.")
-		return nil, errUnhealthy
+		r.Say("Nothing was written.")
+		return nil, app.ErrUnhealthy
 	}
 	outlook, err := replay.Look(ctx, request, r.source, r.options())
 	if err != nil {
@@ -62,17 +65,17 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 		return outlook, nil
 	}
 	slices.Sort(answers)
-	r.say("Nothing was written. %s goes on all the same.", strings.Join(slices.Compact(answers), " and "))
-	return nil, errUnhealthy
+	r.Say("Nothing was written. %s goes on all the same.", strings.Join(slices.Compact(answers), " and "))
+	return nil, app.ErrUnhealthy
 }
 
 // lookInto looks at the target topics, made or to be made, and says what is worth knowing.
 func (r *replayer) lookInto(ctx context.Context, request replay.Request) (err error) {
-	r.look, err = target.LookInto(ctx, r.cluster.options, target.Request{
-		Needs: r.needs, Create: r.create, Codec: r.codec, StateTopic: bifrost.ReplayStateTopic, Probe: !r.dryRun, Now: r.now(),
+	r.look, err = target.LookInto(ctx, r.cluster.Options, target.Request{
+		Needs: r.needs, Create: r.create, Codec: r.codec, StateTopic: bifrost.ReplayStateTopic, Probe: !r.dryRun, Now: r.Now(),
 	})
 	if err != nil {
-		return r.cluster.explain(err)
+		return r.cluster.Explain(err)
 	}
 	if err := r.look.Measure(ctx); err != nil {
 		return err
@@ -86,15 +89,15 @@ func (r *replayer) lookInto(ctx context.Context, request replay.Request) (err er
 			t.Problems = append(t.Problems, "it is the topic that is archived, so that its records would be there and in the archive twice: name another, as TOPIC:TARGET")
 		}
 		for _, note := range t.Notes {
-			r.say("Topic %s: %s.", t.Topic, note)
+			r.Say("Topic %s: %s.", t.Topic, note)
 		}
 		if r.force {
 			for _, problem := range t.Problems {
-				r.warn("topic %s: %s", t.Topic, problem)
+				r.Warn("topic %s: %s", t.Topic, problem)
 			}
 		}
 		if r.dryRun && !t.Exists && len(t.Obstacles) == 0 {
-			r.say("Topic %s would be made, with %d partitions and no retention.", t.Topic, t.Partitions)
+			r.Say("Topic %s would be made, with %d partitions and no retention.", t.Topic, t.Partitions)
 		}
 	}
 	return nil
@@ -118,7 +121,7 @@ func (r *replayer) makeTargets(ctx context.Context) (err error) {
 	}
 	for _, t := range r.look.Topics {
 		if !t.Exists {
-			r.say("Made topic %s with %d partitions and no retention.", t.Topic, t.Partitions)
+			r.Say("Made topic %s with %d partitions and no retention.", t.Topic, t.Partitions)
 		}
 	}
 	return nil
@@ -131,12 +134,12 @@ func (r *replayer) takeBack(ctx context.Context) {
 	}
 	removed, left, err := r.made.TakeBack(ctx)
 	for _, name := range removed {
-		r.say("Deleted topic %s again, which was made a moment ago and is empty.", name)
+		r.Say("Deleted topic %s again, which was made a moment ago and is empty.", name)
 	}
 	for _, name := range left {
-		r.say("Topic %s was made, and is left.", name)
+		r.Say("Topic %s was made, and is left.", name)
 	}
 	if err != nil {
-		r.warn("%v", err)
+		r.Warn("%v", err)
 	}
 }

@@ -1,3 +1,5 @@
+// The command restore: brings a cluster back from a capture.
+
 package main
 
 import (
@@ -8,6 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -15,8 +22,8 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newRestore(a *app) *cobra.Command {
-	r := &restorer{app: a}
+func newRestore(a *app.App) *cobra.Command {
+	r := &restorer{App: a}
 	c := &cobra.Command{
 		Use:     "restore --at TIME|latest --to-brokers HOST:PORT",
 		GroupID: groupRead,
@@ -45,20 +52,20 @@ docs/restore.md leads through it.
 	flags.BoolVar(&r.plan, "plan", false, "show what would be done, with sizes and time, and write nothing")
 	flags.BoolVar(&r.finish, "finish", false, "put retention, compaction and the other settings back that were lifted")
 	flags.BoolVar(&r.yes, "yes", false, "do it")
-	addJSON(c, &r.json)
+	app.AddJSON(c, &r.json)
 	return c
 }
 
 // restoreFlags say which capture is restored, what of it, and how.
 type restoreFlags struct {
-	into                 targetFlags
+	into                 settings.TargetFlags
 	at, topics, throttle string
 	parallel             int
 }
 
 func (f *restoreFlags) addTo(c *cobra.Command) {
 	flags := c.Flags()
-	f.into.addTo(c)
+	f.into.AddTo(c)
 	flags.StringVar(&f.at, "at", "", "which capture: a time, latest, or CLUSTER@TIME")
 	flags.StringVar(&f.topics, "topics", "", "only these topics: globs with commas between, as in IncludeTopics")
 	flags.StringVar(&f.throttle, "throttle", "", "at most so many bytes a second, such as 20MB")
@@ -66,19 +73,19 @@ func (f *restoreFlags) addTo(c *cobra.Command) {
 }
 
 // open reads the capture and prepares a restore of it.
-func (f *restoreFlags) open(ctx context.Context, a *app) (*restore.Restorer, *wiring.Parts, connection, error) {
-	fail := func(err error) (*restore.Restorer, *wiring.Parts, connection, error) {
-		return nil, nil, connection{}, err
+func (f *restoreFlags) open(ctx context.Context, a *app.App) (*restore.Restorer, *wiring.Parts, settings.Connection, error) {
+	fail := func(err error) (*restore.Restorer, *wiring.Parts, settings.Connection, error) {
+		return nil, nil, settings.Connection{}, err
 	}
 	switch {
 	case f.at == "":
-		return fail(usagef("--at is missing: which capture? bifrost clusters list shows them; latest is the last one"))
+		return fail(usage.Errorf("--at is missing: which capture? bifrost clusters list shows them; latest is the last one"))
 	case f.into.Brokers == "":
-		return fail(usagef("--to-brokers is missing: into which cluster?"))
+		return fail(usage.Errorf("--to-brokers is missing: into which cluster?"))
 	case f.parallel < 1:
-		return fail(usagef("--parallel %d: want at least 1", f.parallel))
+		return fail(usage.Errorf("--parallel %d: want at least 1", f.parallel))
 	}
-	rate, err := parseRate(f.throttle)
+	rate, err := human.ParseRate(f.throttle)
 	if err != nil {
 		return fail(err)
 	}
@@ -86,7 +93,7 @@ func (f *restoreFlags) open(ctx context.Context, a *app) (*restore.Restorer, *wi
 	if err != nil {
 		return fail(err)
 	}
-	parts, err := a.open(ctx, config.Reader)
+	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return fail(err)
 	}
@@ -96,22 +103,22 @@ func (f *restoreFlags) open(ctx context.Context, a *app) (*restore.Restorer, *wi
 		return fail(err)
 	}
 	return &restore.Restorer{
-		Scope: restore.Scope{Topics: filter}, Snapshot: snapshot, Client: cluster.options,
-		Archive:  reader(parts, max(1, runtime.GOMAXPROCS(0)/f.parallel)),
-		Parallel: f.parallel, Throttle: rate, Now: a.now,
+		Scope: restore.Scope{Topics: filter}, Snapshot: snapshot, Client: cluster.Options,
+		Archive:  settings.NewReader(parts, max(1, runtime.GOMAXPROCS(0)/f.parallel)),
+		Parallel: f.parallel, Throttle: rate, Now: a.Now,
 	}, parts, cluster, nil
 }
 
-func (f *restoreFlags) openBoth(ctx context.Context, a *app, parts *wiring.Parts) (connection, capture.Snapshot, error) {
-	cluster, err := f.into.connect(ctx, parts, a.settings.lookup)
+func (f *restoreFlags) openBoth(ctx context.Context, a *app.App, parts *wiring.Parts) (settings.Connection, capture.Snapshot, error) {
+	cluster, err := f.into.ConnectTarget(ctx, parts, a.LookupVariable)
 	if err != nil {
-		return connection{}, capture.Snapshot{}, err
+		return settings.Connection{}, capture.Snapshot{}, err
 	}
 	name := f.at
 	if _, isKey := capture.ParseCaptureKey(parts.Config.Group, name); !isKey && name != "latest" && !strings.Contains(name, "@") {
 		name = "@" + name
 	}
-	snapshot, err := a.openCapture(ctx, parts, name)
+	snapshot, err := openCapture(ctx, a, parts, name)
 	return cluster, snapshot, err
 }
 
@@ -128,13 +135,13 @@ func parseGlobs(text string) (bifrost.TopicFilter, error) {
 		err = errors.New("it names none")
 	}
 	if err != nil {
-		return filter, usagef("--topics %q: %w", text, err)
+		return filter, usage.Errorf("--topics %q: %w", text, err)
 	}
 	return filter, nil
 }
 
 type restorer struct {
-	*app
+	*app.App
 	from                            restoreFlags
 	groups, acls, plan, finish, yes bool
 	json                            bool
@@ -143,9 +150,9 @@ type restorer struct {
 // run looks, and then does what it was asked for, or says why not.
 func (r *restorer) run(ctx context.Context) error {
 	if r.finish && (r.groups || r.acls) {
-		return usagef("--finish puts settings back, and nothing else: leave out --groups and --acls")
+		return usage.Errorf("--finish puts settings back, and nothing else: leave out --groups and --acls")
 	}
-	rule, parts, cluster, err := r.from.open(ctx, r.app)
+	rule, parts, cluster, err := r.from.open(ctx, r.App)
 	if err != nil {
 		return err
 	}
@@ -153,15 +160,15 @@ func (r *restorer) run(ctx context.Context) error {
 	rule.Groups, rule.ACLs = r.groups, r.acls
 	plan, err := rule.Look(ctx, r.yes && !r.plan)
 	if err != nil {
-		return cluster.explain(err)
+		return cluster.Explain(err)
 	}
 	if len(plan.Topics) == 0 {
-		return usagef("--topics %q: the capture of %s has no such topic; bifrost clusters show lists them", r.from.topics, moment(rule.Snapshot.Positions.At))
+		return usage.Errorf("--topics %q: the capture of %s has no such topic; bifrost clusters show lists them", r.from.topics, human.Moment(rule.Snapshot.Positions.At))
 	}
 	r.tell(rule, plan)
 	if !r.finish && len(plan.Refusals) > 0 {
-		r.say("Nothing was written.")
-		return errUnhealthy
+		r.Say("Nothing was written.")
+		return app.ErrUnhealthy
 	}
 	if r.finish && r.yes && !r.plan {
 		return r.finishNow(ctx, rule, plan)
@@ -185,12 +192,12 @@ func (r *restorer) finishNow(ctx context.Context, rule *restore.Restorer, plan *
 }
 
 func (r *restorer) do(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) (*restore.Report, error) {
-	var shown meter
-	rule.Begun = func(total, done int64) { shown = r.newMeter("restore", total, done) }
-	rule.Committed = func(records, bytes int64) { shown.add(records, bytes) }
+	var shown console.Meter
+	rule.Begun = func(total, done int64) { shown = r.NewMeter("restore", total, done) }
+	rule.Committed = func(records, bytes int64) { shown.AddRecords(records, bytes) }
 	report, err := rule.Run(ctx, plan)
 	if shown != nil {
-		shown.end()
+		shown.EndMeter()
 	}
 	return report, err
 }
@@ -198,15 +205,15 @@ func (r *restorer) do(ctx context.Context, rule *restore.Restorer, plan *restore
 // tell says what the look has found.
 func (r *restorer) tell(rule *restore.Restorer, plan *restore.Plan) {
 	at := rule.Snapshot.Positions.At
-	r.say("Capture of cluster %s at %s, %s: %d topics.", rule.Snapshot.Positions.ClusterID, moment(at), ago(at, r.now()), len(plan.Topics))
+	r.Say("Capture of cluster %s at %s, %s: %d topics.", rule.Snapshot.Positions.ClusterID, human.Moment(at), human.Ago(at, r.Now()), len(plan.Topics))
 	for _, warning := range plan.Warnings {
-		r.say("%s.", warning)
+		r.Say("%s.", warning)
 	}
 	if r.finish {
 		return
 	}
 	for _, refusal := range plan.Refusals {
-		r.warn("%s", refusal)
+		r.Warn("%s", refusal)
 	}
 }
 
@@ -217,8 +224,8 @@ func (r *restorer) showPlan(ctx context.Context, rule *restore.Restorer, plan *r
 		return err
 	}
 	err = r.show(report)
-	if !r.plan && (err == nil || errors.Is(err, errUnhealthy)) {
-		return usagef("this writes into the cluster %s: give --yes to do it, or --plan to see it alone", report.Target)
+	if !r.plan && (err == nil || errors.Is(err, app.ErrUnhealthy)) {
+		return usage.Errorf("this writes into the cluster %s: give --yes to do it, or --plan to see it alone", report.Target)
 	}
 	return err
 }

@@ -1,3 +1,5 @@
+// What restore prints, for people or as JSON.
+
 package main
 
 import (
@@ -5,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 )
 
@@ -12,12 +17,12 @@ import (
 func (r *restorer) show(report *restore.Report) error {
 	var err error
 	if r.json {
-		err = r.printJSON(report)
+		err = r.PrintJSON(report)
 	} else {
 		err = r.showText(report)
 	}
 	if err == nil && !report.Stands() {
-		return errUnhealthy
+		return app.ErrUnhealthy
 	}
 	return err
 }
@@ -25,38 +30,38 @@ func (r *restorer) show(report *restore.Report) error {
 func (r *restorer) showText(report *restore.Report) error {
 	switch {
 	case report.Plan:
-		r.say("%d topics with %s records, %s: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
-			count(report.Records), size(report.Bytes), span(time.Duration(report.Seconds*float64(time.Second))))
+		r.Say("%d topics with %s records, %s: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
+			human.Count(report.Records), human.Size(report.Bytes), human.Span(time.Duration(report.Seconds*float64(time.Second))))
 	case r.finish:
-		r.say("Settings are put back.")
+		r.Say("Settings are put back.")
 	default:
-		r.say("%s records are there, %s; this run took %s.", count(report.Records), size(report.Bytes),
-			span(time.Duration(report.Seconds*float64(time.Second))))
+		r.Say("%s records are there, %s; this run took %s.", human.Count(report.Records), human.Size(report.Bytes),
+			human.Span(time.Duration(report.Seconds*float64(time.Second))))
 	}
 	for _, a := range report.ACLs {
-		r.say("ACL: %s%s", a.ACL, suffix(a.Reason))
+		r.Say("ACL: %s%s", a.ACL, suffix(a.Reason))
 	}
-	if err := r.print(restoredTopics(report)); err != nil {
+	if err := r.PrintTable(restoredTopics(report)); err != nil {
 		return err
 	}
 	if len(report.Groups) > 0 {
-		fmt.Fprintln(r.out)
-		if err := r.print(restoredGroups(report)); err != nil {
+		fmt.Fprintln(r.Out)
+		if err := r.PrintTable(restoredGroups(report)); err != nil {
 			return err
 		}
 	}
 	for _, text := range report.NotRestored {
-		r.say("No restore puts back: %s.", text)
+		r.Say("No restore puts back: %s.", text)
 	}
 	for _, d := range report.Differences {
-		r.warn("%s %s: %s", d.Kind, d.Name, d.Reason)
+		r.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
 	}
 	if n := report.QuietTails; n > 0 {
-		r.say("%d of these are tails of quiet partitions, which had waited for their objects: they were in Kafka alone.", n)
+		r.Say("%d of these are tails of quiet partitions, which had waited for their objects: they were in Kafka alone.", n)
 	}
 	r.tellLifted(report)
 	if report.Stands() && !report.Plan {
-		r.say("All that was asked for stands where it stood.")
+		r.Say("All that was asked for stands where it stood.")
 	}
 	return nil
 }
@@ -76,19 +81,19 @@ func (r *restorer) tellLifted(report *restore.Report) {
 			lifted++
 		}
 		if t.FinishDoes != "" {
-			r.say("Topic %s: once its settings are put back, %s.", t.Topic, t.FinishDoes)
+			r.Say("Topic %s: once its settings are put back, %s.", t.Topic, t.FinishDoes)
 		}
 	}
 	if lifted > 0 {
-		r.say("Retention, compaction and what else would change old records are lifted on %d topics: "+
+		r.Say("Retention, compaction and what else would change old records are lifted on %d topics: "+
 			"restore --finish puts them back, once applications are through with what is old.", lifted)
 	}
 }
 
-func restoredTopics(report *restore.Report) *table {
-	t := &table{columns: []column{
-		{title: "topic", shrink: true}, {title: "parts", right: true}, {title: "replicas", right: true, spare: 2},
-		{title: "records", right: true}, {title: "size", right: true}, {title: "missing offsets", right: true}, {title: "lifted", spare: 1},
+func restoredTopics(report *restore.Report) *console.Table {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic", Shrink: true}, {Title: "parts", Right: true}, {Title: "replicas", Right: true, Spare: 2},
+		{Title: "records", Right: true}, {Title: "size", Right: true}, {Title: "missing offsets", Right: true}, {Title: "lifted", Spare: 1},
 	}}
 	for _, topic := range report.Topics {
 		var missing int64
@@ -101,16 +106,16 @@ func restoredTopics(report *restore.Report) *table {
 		for _, s := range topic.Lifted {
 			lifted = append(lifted, s.Name)
 		}
-		t.add(plain(topic.Topic), number(topic.Partitions), number(topic.Replicas), plain(count(topic.Records)),
-			plain(size(topic.Bytes)), plain(count(missing)), plain(strings.Join(lifted, " ")))
+		t.AddRow(console.Plain(topic.Topic), console.Number(topic.Partitions), console.Number(topic.Replicas), console.Plain(human.Count(topic.Records)),
+			console.Plain(human.Size(topic.Bytes)), console.Plain(human.Count(missing)), console.Plain(strings.Join(lifted, " ")))
 	}
 	return t
 }
 
-func restoredGroups(report *restore.Report) *table {
-	t := &table{columns: []column{
-		{title: "group", shrink: true}, {title: "was", spare: 1}, {title: "positions", right: true},
-		{title: "stand", right: true}, {title: "reason", shrink: true},
+func restoredGroups(report *restore.Report) *console.Table {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "group", Shrink: true}, {Title: "was", Spare: 1}, {Title: "positions", Right: true},
+		{Title: "stand", Right: true}, {Title: "reason", Shrink: true},
 	}}
 	for _, g := range report.Groups {
 		stand := 0
@@ -119,11 +124,11 @@ func restoredGroups(report *restore.Report) *table {
 				stand++
 			}
 		}
-		standing := number(stand)
+		standing := console.Number(stand)
 		if report.Plan {
-			standing = plain("")
+			standing = console.Plain("")
 		}
-		t.add(plain(g.Group), plain(g.State), number(len(g.Positions)), standing, plain(g.Reason))
+		t.AddRow(console.Plain(g.Group), console.Plain(g.State), console.Number(len(g.Positions)), standing, console.Plain(g.Reason))
 	}
 	return t
 }

@@ -1,3 +1,5 @@
+// The root command: help, groups, arguments that are wrong.
+
 package main
 
 import (
@@ -7,10 +9,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
 // newRoot puts the commands together.
-func newRoot(a *app) *cobra.Command {
+func newRoot(a *app.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bifrost",
 		Short: "Look at, read, check and replay an archive of Kafka in S3",
@@ -30,17 +36,18 @@ credentials, profile and region come from where the AWS CLI takes them.`,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if !slices.Contains(colorWords, a.color) {
-			return usagef("--color %q: want %s", a.color, strings.Join(colorWords, ", "))
+		if !slices.Contains(console.ColorWords, a.Color) {
+			return usage.Errorf("--color %q: want %s", a.Color, strings.Join(console.ColorWords, ", "))
 		}
 		return nil
 	}
-	root.SetIn(a.in)
-	root.SetOut(a.out)
-	root.SetErr(a.talk)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	a.addSettings(root.PersistentFlags())
-	completeWords(root, "color", colorWords...)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Talk)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Of(err) })
+	a.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().StringVar(&a.Color, "color", console.ColorWords[0], "auto, always or never ($NO_COLOR)")
+	app.CompleteWords(root, "color", console.ColorWords...)
 	root.AddGroup(&cobra.Group{ID: groupLook, Title: "Look at the archive:"}, &cobra.Group{ID: groupRead, Title: "Read it:"},
 		&cobra.Group{ID: groupWork, Title: "Archive:"}, &cobra.Group{ID: groupCheck, Title: "Check and repair:"})
 	root.AddCommand(commands(a)...)
@@ -73,7 +80,7 @@ func existingCommand(root *cobra.Command) cobra.PositionalArgs {
 }
 
 // commands are all but cobra's own: help and completion.
-func commands(a *app) []*cobra.Command {
+func commands(a *app.App) []*cobra.Command {
 	return []*cobra.Command{
 		newStatus(a), newTopics(a), newLs(a), newClusters(a), newPlan(a), newReport(a),
 		newCat(a), newGet(a), newExport(a), newReplay(a), newRestore(a), newMap(a), newServe(a),
@@ -82,8 +89,6 @@ func commands(a *app) []*cobra.Command {
 		newVersion(a),
 	}
 }
-
-var colorWords = []string{"auto", "always", "never"}
 
 // The groups of the help.
 const (
@@ -100,7 +105,7 @@ func usageOf(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usageError{errors.New(strings.TrimSpace(err.Error()) + "\nusage: " + c.UseLine())}
+			return usage.Of(errors.New(strings.TrimSpace(err.Error()) + "\nusage: " + c.UseLine()))
 		}
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 )
 
 // Every command says what it is for, has examples that it understands itself,
@@ -40,7 +42,7 @@ func TestEveryCommandIsExplained(t *testing.T) {
 }
 
 func newTestRoot() *cobra.Command {
-	return newRoot(newApp(strings.NewReader(""), io.Discard, io.Discard))
+	return newRoot(app.New(strings.NewReader(""), io.Discard, io.Discard))
 }
 
 var quoted = regexp.MustCompile(`'[^']*'`)

@@ -1,3 +1,5 @@
+// The command run: ticks, with workers in this process.
+
 package main
 
 import (
@@ -9,14 +11,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/localdispatch"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newRun(a *app) *cobra.Command {
-	w := &work{app: a}
+func newRun(a *app.App) *cobra.Command {
+	w := &work{App: a}
 	var every time.Duration
 	c := &cobra.Command{
 		Use:     "run",
@@ -30,7 +36,7 @@ ranges at work end, a second one stops at once; both are safe, as is a kill.`,
 		Example: "  bifrost run\n  BIFROST_MAX_AGE_SECONDS=60 bifrost run --slots 2 --every 10s",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if every <= 0 {
-				return usagef("--every %s: want a time above 0", every)
+				return usage.Errorf("--every %s: want a time above 0", every)
 			}
 			return w.forever(c.Context(), every)
 		},
@@ -42,7 +48,7 @@ ranges at work end, a second one stops at once; both are safe, as is a kill.`,
 
 // work is archiving in this process.
 type work struct {
-	*app
+	*app.App
 	slots   int
 	only    bool // take up no ranges of topics that are not selected
 	parts   *wiring.Parts
@@ -60,15 +66,15 @@ func (w *work) addSlots(c *cobra.Command) {
 // ctx, which a first interrupt ends, but with the returned stop.
 func (w *work) begin(ctx context.Context) (stop func(), err error) {
 	if w.slots < 0 {
-		return nil, usagef("--slots %d: want a number above 0", w.slots)
+		return nil, usage.Errorf("--slots %d: want a number above 0", w.slots)
 	}
 	if w.slots > 0 {
-		w.settings.values["BIFROST_MAX_IN_FLIGHT"] = strconv.Itoa(w.slots)
+		w.SetVariable("BIFROST_MAX_IN_FLIGHT", strconv.Itoa(w.slots))
 	}
-	if level, ok := w.settings.lookup("BIFROST_LOG_LEVEL"); !ok || level == "" {
-		w.settings.values["BIFROST_LOG_LEVEL"] = "warn"
+	if level, ok := w.LookupVariable("BIFROST_LOG_LEVEL"); !ok || level == "" {
+		w.SetVariable("BIFROST_LOG_LEVEL", "warn")
 	}
-	if w.parts, err = w.open(ctx, config.Archiver); err != nil {
+	if w.parts, err = w.OpenParts(ctx, config.Archiver); err != nil {
 		return nil, err
 	}
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -100,7 +106,7 @@ func (w *work) ended(o localdispatch.Outcome) {
 	w.results = append(w.results, o.Results...)
 	if o.Err != nil {
 		w.failed = append(w.failed, o)
-		w.say("%s %v", w.paint(w.talk, styleBad, "failed:"), o.Err)
+		w.Say("%s %v", w.Paint(w.Talk, console.StyleBad, "failed:"), o.Err)
 	}
 	select {
 	case w.done <- struct{}{}:
@@ -113,9 +119,9 @@ func (w *work) tell(r bifrost.RangeResult) {
 	switch r.Outcome {
 	case bifrost.OutcomeGone, bifrost.OutcomeDoneAlready:
 	case bifrost.OutcomeLost:
-		w.say("%s  %s/%d %s  a gap", r.Outcome, r.Topic, r.Partition, at)
+		w.Say("%s  %s/%d %s  a gap", r.Outcome, r.Topic, r.Partition, at)
 	default:
-		w.say("%s  %s/%d %s  %s records, %s as %s", r.Outcome, r.Topic, r.Partition, at, count(r.Records), size(r.RawBytes), size(r.StoredBytes))
+		w.Say("%s  %s/%d %s  %s records, %s as %s", r.Outcome, r.Topic, r.Partition, at, human.Count(r.Records), human.Size(r.RawBytes), human.Size(r.StoredBytes))
 	}
 }
 
@@ -127,11 +133,11 @@ func (w *work) forever(ctx context.Context, every time.Duration) error {
 	}
 	defer stop()
 	discover, capturer := w.parts.Discoverer(w.workers), w.parts.Capturer()
-	w.say("Archiving group %s into bucket %s with %d slots, a tick every %s.", w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
+	w.Say("Archiving group %s into bucket %s with %d slots, a tick every %s.", w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
 	for {
 		summary, err := discover.Tick(ctx, time.Time{})
 		if ctx.Err() != nil {
-			w.say("Interrupted: the ranges at work are brought to their end.")
+			w.Say("Interrupted: the ranges at work are brought to their end.")
 			return nil
 		}
 		w.tellTick(summary, err)
@@ -150,34 +156,34 @@ func (w *work) forever(ctx context.Context, every time.Duration) error {
 
 func (w *work) tellTick(s bifrost.TickSummary, err error) {
 	if err != nil {
-		w.say("%s %v", w.paint(w.talk, styleBad, "tick failed:"), err)
+		w.Say("%s %v", w.Paint(w.Talk, console.StyleBad, "tick failed:"), err)
 		return
 	}
-	w.say("tick  %d topics, %d partitions, lag %s: %d planned, %d started, %d at work, %d waiting", s.Topics, s.Partitions, count(s.Lag), s.Planned, s.Dispatched, s.InFlight, s.Waiting)
-	w.tellFailed(s.Failed, s.Failures)
+	w.Say("tick  %d topics, %d partitions, lag %s: %d planned, %d started, %d at work, %d waiting", s.Topics, s.Partitions, human.Count(s.Lag), s.Planned, s.Dispatched, s.InFlight, s.Waiting)
+	tellFailed(w.App, s.Failed, s.Failures)
 }
 
 func (w *work) tellCapture(c *bifrost.CaptureResult) {
 	switch {
 	case c == nil:
 	case c.Outcome == bifrost.CaptureWritten:
-		w.say("captured  the cluster into %s, %s", c.Key, size(c.Bytes))
+		w.Say("captured  the cluster into %s, %s", c.Key, human.Size(c.Bytes))
 	case c.Error != "":
-		w.say("%s %s", w.paint(w.talk, styleBad, "capture failed:"), c.Error)
+		w.Say("%s %s", w.Paint(w.Talk, console.StyleBad, "capture failed:"), c.Error)
 	}
 }
 
 // tellFailed names what failed, of so many in all.
-func (a *app) tellFailed(failed []bifrost.TickFailure, all int) {
+func tellFailed(a *app.App, failed []bifrost.TickFailure, all int) {
 	for _, f := range failed {
 		where := cmp.Or(f.Topic, "the cluster")
 		if f.Partition != nil {
 			where += "/" + strconv.Itoa(int(*f.Partition))
 		}
-		a.say("  %s %s: %s", a.paint(a.talk, styleBad, "failed"), where, f.Error)
+		a.Say("  %s %s: %s", a.Paint(a.Talk, console.StyleBad, "failed"), where, f.Error)
 	}
 	if left := all - len(failed); left > 0 {
-		a.say("  … and %d more", left)
+		a.Say("  … and %d more", left)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
 )
 
@@ -73,7 +74,7 @@ func scriptRecords(ts *testscript.TestScript, _ bool, args []string) {
 	var records []*kgo.Record
 	for line := range strings.Lines(ts.ReadFile(args[1])) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		record := &kgo.Record{Topic: args[0], Timestamp: millis(1_700_000_000_000)}
+		record := &kgo.Record{Topic: args[0], Timestamp: human.Millis(1_700_000_000_000)}
 		for to, text := range map[*[]byte]string{&record.Key: key, &record.Value: value} {
 			if text != "null" {
 				unquoted, err := strconv.Unquote(text)

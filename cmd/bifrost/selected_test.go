@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/readback"
@@ -49,26 +50,26 @@ func TestLsListsWhatIsSelected(t *testing.T) {
 	t.Parallel()
 	ledger, _, p := archived(t, 3) // seconds 0 to 2, 3 to 5, 6 to 8
 	for _, c := range []struct {
-		selection
+		settings.Selection
 		state string
 		want  []int64 // starts
 	}{
 		{want: []int64{0, 3, 6, 9, 11}},
-		{selection: selection{since: "3000"}, want: []int64{3, 6}},
-		{selection: selection{since: "2000"}, want: []int64{0, 3, 6}},
-		{selection: selection{since: "9000"}},
-		{selection: selection{until: "3000"}, want: []int64{0}},
-		{selection: selection{until: "3001"}, want: []int64{0, 3}},
-		{selection: selection{since: "3000", until: "6000"}, want: []int64{3}},
-		{selection: selection{from: 4}, want: []int64{3, 6, 9, 11}},
-		{selection: selection{to: 6}, want: []int64{0, 3}},
-		{selection: selection{from: 3, to: 7, since: "5500"}, want: []int64{6}},
+		{Selection: settings.Selection{Since: "3000"}, want: []int64{3, 6}},
+		{Selection: settings.Selection{Since: "2000"}, want: []int64{0, 3, 6}},
+		{Selection: settings.Selection{Since: "9000"}},
+		{Selection: settings.Selection{Until: "3000"}, want: []int64{0}},
+		{Selection: settings.Selection{Until: "3001"}, want: []int64{0, 3}},
+		{Selection: settings.Selection{Since: "3000", Until: "6000"}, want: []int64{3}},
+		{Selection: settings.Selection{From: 4}, want: []int64{3, 6, 9, 11}},
+		{Selection: settings.Selection{To: 6}, want: []int64{0, 3}},
+		{Selection: settings.Selection{From: 3, To: 7, Since: "5500"}, want: []int64{6}},
 		{state: "LOST", want: []int64{9}},
-		{state: "ARCHIVED", selection: selection{since: "6000"}, want: []int64{6}},
+		{state: "ARCHIVED", Selection: settings.Selection{Since: "6000"}, want: []int64{6}},
 		{state: "PLANNED", want: []int64{11}},
 	} {
-		l := &ls{selection: c.selection, state: c.state}
-		if err := l.parse(nil, time.Now()); err != nil {
+		l := &ls{Selection: c.Selection, state: c.state}
+		if err := l.ParseFlags(nil, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		var starts []int64
@@ -78,7 +79,7 @@ func TestLsListsWhatIsSelected(t *testing.T) {
 		})
 		if err != nil || !slices.Equal(starts, c.want) {
 			t.Errorf("since %q until %q from %d to %d state %q: ranges from %v, want %v; error %v",
-				c.since, c.until, c.from, c.to, c.state, starts, c.want, err)
+				c.Since, c.Until, c.From, c.To, c.state, starts, c.want, err)
 		}
 	}
 }

@@ -1,3 +1,5 @@
+// The command serve: lets Kafka clients read the archive.
+
 package main
 
 import (
@@ -18,14 +20,17 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/gateway"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
-func newServe(a *app) *cobra.Command {
-	s := &serve{app: a}
+func newServe(a *app.App) *cobra.Command {
+	s := &serve{App: a}
 	c := &cobra.Command{
 		Use:     "serve --cold --listen HOST:PORT",
 		GroupID: groupRead,
@@ -60,7 +65,7 @@ docs/gateway.md says what each client shows.`,
 	flags.StringVar(&s.memory, "memory", "512MB", "memory to keep to, 64MB or more")
 	flags.StringVar(&s.compression, "compression", "none", "compress what is sent: none, lz4 or zstd")
 	flags.StringVar(&s.metrics, "metrics", "", "address for /metrics (Prometheus) and /healthz, HOST:PORT")
-	completeWords(c, "compression", servedCodecs...)
+	app.CompleteWords(c, "compression", servedCodecs...)
 	c.AddCommand(newHashPassword(a))
 	return c
 }
@@ -68,7 +73,7 @@ docs/gateway.md says what each client shows.`,
 var servedCodecs = []string{"none", "lz4", "zstd"}
 
 type serve struct {
-	*app
+	*app.App
 	listen, advertise, users, certificate, key, memory, compression, metrics string
 	topics                                                                   []string
 	cold, insecure, skipLost                                                 bool
@@ -79,7 +84,7 @@ func (s *serve) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parts, err := s.open(ctx, config.Reader)
+	parts, err := s.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
@@ -114,22 +119,22 @@ func (s *serve) run(ctx context.Context) error {
 func (s *serve) options() (gateway.Options, error) {
 	var none gateway.Options
 	if !s.cold {
-		return none, usagef("serve: without --cold consumers would go on at the live cluster, which is not built yet; --cold serves the archive alone")
+		return none, usage.Errorf("serve: without --cold consumers would go on at the live cluster, which is not built yet; --cold serves the archive alone")
 	}
 	filter, err := bifrost.NewTopicFilter(s.topics, nil)
 	if err != nil {
-		return none, usagef("--topics: %w", err)
+		return none, usage.Errorf("--topics: %w", err)
 	}
-	memory, err := parseBytes("--memory", "bytes", s.memory)
+	memory, err := human.ParseBytes("--memory", "bytes", s.memory)
 	if err != nil {
 		return none, err
 	}
 	if memory < gateway.LeastMemory {
-		return none, usagef("--memory %s: want at least %dMB", s.memory, int64(gateway.LeastMemory)/1_000_000)
+		return none, usage.Errorf("--memory %s: want at least %dMB", s.memory, int64(gateway.LeastMemory)/1_000_000)
 	}
 	codec, err := recordbatch.ParseCodec(s.compression)
 	if err != nil || codec == recordbatch.Gzip || codec == recordbatch.Snappy {
-		return none, usagef("--compression %q: want %s", s.compression, strings.Join(servedCodecs, ", "))
+		return none, usage.Errorf("--compression %q: want %s", s.compression, strings.Join(servedCodecs, ", "))
 	}
 	o := gateway.Options{Topics: filter, Advertise: s.advertise, SkipLost: s.skipLost, Codec: codec, Memory: memory, Now: time.Now}
 	if o.TLS, err = s.tls(); err != nil {
@@ -145,13 +150,13 @@ func (s *serve) options() (gateway.Options, error) {
 func (s *serve) safe(o gateway.Options) error {
 	host, _, err := net.SplitHostPort(s.listen)
 	if err != nil {
-		return usagef("--listen %q: want HOST:PORT", s.listen)
+		return usage.Errorf("--listen %q: want HOST:PORT", s.listen)
 	}
 	ip := net.ParseIP(host)
 	if host == "localhost" || ip != nil && ip.IsLoopback() || s.insecure || o.TLS != nil && o.Users != nil {
 		return nil
 	}
-	return usagef("--listen %s: whoever reaches this address could read the archive: give --users, --tls-cert and --tls-key, or say --insecure", s.listen)
+	return usage.Errorf("--listen %s: whoever reaches this address could read the archive: give --users, --tls-cert and --tls-key, or say --insecure", s.listen)
 }
 
 func (s *serve) tls() (*tls.Config, error) {
@@ -159,7 +164,7 @@ func (s *serve) tls() (*tls.Config, error) {
 		return nil, nil
 	}
 	if s.certificate == "" || s.key == "" {
-		return nil, usagef("--tls-cert and --tls-key: want both or neither")
+		return nil, usage.Errorf("--tls-cert and --tls-key: want both or neither")
 	}
 	pair, err := tls.LoadX509KeyPair(s.certificate, s.key)
 	if err != nil {
@@ -203,8 +208,8 @@ func (s *serve) observe(g *gateway.Gateway, log *slog.Logger) (stop func(), err 
 	return func() { server.Close() }, nil
 }
 
-func newHashPassword(a *app) *cobra.Command {
-	h := &hashPassword{app: a}
+func newHashPassword(a *app.App) *cobra.Command {
+	h := &hashPassword{App: a}
 	c := &cobra.Command{
 		Use:   "hash-password NAME",
 		Short: "Make a line for --users",
@@ -221,7 +226,7 @@ and what the user may read.`,
 }
 
 type hashPassword struct {
-	*app
+	*app.App
 	topics, groups []string
 }
 
@@ -232,20 +237,20 @@ func (h *hashPassword) run(name string) error {
 	}
 	line, err := gateway.HashPassword(name, password, h.topics, h.groups)
 	if err != nil {
-		return usagef("%w", err)
+		return usage.Errorf("%w", err)
 	}
 	if len(h.topics) == 0 {
-		h.warn("without --topics %s may read nothing", name)
+		h.Warn("without --topics %s may read nothing", name)
 	}
-	_, err = fmt.Fprintln(h.out, line)
+	_, err = fmt.Fprintln(h.Out, line)
 	return err
 }
 
 // password asks for it without showing it, twice, or reads a line of what is piped in.
 func (h *hashPassword) password() (string, error) {
-	file, ok := h.in.(*os.File)
+	file, ok := h.In.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
-		line, err := bufio.NewReader(h.in).ReadString('\n')
+		line, err := bufio.NewReader(h.In).ReadString('\n')
 		if line = strings.TrimRight(line, "\r\n"); line == "" {
 			return "", fmt.Errorf("read the password from standard input: %w", cmp.Or(err, errors.New("the line is empty")))
 		}
@@ -253,9 +258,9 @@ func (h *hashPassword) password() (string, error) {
 	}
 	var typed [2]string
 	for i, word := range []string{"Password: ", "Again: "} {
-		fmt.Fprint(h.talk, word)
+		fmt.Fprint(h.Talk, word)
 		read, err := term.ReadPassword(int(file.Fd()))
-		fmt.Fprintln(h.talk)
+		fmt.Fprintln(h.Talk)
 		if err != nil {
 			return "", fmt.Errorf("read the password: %w", err)
 		}

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-
 	"os/exec"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
@@ -213,14 +213,14 @@ func TestKafkaClientsReadTheArchive(t *testing.T) {
 		var records []*kgo.Record
 		for n := range 400 {
 			r := oddOrder(orders, random)
-			r.Timestamp = millis(base + int64(round*1000+n+random.IntN(50)))
+			r.Timestamp = human.Millis(base + int64(round*1000+n+random.IntN(50)))
 			records = append(records, r, &kgo.Record{Topic: logged, Key: r.Key, Value: r.Value})
 		}
 		must(t, s.produce(ctx, records...))
 		s.transaction(t, orders, true, numbered(orders, 0, 0, 5)...)
 		s.transaction(t, orders, false, numbered(orders, 1, 0, 5)...) // the tail of partition 1
 		if round == 1 {
-			must(t, s.produceBy(t, kgo.ZstdCompression(), orders, &kgo.Record{Topic: orders, Value: make([]byte, 5_000_000), Timestamp: millis(base + 1200)}))
+			must(t, s.produceBy(t, kgo.ZstdCompression(), orders, &kgo.Record{Topic: orders, Value: make([]byte, 5_000_000), Timestamp: human.Millis(base + 1200)}))
 		}
 		s.settledEnd(t, orders)
 		s.bifrost(t, "flush")

@@ -1,3 +1,5 @@
+// The command status: how far the archive is behind.
+
 package main
 
 import (
@@ -8,14 +10,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newStatus(a *app) *cobra.Command {
-	s := &status{app: a}
+func newStatus(a *app.App) *cobra.Command {
+	s := &status{App: a}
 	c := &cobra.Command{
 		Use:     "status [TOPIC ...]",
 		GroupID: groupLook,
@@ -31,7 +38,7 @@ TO LOSS is how long until Kafka may delete a record that is not archived.`,
   bifrost status --watch --every 5s
   bifrost status --json | jq '.partitions[] | select(.lag > 0)'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.CompleteTopics,
 		Annotations:       map[string]string{unhealthyMeaning: "a partition is DIVERGED or BLOCKED, its last attempt failed, or no tick has looked at it lately"},
 		RunE:              func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
 	}
@@ -39,12 +46,12 @@ TO LOSS is how long until Kafka may delete a record that is not archived.`,
 	c.Flags().BoolVar(&s.live, "live", false, "ask Kafka for the ends of the logs now")
 	c.Flags().BoolVarP(&s.watch, "watch", "w", false, "show it again and again, until interrupted")
 	c.Flags().DurationVar(&s.every, "every", 2*time.Second, "time between two looks of --watch")
-	addJSON(c, &s.json)
+	app.AddJSON(c, &s.json)
 	return c
 }
 
 type status struct {
-	*app
+	*app.App
 	byPartition bool
 	live        bool
 	watch       bool
@@ -54,13 +61,13 @@ type status struct {
 
 func (s *status) run(ctx context.Context, topics []string) error {
 	if s.every <= 0 {
-		return usagef("--every %s: want a time above 0", s.every)
+		return usage.Errorf("--every %s: want a time above 0", s.every)
 	}
 	role := config.Reader
 	if s.live {
 		role = config.Archiver
 	}
-	parts, err := s.open(ctx, role)
+	parts, err := s.OpenParts(ctx, role)
 	if err != nil {
 		return err
 	}
@@ -72,11 +79,11 @@ func (s *status) run(ctx context.Context, topics []string) error {
 		}
 		if !s.watch {
 			if !s.json {
-				s.tellTicks(seen)
+				condition.TellTicks(s.App, seen)
 			}
-			return seen.err()
+			return seen.Failure()
 		}
-		s.tellProblem(seen)
+		condition.TellProblem(s.App, seen)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -87,163 +94,214 @@ func (s *status) run(ctx context.Context, topics []string) error {
 
 // look shows the rows once. On a terminal that is watched it goes over what was
 // there before.
-func (s *status) look(ctx context.Context, parts *wiring.Parts, topics []string) (wellbeing, error) {
+func (s *status) look(ctx context.Context, parts *wiring.Parts, topics []string) (condition.Overview, error) {
 	seen, err := s.read(ctx, parts, topics)
 	if err != nil {
 		return seen, err
 	}
-	if _, isTerminal := terminal(s.out); s.watch && isTerminal {
-		fmt.Fprint(s.out, "\x1b[H\x1b[2J") // to the corner, and clear (ECMA-48)
+	if _, isTerminal := console.Terminal(s.Out); s.watch && isTerminal {
+		fmt.Fprint(s.Out, "\x1b[H\x1b[2J") // to the corner, and clear (ECMA-48)
 	}
 	return seen, s.show(seen, len(topics) > 0)
 }
 
 // read reads the rows of the topics, or of all, in order.
-func (s *status) read(ctx context.Context, parts *wiring.Parts, topics []string) (wellbeing, error) {
-	seen, err := look(ctx, parts, topics, s.now())
+func (s *status) read(ctx context.Context, parts *wiring.Parts, topics []string) (condition.Overview, error) {
+	seen, err := condition.ReadOverview(ctx, parts, topics, s.Now())
 	if err != nil || !s.live {
 		return seen, err
 	}
-	rows := make([]bifrost.Progress, len(seen.rows))
-	for i, p := range seen.rows {
+	rows := make([]bifrost.Progress, len(seen.Rows))
+	for i, p := range seen.Rows {
 		rows[i] = p.Progress
 	}
-	err = observe(ctx, parts.Kafka, rows, s.now())
-	return wellbeing{judge(rows, seen.ticks), seen.ticks}, err
+	err = condition.ObserveLive(ctx, parts.Kafka, rows, s.Now())
+	return condition.Overview{Rows: condition.JudgeRows(rows, seen.Ticks), Ticks: seen.Ticks}, err
 }
 
-// observe puts into the rows what Kafka says now, or why it does not say it.
-func observe(ctx context.Context, cluster bifrost.Cluster, rows []bifrost.Progress, now time.Time) error {
-	clusterID, topics, err := cluster.Topics(ctx)
-	if err != nil {
-		return err
-	}
-	offsets, err := cluster.Offsets(ctx, topics)
-	if err != nil {
-		return err
-	}
-	ids := map[string]bifrost.TopicID{}
-	for _, t := range topics {
-		ids[t.Name] = t.ID
-	}
-	for i := range rows {
-		p := &rows[i]
-		answer, ok := offsets[bifrost.TopicPartition{Topic: p.Topic(), Partition: p.Number}]
-		unseen := ""
-		switch {
-		case p.Status == bifrost.StatusClosed || p.Status == bifrost.StatusForked:
-			continue // for good
-		case p.ClusterID != clusterID:
-			unseen = fmt.Sprintf("these are the brokers of cluster %s, and not of cluster %s", clusterID, p.ClusterID)
-		case !ok || ids[p.Topic()] != p.TopicID:
-			unseen = "the brokers do not list it: it was deleted, or is hidden from these credentials"
-		case answer.Err != nil:
-			unseen = fmt.Sprintf("list offsets: %v", answer.Err)
-		}
-		if unseen != "" {
-			p.Trouble = bifrost.Trouble{Error: unseen, Since: cmp.Or(p.Trouble.Since, now), At: now}
-			continue
-		}
-		answer.LossAt = p.Threat() // which a tick works out
-		p.Observation, p.Trouble = answer.Observation, bifrost.Trouble{}
-	}
-	return nil
-}
-
-func (s *status) show(seen wellbeing, named bool) error {
-	rows := seen.rows
+func (s *status) show(seen condition.Overview, named bool) error {
+	rows := seen.Rows
 	if s.json {
-		return s.printJSON(newStatusJSON(seen, s.now()))
+		return s.PrintJSON(newStatusJSON(seen, s.Now()))
 	}
 	if len(rows) == 0 {
-		s.sayNothingArchived()
+		s.SayNothingArchived()
 		return nil
 	}
 	if s.byPartition || named {
-		return s.print(partitionTable(rows, s.now()))
+		return s.PrintTable(partitionTable(rows, s.Now()))
 	}
-	return s.print(topicTable(rows, s.now()))
+	return s.PrintTable(topicTable(rows, s.Now()))
 }
 
-func partitionTable(rows []judged, now time.Time) *table {
-	t := &table{columns: []column{
-		{title: "topic"}, {title: "part", right: true}, {title: "status"}, {title: "lag", right: true}, {title: "next offset", right: true, spare: 1},
-		{title: "end", right: true, spare: 2}, {title: "records", right: true, spare: 4}, {title: "lost", right: true}, {title: "stored", right: true, spare: 5},
-		{title: "last record", right: true, spare: 3}, {title: "to loss", right: true}, {title: "as of", right: true, spare: 7}, {title: "seen", right: true, spare: 6}, {title: "error", shrink: true},
+func partitionTable(rows []condition.Judged, now time.Time) *console.Table {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic"}, {Title: "part", Right: true}, {Title: "status"}, {Title: "lag", Right: true}, {Title: "next offset", Right: true, Spare: 1},
+		{Title: "end", Right: true, Spare: 2}, {Title: "records", Right: true, Spare: 4}, {Title: "lost", Right: true}, {Title: "stored", Right: true, Spare: 5},
+		{Title: "last record", Right: true, Spare: 3}, {Title: "to loss", Right: true}, {Title: "as of", Right: true, Spare: 7}, {Title: "seen", Right: true, Spare: 6}, {Title: "error", Shrink: true},
 	}}
 	for _, p := range rows {
-		t.add(plain(p.Name), plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()), plain(count(p.NextOffset)),
-			plain(count(p.LastStable)), plain(count(p.Records)), lostCell(p.Lost), plain(size(p.StoredBytes)),
-			plain(ago(p.LastRecordAt, now)), lossCell(p, now), plain(ago(p.At, now)), plain(ago(p.SeenAt, now)), errorCell(p))
+		t.AddRow(console.Plain(p.Name), console.Plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()), console.Plain(human.Count(p.NextOffset)),
+			console.Plain(human.Count(p.LastStable)), console.Plain(human.Count(p.Records)), lostCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
+			console.Plain(human.Ago(p.LastRecordAt, now)), lossCell(p, now), console.Plain(human.Ago(p.At, now)), console.Plain(human.Ago(p.SeenAt, now)), condition.ErrorCell(p))
 	}
 	return t
 }
 
-func topicTable(rows []judged, now time.Time) *table {
-	t := &table{columns: []column{
-		{title: "topic"}, {title: "parts", right: true, spare: 5}, {title: "status"}, {title: "lag", right: true},
-		{title: "records", right: true, spare: 2}, {title: "lost", right: true}, {title: "raw", right: true, spare: 4}, {title: "stored", right: true, spare: 3},
-		{title: "last record", right: true, spare: 1}, {title: "to loss", right: true}, {title: "seen", right: true, spare: 6}, {title: "error", shrink: true},
+func topicTable(rows []condition.Judged, now time.Time) *console.Table {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic"}, {Title: "parts", Right: true, Spare: 5}, {Title: "status"}, {Title: "lag", Right: true},
+		{Title: "records", Right: true, Spare: 2}, {Title: "lost", Right: true}, {Title: "raw", Right: true, Spare: 4}, {Title: "stored", Right: true, Spare: 3},
+		{Title: "last record", Right: true, Spare: 1}, {Title: "to loss", Right: true}, {Title: "seen", Right: true, Spare: 6}, {Title: "error", Shrink: true},
 	}}
-	var all []judged
-	for _, topic := range byTopic(rows) {
-		sum := sumOf(topic)
-		t.add(topicCells(sum.Name, len(topic), sum, now)...)
+	var all []condition.Judged
+	for _, topic := range condition.ByTopic(rows) {
+		sum := condition.SumOf(topic)
+		t.AddRow(topicCells(sum.Name, len(topic), sum, now)...)
 		all = append(all, sum)
 	}
 	if len(all) > 1 {
-		total := sumOf(all)
+		total := condition.SumOf(all)
 		total.Status, total.Error, total.Suspicion, total.Trouble, total.Sight = "", "", "", bifrost.Trouble{}, health.Sight{SeenAt: total.SeenAt}
-		t.foot = append(t.foot, topicCells(fmt.Sprintf("%d topics", len(all)), len(rows), total, now))
+		t.Foot = append(t.Foot, topicCells(fmt.Sprintf("%d topics", len(all)), len(rows), total, now))
 	}
 	return t
 }
 
-func topicCells(name string, partitions int, sum judged, now time.Time) []cell {
-	return []cell{plain(name), plain(fmt.Sprint(partitions)), statusCell(sum), lagCell(sum.Lag()), plain(count(sum.Records)),
-		lostCell(sum.Lost), plain(size(sum.RawBytes)), plain(size(sum.StoredBytes)), plain(ago(sum.LastRecordAt, now)), lossCell(sum, now), plain(ago(sum.SeenAt, now)), errorCell(sum)}
+func topicCells(name string, partitions int, sum condition.Judged, now time.Time) []console.Cell {
+	return []console.Cell{console.Plain(name), console.Plain(fmt.Sprint(partitions)), statusCell(sum), lagCell(sum.Lag()), console.Plain(human.Count(sum.Records)),
+		lostCell(sum.Lost), console.Plain(human.Size(sum.RawBytes)), console.Plain(human.Size(sum.StoredBytes)), console.Plain(human.Ago(sum.LastRecordAt, now)), lossCell(sum, now), console.Plain(human.Ago(sum.SeenAt, now)), condition.ErrorCell(sum)}
 }
 
-func statusCell(p judged) cell {
+func statusCell(p condition.Judged) console.Cell {
 	text := string(p.Status)
 	switch {
 	case text == "":
-		return cell{}
-	case unhealthy(p):
-		return cell{text, styleBad}
+		return console.Cell{}
+	case condition.Unhealthy(p):
+		return console.Styled(text, console.StyleBad)
 	case p.Status == bifrost.StatusOpen:
-		return cell{text, styleGood}
+		return console.Styled(text, console.StyleGood)
 	}
-	return cell{text, styleWarn}
+	return console.Styled(text, console.StyleWarn)
 }
 
-func lagCell(lag int64) cell {
+func lagCell(lag int64) console.Cell {
 	if lag > 0 {
-		return cell{count(lag), styleWarn}
+		return console.Styled(human.Count(lag), console.StyleWarn)
 	}
-	return plain(count(lag))
+	return console.Plain(human.Count(lag))
 }
 
-func lostCell(lost int64) cell {
+func lostCell(lost int64) console.Cell {
 	if lost > 0 {
-		return cell{count(lost), styleWarn}
+		return console.Styled(human.Count(lost), console.StyleWarn)
 	}
-	return plain("")
+	return console.Plain("")
 }
 
 // nearLoss is when a waiting record counts as in danger.
 const nearLoss = 6 * time.Hour
 
 // lossCell is how long until Kafka may delete a record that is not archived.
-func lossCell(p judged, now time.Time) cell {
-	switch left := p.threat.Sub(now); {
-	case p.threat.IsZero():
-		return plain("")
+func lossCell(p condition.Judged, now time.Time) console.Cell {
+	switch left := p.Threat.Sub(now); {
+	case p.Threat.IsZero():
+		return console.Plain("")
 	case left <= 0:
-		return cell{"now", styleBad}
+		return console.Styled("now", console.StyleBad)
 	case left < nearLoss:
-		return cell{span(left), styleBad}
+		return console.Styled(human.Span(left), console.StyleBad)
 	default:
-		return plain(span(left))
+		return console.Plain(human.Span(left))
 	}
+}
+
+// statusJSON is what status --json prints. docs/cli.md documents it.
+type statusJSON struct {
+	Healthy    bool            `json:"healthy"`
+	At         *string         `json:"at"`
+	Problem    string          `json:"problem"` // what is wrong with the ticks themselves
+	Tick       *tickJSON       `json:"tick"`    // the last one; null when none is on record
+	Partitions []partitionJSON `json:"partitions"`
+}
+
+// tickJSON is the record of a tick.
+type tickJSON struct {
+	ID         string  `json:"tick_id"`
+	ClusterID  string  `json:"cluster_id"`
+	StartedAt  *string `json:"started_at"`
+	EndedAt    *string `json:"ended_at"`
+	CompleteAt *string `json:"complete_at"` // when the last complete one asked Kafka
+	Topics     int     `json:"topics"`
+	Partitions int     `json:"partitions"`
+	Failures   int     `json:"failures"`
+	Unfinished int     `json:"unfinished"`
+	Error      string  `json:"error"`
+}
+
+type partitionJSON struct {
+	Topic string `json:"topic"` // as Name
+	bifrost.TopicNames
+	Partition       int32   `json:"partition"`
+	TopicID         string  `json:"topic_id"`
+	ClusterID       string  `json:"cluster_id"`
+	Status          string  `json:"status"`
+	Healthy         bool    `json:"healthy"`
+	Error           string  `json:"error"`
+	ErrorSince      *string `json:"error_since"` // since when ticks meet it; null for an attempt of a worker
+	SeenAt          *string `json:"seen_at"`
+	Unseen          string  `json:"unseen"` // why nobody knows that it is as the row says
+	Excluded        bool    `json:"excluded"`
+	Suspicion       string  `json:"suspicion"`
+	Lag             int64   `json:"lag"`
+	NextOffset      int64   `json:"next_offset"`
+	PlannedOffset   int64   `json:"planned_offset"`
+	LogStartOffset  int64   `json:"log_start_offset"`
+	LogEndOffset    int64   `json:"log_end_offset"`
+	HighWatermark   int64   `json:"high_watermark"`
+	ObservedAt      *string `json:"observed_at"`
+	LossAt          *string `json:"loss_at"` // when Kafka may delete the first record not archived; null for never
+	Records         int64   `json:"records"`
+	RawBytes        int64   `json:"raw_bytes"`
+	StoredBytes     int64   `json:"stored_bytes"`
+	MissingOffsets  int64   `json:"missing_offsets"`
+	LostOffsets     int64   `json:"lost_offsets"`
+	LastRecordAt    *string `json:"last_record_at"`
+	LastRecordMS    *int64  `json:"last_record_ms"`
+	LastArchivedAt  *string `json:"last_archived_at"`
+	LastPlannedAt   *string `json:"last_planned_at"`
+	LastObject      string  `json:"last_object"`
+	LastLeaderEpoch int32   `json:"last_leader_epoch"`
+}
+
+func newStatusJSON(seen condition.Overview, now time.Time) statusJSON {
+	s := statusJSON{Healthy: seen.IsHealthy(), At: human.Timestamp(now), Problem: seen.TickProblem(), Partitions: make([]partitionJSON, len(seen.Rows))}
+	if r, ok := seen.Ticks.Last(); ok {
+		s.Tick = &tickJSON{
+			ID: r.ID, ClusterID: r.ClusterID, StartedAt: human.Timestamp(r.StartedAt), EndedAt: human.Timestamp(r.EndedAt), CompleteAt: human.Timestamp(r.CompleteAt),
+			Topics: r.Topics, Partitions: r.Partitions, Failures: r.Failures, Unfinished: r.Unfinished, Error: r.Error,
+		}
+	}
+	for i, p := range seen.Rows {
+		s.Partitions[i] = partitionJSON{
+			Topic: p.Name, TopicNames: p.TopicNames(), Partition: p.Number, TopicID: p.TopicID.String(), ClusterID: p.ClusterID,
+			Status: string(p.Status), Healthy: !condition.Unhealthy(p), Error: cmp.Or(p.Trouble.Error, p.Error), ErrorSince: human.Timestamp(p.Trouble.Since), Suspicion: p.Suspicion,
+			SeenAt: human.Timestamp(p.SeenAt), Unseen: p.Unseen, Excluded: p.Excluded,
+			Lag: p.Lag(), NextOffset: p.NextOffset, PlannedOffset: p.PlannedOffset,
+			LogStartOffset: p.LogStart, LogEndOffset: p.LastStable, HighWatermark: p.HighWatermark, ObservedAt: human.Timestamp(p.At), LossAt: human.Timestamp(notPast(p.Threat, now)),
+			Records: p.Records, RawBytes: p.RawBytes, StoredBytes: p.StoredBytes, MissingOffsets: p.Missing, LostOffsets: p.Lost,
+			LastRecordAt: human.Timestamp(p.LastRecordAt), LastRecordMS: human.Milliseconds(p.LastRecordAt), LastArchivedAt: human.Timestamp(p.LastArchivedAt), LastPlannedAt: human.Timestamp(p.LastPlannedAt),
+			LastObject: p.LastObject, LastLeaderEpoch: p.LeaderEpoch,
+		}
+	}
+	return s
+}
+
+// notPast is a forecast that has come to pass: it may happen at any moment.
+func notPast(at, now time.Time) time.Time {
+	if !at.IsZero() && at.Before(now) {
+		return now
+	}
+	return at
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/health"
 )
@@ -32,7 +33,7 @@ func TestStatusShowsWhatIsWrong(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	if err := topicTable(judge([]bifrost.Progress{fine, behind, failed, blocked}, health.Sights{Patience: time.Hour, Now: now}), now).write(&out, 0, false); err != nil {
+	if err := topicTable(condition.JudgeRows([]bifrost.Progress{fine, behind, failed, blocked}, health.Sights{Patience: time.Hour, Now: now}), now).WriteTable(&out, 0, false); err != nil {
 		t.Fatal(err)
 	}
 	want := strings.TrimPrefix(`

@@ -1,3 +1,5 @@
+// The command topics: what the archive holds of each topic.
+
 package main
 
 import (
@@ -7,12 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
-func newTopics(a *app) *cobra.Command {
+func newTopics(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "topics [TOPIC ...]",
@@ -24,12 +30,12 @@ for each life: the first under its name, later ones as name@ID. Either name is
 what the other commands take.`,
 		Example:           "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].topic'",
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.CompleteTopics,
 		RunE: func(c *cobra.Command, topics []string) error {
-			return a.topics(c.Context(), topics, asJSON)
+			return runTopics(c.Context(), a, topics, asJSON)
 		},
 	}
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
 }
 
@@ -60,19 +66,19 @@ type topicSummary struct {
 	first, last time.Time
 }
 
-func (a *app) topics(ctx context.Context, names []string, asJSON bool) error {
-	parts, err := a.open(ctx, config.Reader)
+func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) error {
+	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
-	rows, err := progress(ctx, parts.Ledger, names)
+	rows, err := readback.SelectProgress(ctx, parts.Ledger, names)
 	if err != nil {
 		return err
 	}
 	all := []topicSummary{}
-	for _, topic := range byTopic(unjudged(rows)) {
-		sum := sumOf(topic)
+	for _, topic := range condition.ByTopic(condition.Unjudged(rows)) {
+		sum := condition.SumOf(topic)
 		first, err := firstRecord(ctx, parts.Ledger, topic)
 		if err != nil {
 			return err
@@ -80,42 +86,35 @@ func (a *app) topics(ctx context.Context, names []string, asJSON bool) error {
 		all = append(all, topicSummary{
 			Topic: sum.Name, TopicNames: sum.TopicNames(), TopicID: topic[0].TopicID.String(), ClusterID: topic[0].ClusterID, Partitions: len(topic),
 			Records: sum.Records, RawBytes: sum.RawBytes, StoredBytes: sum.StoredBytes, MissingOffsets: sum.Missing, LostOffsets: sum.Lost,
-			Lag: sum.Lag(), FirstRecordAt: timestamp(first), FirstRecordMS: milliseconds(first),
-			LastRecordAt: timestamp(sum.LastRecordAt), LastRecordMS: milliseconds(sum.LastRecordAt), Status: string(sum.Status),
+			Lag: sum.Lag(), FirstRecordAt: human.Timestamp(first), FirstRecordMS: human.Milliseconds(first),
+			LastRecordAt: human.Timestamp(sum.LastRecordAt), LastRecordMS: human.Milliseconds(sum.LastRecordAt), Status: string(sum.Status),
 			first: first, last: sum.LastRecordAt,
 		})
 	}
 	if asJSON {
-		return a.printJSON(topicsJSON{all})
+		return a.PrintJSON(topicsJSON{all})
 	}
 	if len(all) == 0 {
-		a.sayNothingArchived()
+		a.SayNothingArchived()
 		return nil
 	}
-	return a.print(topicsTable(all))
+	return a.PrintTable(topicsTable(all))
 }
 
-func topicsTable(all []topicSummary) *table {
-	t := &table{columns: []column{
-		{title: "topic", shrink: true}, {title: "parts", right: true, spare: 5}, {title: "records", right: true}, {title: "raw", right: true, spare: 4},
-		{title: "stored", right: true}, {title: "ratio", right: true, spare: 3}, {title: "first record", spare: 1}, {title: "last record", spare: 2}, {title: "lost", right: true}, {title: "id", spare: 6},
+func topicsTable(all []topicSummary) *console.Table {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic", Shrink: true}, {Title: "parts", Right: true, Spare: 5}, {Title: "records", Right: true}, {Title: "raw", Right: true, Spare: 4},
+		{Title: "stored", Right: true}, {Title: "ratio", Right: true, Spare: 3}, {Title: "first record", Spare: 1}, {Title: "last record", Spare: 2}, {Title: "lost", Right: true}, {Title: "id", Spare: 6},
 	}}
 	for _, s := range all {
-		t.add(plain(s.Topic), plain(fmt.Sprint(s.Partitions)), plain(count(s.Records)), plain(size(s.RawBytes)), plain(size(s.StoredBytes)),
-			plain(ratio(s.RawBytes, s.StoredBytes)), plain(moment(s.first)), plain(moment(s.last)), lostCell(s.LostOffsets), plain(s.TopicID))
+		t.AddRow(console.Plain(s.Topic), console.Plain(fmt.Sprint(s.Partitions)), console.Plain(human.Count(s.Records)), console.Plain(human.Size(s.RawBytes)), console.Plain(human.Size(s.StoredBytes)),
+			console.Plain(human.Ratio(s.RawBytes, s.StoredBytes)), console.Plain(human.Moment(s.first)), console.Plain(human.Moment(s.last)), lostCell(s.LostOffsets), console.Plain(s.TopicID))
 	}
 	return t
 }
 
-func ratio(raw, stored int64) string {
-	if stored == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.1f", float64(raw)/float64(stored))
-}
-
 // firstRecord is the least timestamp in the first ranges with records.
-func firstRecord(ctx context.Context, catalogue readback.Catalogue, partitions []judged) (time.Time, error) {
+func firstRecord(ctx context.Context, catalogue readback.Catalogue, partitions []condition.Judged) (time.Time, error) {
 	var first time.Time
 	for _, p := range partitions {
 		for row, err := range readback.Rows(ctx, catalogue, p.Partition, readback.Everything) {
@@ -123,7 +122,7 @@ func firstRecord(ctx context.Context, catalogue readback.Catalogue, partitions [
 				return first, err
 			}
 			if row.State == bifrost.StateArchived && row.Facts.FirstTimestamp >= 0 {
-				if at := millis(row.Facts.FirstTimestamp); first.IsZero() || at.Before(first) {
+				if at := human.Millis(row.Facts.FirstTimestamp); first.IsZero() || at.Before(first) {
 					first = at
 				}
 				break
@@ -131,27 +130,6 @@ func firstRecord(ctx context.Context, catalogue readback.Catalogue, partitions [
 		}
 	}
 	return first, nil
-}
-
-// progress reads the rows of the named topics, or of all, in order.
-func progress(ctx context.Context, catalogue readback.Catalogue, names []string) ([]bifrost.Progress, error) {
-	all, err := catalogue.ListProgress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		readback.SortProgress(all)
-		return all, nil
-	}
-	var selected []bifrost.Progress
-	for _, name := range names {
-		rows, err := readback.Topic(all, name)
-		if err != nil {
-			return nil, err
-		}
-		selected = append(selected, rows...)
-	}
-	return selected, nil
 }
 
 // noneMatches is the error for names or globs that select nothing; no error if

@@ -1,3 +1,5 @@
+// The command verify: holds tables, bucket, Kafka against each other.
+
 package main
 
 import (
@@ -11,13 +13,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
-func newVerify(a *app) *cobra.Command {
-	v := &verifier{app: a}
+func newVerify(a *app.App) *cobra.Command {
+	v := &verifier{App: a}
 	c := &cobra.Command{
 		Use:     "verify [TOPIC ...]",
 		GroupID: groupCheck,
@@ -31,7 +37,7 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
   bifrost verify --deep orders 'payments.*'
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
 		Args:              cobra.ArbitraryArgs,
-		ValidArgsFunction: a.completeTopics,
+		ValidArgsFunction: a.CompleteTopics,
 		Annotations:       map[string]string{unhealthyMeaning: "something is not as it has to be"},
 		RunE:              func(c *cobra.Command, topics []string) error { return v.run(c.Context(), topics) },
 	}
@@ -39,12 +45,12 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
 	c.Flags().BoolVar(&v.options.Kafka, "kafka", false, "compare with what Kafka still has")
 	c.Flags().BoolVar(&v.gaps, "gaps", false, "list recorded gaps too: they are no violations")
 	c.Flags().IntVar(&v.parallel, "parallel", 16, "objects looked at side by side")
-	addJSON(c, &v.json)
+	app.AddJSON(c, &v.json)
 	return c
 }
 
 type verifier struct {
-	*app
+	*app.App
 	options    verify.Options
 	gaps, json bool
 	parallel   int
@@ -61,16 +67,16 @@ type verifyJSON struct {
 
 func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 	if v.options.Topics, err = bifrost.NewTopicFilter(topics, nil); err != nil {
-		return usagef("%w", err)
+		return usage.Errorf("%w", err)
 	}
 	if v.parallel < 1 {
-		return usagef("--parallel %d: want at least 1", v.parallel)
+		return usage.Errorf("--parallel %d: want at least 1", v.parallel)
 	}
 	role := config.Reader
 	if v.options.Kafka {
 		role = config.Archiver
 	}
-	parts, err := v.open(ctx, role)
+	parts, err := v.OpenParts(ctx, role)
 	if err != nil {
 		return err
 	}
@@ -91,7 +97,7 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 		return showErr
 	}
 	if err == nil && v.found.Summary.Violations > 0 {
-		return errUnhealthy
+		return app.ErrUnhealthy
 	}
 	return err
 }
@@ -101,7 +107,7 @@ func (v *verifier) violation(found verify.Violation) {
 		v.found.Violations = append(v.found.Violations, found)
 		return
 	}
-	fmt.Fprintln(v.out, v.describe(found))
+	fmt.Fprintln(v.Out, v.describe(found))
 }
 
 // describe writes a violation in a few lines: what, where, and what to do.
@@ -116,8 +122,8 @@ func (v *verifier) describe(found verify.Violation) string {
 	if found.Key != "" {
 		text += "  " + found.Key
 	}
-	text = visible(fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s", text, found.Expected, found.Found, found.Next))
-	return fmt.Sprintf("%s  %s", v.paint(v.out, styleBad, string(found.Kind)), text)
+	text = human.Visible(fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s", text, found.Expected, found.Found, found.Next))
+	return fmt.Sprintf("%s  %s", v.Paint(v.Out, console.StyleBad, string(found.Kind)), text)
 }
 
 func (v *verifier) gap(row bifrost.Row) {
@@ -126,38 +132,38 @@ func (v *verifier) gap(row bifrost.Row) {
 	case v.json:
 		v.found.Gaps = append(v.found.Gaps, newRangeJSON(row))
 	default:
-		fmt.Fprintf(v.out, "%s  %s %s  %s\n", shown([]any{v.paint(v.out, styleWarn, "gap"), row.Partition, row.Range, string(row.GapReason)})...)
+		fmt.Fprintf(v.Out, "%s  %s %s  %s\n", human.Shown([]any{v.Paint(v.Out, console.StyleWarn, "gap"), row.Partition, row.Range, string(row.GapReason)})...)
 	}
 }
 
 func (v *verifier) show() error {
 	if v.json {
-		return v.printJSON(v.found)
+		return v.PrintJSON(v.found)
 	}
 	s := v.found.Summary
-	v.say("Looked at %d partitions, %s rows, %s objects: %s records, %s as %s.",
-		s.Partitions, count(s.Rows), count(s.Objects), count(s.Records), size(s.RawBytes), size(s.StoredBytes))
+	v.Say("Looked at %d partitions, %s rows, %s objects: %s records, %s as %s.",
+		s.Partitions, human.Count(s.Rows), human.Count(s.Objects), human.Count(s.Records), human.Size(s.RawBytes), human.Size(s.StoredBytes))
 	if v.options.Deep {
-		v.say("Decoded %s objects.", count(s.DecodedObjects))
+		v.Say("Decoded %s objects.", human.Count(s.DecodedObjects))
 	}
 	if v.options.Kafka {
-		v.say("Compared %s records with Kafka; %s offsets are not there any more.", count(s.ComparedRecords), count(s.NotCompared))
+		v.Say("Compared %s records with Kafka; %s offsets are not there any more.", human.Count(s.ComparedRecords), human.Count(s.NotCompared))
 	}
 	if len(s.Gaps) > 0 {
 		var gaps []string
 		for _, reason := range slices.Sorted(maps.Keys(s.Gaps)) {
-			gaps = append(gaps, fmt.Sprintf("%s offsets %s", count(s.Gaps[reason]), reason))
+			gaps = append(gaps, fmt.Sprintf("%s offsets %s", human.Count(s.Gaps[reason]), reason))
 		}
-		v.say("Recorded gaps: %s.", strings.Join(gaps, ", "))
+		v.Say("Recorded gaps: %s.", strings.Join(gaps, ", "))
 	}
 	if s.Expired > 0 {
-		v.say("Expired: %s objects.", count(s.Expired))
+		v.Say("Expired: %s objects.", human.Count(s.Expired))
 	}
 	if s.Violations == 0 && v.found.Complete && s.Partitions > 0 {
-		v.say("%s", v.paint(v.talk, styleGood, "The archive is what the tables say."))
+		v.Say("%s", v.Paint(v.Talk, console.StyleGood, "The archive is what the tables say."))
 	} else if s.Violations > 0 {
 		kinds, _ := json.Marshal(s.Kinds)
-		v.say("%s %s", v.paint(v.talk, styleBad, fmt.Sprintf("%d violations:", s.Violations)), kinds)
+		v.Say("%s %s", v.Paint(v.Talk, console.StyleBad, fmt.Sprintf("%d violations:", s.Violations)), kinds)
 	}
 	return nil
 }

@@ -1,32 +1,15 @@
+// The command version: which build this is.
+
 package main
 
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/internal/wiring"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 )
-
-// buildVersion is the release, or else what Go knows of the build: the module's
-// version for go install, the commit for a checkout.
-func buildVersion() string {
-	if wiring.Version != "devel" {
-		return wiring.Version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && len(setting.Value) >= 12 {
-			return "devel-" + setting.Value[:12]
-		}
-	}
-	return info.Main.Version
-}
 
 // versionJSON is what version --json prints.
 type versionJSON struct {
@@ -35,7 +18,7 @@ type versionJSON struct {
 	Platform string `json:"platform"`
 }
 
-func newVersion(a *app) *cobra.Command {
+func newVersion(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "version",
@@ -43,17 +26,12 @@ func newVersion(a *app) *cobra.Command {
 		Example: "  bifrost version\n  bifrost version --json",
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return a.printJSON(versionJSON{buildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+				return a.PrintJSON(versionJSON{app.BuildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
 			}
-			_, err := fmt.Fprintf(a.out, "bifrost %s (%s, %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(a.Out, "bifrost %s (%s, %s/%s)\n", app.BuildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}
-	addJSON(c, &asJSON)
+	app.AddJSON(c, &asJSON)
 	return c
-}
-
-// addJSON adds the flag that every command with a table has.
-func addJSON(c *cobra.Command, asJSON *bool) {
-	c.Flags().BoolVar(asJSON, "json", false, "print JSON instead, for scripts")
 }

@@ -82,14 +82,14 @@ var blindMutants = map[string][]kindMutant{
 			"../replay/position.go", "			mark.Foreign = p.Marks[i].Foreign\n", "",
 		}}}, "internal/replay", "TestPositionOfMany", ""},
 		{mutant{"when a record may be lost, asked live", "only a tick works it out", []edit{{
-			"../../cmd/bifrost/status.go", "		answer.LossAt = p.Threat() // which a tick works out\n", "",
-		}}}, "cmd/bifrost", "TestAskingKafkaNow", ""},
+			"../../cmd/bifrost/internal/condition/observe.go", "		answer.LossAt = p.Threat() // which a tick works out\n", "",
+		}}}, "cmd/bifrost/internal/condition", "TestAskingKafkaNow", ""},
 		{mutant{"since when there is trouble, asked live", "it began before anybody asked", []edit{{
-			"../../cmd/bifrost/status.go", "Since: cmp.Or(p.Trouble.Since, now)", "Since: now",
-		}}}, "cmd/bifrost", "TestAskingKafkaNow", ""},
+			"../../cmd/bifrost/internal/condition/observe.go", "Since: cmp.Or(p.Trouble.Since, now)", "Since: now",
+		}}}, "cmd/bifrost/internal/condition", "TestAskingKafkaNow", ""},
 		{mutant{"what was there before this run", "it says nothing of the rate", []edit{{
-			"../../cmd/bifrost/progress.go", "float64(l.done-l.first) / seconds", "float64(l.done) / seconds",
-		}}}, "cmd/bifrost", "TestRatesAre", ""},
+			"../../cmd/bifrost/internal/console/progress.go", "float64(l.done-l.first) / seconds", "float64(l.done) / seconds",
+		}}}, "cmd/bifrost/internal/console", "TestRatesAre", ""},
 	},
 	"many answers, and numbers": {
 		{mutant{"brokers that the last answer lists", "one that any broker lists is asked", []edit{{

@@ -253,10 +253,10 @@ var kindMutants = map[string][]kindMutant{
 	},
 	"places": {
 		{mutant{"the zone of the machine", "times are in UTC", []edit{{
-			"../../cmd/bifrost/human.go", "t.UTC().Format(\"2006-01-02T15:04:05.000Z\")", "t.Format(\"2006-01-02T15:04:05.000Z\")",
+			"../../cmd/bifrost/internal/human/human.go", "t.UTC().Format(\"2006-01-02T15:04:05.000Z\")", "t.Format(\"2006-01-02T15:04:05.000Z\")",
 		}}}, "cmd/bifrost", "TestTimesAre", "America/St_Johns"},
 		{mutant{"a full disk", "what could not be written is a failure", []edit{{
-			"../../cmd/bifrost/app.go", "	if flushErr := out.Flush(); err == nil {\n		err = flushErr\n	}\n", "	out.Flush()\n",
+			"../../cmd/bifrost/internal/console/console.go", "	if flushErr := out.Flush(); err == nil {\n		err = flushErr\n	}\n", "	out.Flush()\n",
 		}}}, "cmd/bifrost", "TestAFullDisk", ""},
 		{mutant{"partitions by their letters", "the tenth comes after the second", []edit{{
 			"../readback/catalogue.go", "cmp.Compare(a.Number, b.Number))\n	})\n}", "cmp.Compare(strconv.Itoa(int(a.Number)), strconv.Itoa(int(b.Number))))\n	})\n}",
@@ -353,7 +353,7 @@ var kindMutants = map[string][]kindMutant{
 	},
 	"what survived a blind planting": {
 		{mutant{"ls in all times", "ls lists what is selected", []edit{{
-			"../../cmd/bifrost/ls.go", "|| !l.times.Overlaps(row) {", "{",
+			"../../cmd/bifrost/ls.go", "|| !l.Times.Overlaps(row) {", "{",
 		}}}, "cmd/bifrost", "TestLsLists", ""},
 		{mutant{"more than the last", "--last prints so many records", []edit{{
 			"../../cmd/bifrost/cat.go", "				skip--\n				continue\n", "				skip--\n",

@@ -128,6 +128,27 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
+// SelectProgress reads the progress rows of the named topics, or of all, in order.
+func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([]bifrost.Progress, error) {
+	all, err := catalogue.ListProgress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		SortProgress(all)
+		return all, nil
+	}
+	var selected []bifrost.Progress
+	for _, name := range names {
+		rows, err := Topic(all, name)
+		if err != nil {
+			return nil, err
+		}
+		selected = append(selected, rows...)
+	}
+	return selected, nil
+}
+
 // SortProgress puts rows in order of name and number.
 func SortProgress(rows []bifrost.Progress) {
 	slices.SortFunc(rows, func(a, b bifrost.Progress) int {

@@ -1,0 +1,42 @@
+// Package app is what all commands share: a console, the settings of the archive, the
+// completion of names, and the errors that decide about the exit code.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+)
+
+// App is what all commands share.
+type App struct {
+	*console.Console
+	*settings.Settings
+}
+
+// New returns an App for the three streams of a process.
+func New(in io.Reader, out, talk io.Writer) *App {
+	return &App{Console: console.New(in, out, talk), Settings: settings.NewSettings()}
+}
+
+// SayNothingArchived says why a list is empty.
+func (a *App) SayNothingArchived() {
+	a.Say("Nothing is archived yet: no tick of discover has run on these tables. bifrost plan says what the first would do.")
+}
+
+// AddJSON adds the flag that every command with a table has.
+func AddJSON(c *cobra.Command, asJSON *bool) {
+	c.Flags().BoolVar(asJSON, "json", false, "print JSON instead, for scripts")
+}
+
+// ErrSilent marks an error whose words are out already: a table that shows what
+// is wrong needs no more.
+var ErrSilent = errors.New("")
+
+// ErrUnhealthy ends a command that did its work and found something wrong.
+var ErrUnhealthy = fmt.Errorf("unhealthy%w", ErrSilent)

@@ -1,0 +1,71 @@
+// What the shell completes: names of topics, numbers of partitions.
+
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+)
+
+// completePatience is how long a person who pressed TAB waits for names.
+const completePatience = 3 * time.Second
+
+// CompleteTopics completes the names of topics in the archive.
+func (a *App) CompleteTopics(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, p := range a.knownProgress(c.Context()) {
+		if !slices.Contains(args, p.Name) && (len(names) == 0 || names[len(names)-1] != p.Name) {
+			names = append(names, p.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// CompletePartitions completes a topic, and then its partitions, up to so many
+// arguments; 0 for no end.
+func (a *App) CompletePartitions(most int) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			names, _ := a.CompleteTopics(c, args, begun)
+			return names, cobra.ShellCompDirectiveDefault // without a topic the shell completes files
+		}
+		var numbers []string
+		for _, p := range a.knownProgress(c.Context()) {
+			if number := fmt.Sprint(p.Number); p.Name == args[0] && (most == 0 || len(args) < most) && !slices.Contains(args[1:], number) {
+				numbers = append(numbers, number)
+			}
+		}
+		return numbers, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// knownProgress is the progress rows, or nothing: completion has no place for errors.
+func (a *App) knownProgress(ctx context.Context) []bifrost.Progress {
+	ctx, cancel := context.WithTimeout(ctx, completePatience)
+	defer cancel()
+	parts, err := a.OpenParts(ctx, config.Reader)
+	if err != nil {
+		return nil
+	}
+	defer parts.Close()
+	rows, err := readback.SelectProgress(ctx, parts.Ledger, nil)
+	if err != nil {
+		return nil
+	}
+	return rows
+}
+
+// CompleteWords completes the value of a flag from a fixed list.
+func CompleteWords(c *cobra.Command, flag string, words ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag does not exist
+	}
+}

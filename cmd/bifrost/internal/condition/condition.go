@@ -1,0 +1,195 @@
+// Package condition says of each partition, of a topic, and of the ticks whether a person
+// should look, from the tables and, where asked, from Kafka.
+package condition
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/health"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+// Judged is a progress row with how far it can be believed, or the sum of some.
+type Judged struct {
+	bifrost.Progress
+	health.Sight
+	Threat time.Time // when Kafka may delete a record that is not archived, as far as the row tells; zero for never
+}
+
+// Overview is what every command shows that says how the archive is.
+type Overview struct {
+	Rows  []Judged
+	Ticks health.Sights
+}
+
+// ReadOverview reads the rows of the topics, or of all, and what the ticks have left on
+// record.
+func ReadOverview(ctx context.Context, parts *wiring.Parts, topics []string, now time.Time) (Overview, error) {
+	rows, err := readback.SelectProgress(ctx, parts.Ledger, topics)
+	if err != nil {
+		return Overview{}, err
+	}
+	sights, err := SightsOf(ctx, parts, now)
+	return Overview{JudgeRows(rows, sights), sights}, err
+}
+
+// SightsOf reads what the ticks have left on record.
+func SightsOf(ctx context.Context, parts *wiring.Parts, now time.Time) (health.Sights, error) {
+	ticks, err := parts.Ledger.Ticks(ctx)
+	return NewSights(parts.Config, ticks, now), err
+}
+
+// NewSights is what the ticks have seen, as far as it can be believed now.
+func NewSights(c config.Config, ticks []bifrost.TickRecord, now time.Time) health.Sights {
+	return health.Sights{Ticks: ticks, Patience: c.Stalled, Now: now}
+}
+
+// JudgeRows says of each row how far it can be believed.
+func JudgeRows(rows []bifrost.Progress, sights health.Sights) []Judged {
+	all := make([]Judged, len(rows))
+	for i, p := range rows {
+		all[i] = Judged{p, sights.Of(p), p.Threat()}
+		if all[i].Excluded {
+			all[i].Trouble = bifrost.Trouble{} // of a tick that still looked; none will take it away
+		}
+	}
+	return all
+}
+
+// Unjudged is for what shows no health.
+func Unjudged(rows []bifrost.Progress) []Judged {
+	all := make([]Judged, len(rows))
+	for i, p := range rows {
+		all[i] = Judged{Progress: p}
+	}
+	return all
+}
+
+// Failure is errUnhealthy when a person should look.
+func (w Overview) Failure() error {
+	if w.IsHealthy() {
+		return nil
+	}
+	return app.ErrUnhealthy
+}
+
+// IsHealthy reports whether nobody needs to look.
+func (w Overview) IsHealthy() bool {
+	return w.TickProblem() == "" && !slices.ContainsFunc(w.Rows, Unhealthy)
+}
+
+// TickProblem is what is wrong with the ticks. That none is on record is for the rows
+// to judge: they may have been written just now, by a flush.
+func (w Overview) TickProblem() string {
+	if _, any := w.Ticks.Last(); !any {
+		return ""
+	}
+	return w.Ticks.Problem()
+}
+
+// Unhealthy reports whether a person should look at the partition.
+func Unhealthy(p Judged) bool {
+	if p.Status == bifrost.StatusForked {
+		return false // its error says where the log goes on
+	}
+	return p.Error != "" || p.Trouble.Error != "" || p.Unseen != "" || p.Suspicion != "" ||
+		!slices.Contains([]bifrost.Status{bifrost.StatusOpen, bifrost.StatusFencing, bifrost.StatusClosed}, p.Status)
+}
+
+// whatIsWrong is what is wrong with a partition, in a few words.
+func (p Judged) whatIsWrong() string { return cmp.Or(p.Trouble.Error, p.Unseen, p.Error, p.Suspicion) }
+
+const notSelected = "not selected any more: no tick looks at it"
+
+// ByTopic groups rows that are in order of name.
+func ByTopic(rows []Judged) [][]Judged {
+	var groups [][]Judged
+	for i, p := range rows {
+		if i == 0 || rows[i-1].Name != p.Name {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], p)
+	}
+	return groups
+}
+
+// severity orders states from what needs a person to what needs nobody.
+var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusBlocked, bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusForked, bifrost.StatusClosed}
+
+// SumOf is one row that stands for many: sums, the newest record, the oldest look,
+// the worst state, the first error. Its offsets are sums too, so that its lag is
+// the sum.
+func SumOf(rows []Judged) Judged {
+	sum := Judged{Progress: bifrost.Progress{Partition: rows[0].Partition, Status: rows[0].Status}}
+	sum.Excluded = true
+	for _, p := range rows {
+		sum.NextOffset += p.NextOffset
+		sum.LastStable += p.NextOffset + p.Lag()
+		sum.Records += p.Records
+		sum.RawBytes += p.RawBytes
+		sum.StoredBytes += p.StoredBytes
+		sum.Missing += p.Missing
+		sum.Lost += p.Lost
+		sum.Error = cmp.Or(sum.Error, p.Error)
+		sum.Suspicion = cmp.Or(sum.Suspicion, p.Suspicion)
+		sum.Trouble = cmp.Or(sum.Trouble, p.Trouble)
+		sum.Unseen = cmp.Or(sum.Unseen, p.Unseen)
+		sum.Excluded = sum.Excluded && p.Excluded
+		sum.Threat = earlier(sum.Threat, p.Threat)
+		if p.Status != bifrost.StatusClosed && p.Status != bifrost.StatusForked {
+			sum.SeenAt = earlier(sum.SeenAt, p.SeenAt)
+		}
+		if p.LastRecordAt.After(sum.LastRecordAt) {
+			sum.LastRecordAt = p.LastRecordAt
+		}
+		if slices.Index(severity, p.Status) < slices.Index(severity, sum.Status) {
+			sum.Status = p.Status
+		}
+	}
+	return sum
+}
+
+// earlier is the earlier of two times, of which a zero one is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// TellProblem says what is wrong with the ticks.
+func TellProblem(a *app.App, w Overview) {
+	if problem := w.TickProblem(); problem != "" {
+		a.Warn("%s", problem)
+	}
+}
+
+// TellTicks says that too, and when everything was looked at last.
+func TellTicks(a *app.App, w Overview) {
+	TellProblem(a, w)
+	if last, ok := w.Ticks.Last(); ok && !last.CompleteAt.IsZero() {
+		a.Say("The last complete tick was %s.", human.Ago(last.CompleteAt, a.Now()))
+	}
+}
+
+// ErrorCell is what is wrong with a partition, as a cell of a table.
+func ErrorCell(p Judged) console.Cell {
+	text := p.whatIsWrong()
+	if text == "" && p.Excluded {
+		return console.Styled(notSelected, console.StyleWarn)
+	}
+	if text != "" && text == p.Trouble.Error {
+		text = fmt.Sprintf("%s (since %s)", text, human.Moment(p.Trouble.Since))
+	}
+	return console.Styled(text, console.StyleBad)
+}

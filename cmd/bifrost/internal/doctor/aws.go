@@ -1,0 +1,235 @@
+// The checks of credentials, bucket, tables.
+
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+// checkAWS checks credentials, clock, bucket and tables.
+func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, settings config.Config) {
+	d.runCheck(ctx, "credentials", func(ctx context.Context) finding {
+		credentials, err := cfg.Credentials.Retrieve(ctx)
+		if err != nil {
+			return broken(err, "log in as for the AWS CLI, or give --profile")
+		}
+		return fine("from %s, region %s", credentials.Source, cfg.Region)
+	})
+	bucket := bucketDoctor{client: s3.NewFromConfig(cfg), name: settings.Bucket, group: settings.Group, now: d.Now}
+	d.runCheck(ctx, "bucket", bucket.checkReach)
+	d.runCheck(ctx, "clock", bucket.checkClock)
+	d.runCheck(ctx, "bucket versions", bucket.checkVersions)
+	d.runCheck(ctx, "bucket encryption", bucket.checkEncryption)
+	d.runCheck(ctx, "bucket public access", bucket.checkPublicAccess)
+	d.runCheck(ctx, "bucket unfinished uploads", bucket.checkLifecycle)
+	tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
+	d.runCheck(ctx, "progress table", func(ctx context.Context) finding {
+		return tables.checkTable(ctx, settings.ProgressTable, "BIFROST_PROGRESS_TABLE", "topic", "partition")
+	})
+	d.runCheck(ctx, "objects table", func(ctx context.Context) finding {
+		return tables.checkTable(ctx, settings.ObjectsTable, "BIFROST_OBJECTS_TABLE", "partition_key", "start_offset")
+	})
+	d.runCheck(ctx, "table backups", func(ctx context.Context) finding { return tables.checkBackups(ctx, settings.ProgressTable) })
+	d.runCheck(ctx, "alarms", newAlarmDoctor(cfg, settings.Stack).checkAlarms)
+}
+
+type bucketDoctor struct {
+	client *s3.Client
+	name   string
+	group  string
+	now    func() time.Time
+	skew   time.Duration // of the last answer: its Date less this machine's clock
+	dated  bool
+}
+
+// checkReach lists the archive's prefix, which every command needs.
+func (b *bucketDoctor) checkReach(ctx context.Context) finding {
+	out, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String(b.group + "/"), MaxKeys: aws.Int32(1)}, s3.WithAPIOptions(b.readDate))
+	switch {
+	case hasCode(err, "NoSuchBucket"):
+		return broken(err, "BIFROST_BUCKET names a bucket that does not exist in this account and region")
+	case hasCode(err, "AccessDenied"):
+		return broken(err, "allow s3:ListBucket and s3:GetObject on the bucket to these credentials")
+	case err != nil:
+		return broken(err, "check the region, the endpoint and the network")
+	case len(out.Contents) == 0:
+		return advice("nothing is archived under "+b.group+"/ yet", "bifrost plan says what the first tick would do")
+	}
+	return fine("%s can be listed", b.name)
+}
+
+// readDate notes the Date of the answer (RFC 9110).
+func (b *bucketDoctor) readDate(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("readDate", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
+			if date, dateErr := http.ParseTime(response.Header.Get("Date")); dateErr == nil {
+				b.skew, b.dated = date.Sub(b.now()), true
+			}
+		}
+		return out, metadata, err
+	}), middleware.After)
+}
+
+// S3 refuses requests that are more than 15 minutes off (RequestTimeTooSkewed);
+// leases are wrong by as much as the clock is.
+const (
+	worrySkew = 5 * time.Second
+	mostSkew  = 5 * time.Minute
+)
+
+func (b *bucketDoctor) checkClock(context.Context) finding {
+	switch {
+	case !b.dated:
+		return advice("S3 did not say what time it is", "see the bucket's line")
+	case b.skew.Abs() > mostSkew:
+		return broken(fmt.Errorf("this machine's clock is %s off from S3's", b.skew.Round(time.Second)), "set the clock (NTP)")
+	case b.skew.Abs() > worrySkew:
+		return advice(fmt.Sprintf("this machine's clock is %s off from S3's", b.skew.Round(time.Second)), "set the clock (NTP)")
+	}
+	return fine("as S3's")
+}
+
+func (b *bucketDoctor) checkVersions(ctx context.Context) finding {
+	out, err := b.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &b.name})
+	switch {
+	case err != nil:
+		return unknown(err, "s3:GetBucketVersioning")
+	case out.Status != s3types.BucketVersioningStatusEnabled:
+		return advice("versioning is off", "turn it on: an object deleted by mistake can then be restored")
+	}
+	return fine("kept")
+}
+
+func (b *bucketDoctor) checkEncryption(ctx context.Context) finding {
+	out, err := b.client.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: &b.name})
+	switch {
+	case hasCode(err, "ServerSideEncryptionConfigurationNotFoundError"):
+		return advice("no default encryption", "turn on SSE-S3 or SSE-KMS")
+	case err != nil:
+		return unknown(err, "s3:GetEncryptionConfiguration")
+	}
+	for _, rule := range out.ServerSideEncryptionConfiguration.Rules {
+		if rule.ApplyServerSideEncryptionByDefault != nil {
+			return fine("%s", rule.ApplyServerSideEncryptionByDefault.SSEAlgorithm)
+		}
+	}
+	return advice("no default encryption", "turn on SSE-S3 or SSE-KMS")
+}
+
+func (b *bucketDoctor) checkPublicAccess(ctx context.Context) finding {
+	out, err := b.client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: &b.name})
+	if hasCode(err, "NoSuchPublicAccessBlockConfiguration") {
+		return advice("not blocked", "block public access to the bucket")
+	}
+	if err != nil {
+		return unknown(err, "s3:GetBucketPublicAccessBlock")
+	}
+	block := out.PublicAccessBlockConfiguration
+	for _, on := range []*bool{block.BlockPublicAcls, block.BlockPublicPolicy, block.IgnorePublicAcls, block.RestrictPublicBuckets} {
+		if !aws.ToBool(on) {
+			return advice("not wholly blocked", "turn on all four settings of the public access block")
+		}
+	}
+	return fine("blocked")
+}
+
+func (b *bucketDoctor) checkLifecycle(ctx context.Context) finding {
+	const add = "add a lifecycle rule that aborts unfinished multipart uploads: their parts cost money"
+	out, err := b.client.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: &b.name})
+	if hasCode(err, "NoSuchLifecycleConfiguration") {
+		return advice("no lifecycle rule removes them", add)
+	}
+	if err != nil {
+		return unknown(err, "s3:GetLifecycleConfiguration")
+	}
+	for _, rule := range out.Rules {
+		if rule.Status == s3types.ExpirationStatusEnabled && rule.AbortIncompleteMultipartUpload != nil {
+			return fine("removed after %d days", aws.ToInt32(rule.AbortIncompleteMultipartUpload.DaysAfterInitiation))
+		}
+	}
+	return advice("no lifecycle rule removes them", add)
+}
+
+// unknown is a setting that these credentials may not see, or this service does
+// not have. The archive works without the answer.
+func unknown(err error, action string) finding {
+	var code smithy.APIError
+	if errors.As(err, &code) {
+		return advice("not known: "+code.ErrorCode(), "allow "+action+" to these credentials to have it checked")
+	}
+	return advice("not known: "+err.Error(), "allow "+action+" to these credentials to have it checked")
+}
+
+func hasCode(err error, code string) bool {
+	var answer smithy.APIError
+	return errors.As(err, &answer) && answer.ErrorCode() == code
+}
+
+type tableDoctor struct{ client *dynamodb.Client }
+
+// checkTable checks that a table is there, ready, and has the keys of the one it is
+// taken for: the two names are easily swapped.
+func (t *tableDoctor) checkTable(ctx context.Context, name, variable string, keys ...string) finding {
+	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
+	if missing := (*dynamotypes.ResourceNotFoundException)(nil); errors.As(err, &missing) {
+		return broken(err, variable+" names a table that does not exist in this account and region")
+	}
+	if garbled := (*smithy.DeserializationError)(nil); errors.As(err, &garbled) {
+		return advice(name+" is there, and described as DynamoDB does not: "+garbled.Error(), "nothing on a local stand-in for AWS; elsewhere, see what answers at the endpoint")
+	}
+	if err != nil {
+		return broken(err, "allow dynamodb:DescribeTable, Scan, Query and GetItem on the tables; check region and network")
+	}
+	if out.Table.TableStatus != dynamotypes.TableStatusActive && out.Table.TableStatus != dynamotypes.TableStatusUpdating {
+		return broken(fmt.Errorf("%s is %s", name, out.Table.TableStatus), "wait, or see the DynamoDB console")
+	}
+	for i, key := range out.Table.KeySchema {
+		if i >= len(keys) || aws.ToString(key.AttributeName) != keys[i] {
+			return broken(fmt.Errorf("%s has the key %q where %q belongs", name, aws.ToString(key.AttributeName), keys[min(i, len(keys)-1)]),
+				"are the names of the two tables swapped? "+variable)
+		}
+	}
+	return fine("%s, %s items as of some hours ago", name, human.Count(aws.ToInt64(out.Table.ItemCount)))
+}
+
+func (t *tableDoctor) checkBackups(ctx context.Context, name string) finding {
+	out, err := t.client.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &name})
+	if err != nil {
+		return unknown(err, "dynamodb:DescribeContinuousBackups")
+	}
+	backups := out.ContinuousBackupsDescription.PointInTimeRecoveryDescription
+	if backups == nil || backups.PointInTimeRecoveryStatus != dynamotypes.PointInTimeRecoveryStatusEnabled {
+		return advice("no point-in-time recovery", "turn it on; without it, bifrost rebuild makes the tables from the bucket")
+	}
+	return fine("point-in-time recovery is on")
+}
+
+// topicsToDescribe bounds what doctor asks of the configuration of topics.
+const topicsToDescribe = 5
+
+// describeTopics names some of the topics.
+func describeTopics(topics []bifrost.Topic) []string {
+	var names []string
+	for _, t := range topics[:min(topicsToDescribe, len(topics))] {
+		names = append(names, t.Name)
+	}
+	return names
+}

@@ -1,0 +1,105 @@
+// Package doctor checks what the archive stands on, from the settings outwards:
+// credentials, clock, bucket, tables, ticks, alarms, Kafka. It writes nothing.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/internal/config"
+)
+
+// A Check is one line of doctor.
+type Check struct {
+	Name   string `json:"name"`
+	Result string `json:"result"` // ok, warning, failed
+	Found  string `json:"found"`
+	Next   string `json:"next,omitempty"` // what to do
+}
+
+// The results of a check.
+const (
+	ResultOK      = "ok"
+	ResultWarning = "warning"
+	ResultFailed  = "failed"
+)
+
+// A finding is what a check answers: words, and, when something is not as it
+// should be, what to do about it.
+type finding struct {
+	found, next string
+	warning     bool
+	err         error
+}
+
+func fine(format string, args ...any) finding { return finding{found: fmt.Sprintf(format, args...)} }
+
+func advice(found, next string) finding { return finding{found: found, next: next, warning: true} }
+
+func broken(err error, next string) finding { return finding{err: err, next: next} }
+
+// patience is how long one check may take: a firewall that drops packets must
+// not hold up the others.
+const patience = 20 * time.Second
+
+// CheckAll makes all checks, in order.
+func CheckAll(ctx context.Context, a *app.App) []Check {
+	d := &checkup{App: a}
+	d.checkEverything(ctx)
+	return d.checks
+}
+
+// checkup gathers checks.
+type checkup struct {
+	*app.App
+	checks []Check
+}
+
+func (d *checkup) runCheck(ctx context.Context, name string, look func(context.Context) finding) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("no answer in time"))
+	defer cancel()
+	f := look(ctx)
+	c := Check{Name: name, Result: ResultOK, Found: f.found, Next: f.next}
+	switch {
+	case f.err != nil:
+		c.Result, c.Found = ResultFailed, f.err.Error()
+	case f.warning:
+		c.Result = ResultWarning
+	}
+	d.checks = append(d.checks, c)
+}
+
+// checkEverything goes from the settings outwards. Without settings nothing else can be asked.
+func (d *checkup) checkEverything(ctx context.Context) {
+	d.runCheck(ctx, "version", func(context.Context) finding { return fine("bifrost %s", app.BuildVersion()) })
+	var settings config.Config
+	d.runCheck(ctx, "settings", func(context.Context) finding {
+		var err error
+		if settings, err = config.Load(config.Reader, d.LookupVariable); err != nil {
+			return broken(err, "set the variables, or give the flags of the same names; make up writes .local/env to source")
+		}
+		return fine("group %s, bucket %s, tables %s and %s", settings.Group, settings.Bucket, settings.ProgressTable, settings.ObjectsTable)
+	})
+	if settings.Bucket == "" {
+		return
+	}
+	parts, err := d.OpenParts(ctx, config.Reader)
+	if err != nil {
+		d.runCheck(ctx, "AWS settings", func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
+		return
+	}
+	defer parts.Close()
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, d.Settings.AWSOptions()...)
+	if err != nil {
+		d.runCheck(ctx, "AWS settings", func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
+		return
+	}
+	d.checkAWS(ctx, cfg, settings)
+	d.runCheck(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) })
+	d.checkKafka(ctx, parts)
+}

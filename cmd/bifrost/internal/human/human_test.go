@@ -1,0 +1,74 @@
+package human
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNumbersForPeople(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][2]string{
+		{Count(0), "0"}, {Count(999), "999"}, {Count(1000), "1,000"}, {Count(-1234567), "-1,234,567"},
+		{Size(0), "0 B"}, {Size(999), "999 B"}, {Size(1000), "1.0 kB"}, {Size(999_499), "999 kB"}, {Size(999_600), "1.0 MB"}, {Size(12_345_678_901), "12 GB"},
+		{Span(45 * time.Second), "45s"}, {Span(12 * time.Minute), "12m"}, {Span(200 * time.Minute), "3h20m"}, {Span(9 * 24 * time.Hour), "9d"},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("got %q, want %q", c[0], c[1])
+		}
+	}
+}
+
+func TestTimesForPeople(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]string{
+		{}:                            "-",
+		now.Add(-90 * time.Minute):    "1h30m ago",
+		now.Add(time.Minute):          "in 1m",
+		time.UnixMilli(math.MaxInt64): "292278994-08-17 07:12:55Z",
+		time.Date(1700, 1, 2, 3, 4, 5, 0, time.UTC): "1700-01-02 03:04:05Z",
+	} {
+		if got := Ago(at, now); got != want {
+			t.Errorf("%v: %s, want %s", at, got, want)
+		}
+	}
+	if got := Moment(time.UnixMilli(math.MinInt64)); !strings.HasPrefix(got, "-292275055-") {
+		t.Errorf("the first millisecond is %s", got)
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"2026-01-31T12:30:00Z": "2026-01-31T12:30:00.000Z", "2026-01-31T12:30:00+02:00": "2026-01-31T10:30:00.000Z",
+		"2026-01-31": "2026-01-31T00:00:00.000Z", "1700000000123": "2023-11-14T22:13:20.123Z",
+		"90m": "2026-03-01T10:30:00.000Z", "7d": "2026-02-22T12:00:00.000Z",
+	} {
+		ms, err := ParseTime(text, now)
+		if err != nil || *Timestamp(Millis(ms)) != want {
+			t.Errorf("%s: %v, %v; want %s", text, ms, err, want)
+		}
+	}
+	for _, wrong := range []string{"", "yesterday", "-5", "-5m", "2026-13-01", "d"} {
+		if ms, err := ParseTime(wrong, now); err == nil {
+			t.Errorf("time %q is taken as %d", wrong, ms)
+		}
+	}
+}
+
+func TestParseRate(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"": 0, "1000": 1000, "500kB": 500_000, "20MB": 20_000_000, "1.5GB/s": 1_500_000_000, "20mb": 20_000_000} {
+		if got, err := ParseRate(text); err != nil || got != want {
+			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, wrong := range []string{"fast", "20 potatoes", "-5MB", "0", "MB"} {
+		if got, err := ParseRate(wrong); err == nil {
+			t.Errorf("rate %q is taken as %d", wrong, got)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+// Keys or values decoded with the schemas of a registry.
+
+package recordfmt
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/export"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/schema"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+// Decoding is the flags of commands that decode keys and values.
+type Decoding struct {
+	Values, Keys bool
+	schemas      string
+}
+
+// schemasTopic is where a registry keeps its schemas unless it is told otherwise.
+const schemasTopic = "_schemas"
+
+// AddFlags adds --decode, --decode-key and --schemas.
+func (d *Decoding) AddFlags(c *cobra.Command) {
+	c.Flags().BoolVar(&d.Values, "decode", false, "decode values that begin with the ID of a schema: Avro, Protobuf and JSON as Confluent's serializers write them")
+	c.Flags().BoolVar(&d.Keys, "decode-key", false, "decode keys likewise")
+	c.Flags().StringVar(&d.schemas, "schemas", schemasTopic, "where schemas are: a topic of the archive, the URL of a registry, a directory with files such as 17.avsc, or a file of cat --json of such a topic")
+}
+
+func (d *Decoding) wantsDecoding() bool { return d.Values || d.Keys }
+
+// RecordDecoder decodes records, and counts what it could not decode. A nil one
+// decodes nothing.
+type RecordDecoder struct {
+	Decoding
+	decoder *schema.Decoder
+	failed  map[string]int // keys and values by the reason
+}
+
+// OpenDecoder finds the schemas. Parts are those of an archive that is open, or nil.
+func (d *Decoding) OpenDecoder(ctx context.Context, a *app.App, parts *wiring.Parts) (*RecordDecoder, error) {
+	if !d.wantsDecoding() {
+		return nil, nil
+	}
+	source, err := d.findSchemas(ctx, a, parts)
+	if err != nil {
+		return nil, err
+	}
+	return &RecordDecoder{Decoding: *d, decoder: schema.NewDecoder(source), failed: map[string]int{}}, nil
+}
+
+func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Parts) (schema.Source, error) {
+	if strings.Contains(d.schemas, "://") {
+		source, err := schema.NewRegistry(d.schemas)
+		if err != nil {
+			err = usage.Errorf("--schemas: %w", err)
+		}
+		return source, err
+	}
+	_, statErr := os.Stat(d.schemas)
+	if !incarnationName.MatchString(d.schemas) {
+		return d.readSchemaFiles()
+	}
+	if parts == nil {
+		var err error
+		if parts, err = a.OpenParts(ctx, config.Reader); err != nil {
+			if statErr == nil {
+				return d.readSchemaFiles()
+			}
+			return nil, fmt.Errorf("--schemas %s is a topic of an archive: %w", d.schemas, err)
+		}
+		defer parts.Close()
+	}
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for the schemas: %w", err)
+	}
+	rows, err := readback.Topic(all, d.schemas)
+	if err != nil {
+		if statErr == nil {
+			return d.readSchemaFiles()
+		}
+		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files", d.schemas, err)
+	}
+	return d.readSchemaTopic(ctx, a, parts, rows)
+}
+
+func (d *Decoding) readSchemaFiles() (schema.Source, error) {
+	source, err := schema.ReadFiles(d.schemas)
+	if err != nil {
+		err = fmt.Errorf("--schemas %s: %w", d.schemas, err)
+	}
+	return source, err
+}
+
+// readSchemaTopic reads the topic of a registry. What is lost of it may be schemas that are
+// missed later.
+func (d *Decoding) readSchemaTopic(ctx context.Context, a *app.App, parts *wiring.Parts, rows []bifrost.Progress) (schema.Source, error) {
+	log := schema.NewLog()
+	reader := settings.NewReader(parts, 1)
+	reader.Skipped = func(r bifrost.Row) {
+		if r.State == bifrost.StateLost && r.GapReason != bifrost.ReasonBeforeFirstSight {
+			a.Warn("%s: offsets %s are a recorded gap (%s); there may have been schemas in it", r.Partition, r.Range, r.GapReason)
+		}
+	}
+	for _, p := range rows {
+		for record, err := range reader.Records(ctx, readback.Query{Partition: p.Partition}) {
+			if err != nil {
+				return nil, fmt.Errorf("read the schemas: %w", err)
+			}
+			log.Add(record.Key, record.Value)
+		}
+	}
+	if log.Len() == 0 {
+		return nil, fmt.Errorf("--schemas %s: the archive has no schema in this topic; --schemas takes another topic, the URL of a registry, or files", d.schemas)
+	}
+	return log, nil
+}
+
+// DecodeColumns is what an export writes beside a key and a value. What has no header is
+// not decoded and no failure.
+func (d *RecordDecoder) DecodeColumns(ctx context.Context, r *baldr.Record) (columns export.Decoded, err error) {
+	if d.Keys {
+		if columns.KeyJSON, columns.KeyError, err = d.decodeColumn(ctx, r.Key); err != nil {
+			return columns, fmt.Errorf("decode the key at offset %d: %w", r.Offset, err)
+		}
+	}
+	if d.Values {
+		if columns.ValueJSON, columns.ValueError, err = d.decodeColumn(ctx, r.Value); err != nil {
+			return columns, fmt.Errorf("decode the value at offset %d: %w", r.Offset, err)
+		}
+	}
+	return columns, nil
+}
+
+func (d *RecordDecoder) decodeColumn(ctx context.Context, data []byte) (text, reason []byte, err error) {
+	decoded, err := d.decoder.Decode(ctx, data)
+	if decoded.Reason != "" {
+		d.countFailure(decoded.Reason)
+		reason = []byte(decoded.Reason)
+	}
+	return decoded.JSON, reason, err
+}
+
+// DecodeRecord replaces the key and the value by what they say, where that was asked for
+// and can be done.
+func (d *RecordDecoder) DecodeRecord(ctx context.Context, r *Record) (err error) {
+	if d == nil {
+		return nil
+	}
+	if d.Keys {
+		if r.DecodedKey, err = d.decodeBytes(ctx, &r.Key); err != nil {
+			return fmt.Errorf("decode the key at offset %d of %s: %w", r.Offset, r.Partition, err)
+		}
+	}
+	if d.Values {
+		if r.DecodedValue, err = d.decodeBytes(ctx, &r.Value); err != nil {
+			return fmt.Errorf("decode the value at offset %d of %s: %w", r.Offset, r.Partition, err)
+		}
+	}
+	return nil
+}
+
+func (d *RecordDecoder) decodeBytes(ctx context.Context, data *[]byte) (schema.Decoded, error) {
+	decoded, err := d.decoder.Decode(ctx, *data)
+	switch {
+	case err != nil:
+	case decoded.Reason != "":
+		d.countFailure(decoded.Reason)
+	case decoded.JSON != nil:
+		*data = decoded.JSON
+	}
+	return decoded, err
+}
+
+// mostReasons is how many reasons are told apart.
+const mostReasons = 10
+
+const otherReasons = "for other reasons"
+
+func (d *RecordDecoder) countFailure(reason string) {
+	if _, known := d.failed[reason]; !known && len(d.failed) >= mostReasons {
+		reason = otherReasons
+	}
+	d.failed[reason]++
+}
+
+// TellFailures says what could not be decoded, also where the format has no place for it.
+func (d *RecordDecoder) TellFailures(a *app.App) {
+	if d == nil {
+		return
+	}
+	for _, reason := range slices.Sorted(maps.Keys(d.failed)) {
+		a.Warn("%d keys or values were not decoded: %s", d.failed[reason], reason)
+	}
+}

@@ -1,0 +1,63 @@
+// The section of the page that tells of a restore.
+
+package reportpage
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
+	"github.com/bifrost-archive/bifrost/internal/restore"
+)
+
+// restoredPage is the section of the page that tells of a restore, as text.
+type restoredPage struct {
+	Summary, Verdict, Class string
+	Topics, Differences     [][]pageCell
+	NotRestored             []string
+}
+
+// ReadRestored reads what restore --json printed.
+func ReadRestored(file string) (*restoredPage, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("--restore: %w", err)
+	}
+	var r restore.Report
+	strict := json.NewDecoder(bytes.NewReader(text))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&r); err != nil || r.Capture == "" {
+		return nil, usage.Errorf("--restore %s: want what bifrost restore --json printed: %v", file, err)
+	}
+	return newRestoredPage(r), nil
+}
+
+func newRestoredPage(r restore.Report) *restoredPage {
+	done := "restored into"
+	if r.Plan {
+		done = "planned for"
+	}
+	p := &restoredPage{
+		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s.", r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes)),
+		Verdict: "All that was asked for stands where it stood.", Class: "good", NotRestored: r.NotRestored,
+	}
+	if r.Plan {
+		p.Verdict, p.Class = "Nothing was written.", ""
+	}
+	if n := len(r.Differences); n > 0 {
+		p.Verdict, p.Class = fmt.Sprintf("%s things do not stand where they stood.", human.Count(int64(n))), "bad"
+	}
+	for _, t := range r.Topics {
+		p.Topics = append(p.Topics, []pageCell{
+			{t.Topic, ""}, {human.Count(int64(t.Partitions)), "n"}, {human.Count(t.Records), "n"}, {human.Size(t.Bytes), "n"},
+			{human.Count(int64(len(t.Lifted))), "n " + warnIf(len(t.Lifted) > 0)}, {t.FinishDoes, ""},
+		})
+	}
+	for _, d := range r.Differences {
+		p.Differences = append(p.Differences, []pageCell{{d.Kind, ""}, {d.Name, ""}, {d.Reason, "bad"}})
+	}
+	return p
+}

@@ -1,0 +1,130 @@
+// The flags that select partitions, offsets, times.
+
+package settings
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+)
+
+// Selection is the part of a topic that a command is about: partitions, offsets
+// and times. All bounds are half-open.
+type Selection struct {
+	From, To     int64
+	Since, Until string
+
+	numbers []int32
+	Times   readback.Times
+}
+
+// AddBounds adds --from, --to, --since and --until.
+func (s *Selection) AddBounds(c *cobra.Command) {
+	c.Flags().Int64Var(&s.From, "from", 0, "first offset")
+	c.Flags().Int64Var(&s.To, "to", 0, "first offset that is too many; 0 for no end")
+	c.Flags().StringVar(&s.Since, "since", "", "records not older than this: 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, or 90m or 7d ago")
+	c.Flags().StringVar(&s.Until, "until", "", "records older than this")
+}
+
+// ParseFlags checks the flags and the partitions, each a number, a list 0,3 or a range 0-7.
+func (s *Selection) ParseFlags(partitions []string, now time.Time) error {
+	for _, text := range partitions {
+		numbers, err := parsePartitions(text)
+		if err != nil {
+			return err
+		}
+		s.numbers = append(s.numbers, numbers...)
+	}
+	slices.Sort(s.numbers)
+	s.numbers = slices.Compact(s.numbers)
+	if s.From < 0 || s.To < 0 || s.To != 0 && s.To <= s.From {
+		return usage.Errorf("--from %d --to %d: want 0 <= from < to", s.From, s.To)
+	}
+	var err error
+	if s.Since != "" {
+		if s.Times.Since, err = human.ParseTime(s.Since, now); err != nil {
+			return usage.Errorf("--since %v", err)
+		}
+	}
+	if s.Until != "" {
+		if s.Times.Until, err = human.ParseTime(s.Until, now); err != nil {
+			return usage.Errorf("--until %v", err)
+		}
+		if s.Times.Until <= s.Times.Since {
+			return usage.Errorf("--until %s is not after --since %s: nothing lies between", s.Until, s.Since)
+		}
+	}
+	return nil
+}
+
+const mostPartitions = 1 << 20
+
+func parsePartitions(text string) ([]int32, error) {
+	var numbers []int32
+	for _, part := range strings.Split(text, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		low, err := strconv.ParseInt(first, 10, 32)
+		high, err2 := strconv.ParseInt(last, 10, 32)
+		if err != nil || err2 != nil || low < 0 || high < low || high-low >= mostPartitions {
+			return nil, usage.Errorf("partition %q: want a number, a list such as 0,3 or a range such as 0-7", part)
+		}
+		for n := low; n <= high; n++ {
+			numbers = append(numbers, int32(n))
+		}
+	}
+	return numbers, nil
+}
+
+// OffsetRange is the offsets that were asked for; without --to it has no end.
+func (s *Selection) OffsetRange() bifrost.Range {
+	if s.To == 0 {
+		return bifrost.Range{Start: s.From, End: readback.Everything.End}
+	}
+	return bifrost.Range{Start: s.From, End: s.To}
+}
+
+// SelectPartitions selects the partitions of a topic by their numbers.
+func (s *Selection) SelectPartitions(topic []bifrost.Progress) ([]bifrost.Progress, error) {
+	if len(s.numbers) == 0 {
+		return topic, nil
+	}
+	var selected []bifrost.Progress
+	for _, n := range s.numbers {
+		i := slices.IndexFunc(topic, func(p bifrost.Progress) bool { return p.Number == n })
+		if i < 0 {
+			return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s", topic[0].Name, n, len(topic), ListNumbers(topic))
+		}
+		selected = append(selected, topic[i])
+	}
+	return selected, nil
+}
+
+// ListNumbers writes the numbers of partitions in short: 0-11.
+func ListNumbers(topic []bifrost.Progress) string {
+	var list []string
+	for i := 0; i < len(topic); {
+		j := i
+		for j+1 < len(topic) && topic[j+1].Number == topic[j].Number+1 {
+			j++
+		}
+		if i == j {
+			list = append(list, fmt.Sprint(topic[i].Number))
+		} else {
+			list = append(list, fmt.Sprintf("%d-%d", topic[i].Number, topic[j].Number))
+		}
+		i = j + 1
+	}
+	return strings.Join(list, ",")
+}

@@ -1,0 +1,107 @@
+// Package settings is the flags that several commands share: where the archive is, which
+// cluster is written into, which part of a topic a command is about.
+package settings
+
+import (
+	"context"
+	"os"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/spf13/pflag"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
+)
+
+// Settings say where the archive is. A flag wins over the environment variable
+// that it stands for; the variables are those of the deployed functions and of
+// .local/env.
+type Settings struct {
+	flags   *pflag.FlagSet
+	profile string
+	region  string
+	values  map[string]string // by variable, over the environment
+}
+
+// environment is every flag that stands for a variable of the functions.
+var environment = []struct{ flag, variable, usage string }{
+	{"brokers", "BIFROST_BROKERS", "Kafka brokers, host:port with commas between"},
+	{"bucket", "BIFROST_BUCKET", "bucket of the archive"},
+	{"group", "BIFROST_GROUP", "first element of every key in the bucket"},
+	{"progress-table", "BIFROST_PROGRESS_TABLE", "DynamoDB table with one row per partition"},
+	{"objects-table", "BIFROST_OBJECTS_TABLE", "DynamoDB table with one row per range"},
+	{"endpoint-url", "AWS_ENDPOINT_URL", "another address of AWS, such as a local one"},
+}
+
+// NewSettings returns settings without flags; AddFlags adds them.
+func NewSettings() *Settings { return &Settings{values: map[string]string{}} }
+
+// AddFlags adds the flags of all commands.
+func (s *Settings) AddFlags(flags *pflag.FlagSet) {
+	s.flags = flags
+	for _, e := range environment {
+		flags.String(e.flag, "", e.usage+" ($"+e.variable+")")
+	}
+	flags.StringVar(&s.profile, "profile", "", "AWS profile, as in the AWS CLI ($AWS_PROFILE)")
+	flags.StringVar(&s.region, "region", "", "AWS region, as in the AWS CLI ($AWS_REGION)")
+}
+
+// LookupVariable reads a variable: what a command has set, the flag that stands for it,
+// or the environment. It has the form of os.LookupEnv.
+func (s *Settings) LookupVariable(variable string) (string, bool) {
+	if value, ok := s.values[variable]; ok {
+		return value, true
+	}
+	for _, e := range environment {
+		if e.variable == variable && s.flags.Changed(e.flag) {
+			value, err := s.flags.GetString(e.flag)
+			return value, err == nil
+		}
+	}
+	return os.LookupEnv(variable)
+}
+
+// SetVariable gives a variable a value that goes over flag and environment.
+func (s *Settings) SetVariable(variable, value string) { s.values[variable] = value }
+
+// loadConfig checks all settings that the role needs.
+func (s *Settings) loadConfig(role config.Role) (config.Config, error) {
+	c, err := config.Load(role, s.LookupVariable)
+	if err != nil {
+		return c, usage.Errorf("%w\nflags of the same names do too (bifrost help); on this machine, make up writes .local/env to source", err)
+	}
+	return c, nil
+}
+
+// AWSOptions is where the AWS SDK takes its settings from, with the flags over them.
+func (s *Settings) AWSOptions() []func(*awsconfig.LoadOptions) error {
+	var options []func(*awsconfig.LoadOptions) error
+	if s.profile != "" {
+		options = append(options, awsconfig.WithSharedConfigProfile(s.profile))
+	}
+	if s.region != "" {
+		options = append(options, awsconfig.WithRegion(s.region))
+	}
+	// The variable is the SDK's own: it knows others that go over it.
+	if url, err := s.flags.GetString("endpoint-url"); err == nil && url != "" {
+		options = append(options, awsconfig.WithBaseEndpoint(url))
+	}
+	return options
+}
+
+// OpenParts makes the parts that a command works with. The first use of each connects,
+// so that a command which reads tables needs no Kafka.
+func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Parts, error) {
+	c, err := s.loadConfig(role)
+	if err != nil {
+		return nil, err
+	}
+	return wiring.Open(ctx, c, s.AWSOptions()...)
+}
+
+// NewReader reads the archive on the given number of cores.
+func NewReader(parts *wiring.Parts, workers int) *readback.Reader {
+	return &readback.Reader{Catalogue: parts.Ledger, Objects: parts.Store, Workers: workers}
+}
