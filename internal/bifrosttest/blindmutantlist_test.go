@@ -85,7 +85,7 @@ var blindMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/internal/condition/observe.go", "		answer.LossAt = p.Threat() // which a tick works out\n", "",
 		}}}, "cmd/bifrost/internal/condition", "TestAskingKafkaNow", ""},
 		{mutant{"since when there is trouble, asked live", "it began before anybody asked", []edit{{
-			"../../cmd/bifrost/internal/condition/observe.go", "Since: cmp.Or(p.Trouble.Since, now)", "Since: now",
+			"../../cmd/bifrost/internal/condition/observe.go", "Since: cmp.Or(p.Trouble.Since, now)", "Since: cmp.Or(now, p.Trouble.Since)",
 		}}}, "cmd/bifrost/internal/condition", "TestAskingKafkaNow", ""},
 		{mutant{"what was there before this run", "it says nothing of the rate", []edit{{
 			"../../cmd/bifrost/internal/console/progress.go", "float64(l.done-l.first) / seconds", "float64(l.done) / seconds",
@@ -115,6 +115,32 @@ var blindMutants = map[string][]kindMutant{
 		{mutant{"the topic does not count", "an object is a range's own only if all of it fits", []edit{{
 			"../bifrost/object.go", "Incarnation{s.ClusterID, s.Topic, s.TopicID}, s.Partition, s.Start}", "Incarnation{s.ClusterID, owner.Topic, s.TopicID}, s.Partition, s.Start}",
 		}}}, "internal/bifrost", "TestAnObjectOfAnother", ""},
+	},
+	"written down, and counted": {
+		{mutant{"a row group that ends too early", "it holds as much as it may", []edit{{
+			"../export/export.go", "o.pending += f.pending - before", "o.pending += f.pending - before + before",
+		}}}, "internal/export", "TestRowGroups", ""},
+		{mutant{"a newest record of 1970", "it is newer than none", []edit{{
+			"../dynamoledger/advance.go", "w.Row.Facts.LastTimestamp >= 0", "w.Row.Facts.LastTimestamp > 0",
+		}}}, "internal/dynamoledger", "TestNewestRecordOf", ""},
+		{mutant{"a remainder that nothing threatens", "it is planned as its row was", []edit{{
+			"../dynamoledger/rowwrites.go", "GapReason: r.GapReason, LossAt: r.LossAt,", "GapReason: r.GapReason,",
+		}}}, "internal/dynamoledger", "TestRemainder", ""},
+		{mutant{"a function alive at its last moment", "its slot is free then", []edit{{
+			"../dynamoledger/invocations.go", "alive + \" <= \"", "alive + \" < \"",
+		}}}, "internal/dynamoledger", "TestASlot", ""},
+		{mutant{"gaps of two reasons as one", "a report says why", []edit{{
+			"../restore/cut.go", "p.Missing[n-1].End == offsets.Start && p.Missing[n-1].Reason == reason", "p.Missing[n-1].End == offsets.Start",
+		}}}, "internal/restore", "TestGapsOfOne", ""},
+		{mutant{"offsets where the records are known", "a group is told what it had read", []edit{{
+			"../restore/groups.go", "if asked.End < offset {", "if asked.End <= offset {",
+		}}}, "internal/restore", "TestWhatAGroupHad", ""},
+		{mutant{"deleted records as if they were there", "a report counts what is there", []edit{{
+			"../restore/conclude.go", "part.Position.Records - part.Gone", "part.Position.Records",
+		}}}, "internal/restore", "TestReportCounts", ""},
+		{mutant{"a whole day as a time of it", "it begins the next one", []edit{{
+			"../schema/avrojson.go", "d >= 24*time.Hour", "d > 24*time.Hour",
+		}}}, "internal/schema", "TestTimesOfADay", ""},
 	},
 	"of many, and one by one": {
 		{mutant{"offsets that Kafka has no more counted twice", "each is counted once", []edit{{

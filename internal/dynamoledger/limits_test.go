@@ -2,6 +2,7 @@ package dynamoledger
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -90,10 +91,7 @@ func (a *accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestErasureCountsWhatWasCounted(t *testing.T) {
 	t.Parallel()
 	for next, counted := range map[int64]bool{0: false, 10: false, 20: true, 21: true, 30: true} {
-		asked := &accepting{}
-		l := New(aws.Config{
-			Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""), HTTPClient: &http.Client{Transport: asked},
-		}, Tables{Progress: "the-progress", Objects: "the-objects"})
+		l, asked := newAccepting()
 		p := bifrost.Partition{Name: "orders", Number: 7}
 		facts := bifrost.Facts{Key: "k", Range: bifrost.Range{Start: 10, End: 20}, Records: 10, RawBytes: 90, StoredBytes: 50}
 		gap := bifrost.Facts{Key: "k", Kind: baldr.KindGap, Reason: bifrost.ReasonErased, Range: facts.Range, StoredBytes: 30}
@@ -124,5 +122,89 @@ func TestErasureCountsWhatWasCounted(t *testing.T) {
 				t.Errorf("next_offset %d: %s", next, u.UpdateExpression)
 			}
 		}
+	}
+}
+
+// newAccepting is a ledger whose every write is taken.
+func newAccepting() (*Ledger, *accepting) {
+	asked := &accepting{}
+	return New(aws.Config{
+		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""), HTTPClient: &http.Client{Transport: asked},
+	}, Tables{Progress: "the-progress", Objects: "the-objects"}), asked
+}
+
+// TestNewestRecordOf1970: a record of the first millisecond is newer than none.
+func TestNewestRecordOf1970(t *testing.T) {
+	t.Parallel()
+	for last, newest := range map[int64]bool{-1: false, 0: true, 1: true} {
+		l, asked := newAccepting()
+		facts := bifrost.Facts{Range: bifrost.Range{Start: 0, End: 5}, Records: 5, FirstTimestamp: last, LastTimestamp: last}
+		err := l.Advance(t.Context(), bifrost.AdvanceWrite{
+			Partition: bifrost.Partition{Name: "orders"}, Generation: "g", From: 0, To: 5, Row: bifrost.Row{Range: facts.Range, State: bifrost.StateArchived, Facts: facts},
+		})
+		if err != nil || len(asked.asked) != 1 || strings.Contains(asked.asked[0], "#last_timestamp = ") != newest {
+			t.Errorf("last timestamp %d: %v, %v", last, err, asked.asked)
+		}
+	}
+}
+
+// TestRemainderIsPlannedLikeItsRow: what an object leaves over of a row is planned as the
+// row was, but for its range and for who works on it.
+func TestRemainderIsPlannedLikeItsRow(t *testing.T) {
+	t.Parallel()
+	l, asked := newAccepting()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	row := bifrost.Row{
+		Partition: bifrost.Partition{Name: "orders", Number: 7}, Range: bifrost.Range{Start: 10, End: 30}, ClusterID: "the-cluster", TopicID: bifrost.TopicID{1},
+		State: bifrost.StatePlanned, GapReason: "the-reason", PlannedAt: at.Add(-time.Hour), LossAt: at.Add(time.Hour), Attempts: 3, Invocation: "0.A", LeaseUntil: at, Error: "failed",
+	}
+	facts := bifrost.Facts{Key: "k", Range: bifrost.Range{Start: 10, End: 20}, Records: 10, FirstTimestamp: -1, LastTimestamp: -1, LeaderEpoch: -1}
+	if err := l.Commit(t.Context(), bifrost.CommitWrite{Row: row, Facts: facts, ArchivedAt: at}); err != nil {
+		t.Fatal(err)
+	}
+	var write struct {
+		TransactItems []struct {
+			Put struct{ Item map[string]map[string]any }
+		}
+	}
+	if err := json.Unmarshal([]byte(asked.asked[0]), &write); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, item := range write.TransactItems {
+		for name, value := range item.Put.Item {
+			for _, v := range value {
+				got[name] = fmt.Sprint(v)
+			}
+		}
+	}
+	want := map[string]string{
+		"partition_key": "orders/7", "start_offset": "20", "end_offset": "30", "state": "PLANNED", "attempts": "0", "lease_until": "0", "cluster_id": "the-cluster",
+		"topic_id": row.TopicID.String(), "gap_reason": "the-reason", "planned_at": "2026-03-01T12:00:00.000Z", "loss_at": "2026-03-01T13:00:00.000Z",
+		"open_shard": fmt.Sprint(openShard(row.Partition, 20)),
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v\nwant %v", got, want)
+	}
+}
+
+// TestASlotIsFreeWhenItsTimeIsOver: a function is alive until its time, and not at it.
+func TestASlotIsFreeWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	l, asked := newAccepting()
+	now := time.UnixMilli(1_700_000_000_000)
+	if err := l.PutInvocation(t.Context(), bifrost.Invocation{ID: "3.A", AliveUntil: now.Add(time.Minute)}, now); err != nil {
+		t.Fatal(err)
+	}
+	var write struct {
+		ConditionExpression       string
+		ExpressionAttributeValues map[string]map[string]string
+	}
+	if err := json.Unmarshal([]byte(asked.asked[0]), &write); err != nil {
+		t.Fatal(err)
+	}
+	_, placeholder, bounded := strings.Cut(write.ConditionExpression, "#alive_until <= ")
+	if !bounded || write.ExpressionAttributeValues[placeholder]["N"] != "1700000000000" {
+		t.Errorf("condition %s, values %v", write.ConditionExpression, write.ExpressionAttributeValues)
 	}
 }

@@ -20,6 +20,9 @@ import (
 // if those at both ends are, or nothing between them is.
 func TestTimesOfASegment(t *testing.T) {
 	t.Parallel()
+	if always := (Segment{times: []interval{{math.MinInt64, math.MaxInt64}}}); !always.Wants(math.MaxInt64) {
+		t.Error("what has no end ends before the last of all times")
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		at := rapid.SampledFrom([]int64{math.MinInt64, -1, 0, 1, 2, 3, 4, 5, math.MaxInt64 - 1, math.MaxInt64})
 		var s Segment
