@@ -20,6 +20,7 @@ import (
 func init() { // what begins on the second page is what gets forgotten
 	windowRows, mostWindows = 3, 2
 	refreshEvery, errorPause = 20*time.Millisecond, 10*time.Millisecond
+	drainTime = time.Hour
 }
 
 // archive is an archive in memory, beside what went into it.

@@ -101,8 +101,9 @@ func (g *Gateway) Partitions() (topics, partitions int) {
 	return len(all.byName), partitions
 }
 
-// drainTime is how long what is on its way when the gateway ends has to end.
-const drainTime = 10 * time.Second
+// drainTime is how long what is on its way when the gateway ends has to end. It is a
+// variable because in tests all of it has to end by itself.
+var drainTime = 10 * time.Second
 
 // Serve answers the clients that connect to the listener until ctx ends. What is on
 // its way then is answered, and the connections are closed.

