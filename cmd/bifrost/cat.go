@@ -111,17 +111,17 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	}
 	var records iter.Seq2[readback.Located, error]
 	if parts == nil {
-		records, err = k.files(args, f)
+		records, err = k.openFiles(args, f)
 	} else {
-		records, err = k.topic(ctx, parts, rows, args[1:], f)
+		records, err = k.openTopicRecords(ctx, parts, rows, args[1:], f)
 	}
 	if err != nil {
 		return err
 	}
-	return k.WriteBuffered(func(out *bufio.Writer) error { return k.copy(ctx, out, records, f) })
+	return k.WriteBuffered(func(out *bufio.Writer) error { return k.copyRecords(ctx, out, records, f) })
 }
 
-func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[readback.Located, error], f recordfmt.Format) error {
+func (k *cat) copyRecords(ctx context.Context, out *bufio.Writer, records iter.Seq2[readback.Located, error], f recordfmt.Format) error {
 	n := int64(0)
 	defer k.decoder.TellFailures(k.App)
 	for record, err := range records {
@@ -142,8 +142,8 @@ func (k *cat) copy(ctx context.Context, out *bufio.Writer, records iter.Seq2[rea
 	return ctx.Err()
 }
 
-// topic is the records of the selected partitions.
-func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
+// openTopicRecords is the records of the selected partitions.
+func (k *cat) openTopicRecords(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
 	if err := k.Selection.ParseFlags(partitions, k.Now()); err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (k *cat) topic(ctx context.Context, parts *wiring.Parts, rows []bifrost.Pro
 	streams := make([]readback.Stream, len(selected))
 	for i, p := range selected {
 		query := readback.Query{Partition: p.Partition, Offsets: k.OffsetRange(), Times: k.Times, Keys: k.keys.MatchKey(), ValuesOnly: f.ValuesOnly && !k.merge}
-		streams[i] = readback.Stream{Partition: p.Partition, Records: k.records(ctx, reader, query)}
+		streams[i] = readback.Stream{Partition: p.Partition, Records: k.partitionRecords(ctx, reader, query)}
 	}
 	if k.merge {
 		return readback.ByTime(streams), nil
@@ -178,8 +178,8 @@ func shareMemory(reader *readback.Reader, partitions int) {
 	}
 }
 
-// records is the records of one partition, or the last of them.
-func (k *cat) records(ctx context.Context, reader *readback.Reader, query readback.Query) iter.Seq2[baldr.Record, error] {
+// partitionRecords is the records of one partition, or the last of them.
+func (k *cat) partitionRecords(ctx context.Context, reader *readback.Reader, query readback.Query) iter.Seq2[baldr.Record, error] {
 	if k.last == 0 {
 		return reader.Records(ctx, query)
 	}
@@ -210,8 +210,8 @@ func (k *cat) tellSkipped(r bifrost.Row) {
 	k.Warn("%s: offsets %s are planned and not archived yet", r.Partition, r.Range)
 }
 
-// files is the records of files, one after the other.
-func (k *cat) files(names []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
+// openFiles is the records of files, one after the other.
+func (k *cat) openFiles(names []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
 	if k.merge || k.last != 0 || k.From != 0 || k.To != 0 || k.Since != "" || k.Until != "" {
 		return nil, usage.Errorf("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
 	}
@@ -219,14 +219,14 @@ func (k *cat) files(names []string, f recordfmt.Format) (iter.Seq2[readback.Loca
 	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.ValuesOnly && keys == nil, MaxRecordBytes: bifrost.LargestRecord, Keys: keys}
 	return func(yield func(readback.Located, error) bool) {
 		for _, name := range names {
-			if !k.file(name, options, yield) {
+			if !k.yieldFile(name, options, yield) {
 				return
 			}
 		}
 	}, nil
 }
 
-func (k *cat) file(name string, options baldr.ReaderOptions, yield func(readback.Located, error) bool) bool {
+func (k *cat) yieldFile(name string, options baldr.ReaderOptions, yield func(readback.Located, error) bool) bool {
 	records, partition, closeFile, err := k.openFile(name, options)
 	if err != nil {
 		yield(readback.Located{}, err)

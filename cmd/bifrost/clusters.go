@@ -1,4 +1,4 @@
-// The commands clusters list and clusters show: captures, one by one.
+// The command clusters: lists captures, shows one.
 
 package main
 
@@ -109,7 +109,7 @@ func (l *clustersList) run(ctx context.Context, args []string) error {
 		return nil
 	}
 	if len(args) > 0 {
-		return l.PrintTable(l.captures(clusters))
+		return l.PrintTable(l.capturesTable(clusters))
 	}
 	t := &console.Table{Columns: []console.Column{
 		{Title: "cluster"}, {Title: "captures", Right: true}, {Title: "first"}, {Title: "last"}, {Title: "age", Spare: 1},
@@ -122,7 +122,7 @@ func (l *clustersList) run(ctx context.Context, args []string) error {
 	return l.PrintTable(t)
 }
 
-func (l *clustersList) captures(clusters map[string][]capture.Listed) *console.Table {
+func (l *clustersList) capturesTable(clusters map[string][]capture.Listed) *console.Table {
 	t := &console.Table{Columns: []console.Column{{Title: "time"}, {Title: "age", Spare: 1}, {Title: "object", Shrink: true}}}
 	for _, all := range clusters {
 		for _, c := range all {

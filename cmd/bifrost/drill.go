@@ -69,7 +69,7 @@ func (d *driller) run(ctx context.Context) error {
 	if d.json {
 		err = d.PrintJSON(report)
 	} else {
-		d.tell(report)
+		d.tellReport(report)
 	}
 	if err == nil && !report.Stands() {
 		return app.ErrUnhealthy
@@ -77,7 +77,7 @@ func (d *driller) run(ctx context.Context) error {
 	return err
 }
 
-func (d *driller) tell(report *restore.DrillReport) {
+func (d *driller) tellReport(report *restore.DrillReport) {
 	for _, refusal := range report.Refusals {
 		d.Warn("%s", refusal)
 	}

@@ -74,11 +74,11 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 		return err
 	}
 	defer parts.Close()
-	place, err := e.place(parts)
+	place, err := e.openDirectory(parts)
 	if err != nil {
 		return err
 	}
-	rows, topics, err := e.partitions(ctx, parts, filter)
+	rows, topics, err := e.selectPartitions(ctx, parts, filter)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 		return err
 	}
 	defer decoder.TellFailures(e.App)
-	rule := e.rule(parts, place)
+	rule := e.exportRule(parts, place)
 	if decoder != nil {
 		rule.Decode = decoder.DecodeColumns
 	}
@@ -103,10 +103,10 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 			return err
 		}
 	}
-	return e.show(place, result)
+	return e.showSummary(place, result)
 }
 
-func (e *exporter) rule(parts *wiring.Parts, place export.Place) *export.Exporter {
+func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.Exporter {
 	return &export.Exporter{
 		Reader: settings.NewReader(parts, e.workers), Place: place,
 		Options: export.Options{Layout: 1, Bucket: parts.Config.Bucket, Group: parts.Config.Group, Decode: e.decode.Values, DecodeKey: e.decode.Keys},
@@ -123,9 +123,9 @@ func (e *exporter) rule(parts *wiring.Parts, place export.Place) *export.Exporte
 	}
 }
 
-// place is where files go. Among the objects of an archive they would be taken for
+// openDirectory is where files go. Among the objects of an archive they would be taken for
 // something foreign, and it for theirs.
-func (e *exporter) place(parts *wiring.Parts) (export.Place, error) {
+func (e *exporter) openDirectory(parts *wiring.Parts) (export.Place, error) {
 	if !strings.Contains(e.to, "://") {
 		return export.InDirectory(e.to)
 	}
@@ -139,8 +139,8 @@ func (e *exporter) place(parts *wiring.Parts) (export.Place, error) {
 	return export.InBucket(parts.Bucket(bucket), bucket, prefix), nil
 }
 
-// partitions are those of the topics that the globs select, each life of a topic apart.
-func (e *exporter) partitions(ctx context.Context, parts *wiring.Parts, filter bifrost.TopicFilter) (rows []bifrost.Progress, topics []string, err error) {
+// selectPartitions are those of the topics that the globs select, each life of a topic apart.
+func (e *exporter) selectPartitions(ctx context.Context, parts *wiring.Parts, filter bifrost.TopicFilter) (rows []bifrost.Progress, topics []string, err error) {
 	all, err := parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -156,7 +156,7 @@ func (e *exporter) partitions(ctx context.Context, parts *wiring.Parts, filter b
 	return rows, slices.Compact(topics), nil
 }
 
-func (e *exporter) show(place export.Place, result exportJSON) error {
+func (e *exporter) showSummary(place export.Place, result exportJSON) error {
 	if e.json {
 		return e.PrintJSON(result)
 	}

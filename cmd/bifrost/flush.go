@@ -65,7 +65,7 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 		f.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
 	}
 	f.only = len(topics) > 0
-	stop, err := f.begin(ctx)
+	stop, err := f.beginWork(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	defer cancel()
 	err = f.untilDone(ctx, f.only)
 	stop()
-	if showErr := f.show(err == nil); showErr != nil {
+	if showErr := f.showResults(err == nil); showErr != nil {
 		return showErr
 	}
 	return err
@@ -83,7 +83,7 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 // untilDone archives until nothing is left, or what is left fails: a partition
 // that cannot be read stops no other.
 func (f *flush) untilDone(ctx context.Context, named bool) error {
-	if err := f.aim(ctx); err != nil {
+	if err := f.aimAtOffsets(ctx); err != nil {
 		return err
 	}
 	discover := f.parts.Discoverer(f.workers)
@@ -95,13 +95,13 @@ func (f *flush) untilDone(ctx context.Context, named bool) error {
 		if err != nil {
 			return err
 		}
-		left, err := f.behind(ctx)
+		left, err := f.countBehind(ctx)
 		if err != nil {
 			return err
 		}
-		stuck := f.stuck(left, summary)
+		stuck := f.findStuck(left, summary)
 		if len(left) == 0 || summary.Dispatched == 0 && len(stuck) == len(left) {
-			return f.failure(left, stuck, summary)
+			return f.failureOf(left, stuck, summary)
 		}
 		if err := f.waitForWorker(ctx, left); err != nil {
 			return err
@@ -116,8 +116,8 @@ type partial struct{ bifrost.Journal }
 // NoteTick implements bifrost.Journal.
 func (partial) NoteTick(context.Context, bifrost.TickRecord) error { return nil }
 
-// aim notes how far the logs reach now.
-func (f *flush) aim(ctx context.Context) error {
+// aimAtOffsets notes how far the logs reach now.
+func (f *flush) aimAtOffsets(ctx context.Context) error {
 	_, all, err := f.parts.Kafka.Topics(ctx)
 	if err != nil {
 		return err
@@ -147,9 +147,9 @@ func (f *flush) aim(ctx context.Context) error {
 	return nil
 }
 
-// behind counts the offsets below the targets that are not archived, by partition.
+// countBehind counts the offsets below the targets that are not archived, by partition.
 // Of a topic's incarnations the one that is furthest counts: a new one begins at 0.
-func (f *flush) behind(ctx context.Context) (map[bifrost.TopicPartition]int64, error) {
+func (f *flush) countBehind(ctx context.Context) (map[bifrost.TopicPartition]int64, error) {
 	rows, err := f.parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return nil, err
@@ -177,9 +177,9 @@ func (f *flush) behind(ctx context.Context) (map[bifrost.TopicPartition]int64, e
 	return left, nil
 }
 
-// stuck finds out of which partitions that have something left it is known why:
+// findStuck finds out of which partitions that have something left it is known why:
 // a range of theirs failed, or the last tick could not deal with them.
-func (f *flush) stuck(left map[bifrost.TopicPartition]int64, summary bifrost.TickSummary) map[bifrost.TopicPartition]error {
+func (f *flush) findStuck(left map[bifrost.TopicPartition]int64, summary bifrost.TickSummary) map[bifrost.TopicPartition]error {
 	stuck := map[bifrost.TopicPartition]error{}
 	for tp := range left {
 		for _, failed := range summary.Failed {
@@ -200,10 +200,10 @@ func (f *flush) stuck(left map[bifrost.TopicPartition]int64, summary bifrost.Tic
 	return stuck
 }
 
-// failure names what is not archived, and why; nil when all is. A topic that no
+// failureOf names what is not archived, and why; nil when all is. A topic that no
 // broker shows to these credentials, although it is in the archive, may hold
 // anything.
-func (f *flush) failure(left map[bifrost.TopicPartition]int64, stuck map[bifrost.TopicPartition]error, summary bifrost.TickSummary) error {
+func (f *flush) failureOf(left map[bifrost.TopicPartition]int64, stuck map[bifrost.TopicPartition]error, summary bifrost.TickSummary) error {
 	maps.Copy(stuck, f.unlisted)
 	for _, failed := range summary.Failed {
 		switch {
@@ -259,7 +259,7 @@ func (f *flush) waitForWorker(ctx context.Context, left map[bifrost.TopicPartiti
 	return nil
 }
 
-func (f *flush) show(complete bool) error {
+func (f *flush) showResults(complete bool) error {
 	sum := flushJSON{Complete: complete, Ranges: []bifrost.RangeResult{}, Failed: append([]bifrost.TickFailure{}, f.left...)}
 	for _, r := range f.results {
 		if r.Outcome == bifrost.OutcomeGone || r.Outcome == bifrost.OutcomeDoneAlready {

@@ -54,11 +54,11 @@ func TestWhatAFlushNames(t *testing.T) {
 		for _, err := range c.failed {
 			f.failed = append(f.failed, localdispatch.Outcome{Err: err})
 		}
-		stuck := f.stuck(c.left, c.summary)
+		stuck := f.findStuck(c.left, c.summary)
 		if len(stuck) != c.stuck {
 			t.Errorf("%s: stuck %v, want %d", name, stuck, c.stuck)
 		}
-		err := f.failure(c.left, stuck, c.summary)
+		err := f.failureOf(c.left, stuck, c.summary)
 		if (err == nil) != (c.says == "") || err != nil && !(errors.Is(err, errUnfinished) && strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.says)
 		}

@@ -117,7 +117,7 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	}
 	if l.json {
 		return l.WriteBuffered(func(out *bufio.Writer) error {
-			return l.each(ctx, parts.Ledger, selected, func(r bifrost.Row) error { return json.NewEncoder(out).Encode(newRangeJSON(r)) })
+			return l.eachRow(ctx, parts.Ledger, selected, func(r bifrost.Row) error { return json.NewEncoder(out).Encode(newRangeJSON(r)) })
 		})
 	}
 	t := &console.Table{Columns: []console.Column{
@@ -125,7 +125,7 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 		{Title: "missing", Right: true, Spare: 4}, {Title: "raw", Right: true, Spare: 5}, {Title: "stored", Right: true}, {Title: "first record", Spare: 2}, {Title: "last record", Spare: 3},
 		{Title: "object", Spare: 6}, {Title: "why", Shrink: true},
 	}}
-	err = l.each(ctx, parts.Ledger, selected, func(r bifrost.Row) error {
+	err = l.eachRow(ctx, parts.Ledger, selected, func(r bifrost.Row) error {
 		t.AddRow(rowCells(r)...)
 		return nil
 	})
@@ -151,8 +151,8 @@ func rowCells(r bifrost.Row) []console.Cell {
 
 var stateStyles = map[bifrost.State]console.Style{bifrost.StateArchived: console.StyleGood, bifrost.StateLost: console.StyleBad, bifrost.StatePlanned: console.StyleWarn}
 
-// each calls show for every row that is wanted.
-func (l *ls) each(ctx context.Context, catalogue readback.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error) error {
+// eachRow calls show for every row that is wanted.
+func (l *ls) eachRow(ctx context.Context, catalogue readback.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error) error {
 	for _, p := range partitions {
 		for row, err := range readback.Rows(ctx, catalogue, p.Partition, l.OffsetRange()) {
 			if err != nil {

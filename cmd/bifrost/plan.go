@@ -85,7 +85,7 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 		return err
 	}
 	p := planner{now: a.Now(), settings: discover.Settings, planned: ledger.Planned(), tasks: ledger.Started()}
-	steps, err := p.steps(ctx, ledger, parts.Kafka)
+	steps, err := p.planSteps(ctx, ledger, parts.Kafka)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	}
 	t := &console.Table{Columns: []console.Column{{Title: "topic"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "action"}, {Title: "why", Shrink: true}}}
 	for _, s := range steps {
-		t.AddRow(s.cells()...)
+		t.AddRow(s.rowCells()...)
 	}
 	if err := a.PrintTable(t); err != nil {
 		return err
@@ -112,7 +112,7 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	return nil
 }
 
-func (s stepJSON) cells() []console.Cell {
+func (s stepJSON) rowCells() []console.Cell {
 	cells := []console.Cell{console.Plain(s.Topic), console.Plain(fmt.Sprint(s.Partition)), {}, {}}
 	if s.StartOffset != nil {
 		cells[2], cells[3] = console.Plain(fmt.Sprint(*s.StartOffset)), console.Plain(fmt.Sprint(*s.EndOffset))
@@ -128,8 +128,8 @@ type planner struct {
 	tasks    []bifrost.Task
 }
 
-// steps are the ranges of the tick, then the partitions that it leaves alone.
-func (p *planner) steps(ctx context.Context, ledger *dryrun.Ledger, cluster bifrost.Cluster) ([]stepJSON, error) {
+// planSteps are the ranges of the tick, then the partitions that it leaves alone.
+func (p *planner) planSteps(ctx context.Context, ledger *dryrun.Ledger, cluster bifrost.Cluster) ([]stepJSON, error) {
 	steps, busy := []stepJSON{}, map[bifrost.Partition]bool{}
 	type start struct {
 		bifrost.Partition

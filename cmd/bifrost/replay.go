@@ -89,15 +89,15 @@ type replayer struct {
 
 // run goes through the steps: what, whether it may, and do it.
 func (r *replayer) run(ctx context.Context, args []string) error {
-	rate, err := r.check()
+	rate, err := r.checkFlags()
 	if err != nil {
 		return err
 	}
-	if err := r.connect(ctx); err != nil {
+	if err := r.connectTarget(ctx); err != nil {
 		return err
 	}
 	defer r.parts.Close()
-	request, err := r.plan(ctx, args)
+	request, err := r.planRequest(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -108,10 +108,10 @@ func (r *replayer) run(ctx context.Context, args []string) error {
 	if r.dryRun {
 		return r.showPlan(ctx, outlook)
 	}
-	return r.do(ctx, request, outlook, rate)
+	return r.writeRecords(ctx, request, outlook, rate)
 }
 
-func (r *replayer) check() (rate int64, err error) {
+func (r *replayer) checkFlags() (rate int64, err error) {
 	if err := r.Selection.ParseFlags(r.only, r.Now()); err != nil {
 		return 0, err
 	}
@@ -131,7 +131,7 @@ func (r *replayer) check() (rate int64, err error) {
 	return human.ParseRate(r.throttle)
 }
 
-func (r *replayer) connect(ctx context.Context) (err error) {
+func (r *replayer) connectTarget(ctx context.Context) (err error) {
 	role := config.Archiver
 	if r.into.Brokers != "" {
 		role = config.Reader
@@ -143,9 +143,9 @@ func (r *replayer) connect(ctx context.Context) (err error) {
 	return err
 }
 
-// plan turns the arguments into a request. Bounds that move, such as --since 1h, are
+// planRequest turns the arguments into a request. Bounds that move, such as --since 1h, are
 // fixed here, and what is archived now is where partitions end.
-func (r *replayer) plan(ctx context.Context, args []string) (replay.Request, error) {
+func (r *replayer) planRequest(ctx context.Context, args []string) (replay.Request, error) {
 	request := replay.Request{Rekey: r.rekey, Again: r.again, Force: r.force}
 	args = slices.Clone(args)
 	slices.Sort(args)
@@ -195,7 +195,7 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 		part := replay.NewPart(p, topic, spanOf(bifrost.Range{Start: r.From, End: end}, r.Times), byTopic)
 		request.Parts = append(request.Parts, part)
 		query := queryOf(part, part.Ask)
-		if err := r.measure(ctx, query, need); err != nil {
+		if err := r.measureRange(ctx, query, need); err != nil {
 			return err
 		}
 		queries = append(queries, query)
@@ -208,8 +208,8 @@ func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all [
 	return nil
 }
 
-// measure adds up what the catalogue says of the range.
-func (r *replayer) measure(ctx context.Context, q readback.Query, need *target.Need) error {
+// measureRange adds up what the catalogue says of the range.
+func (r *replayer) measureRange(ctx context.Context, q readback.Query, need *target.Need) error {
 	var bytes int64
 	for row, err := range readback.Rows(ctx, r.parts.Ledger, q.Partition, q.Offsets) {
 		if err != nil {
@@ -227,35 +227,35 @@ func (r *replayer) measure(ctx context.Context, q readback.Query, need *target.N
 	return nil
 }
 
-func (r *replayer) options() replay.Options {
+func (r *replayer) replayOptions() replay.Options {
 	return replay.Options{Client: r.cluster.Options, Parallel: r.parallel, Batches: r.look.Batches(), MakeTargets: r.makeTargets}
 }
 
-// do replays, and shows how far it is.
-func (r *replayer) do(ctx context.Context, request replay.Request, outlook *replay.Outlook, rate int64) error {
+// writeRecords replays, and shows how far it is.
+func (r *replayer) writeRecords(ctx context.Context, request replay.Request, outlook *replay.Outlook, rate int64) error {
 	for _, row := range r.lost {
 		r.Warn("%s: offsets %s are a recorded gap: %s", row.Partition, row.Range, row.GapReason)
 	}
-	left, err := r.count(ctx, outlook, false)
+	left, err := r.countLeft(ctx, outlook, false)
 	if err != nil {
 		return err
 	}
 	begun := r.Now()
 	var shown console.Meter
 	var written replayed
-	options := r.options()
+	options := r.replayOptions()
 	options.Throttle = rate
 	options.Begun = func(o *replay.Outlook) {
 		done, _ := o.Written()
 		r.sayWhereItStands(o)
-		shown = r.NewMeter("replay", done+left.total(), done)
+		shown = r.NewMeter("replay", done+left.totalRecords(), done)
 	}
 	options.Committed = func(records, bytes int64) {
 		written.records += records
 		written.bytes += bytes
 		shown.AddRecords(records, bytes)
 	}
-	outlook, err = replay.Start(ctx, request, r.source, options)
+	outlook, err = replay.Start(ctx, request, r.readSource, options)
 	if shown != nil {
 		shown.EndMeter()
 	}
@@ -264,7 +264,7 @@ func (r *replayer) do(ctx context.Context, request replay.Request, outlook *repl
 	}
 	switch {
 	case errors.Is(err, replay.ErrRefused):
-		return r.refused(err)
+		return r.explainRefusal(err)
 	case errors.Is(err, replay.ErrShutOut):
 		return err
 	case err != nil:
@@ -275,7 +275,7 @@ func (r *replayer) do(ctx context.Context, request replay.Request, outlook *repl
 			return err
 		}
 	}
-	return r.show(outlook, written, r.Now().Sub(begun))
+	return r.showReport(outlook, written, r.Now().Sub(begun))
 }
 
 // withoutAgain says how a second writing is gone on with: --again would begin another.
@@ -286,8 +286,8 @@ func (r *replayer) withoutAgain() string {
 	return ", without --again once it has written something"
 }
 
-// refused makes a refusal an end with exit code 3.
-func (r *replayer) refused(err error) error {
+// explainRefusal makes a refusal an end with exit code 3.
+func (r *replayer) explainRefusal(err error) error {
 	if errors.Is(err, replay.ErrRefused) {
 		r.Warn("%v", err)
 		return app.ErrUnhealthy

@@ -40,9 +40,9 @@ func timesOf(span replay.Span) readback.Times {
 	return times
 }
 
-// source reads the archive for the replay. Partitions side by side keep the cores
+// readSource reads the archive for the replay. Partitions side by side keep the cores
 // busy already.
-func (r *replayer) source(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
+func (r *replayer) readSource(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
 	return settings.NewReader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, queryOf(p, span))
 }
 
@@ -53,17 +53,17 @@ func queryOf(p replay.Part, span replay.Span) readback.Query {
 // counted is how many records are left to write, by part.
 type counted []int64
 
-func (c counted) total() (n int64) {
+func (c counted) totalRecords() (n int64) {
 	for _, of := range c {
 		n += of
 	}
 	return n
 }
 
-// count adds up what the catalogue says of what is left. Of an object of which only a
+// countLeft adds up what the catalogue says of what is left. Of an object of which only a
 // part is wanted, the records are counted in the object if it has to be exact, and are
 // all that it may have otherwise.
-func (r *replayer) count(ctx context.Context, outlook *replay.Outlook, exact bool) (counted, error) {
+func (r *replayer) countLeft(ctx context.Context, outlook *replay.Outlook, exact bool) (counted, error) {
 	left := make(counted, len(outlook.Parts))
 	for i, p := range outlook.Parts {
 		for _, segment := range p.Todo {
@@ -95,7 +95,7 @@ func (r *replayer) countSegment(ctx context.Context, p replay.Part, s replay.Seg
 		case !exact:
 			n += min(row.Facts.Records, within.End-within.Start)
 		default:
-			for record, err := range r.source(ctx, p, within.Hull()) {
+			for record, err := range r.readSource(ctx, p, within.Hull()) {
 				if err != nil {
 					return 0, err
 				}

@@ -57,20 +57,20 @@ func (r *replayer) newReplayJSON(o *replay.Outlook) replayJSON {
 	return j
 }
 
-func (r *replayer) show(o *replay.Outlook, written replayed, took time.Duration) error {
+func (r *replayer) showReport(o *replay.Outlook, written replayed, took time.Duration) error {
 	j := r.newReplayJSON(o)
 	j.Written, j.Seconds = written.records, took.Seconds()
 	if r.json {
 		return r.PrintJSON(j)
 	}
-	r.Say("%s is complete: %s records, %s; %s of them by this run.", r.name(), human.Count(j.Records), human.Size(j.Bytes), human.Count(written.records))
+	r.Say("%s is complete: %s records, %s; %s of them by this run.", r.replayName(), human.Count(j.Records), human.Size(j.Bytes), human.Count(written.records))
 	if j.Deleted > 0 {
 		r.Say("%s more were written and have been deleted in the target since. --again writes what was asked for once more.", human.Count(j.Deleted))
 	}
 	return r.PrintTable(replayTable(j))
 }
 
-func (r *replayer) name() string {
+func (r *replayer) replayName() string {
 	if r.id != "" {
 		return "Replay " + r.id
 	}
@@ -82,11 +82,11 @@ func (r *replayer) sayWhereItStands(o *replay.Outlook) {
 	records, gone := o.Written()
 	switch {
 	case r.again:
-		r.Say("%s begins again.", r.name())
+		r.Say("%s begins again.", r.replayName())
 	case records == 0:
-		r.Say("%s begins.", r.name())
+		r.Say("%s begins.", r.replayName())
 	default:
-		r.Say("%s goes on: %s records are there already.", r.name(), human.Count(records-gone))
+		r.Say("%s goes on: %s records are there already.", r.replayName(), human.Count(records-gone))
 	}
 }
 
@@ -115,13 +115,13 @@ func answersTo(objections []replay.Objection) (answers []string) {
 
 // showPlan is the end of a dry run.
 func (r *replayer) showPlan(ctx context.Context, o *replay.Outlook) error {
-	left, err := r.count(ctx, o, true)
+	left, err := r.countLeft(ctx, o, true)
 	if err != nil {
 		return err
 	}
 	j := r.newReplayJSON(o)
 	there := j.Records
-	j.DryRun, j.Records, j.Bytes = true, left.total(), 0
+	j.DryRun, j.Records, j.Bytes = true, left.totalRecords(), 0
 	for i := range j.Partitions {
 		j.Partitions[i].Records, j.Partitions[i].Bytes = left[i], 0
 	}
@@ -129,7 +129,7 @@ func (r *replayer) showPlan(ctx context.Context, o *replay.Outlook) error {
 		return r.PrintJSON(j)
 	}
 	r.Say("%s would write %s records; %s are there already, and %s were deleted there since they were written. %s offsets are in recorded gaps. Nothing was written.",
-		r.name(), human.Count(j.Records), human.Count(there), human.Count(j.Deleted), human.Count(r.lostOffsets()))
+		r.replayName(), human.Count(j.Records), human.Count(there), human.Count(j.Deleted), human.Count(r.lostOffsets()))
 	return r.PrintTable(planTable(j))
 }
 
@@ -144,14 +144,14 @@ var boundsColumns = []console.Column{
 	{Title: "source"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "target"},
 }
 
-func (p replayPartitionJSON) bounds() []console.Cell {
+func (p replayPartitionJSON) boundsCells() []console.Cell {
 	return []console.Cell{console.Plain(p.Source), console.Plain(fmt.Sprint(p.Partition)), console.Plain(fmt.Sprint(p.StartOffset)), console.Plain(fmt.Sprint(p.EndOffset)), console.Plain(p.Target)}
 }
 
 func planTable(j replayJSON) *console.Table {
 	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{Title: "to write", Right: true})}
 	for _, p := range j.Partitions {
-		t.AddRow(append(p.bounds(), console.Plain(human.Count(p.Records)))...)
+		t.AddRow(append(p.boundsCells(), console.Plain(human.Count(p.Records)))...)
 	}
 	return t
 }
@@ -159,7 +159,7 @@ func planTable(j replayJSON) *console.Table {
 func replayTable(j replayJSON) *console.Table {
 	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{Title: "records", Right: true}, console.Column{Title: "bytes", Right: true})}
 	for _, p := range j.Partitions {
-		t.AddRow(append(p.bounds(), console.Plain(human.Count(p.Records)), console.Plain(human.Size(p.Bytes)))...)
+		t.AddRow(append(p.boundsCells(), console.Plain(human.Count(p.Records)), console.Plain(human.Size(p.Bytes)))...)
 	}
 	return t
 }
@@ -188,7 +188,7 @@ func (r *replayer) writeOffsetMap(ctx context.Context, o *replay.Outlook) (err e
 	}()
 	out := bufio.NewWriter(file)
 	lines := json.NewEncoder(out)
-	err = replay.EachStretch(ctx, o, r.options(), func(s replay.Stretch) error {
+	err = replay.EachStretch(ctx, o, r.replayOptions(), func(s replay.Stretch) error {
 		for _, m := range s.Map {
 			if err := lines.Encode(mapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}); err != nil {
 				return err

@@ -52,9 +52,9 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 		r.Say("Nothing was written.")
 		return nil, app.ErrUnhealthy
 	}
-	outlook, err := replay.Look(ctx, request, r.source, r.options())
+	outlook, err := replay.Look(ctx, request, r.readSource, r.replayOptions())
 	if err != nil {
-		return nil, r.refused(err)
+		return nil, r.explainRefusal(err)
 	}
 	r.warnOf(outlook)
 	answers := answersTo(outlook.Objections())
@@ -142,4 +142,34 @@ func (r *replayer) takeBack(ctx context.Context) {
 	if err != nil {
 		r.Warn("%v", err)
 	}
+}
+
+// tellArchivedAgain says which targets are archived by the very archive that is
+// replayed, because they are in its cluster and the ticks select them.
+func (r *replayer) tellArchivedAgain(ctx context.Context) error {
+	ticks, err := r.parts.Ledger.Ticks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.look.Topics {
+		if archivedAgain(r.rows, ticks, r.parts.Config.Topics, r.look.ClusterID, t.Topic) {
+			r.Warn("topic %s is in the cluster that is archived, so what is written there is archived again; exclude it (ExcludeTopics) if you do not want that", t.Topic)
+		}
+	}
+	return nil
+}
+
+// archivedAgain asks the record of the ticks which topics they select, and only
+// without one the settings of this process, which may be others than the stack's.
+func archivedAgain(rows []bifrost.Progress, ticks []bifrost.TickRecord, settings bifrost.TopicFilter, clusterID, target string) bool {
+	same := false
+	for _, p := range rows {
+		same = same || p.ClusterID == clusterID
+	}
+	for _, tick := range ticks {
+		if tick.ClusterID == clusterID && !tick.CompleteAt.IsZero() {
+			settings = tick.Filter
+		}
+	}
+	return same && settings.Archives(target)
 }

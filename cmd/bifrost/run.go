@@ -38,7 +38,7 @@ ranges at work end, a second one stops at once; both are safe, as is a kill.`,
 			if every <= 0 {
 				return usage.Errorf("--every %s: want a time above 0", every)
 			}
-			return w.forever(c.Context(), every)
+			return w.runForever(c.Context(), every)
 		},
 	}
 	c.Flags().DurationVar(&every, "every", time.Minute, "time between two ticks")
@@ -62,9 +62,9 @@ func (w *work) addSlots(c *cobra.Command) {
 	c.Flags().IntVar(&w.slots, "slots", 0, "ranges archived at the same time ($BIFROST_MAX_IN_FLIGHT)")
 }
 
-// begin opens the parts and starts no worker yet. The workers do not end with
+// beginWork opens the parts and starts no worker yet. The workers do not end with
 // ctx, which a first interrupt ends, but with the returned stop.
-func (w *work) begin(ctx context.Context) (stop func(), err error) {
+func (w *work) beginWork(ctx context.Context) (stop func(), err error) {
 	if w.slots < 0 {
 		return nil, usage.Errorf("--slots %d: want a number above 0", w.slots)
 	}
@@ -80,7 +80,7 @@ func (w *work) begin(ctx context.Context) (stop func(), err error) {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.done = make(chan struct{}, 1)
 	w.workers = localdispatch.New(working, localdispatch.Options{
-		Worker: w.parts.Worker(), Slots: w.parts.Config.MaxInFlight, Turn: w.parts.Config.ArchiveTimeout, Done: w.ended, Selects: w.selects(),
+		Worker: w.parts.Worker(), Slots: w.parts.Config.MaxInFlight, Turn: w.parts.Config.ArchiveTimeout, Done: w.takeOutcome, Selects: w.selectsTopics(),
 	})
 	return func() {
 		w.workers.Stop()
@@ -90,18 +90,18 @@ func (w *work) begin(ctx context.Context) (stop func(), err error) {
 	}, nil
 }
 
-// selects tells of which topics waiting ranges are taken up; nil for all.
-func (w *work) selects() func(string) bool {
+// selectsTopics tells of which topics waiting ranges are taken up; nil for all.
+func (w *work) selectsTopics() func(string) bool {
 	if !w.only {
 		return nil
 	}
 	return w.parts.Config.Topics.Archives
 }
 
-// ended takes in what a worker did. The dispatcher calls it for one at a time.
-func (w *work) ended(o localdispatch.Outcome) {
+// takeOutcome takes in what a worker did. The dispatcher calls it for one at a time.
+func (w *work) takeOutcome(o localdispatch.Outcome) {
 	for _, r := range o.Results {
-		w.tell(r)
+		w.tellRange(r)
 	}
 	w.results = append(w.results, o.Results...)
 	if o.Err != nil {
@@ -114,7 +114,7 @@ func (w *work) ended(o localdispatch.Outcome) {
 	}
 }
 
-func (w *work) tell(r bifrost.RangeResult) {
+func (w *work) tellRange(r bifrost.RangeResult) {
 	at := bifrost.Range{Start: r.StartOffset, End: r.EndOffset}
 	switch r.Outcome {
 	case bifrost.OutcomeGone, bifrost.OutcomeDoneAlready:
@@ -125,9 +125,9 @@ func (w *work) tell(r bifrost.RangeResult) {
 	}
 }
 
-// forever ticks until ctx ends.
-func (w *work) forever(ctx context.Context, every time.Duration) error {
-	stop, err := w.begin(ctx)
+// runForever ticks until ctx ends.
+func (w *work) runForever(ctx context.Context, every time.Duration) error {
+	stop, err := w.beginWork(ctx)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func TestLsListsWhatIsSelected(t *testing.T) {
 			t.Fatal(err)
 		}
 		var starts []int64
-		err := l.each(t.Context(), ledger, []bifrost.Progress{{Partition: p}}, func(r bifrost.Row) error {
+		err := l.eachRow(t.Context(), ledger, []bifrost.Progress{{Partition: p}}, func(r bifrost.Row) error {
 			starts = append(starts, r.Start)
 			return nil
 		})
@@ -91,7 +91,7 @@ func TestCatPrintsTheLast(t *testing.T) {
 	for last := int64(1); last <= 11; last++ {
 		k := &cat{last: last}
 		var got []int64
-		for record, err := range k.records(t.Context(), &readback.Reader{Catalogue: ledger, Objects: store}, readback.Query{Partition: p}) {
+		for record, err := range k.partitionRecords(t.Context(), &readback.Reader{Catalogue: ledger, Objects: store}, readback.Query{Partition: p}) {
 			if err != nil {
 				t.Fatal(err)
 			}

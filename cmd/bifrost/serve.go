@@ -80,7 +80,7 @@ type serve struct {
 }
 
 func (s *serve) run(ctx context.Context) error {
-	options, err := s.options()
+	options, err := s.serveOptions()
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *serve) run(ctx context.Context) error {
 		return err
 	}
 	defer listener.Close()
-	stop, err := s.observe(g, parts.Log)
+	stop, err := s.observeMetrics(g, parts.Log)
 	if err != nil {
 		return err
 	}
@@ -115,8 +115,8 @@ func (s *serve) run(ctx context.Context) error {
 	return nil
 }
 
-// options checks the flags.
-func (s *serve) options() (gateway.Options, error) {
+// serveOptions checks the flags.
+func (s *serve) serveOptions() (gateway.Options, error) {
 	var none gateway.Options
 	if !s.cold {
 		return none, usage.Errorf("serve: without --cold consumers would go on at the live cluster, which is not built yet; --cold serves the archive alone")
@@ -137,17 +137,17 @@ func (s *serve) options() (gateway.Options, error) {
 		return none, usage.Errorf("--compression %q: want %s", s.compression, strings.Join(servedCodecs, ", "))
 	}
 	o := gateway.Options{Topics: filter, Advertise: s.advertise, SkipLost: s.skipLost, Codec: codec, Memory: memory, Now: time.Now}
-	if o.TLS, err = s.tls(); err != nil {
+	if o.TLS, err = s.loadTLS(); err != nil {
 		return none, err
 	}
 	if o.Users, err = s.readUsers(); err != nil {
 		return none, err
 	}
-	return o, s.safe(o)
+	return o, s.checkListener(o)
 }
 
-// safe refuses to show the archive to a network by mistake.
-func (s *serve) safe(o gateway.Options) error {
+// checkListener refuses to show the archive to a network by mistake.
+func (s *serve) checkListener(o gateway.Options) error {
 	host, _, err := net.SplitHostPort(s.listen)
 	if err != nil {
 		return usage.Errorf("--listen %q: want HOST:PORT", s.listen)
@@ -159,7 +159,7 @@ func (s *serve) safe(o gateway.Options) error {
 	return usage.Errorf("--listen %s: whoever reaches this address could read the archive: give --users, --tls-cert and --tls-key, or say --insecure", s.listen)
 }
 
-func (s *serve) tls() (*tls.Config, error) {
+func (s *serve) loadTLS() (*tls.Config, error) {
 	if s.certificate == "" && s.key == "" {
 		return nil, nil
 	}
@@ -189,8 +189,8 @@ func (s *serve) readUsers() (*gateway.Users, error) {
 	return users, nil
 }
 
-// observe answers Prometheus until stop is called.
-func (s *serve) observe(g *gateway.Gateway, log *slog.Logger) (stop func(), err error) {
+// observeMetrics answers Prometheus until stop is called.
+func (s *serve) observeMetrics(g *gateway.Gateway, log *slog.Logger) (stop func(), err error) {
 	if s.metrics == "" {
 		return func() {}, nil
 	}
@@ -231,7 +231,7 @@ type hashPassword struct {
 }
 
 func (h *hashPassword) run(name string) error {
-	password, err := h.password()
+	password, err := h.readPassword()
 	if err != nil {
 		return err
 	}
@@ -246,8 +246,8 @@ func (h *hashPassword) run(name string) error {
 	return err
 }
 
-// password asks for it without showing it, twice, or reads a line of what is piped in.
-func (h *hashPassword) password() (string, error) {
+// readPassword asks for it without showing it, twice, or reads a line of what is piped in.
+func (h *hashPassword) readPassword() (string, error) {
 	file, ok := h.In.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		line, err := bufio.NewReader(h.In).ReadString('\n')

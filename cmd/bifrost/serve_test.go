@@ -23,7 +23,7 @@ func TestServeListensOnThisMachineAlone(t *testing.T) {
 		{listen: "0.0.0.0:9092", options: gateway.Options{Users: both.Users}}, {listen: "0.0.0.0:9092", options: gateway.Options{TLS: both.TLS}},
 	} {
 		s := &serve{listen: c.listen, insecure: c.insecure}
-		if err := s.safe(c.options); (err == nil) != c.ok {
+		if err := s.checkListener(c.options); (err == nil) != c.ok {
 			t.Errorf("--listen %s, users %t, TLS %t, --insecure %t: %v", c.listen, c.options.Users != nil, c.options.TLS != nil, c.insecure, err)
 		}
 	}

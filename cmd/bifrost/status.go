@@ -73,7 +73,7 @@ func (s *status) run(ctx context.Context, topics []string) error {
 	}
 	defer parts.Close()
 	for {
-		seen, err := s.look(ctx, parts, topics)
+		seen, err := s.showOnce(ctx, parts, topics)
 		if err != nil {
 			return err
 		}
@@ -92,21 +92,21 @@ func (s *status) run(ctx context.Context, topics []string) error {
 	}
 }
 
-// look shows the rows once. On a terminal that is watched it goes over what was
+// showOnce shows the rows once. On a terminal that is watched it goes over what was
 // there before.
-func (s *status) look(ctx context.Context, parts *wiring.Parts, topics []string) (condition.Overview, error) {
-	seen, err := s.read(ctx, parts, topics)
+func (s *status) showOnce(ctx context.Context, parts *wiring.Parts, topics []string) (condition.Overview, error) {
+	seen, err := s.readRows(ctx, parts, topics)
 	if err != nil {
 		return seen, err
 	}
 	if _, isTerminal := console.Terminal(s.Out); s.watch && isTerminal {
 		fmt.Fprint(s.Out, "\x1b[H\x1b[2J") // to the corner, and clear (ECMA-48)
 	}
-	return seen, s.show(seen, len(topics) > 0)
+	return seen, s.showRows(seen, len(topics) > 0)
 }
 
-// read reads the rows of the topics, or of all, in order.
-func (s *status) read(ctx context.Context, parts *wiring.Parts, topics []string) (condition.Overview, error) {
+// readRows reads the rows of the topics, or of all, in order.
+func (s *status) readRows(ctx context.Context, parts *wiring.Parts, topics []string) (condition.Overview, error) {
 	seen, err := condition.ReadOverview(ctx, parts, topics, s.Now())
 	if err != nil || !s.live {
 		return seen, err
@@ -119,7 +119,7 @@ func (s *status) read(ctx context.Context, parts *wiring.Parts, topics []string)
 	return condition.Overview{Rows: condition.JudgeRows(rows, seen.Ticks), Ticks: seen.Ticks}, err
 }
 
-func (s *status) show(seen condition.Overview, named bool) error {
+func (s *status) showRows(seen condition.Overview, named bool) error {
 	rows := seen.Rows
 	if s.json {
 		return s.PrintJSON(newStatusJSON(seen, s.Now()))

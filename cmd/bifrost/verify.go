@@ -87,13 +87,13 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 		rule.Cluster, rule.Source = parts.Kafka, parts.Kafka
 	}
 	v.found = verifyJSON{Violations: []verify.Violation{}, Gaps: []rangeJSON{}}
-	v.options.Gap = v.gap
-	v.found.Summary, err = rule.Verify(ctx, v.options, v.violation)
+	v.options.Gap = v.describeGap
+	v.found.Summary, err = rule.Verify(ctx, v.options, v.showViolation)
 	v.found.Complete = err == nil
 	if err == nil && v.found.Summary.Partitions == 0 {
 		err = noneMatches(topics)
 	}
-	if showErr := v.show(); showErr != nil {
+	if showErr := v.showSummary(); showErr != nil {
 		return showErr
 	}
 	if err == nil && v.found.Summary.Violations > 0 {
@@ -102,16 +102,16 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 	return err
 }
 
-func (v *verifier) violation(found verify.Violation) {
+func (v *verifier) showViolation(found verify.Violation) {
 	if v.json {
 		v.found.Violations = append(v.found.Violations, found)
 		return
 	}
-	fmt.Fprintln(v.Out, v.describe(found))
+	fmt.Fprintln(v.Out, v.describeViolation(found))
 }
 
-// describe writes a violation in a few lines: what, where, and what to do.
-func (v *verifier) describe(found verify.Violation) string {
+// describeViolation writes a violation in a few lines: what, where, and what to do.
+func (v *verifier) describeViolation(found verify.Violation) string {
 	text := found.Topic
 	if found.Partition >= 0 {
 		text += fmt.Sprintf("/%d", found.Partition)
@@ -126,7 +126,7 @@ func (v *verifier) describe(found verify.Violation) string {
 	return fmt.Sprintf("%s  %s", v.Paint(v.Out, console.StyleBad, string(found.Kind)), text)
 }
 
-func (v *verifier) gap(row bifrost.Row) {
+func (v *verifier) describeGap(row bifrost.Row) {
 	switch {
 	case !v.gaps:
 	case v.json:
@@ -136,7 +136,7 @@ func (v *verifier) gap(row bifrost.Row) {
 	}
 }
 
-func (v *verifier) show() error {
+func (v *verifier) showSummary() error {
 	if v.json {
 		return v.PrintJSON(v.found)
 	}

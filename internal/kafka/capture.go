@@ -23,7 +23,7 @@ var _ capture.Cluster = (*Client)(nil)
 func (c *Client) Overview(ctx context.Context) (capture.Overview, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	request.Topics = nil // all
-	metadata, err := c.metadata(ctx, request)
+	metadata, err := c.fetchMetadata(ctx, request)
 	if err != nil {
 		return capture.Overview{}, fmt.Errorf("kafka: list topics: %w", err)
 	}
@@ -63,7 +63,7 @@ func replicasOf(t *kmsg.MetadataResponseTopic) [][]int32 {
 
 // TopicIDs implements [capture.Cluster].
 func (c *Client) TopicIDs(ctx context.Context, topics []string) (map[string]bifrost.TopicID, error) {
-	metadata, err := c.metadata(ctx, requestFor(topics...))
+	metadata, err := c.fetchMetadata(ctx, requestFor(topics...))
 	if err != nil {
 		return nil, fmt.Errorf("kafka: find %d topics: %w", len(topics), err)
 	}
@@ -85,7 +85,7 @@ func (c *Client) HiddenTopics(
 ) (map[string]error, error) {
 	request := kmsg.NewPtrListConfigResourcesRequest()
 	request.ResourceTypes = []int8{int8(kmsg.ConfigResourceTypeTopic)}
-	if answer, err := c.ask(ctx, c.kgo, request); err == nil { // an older broker leaves it at the suspects
+	if answer, err := c.askBrokers(ctx, c.kgo, request); err == nil { // an older broker leaves it at the suspects
 		for _, r := range answer.(*kmsg.ListConfigResourcesResponse).ConfigResources {
 			if r.Type == int8(kmsg.ConfigResourceTypeTopic) {
 				suspects = append(suspects, r.Name)
@@ -96,7 +96,7 @@ func (c *Client) HiddenTopics(
 	slices.Sort(suspects)
 	hidden := map[string]error{}
 	for names := range slices.Chunk(slices.Compact(suspects), hiddenAtOnce) {
-		metadata, err := c.metadata(ctx, requestFor(names...))
+		metadata, err := c.fetchMetadata(ctx, requestFor(names...))
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +148,7 @@ func (c *Client) brokerVersion(ctx context.Context, id int32) (string, error) {
 func (c *Client) apiVersions(ctx context.Context, broker kmsg.Requestor) (*kmsg.ApiVersionsResponse, error) {
 	request := kmsg.NewPtrApiVersionsRequest()
 	request.ClientSoftwareName, request.ClientSoftwareVersion = "bifrost", "1" // must match a pattern (KIP-511)
-	answer, err := c.ask(ctx, broker, request)
+	answer, err := c.askBrokers(ctx, broker, request)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (c *Client) brokerSettings(ctx context.Context, id int32) (map[string]strin
 	resource := kmsg.NewDescribeConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeBroker, fmt.Sprint(id)
 	request.Resources = append(request.Resources, resource)
-	response, err := c.ask(ctx, c.kgo.Broker(int(id)), request)
+	response, err := c.askBrokers(ctx, c.kgo.Broker(int(id)), request)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (c *Client) TopicSettings(ctx context.Context, topics []string) (map[string
 		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 		request.Resources = append(request.Resources, r)
 	}
-	response, err := c.ask(ctx, c.kgo, request)
+	response, err := c.askBrokers(ctx, c.kgo, request)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +243,7 @@ func (c *Client) ACLs(ctx context.Context) ([]capture.ACL, error) {
 	request := kmsg.NewPtrDescribeACLsRequest()
 	request.ResourceType, request.ResourcePatternType = kmsg.ACLResourceTypeAny, kmsg.ACLResourcePatternTypeAny
 	request.Operation, request.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny
-	answer, err := c.ask(ctx, c.kgo, request)
+	answer, err := c.askBrokers(ctx, c.kgo, request)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +267,7 @@ func (c *Client) ACLs(ctx context.Context) ([]capture.ACL, error) {
 
 // Quotas implements [capture.Cluster].
 func (c *Client) Quotas(ctx context.Context) ([]capture.Quota, error) {
-	answer, err := c.ask(ctx, c.kgo, kmsg.NewPtrDescribeClientQuotasRequest()) // without components: all
+	answer, err := c.askBrokers(ctx, c.kgo, kmsg.NewPtrDescribeClientQuotasRequest()) // without components: all
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +298,7 @@ func (c *Client) ScramUsers(ctx context.Context) ([]capture.ScramUser, error) {
 	// All. No list would say the same, but Kafka 4.2 never answers that to somebody
 	// without the right.
 	request.Users = []kmsg.DescribeUserSCRAMCredentialsRequestUser{}
-	answer, err := c.ask(ctx, c.kgo, request)
+	answer, err := c.askBrokers(ctx, c.kgo, request)
 	if err != nil {
 		return nil, err
 	}
@@ -317,13 +317,13 @@ func (c *Client) ScramUsers(ctx context.Context) ([]capture.ScramUser, error) {
 	return users, nil
 }
 
-// ask sends one request, and says what an error means for a capture.
-func (c *Client) ask(ctx context.Context, to kmsg.Requestor, request kmsg.Request) (kmsg.Response, error) {
+// askBrokers sends one request, and says what an error means for a capture.
+func (c *Client) askBrokers(ctx context.Context, to kmsg.Requestor, request kmsg.Request) (kmsg.Response, error) {
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()
-	response, err := c.request(ctx, to, request)
+	response, err := c.sendRequest(ctx, to, request)
 	if err != nil {
-		return nil, captureError(c.explain(ctx, err))
+		return nil, captureError(c.explainError(ctx, err))
 	}
 	return response, nil
 }
@@ -338,11 +338,11 @@ func (c *Client) askAll(ctx context.Context, request kmsg.Request) []kgo.Respons
 		return firstRefusal(shards)
 	})
 	if err != nil && len(shards) == 0 {
-		return []kgo.ResponseShard{{Req: request, Err: captureError(c.explain(ctx, err))}}
+		return []kgo.ResponseShard{{Req: request, Err: captureError(c.explainError(ctx, err))}}
 	}
 	for i := range shards {
 		if shards[i].Err != nil {
-			shards[i].Err = captureError(c.explain(ctx, shards[i].Err))
+			shards[i].Err = captureError(c.explainError(ctx, shards[i].Err))
 		}
 	}
 	return shards

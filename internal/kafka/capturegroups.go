@@ -48,7 +48,7 @@ var errHiddenGroups = fmt.Errorf(
 func (c *Client) hiddenGroups(ctx context.Context) []capture.Missing {
 	request := kmsg.NewPtrDescribeClusterRequest()
 	request.IncludeClusterAuthorizedOperations = true
-	answer, err := c.ask(ctx, c.kgo, request)
+	answer, err := c.askBrokers(ctx, c.kgo, request)
 	if err == nil {
 		response := answer.(*kmsg.DescribeClusterResponse)
 		err = captureError(kerr.ErrorForCode(response.ErrorCode))

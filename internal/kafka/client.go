@@ -114,7 +114,7 @@ func newClient(config Config, patience time.Duration) (*Client, error) {
 		kgo.RequestTimeoutOverhead(patience / 2), // leaves time to ask again on a new connection
 		kgo.RetryTimeout(patience * 4 / 5),       // ends before the patience does, so that its error tells the cause
 		kgo.RetryBackoffFn(func(tries int) time.Duration { return patience / 60 * time.Duration(min(tries, 5)) }),
-	}, slices.Concat(keyring.options(patience/3), config.Options)...)
+	}, slices.Concat(keyring.clientOptions(patience/3), config.Options)...)
 	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka %s: %w", strings.Join(config.Brokers, ","), err)
@@ -140,7 +140,7 @@ func (c *Client) Close() { c.kgo.Close() }
 func (c *Client) ClusterID(ctx context.Context) (string, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	request.Topics = []kmsg.MetadataRequestTopic{}
-	metadata, err := c.metadata(ctx, request)
+	metadata, err := c.fetchMetadata(ctx, request)
 	if err != nil {
 		return "", fmt.Errorf("kafka: ask for the cluster's ID: %w", err)
 	}
@@ -154,8 +154,8 @@ func clusterID(metadata *kmsg.MetadataResponse) string {
 	return *metadata.ClusterID
 }
 
-// metadata sends one metadata request to any broker.
-func (c *Client) metadata(ctx context.Context, request *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
+// fetchMetadata sends one metadata request to any broker.
+func (c *Client) fetchMetadata(ctx context.Context, request *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
 	return c.metadataFrom(ctx, c.kgo, request)
 }
 
@@ -163,16 +163,16 @@ func (c *Client) metadataFrom(ctx context.Context, broker kmsg.Requestor, reques
 	request.AllowAutoTopicCreation = false
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()
-	response, err := c.request(ctx, broker, request)
+	response, err := c.sendRequest(ctx, broker, request)
 	if err != nil {
-		return nil, c.explain(ctx, err)
+		return nil, c.explainError(ctx, err)
 	}
 	return response.(*kmsg.MetadataResponse), nil
 }
 
-// request sends a request to a broker, or to whichever the client chooses. When
+// sendRequest sends a request to a broker, or to whichever the client chooses. When
 // that fails for credentials which have changed meanwhile, it is sent again.
-func (c *Client) request(ctx context.Context, to kmsg.Requestor, request kmsg.Request) (kmsg.Response, error) {
+func (c *Client) sendRequest(ctx context.Context, to kmsg.Requestor, request kmsg.Request) (kmsg.Response, error) {
 	var response kmsg.Response
 	err := c.withCredentials(ctx, func() (err error) {
 		response, err = to.Request(ctx, request)
@@ -184,12 +184,12 @@ func (c *Client) request(ctx context.Context, to kmsg.Requestor, request kmsg.Re
 // withCredentials calls do, and once more if it fails with credentials that are
 // no longer those of the secret.
 func (c *Client) withCredentials(ctx context.Context, do func() error) error {
-	if err := c.keyring.ready(ctx); err != nil {
+	if err := c.keyring.readyOptions(ctx); err != nil {
 		return err
 	}
 	begun := time.Now()
 	refused := do()
-	again, err := c.keyring.renew(ctx, refused, begun)
+	again, err := c.keyring.renewSecret(ctx, refused, begun)
 	if again {
 		return do()
 	}

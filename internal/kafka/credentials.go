@@ -50,7 +50,7 @@ func readCredentials(s Security, text []byte) (*credentials, error) {
 		return nil, notAnObject(text, err)
 	}
 	c.Token = strings.TrimSpace(c.Token) // no token holds white space (RFC 6750, section 2.1), but files end with a line
-	if err := c.complete(s.Mechanism); err != nil {
+	if err := c.checkComplete(s.Mechanism); err != nil {
 		return nil, err
 	}
 	if err := c.readTLS(); err != nil {
@@ -59,8 +59,8 @@ func readCredentials(s Security, text []byte) (*credentials, error) {
 	return c, c.readTokens()
 }
 
-// complete names the first field that is missing.
-func (c *credentials) complete(mechanism string) error {
+// checkComplete names the first field that is missing.
+func (c *credentials) checkComplete(mechanism string) error {
 	type field struct{ name, value string }
 	var needed []field
 	switch mechanism {
@@ -110,12 +110,12 @@ func escapedTwice(pem string) string {
 	return ""
 }
 
-// get returns the credentials; they are read once.
-func (k *keyring) get(ctx context.Context) (credentials, error) {
+// getCredentials returns the credentials; they are read once.
+func (k *keyring) getCredentials(ctx context.Context) (credentials, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kept == nil {
-		if err := k.read(ctx); err != nil {
+		if err := k.readSecret(ctx); err != nil {
 			return credentials{}, err
 		}
 	}

@@ -48,7 +48,7 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = keyring.ready(t.Context())
+		err = keyring.readyOptions(t.Context())
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "secret one") {
 			t.Errorf("%s with %s: error %v, want %q in it", test.mechanism, test.text, err, test.want)
 		}
@@ -135,10 +135,10 @@ func TestWhiteSpaceInAPasswordIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := keyring.ready(t.Context()); err != nil {
+	if err := keyring.readyOptions(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if where := keyring.where(); !strings.Contains(where, "field password begins or ends with white space") || strings.Contains(where, "hunter2") {
+	if where := keyring.secretPlace(); !strings.Contains(where, "field password begins or ends with white space") || strings.Contains(where, "hunter2") {
 		t.Errorf("where: %s", where)
 	}
 }
@@ -238,7 +238,7 @@ func TestTokensAreKept(t *testing.T) {
 	}
 	get := func() {
 		t.Helper()
-		c, err := keyring.get(t.Context())
+		c, err := keyring.getCredentials(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +251,7 @@ func TestTokensAreKept(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("asked for %d tokens, want 1", asked)
 	}
-	again, err := keyring.renew(t.Context(), kerr.SaslAuthenticationFailed, time.Now())
+	again, err := keyring.renewSecret(t.Context(), kerr.SaslAuthenticationFailed, time.Now())
 	if err != nil || !again {
 		t.Errorf("renewed %v, error %v", again, err)
 	}

@@ -20,21 +20,21 @@ type secretError struct{ cause error }
 func (e *secretError) Error() string { return e.cause.Error() }
 func (e *secretError) Unwrap() error { return e.cause }
 
-// explain adds the brokers to an error that did not come from Kafka itself, and
+// explainError adds the brokers to an error that did not come from Kafka itself, and
 // what to look at. The context is the one that the request was sent with.
-func (c *Client) explain(ctx context.Context, err error) error {
+func (c *Client) explainError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // and not a dial that took too long
 		if err = context.Cause(ctx); !errors.Is(err, errImpatient) {
 			return err
 		}
 	}
-	return explanation{c.brokers, c.keyring.security, c.keyring.where()}.of(err)
+	return explanation{c.brokers, c.keyring.security, c.keyring.secretPlace()}.explainCause(err)
 }
 
 // Explain adds to an error of another client, which was made with [Security.Options],
 // what it means for the security and what to do about it.
 func (s Security) Explain(brokers []string, err error) error {
-	return explanation{strings.Join(brokers, ","), s, s.where()}.of(err)
+	return explanation{strings.Join(brokers, ","), s, s.secretPlace()}.explainCause(err)
 }
 
 // explanation is what is known about a connection that failed.
@@ -44,8 +44,8 @@ type explanation struct {
 	where    string // in which place to look for what is wrong with credentials
 }
 
-func (e explanation) of(err error) error {
-	names := e.security.names()
+func (e explanation) explainCause(err error) error {
+	names := e.security.nameSecret()
 	var answer *kerr.Error
 	var secret *secretError
 	switch {
@@ -57,24 +57,24 @@ func (e explanation) of(err error) error {
 		return fmt.Errorf("brokers %s do not take the SASL mechanism %s: %w (see sasl.enabled.mechanisms of that listener, and set %s to one of them)", e.brokers, e.security.Mechanism, err, names.Mechanism)
 	case errors.Is(err, kerr.IllegalSaslState):
 		return fmt.Errorf("brokers %s take no SASL at this port: %w (its listener is %s: give the port of one with SASL, or set %s to %s and leave out %s)",
-			e.brokers, err, e.security.protocol(""), names.Protocol, e.security.protocol(""), names.Mechanism)
+			e.brokers, err, e.security.protocolName(""), names.Protocol, e.security.protocolName(""), names.Mechanism)
 	case errors.As(err, &secret) && !errors.As(err, &answer):
 		return err
 	case errors.As(err, &answer):
 		return err
 	}
-	return fmt.Errorf("brokers %s: %w (%s)", e.brokers, err, e.advice(err))
+	return fmt.Errorf("brokers %s: %w (%s)", e.brokers, err, e.adviceFor(err))
 }
 
-// advice is the next step after an error of the connection.
-func (e explanation) advice(err error) string {
+// adviceFor is the next step after an error of the connection.
+func (e explanation) adviceFor(err error) string {
 	var (
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		noTLS     tls.RecordHeaderError
 		noName    *net.DNSError
-		names     = e.security.names()
+		names     = e.security.nameSecret()
 		sasl      = e.security.Mechanism
 	)
 	switch {
@@ -87,13 +87,13 @@ func (e explanation) advice(err error) string {
 	case isAlert(err):
 		return "they end the TLS handshake, as they do without a client certificate that they trust; fields certificate and privateKey: " + e.where
 	case errors.As(err, &noTLS), e.security.TLS && hungUp(err, "using TLS when the broker is not"):
-		return fmt.Sprintf("no TLS there: give the port of their TLS listener, or set %s to %s", names.Protocol, Security{}.protocol(sasl))
+		return fmt.Sprintf("no TLS there: give the port of their TLS listener, or set %s to %s", names.Protocol, Security{}.protocolName(sasl))
 	case !e.security.TLS && strings.Contains(err.Error(), "tls alert record"):
-		return fmt.Sprintf("they speak TLS at this port: set %s to %s, or give the port of a listener without it%s", names.Protocol, either(Security{TLS: true}, sasl), e.withheld())
+		return fmt.Sprintf("they speak TLS at this port: set %s to %s, or give the port of a listener without it%s", names.Protocol, either(Security{TLS: true}, sasl), e.withheldCause())
 	case strings.Contains(err.Error(), "the beginning of an HTTP response"):
 		return "that is a web server: give the port of the brokers"
 	case sasl == "" && hungUp(err, "is SASL missing?"):
-		return fmt.Sprintf("they hang up as those do who want SASL: set %s to %s, with %s and %s%s", names.Protocol, e.security.protocol("SASL"), names.Mechanism, names.Secret, e.withheld())
+		return fmt.Sprintf("they hang up as those do who want SASL: set %s to %s, with %s and %s%s", names.Protocol, e.security.protocolName("SASL"), names.Mechanism, names.Secret, e.withheldCause())
 	case sasl != "" && hungUp(err, ""):
 		return "brokers that hang up may refuse the credentials, or the port may be another listener's; " + e.where
 	case errors.As(err, &noName):
@@ -101,7 +101,7 @@ func (e explanation) advice(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: check address and port"
 	}
-	return "check their addresses, the network between, and whether they want TLS or SASL" + e.withheld()
+	return "check their addresses, the network between, and whether they want TLS or SASL" + e.withheldCause()
 }
 
 // hungUp reports whether a broker ended the connection where an answer was due.
@@ -110,17 +110,17 @@ func hungUp(err error, guess string) bool {
 	return errors.Is(err, io.EOF) && strings.Contains(err.Error(), guess)
 }
 
-// withheld tells of credentials that are there and were not given to these brokers.
-func (e explanation) withheld() string {
+// withheldCause tells of credentials that are there and were not given to these brokers.
+func (e explanation) withheldCause() string {
 	if !e.security.Withheld {
 		return ""
 	}
 	return "; they got none of the archived cluster's credentials, which go to other brokers only with --to-same-security"
 }
 
-// protocol is the name of the security protocol with these bytes on the wire, and
+// protocolName is the name of the security protocol with these bytes on the wire, and
 // with SASL unless the mechanism is empty.
-func (s Security) protocol(mechanism string) string {
+func (s Security) protocolName(mechanism string) string {
 	switch {
 	case s.TLS && mechanism != "":
 		return "SASL_SSL"
@@ -136,13 +136,13 @@ func (s Security) protocol(mechanism string) string {
 // that with SASL or that without.
 func either(s Security, mechanism string) string {
 	if mechanism == "" {
-		return s.protocol("") + " (or to " + s.protocol("SASL") + ")"
+		return s.protocolName("") + " (or to " + s.protocolName("SASL") + ")"
 	}
-	return s.protocol(mechanism)
+	return s.protocolName(mechanism)
 }
 
-// where says in which place to look for what is wrong with credentials.
-func (s Security) where() string {
+// secretPlace says in which place to look for what is wrong with credentials.
+func (s Security) secretPlace() string {
 	switch {
 	case s.Mechanism == AWSIAM:
 		return "see the kafka-cluster statements of this role, and the cluster's own policy"
@@ -152,11 +152,11 @@ func (s Security) where() string {
 	return "see " + s.Secret.String()
 }
 
-// where is that of the security, with what is odd about the credentials.
-func (k *keyring) where() string {
+// secretPlace is that of the security, with what is odd about the credentials.
+func (k *keyring) secretPlace() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	where := k.security.where()
+	where := k.security.secretPlace()
 	if k.kept == nil {
 		return where
 	}

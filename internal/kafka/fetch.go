@@ -44,12 +44,12 @@ type delivery struct {
 	err error
 }
 
-// run fetches the range and hands over the responses, until it is through, fails
+// runFetches fetches the range and hands over the responses, until it is through, fails
 // or is cancelled. While one response waits to be taken, none is fetched.
-func (f *fetcher) run(ctx context.Context, deliveries chan<- delivery) {
+func (f *fetcher) runFetches(ctx context.Context, deliveries chan<- delivery) {
 	defer close(deliveries)
 	for f.position < f.end {
-		r, err := f.next(ctx)
+		r, err := f.nextResponse(ctx)
 		if err == nil && r.next == f.position {
 			continue // a throttled broker
 		}
@@ -65,8 +65,8 @@ func (f *fetcher) run(ctx context.Context, deliveries chan<- delivery) {
 	}
 }
 
-// next asks until there is an answer, or until there is no hope for one.
-func (f *fetcher) next(ctx context.Context) (response, error) {
+// nextResponse asks until there is an answer, or until there is no hope for one.
+func (f *fetcher) nextResponse(ctx context.Context) (response, error) {
 	if err := sleep(ctx, f.throttle); err != nil {
 		return response{}, err
 	}
@@ -74,11 +74,11 @@ func (f *fetcher) next(ctx context.Context) (response, error) {
 	insist := insistence{client: f.client, began: time.Now()}
 	var before error
 	for pause := f.client.patience / 300; ; pause = min(2*pause, f.client.patience/30) {
-		r, err := f.attempt(ctx)
+		r, err := f.attemptFetch(ctx)
 		if errors.Is(err, errImpatient) && before != nil {
 			err = before // says more
 		}
-		if err == nil || ctx.Err() != nil || insist.over(err, pause) {
+		if err == nil || ctx.Err() != nil || insist.isOver(err, pause) {
 			return r, err
 		}
 		before, f.leader, f.replica = err, -1, -1
@@ -95,24 +95,24 @@ type insistence struct {
 	doubted time.Time // when a broker first denied the topic
 }
 
-// over reports whether to give up on an error instead of pausing and asking
+// isOver reports whether to give up on an error instead of pausing and asking
 // again. Brokers hear of new topics within moments; to come back from a restart,
 // or to elect leaders, takes them longer.
-func (i *insistence) over(err error, pause time.Duration) bool {
+func (i *insistence) isOver(err error, pause time.Duration) bool {
 	if final(err) {
 		return true
 	}
 	if !errors.Is(err, bifrost.ErrWrongTopicID) && !errors.Is(err, bifrost.ErrNotFound) {
-		return i.since(i.began)+pause > i.client.patience
+		return i.sinceText(i.began)+pause > i.client.patience
 	}
 	if i.doubted.IsZero() {
 		i.doubted = time.Now()
 	}
-	return i.since(i.doubted)+pause > i.client.patience/5
+	return i.sinceText(i.doubted)+pause > i.client.patience/5
 }
 
-// since is how much time there was to ask in: none while brokers do not listen.
-func (i *insistence) since(t time.Time) time.Duration {
+// sinceText is how much time there was to ask in: none while brokers do not listen.
+func (i *insistence) sinceText(t time.Time) time.Duration {
 	return time.Since(i.client.throttles.over(t))
 }
 
@@ -129,40 +129,40 @@ func final(err error) bool {
 	return errors.As(err, &answer) && !answer.Retriable
 }
 
-// attempt asks one leader, and the replica it may point to.
-func (f *fetcher) attempt(ctx context.Context) (response, error) {
-	if err := f.locate(ctx); err != nil {
+// attemptFetch asks one leader, and the replica it may point to.
+func (f *fetcher) attemptFetch(ctx context.Context) (response, error) {
+	if err := f.locateLeader(ctx); err != nil {
 		return response{}, err
 	}
 	for empty := 0; ; {
-		p, err := f.ask(ctx, f.position)
+		p, err := f.askLeader(ctx, f.position)
 		switch {
-		case err == nil && f.throttled(p):
+		case err == nil && f.isThrottled(p):
 			return response{next: f.position}, nil
 		case f.replica >= 0 && (err != nil || len(p.RecordBatches) == 0):
 			f.replica, f.rack = -1, "" // it may lag; what counts is the leader's answer
 		case errors.Is(err, kerr.OffsetOutOfRange):
-			return response{}, f.outside(ctx)
+			return response{}, f.errOutside(ctx)
 		case err != nil:
 			return response{}, err
 		case len(p.RecordBatches) > 0:
-			return f.accept(ctx, p)
+			return f.acceptResponse(ctx, p)
 		case p.PreferredReadReplica >= 0:
 			f.replica = p.PreferredReadReplica
 		default:
 			if empty++; empty == emptyAnswers {
-				return f.judge(ctx, p)
+				return f.judgeError(ctx, p)
 			}
 		}
 	}
 }
 
-// locate looks up the leader, unless it is known, and the topic's ID.
-func (f *fetcher) locate(ctx context.Context) error {
+// locateLeader looks up the leader, unless it is known, and the topic's ID.
+func (f *fetcher) locateLeader(ctx context.Context) error {
 	if f.leader >= 0 {
 		return nil
 	}
-	p, err := f.describe(ctx)
+	p, err := f.describePlace(ctx)
 	if err != nil {
 		return err
 	}
@@ -173,10 +173,10 @@ func (f *fetcher) locate(ctx context.Context) error {
 	return nil
 }
 
-// describe reads the partition's metadata and makes sure that they are those of
+// describePlace reads the partition's metadata and makes sure that they are those of
 // the incarnation that is wanted.
-func (f *fetcher) describe(ctx context.Context) (*kmsg.MetadataResponseTopicPartition, error) {
-	metadata, err := f.client.metadata(ctx, requestFor(f.topic))
+func (f *fetcher) describePlace(ctx context.Context) (*kmsg.MetadataResponseTopicPartition, error) {
+	metadata, err := f.client.fetchMetadata(ctx, requestFor(f.topic))
 	if err != nil {
 		return nil, err
 	}
@@ -201,25 +201,25 @@ func (f *fetcher) describe(ctx context.Context) (*kmsg.MetadataResponseTopicPart
 	return nil, fmt.Errorf("the topic has %d partitions: %w", len(t.Partitions), bifrost.ErrNotFound)
 }
 
-// throttled reports whether an answer says nothing because of a quota, and nothing
+// isThrottled reports whether an answer says nothing because of a quota, and nothing
 // of the log either.
-func (f *fetcher) throttled(p *kmsg.FetchResponseTopicPartition) bool {
+func (f *fetcher) isThrottled(p *kmsg.FetchResponseTopicPartition) bool {
 	return f.throttle > 0 && len(p.RecordBatches) == 0
 }
 
-// ask sends one fetch request and returns the answer for the partition. A broker
+// askLeader sends one fetch request and returns the answer for the partition. A broker
 // whose quota is used up names no topic at all (Kafka 2.0 and later).
-func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseTopicPartition, error) {
+func (f *fetcher) askLeader(ctx context.Context, position int64) (*kmsg.FetchResponseTopicPartition, error) {
 	node := f.leader
 	if f.replica >= 0 {
 		node = f.replica
 	}
-	reply, err := f.client.request(ctx, f.client.kgo.Broker(int(node)), f.request(position))
+	reply, err := f.client.sendRequest(ctx, f.client.kgo.Broker(int(node)), f.newRequest(position))
 	if err != nil && strings.Contains(err.Error(), answerTooLarge) {
 		return nil, recordbatch.TooLarge("as it is sent", f.client.largest)
 	}
 	if err != nil {
-		return nil, f.client.explain(ctx, fmt.Errorf("node %d: %w", node, err))
+		return nil, f.client.explainError(ctx, fmt.Errorf("node %d: %w", node, err))
 	}
 	fetched := reply.(*kmsg.FetchResponse)
 	f.throttle = time.Duration(fetched.ThrottleMillis) * time.Millisecond
@@ -242,7 +242,7 @@ func (f *fetcher) ask(ctx context.Context, position int64) (*kmsg.FetchResponseT
 	case err != nil:
 		return nil, fmt.Errorf("node %d: %w", node, err)
 	}
-	return p, f.verify(ctx, fetched)
+	return p, f.verifyTopic(ctx, fetched)
 }
 
 // answerTooLarge is what franz-go says of an answer beyond its BrokerMaxReadBytes;
@@ -253,20 +253,20 @@ const answerTooLarge = "response exceeds BrokerMaxReadBytes"
 // topic ID (KIP-516, Kafka 3.1).
 const fetchesByID = 13
 
-// verify makes sure that an answer to a fetch by name is about the incarnation that is
+// verifyTopic makes sure that an answer to a fetch by name is about the incarnation that is
 // wanted, by looking at the topic's ID once more after it. Clusters before 2.8 have no
 // IDs, so there a topic that was created again goes unnoticed.
-func (f *fetcher) verify(ctx context.Context, fetched *kmsg.FetchResponse) error {
+func (f *fetcher) verifyTopic(ctx context.Context, fetched *kmsg.FetchResponse) error {
 	if fetched.Version >= fetchesByID {
 		return nil
 	}
-	_, err := f.describe(ctx)
+	_, err := f.describePlace(ctx)
 	return err
 }
 
-func (f *fetcher) request(position int64) *kmsg.FetchRequest {
+func (f *fetcher) newRequest(position int64) *kmsg.FetchRequest {
 	p := kmsg.NewFetchRequestTopicPartition()
-	p.Partition, p.CurrentLeaderEpoch, p.FetchOffset, p.PartitionMaxBytes = f.partition, f.epoch, position, f.wanted()
+	p.Partition, p.CurrentLeaderEpoch, p.FetchOffset, p.PartitionMaxBytes = f.partition, f.epoch, position, f.wantedBytes()
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = f.topic, f.id // the version of the protocol decides which one is sent
 	t.Partitions = []kmsg.FetchRequestTopicPartition{p}
@@ -277,9 +277,9 @@ func (f *fetcher) request(position int64) *kmsg.FetchRequest {
 	return r
 }
 
-// wanted is how many bytes to ask for: what is left of the range, judging by the
+// wantedBytes is how many bytes to ask for: what is left of the range, judging by the
 // last response, and a quarter more. Traffic between zones is paid by the byte.
-func (f *fetcher) wanted() int32 {
+func (f *fetcher) wantedBytes() int32 {
 	limit := f.client.fetchBytes
 	if f.perByte == 0 {
 		return limit
@@ -288,8 +288,8 @@ func (f *fetcher) wanted() int32 {
 	return int32(min(float64(limit), left+leastFetchBytes))
 }
 
-// accept takes an answer that has something in it.
-func (f *fetcher) accept(ctx context.Context, p *kmsg.FetchResponseTopicPartition) (response, error) {
+// acceptResponse takes an answer that has something in it.
+func (f *fetcher) acceptResponse(ctx context.Context, p *kmsg.FetchResponseTopicPartition) (response, error) {
 	r, err := scanResponse(f.topic, f.position, p)
 	if err != nil {
 		return response{}, err
@@ -308,8 +308,8 @@ func (f *fetcher) accept(ctx context.Context, p *kmsg.FetchResponseTopicPartitio
 	return r, nil
 }
 
-// judge decides what it means that the leader has nothing to say.
-func (f *fetcher) judge(ctx context.Context, p *kmsg.FetchResponseTopicPartition) (response, error) {
+// judgeError decides what it means that the leader has nothing to say.
+func (f *fetcher) judgeError(ctx context.Context, p *kmsg.FetchResponseTopicPartition) (response, error) {
 	end := lastStable(p)
 	if f.position < p.LogStartOffset || f.position >= end {
 		return response{}, &bifrost.OutOfRangeError{Position: f.position, LogStart: p.LogStartOffset, LogEnd: end}
@@ -335,11 +335,11 @@ func (f *fetcher) proveTail(ctx context.Context, end int64) (proven bool, err er
 	if local > f.position {
 		return false, fmt.Errorf("offsets [%d, %d) lie in tiered storage, which does not answer; the broker's own log says why", f.position, local)
 	}
-	p, err := f.ask(ctx, end-1)
+	p, err := f.askLeader(ctx, end-1)
 	if err != nil {
 		return false, err
 	}
-	if f.throttled(p) {
+	if f.isThrottled(p) {
 		return false, nil
 	}
 	if len(p.RecordBatches) > 0 || lastStable(p) < end {
@@ -370,10 +370,10 @@ func lastStable(p *kmsg.FetchResponseTopicPartition) int64 {
 	return p.LastStableOffset
 }
 
-// outside finds out where the log begins and ends, which brokers do not tell
+// errOutside finds out where the log begins and ends, which brokers do not tell
 // with OFFSET_OUT_OF_RANGE. The ends are asked for by name, so the ID is looked
 // at once more.
-func (f *fetcher) outside(ctx context.Context) error {
+func (f *fetcher) errOutside(ctx context.Context) error {
 	ends, err := f.client.Offsets(ctx, []bifrost.Topic{{Name: f.topic, Partitions: []int32{f.partition}}})
 	if err != nil {
 		return err
@@ -382,7 +382,7 @@ func (f *fetcher) outside(ctx context.Context) error {
 	if a.Err != nil {
 		return a.Err
 	}
-	if _, err := f.describe(ctx); err != nil {
+	if _, err := f.describePlace(ctx); err != nil {
 		return err
 	}
 	if a.LogStart <= f.position && f.position < a.LastStable {

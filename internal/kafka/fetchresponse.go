@@ -113,5 +113,5 @@ func (w *walker) oldStretch() bifrost.Batch {
 		w.records = append(w.records, record)
 	}
 	w.old = nil
-	return w.account(w.next, 0)
+	return w.accountOffsets(w.next, 0)
 }

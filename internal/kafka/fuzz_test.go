@@ -90,11 +90,11 @@ func resealed(data []byte) []byte {
 func walkAll(t *testing.T, answer response, r bifrost.Range) ([]baldr.Record, error) {
 	w := newWalker(r, DefaultLargestBatch)
 	defer w.decompressor.Close()
-	w.load(answer)
+	w.loadResponse(answer)
 	var records []baldr.Record
-	for !w.used() {
+	for !w.isUsedUp() {
 		before := w.position
-		stretch, err := w.step()
+		stretch, err := w.stepBatch()
 		if grown := cap(w.records); grown > 2*maxStretch && answer.old == nil {
 			t.Fatalf("room for %d records", grown)
 		}

@@ -27,7 +27,7 @@ func firstMessage(t *testing.T, credentials IAMCredentials) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mechanism := keyring.mechanism()
+	mechanism := keyring.newMechanism()
 	if mechanism.Name() != "AWS_MSK_IAM" {
 		t.Fatalf("mechanism %s", mechanism.Name())
 	}
@@ -132,7 +132,7 @@ func TestIAMWithoutCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := keyring.mechanism().Authenticate(t.Context(), mskBroker+":9098"); !errors.Is(err, cause) {
+	if _, _, err := keyring.newMechanism().Authenticate(t.Context(), mskBroker+":9098"); !errors.Is(err, cause) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestIAMRegionOfBrokersWithOtherNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	for host, region := range map[string]string{"kafka-1.example.com:9098": "eu-north-1", mskBroker + ":9098": "eu-central-1"} {
-		_, first, err := keyring.mechanism().Authenticate(t.Context(), host)
+		_, first, err := keyring.newMechanism().Authenticate(t.Context(), host)
 		if err != nil {
 			t.Fatal(err)
 		}

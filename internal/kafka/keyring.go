@@ -28,8 +28,8 @@ type keyring struct {
 	readAt time.Time
 }
 
-// read replaces what is kept by what the secret says now.
-func (k *keyring) read(ctx context.Context) error {
+// readSecret replaces what is kept by what the secret says now.
+func (k *keyring) readSecret(ctx context.Context) error {
 	text := []byte("{}")
 	if k.security.Secret != nil {
 		var err error
@@ -45,18 +45,18 @@ func (k *keyring) read(ctx context.Context) error {
 	return nil
 }
 
-// ready reads the secret unless it has been read. Where a connection does that,
+// readyOptions reads the secret unless it has been read. Where a connection does that,
 // its error is one of many that look like the network's.
-func (k *keyring) ready(ctx context.Context) error {
-	if _, err := k.get(ctx); err != nil {
+func (k *keyring) readyOptions(ctx context.Context) error {
+	if _, err := k.getCredentials(ctx); err != nil {
 		return &secretError{err}
 	}
 	return nil
 }
 
-// renew reads the secret again after an error of a request that was begun at
+// renewSecret reads the secret again after an error of a request that was begun at
 // that time. It reports whether there is a reason to try once more.
-func (k *keyring) renew(ctx context.Context, refused error, begun time.Time) (bool, error) {
+func (k *keyring) renewSecret(ctx context.Context, refused error, begun time.Time) (bool, error) {
 	if k.security.Secret == nil || !isRefusal(refused) {
 		return false, nil
 	}
@@ -66,7 +66,7 @@ func (k *keyring) renew(ctx context.Context, refused error, begun time.Time) (bo
 		return true, nil // by another request; the connection may be older
 	}
 	before, hadTokens := k.text, k.kept != nil && k.kept.tokens != nil
-	if err := k.read(ctx); err != nil {
+	if err := k.readSecret(ctx); err != nil {
 		return false, &secretError{err}
 	}
 	return hadTokens || !bytes.Equal(before, k.text), nil
@@ -87,13 +87,13 @@ func isAlert(err error) bool {
 	return errors.As(err, &network) && network.Op == "remote error"
 }
 
-// dial connects and, with TLS, shakes hands.
-func (k *keyring) dial(ctx context.Context, network, broker string, timeout time.Duration) (net.Conn, error) {
+// dialBroker connects and, with TLS, shakes hands.
+func (k *keyring) dialBroker(ctx context.Context, network, broker string, timeout time.Duration) (net.Conn, error) {
 	plain := net.Dialer{Timeout: timeout}
 	if !k.security.TLS {
 		return plain.DialContext(ctx, network, broker)
 	}
-	c, err := k.get(ctx)
+	c, err := k.getCredentials(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (c *Client) askLeaders(ctx context.Context, partitions iter.Seq[bifrost.Top
 		var kafkas *kerr.Error // Kafka's own word, if only by its metadata
 		reached = reached || shard.Err == nil || errors.As(shard.Err, &kafkas)
 		if shard.Err != nil {
-			shard.Err = known(c.explain(ctx, shard.Err))
+			shard.Err = known(c.explainError(ctx, shard.Err))
 			last = shard.Err
 		}
 		put(answers, shard)

@@ -74,12 +74,12 @@ func TestRealQuota(t *testing.T) {
 
 	// What the quota is used up by is answered with no topic at all.
 	f := &fetcher{client: r.client, topic: r.topic, id: r.id, end: batches, leader: -1, epoch: -1, replica: -1}
-	if err := f.locate(t.Context()); err != nil {
+	if err := f.locateLeader(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	empty := false
 	for range 20 {
-		answer, err := r.client.kgo.Broker(int(f.leader)).Request(t.Context(), f.request(0))
+		answer, err := r.client.kgo.Broker(int(f.leader)).Request(t.Context(), f.newRequest(0))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -137,10 +137,10 @@ func (r *real) nothingFrom(t testing.TB, from, to int64) bool {
 		return true
 	}
 	f := &fetcher{client: r.client, topic: r.topic, id: r.id, position: from, end: to, leader: -1, epoch: -1, replica: -1}
-	if err := f.locate(t.Context()); err != nil {
+	if err := f.locateLeader(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.ask(t.Context(), from)
+	p, err := f.askLeader(t.Context(), from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -454,11 +454,11 @@ func TestRealWrongIDOnTheWire(t *testing.T) {
 	r.produce(t, values(1, "%d")...)
 	r.check(t, 0, 1, baldr.Missing{})
 	f := &fetcher{client: r.client, topic: r.topic, id: r.id, end: 1, leader: -1, epoch: -1, replica: -1}
-	if err := f.locate(t.Context()); err != nil {
+	if err := f.locateLeader(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	f.id = bifrost.TopicID{1, 2, 3}
-	if _, err := f.ask(t.Context(), 0); !errors.Is(err, bifrost.ErrWrongTopicID) || !errors.Is(err, kerr.UnknownTopicID) {
+	if _, err := f.askLeader(t.Context(), 0); !errors.Is(err, bifrost.ErrWrongTopicID) || !errors.Is(err, kerr.UnknownTopicID) {
 		t.Errorf("error %v", err)
 	}
 }

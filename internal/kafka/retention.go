@@ -24,14 +24,14 @@ var retentionConfigs = []string{"cleanup.policy", "retention.ms", "retention.byt
 func (c *Client) Retention(ctx context.Context, topics []string) (map[string]bifrost.Retention, error) {
 	answers := make(map[string]bifrost.Retention, len(topics))
 	for some := range slices.Chunk(topics, configsAtOnce) {
-		if err := c.retention(ctx, some, answers); err != nil {
+		if err := c.readRetention(ctx, some, answers); err != nil {
 			return nil, fmt.Errorf("kafka: describe the retention of %d topics: %w", len(topics), err)
 		}
 	}
 	return answers, nil
 }
 
-func (c *Client) retention(ctx context.Context, topics []string, answers map[string]bifrost.Retention) error {
+func (c *Client) readRetention(ctx context.Context, topics []string, answers map[string]bifrost.Retention) error {
 	request := kmsg.NewPtrDescribeConfigsRequest()
 	for _, topic := range topics {
 		answers[topic] = bifrost.Retention{Err: fmt.Errorf("kafka: topic %s: %w", topic, errLeftOut)}
@@ -41,9 +41,9 @@ func (c *Client) retention(ctx context.Context, topics []string, answers map[str
 	}
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()
-	answer, err := c.request(ctx, c.kgo, request)
+	answer, err := c.sendRequest(ctx, c.kgo, request)
 	if err != nil {
-		return c.explain(ctx, err)
+		return c.explainError(ctx, err)
 	}
 	response := answer.(*kmsg.DescribeConfigsResponse)
 	for i := range response.Resources {

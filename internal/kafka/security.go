@@ -49,7 +49,7 @@ type Security struct {
 // SettingNames are the names of the settings that make a [Security].
 type SettingNames struct{ Protocol, Mechanism, Secret string }
 
-func (s Security) names() SettingNames {
+func (s Security) nameSecret() SettingNames {
 	if s.Names == (SettingNames{}) {
 		return SettingNames{"BIFROST_SECURITY_PROTOCOL", "BIFROST_SASL_MECHANISM", "BIFROST_KAFKA_SECRET"}
 	}
@@ -76,10 +76,10 @@ func (s Security) Options(ctx context.Context) ([]kgo.Opt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := k.ready(ctx); err != nil {
+	if err := k.readyOptions(ctx); err != nil {
 		return nil, err
 	}
-	return k.options(defaultPatience / 3), nil
+	return k.clientOptions(defaultPatience / 3), nil
 }
 
 func newKeyring(s Security) (*keyring, error) {
@@ -94,32 +94,32 @@ func newKeyring(s Security) (*keyring, error) {
 	return &keyring{security: s}, nil
 }
 
-// options connect with whatever the keyring holds at that moment, so that new
+// clientOptions connect with whatever the keyring holds at that moment, so that new
 // credentials need no new client.
-func (k *keyring) options(dialTimeout time.Duration) []kgo.Opt {
+func (k *keyring) clientOptions(dialTimeout time.Duration) []kgo.Opt {
 	options := []kgo.Opt{kgo.Dialer(func(ctx context.Context, network, broker string) (net.Conn, error) {
-		conn, err := k.dial(ctx, network, broker, dialTimeout)
+		conn, err := k.dialBroker(ctx, network, broker, dialTimeout)
 		if err != nil {
 			return nil, err
 		}
 		return &slowConn{Conn: conn}, nil
 	})}
 	if k.security.Mechanism != "" {
-		options = append(options, kgo.SASL(k.mechanism()))
+		options = append(options, kgo.SASL(k.newMechanism()))
 	}
 	return options
 }
 
-func (k *keyring) mechanism() sasl.Mechanism {
+func (k *keyring) newMechanism() sasl.Mechanism {
 	switch k.security.Mechanism {
 	case Plain:
 		return plain.Plain(func(ctx context.Context) (plain.Auth, error) {
-			c, err := k.get(ctx)
+			c, err := k.getCredentials(ctx)
 			return plain.Auth{User: c.Username, Pass: c.Password}, err
 		})
 	case OAuthBearer:
 		return bearer{oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
-			c, err := k.get(ctx)
+			c, err := k.getCredentials(ctx)
 			if err != nil {
 				return oauth.Auth{}, err
 			}
@@ -133,7 +133,7 @@ func (k *keyring) mechanism() sasl.Mechanism {
 		})
 	}
 	auth := func(ctx context.Context) (scram.Auth, error) {
-		c, err := k.get(ctx)
+		c, err := k.getCredentials(ctx)
 		return scram.Auth{User: c.Username, Pass: c.Password}, err
 	}
 	if k.security.Mechanism == ScramSHA256 {

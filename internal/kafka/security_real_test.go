@@ -326,7 +326,7 @@ func (s *secureTest) wrongDoors(t *testing.T) {
 		{localstack.ListenerInsecure, true, "", needsNone + "PLAINTEXT"},
 		{localstack.ListenerInsecure, false, ScramSHA256, other},
 	} {
-		t.Run(fmt.Sprintf("%s to %s", Security{TLS: door.tls}.protocol(door.sasl)+door.sasl, door.listener), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s to %s", Security{TLS: door.tls}.protocolName(door.sasl)+door.sasl, door.listener), func(t *testing.T) {
 			t.Parallel()
 			fields := s.login(scramPassword)
 			fields["token"] = token("archive", time.Hour)

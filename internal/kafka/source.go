@@ -21,7 +21,7 @@ func (c *Client) Read(ctx context.Context, topic string, id bifrost.TopicID, par
 		client: c, topic: topic, id: id, partition: partition, position: r.Start, end: r.End,
 		leader: -1, epoch: -1, replica: -1, rack: c.rack,
 	}
-	go f.run(ctx, deliveries)
+	go f.runFetches(ctx, deliveries)
 	return &records{name: fmt.Sprintf("%s/%d", topic, partition), cancel: cancel, deliveries: deliveries, walker: newWalker(r, c.largest)}, nil
 }
 
@@ -62,7 +62,7 @@ func (r *records) next(ctx context.Context) (bifrost.Batch, error) {
 	if r.walker.position >= r.walker.end {
 		return bifrost.Batch{}, io.EOF
 	}
-	if r.walker.used() {
+	if r.walker.isUsedUp() {
 		select {
 		case d, open := <-r.deliveries:
 			if !open {
@@ -71,12 +71,12 @@ func (r *records) next(ctx context.Context) (bifrost.Batch, error) {
 			if d.err != nil {
 				return bifrost.Batch{}, d.err
 			}
-			r.walker.load(d.response)
+			r.walker.loadResponse(d.response)
 		case <-ctx.Done():
 			return bifrost.Batch{}, context.Cause(ctx)
 		}
 	}
-	return r.walker.step()
+	return r.walker.stepBatch()
 }
 
 // Close implements [bifrost.Records]. It ends a fetch that is under way.

@@ -553,15 +553,15 @@ func TestReadCancelled(t *testing.T) {
 func TestWanted(t *testing.T) {
 	t.Parallel()
 	f := fetcher{client: &Client{fetchBytes: 4 << 20}, position: 0, end: 1000}
-	if got := f.wanted(); got != 4<<20 {
+	if got := f.wantedBytes(); got != 4<<20 {
 		t.Errorf("nothing known: %d bytes", got)
 	}
 	f.perByte = 1.0 / 100 // 100 bytes a record
-	if got := f.wanted(); got != 125_000+leastFetchBytes {
+	if got := f.wantedBytes(); got != 125_000+leastFetchBytes {
 		t.Errorf("1000 records of 100 bytes: %d bytes", got)
 	}
 	f.end = 1 << 40
-	if got := f.wanted(); got != 4<<20 {
+	if got := f.wantedBytes(); got != 4<<20 {
 		t.Errorf("very many: %d bytes", got)
 	}
 }
@@ -575,17 +575,17 @@ func TestAcceptGapAtMovedLogStart(t *testing.T) {
 	p.HighWatermark, p.LastStableOffset = 30, 30
 	p.RecordBatches = testBatch{base: 20, records: []testRecord{{offset: 20}}}.encode()
 	f := fetcher{client: client, topic: "orders", position: 10, end: 30}
-	if r, err := f.accept(t.Context(), &p); err != nil || r.next != 21 {
+	if r, err := f.acceptResponse(t.Context(), &p); err != nil || r.next != 21 {
 		t.Errorf("log start 0: up to offset %d, error %v", r.next, err)
 	}
 	p.LogStartOffset = 15
 	var outside *bifrost.OutOfRangeError
-	if _, err := f.accept(t.Context(), &p); !errors.As(err, &outside) || *outside != (bifrost.OutOfRangeError{Position: 10, LogStart: 15, LogEnd: 30}) {
+	if _, err := f.acceptResponse(t.Context(), &p); !errors.As(err, &outside) || *outside != (bifrost.OutOfRangeError{Position: 10, LogStart: 15, LogEnd: 30}) {
 		t.Errorf("log start 15: error %v", err)
 	}
 	f.position = 20
 	p.LogStartOffset = 21 // moved into the batch, which came whole
-	if _, err := f.accept(t.Context(), &p); err != nil {
+	if _, err := f.acceptResponse(t.Context(), &p); err != nil {
 		t.Errorf("log start within the first batch: error %v", err)
 	}
 }

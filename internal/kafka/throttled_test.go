@@ -27,10 +27,10 @@ func TestTimesOfFetchesAreMilliseconds(t *testing.T) {
 		return response
 	})
 	f := &fetcher{client: client, topic: "orders", id: topicID(cluster, "orders"), end: 5, leader: -1, epoch: -1, replica: -1}
-	if err := f.locate(t.Context()); err != nil {
+	if err := f.locateLeader(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.ask(t.Context(), 0); err != nil {
+	if _, err := f.askLeader(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if f.throttle != 1500*time.Millisecond || held != int32(client.maxWait/time.Millisecond) {

@@ -18,7 +18,7 @@ import (
 func (c *Client) Topics(ctx context.Context) (string, []bifrost.Topic, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	request.Topics = nil // all
-	metadata, err := c.metadata(ctx, request)
+	metadata, err := c.fetchMetadata(ctx, request)
 	if err != nil {
 		return "", nil, fmt.Errorf("kafka: list topics: %w", err)
 	}
@@ -40,7 +40,7 @@ func (c *Client) Find(ctx context.Context, names []string) (map[string]bifrost.T
 	if len(names) == 0 {
 		return answers, nil
 	}
-	first, err := c.metadata(ctx, requestFor(names...))
+	first, err := c.fetchMetadata(ctx, requestFor(names...))
 	if err != nil {
 		return nil, fmt.Errorf("kafka: find %d topics: %w", len(names), err)
 	}
@@ -96,7 +96,7 @@ func (c *Client) metadataOfAll(ctx context.Context, listed []kmsg.MetadataRespon
 func answerOf(name string, told []metadataOf) bifrost.TopicAnswer {
 	var answer bifrost.TopicAnswer
 	for _, m := range told {
-		id, err := m.find(name)
+		id, err := m.findTopic(name)
 		switch {
 		case errors.Is(err, bifrost.ErrNotFound):
 		case err != nil:
@@ -108,8 +108,8 @@ func answerOf(name string, told []metadataOf) bifrost.TopicAnswer {
 	return answer
 }
 
-// find is the ID under which the broker knows the topic.
-func (m metadataOf) find(name string) (bifrost.TopicID, error) {
+// findTopic is the ID under which the broker knows the topic.
+func (m metadataOf) findTopic(name string) (bifrost.TopicID, error) {
 	if m.err != nil {
 		return bifrost.TopicID{}, m.err
 	}

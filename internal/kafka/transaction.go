@@ -26,9 +26,9 @@ func newAbortedTransactions(listed []kmsg.FetchResponseTopicPartitionAbortedTran
 	return abortedTransactions{coming: listed}
 }
 
-// hold reports whether the records of a batch are void. It must see every batch
+// holdBatch reports whether the records of a batch are void. It must see every batch
 // of the response, in order, even those whose records nobody wants.
-func (a *abortedTransactions) hold(b recordbatch.Reader) (bool, error) {
+func (a *abortedTransactions) holdBatch(b recordbatch.Reader) (bool, error) {
 	for len(a.coming) > 0 && a.coming[0].FirstOffset <= b.Last {
 		if a.begun == nil {
 			a.begun = make(map[int64]struct{})

@@ -39,41 +39,41 @@ func newWalker(r bifrost.Range, largest int64) walker {
 	return walker{decompressor: recordbatch.Decompressor{Most: largest}, position: r.Start, end: r.End, next: r.Start, batch: recordbatch.Reader{Header: recordbatch.Header{LeaderEpoch: -1}}}
 }
 
-// load takes the next response. The one before must be used up.
-func (w *walker) load(r response) {
+// loadResponse takes the next response. The one before must be used up.
+func (w *walker) loadResponse(r response) {
 	w.next, w.tail = min(r.next, w.end), len(r.batches) == 0 && len(r.old) == 0
 	w.data, w.old, w.aborted = r.batches, r.old, newAbortedTransactions(r.aborted)
 }
 
-// used reports whether nothing is left of the response at hand.
-func (w *walker) used() bool { return w.position >= w.next }
+// isUsedUp reports whether nothing is left of the response at hand.
+func (w *walker) isUsedUp() bool { return w.position >= w.next }
 
-// step returns the next stretch of the current response. All that it points to is valid
+// stepBatch returns the next stretch of the current response. All that it points to is valid
 // until the next call.
-func (w *walker) step() (bifrost.Batch, error) {
+func (w *walker) stepBatch() (bifrost.Batch, error) {
 	w.records, w.headers = w.records[:0], w.headers[:0]
 	switch {
 	case w.batch.Left() > 0:
-		return w.stretch()
+		return w.nextStretch()
 	case len(w.old) > 0:
 		return w.oldStretch(), nil
 	case w.tail:
-		return w.account(w.next, 0), nil
+		return w.accountOffsets(w.next, 0), nil
 	}
 	for len(w.data) > 0 {
-		if err := w.open(); err != nil {
+		if err := w.openBatch(); err != nil {
 			return bifrost.Batch{}, err
 		}
 		if w.batch.Last >= w.position {
-			return w.stretch()
+			return w.nextStretch()
 		}
 		w.batch.Skip() // all of it lies before the position
 	}
 	return bifrost.Batch{}, recordbatch.Corrupt("the batches end at offset %d, not at %d", w.position, w.next)
 }
 
-// open opens the next batch.
-func (w *walker) open() error {
+// openBatch opens the next batch.
+func (w *walker) openBatch() error {
 	length, err := recordbatch.WholeBytes(w.data)
 	if err == nil && length == 0 {
 		err = recordbatch.Corrupt("cut")
@@ -87,13 +87,13 @@ func (w *walker) open() error {
 	if err != nil {
 		return fmt.Errorf("batch at or after offset %d: %w", w.position, err)
 	}
-	if err := w.fill(h, batch); err != nil {
+	if err := w.fillRecords(h, batch); err != nil {
 		return h.Wrap(err)
 	}
 	return nil
 }
 
-func (w *walker) fill(h recordbatch.Header, batch []byte) error {
+func (w *walker) fillRecords(h recordbatch.Header, batch []byte) error {
 	if err := recordbatch.VerifyChecksum(batch); err != nil {
 		return err
 	}
@@ -106,23 +106,23 @@ func (w *walker) fill(h recordbatch.Header, batch []byte) error {
 	}
 	w.batch = recordbatch.NewReader(h, records)
 	var err error
-	w.void, err = w.aborted.hold(w.batch)
+	w.void, err = w.aborted.holdBatch(w.batch)
 	return err
 }
 
-// stretch reads records of the open batch until it ends, the range ends, or
+// nextStretch reads records of the open batch until it ends, the range ends, or
 // there are enough of them.
-func (w *walker) stretch() (bifrost.Batch, error) {
+func (w *walker) nextStretch() (bifrost.Batch, error) {
 	passed := int64(0)
 	for w.batch.Left() > 0 && len(w.records) < maxStretch {
-		r := w.slot()
+		r := w.nextSlot()
 		if err := w.batch.Read(r, &w.headers); err != nil {
 			return bifrost.Batch{}, w.batch.Wrap(err)
 		}
 		switch {
 		case r.Offset < w.position:
 		case r.Offset >= w.end:
-			return w.account(w.end, passed), nil
+			return w.accountOffsets(w.end, passed), nil
 		case w.void || w.batch.Control():
 			passed++
 		default:
@@ -130,25 +130,25 @@ func (w *walker) stretch() (bifrost.Batch, error) {
 		}
 	}
 	if w.batch.Left() > 0 {
-		return w.account(w.batch.Previous()+1, passed), nil
+		return w.accountOffsets(w.batch.Previous()+1, passed), nil
 	}
 	if err := w.batch.End(); err != nil {
 		return bifrost.Batch{}, w.batch.Wrap(err)
 	}
-	return w.account(min(w.batch.Last+1, w.end), passed), nil
+	return w.accountOffsets(min(w.batch.Last+1, w.end), passed), nil
 }
 
-// slot returns the place after the records so far.
-func (w *walker) slot() *baldr.Record {
+// nextSlot returns the place after the records so far.
+func (w *walker) nextSlot() *baldr.Record {
 	if len(w.records) == cap(w.records) {
 		w.records = append(w.records, baldr.Record{})[:len(w.records)]
 	}
 	return &w.records[:len(w.records)+1][len(w.records)]
 }
 
-// account moves the position. What is neither a record at hand nor one passed
+// accountOffsets moves the position. What is neither a record at hand nor one passed
 // over was compacted away.
-func (w *walker) account(to, passed int64) bifrost.Batch {
+func (w *walker) accountOffsets(to, passed int64) bifrost.Batch {
 	stretch := bifrost.Batch{Records: w.records, Position: to, LeaderEpoch: w.batch.LeaderEpoch}
 	stretch.Missing.Compacted = to - w.position - int64(len(w.records)) - passed
 	if w.void {

@@ -34,9 +34,9 @@ func BenchmarkWalk(b *testing.B) {
 			before := processorTime(b, false)
 			for b.Loop() {
 				w.position = 0
-				w.load(response{first: 0, next: offset, batches: batches})
-				for !w.used() {
-					if _, err := w.step(); err != nil {
+				w.loadResponse(response{first: 0, next: offset, batches: batches})
+				for !w.isUsedUp() {
+					if _, err := w.stepBatch(); err != nil {
 						b.Fatal(err)
 					}
 				}

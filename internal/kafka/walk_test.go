@@ -64,10 +64,10 @@ func walkLog(t *rapid.T, l *testLog, r bifrost.Range) (records []baldr.Record, m
 				t.Fatal(err)
 			}
 		}
-		w.load(answer)
-		for !w.used() {
+		w.loadResponse(answer)
+		for !w.isUsedUp() {
 			before := w.position
-			stretch, err := w.step()
+			stretch, err := w.stepBatch()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,10 +180,10 @@ func TestWalkManyRecords(t *testing.T) {
 	}
 	end := int64(len(b.records))
 	w := newWalker(bifrost.Range{Start: 5, End: end - 5}, DefaultLargestBatch)
-	w.load(response{next: end, batches: b.encode()})
+	w.loadResponse(response{next: end, batches: b.encode()})
 	next := int64(5)
-	for !w.used() {
-		stretch, err := w.step()
+	for !w.isUsedUp() {
+		stretch, err := w.stepBatch()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,8 +232,8 @@ func TestWalkDamage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWalker(bifrost.Range{Start: 40, End: 42}, DefaultLargestBatch)
-			w.load(response{next: 42, batches: damage(good())})
-			_, err := w.step()
+			w.loadResponse(response{next: 42, batches: damage(good())})
+			_, err := w.stepBatch()
 			if !errors.Is(err, recordbatch.ErrCorrupt) || !strings.Contains(err.Error(), "40") {
 				t.Fatalf("got error %v", err)
 			}
@@ -287,11 +287,11 @@ func TestScanResponse(t *testing.T) {
 func TestWalkRefusesUnexplainedDistance(t *testing.T) {
 	t.Parallel()
 	w := newWalker(bifrost.Range{Start: 0, End: 10}, DefaultLargestBatch)
-	w.load(response{next: 10, batches: testBatch{records: []testRecord{{offset: 0}}}.encode()})
-	if _, err := w.step(); err != nil {
+	w.loadResponse(response{next: 10, batches: testBatch{records: []testRecord{{offset: 0}}}.encode()})
+	if _, err := w.stepBatch(); err != nil {
 		t.Fatal(err)
 	}
-	if stretch, err := w.step(); !errors.Is(err, recordbatch.ErrCorrupt) {
+	if stretch, err := w.stepBatch(); !errors.Is(err, recordbatch.ErrCorrupt) {
 		t.Fatalf("got %+v and error %v", stretch, err)
 	}
 }
@@ -307,9 +307,9 @@ func TestWalkAllocatesNothing(t *testing.T) {
 		w := newWalker(bifrost.Range{Start: 0, End: 2000}, DefaultLargestBatch)
 		allocations := testing.AllocsPerRun(20, func() {
 			w.position = 0
-			w.load(response{next: 2000, batches: batches})
-			for !w.used() {
-				if _, err := w.step(); err != nil {
+			w.loadResponse(response{next: 2000, batches: batches})
+			for !w.isUsedUp() {
+				if _, err := w.stepBatch(); err != nil {
 					t.Fatal(err)
 				}
 			}

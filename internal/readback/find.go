@@ -28,14 +28,14 @@ func (r *Reader) Find(ctx context.Context, p bifrost.Partition, offset int64) (b
 	o := openObject{row: row}
 	file, err := baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{})
 	if err != nil {
-		return baldr.Record{}, o.explain(err)
+		return baldr.Record{}, o.explainError(err)
 	}
 	for record, err := range file.From(offset) {
 		if err == nil && record.Offset < 0 {
 			err = baldr.ErrNoEnvelope
 		}
 		if err != nil {
-			return baldr.Record{}, o.explain(err)
+			return baldr.Record{}, o.explainError(err)
 		}
 		if record.Offset == offset {
 			return record.Clone(), nil

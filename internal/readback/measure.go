@@ -42,7 +42,7 @@ func (r *Reader) Measure(ctx context.Context, q Query, gauge Gauge) error {
 			}
 		})
 	}
-	for row, err := range Rows(ctx, r.Catalogue, q.Partition, q.offsets()) {
+	for row, err := range Rows(ctx, r.Catalogue, q.Partition, q.offsetRange()) {
 		if err != nil {
 			cancel(err)
 		}
@@ -78,9 +78,9 @@ func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge
 	}
 	o := &openObject{row: row}
 	if o.file, err = baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{}); err != nil {
-		return o.explain(err)
+		return o.explainError(err)
 	}
-	asked := q.offsets()
+	asked := q.offsetRange()
 	wanted := bifrost.Range{Start: max(row.Start, asked.Start), End: min(row.End, asked.End)}
 	for facts := range o.file.Members() {
 		if facts.LastOffset < wanted.Start || facts.FirstOffset >= wanted.End {
@@ -90,8 +90,8 @@ func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge
 			return fmt.Errorf("offsets %s of %s are archived as values only, in %s: there are no keys, headers and timestamps of them", row.Range, row.Partition, row.Facts.Key)
 		}
 		whole := facts.FirstOffset >= wanted.Start && facts.LastOffset < wanted.End
-		if !q.Times.all() {
-			if !q.Times.overlap(facts) {
+		if !q.Times.isAll() {
+			if !q.Times.overlapMember(facts) {
 				continue
 			}
 			whole = whole && facts.LeastTimestamp >= q.Times.Since && (q.Times.Until == 0 || facts.MostTimestamp < q.Times.Until)
@@ -106,8 +106,8 @@ func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge
 	return nil
 }
 
-// overlap reports whether a record of the member may be in the times.
-func (t Times) overlap(facts baldr.MemberFacts) bool {
+// overlapMember reports whether a record of the member may be in the times.
+func (t Times) overlapMember(facts baldr.MemberFacts) bool {
 	return facts.MostTimestamp >= t.Since && (t.Until == 0 || facts.LeastTimestamp < t.Until)
 }
 
@@ -115,12 +115,12 @@ func (t Times) overlap(facts baldr.MemberFacts) bool {
 func (o *openObject) measureRecords(q Query, wanted bifrost.Range, facts baldr.MemberFacts, gauge Gauge) error {
 	for record, err := range o.file.From(max(facts.FirstOffset, wanted.Start)) {
 		if err != nil {
-			return o.explain(err)
+			return o.explainError(err)
 		}
 		if record.Offset > facts.LastOffset || record.Offset >= wanted.End {
 			return nil
 		}
-		if q.Times.contains(record.Timestamp) {
+		if q.Times.containsTimestamp(record.Timestamp) {
 			gauge.Record(o.row.Partition, &record)
 		}
 	}

@@ -43,7 +43,7 @@ func ByTime(streams []Stream) iter.Seq2[Located, error] {
 			pull, stop := iter.Pull2(s.Records)
 			defer stop()
 			h := &head{stream: s.Partition, number: i, pull: pull}
-			if h.advance() {
+			if h.advanceStream() {
 				next = append(next, h)
 			}
 		}
@@ -53,7 +53,7 @@ func ByTime(streams []Stream) iter.Seq2[Located, error] {
 			if !yield(Located{h.stream, h.record}, h.err) || h.err != nil {
 				return
 			}
-			if h.advance() {
+			if h.advanceStream() {
 				heap.Fix(&next, 0)
 			} else {
 				heap.Pop(&next)
@@ -71,7 +71,7 @@ type head struct {
 	err    error
 }
 
-func (h *head) advance() (more bool) {
+func (h *head) advanceStream() (more bool) {
 	h.record, h.err, more = h.pull()
 	return more
 }

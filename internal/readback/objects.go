@@ -26,17 +26,17 @@ type openObject struct {
 	err     error
 }
 
-// open sends the rows of the query in order. Objects are opened side by side.
-func (r *Reader) open(ctx context.Context, q Query) <-chan *openObject {
+// openObjects sends the rows of the query in order. Objects are opened side by side.
+func (r *Reader) openObjects(ctx context.Context, q Query) <-chan *openObject {
 	free := &sync.Pool{} // of chunks
 	queue := make(chan chan *openObject, openAhead)
 	go func() {
 		defer close(queue)
-		for row, err := range Rows(ctx, r.Catalogue, q.Partition, q.offsets()) {
+		for row, err := range Rows(ctx, r.Catalogue, q.Partition, q.offsetRange()) {
 			result := make(chan *openObject, 1)
 			if err != nil {
 				result <- &openObject{err: err}
-			} else if !r.begin(ctx, q, row, free, result) {
+			} else if !r.beginRow(ctx, q, row, free, result) {
 				continue
 			}
 			select {
@@ -65,11 +65,11 @@ func inOrder(ctx context.Context, queue <-chan chan *openObject) <-chan *openObj
 	return out
 }
 
-// begin decides what becomes of a row, and reports whether anything does.
-func (r *Reader) begin(ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *openObject) bool {
-	offsets := q.offsets()
+// beginRow decides what becomes of a row, and reports whether anything does.
+func (r *Reader) beginRow(ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *openObject) bool {
+	offsets := q.offsetRange()
 	o := &openObject{row: row, wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)}}
-	o.partial = o.wanted != row.Range || !q.Times.all() || q.Keys != nil
+	o.partial = o.wanted != row.Range || !q.Times.isAll() || q.Keys != nil
 	switch {
 	case !o.wanted.Valid():
 		return false
@@ -97,7 +97,7 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *syn
 	o.ahead = ahead
 	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial, MaxRecordBytes: bifrost.LargestRecord, Keys: q.Keys}
 	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
-		return o.explain(err)
+		return o.explainError(err)
 	}
 	if err := o.isOfItsRow(); err != nil {
 		return err
@@ -105,11 +105,11 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *syn
 	if o.file.Summary().End > o.row.End && !o.partial { // another stack tiled the partition otherwise
 		o.partial, options.ValuesOnly = true, false
 		if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
-			return o.explain(err)
+			return o.explainError(err)
 		}
 	}
 	if o.partial {
-		ahead.begin()
+		ahead.beginReading()
 	} else {
 		ahead.beginAt(0)
 	}

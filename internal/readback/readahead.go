@@ -50,8 +50,8 @@ func newReadAhead(ctx context.Context, r io.ReaderAt, size, bytes int64, free *s
 	return &readAhead{ctx: ctx, r: r, size: size, chunk: bytes, free: free, chunks: map[int64]*chunk{}}
 }
 
-// begin says that reads go from front to back from now on.
-func (a *readAhead) begin() {
+// beginReading says that reads go from front to back from now on.
+func (a *readAhead) beginReading() {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	a.begun = true
@@ -59,17 +59,17 @@ func (a *readAhead) begin() {
 
 // beginAt does so and starts the first read.
 func (a *readAhead) beginAt(at int64) {
-	a.begin()
-	a.leave(a.get(at/a.chunk, 0))
+	a.beginReading()
+	a.leaveChunk(a.getChunk(at/a.chunk, 0))
 }
 
-// close lets go of what is left. Reads under way may still end.
-func (a *readAhead) close() {
+// closeChunks lets go of what is left. Reads under way may still end.
+func (a *readAhead) closeChunks() {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	for number, c := range a.chunks {
 		delete(a.chunks, number)
-		a.drop(c)
+		a.dropChunk(c)
 	}
 	a.begun = false
 }
@@ -82,12 +82,12 @@ func (a *readAhead) ReadAt(p []byte, at int64) (int, error) {
 		if position >= a.size {
 			return read, io.EOF
 		}
-		c := a.get(position/a.chunk, readAheadDepth)
+		c := a.getChunk(position/a.chunk, readAheadDepth)
 		if c == nil { // not begun, or a reader far behind the others
 			n, err := a.r.ReadAt(p[read:], position)
 			return read + n, err
 		}
-		n, err := a.copy(p[read:], c, position%a.chunk)
+		n, err := a.copyChunk(p[read:], c, position%a.chunk)
 		if err != nil {
 			return read, err
 		}
@@ -96,9 +96,9 @@ func (a *readAhead) ReadAt(p []byte, at int64) (int, error) {
 	return read, nil
 }
 
-// copy waits for a chunk and copies what it has from a position on.
-func (a *readAhead) copy(p []byte, c *chunk, from int64) (int, error) {
-	defer a.leave(c)
+// copyChunk waits for a chunk and copies what it has from a position on.
+func (a *readAhead) copyChunk(p []byte, c *chunk, from int64) (int, error) {
+	defer a.leaveChunk(c)
 	select {
 	case <-c.done:
 	case <-a.ctx.Done():
@@ -110,10 +110,10 @@ func (a *readAhead) copy(p []byte, c *chunk, from int64) (int, error) {
 	return copy(p, c.buf[from:]), nil
 }
 
-// get returns the chunk for use until leave, starts it and the depth following
+// getChunk returns the chunk for use until leave, starts it and the depth following
 // ones if they are not under way, and lets go of those long passed. One chunk
 // behind is kept, for workers that read side by side.
-func (a *readAhead) get(number int64, depth int64) *chunk {
+func (a *readAhead) getChunk(number int64, depth int64) *chunk {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if !a.begun || number < a.lowest {
@@ -121,13 +121,13 @@ func (a *readAhead) get(number int64, depth int64) *chunk {
 	}
 	for n := number; n <= number+depth && n*a.chunk < a.size; n++ {
 		if a.chunks[n] == nil {
-			a.chunks[n] = a.start(n)
+			a.chunks[n] = a.startChunk(n)
 		}
 	}
 	for ; a.lowest < number-1; a.lowest++ {
 		if passed := a.chunks[a.lowest]; passed != nil {
 			delete(a.chunks, a.lowest)
-			a.drop(passed)
+			a.dropChunk(passed)
 		}
 	}
 	c := a.chunks[number]
@@ -135,20 +135,20 @@ func (a *readAhead) get(number int64, depth int64) *chunk {
 	return c
 }
 
-// leave ends the use of a chunk.
-func (a *readAhead) leave(c *chunk) {
+// leaveChunk ends the use of a chunk.
+func (a *readAhead) leaveChunk(c *chunk) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.drop(c)
+	a.dropChunk(c)
 }
 
-func (a *readAhead) drop(c *chunk) {
+func (a *readAhead) dropChunk(c *chunk) {
 	if c.users--; c.users == 0 && cap(c.buf) == int(a.chunk) {
 		a.free.Put(&c.buf)
 	}
 }
 
-func (a *readAhead) start(number int64) *chunk {
+func (a *readAhead) startChunk(number int64) *chunk {
 	c := &chunk{done: make(chan struct{}), users: 2} // the window, and the read
 	at := number * a.chunk
 	if free, ok := a.free.Get().(*[]byte); ok && cap(*free) == int(a.chunk) {
@@ -158,7 +158,7 @@ func (a *readAhead) start(number int64) *chunk {
 	}
 	c.buf = c.buf[:min(a.chunk, a.size-at)]
 	go func() {
-		defer a.leave(c)
+		defer a.leaveChunk(c)
 		defer close(c.done)
 		var n int
 		n, c.err = a.r.ReadAt(c.buf, at)

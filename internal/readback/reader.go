@@ -37,16 +37,16 @@ type Reader struct {
 // those without a timestamp.
 type Times struct{ Since, Until int64 }
 
-func (t Times) all() bool { return t == Times{} }
+func (t Times) isAll() bool { return t == Times{} }
 
-func (t Times) contains(timestamp int64) bool {
-	return t.all() || timestamp >= t.Since && (t.Until == 0 || timestamp < t.Until)
+func (t Times) containsTimestamp(timestamp int64) bool {
+	return t.isAll() || timestamp >= t.Since && (t.Until == 0 || timestamp < t.Until)
 }
 
 // Overlaps reports whether the row may have a record in the times. A row without
 // records does not, unless the times are all.
 func (t Times) Overlaps(row bifrost.Row) bool {
-	return t.all() || row.Facts.Records > 0 && row.Facts.LastTimestamp >= t.Since && (t.Until == 0 || row.Facts.FirstTimestamp < t.Until)
+	return t.isAll() || row.Facts.Records > 0 && row.Facts.LastTimestamp >= t.Since && (t.Until == 0 || row.Facts.FirstTimestamp < t.Until)
 }
 
 // Query says which records of one partition to read. The zero values of Offsets
@@ -61,7 +61,7 @@ type Query struct {
 	ValuesOnly bool // offsets, timestamps, keys and headers are not needed, and left out where that is faster
 }
 
-func (q Query) offsets() bifrost.Range {
+func (q Query) offsetRange() bifrost.Range {
 	if q.Offsets == (bifrost.Range{}) {
 		return Everything
 	}
@@ -75,14 +75,14 @@ func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[baldr.Record, e
 	return func(yield func(baldr.Record, error) bool) {
 		inner, cancel := context.WithCancel(ctx)
 		defer cancel()
-		for next := range r.open(inner, q) {
+		for next := range r.openObjects(inner, q) {
 			if next.skipped {
 				if r.Skipped != nil {
 					r.Skipped(next.row)
 				}
 				continue
 			}
-			if next.err != nil || !next.read(q, yield) {
+			if next.err != nil || !next.passRecords(q, yield) {
 				if next.err != nil {
 					yield(baldr.Record{}, next.err)
 				}
@@ -95,23 +95,23 @@ func (r *Reader) Records(ctx context.Context, q Query) iter.Seq2[baldr.Record, e
 	}
 }
 
-// read passes the wanted records of one object on, and says whether to go on.
-func (o *openObject) read(q Query, yield func(baldr.Record, error) bool) bool {
-	defer o.ahead.close()
-	for record, err := range o.records(q) {
+// passRecords passes the wanted records of one object on, and says whether to go on.
+func (o *openObject) passRecords(q Query, yield func(baldr.Record, error) bool) bool {
+	defer o.ahead.closeChunks()
+	for record, err := range o.readRecords(q) {
 		if err != nil {
-			yield(baldr.Record{}, o.explain(err))
+			yield(baldr.Record{}, o.explainError(err))
 			return false
 		}
 		if o.partial {
 			if record.Offset < 0 {
-				yield(baldr.Record{}, o.explain(baldr.ErrNoEnvelope))
+				yield(baldr.Record{}, o.explainError(baldr.ErrNoEnvelope))
 				return false
 			}
 			if record.Offset >= o.wanted.End {
 				return true
 			}
-			if !q.Times.contains(record.Timestamp) || q.Keys != nil && !q.Keys(record.Key) {
+			if !q.Times.containsTimestamp(record.Timestamp) || q.Keys != nil && !q.Keys(record.Key) {
 				continue
 			}
 		}
@@ -122,8 +122,8 @@ func (o *openObject) read(q Query, yield func(baldr.Record, error) bool) bool {
 	return true
 }
 
-// records begins where the first wanted record may be.
-func (o *openObject) records(q Query) iter.Seq2[baldr.Record, error] {
+// readRecords begins where the first wanted record may be.
+func (o *openObject) readRecords(q Query) iter.Seq2[baldr.Record, error] {
 	switch {
 	case o.wanted.Start > o.row.Start:
 		return o.file.From(o.wanted.Start)
@@ -133,7 +133,7 @@ func (o *openObject) records(q Query) iter.Seq2[baldr.Record, error] {
 	return o.file.All()
 }
 
-func (o *openObject) explain(err error) error {
+func (o *openObject) explainError(err error) error {
 	if errors.Is(err, baldr.ErrNoEnvelope) {
 		return fmt.Errorf("read %s: it holds values only, so that nothing but all of its offsets %s can be read: %w", o.row.Facts.Key, o.row.Range, err)
 	}

@@ -22,7 +22,7 @@ func (r *Reader) OpenRow(ctx context.Context, row bifrost.Row) (*RowFile, error)
 	}
 	f := &RowFile{openObject{row: row}}
 	if f.object.file, err = baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{MaxRecordBytes: bifrost.LargestRecord}); err != nil {
-		return nil, f.object.explain(err)
+		return nil, f.object.explainError(err)
 	}
 	return f, f.object.isOfItsRow()
 }
@@ -36,12 +36,12 @@ func (f *RowFile) Members() []baldr.MemberFacts { return slices.Collect(f.object
 func (f *RowFile) Member(facts baldr.MemberFacts) iter.Seq2[baldr.Record, error] {
 	return func(yield func(baldr.Record, error) bool) {
 		if !facts.HasEnvelope {
-			yield(baldr.Record{}, f.object.explain(baldr.ErrNoEnvelope))
+			yield(baldr.Record{}, f.object.explainError(baldr.ErrNoEnvelope))
 			return
 		}
 		for record, err := range f.object.file.From(facts.FirstOffset) {
 			if err != nil {
-				yield(baldr.Record{}, f.object.explain(err))
+				yield(baldr.Record{}, f.object.explainError(err))
 				return
 			}
 			if record.Offset >= f.object.row.End || !yield(record, nil) || record.Offset >= facts.LastOffset {
@@ -57,13 +57,13 @@ func (f *RowFile) Member(facts baldr.MemberFacts) iter.Seq2[baldr.Record, error]
 func (f *RowFile) Since(timestamp int64) (baldr.Record, error) {
 	for facts := range f.object.file.Members() {
 		if !facts.HasEnvelope {
-			return baldr.Record{}, f.object.explain(baldr.ErrNoEnvelope)
+			return baldr.Record{}, f.object.explainError(baldr.ErrNoEnvelope)
 		}
 	}
 	for record, err := range f.object.file.Since(timestamp) {
 		switch {
 		case err != nil:
-			return baldr.Record{}, f.object.explain(err)
+			return baldr.Record{}, f.object.explainError(err)
 		case record.Offset >= f.object.row.End:
 			return baldr.Record{}, ErrNoRecord
 		}

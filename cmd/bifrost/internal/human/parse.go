@@ -1,4 +1,4 @@
-// Times, sizes and rates as people write them.
+// Times, sizes, rates as people write them.
 
 package human
 
