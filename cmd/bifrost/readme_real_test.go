@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/localstack"
@@ -53,12 +55,19 @@ func readWithPython(t *testing.T, s *sandbox, topic string) {
 	}
 }
 
+// shellPatience is for lines that end by themselves within seconds: one that does not
+// fails by itself, and does not hold all tests up.
+const shellPatience = 5 * time.Minute
+
 // shell runs lines as a person would type them, up to the first that fails.
 func (s *sandbox) shell(t *testing.T, lines string) string {
 	t.Helper()
 	root, err := localstack.Root()
 	must(t, err)
-	command := exec.CommandContext(t.Context(), "sh", "-euc", lines)
+	ctx, cancel := context.WithTimeout(t.Context(), shellPatience)
+	defer cancel()
+	command := exec.CommandContext(ctx, "sh", "-euc", lines)
+	command.WaitDelay = time.Second // what the shell has started may outlive it
 	command.Dir = t.TempDir()
 	command.Env = append(os.Environ(), s.env...)
 	command.Env = append(command.Env, "PATH="+os.Getenv("PATH")+string(os.PathListSeparator)+filepath.Join(root, ".local", "bin"))
