@@ -30,7 +30,7 @@ func ListPartitions(ctx context.Context, bucket KeyLister, group string, other f
 		for _, key := range page {
 			p, ok := PartitionOf(group, key)
 			switch n := len(partitions); {
-			case isMark(group, key): // looked at by itself
+			case isMark(group, key), isJobFile(group, key): // no part of the archive's records
 			case !ok:
 				other(key)
 			case n == 0 || partitions[n-1] != p:
@@ -43,6 +43,9 @@ func ListPartitions(ctx context.Context, bucket KeyLister, group string, other f
 		after = page[len(page)-1]
 		if p, ok := PartitionOf(group, after); ok {
 			after = PartitionPrefix(group, p) + afterAll
+		}
+		if isJobFile(group, after) {
+			after = JobsPrefix(group) + afterAll
 		}
 		if isMark(group, after) {
 			after = MarksPrefix(group) + afterAll
@@ -72,7 +75,7 @@ func comparePartitions(a, b Partition) int {
 // PartitionOf is the partition under whose prefix the key lies.
 func PartitionOf(group, key string) (Partition, bool) {
 	parts := strings.SplitN(strings.TrimPrefix(key, group+"/"), "/", 3)
-	if len(parts) < 3 || parts[0] == ClustersName {
+	if len(parts) < 3 || parts[0] == ClustersName || parts[0] == jobs {
 		return Partition{}, false
 	}
 	number, err := strconv.ParseInt(strings.TrimPrefix(parts[1], "partition="), 10, 32)
@@ -93,7 +96,7 @@ func ParseKeyOf(group string, p Partition, key string) (ParsedKey, bool) {
 type KeyWalk struct {
 	Bucket KeyLister
 	Prefix string
-	after  string
+	After  string // the last key that was seen; where to begin, if set before
 	page   []string
 	ended  bool
 }
@@ -102,13 +105,13 @@ type KeyWalk struct {
 // page of them, and none when there are no more.
 func (w *KeyWalk) Below(ctx context.Context, bound string) ([]string, error) {
 	if len(w.page) == 0 && !w.ended {
-		page, err := w.Bucket.List(ctx, w.Prefix, w.after, ListPage)
+		page, err := w.Bucket.List(ctx, w.Prefix, w.After, ListPage)
 		if err != nil {
-			return nil, fmt.Errorf("list %s after %q: %w", w.Prefix, w.after, err)
+			return nil, fmt.Errorf("list %s after %q: %w", w.Prefix, w.After, err)
 		}
 		w.page, w.ended = page, len(page) < ListPage
 		if len(page) > 0 {
-			w.after = page[len(page)-1]
+			w.After = page[len(page)-1]
 		}
 	}
 	n := len(w.page)

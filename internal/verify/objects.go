@@ -176,7 +176,12 @@ func (c *partitionCheck) rowAt(ctx context.Context, rows map[int64]bifrost.Row, 
 
 // inPlace checks that the object is what its key says it is.
 func (c *partitionCheck) inPlace(key string, s baldr.Summary, row bifrost.Row, start int64) bool {
-	var d differences
+	d := c.misplaced(s, start)
+	c.reportDifferences(ObjectMisplaced, bifrost.Range{Start: start, End: row.End}, key, d)
+	return len(d.expected) == 0
+}
+
+func (c *partitionCheck) misplaced(s baldr.Summary, start int64) (d differences) {
 	if c.exists {
 		d.check("cluster", c.progress.ClusterID, s.ClusterID)
 		d.check("topic ID", c.progress.TopicID, bifrost.TopicID(s.TopicID))
@@ -184,8 +189,7 @@ func (c *partitionCheck) inPlace(key string, s baldr.Summary, row bifrost.Row, s
 	d.check("topic", c.partition.Topic(), s.Topic)
 	d.check("partition", c.partition.Number, s.Partition)
 	d.check("start", start, s.Start)
-	c.reportDifferences(ObjectMisplaced, bifrost.Range{Start: start, End: row.End}, key, d)
-	return len(d.expected) == 0
+	return d
 }
 
 // withoutRow is about an object that settles no row, though it is whole and at

@@ -12,6 +12,7 @@
 //	kafka.go      every record that Kafka still has (--kafka)
 //	marker.go     who owns a topic's path, and where a cut log goes on
 //	marks.go      whether the tables are older than the bucket
+//	share.go      the same in shares, for a job that is done by many
 package verify
 
 import (
@@ -108,12 +109,16 @@ type Summary struct {
 // violation, the archive is what the tables say. docs/verify.md tells what each
 // kind means.
 func (v *Verifier) Verify(ctx context.Context, options Options, report func(Violation)) (Summary, error) {
+	return v.look(options, report, func(run *verification) error { return run.checkAll(ctx) })
+}
+
+func (v *Verifier) look(options Options, report func(Violation), at func(*verification) error) (Summary, error) {
 	run := &verification{
 		Verifier: v, options: options, report: report, crew: parallel.NewCrew(v.Parallel),
 		summary: Summary{Gaps: map[string]int64{}, Kinds: map[Kind]int64{}},
 		born:    map[string]bool{},
 	}
-	err := run.checkAll(ctx)
+	err := at(run)
 	return run.summary, errors.Join(err, run.failure())
 }
 
@@ -126,6 +131,7 @@ type verification struct {
 	crew    parallel.Crew
 	live    map[liveKey]bifrost.Observation // what Kafka has, if asked
 	born    map[string]bool                 // topics whose partitions all have a birth object
+	muted   bool                            // what is found is another share's to report
 
 	mutex    sync.Mutex
 	summary  Summary
@@ -156,16 +162,23 @@ func (v *verification) checkAll(ctx context.Context) error {
 	if err := v.checkMarks(ctx, progress); err != nil {
 		v.addFailure(err)
 	}
-	parallel.Each(v.crew, bifrost.KnownPartitions(v.options.Topics, inBucket, progress, planned),
-		func(p bifrost.Partition) {
-			if err := v.checkPartition(ctx, p); err != nil {
-				v.addFailure(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
-			}
-		})
+	return v.each(ctx, bifrost.KnownPartitions(v.options.Topics, inBucket, progress, planned))
+}
+
+// each looks at partitions side by side.
+func (v *verification) each(ctx context.Context, partitions []bifrost.Partition) error {
+	parallel.Each(v.crew, partitions, func(p bifrost.Partition) {
+		if err := v.checkPartition(ctx, p); err != nil {
+			v.addFailure(fmt.Errorf("topic %s partition %d: %w", p.Name, p.Number, err))
+		}
+	})
 	return ctx.Err()
 }
 
 func (v *verification) reportViolation(violation Violation) {
+	if v.muted {
+		return
+	}
 	violation.Next = violation.Kind.nextStep()
 	violation.KafkaTopic = bifrost.Partition{Name: violation.Topic}.Topic()
 	if violation.Partition >= 0 {
