@@ -63,11 +63,14 @@ var allowances = []allowance{
 	{"internal/export", []string{"baldr", "internal/readback", "internal/bifrost"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"internal/schema", nil, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},
 	{"internal/restore", []string{"baldr", "internal/readback", "internal/bifrost", "internal/capture", "internal/parallel", "internal/replay", "internal/target"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/job", []string{"baldr", "internal/bifrost", "internal/capture", "internal/parallel", "internal/readback", "internal/recordbatch", "internal/replay", "internal/restore", "internal/target", "internal/verify"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/stepfunctions", nil, []string{awsSDK + "/service/sfn", awsSDK + "/aws", smithy}},
 	{"internal/metrics", []string{"internal/bifrost"}, nil},
 	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
-	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/capture", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
+	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/capture", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager", "internal/stepfunctions"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
+	{"functions/job", []string{"internal/config", "internal/job", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go", "github.com/twmb/franz-go"}},
 	{"functions", []string{"internal/bifrost", "internal/capture", "internal/config", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go"}},
 	{"cmd", []string{"baldr", "internal"}, []string{"github.com", "golang.org/x", "pgregory.net/rapid"}},
 }

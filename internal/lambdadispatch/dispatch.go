@@ -77,3 +77,16 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// Executions asks how many functions the account runs at the same time, for all that it
+// has not reserved.
+func Executions(ctx context.Context, cfg aws.Config) (int, error) {
+	settings, err := lambda.NewFromConfig(cfg).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+	if err != nil {
+		return 0, fmt.Errorf("ask Lambda for the limits of the account: %w", err)
+	}
+	if settings.AccountLimit == nil {
+		return 0, errors.New("ask Lambda for the limits of the account: the answer has none")
+	}
+	return int(aws.ToInt32(settings.AccountLimit.UnreservedConcurrentExecutions)), nil
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
@@ -29,6 +30,17 @@ func (p *Parts) TargetSecurity(t config.Target) kafka.Security {
 	s := security(t.Kafka, p.aws)
 	s.Names, s.Withheld = kafka.SettingNames(t.Names), t.Withheld
 	return s
+}
+
+// Connect prepares the way into a cluster that is written to; the first request
+// connects. What explain adds to an error is what it says about the way in.
+func (p *Parts) Connect(ctx context.Context, t config.Target) (options []kgo.Opt, explain func(error) error, err error) {
+	security := p.TargetSecurity(t)
+	if options, err = security.Options(ctx); err != nil {
+		return nil, nil, err
+	}
+	options = append(options, kgo.SeedBrokers(t.Brokers...), kgo.ClientID("bifrost-replay"), kgo.DisableClientMetrics())
+	return options, func(err error) error { return security.Explain(t.Brokers, err) }, nil
 }
 
 // iam signs for Amazon MSK with the SDK's credentials: in a function, its role.

@@ -25,6 +25,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/lambdadispatch"
 	"github.com/bifrost-archive/bifrost/internal/metrics"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
+	"github.com/bifrost-archive/bifrost/internal/stepfunctions"
 )
 
 // Version is what is written into every object. A release sets it with
@@ -86,6 +87,15 @@ func newHTTPClient() *awshttp.BuildableClient {
 		t.ResponseHeaderTimeout = answerTimeout
 		t.MaxIdleConnsPerHost = 2 * discoverParallel
 	})
+}
+
+// Machines asks Step Functions for the executions of jobs.
+func (p *Parts) Machines() stepfunctions.Client { return stepfunctions.New(p.aws) }
+
+// Executions is how many functions the account runs at the same time, for all that it
+// has not reserved.
+func (p *Parts) Executions(ctx context.Context) (int, error) {
+	return lambdadispatch.Executions(ctx, p.aws)
 }
 
 // Close releases what Open acquired.

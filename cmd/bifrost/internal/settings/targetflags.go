@@ -70,11 +70,6 @@ func (f *TargetFlags) ConnectTarget(ctx context.Context, parts *wiring.Parts, lo
 	if err != nil {
 		return Connection{}, usage.Of(err)
 	}
-	security := parts.TargetSecurity(target)
-	options, err := security.Options(ctx)
-	if err != nil {
-		return Connection{}, err
-	}
-	options = append(options, kgo.SeedBrokers(target.Brokers...), kgo.ClientID("bifrost-replay"), kgo.DisableClientMetrics())
-	return Connection{options, func(err error) error { return security.Explain(target.Brokers, err) }}, nil
+	options, explain, err := parts.Connect(ctx, target)
+	return Connection{options, explain}, err
 }
