@@ -12,22 +12,22 @@ import (
 )
 
 // What CloudFormation needs to deploy a release, without Go, without sam and without
-// this repository, lies in a folder of its own beside the programs: both functions as
+// this repository, lies in a folder of its own beside the programs: all functions as
 // Lambda takes them, and the templates, which name where somebody has put the folder.
 const deployFolder = "deploy"
 
-// writeDeployable makes the folder for a processor, if both functions were built for it.
+// writeDeployable makes the folder for a processor, if all functions were built for it.
 func writeDeployable(root, built, goarch string) error {
 	folder := filepath.Join(built, deployFolder)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("deployable functions: %w", err)
 	}
-	for _, function := range []string{"discover", "archive"} {
+	for _, function := range []string{"discover", "archive", "job"} {
 		if err := writeZip(filepath.Join(folder, function+".zip"), filepath.Join(built, function, "bootstrap")); err != nil {
 			return err
 		}
 	}
-	for _, name := range []string{"data.yaml", "observability.yaml"} {
+	for _, name := range []string{"data.yaml", "jobs.yaml", "observability.yaml"} {
 		text, err := os.ReadFile(filepath.Join(root, "infra", name))
 		if err != nil {
 			return fmt.Errorf("packaged template: %w", err)
@@ -102,11 +102,11 @@ func packaged(template []byte, goarch string) ([]byte, error) {
 		{"\nParameters:", "\nParameters:" + codeParameters},
 		{"    Architectures: [arm64]\n", "    Architectures: [" + lambdaArchitectures[goarch] + "]\n"},
 	}
-	for _, function := range []string{"discover", "archive"} {
+	for _, function := range []string{"discover", "archive", "job"} {
 		edits = append(edits, [2]string{"      CodeUri: functions/" + function + "\n",
 			"      CodeUri:\n        Bucket: !Ref CodeBucket\n        Key: !Sub ${CodePrefix}" + function + ".zip\n"})
 	}
-	for _, nested := range []string{"infra/data.yaml", "infra/observability.yaml"} {
+	for _, nested := range []string{"infra/data.yaml", "infra/jobs.yaml", "infra/observability.yaml"} {
 		edits = append(edits, [2]string{"      TemplateURL: " + nested + "\n",
 			"      TemplateURL: !Sub https://s3.${AWS::Region}.amazonaws.com/${CodeBucket}/${CodePrefix}" + path.Base(nested) + "\n"})
 	}

@@ -1,4 +1,4 @@
-// Command release builds what is published of one version: both functions for
+// Command release builds what is published of one version: the functions for
 // both processors of Lambda, once as programs and once as CloudFormation deploys them,
 // with templates; the command line for the machines of people, a bill
 // of materials beside each, and the sums of all. "make release" runs it.
@@ -52,6 +52,8 @@ var targets = []target{
 	{"functions/discover", "discover/bootstrap", "linux", "amd64", lambdaTags},
 	{"functions/archive", "archive/bootstrap", "linux", "arm64", lambdaTags},
 	{"functions/archive", "archive/bootstrap", "linux", "amd64", lambdaTags},
+	{"functions/job", "job/bootstrap", "linux", "arm64", lambdaTags},
+	{"functions/job", "job/bootstrap", "linux", "amd64", lambdaTags},
 	{"cmd/bifrost", "bifrost", "linux", "arm64", ""},
 	{"cmd/bifrost", "bifrost", "linux", "amd64", ""},
 	{"cmd/bifrost", "bifrost", "darwin", "arm64", ""},

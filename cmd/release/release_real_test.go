@@ -22,6 +22,7 @@ func TestTwoBuildsAreTheSame(t *testing.T) {
 	here := []target{
 		{"functions/discover", "discover/bootstrap", "linux", runtime.GOARCH, lambdaTags},
 		{"functions/archive", "archive/bootstrap", "linux", runtime.GOARCH, lambdaTags},
+		{"functions/job", "job/bootstrap", "linux", runtime.GOARCH, lambdaTags},
 	}
 	var sums []string
 	for _, folder := range []string{"one", "another/and/deeper"} {

@@ -52,7 +52,7 @@ func TestPackagedTemplate(t *testing.T) {
 				t.Errorf("parameter %s: %v", parameter, definition)
 			}
 		}
-		for function, file := range map[string]string{"DiscoverFunction": "discover.zip", "ArchiveFunction": "archive.zip"} {
+		for function, file := range map[string]string{"DiscoverFunction": "discover.zip", "ArchiveFunction": "archive.zip", "JobFunction": "job.zip"} {
 			code := template.Resources("")[function].Get("CodeUri")
 			if fmt.Sprint(templates.Get(code, "Bucket", "Ref")) != "CodeBucket" || templates.Get(code, "Key", "Fn::Sub") != "${CodePrefix}"+file {
 				t.Errorf("%s is at %v", function, code)

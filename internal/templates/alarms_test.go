@@ -54,6 +54,8 @@ func emitted(t *testing.T, stack string) map[string]string {
 var awsMetrics = map[string][]string{
 	"AWS/Lambda FunctionName": {"Errors", "Throttles", "ConcurrentExecutions"},
 	"AWS/SQS QueueName":       {"NumberOfMessagesSent"},
+	// Step Functions Developer Guide, "Execution metrics".
+	"AWS/States StateMachineArn": {"ExecutionsFailed"},
 }
 
 // A source is a metric as an alarm or a widget names it.
@@ -69,7 +71,7 @@ func (s source) check(t *testing.T, where string, known map[string]string) {
 		}
 		return
 	}
-	parameters := map[string][]string{"FunctionName": {"DiscoverFunction", "ArchiveFunction"}, "QueueName": {"DeadLetters"}}
+	parameters := map[string][]string{"FunctionName": {"DiscoverFunction", "ArchiveFunction"}, "QueueName": {"DeadLetters"}, "StateMachineArn": {"JobMachine"}}
 	if !slices.Contains(awsMetrics[s.namespace+" "+s.dimension], s.metric) || !slices.Contains(parameters[s.dimension], s.value) {
 		t.Errorf("%s: AWS has no such metric: %+v", where, s)
 	}
@@ -119,6 +121,7 @@ func TestAlarms(t *testing.T) {
 		"PartitionDiverged": {"Diverged Maximum", "GreaterThanThreshold", "0", "notBreaching"},
 		"PartitionBlocked":  {"Blocked Maximum", "GreaterThanThreshold", "0", "notBreaching"},
 		"DiscoverFails":     {"Errors Average", "GreaterThanOrEqualToThreshold", "0.5", "notBreaching"},
+		"JobsFail":          {"ExecutionsFailed Sum", "GreaterThanThreshold", "0", "notBreaching"},
 		"NothingCaptured":   {"Captured Maximum", "LessThanThreshold", "1", "notBreaching"},
 		"NoTicks":           {"TickDuration SampleCount", "LessThanThreshold", "1", "missing"},
 	}

@@ -177,7 +177,7 @@ func TestFunctions(t *testing.T) {
 	t.Parallel()
 	template := load(t, "template.yaml")
 	functions := template.Resources("AWS::Serverless::Function")
-	if len(functions) != 2 {
+	if len(functions) != 3 {
 		t.Errorf("functions %v", functions)
 	}
 	for _, f := range functions {
@@ -188,6 +188,7 @@ func TestFunctions(t *testing.T) {
 		}
 	}
 	want(t, functions["DiscoverFunction"], nil, "ReservedConcurrentExecutions")
+	want(t, functions["JobFunction"], nil, "ReservedConcurrentExecutions") // a plan looks that its workers fit
 	want(t, functions["ArchiveFunction"], when("ReservesConcurrency", ref("ReservedConcurrency")), "ReservedConcurrentExecutions")
 	if byDefault := template.Get("Parameters", "ReservedConcurrency", "Default"); byDefault != 0 {
 		t.Errorf("%v executions are reserved by default", byDefault)

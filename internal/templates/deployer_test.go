@@ -17,17 +17,18 @@ var typeActions = map[string][]string{
 	"AWS::CloudFormation::Stack": {"cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DeleteStack", "cloudformation:DescribeStacks"},
 	"AWS::S3::Bucket": {"s3:CreateBucket", "s3:PutEncryptionConfiguration", "s3:PutBucketVersioning", "s3:PutLifecycleConfiguration", "s3:PutBucketPublicAccessBlock",
 		"s3:PutBucketOwnershipControls", "s3:PutBucketObjectLockConfiguration"},
-	"AWS::S3::BucketPolicy":         {"s3:PutBucketPolicy", "s3:GetBucketPolicy"},
-	"AWS::DynamoDB::Table":          {"dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:UpdateContinuousBackups", "dynamodb:DescribeContinuousBackups"},
-	"AWS::Serverless::Function":     {"lambda:CreateFunction", "lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction", "lambda:PutFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs", "iam:PassRole", "s3:GetObject"},
-	"AWS::IAM::Role":                {"iam:CreateRole", "iam:GetRole", "iam:DeleteRole", "iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"},
-	"AWS::IAM::Policy":              {"iam:PutRolePolicy", "iam:DeleteRolePolicy"},
-	"AWS::Scheduler::Schedule":      {"scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule", "iam:PassRole"},
-	"AWS::Scheduler::ScheduleGroup": {"scheduler:CreateScheduleGroup", "scheduler:GetScheduleGroup", "scheduler:DeleteScheduleGroup"},
-	"AWS::SQS::Queue":               {"sqs:CreateQueue", "sqs:GetQueueAttributes", "sqs:SetQueueAttributes", "sqs:DeleteQueue"},
-	"AWS::Logs::LogGroup":           {"logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"},
-	"AWS::CloudWatch::Alarm":        {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
-	"AWS::CloudWatch::Dashboard":    {"cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards"},
+	"AWS::S3::BucketPolicy":            {"s3:PutBucketPolicy", "s3:GetBucketPolicy"},
+	"AWS::DynamoDB::Table":             {"dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:UpdateContinuousBackups", "dynamodb:DescribeContinuousBackups"},
+	"AWS::Serverless::Function":        {"lambda:CreateFunction", "lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction", "lambda:PutFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs", "iam:PassRole", "s3:GetObject"},
+	"AWS::IAM::Role":                   {"iam:CreateRole", "iam:GetRole", "iam:DeleteRole", "iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"},
+	"AWS::IAM::Policy":                 {"iam:PutRolePolicy", "iam:DeleteRolePolicy"},
+	"AWS::Scheduler::Schedule":         {"scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule", "iam:PassRole"},
+	"AWS::Scheduler::ScheduleGroup":    {"scheduler:CreateScheduleGroup", "scheduler:GetScheduleGroup", "scheduler:DeleteScheduleGroup"},
+	"AWS::StepFunctions::StateMachine": {"states:CreateStateMachine", "states:DescribeStateMachine", "states:UpdateStateMachine", "states:DeleteStateMachine", "iam:PassRole"},
+	"AWS::SQS::Queue":                  {"sqs:CreateQueue", "sqs:GetQueueAttributes", "sqs:SetQueueAttributes", "sqs:DeleteQueue"},
+	"AWS::Logs::LogGroup":              {"logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"},
+	"AWS::CloudWatch::Alarm":           {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
+	"AWS::CloudWatch::Dashboard":       {"cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards"},
 }
 
 // otherActions are those that the templates do not tell: what sam itself asks, and
@@ -71,7 +72,7 @@ func TestDeployersMayDeploy(t *testing.T) {
 		}
 	}
 	need := slices.Clone(otherActions)
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/observability.yaml"} {
+	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/observability.yaml", "infra/jobs.yaml"} {
 		for _, r := range load(t, path).Resources("") {
 			actions, known := typeActions[r.Type]
 			if !known {

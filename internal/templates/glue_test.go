@@ -56,6 +56,8 @@ func TestEveryVariableComesFromItsParameter(t *testing.T) {
 	}
 	other := map[string]any{
 		"Name": ref("AWS::StackName"), "DeadLetters": map[string]any{"Fn::GetAtt": []any{"DeadLetters", "QueueName"}},
+		"JobFunction": map[string]any{"Fn::GetAtt": []any{"JobFunction", "Arn"}}, "JobMachine": map[string]any{"Fn::GetAtt": []any{"Jobs", "Outputs.Machine"}},
+		"BucketArn": map[string]any{"Fn::GetAtt": []any{"Data", "Outputs.BucketArn"}},
 	}
 	for name, stack := range template.Resources("AWS::CloudFormation::Stack") {
 		given, _ := stack.Get("Parameters").(map[string]any)
@@ -168,13 +170,18 @@ func TestNumbers(t *testing.T) {
 			"Parameters.ArchiveMemory": "Default 1769 MaxValue 3008 MinValue 512", "Parameters.DiscoverMemory": "Default 512 MaxValue 3008 MinValue 512",
 			"Parameters.DeadLettersAllowed": "Default 5 MaxValue 100000 MinValue 0", "Parameters.LogRetentionDays": "Default 30",
 			"Parameters.ObjectLockDays": "Default 30 MaxValue 36500 MinValue 1", "Parameters.ReservedConcurrency": "Default 0 MaxValue 1000 MinValue 0",
-			"Parameters.CaptureDays":    "Default 90 MaxValue 36500 MinValue 0",
+			"Parameters.CaptureDays": "Default 90 MaxValue 36500 MinValue 0",
+			// A Distributed Map has at most 10,000 children at once (AWS Step Functions Developer Guide, quotas).
+			"Parameters.JobWorkers": "Default 50 MaxValue 10000 MinValue 1", "Parameters.JobBytesPerSecond": "Default 0 MaxValue 1000000000000 MinValue 0",
+			"Parameters.JobMemory":      "Default 1769 MaxValue 3008 MinValue 512",
 			"Parameters.TransitionDays": "Default 0 MaxValue 36500 MinValue 0",
 			// The ledger is what repeats; an event that is older than a tick is worth nothing.
 			"Resources.ArchiveFunction.Properties.EventInvokeConfig":  "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
 			"Resources.DiscoverFunction.Properties.EventInvokeConfig": "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
 			"Resources.Schedule.Properties.Target.RetryPolicy":        "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
 			"Resources.DiscoverFunction.Properties":                   "Timeout 300",
+			"Resources.JobFunction.Properties.EventInvokeConfig":      "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
+			"Resources.JobFunction.Properties":                        "Timeout 900",                    // the longest
 			"Resources.DeadLetters.Properties":                        "MessageRetentionPeriod 1209600", // two weeks, the longest
 		},
 		"infra/data.yaml": {
@@ -185,6 +192,7 @@ func TestNumbers(t *testing.T) {
 		},
 		"infra/observability.yaml": {
 			"Resources.DiscoverFails.Properties":     "EvaluationPeriods 1 Period 900 Threshold 0.5",
+			"Resources.JobsFail.Properties":          "EvaluationPeriods 1 Period 300 Threshold 0",
 			"Resources.NearToLoss.Properties":        "EvaluationPeriods 1 Period 300",
 			"Resources.NoTicks.Properties":           "EvaluationPeriods 1 Threshold 1",
 			"Resources.NothingArchived.Properties":   "EvaluationPeriods 1",
@@ -234,11 +242,13 @@ func TestLimitsComeFromTheirParameters(t *testing.T) {
 		"ArchiveTimeout":   {{"ArchiveFunction", "Timeout"}},
 		"ArchiveMemory":    {{"ArchiveFunction", "MemorySize"}},
 		"DiscoverMemory":   {{"DiscoverFunction", "MemorySize"}},
-		"LogRetentionDays": {{"DiscoverLogs", "RetentionInDays"}, {"ArchiveLogs", "RetentionInDays"}},
+		"JobMemory":        {{"JobFunction", "MemorySize"}},
+		"LogRetentionDays": {{"DiscoverLogs", "RetentionInDays"}, {"ArchiveLogs", "RetentionInDays"}, {"JobLogs", "RetentionInDays"}},
 		"ScheduleRate":     {{"Schedule", "ScheduleExpression"}},
 		"ScheduleState":    {{"Schedule", "State"}},
 		"DiscoverLogs":     {{"DiscoverFunction", "LoggingConfig", "LogGroup"}},
 		"ArchiveLogs":      {{"ArchiveFunction", "LoggingConfig", "LogGroup"}},
+		"JobLogs":          {{"JobFunction", "LoggingConfig", "LogGroup"}},
 	} {
 		for _, place := range places {
 			want(t, resources[place[0]], ref(parameter), place[1:]...)
@@ -250,6 +260,8 @@ func TestLimitsComeFromTheirParameters(t *testing.T) {
 	want(t, resources["Schedule"], "{}", "Target", "Input")
 	want(t, resources["DiscoverFunction"], arn("DiscoverRole"), "Role")
 	want(t, resources["ArchiveFunction"], arn("ArchiveRole"), "Role")
+	want(t, resources["JobFunction"], arn("JobRole"), "Role")
+	want(t, resources["JobFunction"], "functions/job", "CodeUri")
 	want(t, resources["DiscoverFunction"], "functions/discover", "CodeUri")
 	want(t, resources["ArchiveFunction"], "functions/archive", "CodeUri")
 	if got := fmt.Sprintf("%v %v", template.Get("Globals", "Function", "Runtime"), template.Get("Globals", "Function", "Handler")); got != "provided.al2023 bootstrap" {
@@ -290,7 +302,8 @@ func TestConditions(t *testing.T) {
 			"ReservesConcurrency": not(ref("ReservedConcurrency"), 0), "HasKafkaSecret": not(ref("KafkaSecretArn"), ""), "HasKafkaSecretKey": not(ref("KafkaSecretKeyArn"), ""),
 			"HasMskCluster": not(ref("MskClusterArn"), ""), "HasKey": not(ref("KmsKeyArn"), ""),
 			"Captures": not(ref("CaptureMinutes"), 0), "CapturesMsk": map[string]any{"Fn::And": []any{map[string]any{"Condition": "Captures"}, map[string]any{"Condition": "HasMskCluster"}}},
-			"InVpc": not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
+			"HasJobSecrets": not(map[string]any{"Fn::Join": []any{"", ref("JobSecretArns")}}, ""),
+			"InVpc":         not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
 		},
 		"infra/data.yaml": {
 			"MakesBucket": equals(ref("ExistingBucket"), ""), "HasKey": not(ref("KmsKeyArn"), ""), "Locks": not(ref("ObjectLockMode"), "NONE"),

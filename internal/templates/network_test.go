@@ -68,7 +68,7 @@ func TestNetworkLeadsToWhatTheCodeCalls(t *testing.T) {
 		t.Errorf("endpoints %v, want %v", made, want)
 	}
 	called := map[string]bool{}
-	for _, path := range []string{"functions/discover", "functions/archive"} {
+	for _, path := range []string{"functions/discover", "functions/archive", "functions/job"} {
 		for operation := range loadProgram(t, path).calls() {
 			service, _, _ := strings.Cut(operation, ".")
 			called[service] = true

@@ -57,7 +57,7 @@ func TestNamesAreTriedBeforeThereIsData(t *testing.T) {
 	template := load(t, "template.yaml")
 	resources := template.Resources("")
 	before, _ := resources["Data"].Attributes["DependsOn"].([]any)
-	for _, free := range []any{"DiscoverLogs", "ArchiveLogs", "DeadLetters"} {
+	for _, free := range []any{"DiscoverLogs", "ArchiveLogs", "JobLogs", "DeadLetters"} {
 		if !slices.Contains(before, free) {
 			t.Errorf("%s needs no data and may fail after it", free)
 		}
@@ -174,7 +174,7 @@ func used(in any, function string) (found []any) {
 // reads one: a template that is deployed as it is has to do without.
 func TestRuleFunctionsAreWrittenOut(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml"} {
+	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml"} {
 		text, err := os.ReadFile(root + "/" + path)
 		if err != nil {
 			t.Fatal(err)
@@ -204,7 +204,7 @@ func TestWhatIsBuiltIsWhatIsDeployed(t *testing.T) {
 // amazonaws.com, and each has its own console. China has neither.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml"} {
+	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml"} {
 		text := fmt.Sprint(load(t, path).root)
 		if strings.Contains(text, "AWS::URLSuffix") || strings.Contains(text, "arn:aws:") {
 			t.Errorf("%s spells names of AWS in two ways", path)

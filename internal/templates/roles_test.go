@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 )
 
@@ -40,6 +41,7 @@ var actionsOf = map[string][]string{
 	"dynamodb.types.ConditionCheck": {"dynamodb:ConditionCheckItem"},
 
 	"lambda.Invoke":                 {"lambda:InvokeFunction"},
+	"lambda.GetAccountSettings":     {"lambda:GetAccountSettings"},
 	"secretsmanager.GetSecretValue": {"secretsmanager:GetSecretValue"},
 }
 
@@ -72,7 +74,7 @@ var notByTheCode = map[string]string{
 // function, both ways.
 func TestRolesGrantWhatTheCodeCalls(t *testing.T) {
 	t.Parallel()
-	for role, path := range map[string]string{"DiscoverRole": "functions/discover", "ArchiveRole": "functions/archive"} {
+	for role, path := range map[string]string{"DiscoverRole": "functions/discover", "ArchiveRole": "functions/archive", "JobRole": "functions/job"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			needed := map[string][]string{}
@@ -104,11 +106,17 @@ func TestRolesGrantWhatTheCodeCalls(t *testing.T) {
 // What nobody may do, whatever the code calls.
 func TestRolesKeepTheirHandsOff(t *testing.T) {
 	t.Parallel()
-	for _, role := range []string{"DiscoverRole", "ArchiveRole", "ScheduleRole"} {
+	for _, role := range []string{"DiscoverRole", "ArchiveRole", "JobRole", "ScheduleRole"} {
 		for _, s := range statements(t, role) {
 			for _, action := range s.actions {
 				if strings.Contains(action, "*") {
 					t.Errorf("%s, %s: action %s has a wildcard", role, s.sid, action)
+				}
+				if role == "JobRole" && strings.HasPrefix(action, "dynamodb:") && !slices.Contains([]string{"dynamodb:Scan", "dynamodb:Query", "dynamodb:GetItem"}, action) {
+					t.Errorf("JobRole, %s: %s: a job must not write a row", s.sid, action)
+				}
+				if role == "JobRole" && strings.HasPrefix(action, "s3:") && !slices.Contains([]string{"s3:GetObject", "s3:ListBucket", "s3:PutObject"}, action) {
+					t.Errorf("JobRole, %s: %s: a job reads the bucket and writes files of jobs", s.sid, action)
 				}
 				if role == "ArchiveRole" && strings.Contains(action, "Delete") && action != "ec2:DeleteNetworkInterface" {
 					t.Errorf("%s, %s: %s: archive must not delete", role, s.sid, action)
@@ -117,7 +125,7 @@ func TestRolesKeepTheirHandsOff(t *testing.T) {
 					t.Errorf("%s, %s: %s: nobody deletes objects or changes the bucket", role, s.sid, action)
 				}
 			}
-			if s.resource == "*" && s.sid != "JoinNetwork" {
+			if s.resource == "*" && s.sid != "JoinNetwork" && s.sid != "SeeLimitsOfTheAccount" {
 				t.Errorf("%s, %s is about every resource", role, s.sid)
 			}
 			checkNarrow(t, role, s)
@@ -135,14 +143,19 @@ func checkNarrow(t *testing.T, role string, s statement) {
 		want := map[string]string{
 			"DiscoverRole ClaimTopics":   "${Data.Outputs.BucketArn}/${Group}/*/_bifrost.json",
 			"DiscoverRole WriteCaptures": "${Data.Outputs.BucketArn}/" + capture.CapturesPrefix("${Group}") + "*",
+			"JobRole WriteJobs":          "${Data.Outputs.BucketArn}/" + bifrost.JobsPrefix("${Group}") + "*",
 			"ArchiveRole WriteObjects":   "${Data.Outputs.BucketArn}/${Group}/*/partition=*/*.baldr.gz",
 		}[role+" "+s.sid]
 		if resource["Fn::Sub"] != want {
 			t.Errorf("%s, %s: writes to %v, want only %s", role, s.sid, s.resource, want)
 		}
 	case slices.Contains(s.actions, "secretsmanager:GetSecretValue"):
-		if resource["Ref"] != "KafkaSecretArn" {
-			t.Errorf("%s, %s: reads %v, want only the secret for Kafka", role, s.sid, s.resource)
+		want := "KafkaSecretArn"
+		if role == "JobRole" {
+			want = "JobSecretArns"
+		}
+		if resource["Ref"] != want {
+			t.Errorf("%s, %s: reads %v, want only %s", role, s.sid, s.resource, want)
 		}
 	case slices.Contains(s.actions, "kafka-cluster:AlterGroup"):
 		if group, _ := resource["Fn::Sub"].([]any); len(group) != 2 || group[0] != "${Groups}/${AWS::StackName}" {
@@ -159,7 +172,7 @@ func checkNarrow(t *testing.T, role string, s statement) {
 // for the condition that the statement depends on.
 func TestEveryStatementHasItsReason(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"template.yaml", "infra/data.yaml"} {
+	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/jobs.yaml"} {
 		text, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
 			t.Fatal(err)
