@@ -20,6 +20,7 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 	}
 	for command, value := range map[string]any{
 		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": recordfmt.JSONRecord{}, "`plan`": planJSON{}, "`export`": exportJSON{}, "`flush`": flushJSON{},
+		"`jobs`": jobsJSON{}, "`jobs show`": jobJSON{},
 		"`replay`": replayJSON{}, "`replay --offset-map`": mapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": repair.RebuildSummary{},
 		"`init`": initJSON{}, "`restore`": restore.Report{}, "`map`": imageJSON{}, "`drill`": restore.DrillReport{},
 		"`accept diverged`": branchJSON{}, "`capture`": captureJSON{}, "`clusters list`": clustersJSON{}, "`clusters show`": showJSON{}, "`clusters diff`": diffJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},

@@ -48,7 +48,12 @@ broken, and whether records would be lost, and refuses.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations:       map[string]string{unhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written"},
-		RunE:              func(c *cobra.Command, args []string) error { return r.run(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if r.asJob {
+				return r.startAsJob(c, args)
+			}
+			return r.run(c.Context(), args)
+		},
 	}
 	flags := c.Flags()
 	r.into.AddTo(c)
@@ -62,8 +67,9 @@ broken, and whether records would be lost, and refuses.`,
 	flags.BoolVar(&r.dryRun, "dry-run", false, "look and say what would be written, but write nothing")
 	flags.StringVar(&r.throttle, "throttle", "", "at most so many bytes a second, such as 20MB")
 	flags.IntVar(&r.parallel, "parallel", 4, "partitions replayed side by side")
-	flags.StringVar(&r.id, "id", "", "a name for messages and --json; nothing else depends on it")
+	flags.StringVar(&r.id, "id", "", "a name for messages and --json, and the ID of a job; nothing else depends on it")
 	flags.StringVar(&r.offsetMap, "offset-map", "", "write old and new offsets to this file, as JSON lines")
+	addAsJob(c, &r.asJob)
 	app.AddJSON(c, &r.json)
 	return c
 }
@@ -75,6 +81,7 @@ type replayer struct {
 	throttle, id, offsetMap, compression      string
 	only                                      []string
 	rekey, create, force, again, dryRun, json bool
+	asJob                                     bool
 	parallel                                  int
 
 	codec   *recordbatch.Codec // chosen by --compression

@@ -43,7 +43,12 @@ docs/restore.md leads through it.
   bifrost restore --at latest --to-brokers other:9092 --finish --yes`,
 		Args:        cobra.NoArgs,
 		Annotations: map[string]string{unhealthyMeaning: "something does not stand where it stood, or nothing was written because something stands against it"},
-		RunE:        func(c *cobra.Command, _ []string) error { return r.run(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if r.asJob {
+				return r.startAsJob(c)
+			}
+			return r.run(c.Context())
+		},
 	}
 	flags := c.Flags()
 	r.from.addTo(c)
@@ -52,6 +57,7 @@ docs/restore.md leads through it.
 	flags.BoolVar(&r.plan, "plan", false, "show what would be done, with sizes and time, and write nothing")
 	flags.BoolVar(&r.finish, "finish", false, "put retention, compaction and the other settings back that were lifted")
 	flags.BoolVar(&r.yes, "yes", false, "do it")
+	addAsJob(c, &r.asJob)
 	app.AddJSON(c, &r.json)
 	return c
 }
@@ -144,7 +150,7 @@ type restorer struct {
 	*app.App
 	from                            restoreFlags
 	groups, acls, plan, finish, yes bool
-	json                            bool
+	asJob, json                     bool
 }
 
 // run looks, and then does what it was asked for, or says why not.

@@ -83,7 +83,7 @@ func existingCommand(root *cobra.Command) cobra.PositionalArgs {
 func commands(a *app.App) []*cobra.Command {
 	return []*cobra.Command{
 		newStatus(a), newTopics(a), newLs(a), newClusters(a), newPlan(a), newReport(a),
-		newCat(a), newGet(a), newExport(a), newReplay(a), newRestore(a), newMap(a), newServe(a),
+		newCat(a), newGet(a), newExport(a), newReplay(a), newRestore(a), newMap(a), newJobs(a), newServe(a),
 		newRun(a), newFlush(a), newCapture(a),
 		newVerify(a), newInit(a), newRebuild(a), newAccept(a), newDoctor(a), newDrill(a),
 		newVersion(a),

@@ -35,16 +35,23 @@ object is there, with the size, the checksum and the facts that its row says.
 Kafka still has. Topics may be globs. docs/verify.md explains each kind of violation.`,
 		Example: `  bifrost verify
   bifrost verify --deep orders 'payments.*'
+  bifrost verify --deep --as-job
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations:       map[string]string{unhealthyMeaning: "something is not as it has to be"},
-		RunE:              func(c *cobra.Command, topics []string) error { return v.run(c.Context(), topics) },
+		RunE: func(c *cobra.Command, topics []string) error {
+			if v.asJob {
+				return v.startAsJob(c, topics)
+			}
+			return v.run(c.Context(), topics)
+		},
 	}
 	c.Flags().BoolVar(&v.options.Deep, "deep", false, "download and decode every object")
 	c.Flags().BoolVar(&v.options.Kafka, "kafka", false, "compare with what Kafka still has")
 	c.Flags().BoolVar(&v.gaps, "gaps", false, "list recorded gaps too: they are no violations")
 	c.Flags().IntVar(&v.parallel, "parallel", 16, "objects looked at side by side")
+	addAsJob(c, &v.asJob)
 	app.AddJSON(c, &v.json)
 	return c
 }
@@ -53,6 +60,7 @@ type verifier struct {
 	*app.App
 	options    verify.Options
 	gaps, json bool
+	asJob      bool
 	parallel   int
 	found      verifyJSON
 }

@@ -103,21 +103,24 @@ func (k *killedWorkers) killHalf() {
 }
 
 // workers are the processes in which this stack's AWS runs the archive function.
-func (k *killedWorkers) workers() (pids []int) {
-	k.Helper()
+func (k *killedWorkers) workers() []int { return k.processesOf("ArchiveFunction") }
+
+// processesOf are the processes in which this stack's AWS runs a function.
+func (e *endToEnd) processesOf(function string) (pids []int) {
+	e.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/environ")
-	k.check(err)
+	e.check(err)
 	for _, path := range all {
 		environ, err := os.ReadFile(path)
 		if err != nil {
 			continue // it has ended, or is none of ours
 		}
-		if !bytes.Contains(environ, []byte("AWS_LAMBDA_FUNCTION_NAME="+k.stack.Outputs["ArchiveFunction"]+"\x00")) ||
-			!bytes.Contains(environ, []byte(k.stack.AWS.URL)) {
+		if !bytes.Contains(environ, []byte("AWS_LAMBDA_FUNCTION_NAME="+e.stack.Outputs[function]+"\x00")) ||
+			!bytes.Contains(environ, []byte(e.stack.AWS.URL)) {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		k.check(err)
+		e.check(err)
 		pids = append(pids, pid)
 	}
 	return pids

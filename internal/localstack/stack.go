@@ -304,6 +304,7 @@ func (s *Stack) Env() []string {
 		"BIFROST_BUCKET=" + s.Outputs["Bucket"],
 		"BIFROST_PROGRESS_TABLE=" + s.Outputs["ProgressTable"],
 		"BIFROST_OBJECTS_TABLE=" + s.Outputs["ObjectsTable"],
+		"BIFROST_JOB_MACHINE=" + s.Outputs["JobMachine"],
 		"BIFROST_DISCOVER_FUNCTION=" + s.Outputs["DiscoverFunction"],
 		"BIFROST_ARCHIVE_FUNCTION=" + s.Outputs["ArchiveFunction"],
 	}, s.AWS.Env()...)

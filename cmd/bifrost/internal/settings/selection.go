@@ -23,7 +23,7 @@ type Selection struct {
 	From, To     int64
 	Since, Until string
 
-	numbers []int32
+	Numbers []int32 // of partitions, in order; none for all
 	Times   readback.Times
 }
 
@@ -42,10 +42,10 @@ func (s *Selection) ParseFlags(partitions []string, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		s.numbers = append(s.numbers, numbers...)
+		s.Numbers = append(s.Numbers, numbers...)
 	}
-	slices.Sort(s.numbers)
-	s.numbers = slices.Compact(s.numbers)
+	slices.Sort(s.Numbers)
+	s.Numbers = slices.Compact(s.Numbers)
 	if s.From < 0 || s.To < 0 || s.To != 0 && s.To <= s.From {
 		return usage.Errorf("--from %d --to %d: want 0 <= from < to", s.From, s.To)
 	}
@@ -97,11 +97,11 @@ func (s *Selection) OffsetRange() bifrost.Range {
 
 // SelectPartitions selects the partitions of a topic by their numbers.
 func (s *Selection) SelectPartitions(topic []bifrost.Progress) ([]bifrost.Progress, error) {
-	if len(s.numbers) == 0 {
+	if len(s.Numbers) == 0 {
 		return topic, nil
 	}
 	var selected []bifrost.Progress
-	for _, n := range s.numbers {
+	for _, n := range s.Numbers {
 		i := slices.IndexFunc(topic, func(p bifrost.Progress) bool { return p.Number == n })
 		if i < 0 {
 			return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s", topic[0].Name, n, len(topic), ListNumbers(topic))

@@ -32,8 +32,12 @@ var environment = []struct{ flag, variable, usage string }{
 	{"group", "BIFROST_GROUP", "first element of every key in the bucket"},
 	{"progress-table", "BIFROST_PROGRESS_TABLE", "DynamoDB table with one row per partition"},
 	{"objects-table", "BIFROST_OBJECTS_TABLE", "DynamoDB table with one row per range"},
+	{"job-machine", JobMachine, "ARN of the state machine of jobs, the stack's output JobMachine"},
 	{"endpoint-url", "AWS_ENDPOINT_URL", "another address of AWS, such as a local one"},
 }
+
+// JobMachine is the variable that says which state machine runs jobs.
+const JobMachine = "BIFROST_JOB_MACHINE"
 
 // NewSettings returns settings without flags; AddFlags adds them.
 func NewSettings() *Settings { return &Settings{values: map[string]string{}} }

@@ -4,12 +4,14 @@ package settings
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -72,4 +74,27 @@ func (f *TargetFlags) ConnectTarget(ctx context.Context, parts *wiring.Parts, lo
 	}
 	options, explain, err := parts.Connect(ctx, target)
 	return Connection{options, explain}, err
+}
+
+// JobTarget is the target of a job. Its settings are those that the command would take,
+// but that a secret has to be one of AWS.
+func (f *TargetFlags) JobTarget(lookup func(string) (string, bool)) *job.Target {
+	if f.Brokers == "" {
+		return nil
+	}
+	to := &job.Target{Brokers: f.Brokers, SameSecurity: f.SameSecurity}
+	if f.SameSecurity {
+		return to
+	}
+	own := map[string]*string{
+		"BIFROST_TO_SECURITY_PROTOCOL": &to.SecurityProtocol, "BIFROST_TO_SASL_MECHANISM": &to.SaslMechanism, "BIFROST_TO_SECRET": &to.Secret,
+	}
+	for _, v := range config.TargetVariables {
+		value, ok := f.variables[v.Name]
+		if !ok {
+			value, _ = lookup(v.Name)
+		}
+		*own[v.Name] = strings.TrimSpace(value)
+	}
+	return to
 }

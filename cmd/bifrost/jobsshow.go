@@ -1,0 +1,114 @@
+// The command jobs show: how a job stands, or how it ended.
+
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/internal/job"
+	"github.com/bifrost-archive/bifrost/internal/verify"
+)
+
+// jobUnhealthy is what exit code 3 means of a job.
+const jobUnhealthy = "the job ended and is not complete, a verification found something, or something does not stand where it stood"
+
+func newJobsShow(a *app.App) *cobra.Command {
+	var asJSON, follow bool
+	c := &cobra.Command{
+		Use:         "show ID",
+		Short:       "Show how a job stands, or how it ended",
+		Long:        `Show prints the state, the progress and the report of a job, and what a verification found.`,
+		Example:     "  bifrost jobs show replay-20260131T120000\n  bifrost jobs show replay-20260131T120000 --follow",
+		Args:        cobra.ExactArgs(1),
+		Annotations: map[string]string{unhealthyMeaning: jobUnhealthy},
+		RunE: func(c *cobra.Command, args []string) error {
+			control, parts, err := control(a, c.Context())
+			if err != nil {
+				return err
+			}
+			defer parts.Close()
+			status, err := control.Status(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if follow && status.Running() {
+				return followJob(a, c.Context(), control, status.ID, status.Execution, asJSON)
+			}
+			return showJob(a, c.Context(), control, status, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&follow, "follow", false, "go on until it ends")
+	app.AddJSON(c, &asJSON)
+	return c
+}
+
+// showJob prints how a job stands. A verification's violations look as the command's.
+func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status, asJSON bool) error {
+	shown := jobJSON{jobStatusJSON: newJobStatusJSON(s), Report: newJobReportJSON(s.Report), Violations: []verify.Violation{}}
+	v := &verifier{App: a}
+	found := false
+	if s.Kind == job.KindVerify {
+		err := control.EachDone(ctx, s.ID, func(d job.Done) error {
+			for _, violation := range d.Violations {
+				found = true
+				if asJSON {
+					shown.Violations = append(shown.Violations, violation)
+				} else {
+					v.violation(violation)
+				}
+			}
+			if d.Unlisted > 0 {
+				a.Warn("item %d found %s violations more, which are counted and not listed", d.Item, human.Count(d.Unlisted))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if asJSON {
+		if err := a.PrintJSON(shown); err != nil {
+			return err
+		}
+	} else {
+		sayJob(a, s)
+	}
+	ended := !s.Running()
+	differs := s.Report != nil && s.Report.Restore != nil && !s.Report.Restore.Stands()
+	if ended && !s.Complete || found || differs {
+		return app.ErrUnhealthy
+	}
+	return nil
+}
+
+// sayJob says how a job stands in words.
+func sayJob(a *app.App, s job.Status) {
+	a.Say("Job %s, %s: %s. %s", s.ID, s.Kind, stateText(s), progressText(a, s))
+	if s.Error != "" && !s.Complete {
+		a.Warn("%s", s.Error)
+	}
+	if s.Report == nil {
+		return
+	}
+	r := s.Report
+	for _, f := range r.Failures {
+		a.Warn("item %d: %s", f.Item, f.Error)
+	}
+	if n := r.Failed - len(r.Failures); n > 0 {
+		a.Warn("%s items are not done, and no worker of theirs lived to say why: see the log of the function", human.Count(int64(n)))
+	}
+	a.Say("%s records, %s; %s of %s items done; %.0f s, %.0f function seconds, %s calls, about $%.2f.", human.Count(r.Records), human.Size(r.Bytes),
+		human.Count(int64(r.Done)), human.Count(int64(r.Items)), r.Seconds, r.Cost.FunctionSeconds, human.Count(r.Cost.Invocations), r.Cost.Dollars)
+	if r.Restore != nil {
+		for _, d := range r.Restore.Differences {
+			a.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
+		}
+	}
+	if !s.Complete && !s.Running() {
+		a.Say("bifrost jobs continue %s goes on with what is left.", s.ID)
+	}
+}
