@@ -1,4 +1,4 @@
-// The flag --as-job: replay, restore and verify --deep as jobs.
+// The flag --as-job of replay, restore and verify --deep.
 
 package main
 
@@ -63,7 +63,7 @@ func (r *replayer) startAsJob(c *cobra.Command, topics []string) error {
 	if err := notInJobs(c, "again", "dry-run", "parallel", "offset-map"); err != nil {
 		return err
 	}
-	rate, err := r.check()
+	rate, err := r.checkFlags()
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-// The command jobs: lists what was started with --as-job, and what its commands share.
+// The command jobs: lists what was started with --as-job.
 
 package main
 

@@ -1,4 +1,4 @@
-// What jobs and jobs show print as JSON.
+// The JSON of jobs.
 
 package main
 

@@ -58,7 +58,7 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 				if asJSON {
 					shown.Violations = append(shown.Violations, violation)
 				} else {
-					v.violation(violation)
+					v.showViolation(violation)
 				}
 			}
 			if d.Unlisted > 0 {
