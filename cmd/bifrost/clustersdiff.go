@@ -34,7 +34,7 @@ brokers and positions are not compared.
 ` + whichCapture,
 		Example:     "  bifrost clusters diff latest live\n  bifrost clusters diff @7d latest --json | jq '.differences[]'\n  bifrost clusters diff UKqv@2026-01-31 9xYz",
 		Args:        cobra.ExactArgs(2),
-		Annotations: map[string]string{unhealthyMeaning: "they differ"},
+		Annotations: map[string]string{app.UnhealthyMeaning: "they differ"},
 		RunE: func(c *cobra.Command, args []string) error {
 			return diffCaptures(c.Context(), a, args[0], args[1], asJSON)
 		},

@@ -22,7 +22,7 @@ func newDoctor(a *app.App) *cobra.Command {
 prints a line for each, with what to do where something is wrong. It writes nothing.
 Warnings are advice; only a failed check makes it exit with 3.`,
 		Example:     "  bifrost doctor\n  bifrost doctor --json | jq '.checks[] | select(.result != \"ok\")'",
-		Annotations: map[string]string{unhealthyMeaning: "a check failed"},
+		Annotations: map[string]string{app.UnhealthyMeaning: "a check failed"},
 		RunE:        func(c *cobra.Command, _ []string) error { return runDoctor(c.Context(), a, asJSON) },
 	}
 	app.AddJSON(c, &asJSON)

@@ -31,7 +31,7 @@ The topics stay in the target, as a restore leaves them: delete them before the 
 drill.`,
 		Example:     "  bifrost drill --at latest --to-brokers drill:9092 --yes\n  bifrost drill --at latest --to-brokers drill:9092 --topics 'orders*' --sample 10GB --yes --json",
 		Args:        cobra.NoArgs,
-		Annotations: map[string]string{unhealthyMeaning: "the sample is not what it was, or nothing was written because something stands against it"},
+		Annotations: map[string]string{app.UnhealthyMeaning: "the sample is not what it was, or nothing was written because something stands against it"},
 		RunE:        func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}
 	flags := c.Flags()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
 	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/restore"
@@ -20,7 +21,7 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 	}
 	for command, value := range map[string]any{
 		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": recordfmt.JSONRecord{}, "`plan`": planJSON{}, "`export`": exportJSON{}, "`flush`": flushJSON{},
-		"`jobs`": jobsJSON{}, "`jobs show`": jobJSON{},
+		"`jobs`": jobs.ListJSON{}, "`jobs show`": jobs.ShowJSON{},
 		"`replay`": replayJSON{}, "`replay --offset-map`": mapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": repair.RebuildSummary{},
 		"`init`": initJSON{}, "`restore`": restore.Report{}, "`map`": imageJSON{}, "`drill`": restore.DrillReport{},
 		"`accept diverged`": branchJSON{}, "`capture`": captureJSON{}, "`clusters list`": clustersJSON{}, "`clusters show`": showJSON{}, "`clusters diff`": diffJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},

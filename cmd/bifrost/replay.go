@@ -14,10 +14,12 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/replay"
@@ -47,7 +49,7 @@ broken, and whether records would be lost, and refuses.`,
   bifrost replay orders:orders-restored --dry-run`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{unhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written"},
+		Annotations:       map[string]string{app.UnhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written"},
 		RunE: func(c *cobra.Command, args []string) error {
 			if r.asJob {
 				return r.startAsJob(c, args)
@@ -69,7 +71,7 @@ broken, and whether records would be lost, and refuses.`,
 	flags.IntVar(&r.parallel, "parallel", 4, "partitions replayed side by side")
 	flags.StringVar(&r.id, "id", "", "a name for messages and --json, and the ID of a job; nothing else depends on it")
 	flags.StringVar(&r.offsetMap, "offset-map", "", "write old and new offsets to this file, as JSON lines")
-	addAsJob(c, &r.asJob)
+	jobs.AddFlag(c, &r.asJob)
 	app.AddJSON(c, &r.json)
 	return c
 }
@@ -300,4 +302,26 @@ func (r *replayer) explainRefusal(err error) error {
 		return app.ErrUnhealthy
 	}
 	return err
+}
+
+// startAsJob replays by a job.
+func (r *replayer) startAsJob(c *cobra.Command, topics []string) error {
+	if err := jobs.RefuseFlags(c, "again", "dry-run", "parallel", "offset-map"); err != nil {
+		return err
+	}
+	rate, err := r.checkFlags()
+	if err != nil {
+		return err
+	}
+	id := r.id
+	if id == "" {
+		id = jobs.NewID(r.App, job.KindReplay)
+	}
+	return jobs.Start(r.App, c.Context(), job.Spec{
+		ID: id, Kind: job.KindReplay, Topics: topics, BytesPerSecond: rate, To: r.into.JobTarget(r.LookupVariable),
+		Replay: &job.Replay{
+			Partitions: r.Numbers, From: r.From, To: r.To, Since: r.Times.Since, Until: r.Times.Until,
+			Rekey: r.rekey, Create: r.create, Force: r.force, Compression: r.compression,
+		},
+	}, r.json)
 }

@@ -13,11 +13,13 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -42,7 +44,7 @@ docs/restore.md leads through it.
   bifrost restore --at 2026-01-31T12:00:00Z --to-brokers other:9092 --topics 'orders*,payments' --groups --acls --yes
   bifrost restore --at latest --to-brokers other:9092 --finish --yes`,
 		Args:        cobra.NoArgs,
-		Annotations: map[string]string{unhealthyMeaning: "something does not stand where it stood, or nothing was written because something stands against it"},
+		Annotations: map[string]string{app.UnhealthyMeaning: "something does not stand where it stood, or nothing was written because something stands against it"},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if r.asJob {
 				return r.startAsJob(c)
@@ -57,7 +59,7 @@ docs/restore.md leads through it.
 	flags.BoolVar(&r.plan, "plan", false, "show what would be done, with sizes and time, and write nothing")
 	flags.BoolVar(&r.finish, "finish", false, "put retention, compaction and the other settings back that were lifted")
 	flags.BoolVar(&r.yes, "yes", false, "do it")
-	addAsJob(c, &r.asJob)
+	jobs.AddFlag(c, &r.asJob)
 	app.AddJSON(c, &r.json)
 	return c
 }
@@ -234,4 +236,32 @@ func (r *restorer) showPlan(ctx context.Context, rule *restore.Restorer, plan *r
 		return usage.Errorf("this writes into the cluster %s: give --yes to do it, or --plan to see it alone", report.Target)
 	}
 	return err
+}
+
+// startAsJob restores by a job. The capture is chosen here: the latest may be another
+// one when the job is planned.
+func (r *restorer) startAsJob(c *cobra.Command) error {
+	if err := jobs.RefuseFlags(c, "plan", "finish", "parallel"); err != nil {
+		return err
+	}
+	if !r.yes {
+		return usage.Errorf("this writes into the cluster %s: give --yes to do it, or leave out --as-job and give --plan to see it", r.from.into.Brokers)
+	}
+	ctx := c.Context()
+	rule, parts, _, err := r.from.open(ctx, r.App)
+	if err != nil {
+		return err
+	}
+	defer parts.Close()
+	var topics []string
+	for glob := range strings.SplitSeq(r.from.topics, ",") {
+		if glob = strings.TrimSpace(glob); glob != "" {
+			topics = append(topics, glob)
+		}
+	}
+	return jobs.Start(r.App, ctx, job.Spec{
+		ID: jobs.NewID(r.App, job.KindRestore), Kind: job.KindRestore, Topics: topics, BytesPerSecond: rule.Throttle,
+		To:      r.from.into.JobTarget(r.LookupVariable),
+		Restore: &job.Restore{Capture: rule.Snapshot.Key, Groups: r.groups, ACLs: r.acls},
+	}, r.json)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
@@ -83,7 +84,7 @@ func existingCommand(root *cobra.Command) cobra.PositionalArgs {
 func commands(a *app.App) []*cobra.Command {
 	return []*cobra.Command{
 		newStatus(a), newTopics(a), newLs(a), newClusters(a), newPlan(a), newReport(a),
-		newCat(a), newGet(a), newExport(a), newReplay(a), newRestore(a), newMap(a), newJobs(a), newServe(a),
+		newCat(a), newGet(a), newExport(a), newReplay(a), newRestore(a), newMap(a), jobs.New(a, groupRead), newServe(a),
 		newRun(a), newFlush(a), newCapture(a),
 		newVerify(a), newInit(a), newRebuild(a), newAccept(a), newDoctor(a), newDrill(a),
 		newVersion(a),
@@ -111,12 +112,9 @@ func usageOf(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// unhealthyMeaning is the annotation that says what exit code 3 means for a command.
-const unhealthyMeaning = "unhealthy"
-
 func exitCodesHelp(c *cobra.Command) string {
 	text := "Exit codes: 0 success, 1 failure, 2 wrong usage"
-	if meaning := c.Annotations[unhealthyMeaning]; meaning != "" {
+	if meaning := c.Annotations[app.UnhealthyMeaning]; meaning != "" {
 		text += ",\n3 " + meaning
 	}
 	return text + "."

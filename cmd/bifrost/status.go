@@ -39,7 +39,7 @@ TO LOSS is how long until Kafka may delete a record that is not archived.`,
   bifrost status --json | jq '.partitions[] | select(.lag > 0)'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{unhealthyMeaning: "a partition is DIVERGED or BLOCKED, its last attempt failed, or no tick has looked at it lately"},
+		Annotations:       map[string]string{app.UnhealthyMeaning: "a partition is DIVERGED or BLOCKED, its last attempt failed, or no tick has looked at it lately"},
 		RunE:              func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
 	}
 	c.Flags().BoolVar(&s.byPartition, "partitions", false, "a line a partition")

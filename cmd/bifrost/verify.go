@@ -16,9 +16,12 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/violation"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
@@ -39,7 +42,7 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{unhealthyMeaning: "something is not as it has to be"},
+		Annotations:       map[string]string{app.UnhealthyMeaning: "something is not as it has to be"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			if v.asJob {
 				return v.startAsJob(c, topics)
@@ -51,9 +54,20 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
 	c.Flags().BoolVar(&v.options.Kafka, "kafka", false, "compare with what Kafka still has")
 	c.Flags().BoolVar(&v.gaps, "gaps", false, "list recorded gaps too: they are no violations")
 	c.Flags().IntVar(&v.parallel, "parallel", 16, "objects looked at side by side")
-	addAsJob(c, &v.asJob)
+	jobs.AddFlag(c, &v.asJob)
 	app.AddJSON(c, &v.json)
 	return c
+}
+
+// startAsJob verifies by a job.
+func (v *verifier) startAsJob(c *cobra.Command, topics []string) error {
+	if !v.options.Deep {
+		return usage.Errorf("--as-job is for --deep: without it, tables and ends of objects are a matter of minutes")
+	}
+	if err := jobs.RefuseFlags(c, "kafka", "gaps", "parallel"); err != nil {
+		return err
+	}
+	return jobs.Start(v.App, c.Context(), job.Spec{ID: jobs.NewID(v.App, job.KindVerify), Kind: job.KindVerify, Topics: topics}, v.json)
 }
 
 type verifier struct {
@@ -115,23 +129,7 @@ func (v *verifier) showViolation(found verify.Violation) {
 		v.found.Violations = append(v.found.Violations, found)
 		return
 	}
-	fmt.Fprintln(v.Out, v.describeViolation(found))
-}
-
-// describeViolation writes a violation in a few lines: what, where, and what to do.
-func (v *verifier) describeViolation(found verify.Violation) string {
-	text := found.Topic
-	if found.Partition >= 0 {
-		text += fmt.Sprintf("/%d", found.Partition)
-	}
-	if found.Start >= 0 {
-		text += " " + bifrost.Range{Start: found.Start, End: found.End}.String()
-	}
-	if found.Key != "" {
-		text += "  " + found.Key
-	}
-	text = human.Visible(fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s", text, found.Expected, found.Found, found.Next))
-	return fmt.Sprintf("%s  %s", v.Paint(v.Out, console.StyleBad, string(found.Kind)), text)
+	fmt.Fprintln(v.Out, violation.Describe(v.Console, found))
 }
 
 func (v *verifier) describeGap(row bifrost.Row) {

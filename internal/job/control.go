@@ -84,7 +84,7 @@ func (c *Control) Start(ctx context.Context, spec Spec) (execution string, err e
 	if !errors.Is(err, bifrost.ErrNotFound) {
 		return "", err
 	}
-	return c.execute(ctx, spec)
+	return c.startExecution(ctx, spec)
 }
 
 // Continue starts another execution of a job: items that are done return at once.
@@ -98,10 +98,10 @@ func (c *Control) Continue(ctx context.Context, id string) (execution string, er
 	case status.Running():
 		return "", fmt.Errorf("job %s runs: bifrost jobs show %s follows it", id, id)
 	}
-	return c.execute(ctx, Spec{ID: id})
+	return c.startExecution(ctx, Spec{ID: id})
 }
 
-func (c *Control) execute(ctx context.Context, spec Spec) (string, error) {
+func (c *Control) startExecution(ctx context.Context, spec Spec) (string, error) {
 	input, err := json.Marshal(spec)
 	if err != nil {
 		return "", fmt.Errorf("write job %s: %w", spec.ID, err)
@@ -113,7 +113,7 @@ func (c *Control) execute(ctx context.Context, spec Spec) (string, error) {
 // functions have begun they end by themselves, or the next execution does.
 func (c *Control) Stop(ctx context.Context, id string) (stopped int, err error) {
 	if _, err := c.Spec(ctx, id); err != nil {
-		return 0, c.unknown(id, err)
+		return 0, c.explainUnknown(id, err)
 	}
 	runs, err := c.Runs(ctx, id)
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *Control) Stop(ctx context.Context, id string) (stopped int, err error) 
 	return stopped, nil
 }
 
-func (c *Control) unknown(id string, err error) error {
+func (c *Control) explainUnknown(id string, err error) error {
 	if errors.Is(err, bifrost.ErrNotFound) {
 		return fmt.Errorf("there is no job %s; bifrost jobs lists them, and one that was started a moment ago comes with its plan: %w", id, err)
 	}
@@ -146,7 +146,7 @@ func (c *Control) unknown(id string, err error) error {
 func (c *Control) Status(ctx context.Context, id string) (Status, error) {
 	spec, err := c.Spec(ctx, id)
 	if err != nil {
-		return Status{}, c.unknown(id, err)
+		return Status{}, c.explainUnknown(id, err)
 	}
 	s := Status{ID: id, Kind: spec.Kind, State: StateUnknown}
 	runs, err := c.Runs(ctx, id)
@@ -155,7 +155,7 @@ func (c *Control) Status(ctx context.Context, id string) (Status, error) {
 	}
 	if s.Runs = len(runs); s.Runs > 0 {
 		last := runs[s.Runs-1]
-		if err := c.ask(ctx, &s, last); err != nil {
+		if err := c.askMachine(ctx, &s, last); err != nil {
 			return s, err
 		}
 	}
@@ -174,8 +174,8 @@ func (c *Control) Status(ctx context.Context, id string) (Status, error) {
 	return s, nil
 }
 
-// ask asks for the last execution.
-func (c *Control) ask(ctx context.Context, s *Status, last Run) error {
+// askMachine asks for the last execution.
+func (c *Control) askMachine(ctx context.Context, s *Status, last Run) error {
 	s.Execution, s.Begun = last.Execution, last.At
 	execution, err := c.Machine.Describe(ctx, last.Execution)
 	if err == nil {

@@ -59,10 +59,10 @@ var listPage = 1000
 
 const readersAtOnce = 32
 
-func (f Files) key(id, name string) string { return bifrost.JobPrefix(f.Group, id) + name }
+func (f Files) keyOf(id, name string) string { return bifrost.JobPrefix(f.Group, id) + name }
 
 func (f Files) doneKey(id string, item int) string {
-	return f.key(id, fmt.Sprintf("%s%06d.jsonl", doneFiles, item))
+	return f.keyOf(id, fmt.Sprintf("%s%06d.jsonl", doneFiles, item))
 }
 
 // Run is an execution of a job.
@@ -96,7 +96,7 @@ func create[T any](ctx context.Context, f Files, id, name string, value T) (ther
 	if err != nil {
 		return there, fmt.Errorf("write %s of job %s: %w", name, id, err)
 	}
-	content, err := f.Bucket.CreateOnce(ctx, f.key(id, name), append(text, '\n'))
+	content, err := f.Bucket.CreateOnce(ctx, f.keyOf(id, name), append(text, '\n'))
 	if err != nil {
 		return there, fmt.Errorf("write %s of job %s: %w", name, id, err)
 	}
@@ -107,7 +107,7 @@ func create[T any](ctx context.Context, f Files, id, name string, value T) (ther
 }
 
 func (f Files) read(ctx context.Context, id, name string) ([]byte, error) {
-	object, err := f.Bucket.Open(ctx, f.key(id, name))
+	object, err := f.Bucket.Open(ctx, f.keyOf(id, name))
 	if err != nil {
 		return nil, fmt.Errorf("read %s of job %s: %w", name, id, err)
 	}
@@ -147,9 +147,9 @@ func (f Files) Items(ctx context.Context, id string) ([]Item, error) {
 	return items, nil
 }
 
-// names lists the files whose names begin so, without that beginning.
-func (f Files) names(ctx context.Context, id, beginning string) (names []string, err error) {
-	prefix := f.key(id, beginning)
+// listNames lists the files whose names begin so, without that beginning.
+func (f Files) listNames(ctx context.Context, id, beginning string) (names []string, err error) {
+	prefix := f.keyOf(id, beginning)
 	for after := ""; ; {
 		page, err := f.Bucket.List(ctx, prefix, after, listPage)
 		if err != nil {
@@ -167,7 +167,7 @@ func (f Files) names(ctx context.Context, id, beginning string) (names []string,
 
 // DoneItems lists the numbers of the items that are done, in order.
 func (f Files) DoneItems(ctx context.Context, id string) ([]int, error) {
-	names, err := f.names(ctx, id, doneFiles)
+	names, err := f.listNames(ctx, id, doneFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -189,8 +189,8 @@ func (f Files) isDone(ctx context.Context, id string, item int) (bool, error) {
 	return len(keys) > 0, nil
 }
 
-// settle writes what was done of an item. Whoever comes first decides.
-func (f Files) settle(ctx context.Context, id string, done Done) error {
+// settleItem writes what was done of an item. Whoever comes first decides.
+func (f Files) settleItem(ctx context.Context, id string, done Done) error {
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
 	if err := encoder.Encode(done); err != nil {
@@ -222,7 +222,7 @@ func (f Files) EachDone(ctx context.Context, id string, do func(Done) error) err
 			places[i] = i
 		}
 		err := parallel.Try(ctx, readersAtOnce, places, func(ctx context.Context, i int) (err error) {
-			found[i], err = f.done(ctx, id, page[i])
+			found[i], err = f.readDone(ctx, id, page[i])
 			return err
 		})
 		if err != nil {
@@ -237,7 +237,7 @@ func (f Files) EachDone(ctx context.Context, id string, do func(Done) error) err
 	return nil
 }
 
-func (f Files) done(ctx context.Context, id string, item int) (Done, error) {
+func (f Files) readDone(ctx context.Context, id string, item int) (Done, error) {
 	name := path.Base(f.doneKey(id, item))
 	content, err := f.read(ctx, id, doneFiles+name)
 	if err != nil {
@@ -260,7 +260,7 @@ func (f Files) done(ctx context.Context, id string, item int) (Done, error) {
 
 // Failures reads the last failure of each of the items that has one.
 func (f Files) Failures(ctx context.Context, id string, of map[int]bool) (last map[int]Failure, err error) {
-	names, err := f.names(ctx, id, failureFiles)
+	names, err := f.listNames(ctx, id, failureFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +284,7 @@ func (f Files) Failures(ctx context.Context, id string, of map[int]bool) (last m
 
 // Runs reads the executions of a job, the oldest first.
 func (f Files) Runs(ctx context.Context, id string) (runs []Run, err error) {
-	names, err := f.names(ctx, id, runFiles)
+	names, err := f.listNames(ctx, id, runFiles)
 	if err != nil {
 		return nil, err
 	}

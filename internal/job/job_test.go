@@ -137,7 +137,7 @@ func (a *account) object(bucket, key string) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(o, 0, o.Stored().Size))
 }
 
-// execute runs an execution with the input.
+// startExecution runs an execution with the input.
 func (a *account) execute(input any) (Report, error) {
 	a.Helper()
 	text, err := json.Marshal(input)
@@ -279,7 +279,7 @@ func TestFailedJobsAreContinued(t *testing.T) {
 	a.archive("orders", 3, 30)
 	a.before = func(e Event) error {
 		if e.Step == "work" && e.Item.Number == 2 {
-			return a.runner.failed(context.Background(), e, errors.New("the broker has gone fishing"))
+			return a.runner.failItem(context.Background(), e, errors.New("the broker has gone fishing"))
 		}
 		return nil
 	}
@@ -367,13 +367,13 @@ func TestOneIDIsOneJob(t *testing.T) {
 	one, other := replayOf("one", "orders:copy"), replayOf("one", "orders:copy")
 	other.To.Brokers, other.Replay.Rekey = "other:9092", true
 	run := Run{Execution: "x:run", At: a.clock.Now()}
-	if err := a.runner.keep(context.Background(), one, run); err != nil {
+	if err := a.runner.keepSpec(context.Background(), one, run); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.runner.keep(context.Background(), one, run); err != nil {
+	if err := a.runner.keepSpec(context.Background(), one, run); err != nil {
 		t.Errorf("the same once more: %v", err)
 	}
-	if err := a.runner.keep(context.Background(), other, run); err == nil || !strings.Contains(err.Error(), "was asked for something else") {
+	if err := a.runner.keepSpec(context.Background(), other, run); err == nil || !strings.Contains(err.Error(), "was asked for something else") {
 		t.Errorf("another: error %v", err)
 	}
 }

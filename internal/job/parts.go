@@ -77,7 +77,7 @@ func (r *Runner) planTopic(ctx context.Context, plan *replayPlan, all []bifrost.
 		}
 		part := replay.NewPart(p, into, span, byTopic)
 		item := Item{Parts: []Part{partOf(part)}}
-		if err := r.weigh(ctx, part, &item); err != nil {
+		if err := r.weighPart(ctx, part, &item); err != nil {
 			return err
 		}
 		need.MostBytes = max(need.MostBytes, item.Bytes)
@@ -120,8 +120,8 @@ func (r Replay) span(end int64) replay.Span {
 	return span
 }
 
-// weigh adds up what the catalogue says of a part.
-func (r *Runner) weigh(ctx context.Context, part replay.Part, item *Item) error {
+// weighPart adds up what the catalogue says of a part.
+func (r *Runner) weighPart(ctx context.Context, part replay.Part, item *Item) error {
 	query := queryOf(part, part.Ask)
 	for row, err := range readback.Rows(ctx, r.Tables, query.Partition, query.Offsets) {
 		if err != nil {
@@ -226,14 +226,14 @@ func (r *Runner) replayItem(ctx context.Context, spec Spec, item Item, rate int6
 	}
 	look, err := target.LookInto(ctx, client, target.Request{Needs: needs, Codec: codec, Now: r.Now()})
 	if err != nil {
-		return r.more(ctx, err)
+		return r.moreIsLeft(ctx, err)
 	}
 	for _, p := range item.Parts {
 		outlook, err := replay.Start(ctx, requestOf(spec, []replay.Part{p.rule()}), r.source, replay.Options{
 			Client: client, Parallel: 1, Batches: look.Batches(), Throttle: rate,
 		})
 		if err != nil {
-			return r.more(ctx, err)
+			return r.moreIsLeft(ctx, err)
 		}
 		for _, o := range outlook.Parts {
 			result.Records += o.Position.Records
@@ -243,9 +243,9 @@ func (r *Runner) replayItem(ctx context.Context, spec Spec, item Item, rate int6
 	return false, nil
 }
 
-// more tells an end for the deadline, after which another invocation goes on, from one
+// moreIsLeft tells an end for the deadline, after which another invocation goes on, from one
 // for good.
-func (r *Runner) more(ctx context.Context, err error) (bool, error) {
+func (r *Runner) moreIsLeft(ctx context.Context, err error) (bool, error) {
 	if errors.Is(context.Cause(ctx), errDeadline) && !errors.Is(err, replay.ErrShutOut) && !errors.Is(err, replay.ErrRefused) {
 		return true, nil
 	}

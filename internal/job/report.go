@@ -18,7 +18,7 @@ type Spent struct {
 	Invocations int64   `json:"invocations"`
 }
 
-func (s Spent) plus(took time.Duration) Spent {
+func (s Spent) plusCall(took time.Duration) Spent {
 	return Spent{s.Seconds + took.Seconds(), s.Invocations + 1}
 }
 
@@ -64,7 +64,7 @@ const gigabyte = 1 << 30
 
 // A plan, a Map and a finish; a child that is started; a work and a choice for each
 // invocation, and the end.
-func (c *Cost) total(items int, memory int64) {
+func (c *Cost) addTotal(items int, memory int64) {
 	c.Transitions = 3 + 2*int64(items) + 2*c.Invocations
 	c.Dollars = c.FunctionSeconds*float64(memory)/gigabyte*dollarsPerGBSecond +
 		float64(c.Invocations)*dollarsPerInvocation + float64(c.Transitions)*dollarsPerTransition
@@ -85,7 +85,7 @@ func (r *Runner) Finish(ctx context.Context, e Event) (Report, error) {
 	if spec, err = r.Spec(ctx, spec.ID); err != nil {
 		return Report{}, err
 	}
-	report, err := r.sum(ctx, spec)
+	report, err := r.sumReport(ctx, spec)
 	if err != nil {
 		return report, err
 	}
@@ -104,13 +104,13 @@ func (r *Runner) Finish(ctx context.Context, e Event) (Report, error) {
 	}
 	if !report.Complete {
 		return report, fmt.Errorf("job %s: %d of %d items are not done, see %s; continue it with its ID alone: %w",
-			spec.ID, report.Failed, report.Items, r.key(spec.ID, reportFiles+nameOf(e.Execution)+".json"), ErrFailed)
+			spec.ID, report.Failed, report.Items, r.keyOf(spec.ID, reportFiles+nameOf(e.Execution)+".json"), ErrFailed)
 	}
 	return create(ctx, r.Files, spec.ID, reportFile, report)
 }
 
-// sum adds up what is done, and finds out what is not.
-func (r *Runner) sum(ctx context.Context, spec Spec) (Report, error) {
+// sumReport adds up what is done, and finds out what is not.
+func (r *Runner) sumReport(ctx context.Context, spec Spec) (Report, error) {
 	report := Report{ID: spec.ID, Kind: spec.Kind, Failures: []Failure{}}
 	items, err := r.Items(ctx, spec.ID)
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *Runner) sum(ctx context.Context, spec Spec) (Report, error) {
 		return report, err
 	}
 	report.Failed = len(open)
-	report.Cost.total(report.Items, r.Memory)
+	report.Cost.addTotal(report.Items, r.Memory)
 	failures, err := r.Failures(ctx, spec.ID, open)
 	for _, f := range failures {
 		report.Failures = append(report.Failures, f)

@@ -122,7 +122,7 @@ func (r *Runner) Plan(ctx context.Context, e Event) (Planned, error) {
 	if err != nil {
 		return Planned{}, err
 	}
-	spec, err := r.known(ctx, asked)
+	spec, err := r.knownSpec(ctx, asked)
 	if err != nil {
 		return Planned{}, err
 	}
@@ -132,12 +132,12 @@ func (r *Runner) Plan(ctx context.Context, e Event) (Planned, error) {
 	items, err := r.Items(ctx, spec.ID)
 	planned := err == nil
 	if errors.Is(err, bifrost.ErrNotFound) {
-		items, err = r.cut(ctx, spec)
+		items, err = r.cutItems(ctx, spec)
 	}
 	if err != nil {
 		return Planned{}, fmt.Errorf("plan job %s: %w", spec.ID, err)
 	}
-	if err := r.keep(ctx, spec, run); err != nil {
+	if err := r.keepSpec(ctx, spec, run); err != nil {
 		return Planned{}, err
 	}
 	if !planned {
@@ -145,15 +145,15 @@ func (r *Runner) Plan(ctx context.Context, e Event) (Planned, error) {
 			return Planned{}, err
 		}
 	}
-	answer := Planned{ID: spec.ID, Bucket: r.BucketName, Key: r.key(spec.ID, itemsFile), Items: len(items)}
+	answer := Planned{ID: spec.ID, Bucket: r.BucketName, Key: r.keyOf(spec.ID, itemsFile), Items: len(items)}
 	if most := lowest(spec.BytesPerSecond, e.BytesPerSecond); most > 0 {
 		answer.BytesPerSecond = max(1, most/int64(min(len(items), e.Workers)))
 	}
 	return answer, nil
 }
 
-// known is what a job is: if it exists, what it was asked for first.
-func (r *Runner) known(ctx context.Context, asked Spec) (Spec, error) {
+// knownSpec is what a job is: if it exists, what it was asked for first.
+func (r *Runner) knownSpec(ctx context.Context, asked Spec) (Spec, error) {
 	spec, err := r.Spec(ctx, asked.ID)
 	switch {
 	case errors.Is(err, bifrost.ErrNotFound) && asked.Continues():
@@ -173,9 +173,9 @@ func sameJob(there, asked Spec) error {
 	return nil
 }
 
-// keep writes what the job is, and that this execution does it. Of two that come at the
+// keepSpec writes what the job is, and that this execution does it. Of two that come at the
 // same time the first decides.
-func (r *Runner) keep(ctx context.Context, spec Spec, run Run) error {
+func (r *Runner) keepSpec(ctx context.Context, spec Spec, run Run) error {
 	there, err := create(ctx, r.Files, spec.ID, specFile, spec)
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func (r *Runner) keepItems(ctx context.Context, id string, items []Item) ([]Item
 	if err != nil {
 		return nil, err
 	}
-	there, err := r.Bucket.CreateOnce(ctx, r.key(id, itemsFile), lines)
+	there, err := r.Bucket.CreateOnce(ctx, r.keyOf(id, itemsFile), lines)
 	if err != nil {
 		return nil, fmt.Errorf("write the items of job %s: %w", id, err)
 	}
@@ -231,8 +231,8 @@ func (r *Runner) leavesRoom(ctx context.Context, workers int) error {
 		"%s, or ask AWS for a higher quota of concurrent executions", all, r.MaxInFlight+keptForTicks, workers, advice)
 }
 
-// cut plans the items.
-func (r *Runner) cut(ctx context.Context, spec Spec) (items []Item, err error) {
+// cutItems plans the items.
+func (r *Runner) cutItems(ctx context.Context, spec Spec) (items []Item, err error) {
 	switch spec.Kind {
 	case KindReplay:
 		items, err = r.planReplay(ctx, spec)
@@ -271,22 +271,22 @@ func (r *Runner) Work(ctx context.Context, e Event, deadline time.Time) (Answer,
 	} else {
 		more, err = r.replayItem(within, spec, *e.Item, e.BytesPerSecond, &result)
 	}
-	spent := e.Spent.plus(r.Now().Sub(begun))
+	spent := e.Spent.plusCall(r.Now().Sub(begun))
 	switch {
 	case err != nil:
-		return Answer{}, r.failed(ctx, e, err)
+		return Answer{}, r.failItem(ctx, e, err)
 	case more:
 		return Answer{Spent: spent}, nil
 	}
 	result.Spent, result.At = spent, r.Now().UTC()
-	return Answer{Done: true, Spent: spent}, r.settle(ctx, e.ID, result)
+	return Answer{Done: true, Spent: spent}, r.settleItem(ctx, e.ID, result)
 }
 
 // errDeadline ends what a function has no time left for.
 var errDeadline = errors.New("the function's time is nearly over")
 
-// failed keeps the error of an item, for the report.
-func (r *Runner) failed(ctx context.Context, e Event, err error) error {
+// failItem keeps the error of an item, for the report.
+func (r *Runner) failItem(ctx context.Context, e Event, err error) error {
 	err = fmt.Errorf("item %d of job %s: %w", e.Item.Number, e.ID, err)
 	failure := Failure{Item: e.Item.Number, Error: err.Error(), At: r.Now().UTC()}
 	name := fmt.Sprintf("%s%06d/%s.json", failureFiles, e.Item.Number, r.NewID())

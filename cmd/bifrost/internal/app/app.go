@@ -40,3 +40,6 @@ var ErrSilent = errors.New("")
 
 // ErrUnhealthy ends a command that did its work and found something wrong.
 var ErrUnhealthy = fmt.Errorf("unhealthy%w", ErrSilent)
+
+// UnhealthyMeaning is the annotation that says what exit code 3 means for a command.
+const UnhealthyMeaning = "unhealthy"

@@ -1,14 +1,16 @@
 // The command jobs show: how a job stands, or how it ended.
 
-package main
+package jobs
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/violation"
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
@@ -16,7 +18,7 @@ import (
 // jobUnhealthy is what exit code 3 means of a job.
 const jobUnhealthy = "the job ended and is not complete, a verification found something, or something does not stand where it stood"
 
-func newJobsShow(a *app.App) *cobra.Command {
+func newShow(a *app.App) *cobra.Command {
 	var asJSON, follow bool
 	c := &cobra.Command{
 		Use:         "show ID",
@@ -24,7 +26,7 @@ func newJobsShow(a *app.App) *cobra.Command {
 		Long:        `Show prints the state, the progress and the report of a job, and what a verification found.`,
 		Example:     "  bifrost jobs show replay-20260131T120000\n  bifrost jobs show replay-20260131T120000 --follow",
 		Args:        cobra.ExactArgs(1),
-		Annotations: map[string]string{unhealthyMeaning: jobUnhealthy},
+		Annotations: map[string]string{app.UnhealthyMeaning: jobUnhealthy},
 		RunE: func(c *cobra.Command, args []string) error {
 			control, parts, err := control(a, c.Context())
 			if err != nil {
@@ -48,17 +50,16 @@ func newJobsShow(a *app.App) *cobra.Command {
 
 // showJob prints how a job stands. A verification's violations look as the command's.
 func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status, asJSON bool) error {
-	shown := jobJSON{jobStatusJSON: newJobStatusJSON(s), Report: newJobReportJSON(s.Report), Violations: []verify.Violation{}}
-	v := &verifier{App: a}
-	found := false
+	shown := ShowJSON{jobStatusJSON: newJobStatusJSON(s), Report: newJobReportJSON(s.Report), Violations: []verify.Violation{}}
+	violated := false
 	if s.Kind == job.KindVerify {
 		err := control.EachDone(ctx, s.ID, func(d job.Done) error {
-			for _, violation := range d.Violations {
-				found = true
+			for _, found := range d.Violations {
+				violated = true
 				if asJSON {
-					shown.Violations = append(shown.Violations, violation)
+					shown.Violations = append(shown.Violations, found)
 				} else {
-					v.showViolation(violation)
+					fmt.Fprintln(a.Out, violation.Describe(a.Console, found))
 				}
 			}
 			if d.Unlisted > 0 {
@@ -79,7 +80,7 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 	}
 	ended := !s.Running()
 	differs := s.Report != nil && s.Report.Restore != nil && !s.Report.Restore.Stands()
-	if ended && !s.Complete || found || differs {
+	if ended && !s.Complete || violated || differs {
 		return app.ErrUnhealthy
 	}
 	return nil

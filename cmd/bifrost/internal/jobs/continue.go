@@ -1,6 +1,6 @@
 // The command jobs continue: another execution of a job.
 
-package main
+package jobs
 
 import (
 	"github.com/spf13/cobra"
@@ -8,7 +8,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 )
 
-func newJobsContinue(a *app.App) *cobra.Command {
+func newContinue(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "continue ID",
@@ -18,7 +18,7 @@ are done return at once, the others go on where they are. An interrupt leaves it
 running.`,
 		Example:     "  bifrost jobs continue replay-20260131T120000",
 		Args:        cobra.ExactArgs(1),
-		Annotations: map[string]string{unhealthyMeaning: jobUnhealthy},
+		Annotations: map[string]string{app.UnhealthyMeaning: jobUnhealthy},
 		RunE: func(c *cobra.Command, args []string) error {
 			control, parts, err := control(a, c.Context())
 			if err != nil {

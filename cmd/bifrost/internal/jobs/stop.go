@@ -1,6 +1,6 @@
 // The command jobs stop: ends the executions of a job.
 
-package main
+package jobs
 
 import (
 	"github.com/spf13/cobra"
@@ -8,7 +8,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 )
 
-func newJobsStop(a *app.App) *cobra.Command {
+func newStop(a *app.App) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "stop ID",

@@ -1,6 +1,6 @@
 // The JSON of jobs.
 
-package main
+package jobs
 
 import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
@@ -9,8 +9,8 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
-// jobsJSON is what jobs --json prints.
-type jobsJSON struct {
+// ListJSON is what jobs --json prints.
+type ListJSON struct {
 	Jobs []jobStatusJSON `json:"jobs"`
 }
 
@@ -33,8 +33,8 @@ type jobStatusJSON struct {
 	DoneBytes   int64   `json:"done_bytes"`
 }
 
-// jobJSON is what jobs show --json prints.
-type jobJSON struct {
+// ShowJSON is what jobs show --json prints.
+type ShowJSON struct {
 	jobStatusJSON
 	Report     *jobReportJSON     `json:"report"`     // null before an execution has ended by itself
 	Violations []verify.Violation `json:"violations"` // that a verification has listed so far

@@ -1,6 +1,6 @@
-// The command jobs: lists what was started with --as-job.
-
-package main
+// Package jobs has the commands for what many functions do side by side, and the flag
+// --as-job that starts it.
+package jobs
 
 import (
 	"context"
@@ -21,11 +21,13 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newJobs(a *app.App) *cobra.Command {
+// New returns the command jobs, which lists them, with its commands. The group is where
+// help shows it.
+func New(a *app.App, group string) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "jobs",
-		GroupID: groupRead,
+		GroupID: group,
 		Short:   "Look at, stop and continue what was started with --as-job",
 		Long: `Jobs are replays, restores and deep verifications that many functions do side by
 side. bifrost jobs lists them; its commands show, stop and continue one.
@@ -35,7 +37,7 @@ docs/jobs.md tells how they work, and how the console starts them.`,
 		RunE:    func(c *cobra.Command, _ []string) error { return listJobs(a, c.Context(), asJSON) },
 	}
 	app.AddJSON(c, &asJSON)
-	c.AddCommand(newJobsShow(a), newJobsStop(a), newJobsContinue(a))
+	c.AddCommand(newShow(a), newStop(a), newContinue(a))
 	return c
 }
 
@@ -93,7 +95,7 @@ func listJobs(a *app.App, ctx context.Context, asJSON bool) error {
 		all, asText = append(all, newJobStatusJSON(status)), append(asText, status)
 	}
 	if asJSON {
-		return a.PrintJSON(jobsJSON{all})
+		return a.PrintJSON(ListJSON{all})
 	}
 	t := &console.Table{Columns: []console.Column{{Title: "job"}, {Title: "kind"}, {Title: "state"}, {Title: "begun"},
 		{Title: "items", Right: true}, {Title: "done", Right: true}, {Title: "bytes done", Right: true}}}
