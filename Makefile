@@ -53,7 +53,7 @@ soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localstack
 	$(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 1h -run 'TestTheDayTheRegionIsGone|TestApplicationsGoOn|TestMirrorMakerBeside|TestARegistryComesBack' ./cmd/bifrost
-	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestKilledWorkers|TestUpgrade|TestARM64' ./cmd/localstack
+	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestKilledWorkers|TestUpgrade|TestJobs|TestARM64' ./cmd/localstack
 	$(LOCALSTACK) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
 	$(GO) test -tags soak -count=1 -v ./cmd/release
