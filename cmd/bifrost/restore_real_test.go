@@ -512,11 +512,25 @@ func (c *populated) groups(t *testing.T) {
 // the epoch 0, and leaves it with -1.
 func (c *populated) shareGroup(t *testing.T, name string, epochs ...int32) {
 	t.Helper()
+	client, err := c.client()
+	must(t, err)
+	t.Cleanup(client.Close)
 	for _, epoch := range epochs {
 		share := kmsg.NewPtrShareGroupHeartbeatRequest()
 		share.GroupID, share.MemberID, share.MemberEpoch = name, "AAAAAAAAAAAAAAAAAAAAAA", epoch
 		share.SubscribedTopicNames = []string{"plain-01"}
-		must(t, kerr.ErrorForCode(c.ask(t, share).(*kmsg.ShareGroupHeartbeatResponse).ErrorCode))
+		// A cluster that has just started has no coordinator for some seconds.
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+			answer, err := share.RequestWith(t.Context(), client)
+			if err == nil {
+				err = kerr.ErrorForCode(answer.ErrorCode)
+			}
+			if kerr.IsRetriable(err) && time.Now().Before(deadline) {
+				continue
+			}
+			must(t, err)
+			break
+		}
 	}
 }
 
