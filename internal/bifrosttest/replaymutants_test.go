@@ -24,7 +24,7 @@ var replayMutants = []mutant{
 	{"all of what was asked for", "what is written is left out", []edit{{
 		replays + "look.go",
 		"	p.Todo = p.Position.Written.findRest(part.Ask, p.Position.Again)\n",
-		"	p.Todo = spans{}.rest(part.Ask, p.Position.Again)\n",
+		"	p.Todo = spans{}.findRest(part.Ask, p.Position.Again)\n",
 	}}},
 	{"a prefix", "--from leaves a hole, which is not written", []edit{{
 		replays + "position.go",
