@@ -7,7 +7,6 @@ import (
 	"errors"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,9 +19,9 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/job"
-	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/replayplan"
 	"github.com/bifrost-archive/bifrost/internal/target"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -89,10 +88,9 @@ type replayer struct {
 	codec   *recordbatch.Codec // chosen by --compression
 	parts   *wiring.Parts
 	cluster settings.Connection
-	needs   []target.Need
+	planned *replayplan.Plan
 	look    *target.Look
 	made    *target.Made
-	rows    []bifrost.Progress
 	lost    []bifrost.Row
 }
 
@@ -156,84 +154,26 @@ func (r *replayer) connectTarget(ctx context.Context) (err error) {
 // fixed here, and what is archived now is where partitions end.
 func (r *replayer) planRequest(ctx context.Context, args []string) (replay.Request, error) {
 	request := replay.Request{Rekey: r.rekey, Again: r.again, Force: r.force}
-	args = slices.Clone(args)
-	slices.Sort(args)
-	args = slices.Compact(args)
-	if len(args) > 1 && (r.From != 0 || r.To != 0) {
-		return request, usage.Errorf("--from and --to are offsets of one topic, and %d are given", len(args))
+	if topics := slices.Compact(slices.Sorted(slices.Values(args))); len(topics) > 1 && (r.From != 0 || r.To != 0) {
+		return request, usage.Errorf("--from and --to are offsets of one topic, and %d are given", len(topics))
 	}
 	all, err := r.parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return request, err
 	}
-	for _, arg := range args {
-		source, target, renamed := strings.Cut(arg, ":")
-		if !renamed {
-			target = bifrost.Partition{Name: source}.Topic()
-		}
-		if err := r.planTopic(ctx, &request, all, source, target); err != nil {
-			return request, err
-		}
+	planner := replayplan.Planner{
+		Reader: settings.NewReader(r.parts, 1),
+		Bounds: replayplan.Bounds{From: r.From, To: r.To, Times: r.Times},
+		Rekey:  r.rekey, SelectPartitions: r.Selection.SelectPartitions,
+	}
+	if r.planned, err = planner.Plan(ctx, all, args); err != nil {
+		return request, err
+	}
+	request.Parts = r.planned.Requested()
+	for _, part := range r.planned.Parts {
+		r.lost = append(r.lost, part.Lost...)
 	}
 	return request, nil
-}
-
-func (r *replayer) planTopic(ctx context.Context, request *replay.Request, all []bifrost.Progress, source, topic string) error {
-	life, err := readback.Topic(all, source)
-	if err != nil {
-		return err
-	}
-	rows, err := r.Selection.SelectPartitions(life)
-	if err != nil {
-		return err
-	}
-	need := r.needOf(topic)
-	for _, p := range life {
-		need.Partitions = max(need.Partitions, p.Number+1)
-	}
-	var queries []readback.Query
-	byTopic := replay.ByTopic(all)
-	for _, p := range rows {
-		end := p.NextOffset
-		if r.To != 0 {
-			end = min(end, r.To)
-		}
-		if end <= r.From {
-			continue
-		}
-		part := replay.NewPart(p, topic, spanOf(bifrost.Range{Start: r.From, End: end}, r.Times), byTopic)
-		request.Parts = append(request.Parts, part)
-		query := queryOf(part, part.Ask)
-		if err := r.measureRange(ctx, query, need); err != nil {
-			return err
-		}
-		queries = append(queries, query)
-		if !r.rekey {
-			need.Fewest = max(need.Fewest, p.Number+1)
-		}
-	}
-	need.Measure = measureAll(need.Measure, settings.NewReader(r.parts, 1), queries)
-	r.rows = append(r.rows, rows...)
-	return nil
-}
-
-// measureRange adds up what the catalogue says of the range.
-func (r *replayer) measureRange(ctx context.Context, q readback.Query, need *target.Need) error {
-	var bytes int64
-	for row, err := range readback.Rows(ctx, r.parts.Ledger, q.Partition, q.Offsets) {
-		if err != nil {
-			return err
-		}
-		if row.State == bifrost.StateLost {
-			r.lost = append(r.lost, row)
-		}
-		if row.State != bifrost.StateArchived || !r.Times.Overlaps(row) {
-			continue
-		}
-		bytes += row.Facts.RawBytes
-	}
-	need.MostBytes = max(need.MostBytes, bytes)
-	return nil
 }
 
 func (r *replayer) replayOptions() replay.Options {

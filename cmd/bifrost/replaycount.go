@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"iter"
-	"math"
 	"runtime"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -13,41 +12,13 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
+	"github.com/bifrost-archive/bifrost/internal/replayplan"
 )
-
-// spanOf is what is asked for by offsets and times.
-func spanOf(offsets bifrost.Range, times readback.Times) replay.Span {
-	span := replay.AllTimes(offsets.Start, offsets.End)
-	if times != (readback.Times{}) {
-		span.Since = times.Since
-		if times.Until != 0 {
-			span.Until = times.Until
-		}
-	}
-	return span
-}
-
-// timesOf is the smallest range of times that the archive can be asked for and that
-// has all of the span's. Records without a timestamp come only with all others.
-func timesOf(span replay.Span) readback.Times {
-	if span.Since < 0 {
-		return readback.Times{}
-	}
-	times := readback.Times{Since: span.Since}
-	if span.Until != math.MaxInt64 {
-		times.Until = span.Until
-	}
-	return times
-}
 
 // readSource reads the archive for the replay. Partitions side by side keep the cores
 // busy already.
 func (r *replayer) readSource(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
-	return settings.NewReader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, queryOf(p, span))
-}
-
-func queryOf(p replay.Part, span replay.Span) readback.Query {
-	return readback.Query{Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}, Times: timesOf(span)}
+	return settings.NewReader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, replayplan.QueryOf(p, span))
 }
 
 // counted is how many records are left to write, by part.

@@ -10,38 +10,13 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 	"github.com/bifrost-archive/bifrost/internal/target"
 )
 
-// needOf is what goes into a topic, which may come from several arguments.
-func (r *replayer) needOf(topic string) *target.Need {
-	for i := range r.needs {
-		if r.needs[i].Topic == topic {
-			return &r.needs[i]
-		}
-	}
-	r.needs = append(r.needs, target.Need{Topic: topic})
-	return &r.needs[len(r.needs)-1]
-}
-
-// measureAll tells a gauge of all records of the queries, after what was to be told
-// before.
-func measureAll(before func(context.Context, *target.Gauge) error, from *readback.Reader, queries []readback.Query) func(context.Context, *target.Gauge) error {
-	return func(ctx context.Context, gauge *target.Gauge) error {
-		if before != nil {
-			if err := before(ctx, gauge); err != nil {
-				return err
-			}
-		}
-		return from.MeasureAll(ctx, queries, gauge)
-	}
-}
-
 // mayWrite looks at the target: what it takes, what it has, and what is left to do.
 func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*replay.Outlook, error) {
-	if err := r.lookInto(ctx, request); err != nil {
+	if err := r.lookInto(ctx); err != nil {
 		return nil, err
 	}
 	reasons := r.look.Refused(r.force)
@@ -70,9 +45,9 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 }
 
 // lookInto looks at the target topics, made or to be made, and says what is worth knowing.
-func (r *replayer) lookInto(ctx context.Context, request replay.Request) (err error) {
+func (r *replayer) lookInto(ctx context.Context) (err error) {
 	r.look, err = target.LookInto(ctx, r.cluster.Options, target.Request{
-		Needs: r.needs, Create: r.create, Codec: r.codec, StateTopic: bifrost.ReplayStateTopic, Probe: !r.dryRun, Now: r.Now(),
+		Needs: r.planned.Needs, Create: r.create, Codec: r.codec, StateTopic: bifrost.ReplayStateTopic, Probe: !r.dryRun, Now: r.Now(),
 	})
 	if err != nil {
 		return r.cluster.Explain(err)
@@ -85,8 +60,8 @@ func (r *replayer) lookInto(ctx context.Context, request replay.Request) (err er
 	}
 	for i := range r.look.Topics {
 		t := &r.look.Topics[i]
-		if source := r.sourceOf(request, t.Topic); source.ClusterID == r.look.ClusterID && source.Topic() == t.Topic {
-			t.Problems = append(t.Problems, "it is the topic that is archived, so that its records would be there and in the archive twice: name another, as TOPIC:TARGET")
+		if reason := r.planned.IntoItself(r.look.ClusterID, t.Topic); reason != "" {
+			t.Problems = append(t.Problems, reason+": name another, as TOPIC:TARGET")
 		}
 		for _, note := range t.Notes {
 			r.Say("Topic %s: %s.", t.Topic, note)
@@ -101,17 +76,6 @@ func (r *replayer) lookInto(ctx context.Context, request replay.Request) (err er
 		}
 	}
 	return nil
-}
-
-func (r *replayer) sourceOf(request replay.Request, topic string) bifrost.Progress {
-	for _, p := range request.Parts {
-		for _, row := range r.rows {
-			if p.Target == topic && p.Source == row.Partition && row.Topic() == topic {
-				return row
-			}
-		}
-	}
-	return bifrost.Progress{}
 }
 
 // makeTargets makes the topics that do not exist, all of them or none.
@@ -152,7 +116,7 @@ func (r *replayer) tellArchivedAgain(ctx context.Context) error {
 		return err
 	}
 	for _, t := range r.look.Topics {
-		if archivedAgain(r.rows, ticks, r.parts.Config.Topics, r.look.ClusterID, t.Topic) {
+		if archivedAgain(r.planned.Rows, ticks, r.parts.Config.Topics, r.look.ClusterID, t.Topic) {
 			r.Warn("topic %s is in the cluster that is archived, so what is written there is archived again; exclude it (ExcludeTopics) if you do not want that", t.Topic)
 		}
 	}

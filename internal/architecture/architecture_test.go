@@ -62,8 +62,9 @@ var allowances = []allowance{
 	{"internal/target", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/export", []string{"baldr", "internal/readback", "internal/bifrost"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"internal/schema", nil, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},
+	{"internal/replayplan", []string{"internal/bifrost", "internal/readback", "internal/replay", "internal/target"}, nil},
 	{"internal/restore", []string{"baldr", "internal/readback", "internal/bifrost", "internal/capture", "internal/parallel", "internal/replay", "internal/target"}, []string{"github.com/twmb/franz-go"}},
-	{"internal/job", []string{"baldr", "internal/bifrost", "internal/capture", "internal/parallel", "internal/readback", "internal/recordbatch", "internal/replay", "internal/restore", "internal/target", "internal/verify"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/job", []string{"baldr", "internal/bifrost", "internal/capture", "internal/parallel", "internal/readback", "internal/recordbatch", "internal/replay", "internal/replayplan", "internal/restore", "internal/target", "internal/verify"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/stepfunctions", nil, []string{awsSDK + "/service/sfn", awsSDK + "/aws", smithy}},
 	{"internal/metrics", []string{"internal/bifrost"}, nil},
 	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
