@@ -14,13 +14,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func open() (*wiring.Parts, error) {
-	c, err := config.FromEnvironment(config.Archiver)
-	if err != nil {
-		return nil, err
-	}
-	return wiring.Open(context.Background(), c)
-}
+func open() (*wiring.Parts, error) { return wiring.OpenFromEnvironment(config.Archiver) }
 
 func handle(ctx context.Context, open func() (*wiring.Parts, error), event json.RawMessage) ([]bifrost.RangeResult, error) {
 	task, err := bifrost.ParseTask(event)

@@ -23,11 +23,7 @@ type started struct {
 }
 
 func start() (started, error) {
-	c, err := config.FromEnvironment(config.Discoverer)
-	if err != nil {
-		return started{}, err
-	}
-	parts, err := wiring.Open(context.Background(), c)
+	parts, err := wiring.OpenFromEnvironment(config.Discoverer)
 	if err != nil {
 		return started{}, err
 	}

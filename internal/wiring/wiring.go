@@ -49,6 +49,16 @@ type Parts struct {
 // whether it is there.
 func (p *Parts) Bucket(name string) *s3store.Store { return s3store.New(p.aws, name) }
 
+// OpenFromEnvironment builds the parts of a function in the role, with the configuration
+// that its environment has.
+func OpenFromEnvironment(role config.Role) (*Parts, error) {
+	c, err := config.FromEnvironment(role)
+	if err != nil {
+		return nil, err
+	}
+	return Open(context.Background(), c)
+}
+
 // Open builds the parts that the configuration asks for. It opens no connection: the
 // first use of each adapter does. The options override where the AWS SDK takes its
 // settings from.
