@@ -31,6 +31,7 @@
 // Order is kept for each partition: one producer, in sequence, idempotent. What would
 // break it is objected to before anything is written (order.go).
 //
-// The way of a record: writer.go chooses its partition and remembers its offset,
-// batch.go encodes it, producer.go sends the batch and ends the transaction.
+// The way of a record: writer.go chooses its partition and remembers its offset, package
+// recordbatch encodes it, producer.go sends the batch, and commit.go ends the transaction
+// with the position in it.
 package replay
