@@ -27,7 +27,7 @@
 //	kafka.go        what the rules ask of Kafka
 //	bucket.go       what the rules ask of the bucket
 //	ledger.go       what the rules ask of the tables
-//	message.go      the events and answers of the two functions, and their log lines
+//	message.go      the events and answers of discover and archive, and their log lines
 //	topics.go       which topics are archived, and with which sizes
 //
 //	plan.go         which ranges to plan, and how many each partition gets: pure
