@@ -23,7 +23,7 @@ const scanSegments = 4
 // ListProgress implements bifrost.Overview. The order is that of the table's own hash.
 func (l *Ledger) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
 	segments := make([][]bifrost.Progress, scanSegments)
-	err := parallel.Try(ctx, scanSegments, numbersBelow(scanSegments), func(ctx context.Context, i int) error {
+	err := parallel.Try(ctx, scanSegments, parallel.NumbersBelow(scanSegments), func(ctx context.Context, i int) error {
 		var err error
 		segments[i], err = l.scanProgress(ctx, int32(i))
 		return err
@@ -56,7 +56,7 @@ func (l *Ledger) scanProgress(ctx context.Context, segment int32) ([]bifrost.Pro
 // ListPlanned implements bifrost.Overview.
 func (l *Ledger) ListPlanned(ctx context.Context) ([]bifrost.Row, error) {
 	shards := make([][]bifrost.Row, openShards)
-	err := parallel.Try(ctx, openShards, numbersBelow(openShards), func(ctx context.Context, i int) error {
+	err := parallel.Try(ctx, openShards, parallel.NumbersBelow(openShards), func(ctx context.Context, i int) error {
 		e := newExpression().require("open_shard", number(int64(i)))
 		pages := dynamodb.NewQueryPaginator(l.client, l.openQuery(e))
 		for pages.HasMorePages() {
@@ -177,12 +177,4 @@ func appendDecoded[T any](to []T, items []attributes, decode func(attributes) (T
 		to = append(to, v)
 	}
 	return to, nil
-}
-
-func numbersBelow(n int) []int {
-	numbers := make([]int, n)
-	for i := range numbers {
-		numbers[i] = i
-	}
-	return numbers
 }

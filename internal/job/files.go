@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,17 +53,16 @@ const (
 	reportFiles  = "reports/"
 )
 
-// listPage is how many keys are asked for at once, readersAtOnce how many files are
-// read side by side. listPage is a variable because tests make it tiny.
-var listPage = 1000
-
+// readersAtOnce is how many files are read side by side.
 const readersAtOnce = 32
 
 func (f Files) keyOf(id, name string) string { return bifrost.JobPrefix(f.Group, id) + name }
 
 func (f Files) doneKey(id string, item int) string {
-	return f.keyOf(id, fmt.Sprintf("%s%06d.jsonl", doneFiles, item))
+	return f.keyOf(id, doneFiles+doneName(item))
 }
+
+func doneName(item int) string { return fmt.Sprintf("%06d.jsonl", item) }
 
 // Run is an execution of a job.
 type Run struct {
@@ -150,18 +149,18 @@ func (f Files) Items(ctx context.Context, id string) ([]Item, error) {
 // listNames lists the files whose names begin so, without that beginning.
 func (f Files) listNames(ctx context.Context, id, beginning string) (names []string, err error) {
 	prefix := f.keyOf(id, beginning)
-	for after := ""; ; {
-		page, err := f.Bucket.List(ctx, prefix, after, listPage)
+	keys := bifrost.KeyWalk{Bucket: f.Bucket, Prefix: prefix}
+	for {
+		page, err := keys.Below(ctx, "")
 		if err != nil {
 			return nil, fmt.Errorf("list %s of job %s: %w", beginning, id, err)
+		}
+		if len(page) == 0 {
+			return names, nil
 		}
 		for _, key := range page {
 			names = append(names, strings.TrimPrefix(key, prefix))
 		}
-		if len(page) < listPage {
-			return names, nil
-		}
-		after = page[len(page)-1]
 	}
 }
 
@@ -217,11 +216,7 @@ func (f Files) EachDone(ctx context.Context, id string, do func(Done) error) err
 		page := numbers[:min(len(numbers), readersAtOnce)]
 		numbers = numbers[len(page):]
 		found := make([]Done, len(page))
-		places := make([]int, len(page))
-		for i := range places {
-			places[i] = i
-		}
-		err := parallel.Try(ctx, readersAtOnce, places, func(ctx context.Context, i int) (err error) {
+		err := parallel.Try(ctx, readersAtOnce, parallel.NumbersBelow(len(page)), func(ctx context.Context, i int) (err error) {
 			found[i], err = f.readDone(ctx, id, page[i])
 			return err
 		})
@@ -238,7 +233,7 @@ func (f Files) EachDone(ctx context.Context, id string, do func(Done) error) err
 }
 
 func (f Files) readDone(ctx context.Context, id string, item int) (Done, error) {
-	name := path.Base(f.doneKey(id, item))
+	name := doneName(item)
 	content, err := f.read(ctx, id, doneFiles+name)
 	if err != nil {
 		return Done{}, err
@@ -258,7 +253,8 @@ func (f Files) readDone(ctx context.Context, id string, item int) (Done, error) 
 	return done, nil
 }
 
-// Failures reads the last failure of each of the items that has one.
+// Failures reads the last failure of each of the items that has one: of the first
+// mostFailures of them.
 func (f Files) Failures(ctx context.Context, id string, of map[int]bool) (last map[int]Failure, err error) {
 	names, err := f.listNames(ctx, id, failureFiles)
 	if err != nil {
@@ -270,6 +266,9 @@ func (f Files) Failures(ctx context.Context, id string, of map[int]bool) (last m
 		n, err := strconv.Atoi(number)
 		if err != nil || !of[n] {
 			continue
+		}
+		if _, known := last[n]; !known && len(last) == mostFailures {
+			break // names are in the order of the items
 		}
 		failure, err := readJSON[Failure](ctx, f, id, failureFiles+name)
 		if err != nil {
@@ -295,7 +294,7 @@ func (f Files) Runs(ctx context.Context, id string) (runs []Run, err error) {
 		}
 		runs = append(runs, run)
 	}
-	sortRuns(runs)
+	slices.SortFunc(runs, func(a, b Run) int { return a.At.Compare(b.At) })
 	return runs, nil
 }
 

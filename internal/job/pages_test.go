@@ -1,4 +1,6 @@
 package job
 
+import "github.com/bifrost-archive/bifrost/internal/bifrost"
+
 // Page sizes and limits are tiny in the tests of this package.
-func init() { listPage, maxItems, mostListed = 2, 3, 2 }
+func init() { bifrost.ListPage, maxItems, mostListed = 2, 3, 2 }

@@ -146,6 +146,5 @@ func (r *Runner) sumReport(ctx context.Context, spec Spec) (Report, error) {
 		report.Failures = append(report.Failures, f)
 	}
 	slices.SortFunc(report.Failures, func(a, b Failure) int { return cmp.Compare(a.Item, b.Item) })
-	report.Failures = report.Failures[:min(len(report.Failures), mostFailures)]
 	return report, err
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -292,8 +291,4 @@ func (r *Runner) failItem(ctx context.Context, e Event, err error) error {
 	name := fmt.Sprintf("%s%06d/%s.json", failureFiles, e.Item.Number, r.NewID())
 	_, keepErr := create(ctx, r.Files, e.ID, name, failure)
 	return errors.Join(err, keepErr)
-}
-
-func sortRuns(runs []Run) {
-	slices.SortFunc(runs, func(a, b Run) int { return a.At.Compare(b.At) })
 }

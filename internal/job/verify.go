@@ -48,11 +48,7 @@ func (r *Runner) planVerify(ctx context.Context, spec Spec) ([]Item, error) {
 		return nil, err
 	}
 	cuts := make([][]verify.Slice, len(all))
-	places := make([]int, len(all))
-	for i := range places {
-		places[i] = i
-	}
-	err = parallel.Try(ctx, plannersAtOnce, places, func(ctx context.Context, i int) (err error) {
+	err = parallel.Try(ctx, plannersAtOnce, parallel.NumbersBelow(len(all)), func(ctx context.Context, i int) (err error) {
 		cuts[i], err = v.Slices(ctx, all[i], sliceBytes)
 		return err
 	})
@@ -100,9 +96,9 @@ func (r *Runner) verifyItem(ctx context.Context, spec Spec, item Item, result *D
 		summary, err = r.verifier(lookersAtOnce).VerifyGroup(ctx, options, report)
 	case item.Slice != nil:
 		slice := verify.Slice{Partition: item.Slice.rule(), Starts: bifrost.Range{Start: item.Slice.Start, End: item.Slice.End}}
-		runs, err2 := r.Runs(ctx, spec.ID)
-		if err2 != nil {
-			return err2
+		runs, runsErr := r.Runs(ctx, spec.ID)
+		if runsErr != nil {
+			return runsErr
 		}
 		if len(runs) == 0 {
 			return errors.New("no execution of it is on record")

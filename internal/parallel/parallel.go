@@ -54,3 +54,12 @@ func Try[T any](ctx context.Context, limit int, items []T, work func(ctx context
 	}
 	return context.Cause(ctx)
 }
+
+// NumbersBelow returns 0 to n-1, for work on what has numbers and is no slice of its own.
+func NumbersBelow(n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
+}

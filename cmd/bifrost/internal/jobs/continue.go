@@ -20,7 +20,7 @@ running.`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: map[string]string{app.UnhealthyMeaning: jobUnhealthy},
 		RunE: func(c *cobra.Command, args []string) error {
-			control, parts, err := control(a, c.Context())
+			control, parts, err := openControl(a, c.Context())
 			if err != nil {
 				return err
 			}

@@ -61,8 +61,8 @@ func (m stateMachine) Describe(ctx context.Context, arn string) (job.Execution, 
 	return job.Execution{State: e.Status, Ended: e.Ended, Error: e.Error}, err
 }
 
-// control opens what starts, shows and stops jobs.
-func control(a *app.App, ctx context.Context) (*job.Control, *wiring.Parts, error) {
+// openControl opens what starts, shows and stops jobs.
+func openControl(a *app.App, ctx context.Context) (*job.Control, *wiring.Parts, error) {
 	arn, _ := a.LookupVariable(settings.JobMachine)
 	if arn == "" {
 		return nil, nil, usage.Errorf("--job-machine is missing: want the ARN of the state machine of jobs, the output JobMachine of the stack ($%s)", settings.JobMachine)
@@ -77,7 +77,7 @@ func control(a *app.App, ctx context.Context) (*job.Control, *wiring.Parts, erro
 }
 
 func listJobs(a *app.App, ctx context.Context, asJSON bool) error {
-	control, parts, err := control(a, ctx)
+	control, parts, err := openControl(a, ctx)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func Start(a *app.App, ctx context.Context, spec job.Spec, asJSON bool) error {
 	if err := spec.Check(); err != nil {
 		return usage.Of(err)
 	}
-	control, parts, err := control(a, ctx)
+	control, parts, err := openControl(a, ctx)
 	if err != nil {
 		return err
 	}

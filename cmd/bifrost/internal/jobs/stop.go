@@ -19,7 +19,7 @@ continue goes on with it.`,
 		Example: "  bifrost jobs stop replay-20260131T120000",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			control, parts, err := control(a, c.Context())
+			control, parts, err := openControl(a, c.Context())
 			if err != nil {
 				return err
 			}
