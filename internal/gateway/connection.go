@@ -101,10 +101,8 @@ func (c *connection) next(began time.Time) error {
 	if err := c.conn.SetReadDeadline(deadline); err != nil {
 		return err
 	}
-	select {
-	case <-c.draining:
+	if c.drained() {
 		return errBye
-	default:
 	}
 	var length [4]byte
 	if _, err := io.ReadFull(c.conn, length[:]); err != nil {

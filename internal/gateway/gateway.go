@@ -92,7 +92,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	return g, nil
 }
 
-// Partitions is the number of partitions that are served, and of topics.
+// Partitions are the numbers of topics and partitions that are served.
 func (g *Gateway) Partitions() (topics, partitions int) {
 	all := g.topics.current()
 	for _, t := range all.byName {

@@ -9,8 +9,8 @@ import (
 // memory is who may have how much. There are four pools, and who has something of one
 // waits only for a later one: large requests while they come in, requests while they
 // are decoded, answers until they are sent, and reads of the store until they are in
-// the cache. What is left of the whole is for the cache,
-// for the catalogue, and for the garbage collector.
+// the cache. What is left of the whole is for the cache, for the catalogue, and for the
+// garbage collector.
 type memory struct {
 	frames, requests, answers, loads pool
 	cacheBytes                       int64

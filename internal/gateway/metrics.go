@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -66,5 +65,3 @@ func (g *Gateway) Observation() http.Handler {
 	})
 	return mux
 }
-
-func offsetText(offset int64) string { return strconv.FormatInt(offset, 10) }

@@ -21,15 +21,14 @@ type partition struct {
 	name  bifrost.Partition
 	ahead atomic.Int32 // read-aheads under way
 
-	mutex     sync.Mutex
-	end       int64         // everything below is archived or a recorded gap
-	seen      int64         // high watermark when a tick last looked
-	windows   []window      // of the catalogue, the last used first
-	start     int64         // first offset that is archived
-	startAt   time.Time     // when start was read
-	times     *timeIndex    // nil until somebody asks for a time
-	indexing  chan struct{} // holds one token for whoever works on times
-	indexSize int64
+	mutex    sync.Mutex
+	end      int64         // everything below is archived or a recorded gap
+	seen     int64         // high watermark when a tick last looked
+	windows  []window      // of the catalogue, the last used first
+	start    int64         // first offset that is archived
+	startAt  time.Time     // when start was read
+	times    *timeIndex    // nil until somebody asks for a time
+	indexing chan struct{} // holds one token for whoever works on times
 }
 
 // window is a stretch of settled rows, without a hole between them.
@@ -148,7 +147,8 @@ func settled(rows []bifrost.Row) window {
 func (p *partition) forget() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.windows, p.startAt, p.times = nil, time.Time{}, nil
+	p.windows, p.startAt = nil, time.Time{}
+	p.forgetTimes()
 }
 
 // startKept is how long the first offset is believed: objects can be erased.
@@ -222,14 +222,14 @@ func (p *partition) locate(ctx context.Context, offset int64, ready bool) (at re
 				return ref{}, 0, lost{row}
 			}
 		} else if row.Facts.Records > 0 {
-			if ready {
-				if _, ok := p.cache.files.ready(row.Facts.Key); !ok {
-					return ref{}, 0, errNotReady
-				}
+			opened, inMemory := p.cache.files.ready(row.Facts.Key)
+			if !inMemory && ready {
+				return ref{}, 0, errNotReady
 			}
-			opened, err := p.openRow(row)
-			if err != nil {
-				return ref{}, 0, err
+			if !inMemory {
+				if opened, err = p.openRow(row); err != nil {
+					return ref{}, 0, err
+				}
 			}
 			i := slices.IndexFunc(opened.members, func(m baldr.MemberFacts) bool { return m.LastOffset >= next })
 			if i >= 0 && opened.members[i].FirstOffset < row.End {

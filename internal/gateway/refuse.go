@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"math"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -139,7 +138,7 @@ func refuseDescribeGroups(request *kmsg.DescribeGroupsRequest) kmsg.Response {
 	response := request.ResponseKind().(*kmsg.DescribeGroupsResponse)
 	for _, group := range request.Groups {
 		one := kmsg.NewDescribeGroupsResponseGroup()
-		one.Group, one.ErrorCode, one.AuthorizedOperations = group, noGroups, math.MinInt32
+		one.Group, one.ErrorCode, one.AuthorizedOperations = group, noGroups, notAsked
 		response.Groups = append(response.Groups, one)
 	}
 	return response

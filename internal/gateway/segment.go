@@ -47,7 +47,7 @@ type file struct {
 // memberBytes is about what an index keeps of each member.
 const memberBytes = 256
 
-// open reads the index of a row's object, or finds it in memory.
+// openRow reads the index of a row's object, or finds it in memory.
 func (g *Gateway) openRow(row bifrost.Row) (*file, error) {
 	return g.cache.files.get(g.ctx, row.Facts.Key, func() (*file, int64, error) {
 		g.metrics.reads.Inc()

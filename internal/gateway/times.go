@@ -40,6 +40,20 @@ func (x *timeIndex) find(timestamp int64) int {
 	return sort.Search(len(x.most), func(i int) bool { return x.most[i] >= timestamp })
 }
 
+// size is how many bytes the index has; 0 for none.
+func (x *timeIndex) size() int64 {
+	if x == nil {
+		return 0
+	}
+	return int64(len(x.starts)) * timeBytes
+}
+
+// forgetTimes drops the index, and what it counts for. The caller has the mutex.
+func (p *partition) forgetTimes() {
+	p.indexed.bytes.Add(-p.times.size())
+	p.times = nil
+}
+
 // indexed is how many bytes the time indexes of all partitions have.
 type indexed struct{ bytes atomic.Int64 }
 
@@ -77,12 +91,10 @@ func (p *partition) timesUpToNow(ctx context.Context) (timeIndex, error) {
 func (p *partition) keepTimes(x timeIndex) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	size := int64(len(x.starts)) * timeBytes
-	total := p.indexed.bytes.Add(size - p.indexSize)
-	p.indexSize, p.times = size, &x
+	total := p.indexed.bytes.Add(x.size() - p.times.size())
+	p.times = &x
 	if total > p.memory.cacheBytes/2 {
-		p.indexed.bytes.Add(-size)
-		p.indexSize, p.times = 0, nil
+		p.forgetTimes()
 	}
 }
 

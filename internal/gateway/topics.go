@@ -130,11 +130,11 @@ func (t *topics) list(rows []bifrost.Progress) *topicList {
 		if plain, some := t.plain[l.topic]; !some || plain != l.id {
 			continue
 		}
-		t.place(list, l, l.topic, l.id, known)
+		t.placeLife(list, l, l.topic, known)
 	}
 	for _, l := range lives {
 		if t.plain[l.topic] != l.id {
-			t.place(list, l, l.topic+"."+l.id.String(), l.id, known)
+			t.placeLife(list, l, l.topic+"."+l.id.String(), known)
 		}
 	}
 	return list
@@ -199,15 +199,15 @@ func (l life) lastLook() time.Time {
 	return last
 }
 
-// place puts a life into the list, the branch of each partition that goes on under
+// placeLife puts a life into the list: the branch of each partition that goes on under
 // the name, and those that were left under names of their own.
-func (t *topics) place(list *topicList, l life, name string, id bifrost.TopicID, known map[bifrost.Partition]*partition) {
+func (t *topics) placeLife(list *topicList, l life, name string, known map[bifrost.Partition]*partition) {
 	latest := map[int32]int{}
 	for _, row := range l.rows {
 		latest[row.Number] = max(latest[row.Number], row.Fork())
 	}
 	for _, row := range l.rows {
-		branch, branchID := name, id
+		branch, branchID := name, l.id
 		if fork := row.Fork(); fork < latest[row.Number] {
 			branch = l.topic + "." + l.id.String() + ".branch-" + strconv.Itoa(fork)
 			branchID = bifrost.TopicID{}

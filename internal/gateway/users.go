@@ -10,7 +10,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"path"
 	"strconv"
@@ -190,7 +189,7 @@ func (u *Users) find(mechanism, name string) scram.StoredCredentials {
 		return known.keys[mechanism]
 	}
 	made := func(what string, bytes int) []byte {
-		sum := hmac.New(func() hash.Hash { return sha512.New() }, u.secret)
+		sum := hmac.New(sha512.New, u.secret)
 		sum.Write([]byte(what + mechanism + " " + name))
 		return sum.Sum(nil)[:bytes]
 	}
