@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -91,9 +90,8 @@ func (d *driller) tellReport(report *restore.DrillReport) {
 	for _, difference := range report.Restore.Differences {
 		d.Say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
 	}
-	seconds := func(n float64) string { return human.Span(time.Duration(n * float64(time.Second))) }
 	d.Say("The sample: %s", strings.Join(report.Topics, ", "))
 	d.Say("%s records and %d positions of groups were compared: %d partitions are not as they were.", human.Count(report.Records), report.Positions, len(report.Wrong))
 	d.Say("%s took %s; all %d topics with %s records, %s, would take %s at that rate.",
-		human.Size(report.Bytes), seconds(report.Seconds), report.AllTopics, human.Count(report.AllRecords), human.Size(report.AllBytes), seconds(report.AllSeconds))
+		human.Size(report.Bytes), human.Seconds(report.Seconds), report.AllTopics, human.Count(report.AllRecords), human.Size(report.AllBytes), human.Seconds(report.AllSeconds))
 }

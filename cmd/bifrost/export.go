@@ -74,7 +74,7 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 		return err
 	}
 	defer parts.Close()
-	place, err := e.openDirectory(parts)
+	place, err := e.openPlace(parts)
 	if err != nil {
 		return err
 	}
@@ -123,9 +123,9 @@ func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.E
 	}
 }
 
-// openDirectory is where files go. Among the objects of an archive they would be taken for
+// openPlace is where files go. Among the objects of an archive they would be taken for
 // something foreign, and it for theirs.
-func (e *exporter) openDirectory(parts *wiring.Parts) (export.Place, error) {
+func (e *exporter) openPlace(parts *wiring.Parts) (export.Place, error) {
 	if !strings.Contains(e.to, "://") {
 		return export.InDirectory(e.to)
 	}

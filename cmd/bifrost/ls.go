@@ -117,7 +117,8 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	}
 	if l.json {
 		return l.WriteBuffered(func(out *bufio.Writer) error {
-			return l.eachRow(ctx, parts.Ledger, selected, func(r bifrost.Row) error { return json.NewEncoder(out).Encode(newRangeJSON(r)) })
+			lines := json.NewEncoder(out)
+			return l.eachRow(ctx, parts.Ledger, selected, func(r bifrost.Row) error { return lines.Encode(newRangeJSON(r)) })
 		})
 	}
 	t := &console.Table{Columns: []console.Column{
@@ -140,7 +141,7 @@ func rowCells(r bifrost.Row) []console.Cell {
 	f := r.Facts
 	switch r.State {
 	case bifrost.StateArchived:
-		missing := f.Missing.Control + f.Missing.Aborted + f.Missing.Compacted
+		missing := bifrost.SumMissing(f.Missing)
 		return append(cells, console.Plain(human.Count(f.Records)), console.Plain(human.Count(missing)), console.Plain(human.Size(f.RawBytes)), console.Plain(human.Size(f.StoredBytes)),
 			console.Plain(human.Moment(human.Millis(f.FirstTimestamp))), console.Plain(human.Moment(human.Millis(f.LastTimestamp))), console.Plain(f.Key), console.Cell{})
 	case bifrost.StateLost:

@@ -253,14 +253,8 @@ func (r *restorer) startAsJob(c *cobra.Command) error {
 		return err
 	}
 	defer parts.Close()
-	var topics []string
-	for glob := range strings.SplitSeq(r.from.topics, ",") {
-		if glob = strings.TrimSpace(glob); glob != "" {
-			topics = append(topics, glob)
-		}
-	}
 	return jobs.Start(r.App, ctx, job.Spec{
-		ID: jobs.NewID(r.App, job.KindRestore), Kind: job.KindRestore, Topics: topics, BytesPerSecond: rule.Throttle,
+		ID: jobs.NewID(r.App, job.KindRestore), Kind: job.KindRestore, Topics: rule.Topics.Include, BytesPerSecond: rule.Throttle,
 		To:      r.from.into.JobTarget(r.LookupVariable),
 		Restore: &job.Restore{Capture: rule.Snapshot.Key, Groups: r.groups, ACLs: r.acls},
 	}, r.json)

@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
@@ -31,12 +30,12 @@ func (r *restorer) showText(report *restore.Report) error {
 	switch {
 	case report.Plan:
 		r.Say("%d topics with %s records, %s: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
-			human.Count(report.Records), human.Size(report.Bytes), human.Span(time.Duration(report.Seconds*float64(time.Second))))
+			human.Count(report.Records), human.Size(report.Bytes), human.Seconds(report.Seconds))
 	case r.finish:
 		r.Say("Settings are put back.")
 	default:
 		r.Say("%s records are there, %s; this run took %s.", human.Count(report.Records), human.Size(report.Bytes),
-			human.Span(time.Duration(report.Seconds*float64(time.Second))))
+			human.Seconds(report.Seconds))
 	}
 	for _, a := range report.ACLs {
 		r.Say("ACL: %s%s", a.ACL, suffix(a.Reason))

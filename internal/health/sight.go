@@ -1,8 +1,8 @@
 // Package health tells how far the rows of the progress table can be believed. A
 // partition in which nothing happens is never written, so its row alone does not say
 // whether it is idle or has not been looked at for a week: the records that ticks leave
-// do. Only the command line reads them; no rule does. Its tests are in internal/bifrost,
-// where ticks leave such records.
+// do. Only the command line reads them; no rule does. Most of its tests are in
+// internal/bifrost, where ticks leave such records.
 package health
 
 import (

@@ -23,7 +23,7 @@ func (r *Reader) readAhead() int64 {
 
 // readAhead turns the many small reads of somebody who goes through an object
 // from front to back into few large ones that are under way before they are
-// needed. Until begin it passes reads on as they are.
+// needed. Until beginReading it passes reads on as they are.
 type readAhead struct {
 	ctx   context.Context
 	r     io.ReaderAt
@@ -110,7 +110,7 @@ func (a *readAhead) copyChunk(p []byte, c *chunk, from int64) (int, error) {
 	return copy(p, c.buf[from:]), nil
 }
 
-// getChunk returns the chunk for use until leave, starts it and the depth following
+// getChunk returns the chunk for use until leaveChunk, starts it and the depth following
 // ones if they are not under way, and lets go of those long passed. One chunk
 // behind is kept, for workers that read side by side.
 func (a *readAhead) getChunk(number int64, depth int64) *chunk {

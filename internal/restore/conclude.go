@@ -3,7 +3,9 @@ package restore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/capture"
 )
@@ -100,10 +102,8 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 	}
 	for i, t := range plan.Topics {
 		of := r.topicReport(plan, t)
-		of.Records, of.Bytes, of.Lifted = 0, 0, []Setting{}
-		for _, p := range t.Partitions {
-			of.Records, of.Bytes = of.Records+p.Records, of.Bytes+p.Bytes
-		}
+		of.Records, of.Bytes = t.held()
+		of.Lifted = []Setting{}
 		of.FinishLoses, of.FinishDoes = losses[i].records, losses[i].why
 		look := plan.look.Topics[i]
 		if !look.Exists && look.Replicas > 0 && look.Replicas != of.Replicas {
@@ -114,8 +114,8 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 				report.differs("topic", t.Name, "%s is left out: it names brokers of the cluster that was captured", name)
 			}
 		}
-		for name, reason := range look.Refused {
-			report.differs("topic", t.Name, "%s is left out: the brokers refuse it: %s", name, reason)
+		for _, name := range slices.Sorted(maps.Keys(look.Refused)) {
+			report.differs("topic", t.Name, "%s is left out: the brokers refuse it: %s", name, look.Refused[name])
 		}
 		report.add(of)
 	}
@@ -250,12 +250,8 @@ func (r *Restorer) leftOut(part capture.Part, name string) bool {
 
 // topicOf is the topic of a partition, topic/number, or of a topic.
 func topicOf(name string) string {
-	for i := range name {
-		if name[i] == '/' { // which no topic has in its name
-			return name[:i]
-		}
-	}
-	return name
+	topic, _, _ := strings.Cut(name, "/") // which no topic has in its name
+	return topic
 }
 
 // list is never null in JSON.

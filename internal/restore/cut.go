@@ -219,3 +219,11 @@ func rounds(topics []Topic, rows []bifrost.Progress) (rounds [][]replay.Part) {
 	}
 	return rounds
 }
+
+// held is how much the archive has of what a topic held.
+func (t Topic) held() (records, bytes int64) {
+	for _, p := range t.Partitions {
+		records, bytes = records+p.Records, bytes+p.Bytes
+	}
+	return records, bytes
+}

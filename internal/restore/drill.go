@@ -2,6 +2,7 @@ package restore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func (r *Restorer) Drill(ctx context.Context, sample int64) (*DrillReport, error
 	if report.Restore, err = r.Run(ctx, plan); err != nil {
 		return nil, err
 	}
-	report.Seconds, report.Bytes = report.Restore.Seconds, 0
+	report.Seconds = report.Restore.Seconds
 	for _, t := range plan.Topics {
 		_, bytes := t.held()
 		report.Bytes += bytes
@@ -87,17 +88,9 @@ func (r *Restorer) Drill(ctx context.Context, sample int64) (*DrillReport, error
 	return report, nil
 }
 
-// held is how much the archive has of what a topic held.
-func (t Topic) held() (records, bytes int64) {
-	for _, p := range t.Partitions {
-		records, bytes = records+p.Records, bytes+p.Bytes
-	}
-	return records, bytes
-}
-
 // choose takes topics by chance, those with records, as long as they fit; one at least.
 func choose(topics []Topic, sample int64) (names []string) {
-	var left int64 = sample
+	left := sample
 	topics = slices.Clone(topics)
 	rand.Shuffle(len(topics), func(i, j int) { topics[i], topics[j] = topics[j], topics[i] })
 	for _, t := range topics {
@@ -120,7 +113,7 @@ func (r *Restorer) inspect(ctx context.Context, t Topic, report *DrillReport) er
 				}
 			}
 		}
-		slices.SortFunc(positions, func(a, b PositionReport) int { return int(min(1, max(-1, a.Source-b.Source))) })
+		slices.SortFunc(positions, func(a, b PositionReport) int { return cmp.Compare(a.Source, b.Source) })
 		report.Positions += len(positions)
 		records, wrong, err := r.comparePartition(ctx, t.Name, p, positions)
 		report.Records += records

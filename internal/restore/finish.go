@@ -74,6 +74,9 @@ func (r *Restorer) lossOf(ctx context.Context, t Topic) (l loss, err error) {
 
 // lossesOf goes through the catalogue, the newest records last.
 func (r *Restorer) lossesOf(ctx context.Context, p Partition, keep, most int64) (old, beyond int64, err error) {
+	if keep < 0 && (most < 0 || p.Bytes <= most) {
+		return 0, 0, nil // Kafka keeps all of it
+	}
 	oldest := r.Now().UnixMilli() - keep
 	bytes := p.Bytes
 	for _, b := range p.branches {

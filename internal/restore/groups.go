@@ -239,11 +239,7 @@ func (r *Restorer) setGroups(ctx context.Context, plan *Plan) ([]GroupReport, er
 	if err != nil {
 		return nil, fmt.Errorf("list the groups of the target: %w", err)
 	}
-	numbers := make([]int, len(reports))
-	for i := range numbers {
-		numbers[i] = i
-	}
-	return reports, parallel.Try(ctx, groupsAtOnce, numbers, func(ctx context.Context, i int) error {
+	return reports, parallel.Try(ctx, groupsAtOnce, parallel.NumbersBelow(len(reports)), func(ctx context.Context, i int) error {
 		return setGroup(ctx, admin, &reports[i], standings[i], states[reports[i].Group].State)
 	})
 }

@@ -62,17 +62,17 @@ func (r *Restorer) Look(ctx context.Context, probe bool) (*Plan, error) {
 		return nil, err
 	}
 	r.judge(plan)
-	return plan, r.judgeUnwritten(ctx, plan)
+	err = r.judgeUnwritten(ctx, plan)
+	slices.Sort(plan.Refusals)
+	plan.Refusals = slices.Compact(plan.Refusals)
+	return plan, err
 }
 
 func needs(topics []Topic) (all []target.Need) {
 	for _, t := range topics {
 		need := target.Need{
 			Topic: t.Name, Partitions: int32(len(t.Partitions)), Fewest: int32(len(t.Partitions)),
-			Settings: wanted(t.Topic), Inherited: t.Inherited,
-		}
-		if len(t.Topic.Partitions) > 0 {
-			need.Replicas = len(t.Topic.Partitions[0])
+			Settings: wanted(t.Topic), Inherited: t.Inherited, Replicas: replicasOf(t),
 		}
 		for _, p := range t.Partitions {
 			need.MostBytes = max(need.MostBytes, p.Bytes)
@@ -95,7 +95,7 @@ func (r *Restorer) lookAtRecords(ctx context.Context, plan *Plan) error {
 			plan.Warnings = append(plan.Warnings, fmt.Sprintf("topic %s: %s", w.Topic, w.Text))
 		}
 		for _, o := range outlook.Objections() {
-			plan.Refusals = append(plan.Refusals, fmt.Sprintf("topic %s: %s", o.Topic, o.Text))
+			plan.refuse(o.Topic, o.Text)
 		}
 	}
 	return nil
@@ -135,7 +135,7 @@ func (r *Restorer) judge(plan *Plan) {
 	for i, t := range plan.look.Topics {
 		for _, problem := range t.Problems {
 			if plan.todo[t.Topic] {
-				plan.Refusals = append(plan.Refusals, fmt.Sprintf("topic %s: %s", t.Topic, problem))
+				plan.refuse(t.Topic, problem)
 			}
 		}
 		for _, note := range t.Notes {
@@ -156,8 +156,6 @@ func (r *Restorer) judge(plan *Plan) {
 				"Leave it out with --topics, or restore into a cluster without it")
 		}
 	}
-	slices.Sort(plan.Refusals)
-	plan.Refusals = slices.Compact(plan.Refusals)
 }
 
 func (p *Plan) refuse(topic, text string) {

@@ -87,9 +87,8 @@ func (r *Restorer) write(ctx context.Context, plan *Plan) error {
 // how many are there.
 func (p *Plan) progress() (total, done int64) {
 	for _, t := range p.Topics {
-		for _, of := range t.Partitions {
-			total += of.Records
-		}
+		records, _ := t.held()
+		total += records
 	}
 	for _, part := range p.parts {
 		done += part.Position.Records

@@ -12,7 +12,7 @@ import (
 
 // A Gauge takes in what the records for one topic are like: how old, how new, and how
 // large the largest is. The archive's indexes tell most of it; records are read one by
-// one where that could change the answer. It implements archive.Gauge.
+// one where that could change the answer. It implements readback.Gauge.
 type Gauge struct {
 	raised       bool // the topic is made, and takes whatever the records need
 	codec, kept  recordbatch.Codec

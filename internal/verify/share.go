@@ -142,7 +142,7 @@ func (v *Verifier) VerifyContents(ctx context.Context, slice Slice, planned time
 	})
 }
 
-// decode reads the object at a key to its end, if inspect would.
+// decode reads the object at a key to its end, if inspectKey would.
 func (c *partitionCheck) decode(ctx context.Context, key string, planned time.Time) error {
 	parsed, ok := bifrost.ParseKeyOf(c.Group, c.partition, key)
 	if !ok {

@@ -100,7 +100,7 @@ func (l *lines) sayLine() {
 	rate := float64(l.done-l.first) / seconds
 	left := ""
 	if rate > 0 && l.total > l.done {
-		left = ", " + human.Span(time.Duration(float64(l.total-l.done)/rate*float64(time.Second))) + " left"
+		left = ", " + human.Seconds(float64(l.total-l.done)/rate) + " left"
 	}
 	l.Say("%s  %s / %s records, %.0f records/s, %s/s%s", l.what, human.Count(l.done), human.Count(l.total), rate, human.Size(int64(float64(l.bytes)/seconds)), left)
 }

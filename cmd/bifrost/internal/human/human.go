@@ -47,6 +47,9 @@ func Ratio(raw, stored int64) string {
 	return fmt.Sprintf("%.1f", float64(raw)/float64(stored))
 }
 
+// Seconds writes a number of seconds as Span does.
+func Seconds(n float64) string { return Span(time.Duration(n * float64(time.Second))) }
+
 // Span writes a length of time with two units at most: 45s, 12m, 3h20m, 9d.
 func Span(d time.Duration) string {
 	switch {
