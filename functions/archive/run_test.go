@@ -110,7 +110,7 @@ func failedRanges(t *testing.T, written string) (all []any) {
 func TestMainAnswersRanges(t *testing.T) {
 	t.Parallel()
 	s := newServices(t)
-	const invocations = 12
+	const invocations = 48
 	answers, written := runtimefake.Run(t, s.environment(t), func(int) {}, slices.Repeat([]string{event}, invocations)...)
 	if len(answers) != invocations {
 		t.Fatalf("answers %+v", answers)
