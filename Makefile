@@ -1,9 +1,9 @@
 # Bifrost, for people who work on it. "make help" lists the commands.
 # What has to be installed: Go 1.26, Python 3.11, a JDK 17 and Maven. Everything else goes to .local.
 
-GO         ?= go
-LOCALSTACK := .local/bin/localstack
-SAM        := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
+GO            ?= go
+LOCALSERVICES := .local/bin/localservices
+SAM           := SAM_CLI_TELEMETRY=0 .local/venv-sam/bin/sam
 
 # The first part of it is in every "go test" of the package, with fixed seeds; this is for fresh ones, which it prints.
 SIMULATION := $(GO) test ./internal/bifrosttest -count=1 -v -timeout 24h
@@ -28,19 +28,19 @@ help: ## List the commands.
 	@echo
 	@echo '  demo and up take KAFKA=embedded (no Java needed) or KAFKA=host:port (your own cluster).'
 
-demo: $(LOCALSTACK) ## Show the main job from end to end on this machine, and clean up.
-	@$(LOCALSTACK) demo
+demo: $(LOCALSERVICES) ## Show the main job from end to end on this machine, and clean up.
+	@$(LOCALSERVICES) demo
 
-up: $(LOCALSTACK) ## Start the whole stack on this machine and leave it running; writes .local/env.
-	@$(LOCALSTACK) up
+up: $(LOCALSERVICES) ## Start the whole stack on this machine and leave it running; writes .local/env.
+	@$(LOCALSERVICES) up
 
-down: $(LOCALSTACK) ## Stop what "make up" started.
-	@$(LOCALSTACK) down
+down: $(LOCALSERVICES) ## Stop what "make up" started.
+	@$(LOCALSERVICES) down
 
 # Tests that need real parts carry the build tag "real", so "go test ./..." alone never skips one.
 test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 and a deployed stack.
 	$(BYTES_ON_ARM64)
-	$(LOCALSTACK) run $(GO) test -tags real -timeout 20m ./...
+	$(LOCALSERVICES) run $(GO) test -tags real -timeout 20m ./...
 	TZ=America/St_Johns $(GO) test -count=1 $(TIMED)
 	@GO=$(GO) .ci/coverage .local/coverage.out
 	$(SIMULATION) -run Mutants -mutants
@@ -48,14 +48,14 @@ test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 a
 
 # A third of the time each: simulated faults, processes that are killed, a deployed
 # stack under faults. Then a million records go around through a replay that is killed.
-soak: $(LOCALSTACK) ## Simulate and kill for longer: make soak MINUTES=10.
+soak: $(LOCALSERVICES) ## Simulate and kill for longer: make soak MINUTES=10.
 	$(SIMULATION) -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 20 ))s
-	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
-	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localstack
-	$(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 1h -run 'TestTheDayTheRegionIsGone|TestApplicationsGoOn|TestMirrorMakerBeside|TestARegistryComesBack' ./cmd/bifrost
-	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestKilledWorkers|TestUpgrade|TestJobs|TestARM64' ./cmd/localstack
-	$(LOCALSTACK) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
-	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSTACK) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
+	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
+	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localservices
+	$(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -timeout 1h -run 'TestTheDayTheRegionIsGone|TestApplicationsGoOn|TestMirrorMakerBeside|TestARegistryComesBack' ./cmd/bifrost
+	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestKilledWorkers|TestUpgrade|TestJobs|TestARM64' ./cmd/localservices
+	$(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
+	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
 	$(GO) test -tags soak -count=1 -v ./cmd/release
 
 # The template's processor is not that of most machines here. QEMU runs its programs: the packages with
@@ -64,21 +64,21 @@ QEMU       := $(if $(filter aarch64 arm64,$(shell uname -m)),,-exec $(abspath .l
 SLOW       := Memory|Allocat|EveryByte|Window|FailureIsNoVerdict|Bomb
 BYTES      := $(GO) test $(QEMU) -skip '$(SLOW)'
 define BYTES_ON_ARM64
-	@$(LOCALSTACK) install qemu
+	@$(LOCALSERVICES) install qemu
 	GOARCH=arm64 $(BYTES) ./baldr/...
 	GOARCH=arm64 $(BYTES) -run 'Walk|ScanResponse|Old' ./internal/kafka
 	GOARCH=arm64 $(BYTES) ./internal/recordbatch
 endef
 
-arm64: $(LOCALSTACK) ## Run the functions for arm64, the template's default, deployed on this machine.
+arm64: $(LOCALSERVICES) ## Run the functions for arm64, the template's default, deployed on this machine.
 	$(BYTES_ON_ARM64)
-	$(LOCALSTACK) run $(GO) test -tags real,soak -count=1 -v -timeout 1h -run TestARM64 ./cmd/localstack
+	$(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -timeout 1h -run TestARM64 ./cmd/localservices
 
 check: lint ## The fast loop: format, vet, staticcheck, unit tests.
 	$(GO) test ./...
 
-lint: $(LOCALSTACK)
-	@$(LOCALSTACK) install staticcheck
+lint: $(LOCALSERVICES)
+	@$(LOCALSERVICES) install staticcheck
 	@unformatted=$$(gofmt -l baldr cmd functions internal); \
 		test -z "$$unformatted" || { echo "gofmt these:"; echo "$$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
@@ -88,14 +88,14 @@ lint: $(LOCALSTACK)
 	.local/bin/staticcheck ./...
 	.local/bin/staticcheck -tags real ./...
 
-templates: $(LOCALSTACK)
-	@$(LOCALSTACK) install sam
+templates: $(LOCALSERVICES)
+	@$(LOCALSERVICES) install sam
 	@for template in template.yaml infra/*.yaml; do \
 		$(SAM) validate --lint --region eu-west-1 --template $$template || exit 1; done
 	.local/venv-sam/bin/cfn-lint template.yaml infra/*.yaml
 
-build: $(LOCALSTACK) ## Build the functions for AWS: make build ARCHITECTURE=x86_64.
-	@$(LOCALSTACK) build .aws-sam/build $(ARCHITECTURE)
+build: $(LOCALSERVICES) ## Build the functions for AWS: make build ARCHITECTURE=x86_64.
+	@$(LOCALSERVICES) build .aws-sam/build $(ARCHITECTURE)
 
 # What is not said here is as samconfig.toml says, as it was in the stack, or by default, the first that
 # there is; with BROKERS or PARAMETERS the parameters in samconfig.toml do not count. A stack name of more
@@ -106,21 +106,21 @@ deploy: build ## Deploy to your own AWS account: make deploy BROKERS=host:9092,h
 		$(addprefix --stack-name ,$(or $(STACK),$(if $(wildcard samconfig.toml),,bifrost))) \
 		$(if $(BROKERS)$(PARAMETERS),--parameter-overrides $(addprefix Brokers=,$(BROKERS)) $(PARAMETERS))
 
-bench: $(LOCALSTACK) ## Measure speed, scale and cost; every figure is a line of JSON.
+bench: $(LOCALSERVICES) ## Measure speed, scale and cost; every figure is a line of JSON.
 	$(GO) run ./cmd/bench
 
-figures: $(LOCALSTACK) ## Measure as bench does, and put figures and pictures into docs.
+figures: $(LOCALSERVICES) ## Measure as bench does, and put figures and pictures into docs.
 	$(GO) run ./cmd/bench -docs docs
 
 release: ## Build what is published, with bills of materials: make release VERSION=v1.2.3.
 	$(GO) run ./cmd/release -version "$(VERSION)" -out ".local/release/$(VERSION)"
 
 # govulncheck ends with 3 when it found something, with 1 when it could not look.
-audit: $(LOCALSTACK) ## Look for known vulnerabilities in what is used.
-	@$(LOCALSTACK) install govulncheck
+audit: $(LOCALSERVICES) ## Look for known vulnerabilities in what is used.
+	@$(LOCALSERVICES) install govulncheck
 	@.local/bin/govulncheck ./...; status=$$?; \
 		if [ $$status -eq 1 ]; then echo "NOT RUN: govulncheck could not do its work, as it says above"; fi; exit $$status
 
 # Go itself knows what is out of date.
-$(LOCALSTACK): FORCE
-	@$(GO) build -o $@ ./cmd/localstack
+$(LOCALSERVICES): FORCE
+	@$(GO) build -o $@ ./cmd/localservices

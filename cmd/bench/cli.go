@@ -21,7 +21,7 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -42,7 +42,7 @@ type cliArchive struct {
 	env    []string
 	store  *s3store.Store
 	ledger *dynamoledger.Ledger
-	parts  []*localstack.Server
+	parts  []*localservices.Server
 	raw    int64 // bytes of frames archived
 }
 
@@ -61,7 +61,7 @@ func newCLIArchive(ctx context.Context) (a *cliArchive, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return a, fmt.Errorf("build bifrost: %w\n%s", err, out)
 	}
-	for _, start := range []func(context.Context) (*localstack.Server, error){localstack.StartDynamoDB, localstack.StartS3} {
+	for _, start := range []func(context.Context) (*localservices.Server, error){localservices.StartDynamoDB, localservices.StartS3} {
 		server, err := start(ctx)
 		if err != nil {
 			return a, err
@@ -246,7 +246,7 @@ func benchReplay(report func(figure)) error {
 		return err
 	}
 	defer a.stop()
-	broker, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
+	broker, err := localservices.StartKafka(ctx, localservices.KafkaOptions{})
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // benchRestore compares a restore with a replay of the same records.
@@ -24,7 +24,7 @@ func benchRestore(report func(figure)) error {
 	if err := a.captureViews(ctx); err != nil {
 		return err
 	}
-	broker, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
+	broker, err := localservices.StartKafka(ctx, localservices.KafkaOptions{})
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func benchRestore(report func(figure)) error {
 
 // captureViews fills a cluster, archives and captures it, and takes it away.
 func (a *cliArchive) captureViews(ctx context.Context) error {
-	source, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
+	source, err := localservices.StartKafka(ctx, localservices.KafkaOptions{})
 	if err != nil {
 		return err
 	}

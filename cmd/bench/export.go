@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 const (
@@ -39,10 +39,10 @@ with pq.ParquetWriter(sys.argv[1], schema, compression="zstd") as out:
 // pyarrow on the same objects as files, each on one core.
 func benchExport(report func(figure)) error {
 	ctx := context.Background()
-	if err := localstack.Install(ctx, nil, localstack.PartEngines); err != nil {
+	if err := localservices.Install(ctx, nil, localservices.PartEngines); err != nil {
 		return err
 	}
-	python, err := localstack.Tool("python-engines")
+	python, err := localservices.Tool("python-engines")
 	if err != nil {
 		return err
 	}

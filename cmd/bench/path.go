@@ -24,7 +24,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -45,7 +45,7 @@ type pathJob struct {
 	Cores   string // that the child may use, as taskset(1) writes them
 	Gzip    bool   // compress alone, without Kafka and S3
 	Brokers string
-	S3      localstack.Endpoint
+	S3      localservices.Endpoint
 	Bucket  string
 	Group   string
 	Records int64
@@ -172,11 +172,11 @@ func moveTo(cores string) error {
 
 // preparePath starts the broker and the S3 server, and fills the topic.
 func preparePath(ctx context.Context) (pathJob, func(), error) {
-	broker, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
+	broker, err := localservices.StartKafka(ctx, localservices.KafkaOptions{})
 	if err != nil {
 		return pathJob{}, nil, err
 	}
-	server, err := localstack.StartS3(ctx)
+	server, err := localservices.StartS3(ctx)
 	if err != nil {
 		return pathJob{}, nil, err
 	}

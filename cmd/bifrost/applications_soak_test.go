@@ -20,7 +20,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // application is a program of testdata/application, in Java or of librdkafka, with a
@@ -236,7 +236,7 @@ func (s *sandbox) committed(t *testing.T, topic string) (values []string) {
 // kafkaJars is a class path with Apache Kafka's own clients.
 func kafkaJars(t *testing.T) string {
 	t.Helper()
-	root, err := localstack.Root()
+	root, err := localservices.Root()
 	must(t, err)
 	jars, err := filepath.Glob(filepath.Join(root, ".local", "kafka-*", "kafka-clients-*.jar"))
 	if err != nil || len(jars) == 0 {

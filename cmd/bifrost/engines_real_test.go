@@ -20,7 +20,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // The recipes of docs/engines.md read what a Kafka consumer reads: odd keys, values,
@@ -121,8 +121,8 @@ func exitStatus(err error) int {
 
 func enginesPython(t *testing.T) string {
 	t.Helper()
-	must(t, localstack.Install(t.Context(), nil, localstack.PartEngines))
-	python, err := localstack.Tool("python-engines")
+	must(t, localservices.Install(t.Context(), nil, localservices.PartEngines))
+	python, err := localservices.Tool("python-engines")
 	must(t, err)
 	return python
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // TestMain lets this test binary stand in for the bifrost binary: testscript puts
@@ -47,7 +47,7 @@ type sandbox struct {
 	storeConfig aws.Config
 }
 
-func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoint) (*sandbox, error) {
+func newSandbox(ctx context.Context, brokers string, db, store localservices.Endpoint) (*sandbox, error) {
 	name := "cli-" + strings.ToLower(rand.Text()[:12])
 	client := s3.NewFromConfig(store.Config())
 	if _, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(name)}); err != nil {
@@ -70,7 +70,7 @@ func newSandbox(ctx context.Context, brokers string, db, store localstack.Endpoi
 
 func sandboxOf(t testing.TB) *sandbox {
 	t.Helper()
-	s, err := newSandbox(t.Context(), localstack.Kafka(t), localstack.DynamoDB(t), localstack.S3(t))
+	s, err := newSandbox(t.Context(), localservices.Kafka(t), localservices.DynamoDB(t), localservices.S3(t))
 	if err != nil {
 		t.Fatal(err)
 	}

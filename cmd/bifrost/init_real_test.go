@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // elsewhere is the sandbox with another bucket and other tables, which are not there.
@@ -55,7 +55,7 @@ func TestInitMakesWhatIsNotThere(t *testing.T) {
 // The local AWS has more of S3 and of DynamoDB: what init asks for is what is there.
 func TestInitSetsWhatItSays(t *testing.T) {
 	t.Parallel()
-	server, err := localstack.StartAWS(t.Context())
+	server, err := localservices.StartAWS(t.Context())
 	must(t, err)
 	t.Cleanup(func() { must(t, server.Remove()) })
 	s := &sandbox{db: server.Endpoint.Config(), store: s3.NewFromConfig(server.Endpoint.Config(), func(o *s3.Options) { o.UsePathStyle = true })}

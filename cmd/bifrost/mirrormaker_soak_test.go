@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // MirrorMaker 2, which ran from the first record on, and a restore translate the same
@@ -24,7 +24,7 @@ func TestMirrorMakerBeside(t *testing.T) {
 	t.Parallel()
 	source, s := clusterOfItsOwn(t)
 	mirror, _ := clusterOfItsOwn(t)
-	localstack.MirrorMaker(t, source.Addr(), mirror.Addr())
+	localservices.MirrorMaker(t, source.Addr(), mirror.Addr())
 	mirrored := &sandbox{brokers: mirror.Addr()}
 	s.mirrorTopics(t)
 	random := rand.New(rand.NewPCG(2, 17))

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // The README's examples run as they stand there, but for the topic's name, which
@@ -62,7 +62,7 @@ const shellPatience = 5 * time.Minute
 // shell runs lines as a person would type them, up to the first that fails.
 func (s *sandbox) shell(t *testing.T, lines string) string {
 	t.Helper()
-	root, err := localstack.Root()
+	root, err := localservices.Root()
 	must(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), shellPatience)
 	defer cancel()

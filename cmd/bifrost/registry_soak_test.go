@@ -11,7 +11,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // A schema registry comes back by its topics, by the recipe of docs/restore.md: one that is
@@ -19,7 +19,7 @@ import (
 func TestARegistryComesBack(t *testing.T) {
 	t.Parallel()
 	source, s := clusterOfItsOwn(t)
-	registry, err := localstack.StartRegistry(t.Context(), source.Addr())
+	registry, err := localservices.StartRegistry(t.Context(), source.Addr())
 	must(t, err)
 	t.Cleanup(func() { must(t, registry.Remove()) })
 	ids := map[int]string{}
@@ -39,7 +39,7 @@ func TestARegistryComesBack(t *testing.T) {
 	target, _ := clusterOfItsOwn(t)
 	s.run(t, "restore", "--at", "latest", "--to-brokers", target.Addr(), "--yes").must(t, 0)
 	s.run(t, "restore", "--at", "latest", "--to-brokers", target.Addr(), "--topics", "kafkasql-*,registry-events", "--finish", "--yes").must(t, 0)
-	second, err := localstack.StartRegistry(t.Context(), target.Addr())
+	second, err := localservices.StartRegistry(t.Context(), target.Addr())
 	must(t, err)
 	t.Cleanup(func() { must(t, second.Remove()) })
 	if got := get(t, second.URL+"/subjects"); !slices.Equal(sorted(t, got), sorted(t, subjects)) {
@@ -57,7 +57,7 @@ func TestARegistryComesBack(t *testing.T) {
 	}
 }
 
-func register(t *testing.T, r *localstack.Registry, subject, schema string) int {
+func register(t *testing.T, r *localservices.Registry, subject, schema string) int {
 	t.Helper()
 	body, err := json.Marshal(map[string]string{"schema": schema})
 	must(t, err)

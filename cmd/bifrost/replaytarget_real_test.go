@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // ran is what a command did.
@@ -298,7 +298,7 @@ func TestBrokersThatCannot(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			broker := localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: c.properties})
+			broker := localservices.KafkaForTest(t, localservices.KafkaOptions{Properties: c.properties})
 			s.mustAgree(t, 3, c.says, "replay", source+":copy", "--create", "--to-brokers", broker.Addr())
 			there := &sandbox{brokers: broker.Addr()}
 			if topics := topicsNow(t, there); len(topics) > 0 {
@@ -373,7 +373,7 @@ func TestRightsThatAreMissing(t *testing.T) {
 	must(t, s.topic(t.Context(), source, 1))
 	must(t, s.produce(t.Context(), numbered(source, 0, 0, 5)...))
 	s.bifrost(t, "flush")
-	broker := localstack.SecureKafkaForTest(t)
+	broker := localservices.SecureKafkaForTest(t)
 	there := &sandbox{brokers: broker.Addr()}
 	must(t, there.topic(t.Context(), "ready", 1))
 	warm(t, there)
@@ -405,7 +405,7 @@ func TestRightsThatAreMissing(t *testing.T) {
 			fields, err := json.Marshal(map[string]string{"username": user, "password": "its-password"})
 			must(t, err)
 			must(t, os.WriteFile(secret, fields, 0o600))
-			args := []string{"replay", source + ":" + c.target, "--create", "--to-brokers", broker.Listener(localstack.ListenerScram),
+			args := []string{"replay", source + ":" + c.target, "--create", "--to-brokers", broker.Listener(localservices.ListenerScram),
 				"--to-security-protocol", "SASL_PLAINTEXT", "--to-sasl-mechanism", "SCRAM-SHA-512", "--to-secret", "file:" + secret}
 			s.run(t, args...).must(t, 3, c.says...)
 			if user != "creating-only" { // what it may not do with a topic shows when the topic is there
@@ -438,7 +438,7 @@ func TestAnotherClustersCredentials(t *testing.T) {
 	must(t, s.topic(t.Context(), source, 1))
 	must(t, s.produce(t.Context(), numbered(source, 0, 0, 5)...))
 	s.bifrost(t, "flush")
-	broker := localstack.SecureKafkaForTest(t)
+	broker := localservices.SecureKafkaForTest(t)
 	must(t, broker.SetPassword(t.Context(), "archive", "secret-of-the-target"))
 	must(t, broker.Allow(t.Context(), "User:archive", kadm.OpAll))
 	must(t, broker.AllowTransactions(t.Context(), "User:archive", "bifrost-replay-", kadm.OpWrite))
@@ -446,7 +446,7 @@ func TestAnotherClustersCredentials(t *testing.T) {
 	fields, err := json.Marshal(map[string]string{"username": "archive", "password": "secret-of-the-target", "ca": broker.Authority.Certificate})
 	must(t, err)
 	must(t, os.WriteFile(secret, append([]byte("\ufeff"), fields...), 0o600))
-	to := []string{"--to-brokers", broker.Listener(localstack.ListenerSASL)}
+	to := []string{"--to-brokers", broker.Listener(localservices.ListenerSASL)}
 	own := []string{"--to-security-protocol", "SASL_SSL", "--to-sasl-mechanism", "SCRAM-SHA-512", "--to-secret", "file:" + secret}
 	replay := func(target string, args ...[]string) []string {
 		return append([]string{"replay", source + ":" + target, "--create"}, slices.Concat(args...)...)

@@ -22,7 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 )
 
@@ -110,7 +110,7 @@ func sameButForWhatIsListed(t *testing.T, before []string, target string, report
 // drills restores a sample into a third cluster.
 func (s *sandbox) drills(t *testing.T) {
 	t.Helper()
-	arguments := []string{"drill", "--at", "latest", "--to-brokers", localstack.Kafka(t), "--topics", "plain-0*,transactional,cut", "--json"}
+	arguments := []string{"drill", "--at", "latest", "--to-brokers", localservices.Kafka(t), "--topics", "plain-0*,transactional,cut", "--json"}
 	s.run(t, arguments...).must(t, 2, "give --yes to do it")
 	ran := s.run(t, append(slices.Clone(arguments), "--yes")...)
 	ran.must(t, 0)
@@ -136,14 +136,14 @@ func (s *sandbox) showsRestored(t *testing.T, file string) {
 
 // clusterOfItsOwn is an Apache Kafka with an authorizer and a log cleaner in a hurry,
 // and a sandbox that archives all of it.
-func clusterOfItsOwn(t *testing.T) (*localstack.KafkaBroker, *sandbox) {
+func clusterOfItsOwn(t *testing.T) (*localservices.KafkaBroker, *sandbox) {
 	t.Helper()
-	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: map[string]string{
+	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{Properties: map[string]string{
 		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS",
 		"log.cleaner.backoff.ms": "100", "group.initial.rebalance.delay.ms": "0",
 		"log.initial.task.delay.ms": "3600000", // before retention is looked at
 	}})
-	s, err := newSandbox(t.Context(), broker.Addr(), localstack.DynamoDB(t), localstack.S3(t))
+	s, err := newSandbox(t.Context(), broker.Addr(), localservices.DynamoDB(t), localservices.S3(t))
 	must(t, err)
 	s.topics = ""
 	s.env = append(s.env, "BIFROST_INCLUDE_TOPICS=*", "BIFROST_GROUP=bifrost")
@@ -255,7 +255,7 @@ func without(lines []string, prefix string) []string {
 // picture runs testdata/picture/Picture.java.
 func picture(t *testing.T, brokers string) []string {
 	t.Helper()
-	root, err := localstack.Root()
+	root, err := localservices.Root()
 	must(t, err)
 	jars, err := filepath.Glob(filepath.Join(root, ".local", "kafka-*", "kafka-clients-*.jar"))
 	if err != nil || len(jars) == 0 {

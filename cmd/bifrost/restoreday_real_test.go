@@ -16,7 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // Only a copy of the bucket is left, in another account and region of the local AWS,
@@ -51,7 +51,7 @@ func TestTheDayTheRegionIsGone(t *testing.T) {
 // A day is the page "The day the region is gone", step by step.
 type day struct {
 	*sandbox
-	aws    localstack.Endpoint
+	aws    localservices.Endpoint
 	blocks []string // of shell, in order
 	env    []string
 }
@@ -66,10 +66,10 @@ const (
 // which have no tables and no stack, and reads the page.
 func dayInAnotherAccount(t *testing.T, s *sandbox, target string) *day {
 	t.Helper()
-	server, err := localstack.StartAWS(t.Context())
+	server, err := localservices.StartAWS(t.Context())
 	must(t, err)
 	t.Cleanup(func() { must(t, server.Remove()) })
-	if otherRegion == localstack.Region {
+	if otherRegion == localservices.Region {
 		t.Fatal("the region is not another one")
 	}
 	aws := server.Endpoint
@@ -97,10 +97,10 @@ func dayInAnotherAccount(t *testing.T, s *sandbox, target string) *day {
 func (d *day) tablesAreNowhereElse(t *testing.T) {
 	t.Helper()
 	home := d.aws
-	home.Region, home.AccessKeyID = localstack.Region, localstack.AccessKeyID
+	home.Region, home.AccessKeyID = localservices.Region, localservices.AccessKeyID
 	otherRegionOnly, otherAccountOnly := home, home
 	otherRegionOnly.Region, otherAccountOnly.AccessKeyID = otherRegion, otherAccount
-	for _, elsewhere := range []localstack.Endpoint{home, otherRegionOnly, otherAccountOnly} {
+	for _, elsewhere := range []localservices.Endpoint{home, otherRegionOnly, otherAccountOnly} {
 		tables, err := dynamodb.NewFromConfig(elsewhere.Config()).ListTables(t.Context(), &dynamodb.ListTablesInput{})
 		must(t, err)
 		if len(tables.TableNames) > 0 {

@@ -18,7 +18,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // Records of every shape go from Kafka to the archive and back by a replay that is
@@ -245,7 +245,7 @@ func assertSame(t *testing.T, s *sandbox, source, target string, atLeast int) {
 // digest runs testdata/digest/Digest.java, which shares no code with Bifrost.
 func digest(t *testing.T, s *sandbox, topic string) string {
 	t.Helper()
-	root, err := localstack.Root()
+	root, err := localservices.Root()
 	must(t, err)
 	jars, err := filepath.Glob(filepath.Join(root, ".local", "kafka-*", "kafka-clients-*.jar"))
 	if err != nil || len(jars) == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // TestScripts runs the scripts in testdata/script through the binary, against
@@ -27,7 +27,7 @@ import (
 //	produce NAME PARTITION FROM TO              records value-PARTITION-N with keys kN and rising times
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	brokers, db, store := localstack.Kafka(t), localstack.DynamoDB(t), localstack.S3(t)
+	brokers, db, store := localservices.Kafka(t), localservices.DynamoDB(t), localservices.S3(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {

@@ -23,7 +23,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // served starts a gateway of the archive, and answers its address. It has to end by
@@ -77,7 +77,7 @@ func printedBy(t *testing.T, command *exec.Cmd) string {
 
 func javaReader(t *testing.T, servers, topic string, steps ...string) string {
 	t.Helper()
-	command, err := localstack.JavaClient(t.Context(), "testdata/gateway/Read.java", append([]string{servers, topic}, steps...)...)
+	command, err := localservices.JavaClient(t.Context(), "testdata/gateway/Read.java", append([]string{servers, topic}, steps...)...)
 	must(t, err)
 	return printedBy(t, command)
 }

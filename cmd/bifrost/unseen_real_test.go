@@ -22,7 +22,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/dryrun"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -46,13 +46,13 @@ func (s *sandbox) status(t testing.TB, code int) map[string]partitionJSON {
 }
 
 // ownSandbox is a sandbox on brokers of its own.
-func ownSandbox(t testing.TB, brokers ...*localstack.KafkaBroker) *sandbox {
+func ownSandbox(t testing.TB, brokers ...*localservices.KafkaBroker) *sandbox {
 	t.Helper()
 	var addresses []string
 	for _, b := range brokers {
 		addresses = append(addresses, b.Addr())
 	}
-	s, err := newSandbox(t.Context(), strings.Join(addresses, ","), localstack.DynamoDB(t), localstack.S3(t))
+	s, err := newSandbox(t.Context(), strings.Join(addresses, ","), localservices.DynamoDB(t), localservices.S3(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,12 +105,12 @@ func (s *sandbox) leader(t testing.TB, topic string, partition int32, want bool)
 func TestAPartitionWithoutALeader(t *testing.T) {
 	t.Parallel()
 	impatient := map[string]string{"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
-	first := localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: impatient})
-	brokers := []*localstack.KafkaBroker{first, nil, nil}
+	first := localservices.KafkaForTest(t, localservices.KafkaOptions{Properties: impatient})
+	brokers := []*localservices.KafkaBroker{first, nil, nil}
 	var started sync.WaitGroup
 	for i := range brokers[1:] {
 		started.Go(func() {
-			brokers[i+1] = localstack.KafkaForTest(t, localstack.KafkaOptions{Properties: impatient, Join: first})
+			brokers[i+1] = localservices.KafkaForTest(t, localservices.KafkaOptions{Properties: impatient, Join: first})
 		})
 	}
 	started.Wait()
@@ -168,7 +168,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 // and what was never archived of it is said.
 func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	t.Parallel()
-	first := localstack.KafkaForTest(t, localstack.KafkaOptions{})
+	first := localservices.KafkaForTest(t, localservices.KafkaOptions{})
 	s := ownSandbox(t, first)
 	orders := s.topics + "-orders"
 	must(t, s.topic(t.Context(), orders, 1))
@@ -179,7 +179,7 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	s.planOnly(t)
 	must(t, first.Stop())
 
-	localstack.KafkaForTest(t, localstack.KafkaOptions{At: first.Port()})
+	localservices.KafkaForTest(t, localservices.KafkaOptions{At: first.Port()})
 	must(t, s.topic(t.Context(), orders, 1))
 	must(t, s.produce(t.Context(), numbered(orders, 0, 0, 5)...))
 	s.run(t, "doctor").must(t, 0, "of the partitions in the tables 0 are of it, and 1 of cluster", "of which 15 offsets were seen and never archived")

@@ -25,7 +25,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/dryrun"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -111,7 +111,7 @@ type warm struct {
 
 func newWarm(t *testing.T) *warm {
 	t.Helper()
-	brokers, store, db := localstack.Kafka(t), localstack.S3(t), localstack.DynamoDB(t)
+	brokers, store, db := localservices.Kafka(t), localservices.S3(t), localservices.DynamoDB(t)
 	name := "warm-" + strings.ToLower(rand.Text()[:12])
 	check := func(err error) {
 		t.Helper()

@@ -55,6 +55,7 @@ var allowances = []allowance{
 	{"internal/secretsmanager", nil, []string{awsSDK + "/service/secretsmanager", awsSDK + "/aws", smithy}},
 	{"internal/readback", []string{"baldr", "internal/bifrost", "internal/parallel"}, nil},
 	{"internal/gateway", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/readback", "internal/recordbatch"}, []string{"github.com/twmb/franz-go", "github.com/xdg-go/scram", "github.com/prometheus/client_golang", "golang.org/x/sync/semaphore"}},
+	{"internal/killtest", nil, nil},
 	{"internal/localdispatch", []string{"internal/bifrost"}, nil},
 	{"internal/dryrun", []string{"internal/bifrost"}, nil},
 	{"internal/scale", []string{"internal/bifrost"}, nil},
@@ -69,7 +70,7 @@ var allowances = []allowance{
 	{"internal/metrics", []string{"internal/bifrost"}, nil},
 	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
-	{"internal/localstack", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
+	{"internal/localservices", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
 	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/capture", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager", "internal/stepfunctions"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
 	{"functions/job", []string{"internal/config", "internal/job", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go", "github.com/twmb/franz-go"}},
 	{"functions", []string{"internal/bifrost", "internal/capture", "internal/config", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go"}},
@@ -155,7 +156,7 @@ func (a allowance) allows(imported string) bool {
 func TestOnlyConfigReadsTheEnvironment(t *testing.T) {
 	t.Parallel()
 	for _, s := range sources(t) {
-		if within(s.pkg, "internal/config") || within(s.pkg, "internal/localstack") || within(s.pkg, "cmd") {
+		if within(s.pkg, "internal/config") || within(s.pkg, "internal/localservices") || within(s.pkg, "cmd") {
 			continue
 		}
 		ast.Inspect(s.file, func(node ast.Node) bool {

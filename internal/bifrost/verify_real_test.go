@@ -23,7 +23,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 	"github.com/bifrost-archive/bifrost/internal/verify"
@@ -46,7 +46,7 @@ type realArchive struct {
 
 func newRealArchive(t *testing.T) *realArchive {
 	t.Helper()
-	n, dynamoConfig, s3Config := rand.Uint64(), localstack.DynamoDB(t).Config(), localstack.S3(t).Config()
+	n, dynamoConfig, s3Config := rand.Uint64(), localservices.DynamoDB(t).Config(), localservices.S3(t).Config()
 	a := &realArchive{
 		T: t, clock: bifrosttest.NewClock(time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)),
 		tables: dynamoledger.Tables{Progress: fmt.Sprintf("progress-%x", n), Objects: fmt.Sprintf("objects-%x", n)},
@@ -55,7 +55,7 @@ func newRealArchive(t *testing.T) *realArchive {
 	a.kafka = bifrosttest.NewKafka("cluster", a.clock.Now)
 	a.must(dynamoledger.CreateTables(t.Context(), dynamoConfig, a.tables))
 	_, err := a.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &a.bucket,
-		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: localstack.Region}})
+		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: localservices.Region}})
 	a.must(err)
 	a.ledger, a.store = dynamoledger.New(dynamoConfig, a.tables), s3store.New(s3Config, a.bucket)
 	return a

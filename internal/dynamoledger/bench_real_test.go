@@ -11,7 +11,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // BenchmarkListProgress measures what a tick pays to read the progress of many
@@ -19,7 +19,7 @@ import (
 // time of the reader alone.
 func BenchmarkListProgress(b *testing.B) {
 	const partitions = 20_000
-	cfg := localstack.DynamoDB(b).Config()
+	cfg := localservices.DynamoDB(b).Config()
 	l := dynamoledger.New(cfg, newTables(b, cfg))
 	var group sync.WaitGroup
 	for worker := range 16 {

@@ -19,7 +19,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/httpfault"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 var noon = time.Date(2024, 2, 29, 12, 0, 0, 7e6, time.UTC)
@@ -74,7 +74,7 @@ var orders = bifrost.Partition{Name: "orders", Number: 3}
 
 func newLedgerWithFaults(t *testing.T) ledgerWithFaults {
 	t.Helper()
-	cfg := localstack.DynamoDB(t).Config()
+	cfg := localservices.DynamoDB(t).Config()
 	tables := newTables(t, cfg)
 	faults := httpfault.New(http.DefaultTransport)
 	cfg.HTTPClient = &http.Client{Transport: faults}
@@ -368,7 +368,7 @@ func TestNewestRecordStays(t *testing.T) {
 
 func TestMissingTable(t *testing.T) {
 	t.Parallel()
-	l := dynamoledger.New(localstack.DynamoDB(t).Config(), dynamoledger.Tables{Progress: "no-progress", Objects: "no-objects"})
+	l := dynamoledger.New(localservices.DynamoDB(t).Config(), dynamoledger.Tables{Progress: "no-progress", Objects: "no-objects"})
 	p, r := newProgress(), bifrost.Row{Partition: orders, Range: bifrost.Range{Start: 0, End: 10}}
 	lease := func(ctx context.Context) error {
 		_, err := l.Lease(ctx, r, "function-1", r.Attempts+1, noon)
@@ -422,7 +422,7 @@ func TestConsoleView(t *testing.T) {
 // show prints both tables as the console would: table, row, attribute, type, value.
 func (l ledgerWithFaults) show(t *testing.T) string {
 	t.Helper()
-	client := dynamodb.NewFromConfig(localstack.DynamoDB(t).Config())
+	client := dynamodb.NewFromConfig(localservices.DynamoDB(t).Config())
 	var text strings.Builder
 	for kind, table := range map[string]string{"progress": l.tables.Progress, "objects": l.tables.Objects} {
 		out, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(table)})

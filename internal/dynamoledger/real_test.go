@@ -16,12 +16,12 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 func TestLedgerOnDynamoDBLocal(t *testing.T) {
 	t.Parallel()
-	cfg := localstack.DynamoDB(t).Config()
+	cfg := localservices.DynamoDB(t).Config()
 	bifrosttest.TestLedger(t, func(t *testing.T) bifrost.Ledger { return dynamoledger.New(cfg, newTables(t, cfg)) })
 }
 
@@ -29,7 +29,7 @@ func TestLedgerOnDynamoDBLocal(t *testing.T) {
 // every read of the suite goes over several.
 func TestLedgerInTinyPages(t *testing.T) {
 	t.Parallel()
-	cfg := localstack.DynamoDB(t).Config()
+	cfg := localservices.DynamoDB(t).Config()
 	cfg.HTTPClient = &http.Client{Transport: tinyPages{http.DefaultTransport}}
 	bifrosttest.TestLedger(t, func(t *testing.T) bifrost.Ledger { return dynamoledger.New(cfg, newTables(t, cfg)) })
 }
@@ -61,7 +61,7 @@ func (p tinyPages) RoundTrip(r *http.Request) (*http.Response, error) {
 // The local AWS is what demo and end-to-end test run on.
 func TestLedgerOnLocalAWS(t *testing.T) {
 	t.Parallel()
-	server, err := localstack.StartAWS(t.Context())
+	server, err := localservices.StartAWS(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

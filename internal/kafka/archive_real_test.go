@@ -15,7 +15,7 @@ import (
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // realSchedule archives one topic of a real broker into tables and a bucket in memory.
@@ -70,7 +70,7 @@ func (s *realSchedule) round(t testing.TB) bifrost.Progress {
 // each: what lies before it is archived, and what fails is told.
 func TestRealUnreadableSegment(t *testing.T) {
 	t.Parallel()
-	broker := localstack.OwnTieredKafka(t)
+	broker := localservices.OwnTieredKafka(t)
 	for name, damage := range map[string]func(path string) error{
 		"away":    func(path string) error { return os.Rename(path, path+".away") },
 		"empty":   func(path string) error { return os.Truncate(path, 0) },
@@ -84,7 +84,7 @@ func TestRealUnreadableSegment(t *testing.T) {
 	}
 }
 
-func realUnreadableSegment(t *testing.T, broker *localstack.KafkaBroker, damage func(path string) error) {
+func realUnreadableSegment(t *testing.T, broker *localservices.KafkaBroker, damage func(path string) error) {
 	const first, all = 401, 3000
 	r := newRealOn(t, broker.Addr(), map[string]string{"remote.storage.enable": "true", "segment.ms": "300", "local.retention.ms": "1", "retention.ms": "-1"})
 	for _, n := range []int{first, all - first, 1} { // a segment each

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/internal/capture"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // The groups of the test, by state.
@@ -39,7 +39,7 @@ const metadata = "where I was: \x00 \"quoted\" ü"
 // right less at a time.
 func TestCapture(t *testing.T) {
 	t.Parallel()
-	s := &captureTest{broker: localstack.SecureKafkaForTest(t)}
+	s := &captureTest{broker: localservices.SecureKafkaForTest(t)}
 	s.client = producer(t, []string{s.broker.Addr()})
 	s.admin = kadm.NewClient(s.client)
 	s.populate(t)
@@ -51,7 +51,7 @@ func TestCapture(t *testing.T) {
 }
 
 type captureTest struct {
-	broker *localstack.SecureKafka
+	broker *localservices.SecureKafka
 	client *kgo.Client
 	admin  *kadm.Client
 }
@@ -151,7 +151,7 @@ func (s *captureTest) configuration(t *testing.T, all capture.Snapshot) {
 		t.Errorf("brokers %+v", c.Brokers)
 	}
 	for name, value := range c.Brokers[0].Settings {
-		if strings.Contains(value, "PRIVATE KEY") || strings.Contains(value, localstack.PlainPassword) {
+		if strings.Contains(value, "PRIVATE KEY") || strings.Contains(value, localservices.PlainPassword) {
 			t.Errorf("the setting %s holds a secret", name)
 		}
 	}
@@ -339,6 +339,6 @@ func (s *captureTest) as(t *testing.T, user string, rights ...right) capture.Sna
 	certificate, key, err := s.broker.Authority.Issue(user)
 	s.must(t, err)
 	secret := newSecret(t, map[string]any{"ca": s.broker.Authority.Certificate, "certificate": certificate, "privateKey": key})
-	client := connectPatiently(t, Config{Brokers: []string{s.broker.Listener(localstack.ListenerMutual)}, Security: Security{TLS: true, Secret: secret}})
+	client := connectPatiently(t, Config{Brokers: []string{s.broker.Listener(localservices.ListenerMutual)}, Security: Security{TLS: true, Secret: secret}})
 	return captured(t, client)
 }

@@ -24,7 +24,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
@@ -41,7 +41,7 @@ type real struct {
 // newReal makes a topic on the broker that all tests share.
 func newReal(t testing.TB, configs map[string]string) *real {
 	t.Helper()
-	return newRealOn(t, localstack.Kafka(t), configs)
+	return newRealOn(t, localservices.Kafka(t), configs)
 }
 
 func newRealOn(t testing.TB, brokers string, configs map[string]string) *real {
@@ -248,7 +248,7 @@ func TestRealCodecs(t *testing.T) {
 func TestRealJavaCodecs(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, nil)
-	root, err := localstack.Root()
+	root, err := localservices.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -549,7 +549,7 @@ func TestRealOffsetsAt(t *testing.T) {
 // TestRealOwnBroker does to a broker what the shared one must not suffer.
 func TestRealOwnBroker(t *testing.T) {
 	t.Parallel()
-	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{
+	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{
 		Listeners: map[string]string{"LOGIN": "SASL_PLAINTEXT"},
 		Properties: map[string]string{
 			"listener.name.login.sasl.enabled.mechanisms": "PLAIN",
@@ -567,7 +567,7 @@ func TestRealOwnBroker(t *testing.T) {
 }
 
 // realCredentials logs in wrongly, then rightly but without the right to see.
-func realCredentials(t *testing.T, broker *localstack.KafkaBroker) {
+func realCredentials(t *testing.T, broker *localservices.KafkaBroker) {
 	hidden, seen := newRealOn(t, broker.Addr(), nil), newRealOn(t, broker.Addr(), nil)
 	hidden.produce(t, values(1, "%d")...)
 	seen.produce(t, values(1, "%d")...)
@@ -616,7 +616,7 @@ func realCredentials(t *testing.T, broker *localstack.KafkaBroker) {
 }
 
 // realLargeBatch has a batch beyond 100 MiB, which franz-go takes by default.
-func realLargeBatch(t *testing.T, broker *localstack.KafkaBroker) {
+func realLargeBatch(t *testing.T, broker *localservices.KafkaBroker) {
 	const size = 110 << 20
 	r := newRealOn(t, broker.Addr(), map[string]string{"max.message.bytes": "200000000"})
 	r.produce(t, values(3, "%d")...)
@@ -633,7 +633,7 @@ func realLargeBatch(t *testing.T, broker *localstack.KafkaBroker) {
 }
 
 // realRestart stops the broker in the middle of a range and starts it again.
-func realRestart(t *testing.T, broker *localstack.KafkaBroker) {
+func realRestart(t *testing.T, broker *localservices.KafkaBroker) {
 	r := newRealOn(t, broker.Addr(), nil)
 	for i := range 40 {
 		r.produce(t, values(10, fmt.Sprintf("batch %d, value %%d", i))...)
@@ -687,7 +687,7 @@ func realRestart(t *testing.T, broker *localstack.KafkaBroker) {
 // realCompactedTail lays a log on the broker's disk as compaction can leave it,
 // but not on demand: the last segment is empty, and the one before has lost its
 // last batch. So nothing is left between that and the last stable offset.
-func realCompactedTail(t *testing.T, broker *localstack.KafkaBroker) {
+func realCompactedTail(t *testing.T, broker *localservices.KafkaBroker) {
 	r := newRealOn(t, broker.Addr(), map[string]string{"cleanup.policy": "compact"})
 	r.produce(t, keyed(values(4, "kept %d"))...)
 	log := filepath.Join(broker.Dir(), "data", r.topic+"-0")
@@ -729,7 +729,7 @@ func realCompactedTail(t *testing.T, broker *localstack.KafkaBroker) {
 }
 
 // realDead kills the broker for good.
-func realDead(t *testing.T, broker *localstack.KafkaBroker) {
+func realDead(t *testing.T, broker *localservices.KafkaBroker) {
 	r := newRealOn(t, broker.Addr(), nil)
 	r.produce(t, values(10, "%d")...)
 	r.check(t, 0, 10, baldr.Missing{})

@@ -22,7 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // Everything in these tests that nobody else may ever see.
@@ -99,7 +99,7 @@ func (e *emitted) checkSecrets(t *testing.T, secrets ...string) {
 }
 
 type secureTest struct {
-	broker *localstack.SecureKafka
+	broker *localservices.SecureKafka
 	topic  *real
 	out    *emitted
 }
@@ -108,7 +108,7 @@ type secureTest struct {
 // lead there.
 func TestSecurity(t *testing.T) {
 	t.Parallel()
-	broker := localstack.SecureKafkaForTest(t)
+	broker := localservices.SecureKafkaForTest(t)
 	s := &secureTest{broker: broker, topic: newRealOn(t, broker.Addr(), nil), out: new(emitted)}
 	s.topic.produce(t, values(3, "%d")...)
 	for _, user := range []string{"archive", "rotated"} {
@@ -122,7 +122,7 @@ func TestSecurity(t *testing.T) {
 	t.Run("wrong doors", s.wrongDoors)
 	t.Run("rotation", s.rotation)
 	t.Run("permissions", s.permissions)
-	s.out.checkSecrets(t, scramPassword, nextPassword, localstack.PlainPassword, clientSecret,
+	s.out.checkSecrets(t, scramPassword, nextPassword, localservices.PlainPassword, clientSecret,
 		base64.RawURLEncoding.EncodeToString([]byte(tokenMark))[:16], "PRIVATE KEY")
 }
 
@@ -192,14 +192,14 @@ func (s *secureTest) waysIn(t *testing.T) {
 		sasl     string
 		fields   map[string]any
 	}{
-		"TLS":                       {localstack.ListenerTLS, true, "", s.fields(nil)},
-		"mutual TLS":                {localstack.ListenerMutual, true, "", s.fields(pair)},
-		"PLAIN":                     {localstack.ListenerSASL, true, Plain, s.login(localstack.PlainPassword)},
-		"PLAIN without TLS":         {localstack.ListenerInsecure, false, Plain, s.login(localstack.PlainPassword)},
-		"SCRAM-SHA-256":             {localstack.ListenerSASL, true, ScramSHA256, s.login(scramPassword)},
-		"SCRAM-SHA-512":             {localstack.ListenerSASL, true, ScramSHA512, s.login(scramPassword)},
-		"OAUTHBEARER with a token":  {localstack.ListenerSASL, true, OAuthBearer, s.fields(map[string]any{"token": token("archive", time.Hour)})},
-		"OAUTHBEARER with a client": {localstack.ListenerSASL, true, OAuthBearer, s.fields(oauth)},
+		"TLS":                       {localservices.ListenerTLS, true, "", s.fields(nil)},
+		"mutual TLS":                {localservices.ListenerMutual, true, "", s.fields(pair)},
+		"PLAIN":                     {localservices.ListenerSASL, true, Plain, s.login(localservices.PlainPassword)},
+		"PLAIN without TLS":         {localservices.ListenerInsecure, false, Plain, s.login(localservices.PlainPassword)},
+		"SCRAM-SHA-256":             {localservices.ListenerSASL, true, ScramSHA256, s.login(scramPassword)},
+		"SCRAM-SHA-512":             {localservices.ListenerSASL, true, ScramSHA512, s.login(scramPassword)},
+		"OAUTHBEARER with a token":  {localservices.ListenerSASL, true, OAuthBearer, s.fields(map[string]any{"token": token("archive", time.Hour)})},
+		"OAUTHBEARER with a client": {localservices.ListenerSASL, true, OAuthBearer, s.fields(oauth)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			secret := newSecret(t, way.fields)
@@ -251,7 +251,7 @@ func (s *secureTest) read(t *testing.T, client *Client) (int, error) {
 
 // waysNowhere makes sure that each error says what to do, and nothing more.
 func (s *secureTest) waysNowhere(t *testing.T) {
-	stranger, err := localstack.NewAuthority()
+	stranger, err := localservices.NewAuthority()
 	s.must(t, err)
 	certificate, key, err := stranger.Issue("archive")
 	s.must(t, err)
@@ -263,19 +263,19 @@ func (s *secureTest) waysNowhere(t *testing.T) {
 		fields   map[string]any
 		want     string
 	}{
-		"no authority":            {localstack.ListenerTLS, true, "", map[string]any{}, "into the field ca: see secret of the test"},
-		"another authority":       {localstack.ListenerTLS, true, "", map[string]any{"ca": stranger.Certificate}, "into the field ca: see secret of the test"},
-		"no client certificate":   {localstack.ListenerMutual, true, "", s.fields(nil), "fields certificate and privateKey: see secret of the test"},
-		"strange certificate":     {localstack.ListenerMutual, true, "", s.fields(map[string]any{"certificate": certificate, "privateKey": key}), "fields certificate and privateKey: see secret of the test"},
-		"wrong password":          {localstack.ListenerSASL, true, ScramSHA512, s.login(nextPassword), "refuse the credentials"},
-		"wrong PLAIN password":    {localstack.ListenerSASL, true, Plain, s.login(nextPassword), "refuse the credentials"},
-		"old token":               {localstack.ListenerSASL, true, OAuthBearer, s.fields(map[string]any{"token": token("archive", -time.Minute/2)}), "refuse the credentials"},
-		"no token to be had":      {localstack.ListenerSASL, true, OAuthBearer, s.fields(oauth), "HTTP status 401, invalid_client: check clientId"},
-		"mechanism not offered":   {localstack.ListenerReauth, true, ScramSHA256, s.login(scramPassword), "do not take the SASL mechanism SCRAM-SHA-256"},
-		"no SASL":                 {localstack.ListenerSASL, true, "", s.fields(nil), "SASL"},
-		"no TLS":                  {localstack.ListenerTLS, false, "", map[string]any{}, "TLS"},
-		"TLS where there is none": {localstack.ListenerInsecure, true, Plain, s.login(localstack.PlainPassword), "TLS"},
-		"no password":             {localstack.ListenerSASL, true, ScramSHA512, map[string]any{"username": "archive"}, "it has no field password, which SCRAM-SHA-512 needs"},
+		"no authority":            {localservices.ListenerTLS, true, "", map[string]any{}, "into the field ca: see secret of the test"},
+		"another authority":       {localservices.ListenerTLS, true, "", map[string]any{"ca": stranger.Certificate}, "into the field ca: see secret of the test"},
+		"no client certificate":   {localservices.ListenerMutual, true, "", s.fields(nil), "fields certificate and privateKey: see secret of the test"},
+		"strange certificate":     {localservices.ListenerMutual, true, "", s.fields(map[string]any{"certificate": certificate, "privateKey": key}), "fields certificate and privateKey: see secret of the test"},
+		"wrong password":          {localservices.ListenerSASL, true, ScramSHA512, s.login(nextPassword), "refuse the credentials"},
+		"wrong PLAIN password":    {localservices.ListenerSASL, true, Plain, s.login(nextPassword), "refuse the credentials"},
+		"old token":               {localservices.ListenerSASL, true, OAuthBearer, s.fields(map[string]any{"token": token("archive", -time.Minute/2)}), "refuse the credentials"},
+		"no token to be had":      {localservices.ListenerSASL, true, OAuthBearer, s.fields(oauth), "HTTP status 401, invalid_client: check clientId"},
+		"mechanism not offered":   {localservices.ListenerReauth, true, ScramSHA256, s.login(scramPassword), "do not take the SASL mechanism SCRAM-SHA-256"},
+		"no SASL":                 {localservices.ListenerSASL, true, "", s.fields(nil), "SASL"},
+		"no TLS":                  {localservices.ListenerTLS, false, "", map[string]any{}, "TLS"},
+		"TLS where there is none": {localservices.ListenerInsecure, true, Plain, s.login(localservices.PlainPassword), "TLS"},
+		"no password":             {localservices.ListenerSASL, true, ScramSHA512, map[string]any{"username": "archive"}, "it has no field password, which SCRAM-SHA-512 needs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -312,19 +312,19 @@ func (s *secureTest) wrongDoors(t *testing.T) {
 		{plaintext, false, ScramSHA512, "its listener is PLAINTEXT: give the port of one with SASL, or set BIFROST_SECURITY_PROTOCOL to PLAINTEXT and leave out BIFROST_SASL_MECHANISM"},
 		{plaintext, false, OAuthBearer, noSASL},
 		{plaintext, true, ScramSHA512, needsNone + "SASL_PLAINTEXT"},
-		{localstack.ListenerTLS, false, "", needsTLS + "SSL (or to SASL_SSL)"},
-		{localstack.ListenerTLS, true, ScramSHA512, "its listener is SSL"},
-		{localstack.ListenerTLS, true, AWSIAM, noSASL},
-		{localstack.ListenerTLS, false, Plain, needsTLS + "SASL_SSL"},
-		{localstack.ListenerMutual, true, ScramSHA512, pair},
-		{localstack.ListenerSASL, false, "", needsTLS + "SSL (or to SASL_SSL)"},
-		{localstack.ListenerSASL, true, "", needsSASL + "SASL_SSL"},
-		{localstack.ListenerSASL, false, ScramSHA512, needsTLS + "SASL_SSL"},
-		{localstack.ListenerSASL, true, AWSIAM, other},
-		{localstack.ListenerReauth, true, Plain, other},
-		{localstack.ListenerInsecure, false, "", needsSASL + "SASL_PLAINTEXT"},
-		{localstack.ListenerInsecure, true, "", needsNone + "PLAINTEXT"},
-		{localstack.ListenerInsecure, false, ScramSHA256, other},
+		{localservices.ListenerTLS, false, "", needsTLS + "SSL (or to SASL_SSL)"},
+		{localservices.ListenerTLS, true, ScramSHA512, "its listener is SSL"},
+		{localservices.ListenerTLS, true, AWSIAM, noSASL},
+		{localservices.ListenerTLS, false, Plain, needsTLS + "SASL_SSL"},
+		{localservices.ListenerMutual, true, ScramSHA512, pair},
+		{localservices.ListenerSASL, false, "", needsTLS + "SSL (or to SASL_SSL)"},
+		{localservices.ListenerSASL, true, "", needsSASL + "SASL_SSL"},
+		{localservices.ListenerSASL, false, ScramSHA512, needsTLS + "SASL_SSL"},
+		{localservices.ListenerSASL, true, AWSIAM, other},
+		{localservices.ListenerReauth, true, Plain, other},
+		{localservices.ListenerInsecure, false, "", needsSASL + "SASL_PLAINTEXT"},
+		{localservices.ListenerInsecure, true, "", needsNone + "PLAINTEXT"},
+		{localservices.ListenerInsecure, false, ScramSHA256, other},
 	} {
 		t.Run(fmt.Sprintf("%s to %s", Security{TLS: door.tls}.protocolName(door.sasl)+door.sasl, door.listener), func(t *testing.T) {
 			t.Parallel()
@@ -356,7 +356,7 @@ func (s *secureTest) rotation(t *testing.T) {
 	fields := s.login(scramPassword)
 	fields["username"] = "rotated"
 	secret := newSecret(t, fields)
-	client := s.client(t, localstack.ListenerReauth, Security{TLS: true, Mechanism: ScramSHA512, Secret: secret})
+	client := s.client(t, localservices.ListenerReauth, Security{TLS: true, Mechanism: ScramSHA512, Secret: secret})
 	if n, err := s.read(t, client); err != nil || n != 3 {
 		t.Fatalf("read %d records, error %v", n, err)
 	}
@@ -390,7 +390,7 @@ func (s *secureTest) permissions(t *testing.T) {
 	} {
 		fields := s.login(scramPassword)
 		fields["username"] = user
-		client := s.client(t, localstack.ListenerSASL, Security{TLS: true, Mechanism: ScramSHA512, Secret: newSecret(t, fields)})
+		client := s.client(t, localservices.ListenerSASL, Security{TLS: true, Mechanism: ScramSHA512, Secret: newSecret(t, fields)})
 		eventually(t, "the ACLs of "+user, func() bool {
 			_, topics, err := client.Topics(t.Context())
 			s.must(t, err)

@@ -26,7 +26,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // EnvSeconds says how long the faults last; make soak sets it.
@@ -85,7 +85,7 @@ func TestKill(t *testing.T) {
 // scene is everything that takes part.
 type scene struct {
 	dir     string
-	broker  *localstack.KafkaBroker
+	broker  *localservices.KafkaBroker
 	brokers string
 	admin   *kadm.Client
 	s3      *faultyS3
@@ -105,14 +105,14 @@ type scene struct {
 func newScene(t *testing.T, seed uint64) *scene {
 	t.Helper()
 	ctx := t.Context()
-	broker, err := localstack.StartKafka(ctx, localstack.KafkaOptions{})
+	broker, err := localservices.StartKafka(ctx, localservices.KafkaOptions{})
 	must(t, err)
 	t.Cleanup(func() { _ = broker.Remove() })
 	admin, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr()))
 	must(t, err)
 	t.Cleanup(admin.Close)
-	backend := localstack.S3(t)
-	database := localstack.DynamoDB(t)
+	backend := localservices.S3(t)
+	database := localservices.DynamoDB(t)
 	store := s3.NewFromConfig(backend.Config())
 	name := newBucket(t, store)
 	s := &scene{

@@ -13,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // versions lists the IDs of every version of every key, delete markers among
@@ -47,7 +47,7 @@ func addOnce(ids map[string][]string, key, id string) {
 // listing end, and none that was not.
 func TestVersions(t *testing.T) {
 	t.Parallel()
-	client := s3.NewFromConfig(localstack.S3(t).Config())
+	client := s3.NewFromConfig(localservices.S3(t).Config())
 	bucket := newBucket(t, client)
 	put := func(key string) string {
 		answer, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(key)})

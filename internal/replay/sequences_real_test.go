@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // The same sequences on Apache Kafka, as many as fit into some seconds. There, the end
@@ -17,7 +17,7 @@ import (
 // behind the answer, and a run that was killed may have requests at work.
 func TestSequencesOnKafka(t *testing.T) {
 	t.Parallel()
-	brokers := localstack.Kafka(t)
+	brokers := localservices.Kafka(t)
 	deadline, n := time.Now().Add(20*time.Second), 0
 	rapid.Check(t, func(t *rapid.T) {
 		if n > 0 && time.Now().After(deadline) {

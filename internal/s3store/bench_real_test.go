@@ -12,14 +12,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
 // BenchmarkUpload measures what an upload costs the process that sends it, in
 // processor seconds a gigabyte. The server's share is not in it.
 func BenchmarkUpload(b *testing.B) {
-	cfg := localstack.S3(b).Config()
+	cfg := localservices.S3(b).Config()
 	name := fmt.Sprintf("bench-%x", rand.Uint64())
 	if _, err := s3.NewFromConfig(cfg).CreateBucket(b.Context(), &s3.CreateBucketInput{Bucket: aws.String(name)}); err != nil {
 		b.Fatal(err)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/httpfault"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
@@ -23,7 +23,7 @@ import (
 // of them makes the object, nobody else is told success, and nothing is overwritten.
 func TestUploadsMeetAtAKey(t *testing.T) {
 	t.Parallel()
-	cfg := localstack.S3(t).Config()
+	cfg := localservices.S3(t).Config()
 	bucket := newBucket(t, cfg)
 	client := s3.NewFromConfig(cfg)
 	_, err := client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
@@ -63,7 +63,7 @@ func (f faulty) meet(key string, uploads int, lost bool) {
 		group.Go(func() { _, results[i] = upload.Complete(f.Context()) })
 	}
 	group.Go(func() {
-		// versitygw 1.8.0 with metadata in files, as localstack starts it, writes the
+		// versitygw 1.8.0 with metadata in files, as localservices starts it, writes the
 		// ETag that the condition looks at before it puts the object in its place:
 		// for a moment it refuses because an object is there, and shows none. A
 		// worker or a tick that meets that fails and is repeated; what counts here is

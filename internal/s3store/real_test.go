@@ -11,13 +11,13 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
 func TestStoreOnVersityGateway(t *testing.T) {
 	t.Parallel()
-	cfg := localstack.S3(t).Config()
+	cfg := localservices.S3(t).Config()
 	store := s3store.New(cfg, newBucket(t, cfg))
 	bifrosttest.TestStore(t, func(*testing.T) bifrosttest.Bucket { return store })
 }
@@ -25,7 +25,7 @@ func TestStoreOnVersityGateway(t *testing.T) {
 // The local AWS is what demo and end-to-end test run on.
 func TestStoreOnLocalAWS(t *testing.T) {
 	t.Parallel()
-	server, err := localstack.StartAWS(t.Context())
+	server, err := localservices.StartAWS(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestStoreOnLocalAWS(t *testing.T) {
 
 func TestWrongCredentials(t *testing.T) {
 	t.Parallel()
-	cfg := localstack.S3(t).Config()
+	cfg := localservices.S3(t).Config()
 	bucket := newBucket(t, cfg)
 	cfg.Credentials = credentials.NewStaticCredentialsProvider("nobody", "nothing", "")
 	store := s3store.New(cfg, bucket)

@@ -9,17 +9,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // What Confluent's own serializers write is decoded to what their own deserializers
 // make of it: testdata/confluent.py says which values those are.
 func TestDecodesAsConfluentsOwnDeserializers(t *testing.T) {
 	t.Parallel()
-	if err := localstack.Install(t.Context(), nil, localstack.PartEngines); err != nil {
+	if err := localservices.Install(t.Context(), nil, localservices.PartEngines); err != nil {
 		t.Fatal(err)
 	}
-	python, err := localstack.Tool("python-engines")
+	python, err := localservices.Tool("python-engines")
 	if err != nil {
 		t.Fatal(err)
 	}

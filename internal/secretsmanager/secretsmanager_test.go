@@ -13,7 +13,7 @@ import (
 const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka-a1b2c3"
 
 // answering is a secret of a service that always gives this answer. The service
-// itself is in the end-to-end test of cmd/localstack.
+// itself is in the end-to-end test of cmd/localservices.
 func answering(t *testing.T, status int, body string) *Secret {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -1,0 +1,282 @@
+//go:build real && soak
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/job"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
+	"github.com/bifrost-archive/bifrost/internal/stepfunctions"
+)
+
+// TestJobs runs jobs on a deployed stack with its roles enforced: a deep verification of
+// an archive that is whole, and of one that is damaged; and a replay whose functions are
+// killed and doubled, which is stopped in the middle and continued.
+func TestJobs(t *testing.T) {
+	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{})
+	o := newOperations(t, broker.Addr())
+	e := o.endToEnd
+	const records = 60_000
+	e.producePlain(e.topic("plain"), records)
+	e.startPlainStack(map[string]string{"TargetBytes": "1048576", "JobWorkers": "4"})
+	e.archive()
+	j := &jobs{operations: o}
+	j.control = &job.Control{
+		Files:   job.Files{Group: e.stack.Group, Bucket: s3store.New(e.stack.AWS.Config(), e.stack.Outputs["Bucket"])},
+		Machine: deployedMachine{stepfunctions.New(e.stack.AWS.Config()), e.stack.Outputs["JobMachine"]}, Now: time.Now,
+	}
+
+	t.Run("verify", func(t *testing.T) {
+		status := j.execute(t, job.Spec{ID: "whole", Kind: job.KindVerify})
+		if r := status.Report; !status.Complete || r.Verify.Violations != 0 || r.Verify.DecodedObjects == 0 || r.Verify.Records != records {
+			t.Errorf("status %+v, report %+v", status, r)
+		}
+	})
+	t.Run("replay", func(t *testing.T) { j.replay(t, records) })
+	t.Run("rights", j.rights)
+	t.Run("restore", j.restore)
+	t.Run("damage", func(t *testing.T) {
+		lost := e.objects()[0]
+		_, err := s3.NewFromConfig(e.stack.AWS.Config()).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(e.stack.Outputs["Bucket"]), Key: &lost.key})
+		e.check(err)
+		j.execute(t, job.Spec{ID: "damaged", Kind: job.KindVerify})
+		var found []string
+		e.check(j.control.EachDone(t.Context(), "damaged", func(d job.Done) error {
+			for _, v := range d.Violations {
+				found = append(found, string(v.Kind)+" "+v.Key)
+			}
+			return nil
+		}))
+		if want := []string{"object_missing " + lost.key}; !slices.Equal(found, want) {
+			t.Errorf("found %q, want %q", found, want)
+		}
+		var unhealthy *exec.ExitError
+		out, err := o.run("verify", "--deep", "--as-job")
+		if !errors.As(err, &unhealthy) || unhealthy.ExitCode() != 3 || !strings.Contains(out, "object_missing") || !strings.Contains(out, lost.key) {
+			t.Errorf("the command: %v\n%s", err, out)
+		}
+		if out := o.must("jobs"); strings.Count(out, "complete") != 5 {
+			t.Errorf("jobs\n%s", out)
+		}
+	})
+}
+
+type jobs struct {
+	*operations
+	control *job.Control
+}
+
+// deployedMachine is the state machine of the stack.
+type deployedMachine struct {
+	stepfunctions.Client
+	arn string
+}
+
+func (m deployedMachine) Start(ctx context.Context, name, input string) (string, error) {
+	return m.Client.Start(ctx, m.arn, name, input)
+}
+
+func (m deployedMachine) Describe(ctx context.Context, arn string) (job.Execution, error) {
+	e, err := m.Client.Describe(ctx, arn)
+	return job.Execution{State: e.Status, Ended: e.Ended, Error: e.Error}, err
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// execute starts a job and waits for its end.
+func (j *jobs) execute(t *testing.T, spec job.Spec) job.Status {
+	t.Helper()
+	execution, err := j.control.Start(t.Context(), spec)
+	must(t, err)
+	return j.follow(t, spec.ID, execution)
+}
+
+func (j *jobs) follow(t *testing.T, id, execution string) job.Status {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	status, err := j.control.Follow(ctx, id, execution, pause, func(job.Status) {})
+	must(t, err)
+	t.Logf("job %s: %s, %d of %d items; %s", id, status.State, status.Done, status.Items, status.Error)
+	if status.Report != nil {
+		for _, f := range status.Report.Failures {
+			t.Logf("item %d: %s", f.Item, f.Error)
+		}
+	}
+	return status
+}
+
+// replay kills half of the functions again and again, calls some once more at the same
+// time, and stops the job once half of it is done.
+func (j *jobs) replay(t *testing.T, records int) {
+	target := strings.ReplaceAll(j.prefix, "plain", "copy") + "target"
+	execution, err := j.control.Start(t.Context(), job.Spec{
+		ID: "replay", Kind: job.KindReplay, Topics: []string{j.topic("plain") + ":" + target}, BytesPerSecond: 1_000_000,
+		To: &job.Target{Brokers: j.brokers}, Replay: &job.Replay{Create: true},
+	})
+	must(t, err)
+	for kills, looks := 0, 0; kills < 6 && looks < 60; looks++ {
+		for _, pid := range j.processesOf("JobFunction") {
+			if syscall.Kill(pid, syscall.SIGKILL) == nil {
+				kills++
+			}
+		}
+		j.double(t)
+		time.Sleep(2 * time.Second) // to kill them at other places each time
+		if status, err := j.control.Status(t.Context(), "replay"); err == nil && !status.Running() {
+			break
+		}
+	}
+	if n, err := j.control.Stop(t.Context(), "replay"); err != nil {
+		t.Fatalf("stopped %d: %v", n, err)
+	}
+	status := j.follow(t, "replay", execution)
+	for n := 0; !status.Complete && n < 10; n++ {
+		time.Sleep(time.Second) // the name of an execution has the second
+		execution, err := j.control.Continue(t.Context(), "replay")
+		must(t, err)
+		status = j.follow(t, "replay", execution)
+	}
+	if !status.Complete || status.Report.Records != int64(records) {
+		t.Fatalf("status %+v, report %+v", status, status.Report)
+	}
+	t.Logf("%d executions; report %+v", status.Runs, *status.Report)
+	for p := range int32(partitionsEach) {
+		got, want := j.valuesOf(target, p), j.valuesOf(j.topic("plain"), p)
+		if !slices.Equal(got, want) {
+			t.Errorf("partition %d has %d records, want %d, or they are in another order", p, len(got), len(want))
+		}
+	}
+}
+
+// restore brings the topic back in another cluster, as the command starts it.
+func (j *jobs) restore(t *testing.T) {
+	other := localservices.KafkaForTest(t, localservices.KafkaOptions{})
+	out, err := j.run("restore", "--at", "latest", "--to-brokers", other.Addr(), "--topics", j.topic("plain"), "--yes", "--as-job")
+	if err != nil || !strings.Contains(out, "restore: complete") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	// What the command itself says of the target then: nothing is left to do.
+	out, err = j.run("restore", "--at", "latest", "--to-brokers", other.Addr(), "--topics", j.topic("plain"), "--yes", "--json")
+	if err != nil || !strings.Contains(out, `"complete": true`) {
+		t.Errorf("the command: %v\n%s", err, out)
+	}
+	for p := range int32(partitionsEach) {
+		got, want := j.valuesAt(other.Addr(), j.topic("plain"), p), j.valuesOf(j.topic("plain"), p)
+		if !slices.Equal(got, want) {
+			t.Errorf("partition %d has %d records, want %d, or they are in another order", p, len(got), len(want))
+		}
+	}
+}
+
+// valuesOf are the values that a consumer sees.
+func (j *jobs) valuesOf(topic string, partition int32) []string {
+	return j.valuesAt(j.brokers, topic, partition)
+}
+
+func (j *jobs) valuesAt(brokers, topic string, partition int32) (values []string) {
+	for record, err := range consumed(j.Context(), []string{brokers}, topic, partition) {
+		j.check(err)
+		values = append(values, fmt.Sprintf("%t %s", record.Value == nil, record.Value))
+	}
+	return values
+}
+
+// double calls the function for an item that a child may have in hand.
+func (j *jobs) double(t *testing.T) {
+	items, err := j.control.Items(t.Context(), "replay")
+	if errors.Is(err, bifrost.ErrNotFound) {
+		return
+	}
+	must(t, err)
+	payload, err := json.Marshal(job.Event{Step: "work", ID: "replay", Item: &items[0]})
+	must(t, err)
+	_, err = lambda.NewFromConfig(j.stack.AWS.Config()).Invoke(t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(j.stack.Outputs["JobFunction"]), InvocationType: "Event", Payload: payload,
+	})
+	must(t, err)
+}
+
+// rights takes the credentials of a function that is there, and tries what a job must
+// not do. What it may do shows that they are good.
+func (j *jobs) rights(t *testing.T) {
+	pids := j.processesOf("JobFunction")
+	if len(pids) == 0 {
+		t.Fatal("no job function is there to take credentials from")
+	}
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pids[0]))
+	must(t, err)
+	of := map[string]string{}
+	for variable := range strings.SplitSeq(string(environ), "\x00") {
+		name, value, _ := strings.Cut(variable, "=")
+		of[name] = value
+	}
+	account := j.stack.AWS.Config()
+	account.Credentials = credentials.NewStaticCredentialsProvider(of["AWS_ACCESS_KEY_ID"], of["AWS_SECRET_ACCESS_KEY"], of["AWS_SESSION_TOKEN"])
+	bucket, tables, files := aws.String(j.stack.Outputs["Bucket"]), dynamodb.NewFromConfig(account), s3.NewFromConfig(account)
+	put := func(key string, once *string) error {
+		_, err := files.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: &key, IfNoneMatch: once, Body: strings.NewReader("x")})
+		return err
+	}
+	_, err = secretsmanager.NewFromConfig(j.stack.AWS.Config()).CreateSecret(t.Context(),
+		&secretsmanager.CreateSecretInput{Name: aws.String("of-somebody-else"), SecretString: aws.String("hunter2")})
+	must(t, err)
+	archived := j.objects()[0].key
+	item := map[string]dynamotypes.AttributeValue{"topic": &dynamotypes.AttributeValueMemberS{Value: "x"}}
+	for what, try := range map[string]func() error{
+		"write an archive key": func() error { return put(strings.Replace(archived, ".baldr.gz", "~1.baldr.gz", 1), aws.String("*")) },
+		"write a marker":       func() error { return put(j.stack.Group+"/x/_bifrost.json", aws.String("*")) },
+		"delete an object": func() error {
+			_, err := files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: &archived})
+			return err
+		},
+		"write a row": func() error {
+			_, err := tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(j.stack.Outputs["ObjectsTable"]), Item: item})
+			return err
+		},
+		"write progress": func() error {
+			_, err := tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(j.stack.Outputs["ProgressTable"]), Item: item})
+			return err
+		},
+		"read a secret that was not named": func() error {
+			_, err := secretsmanager.NewFromConfig(account).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("of-somebody-else")})
+			return err
+		},
+	} {
+		var refused smithy.APIError
+		if err := try(); !errors.As(err, &refused) || !strings.Contains(refused.ErrorCode(), "AccessDenied") {
+			t.Errorf("a job may %s: %v", what, err)
+		}
+	}
+	// That it overwrites none, the bucket's policy sees to; the local S3 does not know its condition.
+	if err := put(j.stack.Group+"/~jobs/whole/rights.txt", aws.String("*")); err != nil {
+		t.Errorf("a job may not write a file of its own: %v", err)
+	}
+}

@@ -1,0 +1,58 @@
+// Localservices runs Bifrost on one machine, for its developers: the Makefile's
+// commands up, down, demo and test stand on it.
+//
+//	localservices install [PART …]  install the parts that are pinned, into .local
+//	localservices build DIR [PROC]  build the functions for AWS, for arm64 or x86_64
+//	localservices up                start the stack, or update the one that runs
+//	localservices down              stop the stack
+//	localservices demo              show the main job from end to end, and clean up
+//	localservices produce TOPIC     write lines of standard input to a topic, as records
+//	localservices run COMMAND ...   run a command beside the parts that tests need
+//
+// The environment variable KAFKA says which cluster up and demo use: empty for
+// Apache Kafka, "embedded" for franz-go's kfake, or host:port of a cluster that
+// runs already.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+var commands = map[string]func(ctx context.Context, args []string) error{
+	"install": install,
+	"build":   build,
+	"up":      up,
+	"down":    down,
+	"demo":    demo,
+	"produce": produceTo,
+	"run":     run,
+	"kfake":   serveKfake,
+}
+
+var errUsage = errors.New("usage: localservices install|up|down|demo, localservices build DIR [arm64|x86_64], localservices produce TOPIC, or localservices run COMMAND")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := dispatch(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return errUsage
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		return errUsage
+	}
+	return command(ctx, args[1:])
+}

@@ -1,0 +1,107 @@
+//go:build real
+
+package localservices
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestUpAndDownAreSafeToRepeat uses a home of its own, so that it can run beside
+// a developer's stack.
+func TestUpAndDownAreSafeToRepeat(t *testing.T) {
+	t.Parallel()
+	h := home(t.TempDir())
+	options := StackOptions{Kafka: Kafka(t), Parameters: map[string]string{"IncludeTopics": "nothing-of-that-name"}}
+	t.Cleanup(func() {
+		if err := h.down(); err != nil {
+			t.Error(err)
+		}
+	})
+	first, err := h.up(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := h.up(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(first.Env(), second.Env()) {
+		t.Errorf("a second up moved the stack from %v to %v", first.Env(), second.Env())
+	}
+	sourceEnv(t, h, first.Env())
+
+	state, err := h.readState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := h.down(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, p := range state.Parts {
+		if p.running() || exists(p.Dir) {
+			t.Errorf("down left %s: %+v", p.Name, p)
+		}
+	}
+	if exists(h.envFile()) || exists(h.stateFile()) {
+		t.Error("down left its files")
+	}
+}
+
+// sourceEnv reads the file as a shell does, and expects all the names that
+// strangers' tools rely on, with the stack's values.
+func sourceEnv(t *testing.T, h home, want []string) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `. "$1" && env`, "sh", h.envFile())
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Split(string(out), "\n")
+	for _, variable := range want {
+		if !slices.Contains(got, variable) {
+			t.Errorf("%s does not say %s", h.envFile(), variable)
+		}
+	}
+	for _, name := range []string{
+		"BIFROST_BROKERS", "BIFROST_GROUP", "BIFROST_BUCKET", "BIFROST_PROGRESS_TABLE", "BIFROST_OBJECTS_TABLE",
+		"BIFROST_DISCOVER_FUNCTION", "BIFROST_ARCHIVE_FUNCTION", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION",
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE",
+	} {
+		if !slices.ContainsFunc(want, func(v string) bool { return strings.HasPrefix(v, name+"=") && v != name+"=" }) {
+			t.Errorf("the stack has no %s", name)
+		}
+	}
+}
+
+// TestUpLeavesNothingWhenItFails asks for a cluster that is not there.
+func TestUpLeavesNothingWhenItFails(t *testing.T) {
+	t.Parallel()
+	h := home(t.TempDir())
+	if _, err := h.up(t.Context(), StackOptions{Kafka: "127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("got %v, want an error that names the cluster", err)
+	}
+	if exists(h.stateFile()) || exists(h.envFile()) {
+		t.Error("a failed up left its files")
+	}
+}
+
+// TestDownNamesAStateItCannotRead keeps a person from losing processes.
+func TestDownNamesAStateItCannotRead(t *testing.T) {
+	t.Parallel()
+	h := home(t.TempDir())
+	if err := errors.Join(os.MkdirAll(filepath.Dir(h.stateFile()), 0o755), os.WriteFile(h.stateFile(), []byte("{"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.down(); err == nil || !strings.Contains(err.Error(), h.stateFile()) {
+		t.Errorf("got %v, want an error that names %s", err, h.stateFile())
+	}
+}
