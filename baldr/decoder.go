@@ -82,7 +82,8 @@ func (d *decoder) stream(deflated flate.Reader) (err error) {
 
 func (d *decoder) checkFrames() error {
 	if int64(len(d.ends)) != d.facts.records || d.scanned != len(d.frames) {
-		return fmt.Errorf("its frames: %d in %d of %d bytes, for %d records", len(d.ends), d.scanned, len(d.frames), d.facts.records)
+		return fmt.Errorf("its frames: %d in %d of %d bytes, for %d records",
+			len(d.ends), d.scanned, len(d.frames), d.facts.records)
 	}
 	return nil
 }
@@ -123,7 +124,8 @@ func (d *decoder) beginEnvelope(blob []byte) error {
 // verify compares what was inflated with the member's trailer, and lets the
 // records out.
 func (d *decoder) verify(trailer []byte) error {
-	if d.facts.crc != binary.LittleEndian.Uint32(trailer) || uint32(d.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
+	if d.facts.crc != binary.LittleEndian.Uint32(trailer) ||
+		uint32(d.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
 		return errors.New("its frames' checksum or size is not what the trailer says")
 	}
 	d.left = d.facts.records
@@ -187,7 +189,9 @@ func (d *decoder) inflate(buf, src []byte, size int64, each func([]byte) error) 
 
 // inflateStream does so with what is longer than should be allocated before it has
 // come. It leaves from behind the deflated data.
-func (d *decoder) inflateStream(buf []byte, from flate.Reader, size int64, each func([]byte) error) ([]byte, uint32, error) {
+func (d *decoder) inflateStream(
+	buf []byte, from flate.Reader, size int64, each func([]byte) error,
+) ([]byte, uint32, error) {
 	if d.long == nil {
 		d.long = flate.NewReader(from)
 	} else if err := d.long.(flate.Resetter).Reset(from, nil); err != nil {

@@ -68,8 +68,9 @@ func tooLarge(pos int64, format string, args ...any) error {
 
 func unknownVersion(pos int64, version byte) error {
 	return &FormatError{
-		Pos:    pos,
-		Reason: fmt.Sprintf("version %d, this reader knows %d; its values can be read with ValuesOnly", version, formatVersion),
-		Err:    ErrVersion,
+		Pos: pos,
+		Reason: fmt.Sprintf("version %d, this reader knows %d; its values can be read with ValuesOnly",
+			version, formatVersion),
+		Err: ErrVersion,
 	}
 }

@@ -74,7 +74,8 @@ func readAtFull(r io.ReaderAt, buf []byte, at int64) error {
 // readBefore reads from begin up to where tail begins.
 func (f *File) readBefore(begin, tailAt int64, tail []byte) ([]byte, error) {
 	if tailAt-begin > int64(f.opts.MemoryBytes) {
-		return nil, tooLarge(begin, "an index of more than %d bytes; MemoryBytes is %d", tailAt-begin, f.opts.MemoryBytes)
+		return nil, tooLarge(begin, "an index of more than %d bytes; MemoryBytes is %d",
+			tailAt-begin, f.opts.MemoryBytes)
 	}
 	rest, err := readAt(f.r, begin, tailAt-begin)
 	return append(rest, tail...), err
@@ -106,7 +107,8 @@ func (f *File) findFooter(tail []byte) (footer, error) {
 		return found, damaged(at, "%v", err)
 	}
 	if found.objectBytes != f.size {
-		return found, damaged(at, "the footer tells of an object of %d bytes, the file has %d", found.objectBytes, f.size)
+		return found, damaged(at, "the footer tells of an object of %d bytes, the file has %d",
+			found.objectBytes, f.size)
 	}
 	return found, nil
 }
@@ -148,7 +150,8 @@ func readEnd(f footer, end []byte, opts ReaderOptions) (catalogue, error) {
 	for !r.object.finished {
 		if err := r.advance(); err != nil {
 			if errors.Is(err, io.ErrUnexpectedEOF) {
-				return catalogue{}, damaged(f.indexAt, "the index and the summary are not where the footer says: %v", err)
+				return catalogue{}, damaged(f.indexAt, "the index and the summary are not where the footer says: %v",
+					err)
 			}
 			return catalogue{}, err
 		}

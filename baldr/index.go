@@ -45,7 +45,8 @@ func parseFooter(body []byte) (footer, error) {
 	const leastMember = emptyMemberBytes + subfieldOverhead + factsBytes
 	switch {
 	case f.indexAt < 0 || f.summaryAt <= f.indexAt || f.objectBytes-footerMemberBytes <= f.summaryAt:
-		return f, fmt.Errorf("an object of %d bytes with its index at %d and its summary at %d", f.objectBytes, f.indexAt, f.summaryAt)
+		return f, fmt.Errorf("an object of %d bytes with its index at %d and its summary at %d",
+			f.objectBytes, f.indexAt, f.summaryAt)
 	case f.members < 0 || f.members > f.indexAt/leastMember:
 		return f, fmt.Errorf("%d data members in %d bytes", f.members, f.indexAt)
 	}
@@ -83,7 +84,8 @@ type catalogue struct {
 func readCatalogue(f footer, index, summary []byte, memoryBytes int) (catalogue, error) {
 	rowsBytes := f.members * rowBytes
 	if memory := 3*rowsBytes + int64(len(index)); memory > int64(memoryBytes) {
-		return catalogue{}, fmt.Errorf("%w: an index of %d members takes %d bytes of memory; MemoryBytes is %d", ErrTooLarge, f.members, memory, memoryBytes)
+		return catalogue{}, fmt.Errorf("%w: an index of %d members takes %d bytes of memory; MemoryBytes is %d",
+			ErrTooLarge, f.members, memory, memoryBytes)
 	}
 	if !plausible(rowsBytes, int64(len(index))) {
 		return catalogue{}, fmt.Errorf("an index of %d members cannot deflate to %d bytes", f.members, len(index))
@@ -128,10 +130,12 @@ func (c *catalogue) check(indexAt int64) error {
 			return fmt.Errorf("row %d of the index: %w", i, err)
 		}
 		if m.position != position || m.storedBytes < m.deflatedBytes || m.storedBytes > indexAt-position {
-			return fmt.Errorf("row %d of the index: %d bytes at %d, the data members end at %d", i, m.storedBytes, m.position, indexAt)
+			return fmt.Errorf("row %d of the index: %d bytes at %d, the data members end at %d",
+				i, m.storedBytes, m.position, indexAt)
 		}
 		if m.firstOffset <= previous || m.lastOffset >= c.summary.End {
-			return fmt.Errorf("row %d of the index: offsets %d to %d after %d, in a range to %d", i, m.firstOffset, m.lastOffset, previous, c.summary.End)
+			return fmt.Errorf("row %d of the index: offsets %d to %d after %d, in a range to %d",
+				i, m.firstOffset, m.lastOffset, previous, c.summary.End)
 		}
 		if m.open() && len(c.members) > 1 {
 			return fmt.Errorf("row %d of the index: an open member beside others", i)
@@ -145,7 +149,8 @@ func (c *catalogue) check(indexAt int64) error {
 		return fmt.Errorf("the members of the index take %d bytes, %d are before it", position, indexAt)
 	}
 	if records != c.summary.Records || rawBytes != c.summary.RawBytes {
-		return fmt.Errorf("the index has %d records of %d bytes, the summary %d of %d", records, rawBytes, c.summary.Records, c.summary.RawBytes)
+		return fmt.Errorf("the index has %d records of %d bytes, the summary %d of %d",
+			records, rawBytes, c.summary.Records, c.summary.RawBytes)
 	}
 	return nil
 }

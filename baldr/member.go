@@ -105,9 +105,11 @@ func (m *member) check() error {
 	case !m.hasEnvelope() && m.envelopeBytes+m.envelopeDeflated+m.envelopeCRC != 0:
 		return fmt.Errorf("the size of an envelope that is not there")
 	case !plausible(m.rawBytes, m.deflatedBytes) || !plausible(int64(m.envelopeBytes), int64(m.envelopeDeflated)):
-		return fmt.Errorf("%d+%d bytes cannot deflate to %d+%d", m.rawBytes, m.envelopeBytes, m.deflatedBytes, m.envelopeDeflated)
+		return fmt.Errorf("%d+%d bytes cannot deflate to %d+%d",
+			m.rawBytes, m.envelopeBytes, m.deflatedBytes, m.envelopeDeflated)
 	case !m.open() && m.records > 1 && (m.rawBytes > MaxMemberBytes || m.envelopeBytes > MaxMemberBytes):
-		return fmt.Errorf("%d records in a member of %d+%d bytes, at most %d are allowed", m.records, m.rawBytes, m.envelopeBytes, MaxMemberBytes)
+		return fmt.Errorf("%d records in a member of %d+%d bytes, at most %d are allowed",
+			m.records, m.rawBytes, m.envelopeBytes, MaxMemberBytes)
 	}
 	return nil
 }
@@ -127,12 +129,14 @@ func (m *member) checkLimits(opts *ReaderOptions) error {
 	if m.records == 1 {
 		record := m.rawBytes - frameHeaderBytes + int64(m.envelopeBytes)
 		if record > int64(opts.MaxRecordBytes)+singleEnvelopeSlack {
-			return fmt.Errorf("%w: a record of about %d bytes; MaxRecordBytes is %d", ErrTooLarge, record, opts.MaxRecordBytes)
+			return fmt.Errorf("%w: a record of about %d bytes; MaxRecordBytes is %d",
+				ErrTooLarge, record, opts.MaxRecordBytes)
 		}
 		return nil
 	}
 	if m.memory() > int64(opts.MemoryBytes) {
-		return fmt.Errorf("%w: a member that takes %d bytes of memory; MemoryBytes is %d", ErrTooLarge, m.memory(), opts.MemoryBytes)
+		return fmt.Errorf("%w: a member that takes %d bytes of memory; MemoryBytes is %d",
+			ErrTooLarge, m.memory(), opts.MemoryBytes)
 	}
 	return nil
 }

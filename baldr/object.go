@@ -108,8 +108,11 @@ func (r *Reader) readFooter(h *memberHeader) error {
 	if err := r.stream.finishEmpty(); err != nil {
 		return err
 	}
-	if f.objectBytes != r.stream.pos()-o.pos || f.indexAt != o.indexAt || f.summaryAt != o.summaryAt || f.members != o.read {
-		return damaged(h.pos, "the footer tells of an object of %d bytes, %d members, index at %d, summary at %d; read were %d, %d, %d, %d",
+	if f.objectBytes != r.stream.pos()-o.pos || f.indexAt != o.indexAt || f.summaryAt != o.summaryAt ||
+		f.members != o.read {
+		return damaged(h.pos,
+			"the footer tells of an object of %d bytes, %d members, index at %d, "+
+				"summary at %d; read were %d, %d, %d, %d",
 			f.objectBytes, f.members, f.indexAt, f.summaryAt, r.stream.pos()-o.pos, o.read, o.indexAt, o.summaryAt)
 	}
 	c, err := readCatalogue(f, o.index, o.text, r.opts.MemoryBytes)

@@ -58,7 +58,8 @@ func (p *plainMembers) endMember() error {
 		return err
 	}
 	p.facts.storedBytes = p.stream.pos() - p.pos
-	if p.facts.crc != binary.LittleEndian.Uint32(trailer) || uint32(p.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
+	if p.facts.crc != binary.LittleEndian.Uint32(trailer) ||
+		uint32(p.facts.rawBytes) != binary.LittleEndian.Uint32(trailer[4:]) {
 		return damaged(p.pos, "a member's checksum or size is not what its trailer says")
 	}
 	if p.single {

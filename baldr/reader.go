@@ -158,7 +158,8 @@ func (r *Reader) advance() error {
 		return r.advanceObject(header)
 	}
 	if r.object.begun {
-		return damaged(header.pos, "a member without our subfields inside an object that begins at byte %d", r.object.pos)
+		return damaged(header.pos, "a member without our subfields inside an object that begins at byte %d",
+			r.object.pos)
 	}
 	return r.beginMembers(fromPlainMembers, header)
 }

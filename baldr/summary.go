@@ -85,8 +85,9 @@ type summaryText struct {
 
 func (s *Summary) encode() ([]byte, error) {
 	text, err := json.Marshal(summaryText{
-		s.Kind.String(), s.Reason, s.ClusterID, s.Topic, base64.RawURLEncoding.EncodeToString(s.TopicID[:]), s.Partition,
-		s.Start, s.End, s.Records, s.Missing, s.RawBytes, s.FirstTimestamp, s.LastTimestamp, s.LastLeaderEpoch, s.Writer,
+		s.Kind.String(), s.Reason, s.ClusterID, s.Topic, base64.RawURLEncoding.EncodeToString(s.TopicID[:]),
+		s.Partition, s.Start, s.End, s.Records, s.Missing, s.RawBytes, s.FirstTimestamp, s.LastTimestamp,
+		s.LastLeaderEpoch, s.Writer,
 	})
 	if err == nil && len(text) > maxSummaryBytes {
 		err = fmt.Errorf("the summary takes %d bytes, at most %d: %w", len(text), maxSummaryBytes, ErrTooLarge)
@@ -103,9 +104,19 @@ func decodeSummary(text []byte) (Summary, error) {
 		return Summary{}, fmt.Errorf("the summary is no JSON object of the right types: %w", err)
 	}
 	s := Summary{
-		Reason: t.Reason, ClusterID: t.ClusterID, Topic: t.Topic, Partition: t.Partition,
-		Start: t.StartOffset, End: t.EndOffset, Records: t.Records, Missing: t.Missing, RawBytes: t.RawBytes,
-		FirstTimestamp: t.FirstTimestamp, LastTimestamp: t.LastTimestamp, LastLeaderEpoch: t.LastLeaderEpoch, Writer: t.Writer,
+		Reason:          t.Reason,
+		ClusterID:       t.ClusterID,
+		Topic:           t.Topic,
+		Partition:       t.Partition,
+		Start:           t.StartOffset,
+		End:             t.EndOffset,
+		Records:         t.Records,
+		Missing:         t.Missing,
+		RawBytes:        t.RawBytes,
+		FirstTimestamp:  t.FirstTimestamp,
+		LastTimestamp:   t.LastTimestamp,
+		LastLeaderEpoch: t.LastLeaderEpoch,
+		Writer:          t.Writer,
 	}
 	switch t.Kind {
 	case KindRecords.String():
@@ -132,7 +143,8 @@ func (s *Summary) check() error {
 	case s.Kind != KindGap && s.Kind != KindRecords:
 		return fmt.Errorf("a summary of kind %d", s.Kind)
 	case s.Records < 0 || s.Records > s.End-s.Start || s.RawBytes/frameHeaderBytes < s.Records:
-		return fmt.Errorf("%d records and %d bytes in the range from offset %d to %d", s.Records, s.RawBytes, s.Start, s.End)
+		return fmt.Errorf("%d records and %d bytes in the range from offset %d to %d",
+			s.Records, s.RawBytes, s.Start, s.End)
 	case s.Missing.Control < 0 || s.Missing.Aborted < 0 || s.Missing.Compacted < 0:
 		return fmt.Errorf("counts of missing offsets below 0: %+v", s.Missing)
 	}

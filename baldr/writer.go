@@ -24,7 +24,8 @@ type Options struct {
 	Workers      int  // members compressed in parallel; 0 or 1 starts no goroutine
 	ValuesOnly   bool // leave out the envelope: offsets, timestamps, keys, headers, nulls
 	SingleMember bool // all data in one member, values only, for readers that stop after one
-	MemberBytes  int  // bytes of frames a data member aims at, before compression, to MaxMemberBytes; 0 is DefaultMemberBytes
+	// bytes of frames a data member aims at, before compression, to MaxMemberBytes; 0 is DefaultMemberBytes
+	MemberBytes int
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -96,7 +97,8 @@ func (w *Writer) writeRecord(r *Record) error {
 		return fmt.Errorf("baldr: write a record of offset %d after %d: offsets must rise", r.Offset, w.lastOffset())
 	}
 	if len(r.Value) > MaxValueBytes || envelopeBound(r) > MaxValueBytes {
-		return fmt.Errorf("baldr: write the record of offset %d, %d bytes of value and about %d of key and headers: %w, at most %d",
+		return fmt.Errorf("baldr: write the record of offset %d, "+
+			"%d bytes of value and about %d of key and headers: %w, at most %d",
 			r.Offset, len(r.Value), envelopeBound(r), ErrTooLarge, MaxValueBytes)
 	}
 	if err := w.add(r); err != nil {

@@ -61,9 +61,12 @@ new ones: when in doubt, take a lower one.`,
 	}, "the log of %s goes on from offset %d", acceptDiverged)
 }
 
+// An acceptance records one decision about a partition.
+type acceptance func(ctx context.Context, a *app.App, p bifrost.Partition, offset int64, asJSON bool) error
+
 // acceptCommand asks for --yes before what cannot be taken back: the decision,
 // with the partition and the offset that it is about.
-func acceptCommand(a *app.App, c *cobra.Command, decision string, accept func(ctx context.Context, a *app.App, p bifrost.Partition, offset int64, asJSON bool) error) *cobra.Command {
+func acceptCommand(a *app.App, c *cobra.Command, decision string, accept acceptance) *cobra.Command {
 	var yes, asJSON bool
 	c.Args, c.ValidArgsFunction = cobra.ExactArgs(3), a.CompletePartitions(2)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -105,7 +108,13 @@ func acceptDiverged(ctx context.Context, a *app.App, p bifrost.Partition, from i
 		return err
 	}
 	if asJSON {
-		return a.PrintJSON(branchJSON{Topic: next.Name, TopicNames: next.TopicNames(), Partition: next.Number, From: from, Parent: p.Name})
+		return a.PrintJSON(branchJSON{
+			Topic:      next.Name,
+			TopicNames: next.TopicNames(),
+			Partition:  next.Number,
+			From:       from,
+			Parent:     p.Name,
+		})
 	}
 	_, err = fmt.Fprintf(a.Out, "%s goes on from offset %d as %s; the next ticks archive it\n", p, from, next)
 	return err
@@ -137,7 +146,8 @@ func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start in
 	if asJSON {
 		return a.PrintJSON(newRangeJSON(row))
 	}
-	_, err = fmt.Fprintf(a.Out, "%s %s is recorded as lost: %s (%s)\n", row.Partition, row.Range, row.GapReason, human.Visible(row.Facts.Key))
+	_, err = fmt.Fprintf(a.Out, "%s %s is recorded as lost: %s (%s)\n",
+		row.Partition, row.Range, row.GapReason, human.Visible(row.Facts.Key))
 	return err
 }
 

@@ -121,7 +121,9 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	return k.WriteBuffered(func(out *bufio.Writer) error { return k.copyRecords(ctx, out, records, f) })
 }
 
-func (k *cat) copyRecords(ctx context.Context, out *bufio.Writer, records iter.Seq2[readback.Located, error], f recordfmt.Format) error {
+func (k *cat) copyRecords(
+	ctx context.Context, out *bufio.Writer, records iter.Seq2[readback.Located, error], f recordfmt.Format,
+) error {
 	n := int64(0)
 	defer k.decoder.TellFailures(k.App)
 	for record, err := range records {
@@ -143,7 +145,9 @@ func (k *cat) copyRecords(ctx context.Context, out *bufio.Writer, records iter.S
 }
 
 // openTopicRecords is the records of the selected partitions.
-func (k *cat) openTopicRecords(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
+func (k *cat) openTopicRecords(
+	ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, partitions []string, f recordfmt.Format,
+) (iter.Seq2[readback.Located, error], error) {
 	if err := k.Selection.ParseFlags(partitions, k.Now()); err != nil {
 		return nil, err
 	}
@@ -158,7 +162,13 @@ func (k *cat) openTopicRecords(ctx context.Context, parts *wiring.Parts, rows []
 	}
 	streams := make([]readback.Stream, len(selected))
 	for i, p := range selected {
-		query := readback.Query{Partition: p.Partition, Offsets: k.OffsetRange(), Times: k.Times, Keys: k.keys.MatchKey(), ValuesOnly: f.ValuesOnly && !k.merge}
+		query := readback.Query{
+			Partition:  p.Partition,
+			Offsets:    k.OffsetRange(),
+			Times:      k.Times,
+			Keys:       k.keys.MatchKey(),
+			ValuesOnly: f.ValuesOnly && !k.merge,
+		}
 		streams[i] = readback.Stream{Partition: p.Partition, Records: k.partitionRecords(ctx, reader, query)}
 	}
 	if k.merge {
@@ -179,7 +189,9 @@ func shareMemory(reader *readback.Reader, partitions int) {
 }
 
 // partitionRecords is the records of one partition, or the last of them.
-func (k *cat) partitionRecords(ctx context.Context, reader *readback.Reader, query readback.Query) iter.Seq2[baldr.Record, error] {
+func (k *cat) partitionRecords(
+	ctx context.Context, reader *readback.Reader, query readback.Query,
+) iter.Seq2[baldr.Record, error] {
 	if k.last == 0 {
 		return reader.Records(ctx, query)
 	}
@@ -213,10 +225,16 @@ func (k *cat) tellSkipped(r bifrost.Row) {
 // openFiles is the records of files, one after the other.
 func (k *cat) openFiles(names []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
 	if k.merge || k.last != 0 || k.From != 0 || k.To != 0 || k.Since != "" || k.Until != "" {
-		return nil, usage.Errorf("--merge, --last, --from, --to, --since and --until are for topics: files are printed whole")
+		return nil, usage.Errorf("--merge, --last, --from, --to, " +
+			"--since and --until are for topics: files are printed whole")
 	}
 	keys := k.keys.MatchKey()
-	options := baldr.ReaderOptions{Workers: k.workers, ValuesOnly: f.ValuesOnly && keys == nil, MaxRecordBytes: bifrost.LargestRecord, Keys: keys}
+	options := baldr.ReaderOptions{
+		Workers:        k.workers,
+		ValuesOnly:     f.ValuesOnly && keys == nil,
+		MaxRecordBytes: bifrost.LargestRecord,
+		Keys:           keys,
+	}
 	return func(yield func(readback.Located, error) bool) {
 		for _, name := range names {
 			if !k.yieldFile(name, options, yield) {
@@ -248,7 +266,9 @@ func (k *cat) yieldFile(name string, options baldr.ReaderOptions, yield func(rea
 	return true
 }
 
-func (k *cat) openFile(name string, options baldr.ReaderOptions) (iter.Seq2[baldr.Record, error], bifrost.Partition, func() error, error) {
+func (k *cat) openFile(
+	name string, options baldr.ReaderOptions,
+) (iter.Seq2[baldr.Record, error], bifrost.Partition, func() error, error) {
 	nothing := func() error { return nil }
 	if name == "-" {
 		return readback.StreamRecords(k.In, options), bifrost.Partition{}, nothing, nil

@@ -50,9 +50,10 @@ func newClustersList(a *app.App) *cobra.Command {
 		Long: `List says of each cluster how many captures there are, and from when to when; of one
 cluster it lists the captures. Their times are those of the keys: a capture that a
 tick made has the beginning of its time slot. Nothing but a listing is read.`,
-		Example: "  bifrost clusters list\n  bifrost clusters list UKqv --last 100\n  bifrost clusters list --json | jq '.clusters[].captures | length'",
-		Args:    cobra.MaximumNArgs(1),
-		RunE:    func(c *cobra.Command, args []string) error { return l.run(c.Context(), args) },
+		Example: "  bifrost clusters list\n  bifrost clusters list UKqv --last 100\n" +
+			"  bifrost clusters list --json | jq '.clusters[].captures | length'",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return l.run(c.Context(), args) },
 	}
 	c.Flags().IntVar(&l.last, "last", 20, "captures of a cluster to list, the last ones")
 	app.AddJSON(c, &l.json)
@@ -112,18 +113,25 @@ func (l *clustersList) run(ctx context.Context, args []string) error {
 		return l.PrintTable(l.capturesTable(clusters))
 	}
 	t := &console.Table{Columns: []console.Column{
-		{Title: "cluster"}, {Title: "captures", Right: true}, {Title: "first"}, {Title: "last"}, {Title: "age", Spare: 1},
+		{Title: "cluster"},
+		{Title: "captures", Right: true},
+		{Title: "first"},
+		{Title: "last"},
+		{Title: "age", Spare: 1},
 	}}
 	for _, id := range slices.Sorted(maps.Keys(clusters)) {
 		all := clusters[id]
 		first, last := all[0].At, all[len(all)-1].At
-		t.AddRow(console.Plain(id), console.Number(len(all)), console.Plain(human.Moment(first)), console.Plain(human.Moment(last)), console.Plain(human.Ago(last, l.Now())))
+		t.AddRow(console.Plain(id), console.Number(len(all)), console.Plain(human.Moment(first)),
+			console.Plain(human.Moment(last)), console.Plain(human.Ago(last, l.Now())))
 	}
 	return l.PrintTable(t)
 }
 
 func (l *clustersList) capturesTable(clusters map[string][]capture.Listed) *console.Table {
-	t := &console.Table{Columns: []console.Column{{Title: "time"}, {Title: "age", Spare: 1}, {Title: "object", Shrink: true}}}
+	t := &console.Table{
+		Columns: []console.Column{{Title: "time"}, {Title: "age", Spare: 1}, {Title: "object", Shrink: true}},
+	}
 	for _, all := range clusters {
 		for _, c := range all {
 			t.AddRow(console.Plain(human.Moment(c.At)), console.Plain(human.Ago(c.At, l.Now())), console.Plain(c.Key))
@@ -158,7 +166,8 @@ func clusterNamed(clusters map[string][]capture.Listed, text string) (string, er
 	all := strings.Join(slices.Sorted(maps.Keys(clusters)), ", ")
 	switch {
 	case len(clusters) == 0:
-		return "", fmt.Errorf("nothing is captured yet: discover does it every BIFROST_CAPTURE_MINUTES, bifrost capture at once")
+		return "", fmt.Errorf("nothing is captured yet: discover does it every " +
+			"BIFROST_CAPTURE_MINUTES, bifrost capture at once")
 	case len(found) == 0:
 		return "", fmt.Errorf("no capture is of a cluster %q; there are %s", text, all)
 	case len(found) > 1:
@@ -205,8 +214,9 @@ func newClustersShow(a *app.App) *cobra.Command {
 it: settings, ACLs, quotas, users, every position.
 
 ` + whichCapture,
-		Example: "  bifrost clusters show\n  bifrost clusters show UKqv@2026-01-31T12:00:00Z\n  bifrost clusters show @7d --json | jq '.acls[]'",
-		Args:    cobra.MaximumNArgs(1),
+		Example: "  bifrost clusters show\n  bifrost clusters show UKqv@2026-01-31T12:00:00Z\n" +
+			"  bifrost clusters show @7d --json | jq '.acls[]'",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return showCapture(c.Context(), a, strings.Join(args, ""), asJSON)
 		},
@@ -308,8 +318,8 @@ func capturedTopics(s capture.Snapshot) *console.Table {
 		if len(topic.Partitions) > 0 {
 			replicas = len(topic.Partitions[0])
 		}
-		t.AddRow(console.Plain(topic.Name), console.Number(len(topic.Partitions)), console.Number(replicas), console.Plain(offsets),
-			console.Plain(strings.Join(settings, " ")))
+		t.AddRow(console.Plain(topic.Name), console.Number(len(topic.Partitions)), console.Number(replicas),
+			console.Plain(offsets), console.Plain(strings.Join(settings, " ")))
 	}
 	return t
 }
@@ -329,7 +339,8 @@ func capturedGroups(s capture.Snapshot) *console.Table {
 	}
 	for _, g := range s.Positions.Groups {
 		if g.Offsets == nil {
-			t.AddRow(console.Plain(g.Name), console.Plain(g.Type), console.Plain(g.State), console.Plain(""), console.Styled("not captured", console.StyleWarn), console.Plain(""))
+			t.AddRow(console.Plain(g.Name), console.Plain(g.Type), console.Plain(g.State), console.Plain(""),
+				console.Styled("not captured", console.StyleWarn), console.Plain(""))
 			continue
 		}
 		var positions, lag int64
@@ -339,7 +350,8 @@ func capturedGroups(s capture.Snapshot) *console.Table {
 				lag += max(0, stable[bifrost.TopicPartition{Topic: topic, Partition: c.Partition}]-c.Offset)
 			}
 		}
-		t.AddRow(console.Plain(g.Name), console.Plain(g.Type), console.Plain(g.State), console.Number(len(g.Offsets)), console.Plain(human.Count(positions)), console.Plain(human.Count(lag)))
+		t.AddRow(console.Plain(g.Name), console.Plain(g.Type), console.Plain(g.State), console.Number(len(g.Offsets)),
+			console.Plain(human.Count(positions)), console.Plain(human.Count(lag)))
 	}
 	return t
 }

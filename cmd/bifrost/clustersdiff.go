@@ -32,7 +32,9 @@ brokers and positions are not compared.
 "live" is the cluster of BIFROST_BROKERS; nothing is written.
 
 ` + whichCapture,
-		Example:     "  bifrost clusters diff latest live\n  bifrost clusters diff @7d latest --json | jq '.differences[]'\n  bifrost clusters diff UKqv@2026-01-31 9xYz",
+		Example: "  bifrost clusters diff latest live\n" +
+			"  bifrost clusters diff @7d latest --json | jq '.differences[]'\n" +
+			"  bifrost clusters diff UKqv@2026-01-31 9xYz",
 		Args:        cobra.ExactArgs(2),
 		Annotations: map[string]string{app.UnhealthyMeaning: "they differ"},
 		RunE: func(c *cobra.Command, args []string) error {
@@ -112,7 +114,13 @@ func showDrift(a *app.App, from, to capture.Snapshot, drift capture.Drift) error
 		a.Say("No difference in what both of them know.")
 		return nil
 	}
-	t := &console.Table{Columns: []console.Column{{Title: "part"}, {Title: "name"}, {Title: "what"}, {Title: "a"}, {Title: "b", Shrink: true}}}
+	t := &console.Table{Columns: []console.Column{
+		{Title: "part"},
+		{Title: "name"},
+		{Title: "what"},
+		{Title: "a"},
+		{Title: "b", Shrink: true},
+	}}
 	for _, d := range drift.Differences {
 		t.AddRow(console.Plain(string(d.Part)), console.Plain(d.Name), console.Plain(d.Field), sideOf(d.A), sideOf(d.B))
 	}

@@ -53,7 +53,11 @@ func runDoctor(ctx context.Context, a *app.App, asJSON bool) error {
 
 func showChecks(a *app.App, checks []doctor.Check) error {
 	t := &console.Table{Columns: []console.Column{{Title: "check"}, {Title: "result"}, {Title: "found", Shrink: true}}}
-	styles := map[string]console.Style{doctor.ResultOK: console.StyleGood, doctor.ResultWarning: console.StyleWarn, doctor.ResultFailed: console.StyleBad}
+	styles := map[string]console.Style{
+		doctor.ResultOK:      console.StyleGood,
+		doctor.ResultWarning: console.StyleWarn,
+		doctor.ResultFailed:  console.StyleBad,
+	}
 	for _, c := range checks {
 		t.AddRow(console.Plain(c.Name), console.Styled(c.Result, styles[c.Result]), console.Plain(c.Found))
 		if c.Next != "" {

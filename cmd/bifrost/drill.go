@@ -28,10 +28,12 @@ take at the same rate: the recovery time that was measured.
 
 The topics stay in the target, as a restore leaves them: delete them before the next
 drill.`,
-		Example:     "  bifrost drill --at latest --to-brokers drill:9092 --yes\n  bifrost drill --at latest --to-brokers drill:9092 --topics 'orders*' --sample 10GB --yes --json",
-		Args:        cobra.NoArgs,
-		Annotations: map[string]string{app.UnhealthyMeaning: "the sample is not what it was, or nothing was written because something stands against it"},
-		RunE:        func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+		Example: "  bifrost drill --at latest --to-brokers drill:9092 --yes\n" +
+			"  bifrost drill --at latest --to-brokers drill:9092 --topics 'orders*' --sample 10GB --yes --json",
+		Args: cobra.NoArgs,
+		Annotations: map[string]string{app.UnhealthyMeaning: "the sample is not what it was, " +
+			"or nothing was written because something stands against it"},
+		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}
 	flags := c.Flags()
 	d.from.addTo(c)
@@ -59,7 +61,8 @@ func (d *driller) run(ctx context.Context) error {
 	}
 	defer parts.Close()
 	if !d.yes {
-		return usage.Errorf("this makes topics in the cluster at %s and writes into them: give --yes to do it", d.from.into.Brokers)
+		return usage.Errorf("this makes topics in the cluster at %s and writes into them: give --yes to do it",
+			d.from.into.Brokers)
 	}
 	report, err := rule.Drill(ctx, sample)
 	if err != nil {
@@ -91,7 +94,9 @@ func (d *driller) tellReport(report *restore.DrillReport) {
 		d.Say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
 	}
 	d.Say("The sample: %s", strings.Join(report.Topics, ", "))
-	d.Say("%s records and %d positions of groups were compared: %d partitions are not as they were.", human.Count(report.Records), report.Positions, len(report.Wrong))
+	d.Say("%s records and %d positions of groups were compared: %d partitions are not as they were.",
+		human.Count(report.Records), report.Positions, len(report.Wrong))
 	d.Say("%s took %s; all %d topics with %s records, %s, would take %s at that rate.",
-		human.Size(report.Bytes), human.Seconds(report.Seconds), report.AllTopics, human.Count(report.AllRecords), human.Size(report.AllBytes), human.Seconds(report.AllSeconds))
+		human.Size(report.Bytes), human.Seconds(report.Seconds), report.AllTopics, human.Count(report.AllRecords),
+		human.Size(report.AllBytes), human.Seconds(report.AllSeconds))
 }

@@ -109,16 +109,24 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.Exporter {
 	return &export.Exporter{
 		Reader: settings.NewReader(parts, e.workers), Place: place,
-		Options: export.Options{Layout: 1, Bucket: parts.Config.Bucket, Group: parts.Config.Group, Decode: e.decode.Values, DecodeKey: e.decode.Keys},
+		Options: export.Options{
+			Layout:    1,
+			Bucket:    parts.Config.Bucket,
+			Group:     parts.Config.Group,
+			Decode:    e.decode.Values,
+			DecodeKey: e.decode.Keys,
+		},
 		Exported: func(row bifrost.Row, o export.Object) {
-			e.Say("exported  %s %s  %s records in %d files", row.Partition, row.Range, human.Count(o.Records), len(o.Files))
+			e.Say("exported  %s %s  %s records in %d files",
+				row.Partition, row.Range, human.Count(o.Records), len(o.Files))
 		},
 		Erased: func(o export.Object) {
 			var names []string
 			for _, f := range o.Files {
 				names = append(names, f.Name)
 			}
-			e.Warn("offsets [%d, %d) of %s/%d were erased from the archive after they had been exported; they are still in %s", o.Start, o.End, o.Topic, o.Partition, strings.Join(names, ", "))
+			e.Warn("offsets [%d, %d) of %s/%d were erased from the archive after they had been "+
+				"exported; they are still in %s", o.Start, o.End, o.Topic, o.Partition, strings.Join(names, ", "))
 		},
 	}
 }
@@ -134,13 +142,16 @@ func (e *exporter) openPlace(parts *wiring.Parts) (export.Place, error) {
 		return nil, usage.Errorf("--to %w", err)
 	}
 	if bucket == parts.Config.Bucket && export.InsideGroup(prefix, parts.Config.Group) {
-		return nil, usage.Errorf("--to %s: that is where the archive is (%s/): choose another prefix or bucket", e.to, parts.Config.Group)
+		return nil, usage.Errorf("--to %s: that is where the archive is (%s/): choose another prefix or bucket",
+			e.to, parts.Config.Group)
 	}
 	return export.InBucket(parts.Bucket(bucket), bucket, prefix), nil
 }
 
 // selectPartitions are those of the topics that the globs select, each life of a topic apart.
-func (e *exporter) selectPartitions(ctx context.Context, parts *wiring.Parts, filter bifrost.TopicFilter) (rows []bifrost.Progress, topics []string, err error) {
+func (e *exporter) selectPartitions(
+	ctx context.Context, parts *wiring.Parts, filter bifrost.TopicFilter,
+) (rows []bifrost.Progress, topics []string, err error) {
 	all, err := parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -161,7 +172,8 @@ func (e *exporter) showSummary(place export.Place, result exportJSON) error {
 		return e.PrintJSON(result)
 	}
 	e.Say("Wrote %s records of %s objects in %s files to %s; %s objects were there.",
-		human.Count(result.Records), human.Count(result.Objects), human.Count(result.Files), place, human.Count(result.Before))
+		human.Count(result.Records), human.Count(result.Objects), human.Count(result.Files), place,
+		human.Count(result.Before))
 	if result.Lost > 0 {
 		e.Warn("%s offsets are recorded gaps; the place lists them in _bifrost/lost", human.Count(result.Lost))
 	}

@@ -129,7 +129,8 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 		}
 	}
 	if len(topics) == 0 {
-		return fmt.Errorf("no topic is selected: include %q, exclude %q, and the cluster has %d topics that these credentials may describe",
+		return fmt.Errorf("no topic is selected: include %q, exclude %q, "+
+			"and the cluster has %d topics that these credentials may describe",
 			f.parts.Config.Topics.Include, f.parts.Config.Topics.Exclude, len(all))
 	}
 	offsets, err := f.parts.Kafka.Offsets(ctx, topics)
@@ -179,7 +180,9 @@ func (f *flush) countBehind(ctx context.Context) (map[bifrost.TopicPartition]int
 
 // findStuck finds out of which partitions that have something left it is known why:
 // a range of theirs failed, or the last tick could not deal with them.
-func (f *flush) findStuck(left map[bifrost.TopicPartition]int64, summary bifrost.TickSummary) map[bifrost.TopicPartition]error {
+func (f *flush) findStuck(
+	left map[bifrost.TopicPartition]int64, summary bifrost.TickSummary,
+) map[bifrost.TopicPartition]error {
 	stuck := map[bifrost.TopicPartition]error{}
 	for tp := range left {
 		for _, failed := range summary.Failed {
@@ -192,7 +195,8 @@ func (f *flush) findStuck(left map[bifrost.TopicPartition]int64, summary bifrost
 		}
 		for _, o := range f.failed {
 			var failed *bifrost.RangeError
-			if !errors.As(o.Err, &failed) || (failed.Task.Key().Topic() == tp.Topic && failed.Task.Partition == tp.Partition) {
+			if !errors.As(o.Err, &failed) ||
+				(failed.Task.Key().Topic() == tp.Topic && failed.Task.Partition == tp.Partition) {
 				stuck[tp] = o.Err
 			}
 		}
@@ -203,7 +207,9 @@ func (f *flush) findStuck(left map[bifrost.TopicPartition]int64, summary bifrost
 // failureOf names what is not archived, and why; nil when all is. A topic that no
 // broker shows to these credentials, although it is in the archive, may hold
 // anything.
-func (f *flush) failureOf(left map[bifrost.TopicPartition]int64, stuck map[bifrost.TopicPartition]error, summary bifrost.TickSummary) error {
+func (f *flush) failureOf(
+	left map[bifrost.TopicPartition]int64, stuck map[bifrost.TopicPartition]error, summary bifrost.TickSummary,
+) error {
 	maps.Copy(stuck, f.unlisted)
 	for _, failed := range summary.Failed {
 		switch {
@@ -218,7 +224,12 @@ func (f *flush) failureOf(left map[bifrost.TopicPartition]int64, stuck map[bifro
 	}
 	unknown, offsets := len(f.unlisted)+len(f.left), int64(0)
 	for tp, err := range stuck {
-		f.left = append(f.left, bifrost.TickFailure{Topic: tp.Topic, KafkaTopic: tp.Topic, Partition: &tp.Partition, Error: err.Error()})
+		f.left = append(f.left, bifrost.TickFailure{
+			Topic:      tp.Topic,
+			KafkaTopic: tp.Topic,
+			Partition:  &tp.Partition,
+			Error:      err.Error(),
+		})
 		offsets += left[tp]
 	}
 	slices.SortFunc(f.left, func(a, b bifrost.TickFailure) int {
@@ -226,9 +237,11 @@ func (f *flush) failureOf(left map[bifrost.TopicPartition]int64, stuck map[bifro
 	})
 	tellFailed(f.App, f.left[:min(len(f.left), bifrost.MaxReportedFailures)], len(f.left))
 	if unknown > 0 {
-		return fmt.Errorf("%w: %d partitions or topics failed; %s offsets are left, and of %d nobody knows how many", errUnfinished, len(f.left), human.Count(offsets), unknown)
+		return fmt.Errorf("%w: %d partitions or topics failed; %s offsets are left, and of %d nobody knows how many",
+			errUnfinished, len(f.left), human.Count(offsets), unknown)
 	}
-	return fmt.Errorf("%w: %d partitions failed, to be tried again by the next tick or flush; %s offsets are left", errUnfinished, len(f.left), human.Count(offsets))
+	return fmt.Errorf("%w: %d partitions failed, to be tried again by the next tick or flush; %s offsets are left",
+		errUnfinished, len(f.left), human.Count(offsets))
 }
 
 // numberOf is the partition that failed; -1 for the whole topic.
@@ -260,7 +273,11 @@ func (f *flush) waitForWorker(ctx context.Context, left map[bifrost.TopicPartiti
 }
 
 func (f *flush) showResults(complete bool) error {
-	sum := flushJSON{Complete: complete, Ranges: []bifrost.RangeResult{}, Failed: append([]bifrost.TickFailure{}, f.left...)}
+	sum := flushJSON{
+		Complete: complete,
+		Ranges:   []bifrost.RangeResult{},
+		Failed:   append([]bifrost.TickFailure{}, f.left...),
+	}
 	for _, r := range f.results {
 		if r.Outcome == bifrost.OutcomeGone || r.Outcome == bifrost.OutcomeDoneAlready {
 			continue
@@ -274,12 +291,21 @@ func (f *flush) showResults(complete bool) error {
 		return f.PrintJSON(sum)
 	}
 	t := &console.Table{Columns: []console.Column{
-		{Title: "topic"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "outcome"},
-		{Title: "records", Right: true}, {Title: "raw", Right: true}, {Title: "stored", Right: true}, {Title: "object", Shrink: true},
+		{Title: "topic"},
+		{Title: "part", Right: true},
+		{Title: "start", Right: true},
+		{Title: "end", Right: true},
+		{Title: "outcome"},
+		{Title: "records", Right: true},
+		{Title: "raw", Right: true},
+		{Title: "stored", Right: true},
+		{Title: "object", Shrink: true},
 	}}
 	for _, r := range sum.Ranges {
-		t.AddRow(console.Plain(r.Topic), console.Plain(fmt.Sprint(r.Partition)), console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(r.Outcome),
-			console.Plain(human.Count(r.Records)), console.Plain(human.Size(r.RawBytes)), console.Plain(human.Size(r.StoredBytes)), console.Plain(r.Object))
+		t.AddRow(console.Plain(r.Topic), console.Plain(fmt.Sprint(r.Partition)),
+			console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(r.Outcome),
+			console.Plain(human.Count(r.Records)), console.Plain(human.Size(r.RawBytes)),
+			console.Plain(human.Size(r.StoredBytes)), console.Plain(r.Object))
 	}
 	if len(sum.Ranges) == 0 {
 		if complete {

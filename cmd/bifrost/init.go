@@ -32,21 +32,29 @@ and the first step where only a copy of the bucket is left: rebuild fills the ta
 
 What is there stays: a bucket that holds something keeps its settings, a table its
 rows. It may be run again. --print shows the requests, for the AWS CLI, and sends none.`,
-		Example: "  bifrost init --print\n  bifrost init --bucket my-archive --group prod --progress-table progress --objects-table objects\n" +
+		Example: "  bifrost init --print\n" +
+			"  bifrost init --bucket my-archive --group prod --progress-table progress --objects-table objects\n" +
 			"  bifrost init --expiration-days 365 --kms-key arn:aws:kms:eu-west-1:111122223333:key/1234",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return i.run(c.Context()) },
 	}
 	flags := c.Flags()
 	flags.BoolVar(&i.print, "print", false, "show the requests and send none")
-	flags.StringVar(&i.bucket.KMSKey, "kms-key", "", "ARN of the key that encrypts objects and tables; keys of AWS if not given")
-	flags.StringVar(&i.bucket.LockMode, "lock-mode", "", "lock that keeps new objects from deletion: governance or compliance; only for a bucket that is made")
+	flags.StringVar(&i.bucket.KMSKey, "kms-key", "",
+		"ARN of the key that encrypts objects and tables; keys of AWS if not given")
+	flags.StringVar(&i.bucket.LockMode, "lock-mode", "",
+		"lock that keeps new objects from deletion: governance or compliance; only for a bucket that is made")
 	flags.Int32Var(&i.bucket.LockDays, "lock-days", 30, "days for which an object is locked")
-	flags.Int32Var(&i.bucket.TransitionDays, "transition-days", 0, "days after which objects move to --transition-class; 0 never")
-	flags.StringVar(&i.bucket.TransitionClass, "transition-class", "GLACIER_IR", "storage that old objects move to: STANDARD_IA, GLACIER_IR or INTELLIGENT_TIERING")
-	flags.Int32Var(&i.bucket.ExpirationDays, "expiration-days", 0, "days after which the bucket deletes objects; 0 keeps them")
-	flags.Int32Var(&i.bucket.CaptureDays, "capture-days", 90, "days after which the bucket deletes captures; 0 keeps them as long as objects")
-	flags.BoolVar(&i.tables.DeletionProtection, "deletion-protection", true, "whether DynamoDB refuses to delete the tables")
+	flags.Int32Var(&i.bucket.TransitionDays, "transition-days", 0,
+		"days after which objects move to --transition-class; 0 never")
+	flags.StringVar(&i.bucket.TransitionClass, "transition-class", "GLACIER_IR",
+		"storage that old objects move to: STANDARD_IA, GLACIER_IR or INTELLIGENT_TIERING")
+	flags.Int32Var(&i.bucket.ExpirationDays, "expiration-days", 0,
+		"days after which the bucket deletes objects; 0 keeps them")
+	flags.Int32Var(&i.bucket.CaptureDays, "capture-days", 90,
+		"days after which the bucket deletes captures; 0 keeps them as long as objects")
+	flags.BoolVar(&i.tables.DeletionProtection, "deletion-protection",
+		true, "whether DynamoDB refuses to delete the tables")
 	app.AddJSON(c, &i.json)
 	return c
 }
@@ -90,7 +98,8 @@ func (i *initializer) run(ctx context.Context) error {
 	}
 	unsupported := append(bucket.Unsupported, tables.Unsupported...)
 	if i.json {
-		return i.PrintJSON(initJSON{parts.Config.Bucket, bucket.Created, bucket.Kept, list(tables.Created), list(tables.Kept), list(unsupported)})
+		return i.PrintJSON(initJSON{parts.Config.Bucket, bucket.Created, bucket.Kept, list(tables.Created),
+			list(tables.Kept), list(unsupported)})
 	}
 	i.tell(parts.Config.Bucket, bucket, tables)
 	if len(unsupported) > 0 {
@@ -112,10 +121,13 @@ func (i *initializer) check() error {
 		return usage.Errorf("--lock-days %d: want at least 1", i.bucket.LockDays)
 	}
 	if !slices.Contains([]string{"STANDARD_IA", "GLACIER_IR", "INTELLIGENT_TIERING"}, i.bucket.TransitionClass) {
-		return usage.Errorf("--transition-class %q: want STANDARD_IA, GLACIER_IR or INTELLIGENT_TIERING", i.bucket.TransitionClass)
+		return usage.Errorf("--transition-class %q: want STANDARD_IA, GLACIER_IR or INTELLIGENT_TIERING",
+			i.bucket.TransitionClass)
 	}
 	for flag, days := range map[string]int32{
-		"transition-days": i.bucket.TransitionDays, "expiration-days": i.bucket.ExpirationDays, "capture-days": i.bucket.CaptureDays,
+		"transition-days": i.bucket.TransitionDays,
+		"expiration-days": i.bucket.ExpirationDays,
+		"capture-days":    i.bucket.CaptureDays,
 	} {
 		if days < 0 {
 			return usage.Errorf("--%s %d: want 0 or more", flag, days)
@@ -135,7 +147,8 @@ func (i *initializer) tell(name string, bucket s3store.MadeBucket, tables dynamo
 	case bucket.Created:
 		i.Say("Made the bucket %s.", name)
 	case bucket.Kept:
-		i.Say("The bucket %s is there and holds something: its settings were left as they are. init --print shows those that init gives.", name)
+		i.Say("The bucket %s is there and holds something: its settings were left as they are. "+
+			"init --print shows those that init gives.", name)
 	default:
 		i.Say("The bucket %s is there and empty: it got its settings.", name)
 	}

@@ -83,20 +83,35 @@ type jsonMissing struct {
 
 func newRangeJSON(r bifrost.Row) rangeJSON {
 	j := rangeJSON{
-		Topic: r.Name, TopicNames: r.TopicNames(), Partition: r.Number,
-		StartOffset: r.Start, EndOffset: r.End, State: string(r.State), Reason: r.GapReason,
-		Object: r.Facts.Key, Records: r.Facts.Records, Missing: jsonMissing(r.Facts.Missing), RawBytes: r.Facts.RawBytes, StoredBytes: r.Facts.StoredBytes,
-		Checksum: r.Facts.Checksum, Attempts: r.Attempts, PlannedAt: human.Timestamp(r.PlannedAt), ArchivedAt: human.Timestamp(r.ArchivedAt), Error: r.Error,
+		Topic:       r.Name,
+		TopicNames:  r.TopicNames(),
+		Partition:   r.Number,
+		StartOffset: r.Start,
+		EndOffset:   r.End,
+		State:       string(r.State),
+		Reason:      r.GapReason,
+		Object:      r.Facts.Key,
+		Records:     r.Facts.Records,
+		Missing:     jsonMissing(r.Facts.Missing),
+		RawBytes:    r.Facts.RawBytes,
+		StoredBytes: r.Facts.StoredBytes,
+		Checksum:    r.Facts.Checksum,
+		Attempts:    r.Attempts,
+		PlannedAt:   human.Timestamp(r.PlannedAt),
+		ArchivedAt:  human.Timestamp(r.ArchivedAt),
+		Error:       r.Error,
 	}
 	if r.State == bifrost.StateArchived {
 		first, last := human.Millis(r.Facts.FirstTimestamp), human.Millis(r.Facts.LastTimestamp)
-		j.FirstTimestamp, j.FirstMS, j.LastTimestamp, j.LastMS = human.Timestamp(first), human.Milliseconds(first), human.Timestamp(last), human.Milliseconds(last)
+		j.FirstTimestamp, j.FirstMS = human.Timestamp(first), human.Milliseconds(first)
+		j.LastTimestamp, j.LastMS = human.Timestamp(last), human.Milliseconds(last)
 	}
 	return j
 }
 
 func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
-	if l.state != "" && l.state != string(bifrost.StatePlanned) && l.state != string(bifrost.StateArchived) && l.state != string(bifrost.StateLost) {
+	if l.state != "" && l.state != string(bifrost.StatePlanned) && l.state != string(bifrost.StateArchived) &&
+		l.state != string(bifrost.StateLost) {
 		return usage.Errorf("--state %q: want PLANNED, ARCHIVED or LOST", l.state)
 	}
 	if err := l.Selection.ParseFlags(partitions, l.Now()); err != nil {
@@ -118,13 +133,23 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	if l.json {
 		return l.WriteBuffered(func(out *bufio.Writer) error {
 			lines := json.NewEncoder(out)
-			return l.eachRow(ctx, parts.Ledger, selected, func(r bifrost.Row) error { return lines.Encode(newRangeJSON(r)) })
+			return l.eachRow(ctx, parts.Ledger, selected,
+				func(r bifrost.Row) error { return lines.Encode(newRangeJSON(r)) })
 		})
 	}
 	t := &console.Table{Columns: []console.Column{
-		{Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "state"}, {Title: "records", Right: true},
-		{Title: "missing", Right: true, Spare: 4}, {Title: "raw", Right: true, Spare: 5}, {Title: "stored", Right: true}, {Title: "first record", Spare: 2}, {Title: "last record", Spare: 3},
-		{Title: "object", Spare: 6}, {Title: "why", Shrink: true},
+		{Title: "part", Right: true},
+		{Title: "start", Right: true},
+		{Title: "end", Right: true},
+		{Title: "state"},
+		{Title: "records", Right: true},
+		{Title: "missing", Right: true, Spare: 4},
+		{Title: "raw", Right: true, Spare: 5},
+		{Title: "stored", Right: true},
+		{Title: "first record", Spare: 2},
+		{Title: "last record", Spare: 3},
+		{Title: "object", Spare: 6},
+		{Title: "why", Shrink: true},
 	}}
 	err = l.eachRow(ctx, parts.Ledger, selected, func(r bifrost.Row) error {
 		t.AddRow(rowCells(r)...)
@@ -137,23 +162,34 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 }
 
 func rowCells(r bifrost.Row) []console.Cell {
-	cells := []console.Cell{console.Plain(fmt.Sprint(r.Number)), console.Plain(fmt.Sprint(r.Start)), console.Plain(fmt.Sprint(r.End)), console.Styled(string(r.State), stateStyles[r.State])}
+	cells := []console.Cell{console.Plain(fmt.Sprint(r.Number)), console.Plain(fmt.Sprint(r.Start)),
+		console.Plain(fmt.Sprint(r.End)), console.Styled(string(r.State), stateStyles[r.State])}
 	f := r.Facts
 	switch r.State {
 	case bifrost.StateArchived:
 		missing := bifrost.SumMissing(f.Missing)
-		return append(cells, console.Plain(human.Count(f.Records)), console.Plain(human.Count(missing)), console.Plain(human.Size(f.RawBytes)), console.Plain(human.Size(f.StoredBytes)),
-			console.Plain(human.Moment(human.Millis(f.FirstTimestamp))), console.Plain(human.Moment(human.Millis(f.LastTimestamp))), console.Plain(f.Key), console.Cell{})
+		return append(cells, console.Plain(human.Count(f.Records)), console.Plain(human.Count(missing)),
+			console.Plain(human.Size(f.RawBytes)), console.Plain(human.Size(f.StoredBytes)),
+			console.Plain(human.Moment(human.Millis(f.FirstTimestamp))),
+			console.Plain(human.Moment(human.Millis(f.LastTimestamp))), console.Plain(f.Key), console.Cell{})
 	case bifrost.StateLost:
-		return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Plain(human.Size(f.StoredBytes)), console.Cell{}, console.Cell{}, console.Plain(f.Key), console.Plain("a gap: "+r.GapReason))
+		return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Plain(human.Size(f.StoredBytes)),
+			console.Cell{}, console.Cell{}, console.Plain(f.Key), console.Plain("a gap: "+r.GapReason))
 	}
-	return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Plain(r.Error))
+	return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{},
+		console.Cell{}, console.Cell{}, console.Plain(r.Error))
 }
 
-var stateStyles = map[bifrost.State]console.Style{bifrost.StateArchived: console.StyleGood, bifrost.StateLost: console.StyleBad, bifrost.StatePlanned: console.StyleWarn}
+var stateStyles = map[bifrost.State]console.Style{
+	bifrost.StateArchived: console.StyleGood,
+	bifrost.StateLost:     console.StyleBad,
+	bifrost.StatePlanned:  console.StyleWarn,
+}
 
 // eachRow calls show for every row that is wanted.
-func (l *ls) eachRow(ctx context.Context, catalogue readback.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error) error {
+func (l *ls) eachRow(
+	ctx context.Context, catalogue readback.Catalogue, partitions []bifrost.Progress, show func(bifrost.Row) error,
+) error {
 	for _, p := range partitions {
 		for row, err := range readback.Rows(ctx, catalogue, p.Partition, l.OffsetRange()) {
 			if err != nil {

@@ -97,9 +97,11 @@ func (m *mapper) run(ctx context.Context, args []string) error {
 		return m.PrintJSON(image)
 	}
 	if image.NextOffset < 0 {
-		m.Say("Nothing of %s/%d was written from offset %d on: it is the end of %s/%d.", image.SourceTopic, p.Number, offset, target, p.Number)
+		m.Say("Nothing of %s/%d was written from offset %d on: it is the end of %s/%d.",
+			image.SourceTopic, p.Number, offset, target, p.Number)
 	} else {
-		m.Say("The next record is at offset %d of %s/%d, and at this one of %s/%d.", image.NextOffset, image.SourceTopic, p.Number, target, p.Number)
+		m.Say("The next record is at offset %d of %s/%d, and at this one of %s/%d.",
+			image.NextOffset, image.SourceTopic, p.Number, target, p.Number)
 	}
 	_, err = fmt.Fprintln(m.Out, image.TargetOffset)
 	return err
@@ -119,7 +121,8 @@ func livesOf(all []bifrost.Progress, p bifrost.Partition) (rows []bifrost.Progre
 	if err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s", p.Name, p.Number, len(topic), settings.ListNumbers(topic))
+	return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s",
+		p.Name, p.Number, len(topic), settings.ListNumbers(topic))
 }
 
 // imageIn looks for the offset in the maps of the branches that were written into the
@@ -130,7 +133,8 @@ func imageIn(
 	slices.SortFunc(rows, func(a, b bifrost.Progress) int { return a.Fork() - b.Fork() })
 	var request replay.Request
 	for _, row := range rows {
-		request.Parts = append(request.Parts, replay.NewPart(row, target, replay.AllTimes(0, 0), replay.ByTopic(all))) // nothing is to be written
+		// nothing is to be written
+		request.Parts = append(request.Parts, replay.NewPart(row, target, replay.AllTimes(0, 0), replay.ByTopic(all)))
 	}
 	outlook, err := replay.Look(ctx, request, nil, options)
 	if err != nil {
@@ -149,9 +153,11 @@ func imageIn(
 	}
 	switch {
 	case len(lookups) == 0:
-		return imageJSON{}, fmt.Errorf("no replay has written anything of %s into topic %s of this cluster", rows[0].Partition, target)
+		return imageJSON{}, fmt.Errorf("no replay has written anything of %s into topic %s of this cluster",
+			rows[0].Partition, target)
 	case len(lives) > 1:
-		return imageJSON{}, usage.Of(errors.New("several lives of the topic were written there: name one of " + strings.Join(names, ", ")))
+		return imageJSON{}, usage.Of(errors.New("several lives of the topic were " +
+			"written there: name one of " + strings.Join(names, ", ")))
 	}
 	images, err := replay.Images(ctx, lookups, options)
 	if err != nil {
@@ -163,6 +169,7 @@ func imageIn(
 	}
 	part := lookups[of].Part
 	return imageJSON{
-		part.Source.Name, part.Source.Number, offset, images[of][0].Source, target, part.Source.Number, images[of][0].Target,
+		part.Source.Name, part.Source.Number, offset, images[of][0].Source, target, part.Source.Number,
+		images[of][0].Target,
 	}, nil
 }

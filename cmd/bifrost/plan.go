@@ -34,7 +34,10 @@ where nothing would happen, why. Topics may be globs.`,
 		Example:           "  bifrost plan\n  BIFROST_MAX_AGE_SECONDS=0 bifrost plan orders",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		RunE:              func(c *cobra.Command, topics []string) error { return runPlan(c.Context(), a, topics, asJSON) },
+		RunE: func(c *cobra.Command, topics []string) error {
+			return runPlan(c.Context(), a, topics,
+				asJSON)
+		},
 	}
 	app.AddJSON(c, &asJSON)
 	return c
@@ -98,7 +101,14 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	for _, dropped := range ledger.Dropped() {
 		a.Say("%s has lost rows: it would be made anew along its objects.", dropped)
 	}
-	t := &console.Table{Columns: []console.Column{{Title: "topic"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "action"}, {Title: "why", Shrink: true}}}
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic"},
+		{Title: "part", Right: true},
+		{Title: "start", Right: true},
+		{Title: "end", Right: true},
+		{Title: "action"},
+		{Title: "why", Shrink: true},
+	}}
 	for _, s := range steps {
 		t.AddRow(s.rowCells()...)
 	}
@@ -107,7 +117,8 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	}
 	functions := len(dispatcher.Tasks())
 	a.Say("%d planned, %d started in %d functions, %d functions at work, %d waiting for a slot; lag %s.",
-		summary.Planned, summary.Dispatched, functions, summary.InFlight-functions, summary.Waiting, human.Count(summary.Lag))
+		summary.Planned, summary.Dispatched, functions, summary.InFlight-functions, summary.Waiting,
+		human.Count(summary.Lag))
 	tellFailed(a, summary.Failed, summary.Failures)
 	return nil
 }
@@ -117,7 +128,10 @@ func (s stepJSON) rowCells() []console.Cell {
 	if s.StartOffset != nil {
 		cells[2], cells[3] = console.Plain(fmt.Sprint(*s.StartOffset)), console.Plain(fmt.Sprint(*s.EndOffset))
 	}
-	return append(cells, console.Styled(s.Action, map[string]console.Style{actionStart: console.StyleGood, actionPlan: console.StyleWarn}[s.Action]), console.Plain(s.Reason))
+	return append(cells, console.Styled(s.Action, map[string]console.Style{
+		actionStart: console.StyleGood,
+		actionPlan:  console.StyleWarn,
+	}[s.Action]), console.Plain(s.Reason))
 }
 
 // planner explains a rehearsed tick.
@@ -144,7 +158,8 @@ func (p *planner) planSteps(ctx context.Context, ledger *dryrun.Ledger, cluster 
 	for _, r := range p.planned {
 		busy[r.Partition] = true
 		if !started[start{r.Partition, r.Start}] {
-			steps = append(steps, newStep(r.Partition, r.Range, actionPlan, cmp.Or(gapWords(r.GapReason), "waits for a slot")))
+			steps = append(steps,
+				newStep(r.Partition, r.Range, actionPlan, cmp.Or(gapWords(r.GapReason), "waits for a slot")))
 		}
 	}
 	rows, err := ledger.ListProgress(ctx)
@@ -159,13 +174,27 @@ func (p *planner) planSteps(ctx context.Context, ledger *dryrun.Ledger, cluster 
 	}
 	readback.SortProgress(rows)
 	for _, row := range rows {
-		steps = append(steps, stepJSON{Topic: row.Name, TopicNames: row.TopicNames(), Partition: row.Number, Action: actionWait, Reason: p.whyNot(row)})
+		steps = append(steps, stepJSON{
+			Topic:      row.Name,
+			TopicNames: row.TopicNames(),
+			Partition:  row.Number,
+			Action:     actionWait,
+			Reason:     p.whyNot(row),
+		})
 	}
 	return steps, nil
 }
 
 func newStep(p bifrost.Partition, r bifrost.Range, action, reason string) stepJSON {
-	return stepJSON{Topic: p.Name, TopicNames: p.TopicNames(), Partition: p.Number, StartOffset: &r.Start, EndOffset: &r.End, Action: action, Reason: reason}
+	return stepJSON{
+		Topic:       p.Name,
+		TopicNames:  p.TopicNames(),
+		Partition:   p.Number,
+		StartOffset: &r.Start,
+		EndOffset:   &r.End,
+		Action:      action,
+		Reason:      reason,
+	}
 }
 
 func gapWords(reason string) string {
@@ -200,7 +229,8 @@ func (p *planner) whyNot(row bifrost.Progress) string {
 	case row.Suspicion != "":
 		return "must be seen by two ticks: " + row.Suspicion
 	case unread > 0 && wait > 0:
-		return fmt.Sprintf("%s offsets wait for an object of full size, or %s longer", human.Count(unread), human.Span(wait))
+		return fmt.Sprintf("%s offsets wait for an object of full size, or %s longer",
+			human.Count(unread), human.Span(wait))
 	case unread > 0:
 		return fmt.Sprintf("%s offsets wait for a slot", human.Count(unread))
 	case row.NextOffset < row.PlannedOffset:

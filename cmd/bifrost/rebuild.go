@@ -42,7 +42,8 @@ the stack also goes on by itself.`,
 			return runRebuild(c.Context(), a, topics, anew, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&anew, "anew", false, "make progress rows anew that look whole: a backup of the tables was restored")
+	c.Flags().BoolVar(&anew, "anew", false,
+		"make progress rows anew that look whole: a backup of the tables was restored")
 	app.AddJSON(c, &asJSON)
 	return c
 }
@@ -62,9 +63,18 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 	}
 	defer parts.Close()
 	rule := repair.Rebuilder{
-		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store, Topics: filter,
-		Sizing: parts.Config.Settings().Sizing, Now: time.Now, NewGeneration: rand.Text, Parallel: rebuildParallel, Log: parts.Log, Anew: anew,
-		FencePause: parts.Config.FencePause,
+		Group:         parts.Config.Group,
+		Ledger:        parts.Ledger,
+		Store:         parts.Store,
+		Shelf:         parts.Store,
+		Topics:        filter,
+		Sizing:        parts.Config.Settings().Sizing,
+		Now:           time.Now,
+		NewGeneration: rand.Text,
+		Parallel:      rebuildParallel,
+		Log:           parts.Log,
+		Anew:          anew,
+		FencePause:    parts.Config.FencePause,
 		Wait: func(ctx context.Context, until time.Time, partitions int) error {
 			return waitForFence(ctx, a, until, partitions)
 		},
@@ -86,7 +96,8 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 		tellFailed(a, summary.Failed, summary.Failures)
 	}
 	if summary.Older && summary.Failures == 0 {
-		return fmt.Errorf("the tables are still older than the bucket, and ticks plan nothing: run it for all topics: %w", app.ErrUnhealthy)
+		return fmt.Errorf("the tables are still older than the bucket, and ticks plan nothing: "+
+			"run it for all topics: %w", app.ErrUnhealthy)
 	}
 	if summary.Failures > 0 {
 		return fmt.Errorf("%d partitions failed; run it again: %w", summary.Failures, app.ErrUnhealthy)

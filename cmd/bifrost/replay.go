@@ -48,7 +48,9 @@ broken, and whether records would be lost, and refuses.`,
   bifrost replay orders:orders-restored --dry-run`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{app.UnhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written"},
+		Annotations: map[string]string{
+			app.UnhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written",
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if r.asJob {
 				return r.startAsJob(c, args)
@@ -61,10 +63,13 @@ broken, and whether records would be lost, and refuses.`,
 	flags.StringSliceVar(&r.only, "partitions", nil, "only these partitions: 0,3-5")
 	r.Selection.AddBounds(c)
 	flags.BoolVar(&r.rekey, "rekey", false, "choose partitions by key, instead of keeping them")
-	flags.BoolVar(&r.create, "create", false, "make target topics that do not exist, with as many partitions as their sources, and no retention")
-	flags.StringVar(&r.compression, "compression", "", "none, gzip, snappy, lz4 or zstd; as the target topic keeps it if not given")
+	flags.BoolVar(&r.create, "create", false,
+		"make target topics that do not exist, with as many partitions as their sources, and no retention")
+	flags.StringVar(&r.compression, "compression", "",
+		"none, gzip, snappy, lz4 or zstd; as the target topic keeps it if not given")
 	flags.BoolVar(&r.force, "force", false, "write even if the target would lose records, or get them in another order")
-	flags.BoolVar(&r.again, "again", false, "write what was written before once more, behind what is there; if it is interrupted, go on without this flag")
+	flags.BoolVar(&r.again, "again", false,
+		"write what was written before once more, behind what is there; if it is interrupted, go on without this flag")
 	flags.BoolVar(&r.dryRun, "dry-run", false, "look and say what would be written, but write nothing")
 	flags.StringVar(&r.throttle, "throttle", "", "at most so many bytes a second, such as 20MB")
 	flags.IntVar(&r.parallel, "parallel", 4, "partitions replayed side by side")
@@ -177,11 +182,18 @@ func (r *replayer) planRequest(ctx context.Context, args []string) (replay.Reque
 }
 
 func (r *replayer) replayOptions() replay.Options {
-	return replay.Options{Client: r.cluster.Options, Parallel: r.parallel, Batches: r.look.Batches(), MakeTargets: r.makeTargets}
+	return replay.Options{
+		Client:      r.cluster.Options,
+		Parallel:    r.parallel,
+		Batches:     r.look.Batches(),
+		MakeTargets: r.makeTargets,
+	}
 }
 
 // writeRecords replays, and shows how far it is.
-func (r *replayer) writeRecords(ctx context.Context, request replay.Request, outlook *replay.Outlook, rate int64) error {
+func (r *replayer) writeRecords(
+	ctx context.Context, request replay.Request, outlook *replay.Outlook, rate int64,
+) error {
 	for _, row := range r.lost {
 		r.Warn("%s: offsets %s are a recorded gap: %s", row.Partition, row.Range, row.GapReason)
 	}

@@ -18,7 +18,8 @@ import (
 // readSource reads the archive for the replay. Partitions side by side keep the cores
 // busy already.
 func (r *replayer) readSource(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
-	return settings.NewReader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx, replayplan.QueryOf(p, span))
+	return settings.NewReader(r.parts, max(1, runtime.GOMAXPROCS(0)/r.parallel)).Records(ctx,
+		replayplan.QueryOf(p, span))
 }
 
 // counted is how many records are left to write, by part.

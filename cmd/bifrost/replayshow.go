@@ -46,8 +46,14 @@ func (r *replayer) newReplayJSON(o *replay.Outlook) replayJSON {
 	j := replayJSON{ID: r.id, Partitions: []replayPartitionJSON{}}
 	for _, p := range o.Parts {
 		line := replayPartitionJSON{
-			Source: p.Source.Name, Partition: p.Source.Number, StartOffset: p.Ask.Start, EndOffset: p.Ask.End, Target: p.Target,
-			Records: p.Position.Records - p.Gone, Bytes: p.Position.Bytes, Deleted: p.Gone,
+			Source:      p.Source.Name,
+			Partition:   p.Source.Number,
+			StartOffset: p.Ask.Start,
+			EndOffset:   p.Ask.End,
+			Target:      p.Target,
+			Records:     p.Position.Records - p.Gone,
+			Bytes:       p.Position.Bytes,
+			Deleted:     p.Gone,
 		}
 		j.Records += line.Records
 		j.Bytes += line.Bytes
@@ -63,9 +69,11 @@ func (r *replayer) showReport(o *replay.Outlook, written replayed, took time.Dur
 	if r.json {
 		return r.PrintJSON(j)
 	}
-	r.Say("%s is complete: %s records, %s; %s of them by this run.", r.replayName(), human.Count(j.Records), human.Size(j.Bytes), human.Count(written.records))
+	r.Say("%s is complete: %s records, %s; %s of them by this run.",
+		r.replayName(), human.Count(j.Records), human.Size(j.Bytes), human.Count(written.records))
 	if j.Deleted > 0 {
-		r.Say("%s more were written and have been deleted in the target since. --again writes what was asked for once more.", human.Count(j.Deleted))
+		r.Say("%s more were written and have been deleted in the target since. "+
+			"--again writes what was asked for once more.", human.Count(j.Deleted))
 	}
 	return r.PrintTable(replayTable(j))
 }
@@ -100,7 +108,8 @@ func (r *replayer) warnOf(o *replay.Outlook) {
 	}
 	for _, p := range o.Parts {
 		if p.Busy {
-			r.Warn("topic %s: another run writes records of %s, or was killed a moment ago; a new one shuts it out", p.Target, p.Source)
+			r.Warn("topic %s: another run writes records of %s, or was killed a moment ago; a new one shuts it out",
+				p.Target, p.Source)
 		}
 	}
 }
@@ -128,8 +137,10 @@ func (r *replayer) showPlan(ctx context.Context, o *replay.Outlook) error {
 	if r.json {
 		return r.PrintJSON(j)
 	}
-	r.Say("%s would write %s records; %s are there already, and %s were deleted there since they were written. %s offsets are in recorded gaps. Nothing was written.",
-		r.replayName(), human.Count(j.Records), human.Count(there), human.Count(j.Deleted), human.Count(r.lostOffsets()))
+	r.Say("%s would write %s records; %s are there already, and %s were deleted there since they were written. "+
+		"%s offsets are in recorded gaps. Nothing was written.",
+		r.replayName(), human.Count(j.Records), human.Count(there), human.Count(j.Deleted),
+		human.Count(r.lostOffsets()))
 	return r.PrintTable(planTable(j))
 }
 
@@ -141,11 +152,16 @@ func (r *replayer) lostOffsets() (n int64) {
 }
 
 var boundsColumns = []console.Column{
-	{Title: "source"}, {Title: "part", Right: true}, {Title: "start", Right: true}, {Title: "end", Right: true}, {Title: "target"},
+	{Title: "source"},
+	{Title: "part", Right: true},
+	{Title: "start", Right: true},
+	{Title: "end", Right: true},
+	{Title: "target"},
 }
 
 func (p replayPartitionJSON) boundsCells() []console.Cell {
-	return []console.Cell{console.Plain(p.Source), console.Plain(fmt.Sprint(p.Partition)), console.Plain(fmt.Sprint(p.StartOffset)), console.Plain(fmt.Sprint(p.EndOffset)), console.Plain(p.Target)}
+	return []console.Cell{console.Plain(p.Source), console.Plain(fmt.Sprint(p.Partition)),
+		console.Plain(fmt.Sprint(p.StartOffset)), console.Plain(fmt.Sprint(p.EndOffset)), console.Plain(p.Target)}
 }
 
 func planTable(j replayJSON) *console.Table {
@@ -157,7 +173,10 @@ func planTable(j replayJSON) *console.Table {
 }
 
 func replayTable(j replayJSON) *console.Table {
-	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{Title: "records", Right: true}, console.Column{Title: "bytes", Right: true})}
+	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{
+		Title: "records",
+		Right: true,
+	}, console.Column{Title: "bytes", Right: true})}
 	for _, p := range j.Partitions {
 		t.AddRow(append(p.boundsCells(), console.Plain(human.Count(p.Records)), console.Plain(human.Size(p.Bytes)))...)
 	}
@@ -190,7 +209,8 @@ func (r *replayer) writeOffsetMap(ctx context.Context, o *replay.Outlook) (err e
 	lines := json.NewEncoder(out)
 	err = replay.EachStretch(ctx, o, r.replayOptions(), func(s replay.Stretch) error {
 		for _, m := range s.Map {
-			if err := lines.Encode(mapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}); err != nil {
+			line := mapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}
+			if err := lines.Encode(line); err != nil {
 				return err
 			}
 		}

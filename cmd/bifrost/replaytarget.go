@@ -47,7 +47,12 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 // lookInto looks at the target topics, made or to be made, and says what is worth knowing.
 func (r *replayer) lookInto(ctx context.Context) (err error) {
 	r.look, err = target.LookInto(ctx, r.cluster.Options, target.Request{
-		Needs: r.planned.Needs, Create: r.create, Codec: r.codec, StateTopic: bifrost.ReplayStateTopic, Probe: !r.dryRun, Now: r.Now(),
+		Needs:      r.planned.Needs,
+		Create:     r.create,
+		Codec:      r.codec,
+		StateTopic: bifrost.ReplayStateTopic,
+		Probe:      !r.dryRun,
+		Now:        r.Now(),
 	})
 	if err != nil {
 		return r.cluster.Explain(err)
@@ -117,7 +122,8 @@ func (r *replayer) tellArchivedAgain(ctx context.Context) error {
 	}
 	for _, t := range r.look.Topics {
 		if archivedAgain(r.planned.Rows, ticks, r.parts.Config.Topics, r.look.ClusterID, t.Topic) {
-			r.Warn("topic %s is in the cluster that is archived, so what is written there is archived again; exclude it (ExcludeTopics) if you do not want that", t.Topic)
+			r.Warn("topic %s is in the cluster that is archived, so what is written there is archived again; "+
+				"exclude it (ExcludeTopics) if you do not want that", t.Topic)
 		}
 	}
 	return nil
@@ -125,7 +131,9 @@ func (r *replayer) tellArchivedAgain(ctx context.Context) error {
 
 // archivedAgain asks the record of the ticks which topics they select, and only
 // without one the settings of this process, which may be others than the stack's.
-func archivedAgain(rows []bifrost.Progress, ticks []bifrost.TickRecord, settings bifrost.TopicFilter, clusterID, target string) bool {
+func archivedAgain(
+	rows []bifrost.Progress, ticks []bifrost.TickRecord, settings bifrost.TopicFilter, clusterID, target string,
+) bool {
 	same := false
 	for _, p := range rows {
 		same = same || p.ClusterID == clusterID

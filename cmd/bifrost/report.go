@@ -36,7 +36,8 @@ of lag, sizes, rates and cost. The page needs no network and no script.`,
 	c.Flags().StringVar(&r.Since, "since", "", "begin of the map: a time as for cat")
 	c.Flags().StringVar(&r.Until, "until", "", "end of the map")
 	c.Flags().StringVar(&r.restored, "restore", "", "a file with what restore --json printed, for a section about it")
-	c.Flags().Float64Var(&r.price, "price", 0.023, "dollars for a GB in a month; S3 Standard's list price in us-east-1 in 2026")
+	c.Flags().Float64Var(&r.price, "price", 0.023,
+		"dollars for a GB in a month; S3 Standard's list price in us-east-1 in 2026")
 	return c
 }
 

@@ -43,8 +43,9 @@ docs/restore.md leads through it.
 		Example: `  bifrost restore --at latest --to-brokers other:9092 --groups --plan
   bifrost restore --at 2026-01-31T12:00:00Z --to-brokers other:9092 --topics 'orders*,payments' --groups --acls --yes
   bifrost restore --at latest --to-brokers other:9092 --finish --yes`,
-		Args:        cobra.NoArgs,
-		Annotations: map[string]string{app.UnhealthyMeaning: "something does not stand where it stood, or nothing was written because something stands against it"},
+		Args: cobra.NoArgs,
+		Annotations: map[string]string{app.UnhealthyMeaning: "something does not stand where it stood, " +
+			"or nothing was written because something stands against it"},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if r.asJob {
 				return r.startAsJob(c)
@@ -81,13 +82,16 @@ func (f *restoreFlags) addTo(c *cobra.Command) {
 }
 
 // open reads the capture and prepares a restore of it.
-func (f *restoreFlags) open(ctx context.Context, a *app.App) (*restore.Restorer, *wiring.Parts, settings.Connection, error) {
+func (f *restoreFlags) open(
+	ctx context.Context, a *app.App,
+) (*restore.Restorer, *wiring.Parts, settings.Connection, error) {
 	fail := func(err error) (*restore.Restorer, *wiring.Parts, settings.Connection, error) {
 		return nil, nil, settings.Connection{}, err
 	}
 	switch {
 	case f.at == "":
-		return fail(usage.Errorf("--at is missing: which capture? bifrost clusters list shows them; latest is the last one"))
+		return fail(usage.Errorf("--at is missing: which capture? bifrost clusters list shows " +
+			"them; latest is the last one"))
 	case f.into.Brokers == "":
 		return fail(usage.Errorf("--to-brokers is missing: into which cluster?"))
 	case f.parallel < 1:
@@ -117,13 +121,16 @@ func (f *restoreFlags) open(ctx context.Context, a *app.App) (*restore.Restorer,
 	}, parts, cluster, nil
 }
 
-func (f *restoreFlags) openBoth(ctx context.Context, a *app.App, parts *wiring.Parts) (settings.Connection, capture.Snapshot, error) {
+func (f *restoreFlags) openBoth(
+	ctx context.Context, a *app.App, parts *wiring.Parts,
+) (settings.Connection, capture.Snapshot, error) {
 	cluster, err := f.into.ConnectTarget(ctx, parts, a.LookupVariable)
 	if err != nil {
 		return settings.Connection{}, capture.Snapshot{}, err
 	}
 	name := f.at
-	if _, isKey := capture.ParseCaptureKey(parts.Config.Group, name); !isKey && name != "latest" && !strings.Contains(name, "@") {
+	if _, isKey := capture.ParseCaptureKey(parts.Config.Group, name); !isKey && name != "latest" &&
+		!strings.Contains(name, "@") {
 		name = "@" + name
 	}
 	snapshot, err := openCapture(ctx, a, parts, name)
@@ -171,7 +178,8 @@ func (r *restorer) run(ctx context.Context) error {
 		return cluster.Explain(err)
 	}
 	if len(plan.Topics) == 0 {
-		return usage.Errorf("--topics %q: the capture of %s has no such topic; bifrost clusters show lists them", r.from.topics, human.Moment(rule.Snapshot.Positions.At))
+		return usage.Errorf("--topics %q: the capture of %s has no such topic; bifrost clusters show lists them",
+			r.from.topics, human.Moment(rule.Snapshot.Positions.At))
 	}
 	r.tell(rule, plan)
 	if !r.finish && len(plan.Refusals) > 0 {
@@ -213,7 +221,8 @@ func (r *restorer) do(ctx context.Context, rule *restore.Restorer, plan *restore
 // tell says what the look has found.
 func (r *restorer) tell(rule *restore.Restorer, plan *restore.Plan) {
 	at := rule.Snapshot.Positions.At
-	r.Say("Capture of cluster %s at %s, %s: %d topics.", rule.Snapshot.Positions.ClusterID, human.Moment(at), human.Ago(at, r.Now()), len(plan.Topics))
+	r.Say("Capture of cluster %s at %s, %s: %d topics.",
+		rule.Snapshot.Positions.ClusterID, human.Moment(at), human.Ago(at, r.Now()), len(plan.Topics))
 	for _, warning := range plan.Warnings {
 		r.Say("%s.", warning)
 	}
@@ -233,7 +242,8 @@ func (r *restorer) showPlan(ctx context.Context, rule *restore.Restorer, plan *r
 	}
 	err = r.show(report)
 	if !r.plan && (err == nil || errors.Is(err, app.ErrUnhealthy)) {
-		return usage.Errorf("this writes into the cluster %s: give --yes to do it, or --plan to see it alone", report.Target)
+		return usage.Errorf("this writes into the cluster %s: give --yes to do it, or --plan to see it alone",
+			report.Target)
 	}
 	return err
 }
@@ -245,7 +255,8 @@ func (r *restorer) startAsJob(c *cobra.Command) error {
 		return err
 	}
 	if !r.yes {
-		return usage.Errorf("this writes into the cluster %s: give --yes to do it, or leave out --as-job and give --plan to see it", r.from.into.Brokers)
+		return usage.Errorf("this writes into the cluster %s: give --yes to do it, "+
+			"or leave out --as-job and give --plan to see it", r.from.into.Brokers)
 	}
 	ctx := c.Context()
 	rule, parts, _, err := r.from.open(ctx, r.App)
@@ -254,8 +265,11 @@ func (r *restorer) startAsJob(c *cobra.Command) error {
 	}
 	defer parts.Close()
 	return jobs.Start(r.App, ctx, job.Spec{
-		ID: jobs.NewID(r.App, job.KindRestore), Kind: job.KindRestore, Topics: rule.Topics.Include, BytesPerSecond: rule.Throttle,
-		To:      r.from.into.JobTarget(r.LookupVariable),
-		Restore: &job.Restore{Capture: rule.Snapshot.Key, Groups: r.groups, ACLs: r.acls},
+		ID:             jobs.NewID(r.App, job.KindRestore),
+		Kind:           job.KindRestore,
+		Topics:         rule.Topics.Include,
+		BytesPerSecond: rule.Throttle,
+		To:             r.from.into.JobTarget(r.LookupVariable),
+		Restore:        &job.Restore{Capture: rule.Snapshot.Key, Groups: r.groups, ACLs: r.acls},
 	}, r.json)
 }

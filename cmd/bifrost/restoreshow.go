@@ -56,7 +56,8 @@ func (r *restorer) showText(report *restore.Report) error {
 		r.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
 	}
 	if n := report.QuietTails; n > 0 {
-		r.Say("%d of these are tails of quiet partitions, which had waited for their objects: they were in Kafka alone.", n)
+		r.Say("%d of these are tails of quiet partitions, which had waited for their objects: "+
+			"they were in Kafka alone.", n)
 	}
 	r.tellLifted(report)
 	if report.Stands() && !report.Plan {
@@ -91,8 +92,13 @@ func (r *restorer) tellLifted(report *restore.Report) {
 
 func restoredTopics(report *restore.Report) *console.Table {
 	t := &console.Table{Columns: []console.Column{
-		{Title: "topic", Shrink: true}, {Title: "parts", Right: true}, {Title: "replicas", Right: true, Spare: 2},
-		{Title: "records", Right: true}, {Title: "size", Right: true}, {Title: "missing offsets", Right: true}, {Title: "lifted", Spare: 1},
+		{Title: "topic", Shrink: true},
+		{Title: "parts", Right: true},
+		{Title: "replicas", Right: true, Spare: 2},
+		{Title: "records", Right: true},
+		{Title: "size", Right: true},
+		{Title: "missing offsets", Right: true},
+		{Title: "lifted", Spare: 1},
 	}}
 	for _, topic := range report.Topics {
 		var missing int64
@@ -105,8 +111,9 @@ func restoredTopics(report *restore.Report) *console.Table {
 		for _, s := range topic.Lifted {
 			lifted = append(lifted, s.Name)
 		}
-		t.AddRow(console.Plain(topic.Topic), console.Number(topic.Partitions), console.Number(topic.Replicas), console.Plain(human.Count(topic.Records)),
-			console.Plain(human.Size(topic.Bytes)), console.Plain(human.Count(missing)), console.Plain(strings.Join(lifted, " ")))
+		t.AddRow(console.Plain(topic.Topic), console.Number(topic.Partitions), console.Number(topic.Replicas),
+			console.Plain(human.Count(topic.Records)), console.Plain(human.Size(topic.Bytes)),
+			console.Plain(human.Count(missing)), console.Plain(strings.Join(lifted, " ")))
 	}
 	return t
 }
@@ -127,7 +134,8 @@ func restoredGroups(report *restore.Report) *console.Table {
 		if report.Plan {
 			standing = console.Plain("")
 		}
-		t.AddRow(console.Plain(g.Group), console.Plain(g.State), console.Number(len(g.Positions)), standing, console.Plain(g.Reason))
+		t.AddRow(console.Plain(g.Group), console.Plain(g.State), console.Number(len(g.Positions)), standing,
+			console.Plain(g.Reason))
 	}
 	return t
 }

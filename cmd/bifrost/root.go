@@ -49,8 +49,9 @@ credentials, profile and region come from where the AWS CLI takes them.`,
 	a.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVar(&a.Color, "color", console.ColorWords[0], "auto, always or never ($NO_COLOR)")
 	app.CompleteWords(root, "color", console.ColorWords...)
-	root.AddGroup(&cobra.Group{ID: groupLook, Title: "Look at the archive:"}, &cobra.Group{ID: groupRead, Title: "Read it:"},
-		&cobra.Group{ID: groupWork, Title: "Archive:"}, &cobra.Group{ID: groupCheck, Title: "Check and repair:"})
+	root.AddGroup(&cobra.Group{ID: groupLook, Title: "Look at the archive:"},
+		&cobra.Group{ID: groupRead, Title: "Read it:"}, &cobra.Group{ID: groupWork, Title: "Archive:"},
+		&cobra.Group{ID: groupCheck, Title: "Check and repair:"})
 	root.AddCommand(commands(a)...)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

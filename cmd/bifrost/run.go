@@ -80,7 +80,11 @@ func (w *work) beginWork(ctx context.Context) (stop func(), err error) {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.done = make(chan struct{}, 1)
 	w.workers = localdispatch.New(working, localdispatch.Options{
-		Worker: w.parts.Worker(), Slots: w.parts.Config.MaxInFlight, Turn: w.parts.Config.ArchiveTimeout, Done: w.takeOutcome, Selects: w.selectsTopics(),
+		Worker:  w.parts.Worker(),
+		Slots:   w.parts.Config.MaxInFlight,
+		Turn:    w.parts.Config.ArchiveTimeout,
+		Done:    w.takeOutcome,
+		Selects: w.selectsTopics(),
 	})
 	return func() {
 		w.workers.Stop()
@@ -121,7 +125,8 @@ func (w *work) tellRange(r bifrost.RangeResult) {
 	case bifrost.OutcomeLost:
 		w.Say("%s  %s/%d %s  a gap", r.Outcome, r.Topic, r.Partition, at)
 	default:
-		w.Say("%s  %s/%d %s  %s records, %s as %s", r.Outcome, r.Topic, r.Partition, at, human.Count(r.Records), human.Size(r.RawBytes), human.Size(r.StoredBytes))
+		w.Say("%s  %s/%d %s  %s records, %s as %s", r.Outcome, r.Topic, r.Partition, at, human.Count(r.Records),
+			human.Size(r.RawBytes), human.Size(r.StoredBytes))
 	}
 }
 
@@ -133,7 +138,8 @@ func (w *work) runForever(ctx context.Context, every time.Duration) error {
 	}
 	defer stop()
 	discover, capturer := w.parts.Discoverer(w.workers), w.parts.Capturer()
-	w.Say("Archiving group %s into bucket %s with %d slots, a tick every %s.", w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
+	w.Say("Archiving group %s into bucket %s with %d slots, a tick every %s.",
+		w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
 	for {
 		summary, err := discover.Tick(ctx, time.Time{})
 		if ctx.Err() != nil {
@@ -159,7 +165,8 @@ func (w *work) tellTick(s bifrost.TickSummary, err error) {
 		w.Say("%s %v", w.Paint(w.Talk, console.StyleBad, "tick failed:"), err)
 		return
 	}
-	w.Say("tick  %d topics, %d partitions, lag %s: %d planned, %d started, %d at work, %d waiting", s.Topics, s.Partitions, human.Count(s.Lag), s.Planned, s.Dispatched, s.InFlight, s.Waiting)
+	w.Say("tick  %d topics, %d partitions, lag %s: %d planned, %d started, %d at work, %d waiting",
+		s.Topics, s.Partitions, human.Count(s.Lag), s.Planned, s.Dispatched, s.InFlight, s.Waiting)
 	tellFailed(w.App, s.Failed, s.Failures)
 }
 

@@ -119,7 +119,8 @@ func (s *serve) run(ctx context.Context) error {
 func (s *serve) serveOptions() (gateway.Options, error) {
 	var none gateway.Options
 	if !s.cold {
-		return none, usage.Errorf("serve: without --cold consumers would go on at the live cluster, which is not built yet; --cold serves the archive alone")
+		return none, usage.Errorf("serve: without --cold consumers would go on at the live cluster, " +
+			"which is not built yet; --cold serves the archive alone")
 	}
 	filter, err := bifrost.NewTopicFilter(s.topics, nil)
 	if err != nil {
@@ -136,7 +137,14 @@ func (s *serve) serveOptions() (gateway.Options, error) {
 	if err != nil || codec == recordbatch.Gzip || codec == recordbatch.Snappy {
 		return none, usage.Errorf("--compression %q: want %s", s.compression, strings.Join(servedCodecs, ", "))
 	}
-	o := gateway.Options{Topics: filter, Advertise: s.advertise, SkipLost: s.skipLost, Codec: codec, Memory: memory, Now: time.Now}
+	o := gateway.Options{
+		Topics:    filter,
+		Advertise: s.advertise,
+		SkipLost:  s.skipLost,
+		Codec:     codec,
+		Memory:    memory,
+		Now:       time.Now,
+	}
 	if o.TLS, err = s.loadTLS(); err != nil {
 		return none, err
 	}
@@ -156,7 +164,8 @@ func (s *serve) checkListener(o gateway.Options) error {
 	if host == "localhost" || ip != nil && ip.IsLoopback() || s.insecure || o.TLS != nil && o.Users != nil {
 		return nil
 	}
-	return usage.Errorf("--listen %s: whoever reaches this address could read the archive: give --users, --tls-cert and --tls-key, or say --insecure", s.listen)
+	return usage.Errorf("--listen %s: whoever reaches this address could read the archive: give --users, "+
+		"--tls-cert and --tls-key, or say --insecure", s.listen)
 }
 
 func (s *serve) loadTLS() (*tls.Config, error) {
@@ -221,7 +230,8 @@ and what the user may read.`,
 		RunE:    func(_ *cobra.Command, args []string) error { return h.run(args[0]) },
 	}
 	c.Flags().StringSliceVar(&h.topics, "topics", nil, "topics that the user may read, globs with commas between")
-	c.Flags().StringSliceVar(&h.groups, "groups", nil, "consumer groups that the user may use once there are any, globs with commas between")
+	c.Flags().StringSliceVar(&h.groups, "groups", nil,
+		"consumer groups that the user may use once there are any, globs with commas between")
 	return c
 }
 
@@ -252,7 +262,8 @@ func (h *hashPassword) readPassword() (string, error) {
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		line, err := bufio.NewReader(h.In).ReadString('\n')
 		if line = strings.TrimRight(line, "\r\n"); line == "" {
-			return "", fmt.Errorf("read the password from standard input: %w", cmp.Or(err, errors.New("the line is empty")))
+			return "", fmt.Errorf("read the password from standard input: %w",
+				cmp.Or(err, errors.New("the line is empty")))
 		}
 		return line, nil
 	}

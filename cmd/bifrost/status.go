@@ -39,8 +39,9 @@ TO LOSS is how long until Kafka may delete a record that is not archived.`,
   bifrost status --json | jq '.partitions[] | select(.lag > 0)'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{app.UnhealthyMeaning: "a partition is DIVERGED or BLOCKED, its last attempt failed, or no tick has looked at it lately"},
-		RunE:              func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
+		Annotations: map[string]string{app.UnhealthyMeaning: "a partition is DIVERGED or BLOCKED, " +
+			"its last attempt failed, or no tick has looked at it lately"},
+		RunE: func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
 	}
 	c.Flags().BoolVar(&s.byPartition, "partitions", false, "a line a partition")
 	c.Flags().BoolVar(&s.live, "live", false, "ask Kafka for the ends of the logs now")
@@ -136,23 +137,45 @@ func (s *status) showRows(seen condition.Overview, named bool) error {
 
 func partitionTable(rows []condition.Judged, now time.Time) *console.Table {
 	t := &console.Table{Columns: []console.Column{
-		{Title: "topic"}, {Title: "part", Right: true}, {Title: "status"}, {Title: "lag", Right: true}, {Title: "next offset", Right: true, Spare: 1},
-		{Title: "end", Right: true, Spare: 2}, {Title: "records", Right: true, Spare: 4}, {Title: "lost", Right: true}, {Title: "stored", Right: true, Spare: 5},
-		{Title: "last record", Right: true, Spare: 3}, {Title: "to loss", Right: true}, {Title: "as of", Right: true, Spare: 7}, {Title: "seen", Right: true, Spare: 6}, {Title: "error", Shrink: true},
+		{Title: "topic"},
+		{Title: "part", Right: true},
+		{Title: "status"},
+		{Title: "lag", Right: true},
+		{Title: "next offset", Right: true, Spare: 1},
+		{Title: "end", Right: true, Spare: 2},
+		{Title: "records", Right: true, Spare: 4},
+		{Title: "lost", Right: true},
+		{Title: "stored", Right: true, Spare: 5},
+		{Title: "last record", Right: true, Spare: 3},
+		{Title: "to loss", Right: true},
+		{Title: "as of", Right: true, Spare: 7},
+		{Title: "seen", Right: true, Spare: 6},
+		{Title: "error", Shrink: true},
 	}}
 	for _, p := range rows {
-		t.AddRow(console.Plain(p.Name), console.Plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()), console.Plain(human.Count(p.NextOffset)),
-			console.Plain(human.Count(p.LastStable)), console.Plain(human.Count(p.Records)), lostCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
-			console.Plain(human.Ago(p.LastRecordAt, now)), lossCell(p, now), console.Plain(human.Ago(p.At, now)), console.Plain(human.Ago(p.SeenAt, now)), condition.ErrorCell(p))
+		t.AddRow(console.Plain(p.Name), console.Plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()),
+			console.Plain(human.Count(p.NextOffset)), console.Plain(human.Count(p.LastStable)),
+			console.Plain(human.Count(p.Records)), lostCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
+			console.Plain(human.Ago(p.LastRecordAt, now)), lossCell(p, now), console.Plain(human.Ago(p.At, now)),
+			console.Plain(human.Ago(p.SeenAt, now)), condition.ErrorCell(p))
 	}
 	return t
 }
 
 func topicTable(rows []condition.Judged, now time.Time) *console.Table {
 	t := &console.Table{Columns: []console.Column{
-		{Title: "topic"}, {Title: "parts", Right: true, Spare: 5}, {Title: "status"}, {Title: "lag", Right: true},
-		{Title: "records", Right: true, Spare: 2}, {Title: "lost", Right: true}, {Title: "raw", Right: true, Spare: 4}, {Title: "stored", Right: true, Spare: 3},
-		{Title: "last record", Right: true, Spare: 1}, {Title: "to loss", Right: true}, {Title: "seen", Right: true, Spare: 6}, {Title: "error", Shrink: true},
+		{Title: "topic"},
+		{Title: "parts", Right: true, Spare: 5},
+		{Title: "status"},
+		{Title: "lag", Right: true},
+		{Title: "records", Right: true, Spare: 2},
+		{Title: "lost", Right: true},
+		{Title: "raw", Right: true, Spare: 4},
+		{Title: "stored", Right: true, Spare: 3},
+		{Title: "last record", Right: true, Spare: 1},
+		{Title: "to loss", Right: true},
+		{Title: "seen", Right: true, Spare: 6},
+		{Title: "error", Shrink: true},
 	}}
 	var all []condition.Judged
 	for _, topic := range condition.ByTopic(rows) {
@@ -162,15 +185,19 @@ func topicTable(rows []condition.Judged, now time.Time) *console.Table {
 	}
 	if len(all) > 1 {
 		total := condition.SumOf(all)
-		total.Status, total.Error, total.Suspicion, total.Trouble, total.Sight = "", "", "", bifrost.Trouble{}, health.Sight{SeenAt: total.SeenAt}
+		total.Status, total.Error, total.Suspicion, total.Trouble = "", "", "", bifrost.Trouble{}
+		total.Sight = health.Sight{SeenAt: total.SeenAt}
 		t.Foot = append(t.Foot, topicCells(fmt.Sprintf("%d topics", len(all)), len(rows), total, now))
 	}
 	return t
 }
 
 func topicCells(name string, partitions int, sum condition.Judged, now time.Time) []console.Cell {
-	return []console.Cell{console.Plain(name), console.Plain(fmt.Sprint(partitions)), statusCell(sum), lagCell(sum.Lag()), console.Plain(human.Count(sum.Records)),
-		lostCell(sum.Lost), console.Plain(human.Size(sum.RawBytes)), console.Plain(human.Size(sum.StoredBytes)), console.Plain(human.Ago(sum.LastRecordAt, now)), lossCell(sum, now), console.Plain(human.Ago(sum.SeenAt, now)), condition.ErrorCell(sum)}
+	return []console.Cell{console.Plain(name), console.Plain(fmt.Sprint(partitions)), statusCell(sum),
+		lagCell(sum.Lag()), console.Plain(human.Count(sum.Records)), lostCell(sum.Lost),
+		console.Plain(human.Size(sum.RawBytes)), console.Plain(human.Size(sum.StoredBytes)),
+		console.Plain(human.Ago(sum.LastRecordAt, now)), lossCell(sum, now), console.Plain(human.Ago(sum.SeenAt, now)),
+		condition.ErrorCell(sum)}
 }
 
 func statusCell(p condition.Judged) console.Cell {
@@ -276,23 +303,60 @@ type partitionJSON struct {
 }
 
 func newStatusJSON(seen condition.Overview, now time.Time) statusJSON {
-	s := statusJSON{Healthy: seen.IsHealthy(), At: human.Timestamp(now), Problem: seen.TickProblem(), Partitions: make([]partitionJSON, len(seen.Rows))}
+	s := statusJSON{
+		Healthy:    seen.IsHealthy(),
+		At:         human.Timestamp(now),
+		Problem:    seen.TickProblem(),
+		Partitions: make([]partitionJSON, len(seen.Rows)),
+	}
 	if r, ok := seen.Ticks.Last(); ok {
 		s.Tick = &tickJSON{
-			ID: r.ID, ClusterID: r.ClusterID, StartedAt: human.Timestamp(r.StartedAt), EndedAt: human.Timestamp(r.EndedAt), CompleteAt: human.Timestamp(r.CompleteAt),
-			Topics: r.Topics, Partitions: r.Partitions, Failures: r.Failures, Unfinished: r.Unfinished, Error: r.Error,
+			ID:         r.ID,
+			ClusterID:  r.ClusterID,
+			StartedAt:  human.Timestamp(r.StartedAt),
+			EndedAt:    human.Timestamp(r.EndedAt),
+			CompleteAt: human.Timestamp(r.CompleteAt),
+			Topics:     r.Topics,
+			Partitions: r.Partitions,
+			Failures:   r.Failures,
+			Unfinished: r.Unfinished,
+			Error:      r.Error,
 		}
 	}
 	for i, p := range seen.Rows {
 		s.Partitions[i] = partitionJSON{
-			Topic: p.Name, TopicNames: p.TopicNames(), Partition: p.Number, TopicID: p.TopicID.String(), ClusterID: p.ClusterID,
-			Status: string(p.Status), Healthy: !condition.Unhealthy(p), Error: cmp.Or(p.Trouble.Error, p.Error), ErrorSince: human.Timestamp(p.Trouble.Since), Suspicion: p.Suspicion,
-			SeenAt: human.Timestamp(p.SeenAt), Unseen: p.Unseen, Excluded: p.Excluded,
-			Lag: p.Lag(), NextOffset: p.NextOffset, PlannedOffset: p.PlannedOffset,
-			LogStartOffset: p.LogStart, LogEndOffset: p.LastStable, HighWatermark: p.HighWatermark, ObservedAt: human.Timestamp(p.At), LossAt: human.Timestamp(notPast(p.Threat, now)),
-			Records: p.Records, RawBytes: p.RawBytes, StoredBytes: p.StoredBytes, MissingOffsets: p.Missing, LostOffsets: p.Lost,
-			LastRecordAt: human.Timestamp(p.LastRecordAt), LastRecordMS: human.Milliseconds(p.LastRecordAt), LastArchivedAt: human.Timestamp(p.LastArchivedAt), LastPlannedAt: human.Timestamp(p.LastPlannedAt),
-			LastObject: p.LastObject, LastLeaderEpoch: p.LeaderEpoch,
+			Topic:           p.Name,
+			TopicNames:      p.TopicNames(),
+			Partition:       p.Number,
+			TopicID:         p.TopicID.String(),
+			ClusterID:       p.ClusterID,
+			Status:          string(p.Status),
+			Healthy:         !condition.Unhealthy(p),
+			Error:           cmp.Or(p.Trouble.Error, p.Error),
+			ErrorSince:      human.Timestamp(p.Trouble.Since),
+			Suspicion:       p.Suspicion,
+			SeenAt:          human.Timestamp(p.SeenAt),
+			Unseen:          p.Unseen,
+			Excluded:        p.Excluded,
+			Lag:             p.Lag(),
+			NextOffset:      p.NextOffset,
+			PlannedOffset:   p.PlannedOffset,
+			LogStartOffset:  p.LogStart,
+			LogEndOffset:    p.LastStable,
+			HighWatermark:   p.HighWatermark,
+			ObservedAt:      human.Timestamp(p.At),
+			LossAt:          human.Timestamp(notPast(p.Threat, now)),
+			Records:         p.Records,
+			RawBytes:        p.RawBytes,
+			StoredBytes:     p.StoredBytes,
+			MissingOffsets:  p.Missing,
+			LostOffsets:     p.Lost,
+			LastRecordAt:    human.Timestamp(p.LastRecordAt),
+			LastRecordMS:    human.Milliseconds(p.LastRecordAt),
+			LastArchivedAt:  human.Timestamp(p.LastArchivedAt),
+			LastPlannedAt:   human.Timestamp(p.LastPlannedAt),
+			LastObject:      p.LastObject,
+			LastLeaderEpoch: p.LeaderEpoch,
 		}
 	}
 	return s

@@ -84,11 +84,24 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 			return err
 		}
 		all = append(all, topicSummary{
-			Topic: sum.Name, TopicNames: sum.TopicNames(), TopicID: topic[0].TopicID.String(), ClusterID: topic[0].ClusterID, Partitions: len(topic),
-			Records: sum.Records, RawBytes: sum.RawBytes, StoredBytes: sum.StoredBytes, MissingOffsets: sum.Missing, LostOffsets: sum.Lost,
-			Lag: sum.Lag(), FirstRecordAt: human.Timestamp(first), FirstRecordMS: human.Milliseconds(first),
-			LastRecordAt: human.Timestamp(sum.LastRecordAt), LastRecordMS: human.Milliseconds(sum.LastRecordAt), Status: string(sum.Status),
-			first: first, last: sum.LastRecordAt,
+			Topic:          sum.Name,
+			TopicNames:     sum.TopicNames(),
+			TopicID:        topic[0].TopicID.String(),
+			ClusterID:      topic[0].ClusterID,
+			Partitions:     len(topic),
+			Records:        sum.Records,
+			RawBytes:       sum.RawBytes,
+			StoredBytes:    sum.StoredBytes,
+			MissingOffsets: sum.Missing,
+			LostOffsets:    sum.Lost,
+			Lag:            sum.Lag(),
+			FirstRecordAt:  human.Timestamp(first),
+			FirstRecordMS:  human.Milliseconds(first),
+			LastRecordAt:   human.Timestamp(sum.LastRecordAt),
+			LastRecordMS:   human.Milliseconds(sum.LastRecordAt),
+			Status:         string(sum.Status),
+			first:          first,
+			last:           sum.LastRecordAt,
 		})
 	}
 	if asJSON {
@@ -103,12 +116,22 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 
 func topicsTable(all []topicSummary) *console.Table {
 	t := &console.Table{Columns: []console.Column{
-		{Title: "topic", Shrink: true}, {Title: "parts", Right: true, Spare: 5}, {Title: "records", Right: true}, {Title: "raw", Right: true, Spare: 4},
-		{Title: "stored", Right: true}, {Title: "ratio", Right: true, Spare: 3}, {Title: "first record", Spare: 1}, {Title: "last record", Spare: 2}, {Title: "lost", Right: true}, {Title: "id", Spare: 6},
+		{Title: "topic", Shrink: true},
+		{Title: "parts", Right: true, Spare: 5},
+		{Title: "records", Right: true},
+		{Title: "raw", Right: true, Spare: 4},
+		{Title: "stored", Right: true},
+		{Title: "ratio", Right: true, Spare: 3},
+		{Title: "first record", Spare: 1},
+		{Title: "last record", Spare: 2},
+		{Title: "lost", Right: true},
+		{Title: "id", Spare: 6},
 	}}
 	for _, s := range all {
-		t.AddRow(console.Plain(s.Topic), console.Plain(fmt.Sprint(s.Partitions)), console.Plain(human.Count(s.Records)), console.Plain(human.Size(s.RawBytes)), console.Plain(human.Size(s.StoredBytes)),
-			console.Plain(human.Ratio(s.RawBytes, s.StoredBytes)), console.Plain(human.Moment(s.first)), console.Plain(human.Moment(s.last)), lostCell(s.LostOffsets), console.Plain(s.TopicID))
+		t.AddRow(console.Plain(s.Topic), console.Plain(fmt.Sprint(s.Partitions)), console.Plain(human.Count(s.Records)),
+			console.Plain(human.Size(s.RawBytes)), console.Plain(human.Size(s.StoredBytes)),
+			console.Plain(human.Ratio(s.RawBytes, s.StoredBytes)), console.Plain(human.Moment(s.first)),
+			console.Plain(human.Moment(s.last)), lostCell(s.LostOffsets), console.Plain(s.TopicID))
 	}
 	return t
 }

@@ -67,7 +67,11 @@ func (v *verifier) startAsJob(c *cobra.Command, topics []string) error {
 	if err := jobs.RefuseFlags(c, "kafka", "gaps", "parallel"); err != nil {
 		return err
 	}
-	return jobs.Start(v.App, c.Context(), job.Spec{ID: jobs.NewID(v.App, job.KindVerify), Kind: job.KindVerify, Topics: topics}, v.json)
+	return jobs.Start(v.App, c.Context(), job.Spec{
+		ID:     jobs.NewID(v.App, job.KindVerify),
+		Kind:   job.KindVerify,
+		Topics: topics,
+	}, v.json)
 }
 
 type verifier struct {
@@ -138,7 +142,9 @@ func (v *verifier) describeGap(row bifrost.Row) {
 	case v.json:
 		v.found.Gaps = append(v.found.Gaps, newRangeJSON(row))
 	default:
-		fmt.Fprintf(v.Out, "%s  %s %s  %s\n", human.Shown([]any{v.Paint(v.Out, console.StyleWarn, "gap"), row.Partition, row.Range, string(row.GapReason)})...)
+		gap := v.Paint(v.Out, console.StyleWarn, "gap")
+		fmt.Fprintf(v.Out, "%s  %s %s  %s\n",
+			human.Shown([]any{gap, row.Partition, row.Range, string(row.GapReason)})...)
 	}
 }
 
@@ -148,12 +154,14 @@ func (v *verifier) showSummary() error {
 	}
 	s := v.found.Summary
 	v.Say("Looked at %d partitions, %s rows, %s objects: %s records, %s as %s.",
-		s.Partitions, human.Count(s.Rows), human.Count(s.Objects), human.Count(s.Records), human.Size(s.RawBytes), human.Size(s.StoredBytes))
+		s.Partitions, human.Count(s.Rows), human.Count(s.Objects), human.Count(s.Records), human.Size(s.RawBytes),
+		human.Size(s.StoredBytes))
 	if v.options.Deep {
 		v.Say("Decoded %s objects.", human.Count(s.DecodedObjects))
 	}
 	if v.options.Kafka {
-		v.Say("Compared %s records with Kafka; %s offsets are not there any more.", human.Count(s.ComparedRecords), human.Count(s.NotCompared))
+		v.Say("Compared %s records with Kafka; %s offsets are not there any more.",
+			human.Count(s.ComparedRecords), human.Count(s.NotCompared))
 	}
 	if len(s.Gaps) > 0 {
 		var gaps []string

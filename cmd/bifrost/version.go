@@ -26,9 +26,11 @@ func newVersion(a *app.App) *cobra.Command {
 		Example: "  bifrost version\n  bifrost version --json",
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
-				return a.PrintJSON(versionJSON{app.BuildVersion(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+				return a.PrintJSON(versionJSON{app.BuildVersion(), runtime.Version(), runtime.GOOS + "/" +
+					runtime.GOARCH})
 			}
-			_, err := fmt.Fprintf(a.Out, "bifrost %s (%s, %s/%s)\n", app.BuildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(a.Out, "bifrost %s (%s, %s/%s)\n",
+				app.BuildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

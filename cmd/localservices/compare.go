@@ -57,7 +57,9 @@ func listObjects(ctx context.Context, s *localservices.Stack, topic string, part
 }
 
 // archived returns the records of a partition as its objects hold them.
-func archived(ctx context.Context, s *localservices.Stack, topic string, partition int32) iter.Seq2[baldr.Record, error] {
+func archived(
+	ctx context.Context, s *localservices.Stack, topic string, partition int32,
+) iter.Seq2[baldr.Record, error] {
 	return func(yield func(baldr.Record, error) bool) {
 		objects, err := listObjects(ctx, s, topic, partition)
 		if err != nil {
@@ -148,7 +150,9 @@ func lastStable(ctx context.Context, client *kgo.Client, topic string, partition
 // comparePartition reads a partition from S3 and from Kafka, side by side, and
 // returns how many records are the same in both, in the same order. The first
 // difference is an error.
-func comparePartition(ctx context.Context, s *localservices.Stack, topic string, partition int32) (same int, err error) {
+func comparePartition(
+	ctx context.Context, s *localservices.Stack, topic string, partition int32,
+) (same int, err error) {
 	next, stop := iter.Pull2(archived(ctx, s, topic, partition))
 	defer stop()
 	for want, err := range consumed(ctx, strings.Split(s.Brokers, ","), topic, partition) {
@@ -160,7 +164,8 @@ func comparePartition(ctx context.Context, s *localservices.Stack, topic string,
 			return same, err
 		}
 		if !ok {
-			return same, fmt.Errorf("%s partition %d: S3 ends after %d records, Kafka goes on at offset %d", topic, partition, same, want.Offset)
+			return same, fmt.Errorf("%s partition %d: S3 ends after %d records, Kafka goes on at offset %d",
+				topic, partition, same, want.Offset)
 		}
 		if difference := differ(got, want); difference != "" {
 			return same, fmt.Errorf("%s partition %d: record %d differs: %s", topic, partition, same, difference)
@@ -168,7 +173,8 @@ func comparePartition(ctx context.Context, s *localservices.Stack, topic string,
 		same++
 	}
 	if extra, err, ok := next(); err != nil || ok {
-		return same, errors.Join(err, fmt.Errorf("%s partition %d: S3 goes on at offset %d after all %d records of Kafka", topic, partition, extra.Offset, same))
+		return same, errors.Join(err, fmt.Errorf("%s partition %d: S3 goes on at offset %d "+
+			"after all %d records of Kafka", topic, partition, extra.Offset, same))
 	}
 	return same, nil
 }
@@ -179,7 +185,8 @@ func differ(got baldr.Record, want *kgo.Record) string {
 	case got.Offset != want.Offset:
 		return fmt.Sprintf("offset %d in S3, %d in Kafka", got.Offset, want.Offset)
 	case got.Timestamp != want.Timestamp.UnixMilli():
-		return fmt.Sprintf("offset %d: timestamp %d in S3, %d in Kafka", got.Offset, got.Timestamp, want.Timestamp.UnixMilli())
+		return fmt.Sprintf("offset %d: timestamp %d in S3, %d in Kafka",
+			got.Offset, got.Timestamp, want.Timestamp.UnixMilli())
 	case !sameBytes(got.Key, want.Key):
 		return fmt.Sprintf("offset %d: key %q in S3, %q in Kafka", got.Offset, got.Key, want.Key)
 	case !sameBytes(got.Value, want.Value):

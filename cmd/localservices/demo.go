@@ -58,7 +58,8 @@ func withAdmin(s *localservices.Stack, do func(*kadm.Client) error) error {
 }
 
 func showMainJob(ctx context.Context, s *localservices.Stack) error {
-	what := fmt.Sprintf("produce %d page views, %d orders in transactions (each fifth aborted) and %d customers to Kafka",
+	what := fmt.Sprintf("produce %d page views, %d orders in transactions (each fifth aborted) "+
+		"and %d customers to Kafka",
 		pageViews, transactions*ordersEach, 3*customers)
 	if err := step(what, func() error {
 		if err := withAdmin(s, func(admin *kadm.Client) error { return makeTopics(ctx, admin) }); err != nil {
@@ -133,10 +134,13 @@ func showProgress(ctx context.Context, s *localservices.Stack) ([]progressRow, e
 	}
 	fmt.Println("\nThe progress table in DynamoDB (missing: markers of transactions, aborted and compacted records):")
 	table := newTable()
-	fmt.Fprintln(table, "  topic\tpartition\tstatus\tnext_offset\tlog_end_offset\tlag\tarchived_records\tmissing_offsets\traw_bytes\tstored_bytes")
+	fmt.Fprintln(table,
+		"  topic\tpartition\tstatus\tnext_offset\tlog_end_offset\tlag\t"+
+			"archived_records\tmissing_offsets\traw_bytes\tstored_bytes")
 	for _, r := range rows {
 		fmt.Fprintf(table, "  %s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
-			r.Topic, r.Partition, r.Status, r.NextOffset, r.EndOffset, r.Lag, r.Records, r.Missing, r.RawBytes, r.StoredBytes)
+			r.Topic, r.Partition, r.Status, r.NextOffset, r.EndOffset, r.Lag, r.Records, r.Missing, r.RawBytes,
+			r.StoredBytes)
 		if r.Error != "" {
 			fmt.Fprintf(table, "  %s\n", r.Error)
 		}

@@ -53,7 +53,9 @@ func makeTopics(ctx context.Context, admin *kadm.Client) error {
 
 // makeTopic makes a topic with as many replicas as the cluster likes to have. A
 // topic of that name that is being deleted is waited for.
-func makeTopic(ctx context.Context, admin *kadm.Client, topic string, partitions int32, configs map[string]*string) error {
+func makeTopic(
+	ctx context.Context, admin *kadm.Client, topic string, partitions int32, configs map[string]*string,
+) error {
 	for {
 		response, err := admin.CreateTopic(ctx, partitions, -1, configs, topic)
 		if err == nil {
@@ -130,14 +132,15 @@ func producePlain(ctx context.Context, brokers []string, random *rand.Rand) erro
 func pageView(random *rand.Rand, i int) *kgo.Record {
 	user := "user-" + strconv.Itoa(int(random.ExpFloat64()*500))
 	value := encode(map[string]any{
-		"id":         fmt.Sprintf("%016x", random.Uint64()),
-		"sequence":   i,
-		"user":       user,
-		"url":        "https://shop.example/products/" + strconv.Itoa(random.IntN(2000)),
-		"referrer":   []string{"https://search.example/", "https://news.example/today", ""}[random.IntN(3)],
-		"user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/" + strconv.Itoa(120+random.IntN(20)),
-		"duration":   random.IntN(60_000),
-		"viewport":   []int{1280 + random.IntN(3)*320, 720 + random.IntN(3)*180},
+		"id":       fmt.Sprintf("%016x", random.Uint64()),
+		"sequence": i,
+		"user":     user,
+		"url":      "https://shop.example/products/" + strconv.Itoa(random.IntN(2000)),
+		"referrer": []string{"https://search.example/", "https://news.example/today", ""}[random.IntN(3)],
+		"user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/" +
+			strconv.Itoa(120+random.IntN(20)),
+		"duration": random.IntN(60_000),
+		"viewport": []int{1280 + random.IntN(3)*320, 720 + random.IntN(3)*180},
 	})
 	return &kgo.Record{Topic: topicPageViews, Key: []byte(user), Value: value}
 }
@@ -152,7 +155,10 @@ func customer(random *rand.Rand, i int) *kgo.Record {
 	case 1:
 		record.Value = []byte{}
 	default:
-		record.Value = encode(map[string]any{"name": "Customer " + strconv.Itoa(i%customers), "revision": i/customers + 1})
+		record.Value = encode(map[string]any{
+			"name":     "Customer " + strconv.Itoa(i%customers),
+			"revision": i/customers + 1,
+		})
 	}
 	return record
 }
@@ -188,7 +194,12 @@ func order(random *rand.Rand, i int) *kgo.Record {
 	return &kgo.Record{
 		Topic: topicOrders,
 		Key:   []byte(id),
-		Value: encode(map[string]any{"order": id, "amount": random.IntN(100_000), "currency": "EUR", "status": "placed"}),
+		Value: encode(map[string]any{
+			"order":    id,
+			"amount":   random.IntN(100_000),
+			"currency": "EUR",
+			"status":   "placed",
+		}),
 		Headers: []kgo.RecordHeader{
 			{Key: "content-type", Value: []byte("application/json")},
 			{Key: "trace-id", Value: []byte(strconv.FormatUint(random.Uint64(), 16))},

@@ -34,7 +34,8 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"kfake":   serveKfake,
 }
 
-var errUsage = errors.New("usage: localservices install|up|down|demo, localservices build DIR [arm64|x86_64], localservices produce TOPIC, or localservices run COMMAND")
+var errUsage = errors.New("usage: localservices install|up|down|demo, localservices build DIR [arm64|x86_64], " +
+	"localservices produce TOPIC, or localservices run COMMAND")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

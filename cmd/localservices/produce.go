@@ -43,7 +43,8 @@ func produceLines(ctx context.Context, client *kgo.Client, lines io.Reader) erro
 	promise := kgo.AbortingFirstErrPromise(client)
 	scanner := bufio.NewScanner(lines)
 	for n := 0; scanner.Scan(); n++ {
-		client.Produce(ctx, &kgo.Record{Key: fmt.Append(nil, n), Value: slices.Clone(scanner.Bytes())}, promise.Promise())
+		client.Produce(ctx, &kgo.Record{Key: fmt.Append(nil, n), Value: slices.Clone(scanner.Bytes())},
+			promise.Promise())
 	}
 	return errors.Join(scanner.Err(), promise.Err())
 }

@@ -81,7 +81,8 @@ func ofProgram(info *debug.BuildInfo, version string) component {
 	for _, s := range info.Settings {
 		settings[s.Key] = s.Value
 	}
-	c.PURL += fmt.Sprintf("?goarch=%s&goos=%s#%s", settings["GOARCH"], settings["GOOS"], strings.TrimPrefix(info.Path, info.Main.Path+"/"))
+	c.PURL += fmt.Sprintf("?goarch=%s&goos=%s#%s",
+		settings["GOARCH"], settings["GOOS"], strings.TrimPrefix(info.Path, info.Main.Path+"/"))
 	c.Ref = c.PURL
 	return c
 }

@@ -23,7 +23,8 @@ func writeDeployable(root, built, goarch string) error {
 		return fmt.Errorf("deployable functions: %w", err)
 	}
 	for _, function := range []string{"discover", "archive", "job"} {
-		if err := writeZip(filepath.Join(folder, function+".zip"), filepath.Join(built, function, "bootstrap")); err != nil {
+		program := filepath.Join(built, function, "bootstrap")
+		if err := writeZip(filepath.Join(folder, function+".zip"), program); err != nil {
 			return err
 		}
 	}
@@ -55,7 +56,11 @@ func writeZip(to, program string) error {
 	}
 	var packed bytes.Buffer
 	w := zip.NewWriter(&packed)
-	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+	header := &zip.FileHeader{
+		Name:     "bootstrap",
+		Method:   zip.Deflate,
+		Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
 	header.SetMode(0o755)
 	file, err := w.CreateHeader(header)
 	if err == nil {
@@ -108,7 +113,8 @@ func packaged(template []byte, goarch string) ([]byte, error) {
 	}
 	for _, nested := range []string{"infra/data.yaml", "infra/jobs.yaml", "infra/observability.yaml"} {
 		edits = append(edits, [2]string{"      TemplateURL: " + nested + "\n",
-			"      TemplateURL: !Sub https://s3.${AWS::Region}.amazonaws.com/${CodeBucket}/${CodePrefix}" + path.Base(nested) + "\n"})
+			"      TemplateURL: !Sub " +
+				"https://s3.${AWS::Region}.amazonaws.com/${CodeBucket}/${CodePrefix}" + path.Base(nested) + "\n"})
 	}
 	for _, e := range edits {
 		if err := edit(e[0], e[1]); err != nil {

@@ -16,7 +16,9 @@ import (
 
 func open() (*wiring.Parts, error) { return wiring.OpenFromEnvironment(config.Archiver) }
 
-func handle(ctx context.Context, open func() (*wiring.Parts, error), event json.RawMessage) ([]bifrost.RangeResult, error) {
+func handle(
+	ctx context.Context, open func() (*wiring.Parts, error), event json.RawMessage,
+) ([]bifrost.RangeResult, error) {
 	task, err := bifrost.ParseTask(event)
 	if err != nil {
 		return nil, err

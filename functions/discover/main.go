@@ -1,5 +1,6 @@
 // Command discover is the function that the schedule starts: one tick, and with
-// the time that it leaves a capture of the cluster, if one is due. Its event is {} (events/discover.json), its answer a bifrost.TickSummary.
+// the time that it leaves a capture of the cluster, if one is due. Its event is {}
+// (events/discover.json), its answer a bifrost.TickSummary.
 package main
 
 import (

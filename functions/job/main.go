@@ -52,10 +52,13 @@ func connect(ctx context.Context, parts *wiring.Parts, to *job.Target) ([]kgo.Op
 	if to != nil {
 		request = config.TargetRequest{Brokers: to.Brokers, SameSecurity: to.SameSecurity}
 		own = map[string]string{
-			"BIFROST_TO_SECURITY_PROTOCOL": to.SecurityProtocol, "BIFROST_TO_SASL_MECHANISM": to.SaslMechanism, "BIFROST_TO_SECRET": to.Secret,
+			"BIFROST_TO_SECURITY_PROTOCOL": to.SecurityProtocol,
+			"BIFROST_TO_SASL_MECHANISM":    to.SaslMechanism,
+			"BIFROST_TO_SECRET":            to.Secret,
 		}
 	}
-	target, err := config.LoadTarget(parts.Config, request, func(variable string) (string, bool) { return own[variable], true })
+	target, err := config.LoadTarget(parts.Config, request,
+		func(variable string) (string, bool) { return own[variable], true })
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ var blindMutants = map[string][]kindMutant{
 			"../restore/finish.go", "row.Facts.LastTimestamp < oldest", "row.Facts.FirstTimestamp < oldest",
 		}}}, "internal/restore", "TestWhatRetentionWould", ""},
 		{mutant{"a quiet tail's age for the alarm's", "each parameter feeds its own rule", []edit{{
-			"../wiring/wiring.go", "NearLoss: p.Config.TimeToLoss,", "NearLoss: p.Config.QuietMaxAge,",
+			"../wiring/wiring.go", "NearLoss:    p.Config.TimeToLoss,", "NearLoss:    p.Config.QuietMaxAge,",
 		}}}, "internal/wiring", "TestEachParameter", ""},
 		{mutant{"the stored bytes of a row for the raw ones", "each fact has its own attribute", []edit{{
 			"../dynamoledger/rows.go", "set(\"raw_bytes\", number(f.RawBytes))", "set(\"raw_bytes\", number(f.StoredBytes))",

@@ -182,7 +182,9 @@ func (k *Kafka) log(name string, partition int32) (*Log, error) {
 }
 
 // Offsets implements bifrost.Cluster.
-func (k *Kafka) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+func (k *Kafka) Offsets(
+	ctx context.Context, topics []bifrost.Topic,
+) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
@@ -202,7 +204,9 @@ func (k *Kafka) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifros
 }
 
 // OffsetsAt implements bifrost.History.
-func (k *Kafka) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
+func (k *Kafka) OffsetsAt(
+	ctx context.Context, partitions []bifrost.TopicPartition, at time.Time,
+) (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
@@ -220,7 +224,9 @@ func (k *Kafka) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartiti
 }
 
 // EpochEnds implements bifrost.History.
-func (k *Kafka) EpochEnds(ctx context.Context, epochs map[bifrost.TopicPartition]int32) (map[bifrost.TopicPartition]bifrost.EpochAnswer, error) {
+func (k *Kafka) EpochEnds(
+	ctx context.Context, epochs map[bifrost.TopicPartition]int32,
+) (map[bifrost.TopicPartition]bifrost.EpochAnswer, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
@@ -265,7 +271,9 @@ func (k *Kafka) ClusterID(ctx context.Context) (string, error) {
 }
 
 // Read implements bifrost.Source.
-func (k *Kafka) Read(ctx context.Context, topic string, id bifrost.TopicID, partition int32, r bifrost.Range) (bifrost.Records, error) {
+func (k *Kafka) Read(
+	ctx context.Context, topic string, id bifrost.TopicID, partition int32, r bifrost.Range,
+) (bifrost.Records, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,9 @@ import (
 
 // changeProgress applies change to the row of p's partition if it is of p's
 // generation and holds says yes to it.
-func (l *Ledger) changeProgress(p bifrost.Progress, holds func(bifrost.Progress) bool, change func(*bifrost.Progress)) error {
+func (l *Ledger) changeProgress(
+	p bifrost.Progress, holds func(bifrost.Progress) bool, change func(*bifrost.Progress),
+) error {
 	row, ok := l.progress[p.Partition]
 	switch {
 	case !ok:
@@ -40,7 +42,8 @@ func (l *Ledger) Plan(ctx context.Context, w bifrost.PlanWrite) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(w.Rows) > maxPlannedRows {
-		return fmt.Errorf("plan %v: %d rows, at most %d fit into a transaction", w.Progress.Partition, len(w.Rows), maxPlannedRows)
+		return fmt.Errorf("plan %v: %d rows, at most %d fit into a transaction",
+			w.Progress.Partition, len(w.Rows), maxPlannedRows)
 	}
 	for _, r := range w.Rows {
 		if _, ok := l.rows[keyOf(r)]; ok {
@@ -81,7 +84,8 @@ func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	holds := func(row bifrost.Progress) bool {
-		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status == w.Progress.Status && sameSuspicion(row, w.Progress)
+		return row.PlannedOffset == w.Progress.PlannedOffset && row.Status == w.Progress.Status &&
+			sameSuspicion(row, w.Progress)
 	}
 	return l.changeProgress(w.Progress, holds, func(row *bifrost.Progress) {
 		row.Status, row.Error = w.Status, w.Error
@@ -163,7 +167,9 @@ func (l *Ledger) DropPlanned(ctx context.Context, p bifrost.Progress, r bifrost.
 }
 
 // changeRow applies change to r's row if it is still PLANNED and holds says yes to it.
-func (l *Ledger) changeRow(r bifrost.Row, holds func(bifrost.Row) bool, change func(*bifrost.Row)) (bifrost.Row, error) {
+func (l *Ledger) changeRow(
+	r bifrost.Row, holds func(bifrost.Row) bool, change func(*bifrost.Row),
+) (bifrost.Row, error) {
 	row, ok := l.rows[keyOf(r)]
 	switch {
 	case !ok:
@@ -197,7 +203,9 @@ func (l *Ledger) MarkGap(ctx context.Context, p bifrost.Progress, r bifrost.Row,
 }
 
 // Lease implements bifrost.Leaser.
-func (l *Ledger) Lease(ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(
+	ctx context.Context, r bifrost.Row, invocation string, attempt int, until time.Time,
+) (bifrost.Row, error) {
 	if err := ended(ctx); err != nil {
 		return bifrost.Row{}, err
 	}

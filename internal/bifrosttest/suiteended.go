@@ -89,13 +89,22 @@ func (s ledgerSuite) ended() {
 		},
 		"DropPlanned": func() error { return s.DropPlanned(ctx, p, before[0]) },
 		"MarkGap":     func() error { return s.MarkGap(ctx, p, before[0], bifrost.ReasonTopicDeleted) },
-		"Lease":       func() error { _, err := s.Lease(ctx, before[0], "0.one", before[0].Attempts+1, noon); return err },
-		"Release":     func() error { return s.Release(ctx, before[0], "failed", noon) },
+		"Lease": func() error {
+			_, err := s.Lease(ctx, before[0], "0.one", before[0].Attempts+1, noon)
+			return err
+		},
+		"Release": func() error { return s.Release(ctx, before[0], "failed", noon) },
 		"Commit": func() error {
 			return s.Commit(ctx, bifrost.CommitWrite{Row: before[0], Facts: settled, ArchivedAt: noon})
 		},
 		"Advance": func() error {
-			return s.Advance(ctx, bifrost.AdvanceWrite{Partition: orders, Generation: p.Generation, From: 0, To: 10, Row: before[0]})
+			return s.Advance(ctx, bifrost.AdvanceWrite{
+				Partition:  orders,
+				Generation: p.Generation,
+				From:       0,
+				To:         10,
+				Row:        before[0],
+			})
 		},
 		"PutInvocation":   func() error { return s.PutInvocation(ctx, bifrost.Invocation{ID: "0.one"}, noon) },
 		"RenewInvocation": func() error { _, err := s.RenewInvocation(ctx, "0.one", noon); return err },

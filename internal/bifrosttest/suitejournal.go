@@ -38,8 +38,15 @@ func (s ledgerSuite) noteTick() {
 	j := s.journal()
 	s.same("records of an empty ledger", len(s.ticks(j)), 0)
 	complete := bifrost.TickRecord{
-		ID: "tick-1", ClusterID: "one", StartedAt: noon, EndedAt: noon.Add(time.Second), Topics: 1, Partitions: 2, Failures: 3,
-		CompleteAt: noon.Add(time.Millisecond), Filter: bifrost.TopicFilter{Include: []string{"a*", "b"}, Exclude: []string{"c"}},
+		ID:         "tick-1",
+		ClusterID:  "one",
+		StartedAt:  noon,
+		EndedAt:    noon.Add(time.Second),
+		Topics:     1,
+		Partitions: 2,
+		Failures:   3,
+		CompleteAt: noon.Add(time.Millisecond),
+		Filter:     bifrost.TopicFilter{Include: []string{"a*", "b"}, Exclude: []string{"c"}},
 	}
 	s.must(j.NoteTick(s.Context(), complete))
 	s.must(j.NoteTick(s.Context(), complete)) // as after a lost answer
@@ -51,7 +58,13 @@ func (s ledgerSuite) noteTick() {
 	s.same("the second", s.ticks(j)["two"], other)
 	s.same("none", s.ticks(j)[""], unknown)
 
-	unfinished := bifrost.TickRecord{ID: "tick-4", ClusterID: "one", StartedAt: noon.Add(time.Minute), EndedAt: noon.Add(2 * time.Minute), Unfinished: 7}
+	unfinished := bifrost.TickRecord{
+		ID:         "tick-4",
+		ClusterID:  "one",
+		StartedAt:  noon.Add(time.Minute),
+		EndedAt:    noon.Add(2 * time.Minute),
+		Unfinished: 7,
+	}
 	s.must(j.NoteTick(s.Context(), unfinished))
 	want := unfinished
 	want.CompleteAt, want.Filter = complete.CompleteAt, complete.Filter

@@ -126,7 +126,13 @@ func write(p bifrost.Progress, rows ...bifrost.Row) bifrost.PlanWrite {
 	if len(rows) > 0 {
 		end = rows[len(rows)-1].End
 	}
-	seen := bifrost.Observation{LogStart: 3, LastStable: 190, HighWatermark: 195, LeaderEpoch: 5, At: noon.Add(time.Minute)}
+	seen := bifrost.Observation{
+		LogStart:      3,
+		LastStable:    190,
+		HighWatermark: 195,
+		LeaderEpoch:   5,
+		At:            noon.Add(time.Minute),
+	}
 	return bifrost.PlanWrite{Progress: p, Rows: rows, PlannedOffset: end, PlannedEpoch: 5, Observation: seen}
 }
 
@@ -223,7 +229,8 @@ func printed(value any) string {
 		v.StartedAt, v.EndedAt, v.CompleteAt = utc(v.StartedAt), utc(v.EndedAt), utc(v.CompleteAt)
 		return fmt.Sprintf("%+v", v)
 	case bifrost.Row:
-		v.LeaseUntil, v.PlannedAt, v.ArchivedAt, v.LossAt = utc(v.LeaseUntil), utc(v.PlannedAt), utc(v.ArchivedAt), utc(v.LossAt)
+		v.LeaseUntil, v.PlannedAt = utc(v.LeaseUntil), utc(v.PlannedAt)
+		v.ArchivedAt, v.LossAt = utc(v.ArchivedAt), utc(v.LossAt)
 		type plainFacts bifrost.Facts
 		object := v.Facts
 		v.Facts = bifrost.Facts{}

@@ -99,8 +99,10 @@ func (s ledgerSuite) commitConditions() {
 	read := s.planned(orders, 10, 20)[0]
 	shorter, longer := read, read
 	shorter.End, longer.End = 9, 11
-	s.conflicts("the row's end is larger than what was read", s.Commit(s.Context(), s.commitOf(shorter, facts(orders, 0, 9))))
-	s.conflicts("the row's end is smaller than what was read", s.Commit(s.Context(), s.commitOf(longer, facts(orders, 0, 9))))
+	s.conflicts("the row's end is larger than what was read",
+		s.Commit(s.Context(), s.commitOf(shorter, facts(orders, 0, 9))))
+	s.conflicts("the row's end is smaller than what was read",
+		s.Commit(s.Context(), s.commitOf(longer, facts(orders, 0, 9))))
 	s.same("rows", s.allRows(orders), []bifrost.Row{row(orders, 0, 10), row(orders, 10, 20)})
 
 	first := facts(orders, 0, 10)
@@ -163,7 +165,13 @@ func (s ledgerSuite) advance() {
 
 	s.step(start, 20)
 	got = s.progress(orders)
-	s.same("totals", got.Totals, bifrost.Totals{Records: 8, RawBytes: 1 << 34, StoredBytes: 1<<32 + 300, Missing: 12, Lost: 10})
+	s.same("totals", got.Totals, bifrost.Totals{
+		Records:     8,
+		RawBytes:    1 << 34,
+		StoredBytes: 1<<32 + 300,
+		Missing:     12,
+		Lost:        10,
+	})
 	s.same("next_offset", got.NextOffset, int64(30))
 }
 

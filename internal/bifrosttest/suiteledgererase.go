@@ -23,7 +23,12 @@ func (s ledgerSuite) erased(advanced bool) (bifrost.Eraser, bifrost.ErasureWrite
 	}
 	gap := gapFacts(orders, 0, 10)
 	gap.Reason, gap.Checksum = bifrost.ReasonErased, "AAAAAAAAAAA="
-	return eraser, bifrost.ErasureWrite{Progress: s.progress(orders), Row: s.row(orders, 0), Facts: gap, At: noon.Add(48 * time.Hour)}
+	return eraser, bifrost.ErasureWrite{
+		Progress: s.progress(orders),
+		Row:      s.row(orders, 0),
+		Facts:    gap,
+		At:       noon.Add(48 * time.Hour),
+	}
 }
 
 // erase: the row is a gap then, of which nothing of the object is left.
@@ -64,7 +69,9 @@ func (s ledgerSuite) eraseConditions() {
 		"another object":      func(w *bifrost.ErasureWrite) { w.Row.Facts.Checksum = "CCCCCCCCCCC=" },
 		"another state":       func(w *bifrost.ErasureWrite) { w.Row.State = bifrost.StateLost },
 		"no such row":         func(w *bifrost.ErasureWrite) { w.Row.Start = 5 },
-		"no progress row":     func(w *bifrost.ErasureWrite) { w.Progress.Partition, w.Row.Partition = orders10, orders10 },
+		"no progress row": func(w *bifrost.ErasureWrite) {
+			w.Progress.Partition, w.Row.Partition = orders10, orders10
+		},
 	} {
 		other := w
 		change(&other)

@@ -16,7 +16,12 @@ func (s ledgerSuite) planLeases() {
 	given := row(orders, 10, 20)
 	given.PlannedAt, given.LossAt = noon, noon.Add(time.Hour)
 	given.Attempts, given.Invocation, given.LeaseUntil, given.Expected = 1, "function-1", noon.Add(time.Minute), 1234
-	s.must(s.Plan(s.Context(), bifrost.PlanWrite{Progress: s.progress(orders), Rows: []bifrost.Row{given}, PlannedOffset: 20, Observation: bifrost.Observation{At: noon}}))
+	s.must(s.Plan(s.Context(), bifrost.PlanWrite{
+		Progress:      s.progress(orders),
+		Rows:          []bifrost.Row{given},
+		PlannedOffset: 20,
+		Observation:   bifrost.Observation{At: noon},
+	}))
 	s.same("the row", s.row(orders, 10), given)
 	free, err := s.SomePlanned(s.Context(), noon, 10)
 	s.must(err)
@@ -39,7 +44,11 @@ func (s ledgerSuite) invocation() {
 		s.Fatalf("renewed without a row: %v", err)
 	}
 	s.listed()
-	put := bifrost.Invocation{ID: "0.one", Tasks: []bifrost.Task{bifrost.NewTask(row(orders, 0, 10))}, AliveUntil: noon.Add(time.Second)}
+	put := bifrost.Invocation{
+		ID:         "0.one",
+		Tasks:      []bifrost.Task{bifrost.NewTask(row(orders, 0, 10))},
+		AliveUntil: noon.Add(time.Second),
+	}
 	s.must(s.PutInvocation(s.Context(), put, noon))
 	s.must(s.PutInvocation(s.Context(), put, noon)) // as after a lost answer
 	was, err := s.RenewInvocation(s.Context(), "0.one", noon.Add(time.Minute))
@@ -49,8 +58,15 @@ func (s ledgerSuite) invocation() {
 	s.must(err)
 	put.Begun, put.AliveUntil = true, noon.Add(time.Minute)
 	s.same("the row before it was renewed again", fmt.Sprint(was), fmt.Sprint(put))
-	s.conflicts("a slot that is taken", s.PutInvocation(s.Context(), bifrost.Invocation{ID: "0.two", AliveUntil: noon.Add(time.Hour)}, noon.Add(2*time.Minute-time.Millisecond)))
-	s.must(s.PutInvocation(s.Context(), bifrost.Invocation{ID: "12.two", Begun: true, AliveUntil: noon.Add(time.Hour)}, noon))
+	s.conflicts("a slot that is taken", s.PutInvocation(s.Context(), bifrost.Invocation{
+		ID:         "0.two",
+		AliveUntil: noon.Add(time.Hour),
+	}, noon.Add(2*time.Minute-time.Millisecond)))
+	s.must(s.PutInvocation(s.Context(), bifrost.Invocation{
+		ID:         "12.two",
+		Begun:      true,
+		AliveUntil: noon.Add(time.Hour),
+	}, noon))
 	one := bifrost.Invocation{ID: "0.one", Begun: true, AliveUntil: noon.Add(2 * time.Minute)}
 	two := bifrost.Invocation{ID: "12.two", Begun: true, AliveUntil: noon.Add(time.Hour)}
 	s.listed(one, two)
@@ -94,7 +110,11 @@ func (s ledgerSuite) listInvocations() {
 		tasks = append(tasks, bifrost.NewTask(row(p, int64(n)*1e12, int64(n)*1e12+15)))
 	}
 	for n := range 30 {
-		s.must(s.PutInvocation(s.Context(), bifrost.Invocation{ID: fmt.Sprintf("%d.function", n), Tasks: tasks, AliveUntil: noon}, noon))
+		s.must(s.PutInvocation(s.Context(), bifrost.Invocation{
+			ID:         fmt.Sprintf("%d.function", n),
+			Tasks:      tasks,
+			AliveUntil: noon,
+		}, noon))
 	}
 	all, err := s.ListInvocations(s.Context())
 	s.must(err)

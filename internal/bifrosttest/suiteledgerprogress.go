@@ -198,14 +198,21 @@ func (s ledgerSuite) status() {
 	s.conflicts("a suspicion that came since", s.ChangeStatus(s.Context(), suspect))
 	s.conflicts("a plan under a suspicion that came since", s.Plan(s.Context(), write(p, row(orders, 0, 10))))
 	diverged := bifrost.StatusWrite{Progress: want, Status: bifrost.StatusDiverged}
-	diverged.Observation = bifrost.Observation{LogStart: 1, LastStable: 2, HighWatermark: 3, LeaderEpoch: -1, At: noon.Add(time.Hour)}
+	diverged.Observation = bifrost.Observation{
+		LogStart:      1,
+		LastStable:    2,
+		HighWatermark: 3,
+		LeaderEpoch:   -1,
+		At:            noon.Add(time.Hour),
+	}
 	s.must(s.ChangeStatus(s.Context(), diverged))
 	want = p
 	want.Status, want.Observation = bifrost.StatusDiverged, diverged.Observation
 	s.same("with an observation, suspicion and error taken back", s.progress(orders), want)
 	before := want
 	before.Suspicion, before.SuspectedAt = suspect.Suspicion, suspect.SuspectedAt
-	s.conflicts("a suspicion that was taken back", s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: before, Status: bifrost.StatusOpen}))
+	s.conflicts("a suspicion that was taken back",
+		s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: before, Status: bifrost.StatusOpen}))
 	s.statusConditions(want)
 }
 
@@ -213,13 +220,16 @@ func (s ledgerSuite) statusConditions(p bifrost.Progress) {
 	s.Helper()
 	other := p
 	other.Generation = "generation-2"
-	s.conflicts("another generation", s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: other, Status: bifrost.StatusOpen}))
+	s.conflicts("another generation",
+		s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: other, Status: bifrost.StatusOpen}))
 	moved := p
 	moved.PlannedOffset = 5
-	s.conflicts("another planned_offset", s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: moved, Status: bifrost.StatusOpen}))
+	s.conflicts("another planned_offset",
+		s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: moved, Status: bifrost.StatusOpen}))
 	stale := p
 	stale.Status = bifrost.StatusOpen
-	s.conflicts("another status", s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: stale, Status: bifrost.StatusOpen}))
+	s.conflicts("another status",
+		s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: stale, Status: bifrost.StatusOpen}))
 	s.same("after refusals", s.progress(p.Partition), p)
 	s.conflicts("a plan of a DIVERGED partition", s.Plan(s.Context(), write(p, row(p.Partition, 0, 10))))
 	s.same("rows of a DIVERGED partition", len(s.allRows(p.Partition)), 0)
@@ -248,7 +258,11 @@ func (s ledgerSuite) timeToLoss() {
 	s.same("its remainder", s.row(orders, 5).LossAt, threatened.LossAt)
 	safe := w.Observation
 	safe.LossAt = time.Time{}
-	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: s.progress(orders), Status: bifrost.StatusOpen, Observation: safe}))
+	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{
+		Progress:    s.progress(orders),
+		Status:      bifrost.StatusOpen,
+		Observation: safe,
+	}))
 	s.same("progress out of danger", s.progress(orders).LossAt, time.Time{})
 }
 
@@ -349,11 +363,15 @@ func (s ledgerSuite) mark() {
 	first := bifrost.TablesMark{Series: "one", At: noon}
 	s.conflicts("a row that is not there", s.SetMark(s.Context(), first, first))
 	s.must(s.SetMark(s.Context(), bifrost.TablesMark{}, first))
-	s.conflicts("a second first row", s.SetMark(s.Context(), bifrost.TablesMark{}, bifrost.TablesMark{Series: "two", At: noon}))
+	s.conflicts("a second first row",
+		s.SetMark(s.Context(), bifrost.TablesMark{}, bifrost.TablesMark{Series: "two", At: noon}))
 	up := bifrost.TablesMark{Series: "one", Number: 1, Planned: true, At: noon.Add(time.Minute), Next: "two"}
 	s.must(s.SetMark(s.Context(), first, up))
 	for what, before := range map[string]bifrost.TablesMark{
-		"what was before": first, "a number of before": {Series: "one", Next: "two"}, "another series": {Series: "two", Number: 1, Next: "two"}, "another next": {Series: "one", Number: 1},
+		"what was before":    first,
+		"a number of before": {Series: "one", Next: "two"},
+		"another series":     {Series: "two", Number: 1, Next: "two"},
+		"another next":       {Series: "one", Number: 1},
 	} {
 		s.conflicts(what, s.SetMark(s.Context(), before, bifrost.TablesMark{Series: "three", Number: 9, At: noon}))
 	}

@@ -89,7 +89,12 @@ func (s ledgerSuite) markGapConditions() {
 	other := read
 	other.Generation = "generation-2"
 	s.conflicts("another generation", s.MarkGap(s.Context(), other, rows[0], bifrost.ReasonTopicDeleted))
-	suspect := bifrost.StatusWrite{Progress: read, Status: bifrost.StatusOpen, Suspicion: "the topic is deleted", SuspectedAt: noon}
+	suspect := bifrost.StatusWrite{
+		Progress:    read,
+		Status:      bifrost.StatusOpen,
+		Suspicion:   "the topic is deleted",
+		SuspectedAt: noon,
+	}
 	s.must(s.ChangeStatus(s.Context(), suspect))
 	suspected := s.progress(orders)
 	s.conflicts("a suspicion that came since", s.MarkGap(s.Context(), read, rows[0], bifrost.ReasonTopicDeleted))
@@ -97,7 +102,8 @@ func (s ledgerSuite) markGapConditions() {
 	earlier.SuspectedAt = noon.Add(-time.Second)
 	s.conflicts("another suspicion", s.MarkGap(s.Context(), earlier, rows[0], bifrost.ReasonTopicDeleted))
 	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: suspected, Status: bifrost.StatusOpen}))
-	s.conflicts("a suspicion that was taken back", s.MarkGap(s.Context(), suspected, rows[0], bifrost.ReasonTopicDeleted))
+	s.conflicts("a suspicion that was taken back",
+		s.MarkGap(s.Context(), suspected, rows[0], bifrost.ReasonTopicDeleted))
 	s.must(s.ChangeStatus(s.Context(), bifrost.StatusWrite{Progress: read, Status: bifrost.StatusForked}))
 	s.conflicts("another status", s.MarkGap(s.Context(), read, rows[0], bifrost.ReasonTopicDeleted))
 	s.same("the row after refusals", s.row(orders, 0), rows[0])
@@ -185,7 +191,8 @@ func (s ledgerSuite) release() {
 	again.StoppedAt = 7
 	s.must(s.Release(s.Context(), again, "segment unreadable", retryAt))
 	s.same("where it stopped", s.row(orders, 0).StoppedAt, int64(7))
-	third, err := s.Lease(s.Context(), s.row(orders, 0), "function-3", s.row(orders, 0).Attempts+1, noon.Add(3*time.Hour))
+	third, err := s.Lease(s.Context(), s.row(orders, 0), "function-3", s.row(orders, 0).Attempts+1,
+		noon.Add(3*time.Hour))
 	s.must(err)
 	s.same("where it stopped, after a new lease", third.StoppedAt, int64(7))
 	third.StoppedAt = 0

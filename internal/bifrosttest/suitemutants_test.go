@@ -175,7 +175,7 @@ var suiteMutants = []mutant{
 	}}},
 	{"a status changed under any suspicion", "a frozen tick must not confirm what was taken back", []edit{{
 		twins + "ledgerwrites.go",
-		"row.Status == w.Progress.Status && sameSuspicion(row, w.Progress)",
+		"row.Status == w.Progress.Status &&\n\t\t\tsameSuspicion(row, w.Progress)",
 		"row.Status == w.Progress.Status",
 	}}},
 	{"a gap marked under any suspicion", "a frozen tick must not confirm what was taken back", []edit{{

@@ -166,7 +166,8 @@ func (s storeSuite) ranges() {
 		end := min(r.off+r.want, len(content))
 		switch {
 		case n != r.want || !bytes.Equal(got[:n], content[end-n:end]):
-			s.Errorf("ReadAt %d bytes at %d: %d bytes, want %d, or the wrong ones; error %v", r.length, r.off, n, r.want, err)
+			s.Errorf("ReadAt %d bytes at %d: %d bytes, want %d, or the wrong ones; error %v",
+				r.length, r.off, n, r.want, err)
 		case r.want < r.length && err != io.EOF:
 			s.Errorf("ReadAt %d bytes at %d: error %v, want io.EOF", r.length, r.off, err)
 		case r.want == r.length && err != nil && !(err == io.EOF && r.off+r.length == len(content)):

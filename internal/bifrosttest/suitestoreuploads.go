@@ -62,7 +62,8 @@ func (s storeSuite) checksum() {
 	s.must(err)
 	s.sums("open", object.Stored(), one)
 	if a.Checksum != object.Stored().Checksum || a.Checksum != b.Checksum {
-		s.Errorf("checksums of equal content: %q at completion, %q at open, %q of another object", a.Checksum, object.Stored().Checksum, b.Checksum)
+		s.Errorf("checksums of equal content: %q at completion, %q at open, %q of another object",
+			a.Checksum, object.Stored().Checksum, b.Checksum)
 	}
 	if a.Checksum != "" && a.Checksum == c.Checksum {
 		s.Errorf("checksum %q of two contents", a.Checksum)

@@ -34,13 +34,15 @@ func checkBroker(broker string) error {
 		return errors.New("a broker is missing before or after a comma")
 	}
 	if scheme, rest, found := strings.Cut(broker, "://"); found {
-		return fmt.Errorf("%q begins with %s://, as listeners do: a broker is host:port alone, here %s, and the security protocol is a setting of its own", broker, scheme, rest)
+		return fmt.Errorf("%q begins with %s://, as listeners do: a broker is host:port alone, here %s, "+
+			"and the security protocol is a setting of its own", broker, scheme, rest)
 	}
 	if strings.ContainsFunc(broker, isSeparator) {
 		return fmt.Errorf("%q holds more than host:port: put commas between brokers", broker)
 	}
 	if strings.Count(broker, ":") > 1 && !strings.Contains(broker, "]:") {
-		return fmt.Errorf("%q is not host:port: an IPv6 address stands in brackets before its port, such as [::1]:9092", broker)
+		return fmt.Errorf("%q is not host:port: an IPv6 address stands in brackets before "+
+			"its port, such as [::1]:9092", broker)
 	}
 	host, port, err := net.SplitHostPort(broker)
 	switch {

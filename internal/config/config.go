@@ -18,10 +18,11 @@ import (
 
 // Config is what an operator has chosen, checked.
 type Config struct {
-	Brokers         []string // host:port, where to ask for the cluster first
-	Kafka           Kafka    // how to get in there
-	ClientRack      string   // where the functions run, as brokers spell it (client.rack, KIP-392); empty reads from leaders
-	Group           string   // first element of every key
+	Brokers []string // host:port, where to ask for the cluster first
+	Kafka   Kafka    // how to get in there
+	// where the functions run, as brokers spell it (client.rack, KIP-392); empty reads from leaders
+	ClientRack      string
+	Group           string // first element of every key
 	Bucket          string
 	ProgressTable   string
 	ObjectsTable    string
@@ -35,13 +36,14 @@ type Config struct {
 	Overrides       []Override    // of both, for some topics
 	MaxInFlight     int           // functions at work at the same time
 	ArchiveTimeout  time.Duration // time limit of the archive function
-	TimeToLoss      time.Duration // below it a record is near to loss: there is an alarm, and nothing that was read waits
-	Format          baldr.Options
-	LogLevel        slog.Level
-	CaptureEvery    time.Duration // time between two captures of the cluster; 0 makes none
-	Expiration      time.Duration // age at which the bucket deletes objects; 0 never
-	Stack           string        // dimension of the metrics
-	Stalled         time.Duration // how long ago the last look of a tick may be
+	// below it a record is near to loss: there is an alarm, and nothing that was read waits
+	TimeToLoss   time.Duration
+	Format       baldr.Options
+	LogLevel     slog.Level
+	CaptureEvery time.Duration // time between two captures of the cluster; 0 makes none
+	Expiration   time.Duration // age at which the bucket deletes objects; 0 never
+	Stack        string        // dimension of the metrics
+	Stalled      time.Duration // how long ago the last look of a tick may be
 }
 
 // Role says which variables have to be set.

@@ -52,15 +52,21 @@ var (
 func (k Kafka) fits(names SettingNames) error {
 	switch {
 	case k.SASL && k.Mechanism == "":
-		return fmt.Errorf("%s asks for SASL, but %s is not set: set it to what the brokers' listener offers", names.Protocol, names.Mechanism)
+		return fmt.Errorf("%s asks for SASL, but %s is not set: set it to what the brokers' listener offers",
+			names.Protocol, names.Mechanism)
 	case !k.SASL && k.Mechanism != "":
-		return fmt.Errorf("%s is %s, but %s asks for no SASL: set it to SASL_SSL (SASL_PLAINTEXT sends credentials for the network to read)", names.Mechanism, k.Mechanism, names.Protocol)
+		return fmt.Errorf("%s is %s, but %s asks for no SASL: "+
+			"set it to SASL_SSL (SASL_PLAINTEXT sends credentials for the network to read)", names.Mechanism,
+			k.Mechanism, names.Protocol)
 	case k.Mechanism == awsIAM && !k.TLS:
-		return fmt.Errorf("%s is AWS_MSK_IAM, but %s has no TLS: set it to SASL_SSL, which Amazon MSK requires", names.Mechanism, names.Protocol)
+		return fmt.Errorf("%s is AWS_MSK_IAM, but %s has no TLS: set it to SASL_SSL, which Amazon MSK requires",
+			names.Mechanism, names.Protocol)
 	case k.SASL && k.Mechanism != awsIAM && k.Secret == "":
-		return fmt.Errorf("%s is %s, but %s is not set: set it to the ARN of the secret with the credentials", names.Mechanism, k.Mechanism, names.Secret)
+		return fmt.Errorf("%s is %s, but %s is not set: set it to the ARN of the secret with the credentials",
+			names.Mechanism, k.Mechanism, names.Secret)
 	case k.Secret != "" && !k.TLS && !k.SASL:
-		return fmt.Errorf("%s is set, but %s is PLAINTEXT, which uses none: set it to SSL or SASL_SSL", names.Secret, names.Protocol)
+		return fmt.Errorf("%s is set, but %s is PLAINTEXT, which uses none: set it to SSL or SASL_SSL",
+			names.Secret, names.Protocol)
 	}
 	return nil
 }

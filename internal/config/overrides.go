@@ -17,7 +17,12 @@ type Override struct {
 }
 
 func (c Config) sizing() bifrost.Sizing {
-	return bifrost.Sizing{TargetBytes: c.TargetBytes, MaxAge: c.MaxAge, QuietMaxAge: c.QuietMaxAge, NearLoss: c.TimeToLoss}
+	return bifrost.Sizing{
+		TargetBytes: c.TargetBytes,
+		MaxAge:      c.MaxAge,
+		QuietMaxAge: c.QuietMaxAge,
+		NearLoss:    c.TimeToLoss,
+	}
 }
 
 // overrides fills in what an Override leaves open.

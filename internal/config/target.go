@@ -31,12 +31,25 @@ type TargetRequest struct {
 // TargetVariables are how to get into another cluster that is written into. Nobody
 // but the command line reads them, and each is also a flag.
 var TargetVariables = []Variable{
-	{Name: "BIFROST_TO_SECURITY_PROTOCOL", Meaning: "how to connect to the brokers of `--to-brokers`", Default: "PLAINTEXT", Allowed: "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`",
-		read: readSecurityProtocol},
-	{Name: "BIFROST_TO_SASL_MECHANISM", Meaning: "how to authenticate there", Allowed: "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER` or `AWS_MSK_IAM`",
-		read: readMechanism},
-	{Name: "BIFROST_TO_SECRET", Meaning: "where the credentials and certificates for it are", Allowed: "ARN of a secret in AWS Secrets Manager; `file:` and a path",
-		read: readSecret},
+	{
+		Name:    "BIFROST_TO_SECURITY_PROTOCOL",
+		Meaning: "how to connect to the brokers of `--to-brokers`",
+		Default: "PLAINTEXT",
+		Allowed: "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`",
+		read:    readSecurityProtocol,
+	},
+	{
+		Name:    "BIFROST_TO_SASL_MECHANISM",
+		Meaning: "how to authenticate there",
+		Allowed: "`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER` or `AWS_MSK_IAM`",
+		read:    readMechanism,
+	},
+	{
+		Name:    "BIFROST_TO_SECRET",
+		Meaning: "where the credentials and certificates for it are",
+		Allowed: "ARN of a secret in AWS Secrets Manager; `file:` and a path",
+		read:    readSecret,
+	},
 }
 
 // LoadTarget decides where to write and as whom. The source is the configuration
@@ -72,5 +85,10 @@ func LoadTarget(source Config, request TargetRequest, lookup func(string) (strin
 	if err := errors.Join(wrong...); err != nil {
 		return Target{}, fmt.Errorf("the target cluster: %w", err)
 	}
-	return Target{Brokers: brokers, Kafka: own.Kafka, Names: TargetSettings, Withheld: source.Kafka != Kafka{} && own.Kafka == Kafka{}}, nil
+	return Target{
+		Brokers:  brokers,
+		Kafka:    own.Kafka,
+		Names:    TargetSettings,
+		Withheld: source.Kafka != Kafka{} && own.Kafka == Kafka{},
+	}, nil
 }

@@ -44,7 +44,11 @@ var _ bifrost.Ledger = (*Ledger)(nil)
 
 // NewLedger returns a ledger that shows what the real one holds.
 func NewLedger(reads Reads) *Ledger {
-	return &Ledger{reads: reads, progress: map[bifrost.Partition]*bifrost.Progress{}, rows: map[bifrost.Partition][]bifrost.Row{}}
+	return &Ledger{
+		reads:    reads,
+		progress: map[bifrost.Partition]*bifrost.Progress{},
+		rows:     map[bifrost.Partition][]bifrost.Row{},
+	}
 }
 
 // Planned lists the rows that were put, in order of partition and start.
@@ -90,7 +94,8 @@ func (l *Ledger) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
 	}
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	all = slices.DeleteFunc(all, func(p bifrost.Progress) bool { _, written := l.progress[p.Partition]; return written })
+	all = slices.DeleteFunc(all,
+		func(p bifrost.Progress) bool { _, written := l.progress[p.Partition]; return written })
 	for _, p := range l.progress {
 		if p != nil {
 			all = append(all, *p)
@@ -158,7 +163,8 @@ func (l *Ledger) put(p bifrost.Partition) []bifrost.Row {
 // change applies a write to a progress row, real or written, and keeps the result.
 func (l *Ledger) change(ctx context.Context, p bifrost.Progress, apply func(*bifrost.Progress) bool) error {
 	now, err := l.Progress(ctx, p.Partition)
-	if errors.Is(err, bifrost.ErrNotFound) || err == nil && now.Generation != p.Generation || err == nil && !apply(&now) {
+	if errors.Is(err, bifrost.ErrNotFound) || err == nil && now.Generation != p.Generation ||
+		err == nil && !apply(&now) {
 		return fmt.Errorf("progress of %s: %w", p.Partition, bifrost.ErrConflict)
 	}
 	if err != nil {

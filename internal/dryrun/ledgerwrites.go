@@ -44,7 +44,8 @@ func sameSuspicion(a, b bifrost.Progress) bool {
 // ChangeStatus implements bifrost.Planner.
 func (l *Ledger) ChangeStatus(ctx context.Context, w bifrost.StatusWrite) error {
 	return l.change(ctx, w.Progress, func(p *bifrost.Progress) bool {
-		asRead := p.PlannedOffset == w.Progress.PlannedOffset && p.Status == w.Progress.Status && sameSuspicion(*p, w.Progress)
+		asRead := p.PlannedOffset == w.Progress.PlannedOffset && p.Status == w.Progress.Status &&
+			sameSuspicion(*p, w.Progress)
 		p.Status, p.Error, p.Suspicion, p.SuspectedAt = w.Status, w.Error, w.Suspicion, w.SuspectedAt
 		if !w.Observation.At.IsZero() {
 			p.Observation = w.Observation
@@ -135,7 +136,9 @@ func (l *Ledger) DropPlanned(context.Context, bifrost.Progress, bifrost.Row) err
 func (l *Ledger) MarkGap(context.Context, bifrost.Progress, bifrost.Row, string) error { return nil }
 
 // Lease implements bifrost.Leaser.
-func (l *Ledger) Lease(_ context.Context, r bifrost.Row, invocation string, attempt int, until time.Time) (bifrost.Row, error) {
+func (l *Ledger) Lease(
+	_ context.Context, r bifrost.Row, invocation string, attempt int, until time.Time,
+) (bifrost.Row, error) {
 	r.Attempts, r.Invocation, r.LeaseUntil, r.Error = attempt, invocation, until, ""
 	return r, nil
 }

@@ -95,7 +95,8 @@ func (l *Ledger) CreateProgress(ctx context.Context, p bifrost.Progress) error {
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}, d.use)
 	if err != nil {
-		_, err = l.concludeWrite(doing, err, d, func(row attributes) bool { return scalarText(row["generation"]) == p.Generation })
+		_, err = l.concludeWrite(doing, err, d,
+			func(row attributes) bool { return scalarText(row["generation"]) == p.Generation })
 	}
 	return err
 }

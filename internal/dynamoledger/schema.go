@@ -55,8 +55,10 @@ func (s TableSafety) tableRequests(tables Tables) []*dynamodb.CreateTableInput {
 
 func recovery(table string) *dynamodb.UpdateContinuousBackupsInput {
 	return &dynamodb.UpdateContinuousBackupsInput{
-		TableName:                        &table,
-		PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
+		TableName: &table,
+		PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: aws.Bool(true),
+		},
 	}
 }
 
@@ -140,7 +142,8 @@ func createTable(ctx context.Context, client *dynamodb.Client, schema *dynamodb.
 	if _, err := client.CreateTable(ctx, schema); err != nil {
 		return fmt.Errorf("create table %s: %w", *schema.TableName, err)
 	}
-	ready := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 100 * time.Millisecond })
+	ready := dynamodb.NewTableExistsWaiter(client,
+		func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 100 * time.Millisecond })
 	if err := ready.Wait(ctx, &dynamodb.DescribeTableInput{TableName: schema.TableName}, tableTimeout); err != nil {
 		return fmt.Errorf("wait for table %s: %w", *schema.TableName, err)
 	}

@@ -84,7 +84,8 @@ func (c *connection) serve() {
 
 // expected reports whether connections end so every day.
 func expected(err error) bool {
-	for _, usual := range []error{errBye, io.EOF, net.ErrClosed, os.ErrDeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, usual := range []error{errBye, io.EOF, net.ErrClosed, os.ErrDeadlineExceeded, syscall.ECONNRESET,
+		syscall.EPIPE} {
 		if errors.Is(err, usual) {
 			return true
 		}

@@ -196,7 +196,9 @@ func (g *Gateway) mostAnswer() int64 { return g.memory.answers.size / 16 }
 
 // collect reads batches and puts them into the answer, as far as the client, the memory
 // and the size of an answer allow.
-func (c *connection) collect(ctx context.Context, request *kmsg.FetchRequest, all []*fetching, deadline time.Time, held *hold) {
+func (c *connection) collect(
+	ctx context.Context, request *kmsg.FetchRequest, all []*fetching, deadline time.Time, held *hold,
+) {
 	most := c.mostAnswer()
 	if request.MaxBytes > 0 {
 		most = min(most, int64(request.MaxBytes))

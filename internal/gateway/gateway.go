@@ -164,7 +164,8 @@ func (g *Gateway) advertise(listening net.Addr) error {
 		return fmt.Errorf("address for clients %q: want host:port with a port of 1 to 65535", address)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		return fmt.Errorf("address for clients %q: nobody can connect to it; say with --advertise which one clients can", address)
+		return fmt.Errorf("address for clients %q: nobody can connect to it; "+
+			"say with --advertise which one clients can", address)
 	}
 	g.host, g.port = host, int32(n)
 	return nil

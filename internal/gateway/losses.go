@@ -42,7 +42,8 @@ func (l *lossLog) first(what string, p bifrost.Partition, detail string) bool {
 // refused tells of a client that came to a recorded loss.
 func (l *lossLog) refused(row bifrost.Row) {
 	if l.first("refused", row.Partition, row.Range.String()) {
-		l.log.Error("a client has come to a recorded loss, and is told TOPIC_AUTHORIZATION_FAILED, which has nothing to do with its rights",
+		l.log.Error("a client has come to a recorded loss, and is told TOPIC_AUTHORIZATION_FAILED, "+
+			"which has nothing to do with its rights",
 			"partition", row.Partition.String(), "offsets", row.Range.String(), "reason", row.GapReason,
 			"next", "let the client seek to offset "+strconv.FormatInt(row.End, 10)+", or start the gateway with --skip-lost")
 	}
@@ -59,7 +60,8 @@ func (l *lossLog) skipped(row bifrost.Row) {
 // broken tells of what is archived and cannot be served, now or later.
 func (l *lossLog) broken(p bifrost.Partition, offset int64, err error) {
 	if l.first("broken", p, err.Error()) {
-		l.log.Error("what is archived cannot be served; clients are told TOPIC_AUTHORIZATION_FAILED, which has nothing to do with their rights",
+		l.log.Error("what is archived cannot be served; clients are told TOPIC_AUTHORIZATION_FAILED, "+
+			"which has nothing to do with their rights",
 			"partition", p.String(), "offset", offset, "error", err)
 	}
 }

@@ -18,7 +18,10 @@ type memory struct {
 
 func newMemory(total int64) *memory {
 	return &memory{
-		frames: newPool(total / 16), requests: newPool(total / 8), answers: newPool(total / 4), loads: newPool(total / 8),
+		frames:     newPool(total / 16),
+		requests:   newPool(total / 8),
+		answers:    newPool(total / 4),
+		loads:      newPool(total / 8),
 		cacheBytes: total / 4,
 	}
 }

@@ -24,15 +24,28 @@ type metrics struct {
 
 func newMetrics(g *Gateway) *metrics {
 	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "bifrost", Subsystem: "gateway", Name: name, Help: help})
+		return prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "bifrost",
+			Subsystem: "gateway",
+			Name:      name,
+			Help:      help,
+		})
 	}
 	vector := func(name, help, label string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "bifrost", Subsystem: "gateway", Name: name, Help: help}, []string{label})
+		return prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "bifrost",
+			Subsystem: "gateway",
+			Name:      name,
+			Help:      help,
+		}, []string{label})
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: "bifrost", Subsystem: "gateway", Name: "connections", Help: "Connections of clients that are open.",
+			Namespace: "bifrost",
+			Subsystem: "gateway",
+			Name:      "connections",
+			Help:      "Connections of clients that are open.",
 		}),
 		requests: vector("requests_total", "Requests of clients, by kind.", "request"),
 		fetches:  counter("fetches_total", "Fetches."),
@@ -41,13 +54,18 @@ func newMetrics(g *Gateway) *metrics {
 		loads:    counter("cache_loads_total", "Members of objects that were read and made into batches."),
 		reads:    counter("store_reads_total", "Reads of the store: indexes of objects, and members."),
 		starved:  counter("starved_fetches_total", "Fetches that were answered empty because no memory was free."),
-		refusals: vector("logins_refused_total", "Clients that could not say who they are, by SASL mechanism.", "mechanism"),
+		refusals: vector("logins_refused_total",
+			"Clients that could not say who they are, by SASL mechanism.", "mechanism"),
 	}
 	memory := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: "bifrost", Subsystem: "gateway", Name: "cache_bytes", Help: "Bytes of batches that are kept in memory.",
+		Namespace: "bifrost",
+		Subsystem: "gateway",
+		Name:      "cache_bytes",
+		Help:      "Bytes of batches that are kept in memory.",
 	}, func() float64 { return float64(g.cache.segments.held()) })
-	m.registry.MustRegister(m.connections, m.requests, m.fetches, m.sent, m.hits, m.loads, m.reads, m.starved, m.refusals, memory,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.connections, m.requests, m.fetches, m.sent, m.hits, m.loads, m.reads, m.starved,
+		m.refusals, memory, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

@@ -18,7 +18,9 @@ type offer struct {
 
 // An answerer answers one kind of request. The memory of a large answer is held until
 // it is sent. An error ends the connection.
-type answerer[Request kmsg.Request] func(c *connection, ctx context.Context, r Request, held *hold) (kmsg.Response, error)
+type answerer[Request kmsg.Request] func(
+	c *connection, ctx context.Context, r Request, held *hold,
+) (kmsg.Response, error)
 
 // offers are all of them. The greatest versions are those that were tried, not simply
 // kmsg's: a new one may mean something that nobody has read. Groups whose assignments
@@ -49,7 +51,8 @@ func init() { // refers to itself by way of ApiVersions
 		int16(kmsg.DescribeTopicPartitions): offered(0, 0, (*connection).describeTopicPartitions),
 		int16(kmsg.ApiVersions):             first(answered(0, 4, apiVersions)),
 		int16(kmsg.SASLHandshake):           first(offered(0, 1, (*connection).saslHandshake)),
-		int16(kmsg.SASLAuthenticate):        first(offered(0, 1, (*connection).saslAuthenticate)), // 2 has tags: see skipTags,
+		// 2 has tags: see skipTags,
+		int16(kmsg.SASLAuthenticate): first(offered(0, 1, (*connection).saslAuthenticate)),
 	}
 }
 

@@ -81,7 +81,8 @@ func (c *connection) saslAuthenticate(
 		c.log.Warn("a client was refused", "client", c.conn.RemoteAddr(), "user", c.login.name,
 			"mechanism", c.login.mechanism, "error", err)
 		c.login.failed = true
-		response.ErrorCode, response.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr(errRefused.Error())
+		response.ErrorCode = kerr.SaslAuthenticationFailed.Code
+		response.ErrorMessage = kmsg.StringPtr(errRefused.Error())
 		return response, nil
 	}
 	response.SASLAuthBytes = said

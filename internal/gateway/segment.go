@@ -108,7 +108,8 @@ func encode(r ref, codec recordbatch.Codec) (*segment, error) {
 			return nil, err
 		}
 		if record.Offset < r.row.Start {
-			return nil, fmt.Errorf("%s has a record at offset %d, before its range %s", r.row.Facts.Key, record.Offset, r.row.Range)
+			return nil, fmt.Errorf("%s has a record at offset %d, before its range %s",
+				r.row.Facts.Key, record.Offset, r.row.Range)
 		}
 		if !w.Add(&record, codec) {
 			seal()

@@ -50,7 +50,8 @@ type topic struct {
 
 // sorted are the partitions in order of their numbers.
 func (t *topic) sorted() []*partition {
-	return slices.SortedFunc(maps.Values(t.partitions), func(a, b *partition) int { return cmp.Compare(a.name.Number, b.name.Number) })
+	return slices.SortedFunc(maps.Values(t.partitions),
+		func(a, b *partition) int { return cmp.Compare(a.name.Number, b.name.Number) })
 }
 
 // current is what was known last.

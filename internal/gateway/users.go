@@ -78,7 +78,8 @@ func ReadUsers(r io.Reader) (*Users, error) {
 		return nil, err
 	}
 	if len(users.byName) == 0 {
-		return nil, errors.New("no user is in it, so nobody could connect; bifrost serve hash-password makes lines for it")
+		return nil, errors.New("no user is in it, so nobody could connect; " +
+			"bifrost serve hash-password makes lines for it")
 	}
 	return users, nil
 }
@@ -177,7 +178,8 @@ func HashPassword(name, password string, topics, groups []string) (string, error
 func derive(mechanism, name, password string, factors scram.KeyFactors) (scram.StoredCredentials, error) {
 	client, err := mechanisms[mechanism].hash.NewClient(name, password, "")
 	if err != nil {
-		return scram.StoredCredentials{}, fmt.Errorf("user %q: this name or password cannot be used with SCRAM (RFC 4013): %w", name, err)
+		return scram.StoredCredentials{}, fmt.Errorf("user %q: this name or password cannot be used "+
+			"with SCRAM (RFC 4013): %w", name, err)
 	}
 	return client.GetStoredCredentialsWithError(factors)
 }

@@ -137,7 +137,8 @@ func (c *Control) Stop(ctx context.Context, id string) (stopped int, err error) 
 
 func (c *Control) explainUnknown(id string, err error) error {
 	if errors.Is(err, bifrost.ErrNotFound) {
-		return fmt.Errorf("there is no job %s; bifrost jobs lists them, and one that was started a moment ago comes with its plan: %w", id, err)
+		return fmt.Errorf("there is no job %s; bifrost jobs lists them, "+
+			"and one that was started a moment ago comes with its plan: %w", id, err)
 	}
 	return err
 }
@@ -223,7 +224,9 @@ func (c *Control) count(ctx context.Context, s *Status) error {
 
 // Follow shows how an execution stands, at once and then each time that wait returns,
 // until it has ended. Before its plan is written it is not a job yet.
-func (c *Control) Follow(ctx context.Context, id, execution string, wait func(context.Context) error, show func(Status)) (Status, error) {
+func (c *Control) Follow(
+	ctx context.Context, id, execution string, wait func(context.Context) error, show func(Status),
+) (Status, error) {
 	for {
 		status, err := c.Status(ctx, id)
 		planned := err == nil && status.Execution == execution
@@ -240,7 +243,8 @@ func (c *Control) Follow(ctx context.Context, id, execution string, wait func(co
 			}
 			if now.State != StateRunning {
 				if !planned {
-					status.ID, status.Execution, status.State, status.Ended, status.Error = id, execution, now.State, now.Ended, now.Error
+					status.ID, status.Execution = id, execution
+					status.State, status.Ended, status.Error = now.State, now.Ended, now.Error
 				}
 				return status, nil
 			}

@@ -216,10 +216,11 @@ func (f Files) EachDone(ctx context.Context, id string, do func(Done) error) err
 		page := numbers[:min(len(numbers), readersAtOnce)]
 		numbers = numbers[len(page):]
 		found := make([]Done, len(page))
-		err := parallel.Try(ctx, readersAtOnce, parallel.NumbersBelow(len(page)), func(ctx context.Context, i int) (err error) {
+		read := func(ctx context.Context, i int) (err error) {
 			found[i], err = f.readDone(ctx, id, page[i])
 			return err
-		})
+		}
+		err := parallel.Try(ctx, readersAtOnce, parallel.NumbersBelow(len(page)), read)
 		if err != nil {
 			return err
 		}

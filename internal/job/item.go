@@ -72,7 +72,12 @@ func partOf(p replay.Part) Part {
 func (p Part) rule() replay.Part {
 	part := replay.Part{Source: p.Partition.rule(), Life: p.Life, Target: p.Target, Ask: p.Span}
 	for _, l := range p.Others {
-		part.Others = append(part.Others, replay.Life{Name: l.Topic, Life: l.Life, Numbers: l.Partitions, Newer: l.Newer})
+		part.Others = append(part.Others, replay.Life{
+			Name:    l.Topic,
+			Life:    l.Life,
+			Numbers: l.Partitions,
+			Newer:   l.Newer,
+		})
 	}
 	return part
 }

@@ -26,8 +26,13 @@ func (r *Runner) planReplay(ctx context.Context, spec Spec) ([]Item, error) {
 	asked := spec.replay()
 	planner := replayplan.Planner{
 		Reader: r.reader(),
-		Bounds: replayplan.Bounds{From: asked.From, To: asked.To, Times: readback.Times{Since: asked.Since, Until: asked.Until}},
-		Rekey:  asked.Rekey, SelectPartitions: asked.selectPartitions,
+		Bounds: replayplan.Bounds{
+			From:  asked.From,
+			To:    asked.To,
+			Times: readback.Times{Since: asked.Since, Until: asked.Until},
+		},
+		Rekey:            asked.Rekey,
+		SelectPartitions: asked.selectPartitions,
 	}
 	plan, err := planner.Plan(ctx, all, spec.Topics)
 	if err != nil || len(plan.Parts) == 0 {
@@ -82,7 +87,12 @@ func (r *Runner) prepareTarget(ctx context.Context, spec Spec, plan *replayplan.
 		return err
 	}
 	look, err := target.LookInto(ctx, client, target.Request{
-		Needs: plan.Needs, Create: asked.Create, Codec: codec, StateTopic: bifrost.ReplayStateTopic, Probe: true, Now: r.Now(),
+		Needs:      plan.Needs,
+		Create:     asked.Create,
+		Codec:      codec,
+		StateTopic: bifrost.ReplayStateTopic,
+		Probe:      true,
+		Now:        r.Now(),
 	})
 	if err != nil {
 		return err
@@ -117,7 +127,9 @@ func requestOf(spec Spec, parts []replay.Part) replay.Request {
 
 // replayItem writes what is left of the item's parts, one after the other. A worker
 // that another has shut out ends: it does not shut out that one in turn.
-func (r *Runner) replayItem(ctx context.Context, spec Spec, item Item, rate int64, result *Done) (more bool, err error) {
+func (r *Runner) replayItem(
+	ctx context.Context, spec Spec, item Item, rate int64, result *Done,
+) (more bool, err error) {
 	codec, err := spec.replay().codec()
 	if err != nil {
 		return false, err
@@ -154,7 +166,8 @@ func (r *Runner) replayItem(ctx context.Context, spec Spec, item Item, rate int6
 // moreIsLeft tells an end for the deadline, after which another invocation goes on, from one
 // for good.
 func (r *Runner) moreIsLeft(ctx context.Context, err error) (bool, error) {
-	if errors.Is(context.Cause(ctx), errDeadline) && !errors.Is(err, replay.ErrShutOut) && !errors.Is(err, replay.ErrRefused) {
+	if errors.Is(context.Cause(ctx), errDeadline) && !errors.Is(err, replay.ErrShutOut) &&
+		!errors.Is(err, replay.ErrRefused) {
 		return true, nil
 	}
 	return false, err

@@ -84,7 +84,8 @@ func ParseSpec(input []byte) (Spec, error) {
 
 // Continues reports whether the spec has nothing but an ID.
 func (s Spec) Continues() bool {
-	return s.Kind == "" && s.Topics == nil && s.BytesPerSecond == 0 && s.To == nil && s.Replay == nil && s.Restore == nil
+	return s.Kind == "" && s.Topics == nil && s.BytesPerSecond == 0 && s.To == nil && s.Replay == nil &&
+		s.Restore == nil
 }
 
 // Check says all that is wrong with a spec.
@@ -100,10 +101,12 @@ func (s Spec) Check() error {
 	add(s.Kind == KindReplay && len(s.Topics) == 0, "topics are missing: a replay names them, as TOPIC or TOPIC:TARGET")
 	add(s.Replay != nil && s.Kind != KindReplay, "replay: it is for jobs of that kind alone")
 	add(s.Restore != nil && s.Kind != KindRestore, "restore: it is for jobs of that kind alone")
-	add(s.Kind == KindRestore && (s.Restore == nil || s.Restore.Capture == ""), "restore.capture is missing: which capture is restored?")
+	add(s.Kind == KindRestore && (s.Restore == nil || s.Restore.Capture == ""),
+		"restore.capture is missing: which capture is restored?")
 	add(s.Kind == KindRestore && s.To == nil, "to is missing: a restore does not write into the archived cluster")
 	add(s.BytesPerSecond < 0, "bytes_per_second %d: want 0 or more", s.BytesPerSecond)
-	add(!writes && s.BytesPerSecond != 0, "bytes_per_second: a job of kind %s writes nothing that could be held back", s.Kind)
+	add(!writes && s.BytesPerSecond != 0, "bytes_per_second: a job of kind %s writes nothing that could be held back",
+		s.Kind)
 	add(!writes && s.To != nil, "to: a job of kind %s writes into no cluster", s.Kind)
 	if s.To != nil {
 		wrong = append(wrong, s.To.check())
@@ -129,7 +132,8 @@ func (t Target) check() error {
 	case t.Brokers == "":
 		return errors.New("to.brokers is missing: want host:port of the cluster that is written into")
 	case t.Secret != "" && !secretARN.MatchString(t.Secret):
-		return errors.New("to.secret is not the ARN of a secret in AWS Secrets Manager: a job holds no secret, and reads no file")
+		return errors.New("to.secret is not the ARN of a secret in AWS Secrets Manager: " +
+			"a job holds no secret, and reads no file")
 	case t.SameSecurity && (t.Secret != "" || t.SaslMechanism != "" || t.SecurityProtocol != ""):
 		return errors.New("to.same_security is the security of the archived cluster: leave out the rest of it, or this")
 	}
@@ -143,7 +147,8 @@ func (r Replay) check(topics int) error {
 	case topics > 1 && (r.From != 0 || r.To != 0):
 		return fmt.Errorf("replay.from and replay.to are offsets of one topic, and %d are given", topics)
 	case r.Since < 0 || r.Until < 0 || r.Until != 0 && r.Until <= r.Since:
-		return fmt.Errorf("replay.since %d, replay.until %d: want 0 <= since < until, in milliseconds since 1970", r.Since, r.Until)
+		return fmt.Errorf("replay.since %d, replay.until %d: want 0 <= since < until, in milliseconds since 1970",
+			r.Since, r.Until)
 	}
 	for _, n := range r.Partitions {
 		if n < 0 || n == math.MaxInt32 {

@@ -167,7 +167,8 @@ func (r *Runner) knownSpec(ctx context.Context, asked Spec) (Spec, error) {
 
 func sameJob(there, asked Spec) error {
 	if !reflect.DeepEqual(there, asked) {
-		return fmt.Errorf("job %s exists and was asked for something else: take another ID, or continue it with its ID alone", asked.ID)
+		return fmt.Errorf("job %s exists and was asked for something else: take another ID, "+
+			"or continue it with its ID alone", asked.ID)
 	}
 	return nil
 }
@@ -226,7 +227,8 @@ func (r *Runner) leavesRoom(ctx context.Context, workers int) error {
 	if left < 1 {
 		advice = "deploy with a lower MaxInFlight and JobWorkers"
 	}
-	return fmt.Errorf("the account runs %d functions at the same time, of which archiving needs %d, so that %d workers do not fit: "+
+	return fmt.Errorf("the account runs %d functions at the same time, of which archiving needs %d, "+
+		"so that %d workers do not fit: "+
 		"%s, or ask AWS for a higher quota of concurrent executions", all, r.MaxInFlight+keptForTicks, workers, advice)
 }
 

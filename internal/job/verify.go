@@ -32,7 +32,14 @@ var mostListed = 100_000
 const plannersAtOnce = 16
 
 func (r *Runner) verifier(side int) *verify.Verifier {
-	return &verify.Verifier{Group: r.Group, Ledger: r.Tables, Bucket: r.Bucket, Now: r.Now, Expiration: r.Expiration, Parallel: side}
+	return &verify.Verifier{
+		Group:      r.Group,
+		Ledger:     r.Tables,
+		Bucket:     r.Bucket,
+		Now:        r.Now,
+		Expiration: r.Expiration,
+		Parallel:   side,
+	}
 }
 
 // planVerify cuts a deep verification: the group once, the rows of some partitions at a
@@ -48,10 +55,11 @@ func (r *Runner) planVerify(ctx context.Context, spec Spec) ([]Item, error) {
 		return nil, err
 	}
 	cuts := make([][]verify.Slice, len(all))
-	err = parallel.Try(ctx, plannersAtOnce, parallel.NumbersBelow(len(all)), func(ctx context.Context, i int) (err error) {
+	cut := func(ctx context.Context, i int) (err error) {
 		cuts[i], err = v.Slices(ctx, all[i], sliceBytes)
 		return err
-	})
+	}
+	err = parallel.Try(ctx, plannersAtOnce, parallel.NumbersBelow(len(all)), cut)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +78,8 @@ func (r *Runner) planVerify(ctx context.Context, spec Spec) ([]Item, error) {
 		items = append(items, item)
 	}
 	if len(items) > maxItems {
-		return nil, fmt.Errorf("it has %d items, and a job has at most %d: verify some topics at a time", len(items), maxItems)
+		return nil, fmt.Errorf("it has %d items, and a job has at most %d: verify some topics at a time",
+			len(items), maxItems)
 	}
 	return numbered(items), nil
 }
@@ -95,7 +104,10 @@ func (r *Runner) verifyItem(ctx context.Context, spec Spec, item Item, result *D
 	case item.Group:
 		summary, err = r.verifier(lookersAtOnce).VerifyGroup(ctx, options, report)
 	case item.Slice != nil:
-		slice := verify.Slice{Partition: item.Slice.rule(), Starts: bifrost.Range{Start: item.Slice.Start, End: item.Slice.End}}
+		slice := verify.Slice{
+			Partition: item.Slice.rule(),
+			Starts:    bifrost.Range{Start: item.Slice.Start, End: item.Slice.End},
+		}
 		runs, runsErr := r.Runs(ctx, spec.ID)
 		if runsErr != nil {
 			return runsErr
@@ -112,7 +124,8 @@ func (r *Runner) verifyItem(ctx context.Context, spec Spec, item Item, result *D
 		summary, err = r.verifier(lookersAtOnce).VerifyPartitions(ctx, partitions, options, report)
 	}
 	if errors.Is(context.Cause(ctx), errDeadline) {
-		return errors.Join(errors.New("it does not fit into the time of one function: verify these topics by the command, which takes as long as it takes"), err)
+		return errors.Join(errors.New("it does not fit into the time of one function: "+
+			"verify these topics by the command, which takes as long as it takes"), err)
 	}
 	if err != nil {
 		return err

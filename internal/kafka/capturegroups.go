@@ -23,7 +23,12 @@ func (c *Client) Groups(ctx context.Context) ([]capture.Group, []capture.Missing
 		if response, ok := shard.Resp.(*kmsg.ListGroupsResponse); err == nil && ok {
 			err = captureError(kerr.ErrorForCode(response.ErrorCode))
 			for _, g := range response.Groups {
-				group := capture.Group{Name: g.Group, Type: g.GroupType, ProtocolType: g.ProtocolType, State: g.GroupState}
+				group := capture.Group{
+					Name:         g.Group,
+					Type:         g.GroupType,
+					ProtocolType: g.ProtocolType,
+					State:        g.GroupState,
+				}
 				groups = append(groups, group)
 			}
 		}

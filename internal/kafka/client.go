@@ -39,9 +39,10 @@ import (
 
 // Config says which cluster to read and how to reach it.
 type Config struct {
-	Brokers  []string // host:port of some brokers; the others are found through them
-	Rack     string   // where this client runs, as brokers know it (client.rack, KIP-392); empty to always read from leaders
-	Security          // TLS and credentials
+	Brokers []string // host:port of some brokers; the others are found through them
+	// where this client runs, as brokers know it (client.rack, KIP-392); empty to always read from leaders
+	Rack     string
+	Security // TLS and credentials
 	// LargestBatch is the largest record batch that is taken, in bytes, as it is sent
 	// and as it is uncompressed: it has to fit into memory several times. 0 stands for
 	// [DefaultLargestBatch]; more than [LargestBatch] is not possible.
@@ -159,7 +160,9 @@ func (c *Client) fetchMetadata(ctx context.Context, request *kmsg.MetadataReques
 	return c.metadataFrom(ctx, c.kgo, request)
 }
 
-func (c *Client) metadataFrom(ctx context.Context, broker kmsg.Requestor, request *kmsg.MetadataRequest) (*kmsg.MetadataResponse, error) {
+func (c *Client) metadataFrom(
+	ctx context.Context, broker kmsg.Requestor, request *kmsg.MetadataRequest,
+) (*kmsg.MetadataResponse, error) {
 	request.AllowAutoTopicCreation = false
 	ctx, cancel := c.patiently(ctx)
 	defer cancel()

@@ -41,15 +41,18 @@ func readCredentials(s Security, text []byte) (*credentials, error) {
 	c := new(credentials)
 	text = plainText(text)
 	if !utf8.Valid(text) {
-		return nil, errors.New("it is not UTF-8: what is not ASCII in it would be read as something else; save it as UTF-8")
+		return nil, errors.New("it is not UTF-8: what is not ASCII in it would be read as " +
+			"something else; save it as UTF-8")
 	}
 	if err := json.Unmarshal(text, c); err != nil {
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
-			return nil, fmt.Errorf("its field %q is not of the right kind: fields are text, extensions an object of text", wrong.Field)
+			return nil, fmt.Errorf("its field %q is not of the right kind: fields are text, "+
+				"extensions an object of text", wrong.Field)
 		}
 		return nil, notAnObject(text, err)
 	}
-	c.Token = strings.TrimSpace(c.Token) // no token holds white space (RFC 6750, section 2.1), but files end with a line
+	// no token holds white space (RFC 6750, section 2.1), but files end with a line
+	c.Token = strings.TrimSpace(c.Token)
 	if err := c.checkComplete(s.Mechanism); err != nil {
 		return nil, err
 	}
@@ -68,7 +71,11 @@ func (c *credentials) checkComplete(mechanism string) error {
 		needed = []field{{"username", c.Username}, {"password", c.Password}}
 	case OAuthBearer:
 		if c.Token == "" {
-			needed = []field{{"token (or tokenEndpoint)", c.TokenEndpoint}, {"clientId", c.ClientID}, {"clientSecret", c.ClientSecret}}
+			needed = []field{
+				{"token (or tokenEndpoint)", c.TokenEndpoint},
+				{"clientId", c.ClientID},
+				{"clientSecret", c.ClientSecret},
+			}
 		}
 	}
 	for _, f := range needed {
@@ -94,7 +101,8 @@ func (c *credentials) readTLS() error {
 	}
 	pair, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.PrivateKey))
 	if err != nil {
-		return errors.New("its fields certificate and privateKey are not a certificate in PEM and its private key, unencrypted (PKCS #8, PKCS #1 or SEC 1)" + escapedTwice(c.Certificate+c.PrivateKey))
+		return errors.New("its fields certificate and privateKey are not a certificate in PEM and its private key, " +
+			"unencrypted (PKCS #8, PKCS #1 or SEC 1)" + escapedTwice(c.Certificate+c.PrivateKey))
 	}
 	// Not by Certificates: that would send none where the broker's list of
 	// authorities leaves out ours, and the broker's complaint is the better error.

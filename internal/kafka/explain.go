@@ -54,9 +54,12 @@ func (e explanation) explainCause(err error) error {
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return fmt.Errorf("brokers %s refuse the credentials: %w (%s)", e.brokers, err, e.where)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
-		return fmt.Errorf("brokers %s do not take the SASL mechanism %s: %w (see sasl.enabled.mechanisms of that listener, and set %s to one of them)", e.brokers, e.security.Mechanism, err, names.Mechanism)
+		return fmt.Errorf("brokers %s do not take the SASL mechanism %s: "+
+			"%w (see sasl.enabled.mechanisms of that listener, and set %s to one of them)", e.brokers,
+			e.security.Mechanism, err, names.Mechanism)
 	case errors.Is(err, kerr.IllegalSaslState):
-		return fmt.Errorf("brokers %s take no SASL at this port: %w (its listener is %s: give the port of one with SASL, or set %s to %s and leave out %s)",
+		return fmt.Errorf("brokers %s take no SASL at this port: %w (its listener is %s: "+
+			"give the port of one with SASL, or set %s to %s and leave out %s)",
 			e.brokers, err, e.security.protocolName(""), names.Protocol, e.security.protocolName(""), names.Mechanism)
 	case errors.As(err, &secret) && !errors.As(err, &answer):
 		return err
@@ -85,15 +88,19 @@ func (e explanation) adviceFor(err error) string {
 	case errors.As(err, &invalid):
 		return "the certificate of the brokers has to be renewed, or the clock here set"
 	case isAlert(err):
-		return "they end the TLS handshake, as they do without a client certificate that they trust; fields certificate and privateKey: " + e.where
+		return "they end the TLS handshake, as they do without a client certificate that they trust; " +
+			"fields certificate and privateKey: " + e.where
 	case errors.As(err, &noTLS), e.security.TLS && hungUp(err, "using TLS when the broker is not"):
-		return fmt.Sprintf("no TLS there: give the port of their TLS listener, or set %s to %s", names.Protocol, Security{}.protocolName(sasl))
+		return fmt.Sprintf("no TLS there: give the port of their TLS listener, or set %s to %s",
+			names.Protocol, Security{}.protocolName(sasl))
 	case !e.security.TLS && strings.Contains(err.Error(), "tls alert record"):
-		return fmt.Sprintf("they speak TLS at this port: set %s to %s, or give the port of a listener without it%s", names.Protocol, either(Security{TLS: true}, sasl), e.withheldCause())
+		return fmt.Sprintf("they speak TLS at this port: set %s to %s, or give the port of a listener without it%s",
+			names.Protocol, either(Security{TLS: true}, sasl), e.withheldCause())
 	case strings.Contains(err.Error(), "the beginning of an HTTP response"):
 		return "that is a web server: give the port of the brokers"
 	case sasl == "" && hungUp(err, "is SASL missing?"):
-		return fmt.Sprintf("they hang up as those do who want SASL: set %s to %s, with %s and %s%s", names.Protocol, e.security.protocolName("SASL"), names.Mechanism, names.Secret, e.withheldCause())
+		return fmt.Sprintf("they hang up as those do who want SASL: set %s to %s, with %s and %s%s",
+			names.Protocol, e.security.protocolName("SASL"), names.Mechanism, names.Secret, e.withheldCause())
 	case sasl != "" && hungUp(err, ""):
 		return "brokers that hang up may refuse the credentials, or the port may be another listener's; " + e.where
 	case errors.As(err, &noName):
@@ -115,7 +122,8 @@ func (e explanation) withheldCause() string {
 	if !e.security.Withheld {
 		return ""
 	}
-	return "; they got none of the archived cluster's credentials, which go to other brokers only with --to-same-security"
+	return "; they got none of the archived cluster's credentials, " +
+		"which go to other brokers only with --to-same-security"
 }
 
 // protocolName is the name of the security protocol with these bytes on the wire, and

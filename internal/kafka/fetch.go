@@ -191,7 +191,8 @@ func (f *fetcher) describePlace(ctx context.Context) (*kmsg.MetadataResponseTopi
 	case err != nil:
 		return nil, err
 	case t.TopicID != f.id:
-		return nil, fmt.Errorf("%w: the topic's ID is %s, not %s", bifrost.ErrWrongTopicID, bifrost.TopicID(t.TopicID), f.id)
+		return nil, fmt.Errorf("%w: the topic's ID is %s, not %s",
+			bifrost.ErrWrongTopicID, bifrost.TopicID(t.TopicID), f.id)
 	}
 	for i := range t.Partitions {
 		if t.Partitions[i].Partition == f.partition {
@@ -238,7 +239,8 @@ func (f *fetcher) askLeader(ctx context.Context, position int64) (*kmsg.FetchRes
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
 		return nil, fmt.Errorf("%w: node %d: %w", bifrost.ErrWrongTopicID, node, err)
 	case errors.Is(err, kerr.UnknownServerError):
-		return nil, fmt.Errorf("node %d: %w (its own log says why; often a segment in tiered storage that it cannot read)", node, err)
+		return nil, fmt.Errorf("node %d: %w (its own log says why; "+
+			"often a segment in tiered storage that it cannot read)", node, err)
 	case err != nil:
 		return nil, fmt.Errorf("node %d: %w", node, err)
 	}
@@ -266,7 +268,8 @@ func (f *fetcher) verifyTopic(ctx context.Context, fetched *kmsg.FetchResponse) 
 
 func (f *fetcher) newRequest(position int64) *kmsg.FetchRequest {
 	p := kmsg.NewFetchRequestTopicPartition()
-	p.Partition, p.CurrentLeaderEpoch, p.FetchOffset, p.PartitionMaxBytes = f.partition, f.epoch, position, f.wantedBytes()
+	p.Partition, p.CurrentLeaderEpoch = f.partition, f.epoch
+	p.FetchOffset, p.PartitionMaxBytes = position, f.wantedBytes()
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = f.topic, f.id // the version of the protocol decides which one is sent
 	t.Partitions = []kmsg.FetchRequestTopicPartition{p}
@@ -297,7 +300,11 @@ func (f *fetcher) acceptResponse(ctx context.Context, p *kmsg.FetchResponseTopic
 	// Between the position and the first batch lies what compaction removed,
 	// unless the log start has moved meanwhile: then nobody knows.
 	if r.first > f.position && p.LogStartOffset > f.position {
-		return response{}, &bifrost.OutOfRangeError{Position: f.position, LogStart: p.LogStartOffset, LogEnd: lastStable(p)}
+		return response{}, &bifrost.OutOfRangeError{
+			Position: f.position,
+			LogStart: p.LogStartOffset,
+			LogEnd:   lastStable(p),
+		}
 	}
 	if r.first > f.position {
 		if err := f.proveLocal(ctx, r.first); err != nil {
@@ -333,7 +340,8 @@ func (f *fetcher) proveTail(ctx context.Context, end int64) (proven bool, err er
 		return false, err
 	}
 	if local > f.position {
-		return false, fmt.Errorf("offsets [%d, %d) lie in tiered storage, which does not answer; the broker's own log says why", f.position, local)
+		return false, fmt.Errorf("offsets [%d, %d) lie in tiered storage, which does not answer; "+
+			"the broker's own log says why", f.position, local)
 	}
 	p, err := f.askLeader(ctx, end-1)
 	if err != nil {
@@ -355,7 +363,8 @@ func (f *fetcher) proveTail(ctx context.Context, end int64) (proven bool, err er
 func (f *fetcher) proveLocal(ctx context.Context, to int64) error {
 	local, err := f.client.localLogStart(ctx, bifrost.TopicPartition{Topic: f.topic, Partition: f.partition})
 	if err == nil && local > f.position {
-		err = fmt.Errorf("offsets [%d, %d) lie in tiered storage, and the leader passes over them: a segment there is damaged",
+		err = fmt.Errorf("offsets [%d, %d) lie in tiered storage, and the leader passes over them: "+
+			"a segment there is damaged",
 			f.position, min(local, to))
 	}
 	return err
@@ -386,7 +395,8 @@ func (f *fetcher) errOutside(ctx context.Context) error {
 		return err
 	}
 	if a.LogStart <= f.position && f.position < a.LastStable {
-		return fmt.Errorf("node %d says that offset %d is out of range, and that the log is [%d, %d)", f.leader, f.position, a.LogStart, a.LastStable)
+		return fmt.Errorf("node %d says that offset %d is out of range, and that the log is [%d, %d)",
+			f.leader, f.position, a.LogStart, a.LastStable)
 	}
 	return &bifrost.OutOfRangeError{Position: f.position, LogStart: a.LogStart, LogEnd: a.LastStable}
 }

@@ -51,7 +51,8 @@ func scanResponse(topic string, position int64, p *kmsg.FetchResponseTopicPartit
 	}
 	switch {
 	case whole == 0:
-		return response{}, recordbatch.Corrupt("the first batch at or after offset %d does not fit into %d bytes", position, len(data))
+		return response{}, recordbatch.Corrupt("the first batch at or after offset %d does not fit into %d bytes",
+			position, len(data))
 	case recordbatch.IsOld(data):
 		return convert(topic, position, r.next, p, data[:whole])
 	}
@@ -72,10 +73,17 @@ func reach(batch []byte) (first, last int64, err error) {
 
 // convert reads old messages with franz-go. That is slow, but right; there are
 // fewer of them every day.
-func convert(topic string, position, next int64, p *kmsg.FetchResponseTopicPartition, messages []byte) (response, error) {
+func convert(
+	topic string, position, next int64, p *kmsg.FetchResponseTopicPartition, messages []byte,
+) (response, error) {
 	alone := *p
 	alone.RecordBatches = messages
-	options := kgo.ProcessFetchPartitionOpts{Offset: position, Topic: topic, Partition: p.Partition, IsolationLevel: kgo.ReadCommitted()}
+	options := kgo.ProcessFetchPartitionOpts{
+		Offset:         position,
+		Topic:          topic,
+		Partition:      p.Partition,
+		IsolationLevel: kgo.ReadCommitted(),
+	}
 	fetched, reached := kgo.ProcessFetchPartition(options, &alone, &bounded{DefaultLargestBatch}, nil)
 	switch {
 	case fetched.Err != nil:

@@ -39,7 +39,8 @@ func (k *keyring) readSecret(ctx context.Context) error {
 	}
 	c, err := readCredentials(k.security, text)
 	if err != nil {
-		return fmt.Errorf("the credentials for Kafka in %s cannot be used: %w (docs/kafka.md lists the fields)", k.security.Secret, err)
+		return fmt.Errorf("the credentials for Kafka in %s cannot be used: %w (docs/kafka.md lists the fields)",
+			k.security.Secret, err)
 	}
 	k.text, k.kept, k.readAt = text, c, time.Now()
 	return nil
@@ -77,7 +78,8 @@ func (k *keyring) renewSecret(ctx context.Context, refused error, begun time.Tim
 // KIP-152, and some that only speak the protocol, just hang up.
 func isRefusal(err error) bool {
 	var unknown x509.UnknownAuthorityError
-	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, io.EOF) || isAlert(err) || errors.As(err, &unknown)
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, io.EOF) || isAlert(err) ||
+		errors.As(err, &unknown)
 }
 
 // isAlert reports whether a broker ended a TLS handshake with an alert, which it

@@ -24,7 +24,9 @@ func answered(a answer) bool { return a.err == nil }
 // askLeaders sends a ListOffsets or an OffsetForLeaderEpoch request, split by leader, and
 // answers for each of the partitions in it. One that nobody answers for has an error;
 // only when no leader answers at all does the call fail.
-func (c *Client) askLeaders(ctx context.Context, partitions iter.Seq[bifrost.TopicPartition], request kmsg.Request) (map[bifrost.TopicPartition]answer, error) {
+func (c *Client) askLeaders(
+	ctx context.Context, partitions iter.Seq[bifrost.TopicPartition], request kmsg.Request,
+) (map[bifrost.TopicPartition]answer, error) {
 	answers := make(map[bifrost.TopicPartition]answer)
 	for tp := range partitions {
 		answers[tp] = answer{err: errLeftOut}

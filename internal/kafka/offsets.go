@@ -31,7 +31,9 @@ const (
 // Offsets implements [bifrost.Cluster]. The leaders are asked three times, log
 // start first and high watermark last, so that even of a log that moves
 // meanwhile start <= last stable offset <= high watermark.
-func (c *Client) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
+func (c *Client) Offsets(
+	ctx context.Context, topics []bifrost.Topic,
+) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
 	now := time.Now()
 	starts, err := c.listOffsets(ctx, partitionsOf(topics), logStart, readUncommitted)
 	if err != nil {
@@ -64,7 +66,9 @@ func (c *Client) Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifro
 var timesAtOnce = 1000
 
 // OffsetsAt implements [bifrost.History].
-func (c *Client) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
+func (c *Client) OffsetsAt(
+	ctx context.Context, partitions []bifrost.TopicPartition, at time.Time,
+) (map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, error) {
 	answers := make(map[bifrost.TopicPartition]bifrost.OffsetAtAnswer, len(partitions))
 	for some := range slices.Chunk(partitions, timesAtOnce) {
 		found, err := c.offsetsAt(ctx, some, at)
@@ -78,7 +82,9 @@ func (c *Client) OffsetsAt(ctx context.Context, partitions []bifrost.TopicPartit
 	return answers, nil
 }
 
-func (c *Client) offsetsAt(ctx context.Context, partitions []bifrost.TopicPartition, at time.Time) (map[bifrost.TopicPartition]answer, error) {
+func (c *Client) offsetsAt(
+	ctx context.Context, partitions []bifrost.TopicPartition, at time.Time,
+) (map[bifrost.TopicPartition]answer, error) {
 	found, err := c.listOffsets(ctx, slices.Values(partitions), at.UnixMilli(), readCommitted)
 	if err != nil {
 		return nil, err
@@ -109,7 +115,9 @@ func (c *Client) localLogStart(ctx context.Context, tp bifrost.TopicPartition) (
 // EpochEnds implements [bifrost.History]. A leader that has nothing of the epoch
 // itself answers for the largest epoch below it (KIP-279), so End is always
 // where a log that was written up to that epoch stops being today's log.
-func (c *Client) EpochEnds(ctx context.Context, epochs map[bifrost.TopicPartition]int32) (map[bifrost.TopicPartition]bifrost.EpochAnswer, error) {
+func (c *Client) EpochEnds(
+	ctx context.Context, epochs map[bifrost.TopicPartition]int32,
+) (map[bifrost.TopicPartition]bifrost.EpochAnswer, error) {
 	request := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	request.ReplicaID = -1 // a consumer
 	for topic, numbers := range byTopic(maps.Keys(epochs)) {
@@ -135,7 +143,9 @@ func (c *Client) EpochEnds(ctx context.Context, epochs map[bifrost.TopicPartitio
 
 // listOffsets asks every partition's leader for its offset at a time, in
 // milliseconds since the Unix epoch, or at one of the log's ends.
-func (c *Client) listOffsets(ctx context.Context, partitions iter.Seq[bifrost.TopicPartition], at int64, isolation int8) (map[bifrost.TopicPartition]answer, error) {
+func (c *Client) listOffsets(
+	ctx context.Context, partitions iter.Seq[bifrost.TopicPartition], at int64, isolation int8,
+) (map[bifrost.TopicPartition]answer, error) {
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.IsolationLevel = isolation
 	for topic, numbers := range byTopic(partitions) {

@@ -73,10 +73,15 @@ func retentionOf(r *kmsg.DescribeConfigsResponseResource) bifrost.Retention {
 	if !slices.Contains(policies, "delete") {
 		return retention // only compaction and DeleteRecords take records away
 	}
-	for name, to := range map[string]*int64{"retention.ms": &retention.Milliseconds, "retention.bytes": &retention.Bytes} {
+	for name, to := range map[string]*int64{
+		"retention.ms":    &retention.Milliseconds,
+		"retention.bytes": &retention.Bytes,
+	} {
 		limit, err := strconv.ParseInt(values[name], 10, 64)
 		if err != nil {
-			return bifrost.Retention{Err: fmt.Errorf("kafka: topic %s: %s is %q, not a number", r.ResourceName, name, values[name])}
+			return bifrost.Retention{
+				Err: fmt.Errorf("kafka: topic %s: %s is %q, not a number", r.ResourceName, name, values[name]),
+			}
 		}
 		*to = limit
 	}

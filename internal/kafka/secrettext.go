@@ -55,7 +55,8 @@ func notAnObject(text []byte, err error) error {
 	case text[0] != '{' && isBase64(text):
 		return errors.New(what + "it is base64; store what that stands for")
 	case text[0] != '{':
-		return errors.New(what + "it does not begin with {; fields and values go into an object such as {\"username\": \"…\", \"password\": \"…\"}")
+		return errors.New(what + "it does not begin with {; fields and values go into an object such as " +
+			"{\"username\": \"…\", \"password\": \"…\"}")
 	case !errors.As(err, &syntax):
 		return errors.New("it is not a JSON object")
 	}

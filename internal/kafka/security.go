@@ -85,7 +85,8 @@ func (s Security) Options(ctx context.Context) ([]kgo.Opt, error) {
 func newKeyring(s Security) (*keyring, error) {
 	switch {
 	case s.Mechanism != "" && !slices.Contains(Mechanisms, s.Mechanism):
-		return nil, fmt.Errorf("kafka: SASL mechanism %q is unknown: want one of %s", s.Mechanism, strings.Join(Mechanisms, ", "))
+		return nil, fmt.Errorf("kafka: SASL mechanism %q is unknown: want one of %s",
+			s.Mechanism, strings.Join(Mechanisms, ", "))
 	case s.Mechanism == AWSIAM && (s.IAM == nil || !s.TLS):
 		return nil, fmt.Errorf("kafka: SASL mechanism %s needs TLS and credentials of AWS", s.Mechanism)
 	case s.Mechanism != "" && s.Mechanism != AWSIAM && s.Secret == nil:
@@ -129,7 +130,12 @@ func (k *keyring) newMechanism() sasl.Mechanism {
 	case AWSIAM:
 		return aws.ManagedStreamingIAM(func(ctx context.Context) (aws.Auth, error) {
 			c, err := k.security.IAM(ctx)
-			return aws.Auth{AccessKey: c.AccessKeyID, SecretKey: c.SecretAccessKey, SessionToken: c.SessionToken, UserAgent: "bifrost"}, err
+			return aws.Auth{
+				AccessKey:    c.AccessKeyID,
+				SecretKey:    c.SecretAccessKey,
+				SessionToken: c.SessionToken,
+				UserAgent:    "bifrost",
+			}, err
 		})
 	}
 	auth := func(ctx context.Context) (scram.Auth, error) {

@@ -11,7 +11,9 @@ import (
 
 // Read implements [bifrost.Source]. The context is that of the whole reading;
 // one goroutine fetches ahead until the range ends or Close is called.
-func (c *Client) Read(ctx context.Context, topic string, id bifrost.TopicID, partition int32, r bifrost.Range) (bifrost.Records, error) {
+func (c *Client) Read(
+	ctx context.Context, topic string, id bifrost.TopicID, partition int32, r bifrost.Range,
+) (bifrost.Records, error) {
 	if !r.Valid() {
 		return nil, fmt.Errorf("kafka: read %s/%d: no such range as %s", topic, partition, r)
 	}
@@ -22,7 +24,12 @@ func (c *Client) Read(ctx context.Context, topic string, id bifrost.TopicID, par
 		leader: -1, epoch: -1, replica: -1, rack: c.rack,
 	}
 	go f.runFetches(ctx, deliveries)
-	return &records{name: fmt.Sprintf("%s/%d", topic, partition), cancel: cancel, deliveries: deliveries, walker: newWalker(r, c.largest)}, nil
+	return &records{
+		name:       fmt.Sprintf("%s/%d", topic, partition),
+		cancel:     cancel,
+		deliveries: deliveries,
+		walker:     newWalker(r, c.largest),
+	}, nil
 }
 
 // records is a range while it is read.

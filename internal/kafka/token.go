@@ -40,7 +40,11 @@ func (c *credentials) readTokens() error {
 	}}
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, client)
 	c.tokens = (&clientcredentials.Config{
-		ClientID: c.ClientID, ClientSecret: c.ClientSecret, TokenURL: c.TokenEndpoint, Scopes: scopes, AuthStyle: oauth2.AuthStyleInHeader,
+		ClientID:     c.ClientID,
+		ClientSecret: c.ClientSecret,
+		TokenURL:     c.TokenEndpoint,
+		Scopes:       scopes,
+		AuthStyle:    oauth2.AuthStyleInHeader,
 	}).TokenSource(ctx)
 	return nil
 }
@@ -66,7 +70,8 @@ func (c *credentials) bearerToken() (string, error) {
 }
 
 // What an authorization server may say (RFC 6749, section 5.2).
-var tokenErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
+var tokenErrors = []string{"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+	"unsupported_grant_type", "invalid_scope"}
 
 // withoutAnswer keeps the status and the standard error of a refused request for
 // a token. The rest of the answer, which the library quotes, is the server's

@@ -45,7 +45,8 @@ func (c *Client) Find(ctx context.Context, names []string) (map[string]bifrost.T
 		return nil, fmt.Errorf("kafka: find %d topics: %w", len(names), err)
 	}
 	if len(first.Brokers) == 0 {
-		return nil, fmt.Errorf("kafka: find %d topics: the broker that answered lists no brokers, itself included", len(names))
+		return nil, fmt.Errorf("kafka: find %d topics: the broker that answered lists no brokers, itself included",
+			len(names))
 	}
 	told := c.metadataOfAll(ctx, first.Brokers, names)
 	for _, name := range names {
@@ -77,7 +78,8 @@ func (c *Client) metadataOfAll(ctx context.Context, listed []kmsg.MetadataRespon
 		var answers sync.WaitGroup
 		for i := range round {
 			answers.Go(func() {
-				round[i].metadata, round[i].err = c.metadataFrom(ctx, c.kgo.Broker(int(round[i].broker)), requestFor(names...))
+				round[i].metadata, round[i].err = c.metadataFrom(ctx, c.kgo.Broker(int(round[i].broker)),
+					requestFor(names...))
 			})
 		}
 		answers.Wait()

@@ -36,7 +36,13 @@ type walker struct {
 }
 
 func newWalker(r bifrost.Range, largest int64) walker {
-	return walker{decompressor: recordbatch.Decompressor{Most: largest}, position: r.Start, end: r.End, next: r.Start, batch: recordbatch.Reader{Header: recordbatch.Header{LeaderEpoch: -1}}}
+	return walker{
+		decompressor: recordbatch.Decompressor{Most: largest},
+		position:     r.Start,
+		end:          r.End,
+		next:         r.Start,
+		batch:        recordbatch.Reader{Header: recordbatch.Header{LeaderEpoch: -1}},
+	}
 }
 
 // loadResponse takes the next response. The one before must be used up.

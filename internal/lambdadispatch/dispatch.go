@@ -62,7 +62,8 @@ func (d *Dispatcher) Dispatch(ctx context.Context, t bifrost.Task) error {
 		Payload:        event,
 	})
 	if err != nil {
-		return fmt.Errorf("invoke function %s for topic %s partition %d range %s: %w", d.function, t.Name, t.Partition, t.Range(), explain(err))
+		return fmt.Errorf("invoke function %s for topic %s partition %d range %s: %w",
+			d.function, t.Name, t.Partition, t.Range(), explain(err))
 	}
 	return nil
 }

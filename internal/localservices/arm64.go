@@ -44,7 +44,8 @@ func takeProgram(ctx context.Context, name, program, to string) error {
 	}
 	defer os.RemoveAll(dir)
 	if err := downloadPackage(ctx, dir, name); err != nil {
-		return fmt.Errorf("get the package %s of Debian or Ubuntu (elsewhere put a static %s there yourself): %w", name, to, err)
+		return fmt.Errorf("get the package %s of Debian or Ubuntu (elsewhere put a static %s there yourself): %w",
+			name, to, err)
 	}
 	script := `cd "$0" && dpkg-deb --fsys-tarfile *.deb | tar -x --wildcards "./usr/bin/$1" 2>/dev/null; exit 0`
 	if err := command(ctx, nil, "sh", "-c", script, dir, program); err != nil {
@@ -89,7 +90,8 @@ func RegisterARM64(ctx context.Context) (undo func() error, err error) {
 	}
 	if !exists(filepath.Join(binfmt, "register")) {
 		if err := command(ctx, nil, "mount", "-t", "binfmt_misc", "binfmt_misc", binfmt); err != nil {
-			return nil, fmt.Errorf("localservices: functions for arm64 cannot start here: Linux has no binfmt_misc, or only root may mount it: %w", err)
+			return nil, fmt.Errorf("localservices: functions for arm64 cannot start here: Linux has no binfmt_misc, "+
+				"or only root may mount it: %w", err)
 		}
 	}
 	known, err := filepath.Glob(filepath.Join(binfmt, "*aarch64*"))
@@ -101,7 +103,8 @@ func RegisterARM64(ctx context.Context) (undo func() error, err error) {
 		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(binfmt, "register"), binfmtEntry(program), 0o200); err != nil {
-		return nil, fmt.Errorf("localservices: functions for arm64 cannot start here: only root may register %s: %w", program, err)
+		return nil, fmt.Errorf("localservices: functions for arm64 cannot start here: only root may register %s: %w",
+			program, err)
 	}
 	return func() error { return os.WriteFile(filepath.Join(binfmt, binfmtName), []byte("-1"), 0o200) }, nil
 }

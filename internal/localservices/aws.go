@@ -61,7 +61,8 @@ func writeCertificate(dir string) (authority, certificate, key string, err error
 	if err != nil {
 		return "", "", "", err
 	}
-	authority, certificate, key = filepath.Join(dir, "ca.crt"), filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
+	authority = filepath.Join(dir, "ca.crt")
+	certificate, key = filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key")
 	return authority, certificate, key, errors.Join(
 		os.WriteFile(authority, []byte(a.Certificate), 0o644),
 		os.WriteFile(certificate, []byte(certificatePEM), 0o644),

@@ -44,7 +44,8 @@ func sam(ctx context.Context, env []string, args ...string) ([]byte, error) {
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("localservices: sam %s: %w\n%s%s", args[0], err, tail(out.String(), 4000), tail(problems.String(), 4000))
+		return nil, fmt.Errorf("localservices: sam %s: %w\n%s%s",
+			args[0], err, tail(out.String(), 4000), tail(problems.String(), 4000))
 	}
 	return out.Bytes(), nil
 }
@@ -115,7 +116,8 @@ func (b build) into(ctx context.Context, dir string) (template string, err error
 	if err := b.writeTemplates(templates); err != nil {
 		return "", err
 	}
-	_, err = sam(ctx, env, "build", "--template-file", filepath.Join(templates, "template.yaml"), "--base-dir", b.source, "--build-dir", dir)
+	_, err = sam(ctx, env, "build", "--template-file", filepath.Join(templates, "template.yaml"),
+		"--base-dir", b.source, "--build-dir", dir)
 	if err != nil {
 		return "", errors.Join(err, b.compile(ctx))
 	}

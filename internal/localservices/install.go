@@ -46,20 +46,24 @@ var (
 	PartMirrorMaker   = Part{"mirror-maker", kafkaVersion, "mvn", "maven", installMaven} // to compare with
 	PartRegistry      = Part{"registry", registryVersion, "mvn", "maven", installRegistry}
 	PartDynamoDB      = Part{"dynamodb", dynamodbVersion, "mvn", "maven", installMaven}
-	PartS3            = Part{"versitygw", versitygwVersion, "go", "versitygw", goInstall("github.com/versity/versitygw/cmd/versitygw")}
-	PartStaticcheck   = Part{"staticcheck", staticcheckVersion, "go", "staticcheck", goInstall("honnef.co/go/tools/cmd/staticcheck")}
-	PartGovulncheck   = Part{"govulncheck", govulncheckVersion, "go", "govulncheck", goInstall("golang.org/x/vuln/cmd/govulncheck")}
-	PartAWS           = Part{"ministack", ministackVersion, "python3.11", "ministack", installPython}
-	PartSAM           = Part{"sam", samVersion, "python3.11", "sam", installPython}
-	PartQEMU          = Part{"qemu", "distribution", "sh", "qemu", installQEMU}
-	PartNode          = Part{"node", nodeVersion, "python3.11", "node", installPython}
+	PartS3            = Part{"versitygw", versitygwVersion, "go", "versitygw",
+		goInstall("github.com/versity/versitygw/cmd/versitygw")}
+	PartStaticcheck = Part{"staticcheck", staticcheckVersion, "go", "staticcheck",
+		goInstall("honnef.co/go/tools/cmd/staticcheck")}
+	PartGovulncheck = Part{"govulncheck", govulncheckVersion, "go", "govulncheck",
+		goInstall("golang.org/x/vuln/cmd/govulncheck")}
+	PartAWS  = Part{"ministack", ministackVersion, "python3.11", "ministack", installPython}
+	PartSAM  = Part{"sam", samVersion, "python3.11", "sam", installPython}
+	PartQEMU = Part{"qemu", "distribution", "sh", "qemu", installQEMU}
+	PartNode = Part{"node", nodeVersion, "python3.11", "node", installPython}
 	// What reads what Bifrost exports and decodes, to compare: DuckDB, pyarrow, fastavro, confluent-kafka.
 	PartEngines = Part{"engines", enginesVersion, "python3.11", "engines", installPython}
 )
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
-	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM, PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU}
+	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM,
+		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU}
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -111,7 +115,8 @@ func (p Part) ensure(ctx context.Context, report func(Part)) error {
 		report(p)
 	}
 	if _, err := exec.LookPath(p.tool); err != nil {
-		return fmt.Errorf("localservices: install %s: %s is not on the PATH; the README lists what has to be installed: %w", p, p.tool, err)
+		return fmt.Errorf("localservices: install %s: %s is not on the PATH; "+
+			"the README lists what has to be installed: %w", p, p.tool, err)
 	}
 	if err := p.install(ctx, p); err != nil {
 		return fmt.Errorf("localservices: install %s: %w", p, err)

@@ -152,7 +152,8 @@ func (b *KafkaBroker) configure(options KafkaOptions) error {
 	}
 	roles := "broker,controller"
 	if options.Join != nil {
-		b.controller, b.clusterID, b.nodes, roles = options.Join.controller, options.Join.clusterID, options.Join.nodes, "broker"
+		roles = "broker"
+		b.controller, b.clusterID, b.nodes = options.Join.controller, options.Join.clusterID, options.Join.nodes
 	}
 	b.node = int(b.nodes.Add(1))
 	listeners := []string{"PLAINTEXT://" + b.Addr()}
@@ -231,7 +232,8 @@ func (b *KafkaBroker) format(ctx context.Context) error {
 
 // JavaClient returns a command that runs a Java source file with Kafka's own client.
 func JavaClient(ctx context.Context, source string, args ...string) (*exec.Cmd, error) {
-	line, err := java(PartKafka, append([]string{"-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", source}, args...)...)
+	line, err := java(PartKafka,
+		append([]string{"-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", source}, args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -46,8 +46,10 @@ func MirrorMaker(t testing.TB, from, to string) {
 	}
 	file := filepath.Join(dir, "mirror-maker.properties")
 	must(writeProperties(file, properties))
-	args, err := java(PartMirrorMaker, "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-		"org.apache.kafka.connect.mirror.MirrorMaker", file)
+	args, err := java(PartMirrorMaker, "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+		"-Dorg.slf4j.simpleLogger.showDateTime=true",
+		"org.apache.kafka.connect.mirror.MirrorMaker",
+		file)
 	must(err)
 	p, err := launch{name: "mirror-maker", dir: dir, args: args}.start()
 	must(err)

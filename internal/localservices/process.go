@@ -134,7 +134,8 @@ func (p *process) waitFor(ctx context.Context, ready func(context.Context) error
 		case <-p.done:
 			return fmt.Errorf("localservices: start %s: %w\n%s", p.name, errExited, p.logTail())
 		case <-ctx.Done():
-			return fmt.Errorf("localservices: start %s: not ready: %w\n%s", p.name, errors.Join(last, ctx.Err()), p.logTail())
+			return fmt.Errorf("localservices: start %s: not ready: %w\n%s",
+				p.name, errors.Join(last, ctx.Err()), p.logTail())
 		case <-time.After(pollInterval):
 		}
 	}

@@ -53,7 +53,9 @@ func StartRegistry(ctx context.Context, brokers string) (*Registry, error) {
 	}
 	r := &Registry{URL: fmt.Sprintf("http://%s/apis/ccompat/v7", address(port))}
 	r.process, err = launch{name: "registry", dir: dir,
-		args: []string{"java", "-Xmx512m", "-jar", filepath.Join(jars, "apicurio-registry-app-"+registryVersion+"-runner.jar")},
+		args: []string{
+			"java", "-Xmx512m", "-jar", filepath.Join(jars, "apicurio-registry-app-"+registryVersion+"-runner.jar"),
+		},
 		env: append(os.Environ(), "QUARKUS_HTTP_HOST=127.0.0.1", "QUARKUS_HTTP_PORT="+strconv.Itoa(port),
 			"APICURIO_STORAGE_KIND=kafkasql", "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS="+brokers),
 	}.start()

@@ -43,7 +43,12 @@ func StartSecureKafka(ctx context.Context) (*SecureKafka, error) {
 		return nil, err
 	}
 	broker, err := StartKafka(ctx, KafkaOptions{Properties: properties, Listeners: map[string]string{
-		ListenerTLS: "SSL", ListenerMutual: "SSL", ListenerSASL: "SASL_SSL", ListenerReauth: "SASL_SSL", ListenerInsecure: "SASL_PLAINTEXT", ListenerScram: "SASL_PLAINTEXT",
+		ListenerTLS:      "SSL",
+		ListenerMutual:   "SSL",
+		ListenerSASL:     "SASL_SSL",
+		ListenerReauth:   "SASL_SSL",
+		ListenerInsecure: "SASL_PLAINTEXT",
+		ListenerScram:    "SASL_PLAINTEXT",
 	}})
 	if err != nil {
 		return nil, err
@@ -60,8 +65,11 @@ func secureProperties(authority *Authority) (map[string]string, error) {
 	}
 	const login = "org.apache.kafka.common.security."
 	properties := map[string]string{
-		"ssl.keystore.type": "PEM", "ssl.keystore.certificate.chain": oneLine(certificate), "ssl.keystore.key": oneLine(key),
-		"ssl.truststore.type": "PEM", "ssl.truststore.certificates": oneLine(authority.Certificate),
+		"ssl.keystore.type":                             "PEM",
+		"ssl.keystore.certificate.chain":                oneLine(certificate),
+		"ssl.keystore.key":                              oneLine(key),
+		"ssl.truststore.type":                           "PEM",
+		"ssl.truststore.certificates":                   oneLine(authority.Certificate),
 		"listener.name.mutual.ssl.client.auth":          "required",
 		"listener.name.login.sasl.enabled.mechanisms":   "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
 		"listener.name.short.sasl.enabled.mechanisms":   "SCRAM-SHA-512",
@@ -71,12 +79,15 @@ func secureProperties(authority *Authority) (map[string]string, error) {
 		"authorizer.class.name":                         "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 		"super.users":                                   "User:ANONYMOUS",
 		// Tokens that are not signed: it is the client that is tested here.
-		"listener.name.login.oauthbearer.sasl.jaas.config": login + `oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
+		"listener.name.login.oauthbearer.sasl.jaas.config": login +
+			`oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
 	}
 	for _, listener := range []string{"login", "open"} {
-		properties["listener.name."+listener+".plain.sasl.jaas.config"] = login + `plain.PlainLoginModule required user_archive="` + PlainPassword + `";`
+		config := "listener.name." + listener + ".plain.sasl.jaas.config"
+		properties[config] = login + `plain.PlainLoginModule required user_archive="` + PlainPassword + `";`
 	}
-	for _, mechanism := range []string{"login.scram-sha-256", "login.scram-sha-512", "short.scram-sha-512", "scram.scram-sha-512"} {
+	for _, mechanism := range []string{"login.scram-sha-256", "login.scram-sha-512", "short.scram-sha-512",
+		"scram.scram-sha-512"} {
 		properties["listener.name."+mechanism+".sasl.jaas.config"] = login + "scram.ScramLoginModule required;"
 	}
 	return properties, nil
@@ -88,8 +99,10 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
 // SetPassword sets a user's password for both kinds of SCRAM.
 func (k *SecureKafka) SetPassword(ctx context.Context, user, password string) error {
 	return k.administer(func(admin *kadm.Client) error {
-		const iterations = 4096                                                               // the least that Kafka takes
-		for _, mechanism := range []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512} { // one a request, says Kafka
+		// the least that Kafka takes
+		const iterations = 4096
+		// one a request, says Kafka
+		for _, mechanism := range []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512} {
 			answers, err := admin.AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{
 				{User: user, Mechanism: mechanism, Iterations: iterations, Password: password},
 			})
@@ -111,13 +124,17 @@ func (k *SecureKafka) Allow(ctx context.Context, principal string, operations ..
 
 // AllowTopic lets a principal do these operations on one topic.
 func (k *SecureKafka) AllowTopic(ctx context.Context, principal, topic string, operations ...kadm.ACLOperation) error {
-	return k.allow(ctx, principal, kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).Operations(operations...))
+	return k.allow(ctx, principal,
+		kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).Operations(operations...))
 }
 
 // AllowTransactions lets a principal do these operations on transactional IDs that
 // begin with the prefix.
-func (k *SecureKafka) AllowTransactions(ctx context.Context, principal, prefix string, operations ...kadm.ACLOperation) error {
-	return k.allow(ctx, principal, kadm.NewACLs().TransactionalIDs(prefix).ResourcePatternType(kadm.ACLPatternPrefixed).Operations(operations...))
+func (k *SecureKafka) AllowTransactions(
+	ctx context.Context, principal, prefix string, operations ...kadm.ACLOperation,
+) error {
+	return k.allow(ctx, principal,
+		kadm.NewACLs().TransactionalIDs(prefix).ResourcePatternType(kadm.ACLPatternPrefixed).Operations(operations...))
 }
 
 func (k *SecureKafka) allow(ctx context.Context, principal string, rules *kadm.ACLBuilder) error {

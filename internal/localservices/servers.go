@@ -123,7 +123,8 @@ func StartS3(ctx context.Context) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		data, metadata, versions := filepath.Join(dir, "data"), filepath.Join(dir, "metadata"), filepath.Join(dir, "versions")
+		data, metadata := filepath.Join(dir, "data"), filepath.Join(dir, "metadata")
+		versions := filepath.Join(dir, "versions")
 		if err := errors.Join(os.Mkdir(data, 0o755), os.Mkdir(metadata, 0o755), os.Mkdir(versions, 0o755)); err != nil {
 			return nil, fmt.Errorf("localservices: start %s: %w", PartS3, err)
 		}

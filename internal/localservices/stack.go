@@ -80,7 +80,8 @@ const (
 // deploys template.yaml. It returns when all is ready; stop it with [Stack.Remove].
 func StartStack(ctx context.Context, options StackOptions) (*Stack, error) {
 	if runtime.GOOS != "linux" {
-		return nil, errors.New("localservices: the local AWS runs the functions as Lambda does, as programs for Linux: use a Linux machine")
+		return nil, errors.New("localservices: the local AWS runs the functions as Lambda does, " +
+			"as programs for Linux: use a Linux machine")
 	}
 	s := &Stack{kafka: options.Kafka}
 	if err := s.start(ctx, options); err != nil {
@@ -93,7 +94,8 @@ func (s *Stack) start(ctx context.Context, options StackOptions) error {
 	step := options.step()
 	return firstError(
 		func() error {
-			return step("install what is missing into .local", func() error { return s.install(ctx, options.Installing) })
+			return step("install what is missing into .local",
+				func() error { return s.install(ctx, options.Installing) })
 		},
 		func() error {
 			return step("start Kafka: "+describeKafka(s.kafka), func() error { return s.startKafka(ctx) })

@@ -52,7 +52,8 @@ var tieredProperties = map[string]string{
 func (b *KafkaBroker) RemoteSegment(topic string, start int64) (string, error) {
 	found, err := filepath.Glob(filepath.Join(b.remote, "*", topic+"-0-*", fmt.Sprintf("%020d-*.log", start)))
 	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("localservices: %d files of the segment of %s at offset %d in %s, error %v", len(found), topic, start, b.remote, err)
+		return "", fmt.Errorf("localservices: %d files of the segment of %s at offset %d in %s, error %v",
+			len(found), topic, start, b.remote, err)
 	}
 	return found[0], nil
 }

@@ -24,17 +24,21 @@ const (
 
 // The names of the metrics. Each comment begins with the function that sends it.
 const (
-	Lag          = "Lag"          // tick: offsets below the last stable offset, neither archived nor a recorded gap
-	LagSeconds   = "LagSeconds"   // tick: for how long a range has been due in the partition furthest behind
-	TimeToLoss   = "TimeToLoss"   // tick: seconds until Kafka may delete a record that is not archived; absent when no limit threatens one
-	InFlight     = "InFlight"     // tick: functions at work, or about to begin
-	Waiting      = "Waiting"      // tick: ranges planned and not in flight
-	Failures     = "Failures"     // tick: partitions and requests that it could not deal with
-	Unfinished   = "Unfinished"   // tick: partitions left to the next because time was short
-	Diverged     = "Diverged"     // tick: partitions that wait for a person, because their log was cut
-	Blocked      = "Blocked"      // tick: partitions behind a transaction that does not end
-	Stalled      = "Stalled"      // tick: seconds since anything was archived, while something waits; 0 when nothing waits
-	Captured     = "Captured"     // tick: 1 when the capture of the cluster that belongs to its time is there, 0 when not; absent when captures are turned off
+	Lag        = "Lag"        // tick: offsets below the last stable offset, neither archived nor a recorded gap
+	LagSeconds = "LagSeconds" // tick: for how long a range has been due in the partition furthest behind
+	// tick: seconds until Kafka may delete a record that is not archived; absent when no limit threatens one
+	TimeToLoss = "TimeToLoss"
+	InFlight   = "InFlight"   // tick: functions at work, or about to begin
+	Waiting    = "Waiting"    // tick: ranges planned and not in flight
+	Failures   = "Failures"   // tick: partitions and requests that it could not deal with
+	Unfinished = "Unfinished" // tick: partitions left to the next because time was short
+	Diverged   = "Diverged"   // tick: partitions that wait for a person, because their log was cut
+	Blocked    = "Blocked"    // tick: partitions behind a transaction that does not end
+	// tick: seconds since anything was archived, while something waits; 0 when nothing waits
+	Stalled = "Stalled"
+	// tick: 1 when the capture of the cluster that belongs to its time is there, 0 when not; absent when captures are
+	// turned off
+	Captured     = "Captured"
 	TickDuration = "TickDuration" // tick: milliseconds
 
 	ArchivedRanges  = "ArchivedRanges"  // archive
@@ -107,8 +111,13 @@ func (e Emitter) Ranges(results []bifrost.RangeResult, failed bool) error {
 		failures = 1
 	}
 	return e.write([]metric{
-		{ArchivedRanges, count, ranges}, {ArchivedRecords, count, records}, {ArchivedBytes, bytesUnit, raw}, {StoredBytes, bytesUnit, stored},
-		{Gaps, count, gaps}, {LostOffsets, count, lost}, {FailedRanges, count, failures},
+		{ArchivedRanges, count, ranges},
+		{ArchivedRecords, count, records},
+		{ArchivedBytes, bytesUnit, raw},
+		{StoredBytes, bytesUnit, stored},
+		{Gaps, count, gaps},
+		{LostOffsets, count, lost},
+		{FailedRanges, count, failures},
 	})
 }
 

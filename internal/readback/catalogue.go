@@ -35,7 +35,9 @@ var Everything = bifrost.Range{Start: 0, End: math.MaxInt64}
 var pageRows = 1000
 
 // Rows returns the rows of a partition that have offsets in the range, in order.
-func Rows(ctx context.Context, catalogue Catalogue, p bifrost.Partition, offsets bifrost.Range) iter.Seq2[bifrost.Row, error] {
+func Rows(
+	ctx context.Context, catalogue Catalogue, p bifrost.Partition, offsets bifrost.Range,
+) iter.Seq2[bifrost.Row, error] {
 	return func(yield func(bifrost.Row, error) bool) {
 		from, err := firstRow(ctx, catalogue, p, offsets.Start)
 		for err == nil {

@@ -42,7 +42,8 @@ func (r *Reader) Find(ctx context.Context, p bifrost.Partition, offset int64) (b
 		}
 		break
 	}
-	return baldr.Record{}, fmt.Errorf("offset %d of %s was a transaction marker, aborted or compacted away (%s holds %d records in %d offsets): %w",
+	return baldr.Record{}, fmt.Errorf("offset %d of %s was a transaction marker, "+
+		"aborted or compacted away (%s holds %d records in %d offsets): %w",
 		offset, p, row.Facts.Key, row.Facts.Records, row.Len(), ErrNoRecord)
 }
 
@@ -57,9 +58,11 @@ func (r *Reader) rowOf(ctx context.Context, p bifrost.Partition, offset int64) (
 		case bifrost.StateArchived:
 			return row, nil
 		case bifrost.StateLost:
-			return row, fmt.Errorf("offset %d of %s was lost with %s, reason %s: %w", offset, p, row.Range, row.GapReason, ErrNoRecord)
+			return row, fmt.Errorf("offset %d of %s was lost with %s, reason %s: %w",
+				offset, p, row.Range, row.GapReason, ErrNoRecord)
 		default:
-			return row, fmt.Errorf("offset %d of %s is planned and not archived yet: %w; bifrost flush archives what there is now", offset, p, bifrost.ErrNotFound)
+			return row, fmt.Errorf("offset %d of %s is planned and not archived yet: %w; "+
+				"bifrost flush archives what there is now", offset, p, bifrost.ErrNotFound)
 		}
 	}
 	progress, err := r.Catalogue.Progress(ctx, p)
@@ -69,7 +72,8 @@ func (r *Reader) rowOf(ctx context.Context, p bifrost.Partition, offset int64) (
 	if err != nil {
 		return bifrost.Row{}, fmt.Errorf("read the progress of %s: %w", p, err)
 	}
-	return bifrost.Row{}, fmt.Errorf("offset %d of %s is not archived, the archive ends at %d: %w", offset, p, progress.NextOffset, bifrost.ErrNotFound)
+	return bifrost.Row{}, fmt.Errorf("offset %d of %s is not archived, the archive ends at %d: %w",
+		offset, p, progress.NextOffset, bifrost.ErrNotFound)
 }
 
 // lastRows is how many rows are asked for at once from the end backwards; a
@@ -79,7 +83,9 @@ var lastRows = 50
 // LastOffsets finds the offsets that hold the last n records of a partition, or
 // a few more: they begin at the start of a range. The records before the last n
 // in them are skip.
-func (r *Reader) LastOffsets(ctx context.Context, p bifrost.Partition, n int64) (offsets bifrost.Range, skip int64, err error) {
+func (r *Reader) LastOffsets(
+	ctx context.Context, p bifrost.Partition, n int64,
+) (offsets bifrost.Range, skip int64, err error) {
 	offsets = Everything
 	below, records := offsets.End, int64(0)
 	for records < n {

@@ -87,14 +87,16 @@ func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge
 			continue
 		}
 		if !facts.HasEnvelope {
-			return fmt.Errorf("offsets %s of %s are archived as values only, in %s: there are no keys, headers and timestamps of them", row.Range, row.Partition, row.Facts.Key)
+			return fmt.Errorf("offsets %s of %s are archived as values only, in %s: there are no keys, "+
+				"headers and timestamps of them", row.Range, row.Partition, row.Facts.Key)
 		}
 		whole := facts.FirstOffset >= wanted.Start && facts.LastOffset < wanted.End
 		if !q.Times.isAll() {
 			if !q.Times.overlapMember(facts) {
 				continue
 			}
-			whole = whole && facts.LeastTimestamp >= q.Times.Since && (q.Times.Until == 0 || facts.MostTimestamp < q.Times.Until)
+			whole = whole && facts.LeastTimestamp >= q.Times.Since &&
+				(q.Times.Until == 0 || facts.MostTimestamp < q.Times.Until)
 		}
 		if !gauge.Member(facts, whole) {
 			continue

@@ -66,9 +66,14 @@ func inOrder(ctx context.Context, queue <-chan chan *openObject) <-chan *openObj
 }
 
 // beginRow decides what becomes of a row, and reports whether anything does.
-func (r *Reader) beginRow(ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *openObject) bool {
+func (r *Reader) beginRow(
+	ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *openObject,
+) bool {
 	offsets := q.offsetRange()
-	o := &openObject{row: row, wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)}}
+	o := &openObject{
+		row:    row,
+		wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)},
+	}
 	o.partial = o.wanted != row.Range || !q.Times.isAll() || q.Keys != nil
 	switch {
 	case !o.wanted.Valid():
@@ -95,7 +100,12 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *syn
 	stored := object.Stored()
 	ahead := newReadAhead(ctx, object, stored.Size, r.readAhead(), free)
 	o.ahead = ahead
-	options := baldr.ReaderOptions{Workers: r.Workers, ValuesOnly: q.ValuesOnly && !o.partial, MaxRecordBytes: bifrost.LargestRecord, Keys: q.Keys}
+	options := baldr.ReaderOptions{
+		Workers:        r.Workers,
+		ValuesOnly:     q.ValuesOnly && !o.partial,
+		MaxRecordBytes: bifrost.LargestRecord,
+		Keys:           q.Keys,
+	}
 	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
 		return o.explainError(err)
 	}
@@ -120,7 +130,8 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *syn
 func (r *Reader) openRow(ctx context.Context, row bifrost.Row) (bifrost.Object, error) {
 	object, err := r.Objects.Open(ctx, row.Facts.Key)
 	if errors.Is(err, bifrost.ErrNotFound) {
-		return nil, fmt.Errorf("the catalogue says that offsets %s of %s are in %s: %w; bifrost verify lists all that is missing", row.Range, row.Partition, row.Facts.Key, err)
+		return nil, fmt.Errorf("the catalogue says that offsets %s of %s are in %s: %w; "+
+			"bifrost verify lists all that is missing", row.Range, row.Partition, row.Facts.Key, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", row.Facts.Key, err)
@@ -134,8 +145,10 @@ var ErrNotOfRow = errors.New("an object is not what the catalogue says")
 // isOfItsRow compares what the object says of itself with the row.
 func (o *openObject) isOfItsRow() error {
 	summary := o.file.Summary()
-	if summary.Topic != o.row.Topic() || summary.Partition != o.row.Number || summary.Start != o.row.Start || summary.TopicID != [16]byte(o.row.TopicID) {
-		return fmt.Errorf("%w: %s holds topic %s partition %d from offset %d, the catalogue says %s %s; bifrost verify tells more",
+	if summary.Topic != o.row.Topic() || summary.Partition != o.row.Number || summary.Start != o.row.Start ||
+		summary.TopicID != [16]byte(o.row.TopicID) {
+		return fmt.Errorf("%w: %s holds topic %s partition %d from offset %d, the catalogue says %s %s; "+
+			"bifrost verify tells more",
 			ErrNotOfRow, o.row.Facts.Key, summary.Topic, summary.Partition, summary.Start, o.row.Partition, o.row.Range)
 	}
 	return nil

@@ -46,7 +46,8 @@ func (t Times) containsTimestamp(timestamp int64) bool {
 // Overlaps reports whether the row may have a record in the times. A row without
 // records does not, unless the times are all.
 func (t Times) Overlaps(row bifrost.Row) bool {
-	return t.isAll() || row.Facts.Records > 0 && row.Facts.LastTimestamp >= t.Since && (t.Until == 0 || row.Facts.FirstTimestamp < t.Until)
+	return t.isAll() || row.Facts.Records > 0 && row.Facts.LastTimestamp >= t.Since &&
+		(t.Until == 0 || row.Facts.FirstTimestamp < t.Until)
 }
 
 // Query says which records of one partition to read. The zero values of Offsets
@@ -135,11 +136,13 @@ func (o *openObject) readRecords(q Query) iter.Seq2[baldr.Record, error] {
 
 func (o *openObject) explainError(err error) error {
 	if errors.Is(err, baldr.ErrNoEnvelope) {
-		return fmt.Errorf("read %s: it holds values only, so that nothing but all of its offsets %s can be read: %w", o.row.Facts.Key, o.row.Range, err)
+		return fmt.Errorf("read %s: it holds values only, so that nothing but all of its offsets %s can be read: %w",
+			o.row.Facts.Key, o.row.Range, err)
 	}
 	var damage *baldr.FormatError
 	if errors.As(err, &damage) {
-		return fmt.Errorf("read %s (offsets %s of %s): %w; bifrost verify --deep looks at the whole archive", o.row.Facts.Key, o.row.Range, o.row.Partition, err)
+		return fmt.Errorf("read %s (offsets %s of %s): %w; bifrost verify --deep looks at the whole archive",
+			o.row.Facts.Key, o.row.Range, o.row.Partition, err)
 	}
 	return fmt.Errorf("read %s (offsets %s of %s): %w", o.row.Facts.Key, o.row.Range, o.row.Partition, err)
 }

@@ -21,7 +21,9 @@ func (r *Reader) OpenRow(ctx context.Context, row bifrost.Row) (*RowFile, error)
 		return nil, err
 	}
 	f := &RowFile{openObject{row: row}}
-	if f.object.file, err = baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{MaxRecordBytes: bifrost.LargestRecord}); err != nil {
+	if f.object.file, err = baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{
+		MaxRecordBytes: bifrost.LargestRecord,
+	}); err != nil {
 		return nil, f.object.explainError(err)
 	}
 	return f, f.object.isOfItsRow()

@@ -220,7 +220,8 @@ const (
 // zstdEncoders are those of batches that are sealed: each takes a few megabytes.
 // Checksums are left out, as by Java's producers: the batch has one.
 var zstdEncoders = sync.Pool{New: func() any {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow),
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(err) // options that do not fit each other, which no input changes
 	}

@@ -21,8 +21,9 @@ var ErrTooLarge = errors.New("the batch is too large")
 
 // TooLarge makes such an error, which says by what, and what to do.
 func TooLarge(how string, most int64) error {
-	return fmt.Errorf("%w: %s it is more than %d bytes, which is all that the memory here allows: give the function more, "+
-		"or archive it with bifrost flush on a machine that has more (docs/kafka.md, \"Large batches\")", ErrTooLarge, how, most)
+	return fmt.Errorf("%w: %s it is more than %d bytes, which is all that the memory here allows: "+
+		"give the function more, or archive it with bifrost flush on a machine that has more "+
+		"(docs/kafka.md, \"Large batches\")", ErrTooLarge, how, most)
 }
 
 // Decompressor undoes what producers did to the records of a batch. Its memory
@@ -92,7 +93,8 @@ const zstdBlockMinimum = 4
 
 func (d *Decompressor) unzstd(in []byte) ([]byte, error) {
 	if d.zstd == nil {
-		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(d.Most)))
+		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxMemory(uint64(d.Most)))
 		if err != nil {
 			return nil, err
 		}
@@ -220,7 +222,8 @@ func (d *Decompressor) unlz4(out, in []byte) ([]byte, error) {
 			return nil, Corrupt("lz4: a block of %d bytes in %d", length, len(in))
 		}
 		var err error
-		if out, err = d.lz4Block(out, in[:length], largest, field&lz4RawBit != 0, flags&lz4IndependentBit != 0); err != nil {
+		raw, independent := field&lz4RawBit != 0, flags&lz4IndependentBit != 0
+		if out, err = d.lz4Block(out, in[:length], largest, raw, independent); err != nil {
 			return nil, err
 		}
 		if int64(len(out)) > d.Most {

@@ -46,7 +46,8 @@ func (b *Writer) addAt(index int64, r *baldr.Record, to Limits) bool {
 	}
 	delta := r.Timestamp - b.firstTimestamp
 	size := recordSize(r, delta, index)
-	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 && (len(b.encoded)+b.coder.atMost(pending) > to.Bytes || b.raw+binary.MaxVarintLen64+size > to.RawBytes) {
+	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 &&
+		(len(b.encoded)+b.coder.atMost(pending) > to.Bytes || b.raw+binary.MaxVarintLen64+size > to.RawBytes) {
 		return false
 	}
 	begin := len(b.block)
@@ -89,7 +90,8 @@ func (b *Writer) begin(r *baldr.Record, codec Codec) {
 
 // recordSize is the length of a record after its length field.
 func recordSize(r *baldr.Record, delta, index int64) int {
-	size := 1 + varintSize(delta) + varintSize(index) + bytesSize(r.Key) + bytesSize(r.Value) + varintSize(int64(len(r.Headers)))
+	size := 1 + varintSize(delta) + varintSize(index) + bytesSize(r.Key) + bytesSize(r.Value) +
+		varintSize(int64(len(r.Headers)))
 	for _, h := range r.Headers {
 		size += varintSize(int64(len(h.Key))) + len(h.Key) + bytesSize(h.Value)
 	}

@@ -30,7 +30,8 @@ func (r *Restorer) plannedACLs(ctx context.Context) ([]ACLReport, error) {
 		case errors.Is(err, kerr.SecurityDisabled):
 			report.Reason = "the target has no authorizer, and keeps no ACLs"
 		case errors.Is(err, kerr.ClusterAuthorizationFailed):
-			report.Reason = "these credentials may not see the ACLs of the target: allow them Describe and Alter on the cluster"
+			report.Reason = "these credentials may not see the ACLs of the target: " +
+				"allow them Describe and Alter on the cluster"
 		case err != nil:
 			return nil, err
 		case !report.Stands:
@@ -77,7 +78,8 @@ func (r *Restorer) createACLs(ctx context.Context) ([]ACLReport, error) {
 			return nil, fmt.Errorf("create ACLs in the target: %w", err)
 		}
 		if len(answer.Results) != len(asked) {
-			return nil, fmt.Errorf("create ACLs in the target: %d answers for %d of them", len(answer.Results), len(asked))
+			return nil, fmt.Errorf("create ACLs in the target: %d answers for %d of them",
+				len(answer.Results), len(asked))
 		}
 		for n, result := range answer.Results {
 			reports[asked[n]].Reason = ""

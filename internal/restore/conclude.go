@@ -49,7 +49,8 @@ func (r *Restorer) newReport(ctx context.Context, plan *Plan) (*Report, error) {
 		}
 		report.Finished = report.Finished && len(of.Lifted) == 0
 		if of.Deleted > 0 {
-			report.differs("topic", t.Name, "the target has deleted %d of its records since they were written", of.Deleted)
+			report.differs("topic", t.Name, "the target has deleted %d of its records since they were written",
+				of.Deleted)
 		}
 		report.add(of)
 	}
@@ -74,7 +75,8 @@ func tellDifferent(report *Report, t Topic, there actual, different []Setting, k
 		return // the capture says why, and so does the report
 	}
 	for _, s := range different {
-		report.differs("topic", t.Name, "%s is %s, and was %s: %s", s.Name, valueText(s.Target), valueText(s.Captured), s.Reason)
+		report.differs("topic", t.Name, "%s is %s, and was %s: %s",
+			s.Name, valueText(s.Target), valueText(s.Captured), s.Reason)
 	}
 }
 
@@ -111,7 +113,8 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 		}
 		for _, name := range ofOldBrokers {
 			if _, some := t.Settings[name]; some {
-				report.differs("topic", t.Name, "%s is left out: it names brokers of the cluster that was captured", name)
+				report.differs("topic", t.Name, "%s is left out: it names brokers of the cluster that was captured",
+					name)
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(look.Refused)) {
@@ -136,9 +139,15 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 
 func (r *Restorer) begin(plan *Plan) *Report {
 	return &Report{
-		Cluster: r.Snapshot.Positions.ClusterID, At: r.Snapshot.Positions.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), Capture: r.Snapshot.Key,
-		Target: plan.look.ClusterID, Topics: []TopicReport{}, Groups: []GroupReport{}, ACLs: []ACLReport{},
-		Differences: []Difference{}, NotRestored: r.notRestored(),
+		Cluster:     r.Snapshot.Positions.ClusterID,
+		At:          r.Snapshot.Positions.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
+		Capture:     r.Snapshot.Key,
+		Target:      plan.look.ClusterID,
+		Topics:      []TopicReport{},
+		Groups:      []GroupReport{},
+		ACLs:        []ACLReport{},
+		Differences: []Difference{},
+		NotRestored: r.notRestored(),
 	}
 }
 
@@ -161,14 +170,26 @@ func (r *Restorer) notRestored() []string {
 	if n := len(r.Snapshot.Positions.Groups); n > 0 && !r.Groups {
 		all = append(all, fmt.Sprintf("the positions of %d groups, which --groups restores", n))
 	}
-	return append(all, "positions outside of groups: those of Flink and Spark, and local state of Kafka Streams (bifrost map translates offsets)")
+	return append(all,
+		"positions outside of groups: those of Flink and Spark, "+
+			"and local state of Kafka Streams (bifrost map translates offsets)")
 }
 
 func (r *Restorer) topicReport(plan *Plan, t Topic) TopicReport {
-	of := TopicReport{Topic: t.Name, Partitions: len(t.Partitions), Replicas: replicasOf(t), Ranges: []PartitionReport{}}
+	of := TopicReport{
+		Topic:      t.Name,
+		Partitions: len(t.Partitions),
+		Replicas:   replicasOf(t),
+		Ranges:     []PartitionReport{},
+	}
 	for _, p := range t.Partitions {
 		line := PartitionReport{
-			Partition: p.Number, Start: p.Held.Start, End: p.Held.End, Restored: p.End(), Branches: []string{}, Missing: []GapReport{},
+			Partition: p.Number,
+			Start:     p.Held.Start,
+			End:       p.Held.End,
+			Restored:  p.End(),
+			Branches:  []string{},
+			Missing:   []GapReport{},
 		}
 		for _, b := range p.branches {
 			line.Branches = append(line.Branches, b.row.Name)
@@ -196,7 +217,8 @@ func (r *Report) add(of TopicReport) {
 			if gap.Quiet {
 				r.QuietTails++
 			}
-			r.differs("partition", fmt.Sprintf("%s/%d", of.Topic, p.Partition), "offsets [%d, %d) are not there: %s", gap.Start, gap.End, gap.Reason)
+			r.differs("partition", fmt.Sprintf("%s/%d", of.Topic, p.Partition), "offsets [%d, %d) are not there: %s",
+				gap.Start, gap.End, gap.Reason)
 		}
 	}
 }
@@ -245,7 +267,8 @@ func (r *Restorer) leftOut(part capture.Part, name string) bool {
 	case capture.PartOffsets:
 		return !r.Topics.Selects(topicOf(name))
 	}
-	return part == capture.PartGroups && slices.ContainsFunc(r.Snapshot.Positions.Groups, func(g capture.Group) bool { return g.Name == name })
+	return part == capture.PartGroups &&
+		slices.ContainsFunc(r.Snapshot.Positions.Groups, func(g capture.Group) bool { return g.Name == name })
 }
 
 // topicOf is the topic of a partition, topic/number, or of a topic.

@@ -92,7 +92,8 @@ func (r *Restorer) cut(ctx context.Context, all []bifrost.Progress) ([]Topic, er
 const atOnce = 32
 
 func sideBySide(ctx context.Context, work []func(context.Context) error) error {
-	return parallel.Try(ctx, atOnce, work, func(ctx context.Context, do func(context.Context) error) error { return do(ctx) })
+	return parallel.Try(ctx, atOnce, work,
+		func(ctx context.Context, do func(context.Context) error) error { return do(ctx) })
 }
 
 // heldBy is what a capture says of a partition; nil where it says nothing, or speaks of
@@ -190,7 +191,8 @@ func (r *Restorer) readBranch(ctx context.Context, p *Partition, b branch) error
 	return nil
 }
 
-const quietTail = "It is the tail of a quiet partition, which waits for its object for up to QuietMaxAgeSeconds: it was in Kafka alone"
+const quietTail = "It is the tail of a quiet partition, " +
+	"which waits for its object for up to QuietMaxAgeSeconds: it was in Kafka alone"
 
 func (p *Partition) miss(offsets bifrost.Range, reason string) {
 	if offsets.Start >= offsets.End {

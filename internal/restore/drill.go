@@ -40,7 +40,8 @@ func (d *DrillReport) Stands() bool {
 }
 
 // ErrNothingToMeasure says that the sample was there already.
-var ErrNothingToMeasure = errors.New("the topics of the sample are in the target already, so that nothing was measured: delete them there, or choose others with --topics")
+var ErrNothingToMeasure = errors.New("the topics of the sample are in the target already, " +
+	"so that nothing was measured: delete them there, or choose others with --topics")
 
 // Drill restores some topics, up to so many raw bytes, with the positions of all groups
 // in them, and compares them with the archive: record by record, and each position with
@@ -129,7 +130,9 @@ func (r *Restorer) inspect(ctx context.Context, t Topic, report *DrillReport) er
 
 // comparePartition reads both sides, record by record. What a group stands at is right
 // if it is where the first record at or above its old offset is, or the end.
-func (r *Restorer) comparePartition(ctx context.Context, topic string, p Partition, positions []PositionReport) (n int64, wrong string, err error) {
+func (r *Restorer) comparePartition(
+	ctx context.Context, topic string, p Partition, positions []PositionReport,
+) (n int64, wrong string, err error) {
 	admin, done, err := r.admin()
 	if err != nil {
 		return 0, "", err
@@ -158,12 +161,14 @@ func (r *Restorer) comparePartition(ctx context.Context, topic string, p Partiti
 				return n, "", err
 			}
 			if got == nil || !same(&record, got) {
-				return n, fmt.Sprintf("the record at source offset %d of %s is not there, or is another one", record.Offset, b.row.Name), nil
+				return n, fmt.Sprintf("the record at source offset %d of %s is not there, or is another one",
+					record.Offset, b.row.Name), nil
 			}
 			n++
 			for len(positions) > 0 && positions[0].Source <= record.Offset {
 				if at := *positions[0].Committed; at != got.Offset {
-					return n, fmt.Sprintf("a group stood at %d and stands at %d, and its next record is at %d", positions[0].Source, at, got.Offset), nil
+					return n, fmt.Sprintf("a group stood at %d and stands at %d, "+
+						"and its next record is at %d", positions[0].Source, at, got.Offset), nil
 				}
 				positions = positions[1:]
 			}
@@ -174,7 +179,8 @@ func (r *Restorer) comparePartition(ctx context.Context, topic string, p Partiti
 	}
 	for _, position := range positions {
 		if *position.Committed != end.Offset {
-			return n, fmt.Sprintf("a group stood at %d, behind all records, and stands at %d instead of the end, %d", position.Source, *position.Committed, end.Offset), nil
+			return n, fmt.Sprintf("a group stood at %d, behind all records, and stands at %d instead of the end, %d",
+				position.Source, *position.Committed, end.Offset), nil
 		}
 	}
 	return n, "", nil
@@ -182,7 +188,8 @@ func (r *Restorer) comparePartition(ctx context.Context, topic string, p Partiti
 
 // same compares all that a record has but its offset.
 func same(a *baldr.Record, b *kgo.Record) bool {
-	if a.Timestamp != b.Timestamp.UnixMilli() || !equal(a.Key, b.Key) || !equal(a.Value, b.Value) || len(a.Headers) != len(b.Headers) {
+	if a.Timestamp != b.Timestamp.UnixMilli() || !equal(a.Key, b.Key) || !equal(a.Value, b.Value) ||
+		len(a.Headers) != len(b.Headers) {
 		return false
 	}
 	for i := range a.Headers {

@@ -66,7 +66,8 @@ func (r *Restorer) lossOf(ctx context.Context, t Topic) (l loss, err error) {
 		does = append(does, fmt.Sprintf("about %d records are older than retention.ms=%d", old, keep))
 	}
 	if beyond > 0 {
-		does = append(does, fmt.Sprintf("about %d records are more than retention.bytes=%d keeps of their partition", beyond, most))
+		does = append(does,
+			fmt.Sprintf("about %d records are more than retention.bytes=%d keeps of their partition", beyond, most))
 	}
 	l.why = strings.Join(does, "; ")
 	return l, nil
@@ -105,7 +106,8 @@ func (r *Restorer) lossesOf(ctx context.Context, p Partition, keep, most int64) 
 // deletes and compacts as it did. Topics that lack records are left as they are.
 func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 	if len(plan.look.Obstacles) > 0 {
-		return nil, fmt.Errorf("whether all records are there cannot be known, so that nothing is put back: %s", strings.Join(plan.look.Obstacles, "; "))
+		return nil, fmt.Errorf("whether all records are there cannot be known, so that nothing is put back: %s",
+			strings.Join(plan.look.Obstacles, "; "))
 	}
 	admin, done, err := r.admin()
 	if err != nil {

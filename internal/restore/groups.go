@@ -90,7 +90,8 @@ func (r *Restorer) standingOf(
 	}
 	s.partition = partitions[bifrost.TopicPartition{Topic: topic, Partition: c.Partition}]
 	if s.partition == nil {
-		s.report.Reason = "the capture has no such partition: the topic was deleted, is Kafka's own, or was not captured"
+		s.report.Reason = "the capture has no such partition: the topic was deleted, " +
+			"is Kafka's own, or was not captured"
 		return s, nil
 	}
 	var err error
@@ -123,7 +124,8 @@ func (r *Restorer) beyond(ctx context.Context, p Partition, offset int64) (strin
 	if asked.End < offset { // a transaction was open there, or it was never archived
 		known = fmt.Sprintf("%d offsets", offset-end)
 	}
-	return fmt.Sprintf("it was ahead of what is restored: it had read [%d, %d), %s, which are not there", end, offset, known), nil
+	return fmt.Sprintf("it was ahead of what is restored: it had read [%d, %d), %s, which are not there",
+		end, offset, known), nil
 }
 
 // images finds where each standing goes on.
@@ -239,9 +241,10 @@ func (r *Restorer) setGroups(ctx context.Context, plan *Plan) ([]GroupReport, er
 	if err != nil {
 		return nil, fmt.Errorf("list the groups of the target: %w", err)
 	}
-	return reports, parallel.Try(ctx, groupsAtOnce, parallel.NumbersBelow(len(reports)), func(ctx context.Context, i int) error {
+	set := func(ctx context.Context, i int) error {
 		return setGroup(ctx, admin, &reports[i], standings[i], states[reports[i].Group].State)
-	})
+	}
+	return reports, parallel.Try(ctx, groupsAtOnce, parallel.NumbersBelow(len(reports)), set)
 }
 
 func setGroup(ctx context.Context, admin *kadm.Client, report *GroupReport, standings []standing, state string) error {
@@ -308,7 +311,8 @@ func commit(ctx context.Context, admin *kadm.Client, group string, offsets kadm.
 		return cmp.Or(err, answers.Error())
 	})
 	switch {
-	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.IllegalGeneration):
+	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.RebalanceInProgress),
+		errors.Is(err, kerr.IllegalGeneration):
 		return "it has got live members in the target: stop them, and run the restore again", nil
 	case refusalOf(err) != "":
 		return refusalOf(err), nil
@@ -357,7 +361,8 @@ func (s *standing) judge(there kadm.OffsetResponses) {
 	case !some:
 		p.Reason = "the target has no position of it"
 	case have.At != p.Target:
-		p.Reason = fmt.Sprintf("the target had a position of its own, %d, which was left: delete the group there, and run the restore again", have.At)
+		p.Reason = fmt.Sprintf("the target had a position of its own, %d, which was left: delete the group there, "+
+			"and run the restore again", have.At)
 	case have.Metadata != s.metadata:
 		p.Reason = "the target has other metadata"
 	}
@@ -395,7 +400,8 @@ func (r *Restorer) plannedGroups(ctx context.Context, plan *Plan) ([]GroupReport
 func (s *standing) tellLostAt() {
 	for _, gap := range s.partition.Missing {
 		if gap.Start <= s.report.Source && s.report.Source < gap.End {
-			s.report.Reason = fmt.Sprintf("what it would read next is lost: offsets [%d, %d), %s", s.report.Source, gap.End, gap.Reason)
+			s.report.Reason = fmt.Sprintf("what it would read next is lost: offsets [%d, %d), %s",
+				s.report.Source, gap.End, gap.Reason)
 		}
 	}
 }

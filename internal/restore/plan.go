@@ -147,13 +147,16 @@ func (r *Restorer) judge(plan *Plan) {
 		}
 		same := plan.look.ClusterID == r.Snapshot.Positions.ClusterID && t.ID == plan.Topics[i].ID
 		if same && (plan.todo[t.Topic] || !t.ID.IsZero()) {
-			plan.refuse(t.Topic, "it is the topic that was captured, and is there still: leave it out with --topics, or restore into another cluster")
+			plan.refuse(t.Topic,
+				"it is the topic that was captured, and is there still: leave it out with --topics, "+
+					"or restore into another cluster")
 		}
 	}
 	for key, part := range plan.parts {
 		if foreign := part.Foreign(); len(foreign) > 0 && plan.todo[key.target] {
-			plan.refuse(key.target, "it has records that no replay has written, and some are left to restore: they would be mixed. "+
-				"Leave it out with --topics, or restore into a cluster without it")
+			plan.refuse(key.target,
+				"it has records that no replay has written, and some are left to restore: they would be mixed. "+
+					"Leave it out with --topics, or restore into a cluster without it")
 		}
 	}
 }
@@ -194,7 +197,9 @@ func (r *Restorer) judgeUnwritten(ctx context.Context, plan *Plan) error {
 			return end.Offset > 0
 		})
 		if written && plan.todo[topic] {
-			plan.refuse(topic, "it holds records where the capture has none: leave it out with --topics, or restore into a cluster without it")
+			plan.refuse(topic,
+				"it holds records where the capture has none: leave it out with --topics, "+
+					"or restore into a cluster without it")
 		}
 	}
 	return nil

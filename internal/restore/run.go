@@ -73,7 +73,11 @@ func (r *Restorer) write(ctx context.Context, plan *Plan) error {
 	}
 	for _, parts := range plan.rounds {
 		outlook, err := replay.Start(ctx, request(parts), r.source, replay.Options{
-			Client: r.Client, Parallel: r.Parallel, Batches: plan.look.Batches(), Throttle: r.Throttle, Committed: r.Committed,
+			Client:    r.Client,
+			Parallel:  r.Parallel,
+			Batches:   plan.look.Batches(),
+			Throttle:  r.Throttle,
+			Committed: r.Committed,
 		})
 		if err != nil {
 			return fmt.Errorf("write records: %w", err)

@@ -37,7 +37,10 @@ type Restorer struct {
 
 // source reads the archive for a replay.
 func (r *Restorer) source(ctx context.Context, p replay.Part, span replay.Span) iter.Seq2[baldr.Record, error] {
-	return r.Archive.Records(ctx, readback.Query{Partition: p.Source, Offsets: bifrost.Range{Start: span.Start, End: span.End}})
+	return r.Archive.Records(ctx, readback.Query{
+		Partition: p.Source,
+		Offsets:   bifrost.Range{Start: span.Start, End: span.End},
+	})
 }
 
 // request is what a replay is asked to write.

@@ -69,7 +69,11 @@ func ask(ctx context.Context, admin *kadm.Client, names []string) (map[string]ac
 			case detail.Err != nil:
 				return nil, fmt.Errorf("ask for topic %s of the target: %w", name, detail.Err)
 			}
-			of := actual{id: bifrost.TopicID(detail.ID), partitions: len(detail.Partitions), settings: map[string]kadm.Config{}}
+			of := actual{
+				id:         bifrost.TopicID(detail.ID),
+				partitions: len(detail.Partitions),
+				settings:   map[string]kadm.Config{},
+			}
 			of.replicas = len(detail.Partitions[0].Replicas)
 			all[name] = of
 			there = append(there, name)

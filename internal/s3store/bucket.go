@@ -106,7 +106,9 @@ func partitionOf(region string) string {
 // object costs a request to KMS.
 func (s BucketSettings) encryptionRules() *types.ServerSideEncryptionConfiguration {
 	rule := types.ServerSideEncryptionRule{
-		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256},
+		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{
+			SSEAlgorithm: types.ServerSideEncryptionAes256,
+		},
 	}
 	if s.KMSKey != "" {
 		rule.BucketKeyEnabled = aws.Bool(true)
@@ -135,7 +137,9 @@ func (s BucketSettings) lifecycleRules() []types.LifecycleRule {
 	tidy := &types.LifecycleExpiration{ExpiredObjectDeleteMarker: aws.Bool(true)}
 	rules := []types.LifecycleRule{{
 		ID: aws.String("abort-unfinished-uploads"), Status: enabled, Filter: below(""),
-		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(abortDays)},
+		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{
+			DaysAfterInitiation: aws.Int32(abortDays),
+		},
 	}}
 	if s.TransitionDays != 0 {
 		move := types.Transition{Days: &s.TransitionDays, StorageClass: types.TransitionStorageClass(s.TransitionClass)}

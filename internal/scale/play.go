@@ -219,7 +219,8 @@ func (p *play) writePlans(k int, at float64, proposals []proposal) int {
 	}
 	near := func(n int) int { return bifrost.Row{LossAt: proposals[n].seen.LossAt}.Nearness(now) }
 	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(near(a), near(b)), proposals[a].row.LastPlannedAt.Compare(proposals[b].row.LastPlannedAt))
+		return cmp.Or(cmp.Compare(near(a), near(b)),
+			proposals[a].row.LastPlannedAt.Compare(proposals[b].row.LastPlannedAt))
 	})
 	most := min(len(order), int(planSeconds*p.Speed.PlansPerSecond))
 	p.late = most < len(order)

@@ -49,7 +49,8 @@ func readLog(name string) (Source, error) {
 		}
 	}
 	if log.Len() == 0 {
-		return nil, fmt.Errorf("%s has no schema: want what bifrost cat _schemas --json prints, or a directory with files such as 17.avsc", name)
+		return nil, fmt.Errorf("%s has no schema: want what bifrost cat _schemas --json prints, "+
+			"or a directory with files such as 17.avsc", name)
 	}
 	return log, lines.Err()
 }
@@ -87,7 +88,8 @@ func readDirectory(files fs.FS, name string) (Source, error) {
 		return nil, fmt.Errorf("read the schemas of %s: %w", name, err)
 	}
 	if len(d.schemas) == 0 {
-		return nil, fmt.Errorf("%s has no schema: want files such as 17.avsc, 18.proto or 19.json, called by the ID of the schema", name)
+		return nil, fmt.Errorf("%s has no schema: want files such as 17.avsc, 18.proto or 19.json, "+
+			"called by the ID of the schema", name)
 	}
 	for id, s := range d.schemas {
 		s.References = referred[s.Type]

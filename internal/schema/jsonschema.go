@@ -84,5 +84,6 @@ func (r referenced) Load(location string) (any, error) {
 			return jsonschema.UnmarshalJSON(strings.NewReader(text))
 		}
 	}
-	return nil, fmt.Errorf("it refers to %s, and none of its references is called so", strings.TrimPrefix(location, base))
+	return nil, fmt.Errorf("it refers to %s, and none of its references is called so",
+		strings.TrimPrefix(location, base))
 }

@@ -107,11 +107,13 @@ func (l *Log) Schema(_ context.Context, id int) (Schema, error) {
 	}
 	switch {
 	case len(contexts) == 0 && l.unread > 0:
-		return Schema{}, noSchema("the topic of the registry has none of this ID, and %d records that are no JSON", l.unread)
+		return Schema{}, noSchema("the topic of the registry has none of this ID, and %d records that are no JSON",
+			l.unread)
 	case len(contexts) == 0:
 		return Schema{}, noSchema("the topic of the registry has none of this ID")
 	case candidates == nil:
-		return Schema{}, noSchema("%d contexts of the registry have one of this ID, and the default context none", len(contexts))
+		return Schema{}, noSchema("%d contexts of the registry have one of this ID, and the default context none",
+			len(contexts))
 	}
 	return l.oneOf(candidates)
 }
@@ -145,7 +147,8 @@ func (l *Log) resolve(at int, above []int) (Schema, error) {
 		}
 		known := l.versions[subjectVersion{subject, r.Version}]
 		if len(known) == 0 {
-			return Schema{}, noSchema("it refers to version %d of %s, which the topic of the registry does not have", r.Version, subject)
+			return Schema{}, noSchema("it refers to version %d of %s, which the topic of the registry does not have",
+				r.Version, subject)
 		}
 		before, _ := slices.BinarySearch(known, at)
 		inner, err := l.resolve(known[max(0, before-1)], append(above, at))

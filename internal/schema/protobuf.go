@@ -50,7 +50,10 @@ func compileProtobuf(s Schema) (func([]byte) ([]byte, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	compiler := protocompile.Compiler{Resolver: protocompile.WithStandardImports(protobufTexts(texts)), MaxParallelism: 1}
+	compiler := protocompile.Compiler{
+		Resolver:       protocompile.WithStandardImports(protobufTexts(texts)),
+		MaxParallelism: 1,
+	}
 	files, err := compiler.Compile(context.Background(), name)
 	if err != nil {
 		return nil, err

@@ -66,7 +66,8 @@ func (r *registry) resolve(ctx context.Context, found sr.Schema, depth int) (Sch
 		withDeleted := sr.WithParams(ctx, sr.ShowDeleted)
 		inner, err := r.client.SchemaByVersion(withDeleted, reference.Subject, reference.Version)
 		if err != nil {
-			return Schema{}, certain(err, fmt.Sprintf("it refers to version %d of %s, which the registry does not have", reference.Version, reference.Subject))
+			return Schema{}, certain(err, fmt.Sprintf("it refers to version %d of %s, "+
+				"which the registry does not have", reference.Version, reference.Subject))
 		}
 		resolved, err := r.resolve(ctx, inner.Schema, depth+1)
 		if err != nil {
@@ -80,7 +81,8 @@ func (r *registry) resolve(ctx context.Context, found sr.Schema, depth int) (Sch
 // certain tells an answer that there is no schema from no answer.
 func certain(err error, meaning string) error {
 	var answer *sr.ResponseError
-	if errors.As(err, &answer) && (answer.ErrorCode == codeNoSubject || answer.ErrorCode == codeNoVersion || answer.ErrorCode == codeNoSchema) {
+	if errors.As(err, &answer) &&
+		(answer.ErrorCode == codeNoSubject || answer.ErrorCode == codeNoVersion || answer.ErrorCode == codeNoSchema) {
 		return noSchema("%s", meaning)
 	}
 	return err

@@ -42,11 +42,13 @@ func (s *Secret) Read(ctx context.Context) ([]byte, error) {
 func advice(err error) string {
 	var answer smithy.APIError
 	if !errors.As(err, &answer) {
-		return " (in a VPC without NAT the functions need an interface endpoint for Secrets Manager: infra/network.yaml)"
+		return " (in a VPC without NAT the functions need an interface endpoint for Secrets " +
+			"Manager: infra/network.yaml)"
 	}
 	switch answer.ErrorCode() {
 	case "AccessDeniedException":
-		return " (allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key if that is your own: the parameters KafkaSecretArn and KafkaSecretKeyArn do)"
+		return " (allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key if that is your own: " +
+			"the parameters KafkaSecretArn and KafkaSecretKeyArn do)"
 	case "ResourceNotFoundException":
 		return " (give the whole ARN of a secret of this region)"
 	}

@@ -37,7 +37,8 @@ func (e Execution) Running() bool { return e.Status == string(types.ExecutionSta
 // Start starts an execution of a state machine by its ARN and returns its own. An
 // execution of the same name and input that runs is that one.
 func (c Client) Start(ctx context.Context, machine, name, input string) (string, error) {
-	answer, err := c.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Name: &name, Input: &input})
+	answer, err := c.client.StartExecution(ctx,
+		&sfn.StartExecutionInput{StateMachineArn: &machine, Name: &name, Input: &input})
 	if err != nil {
 		return "", fmt.Errorf("start the execution %s of %s: %w", name, machine, err)
 	}
@@ -54,7 +55,12 @@ func (c Client) Describe(ctx context.Context, arn string) (Execution, error) {
 	if err != nil {
 		return Execution{}, fmt.Errorf("ask for the execution %s: %w", arn, err)
 	}
-	e := Execution{ARN: arn, Status: string(answer.Status), Begun: aws.ToTime(answer.StartDate), Ended: aws.ToTime(answer.StopDate)}
+	e := Execution{
+		ARN:    arn,
+		Status: string(answer.Status),
+		Begun:  aws.ToTime(answer.StartDate),
+		Ended:  aws.ToTime(answer.StopDate),
+	}
 	if answer.Error != nil {
 		e.Error = aws.ToString(answer.Error) + ": " + aws.ToString(answer.Cause)
 	}

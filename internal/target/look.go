@@ -128,7 +128,8 @@ func (a administrator) describeTopics(ctx context.Context, names ...string) (map
 			notTold = math.MinInt32
 			write   = 1 << 4 // the number of the operation is that of the bit
 		)
-		slices.SortFunc(t.Partitions, func(a, b kmsg.MetadataResponseTopicPartition) int { return int(a.Partition - b.Partition) })
+		slices.SortFunc(t.Partitions,
+			func(a, b kmsg.MetadataResponseTopicPartition) int { return int(a.Partition - b.Partition) })
 		all[*t.Topic] = description{id: t.TopicID, partitions: t.Partitions, err: kerr.ErrorForCode(t.ErrorCode),
 			mayWrite: t.AuthorizedOperations == notTold || t.AuthorizedOperations&write != 0}
 	}

@@ -55,7 +55,9 @@ func (v *Verifier) VerifyGroup(ctx context.Context, options Options, report func
 
 // VerifyPartitions looks at partitions, by their rows and the ends of their objects. If
 // the options say deep, it decodes the objects as well.
-func (v *Verifier) VerifyPartitions(ctx context.Context, partitions []bifrost.Partition, options Options, report func(Violation)) (Summary, error) {
+func (v *Verifier) VerifyPartitions(
+	ctx context.Context, partitions []bifrost.Partition, options Options, report func(Violation),
+) (Summary, error) {
 	return v.look(options, report, func(run *verification) error {
 		progress, err := v.Ledger.ListProgress(ctx)
 		if err != nil {
@@ -90,7 +92,8 @@ func (v *Verifier) Slices(ctx context.Context, p bifrost.Partition, target int64
 	for from, more := int64(0), true; more; {
 		rows, err := v.Ledger.Rows(ctx, p, from, bifrost.ListPage)
 		if err != nil {
-			return nil, fmt.Errorf("topic %s partition %d: read the rows from offset %d: %w", p.Name, p.Number, from, err)
+			return nil, fmt.Errorf("topic %s partition %d: read the rows from offset %d: %w",
+				p.Name, p.Number, from, err)
 		}
 		for _, r := range rows {
 			last := &slices[len(slices)-1]
@@ -110,7 +113,9 @@ func (v *Verifier) Slices(ctx context.Context, p bifrost.Partition, target int64
 // VerifyContents decodes the objects of a slice, but for those whose rows were planned
 // after the time; zero leaves out none. What their rows and their ends tell,
 // VerifyPartitions reports.
-func (v *Verifier) VerifyContents(ctx context.Context, slice Slice, planned time.Time, report func(Violation)) (Summary, error) {
+func (v *Verifier) VerifyContents(
+	ctx context.Context, slice Slice, planned time.Time, report func(Violation),
+) (Summary, error) {
 	return v.look(Options{Deep: true}, report, func(run *verification) error {
 		c := &partitionCheck{verification: run, partition: slice.Partition}
 		progress, err := v.Ledger.Progress(ctx, slice.Partition)

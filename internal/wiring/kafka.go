@@ -34,7 +34,9 @@ func (p *Parts) TargetSecurity(t config.Target) kafka.Security {
 
 // Connect prepares the way into a cluster that is written to; the first request
 // connects. What explain adds to an error is what it says about the way in.
-func (p *Parts) Connect(ctx context.Context, t config.Target) (options []kgo.Opt, explain func(error) error, err error) {
+func (p *Parts) Connect(
+	ctx context.Context, t config.Target,
+) (options []kgo.Opt, explain func(error) error, err error) {
 	security := p.TargetSecurity(t)
 	if options, err = security.Options(ctx); err != nil {
 		return nil, nil, err
@@ -50,7 +52,11 @@ func iam(cfg aws.Config) func(context.Context) (kafka.IAMCredentials, error) {
 		if err != nil {
 			return kafka.IAMCredentials{}, fmt.Errorf("find the AWS credentials to sign with: %w", err)
 		}
-		return kafka.IAMCredentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
+		return kafka.IAMCredentials{
+			AccessKeyID:     c.AccessKeyID,
+			SecretAccessKey: c.SecretAccessKey,
+			SessionToken:    c.SessionToken,
+		}, nil
 	}
 }
 

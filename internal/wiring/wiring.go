@@ -78,7 +78,12 @@ func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadO
 		dispatcher: lambdadispatch.New(account, c.ArchiveFunction),
 	}
 	if len(c.Brokers) > 0 {
-		if parts.Kafka, err = kafka.New(kafka.Config{Brokers: c.Brokers, Rack: c.ClientRack, Security: security(c.Kafka, account), LargestBatch: largestBatch()}); err != nil {
+		if parts.Kafka, err = kafka.New(kafka.Config{
+			Brokers:      c.Brokers,
+			Rack:         c.ClientRack,
+			Security:     security(c.Kafka, account),
+			LargestBatch: largestBatch(),
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -192,9 +197,16 @@ func (p *Parts) Worker() *bifrost.Worker {
 	format := p.Config.Format
 	format.Workers = runtime.GOMAXPROCS(0) // one per core: a function's memory decides how many it has
 	archiver := &bifrost.Archiver{
-		Group: p.Config.Group, Source: p.Kafka, Store: p.Store, Ledger: p.Ledger,
-		Format: format, MaxRawBytes: rangeLimit * p.Config.LargestTarget(), Writer: "bifrost " + Version, NearLoss: p.Config.TimeToLoss, Now: time.Now,
-		Retention: p.Kafka,
+		Group:       p.Config.Group,
+		Source:      p.Kafka,
+		Store:       p.Store,
+		Ledger:      p.Ledger,
+		Format:      format,
+		MaxRawBytes: rangeLimit * p.Config.LargestTarget(),
+		Writer:      "bifrost " + Version,
+		NearLoss:    p.Config.TimeToLoss,
+		Now:         time.Now,
+		Retention:   p.Kafka,
 	}
 	return &bifrost.Worker{
 		Archiver: archiver, Ledger: p.Ledger, Lease: p.Config.Lease(), Reserve: workReserve, Together: smallTogether,

@@ -163,7 +163,8 @@ scan:
 		}
 		for {
 			length := c.matchLength(at, distance)
-			for at > done && at > distance && length < maxMatch && window[(at-1)&windowMask] == window[(at-1-distance)&windowMask] {
+			for at > done && at > distance && length < maxMatch &&
+				window[(at-1)&windowMask] == window[(at-1-distance)&windowMask] {
 				at--
 				length++
 			}

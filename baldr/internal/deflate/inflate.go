@@ -140,7 +140,8 @@ const (
 	roomIn  = 16                                  // of src, for one round of fast: two refills
 	roomOut = refilledBits + maxMatch + wordBytes // of dst
 
-	refilledBits = 56                           // at least so many are there after a refill; a literal takes one or more
+	// at least so many are there after a refill; a literal takes one or more
+	refilledBits = 56
 	lengthNeeds  = maxCodeBits + maxLengthExtra // bits
 	maxMatch     = 258
 	wordBytes    = 16 // copied at once, beyond the end of a match too

@@ -30,7 +30,9 @@ type Answer struct {
 // events one after the other, and returns its answers and all that it wrote, to
 // either output. Before each event, counted from 0, it calls before. The binary
 // has to call main when MainVariable is set.
-func Run(t *testing.T, environment []string, before func(event int), events ...string) (answers []Answer, written string) {
+func Run(
+	t *testing.T, environment []string, before func(event int), events ...string,
+) (answers []Answer, written string) {
 	t.Helper()
 	api := &runtimeAPI{events: events, before: before, done: make(chan struct{})}
 	server := httptest.NewServer(api)
@@ -38,8 +40,13 @@ func Run(t *testing.T, environment []string, before func(event int), events ...s
 	defer server.CloseClientConnections() // it asks for one event more
 	var out strings.Builder
 	function := exec.CommandContext(t.Context(), os.Args[0])
-	function.Env = append([]string{MainVariable + "=1", "AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"),
-		"AWS_LAMBDA_FUNCTION_NAME=function", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "HOME=" + t.TempDir()}, environment...)
+	function.Env = append([]string{
+		MainVariable + "=1",
+		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"),
+		"AWS_LAMBDA_FUNCTION_NAME=function",
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
+		"HOME=" + t.TempDir(),
+	}, environment...)
 	function.Stdout, function.Stderr = &out, &out // the same writer: nothing is written at once
 	if err := function.Start(); err != nil {
 		t.Fatal(err)

@@ -82,7 +82,8 @@ func (r *refusal) Error() string { return r.code }
 var (
 	noSuchBucket = &refusal{404, "NoSuchBucket", "The specified bucket does not exist"}
 	noSuchKey    = &refusal{404, "NoSuchKey", "The specified key does not exist."}
-	noSuchUpload = &refusal{404, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."}
+	noSuchUpload = &refusal{404, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, " +
+		"or the upload may have been aborted or completed."}
 	precondition = &refusal{412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"}
 	noSuchRange  = &refusal{416, "InvalidRange", "The requested range is not satisfiable"}
 	badDigest    = &refusal{400, "BadDigest", "The CRC64NVME you specified did not match the calculated checksum."}
@@ -105,7 +106,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/xml")
 		w.WriteHeader(refused.status)
 		if r.Method != http.MethodHead {
-			fmt.Fprintf(w, `%s<Error><Code>%s</Code><Message>%s</Message></Error>`, xml.Header, refused.code, refused.message)
+			fmt.Fprintf(w, `%s<Error><Code>%s</Code><Message>%s</Message></Error>`,
+				xml.Header, refused.code, refused.message)
 		}
 	}
 }

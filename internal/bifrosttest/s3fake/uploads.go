@@ -71,7 +71,8 @@ func (b *bucket) complete(w http.ResponseWriter, r *http.Request, key string, bo
 	for i, p := range wanted.Part {
 		part, ok := u.parts[p.PartNumber]
 		switch {
-		case !ok, strings.Trim(p.ETag, `"`) != strings.Trim(part.etag, `"`), i > 0 && p.PartNumber <= wanted.Part[i-1].PartNumber:
+		case !ok, strings.Trim(p.ETag, `"`) != strings.Trim(part.etag, `"`),
+			i > 0 && p.PartNumber <= wanted.Part[i-1].PartNumber:
 			return invalidPart
 		case i < len(wanted.Part)-1 && len(part.content) < leastPart:
 			return tooSmall
@@ -84,7 +85,12 @@ func (b *bucket) complete(w http.ResponseWriter, r *http.Request, key string, bo
 	whole := object{content, fmt.Sprintf(`"%s-%d"`, strings.Trim(etagOf(content), `"`), len(wanted.Part))}
 	b.objects[key] = whole
 	b.forget(u.id)
-	return answer(w, completed{Key: key, ETag: whole.etag, ChecksumCRC64NVME: bifrosttest.Checksum(content), ChecksumType: "FULL_OBJECT"})
+	return answer(w, completed{
+		Key:               key,
+		ETag:              whole.etag,
+		ChecksumCRC64NVME: bifrosttest.Checksum(content),
+		ChecksumType:      "FULL_OBJECT",
+	})
 }
 
 type uploadList struct {

@@ -26,7 +26,8 @@ func New(in io.Reader, out, talk io.Writer) *App {
 
 // SayNothingArchived says why a list is empty.
 func (a *App) SayNothingArchived() {
-	a.Say("Nothing is archived yet: no tick of discover has run on these tables. bifrost plan says what the first would do.")
+	a.Say("Nothing is archived yet: no tick of discover has run on these tables. " +
+		"bifrost plan says what the first would do.")
 }
 
 // AddJSON adds the flag that every command with a table has.

@@ -39,7 +39,8 @@ func (a *App) CompletePartitions(most int) cobra.CompletionFunc {
 		}
 		var numbers []string
 		for _, p := range a.knownProgress(c.Context()) {
-			if number := fmt.Sprint(p.Number); p.Name == args[0] && (most == 0 || len(args) < most) && !slices.Contains(args[1:], number) {
+			if number := fmt.Sprint(p.Number); p.Name == args[0] && (most == 0 || len(args) < most) &&
+				!slices.Contains(args[1:], number) {
 				numbers = append(numbers, number)
 			}
 		}
@@ -65,7 +66,8 @@ func (a *App) knownProgress(ctx context.Context) []bifrost.Progress {
 
 // CompleteWords completes the value of a flag from a fixed list.
 func CompleteWords(c *cobra.Command, flag string, words ...string) {
-	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+	complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+	if err := c.RegisterFlagCompletionFunc(flag, complete); err != nil {
 		panic(err) // the flag does not exist
 	}
 }

@@ -124,7 +124,8 @@ func ByTopic(rows []Judged) [][]Judged {
 }
 
 // severity orders states from what needs a person to what needs nobody.
-var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusBlocked, bifrost.StatusFencing, bifrost.StatusOpen, bifrost.StatusForked, bifrost.StatusClosed}
+var severity = []bifrost.Status{bifrost.StatusDiverged, bifrost.StatusBlocked, bifrost.StatusFencing,
+	bifrost.StatusOpen, bifrost.StatusForked, bifrost.StatusClosed}
 
 // SumOf is one row that stands for many: sums, the newest record, the oldest look,
 // the worst state, the first error. Its offsets are sums too, so that its lag is

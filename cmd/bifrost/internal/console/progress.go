@@ -46,7 +46,8 @@ func newBar(to io.Writer, what string, total, done int64) *bar {
 		mpb.PrependDecorators(decor.Name(what+" "), decor.Any(func(s decor.Statistics) string {
 			return human.Count(s.Current) + " / " + human.Count(s.Total) + " records "
 		})),
-		mpb.AppendDecorators(decor.Percentage(), decor.AverageSpeed(0, " %.0f records/s"), decor.Any(b.speedText), decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")),
+		mpb.AppendDecorators(decor.Percentage(), decor.AverageSpeed(0, " %.0f records/s"), decor.Any(b.speedText),
+			decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")),
 	)
 	b.bar.SetCurrent(done)
 	b.bar.DecoratorAverageAdjust(b.begun)
@@ -102,7 +103,8 @@ func (l *lines) sayLine() {
 	if rate > 0 && l.total > l.done {
 		left = ", " + human.Seconds(float64(l.total-l.done)/rate) + " left"
 	}
-	l.Say("%s  %s / %s records, %.0f records/s, %s/s%s", l.what, human.Count(l.done), human.Count(l.total), rate, human.Size(int64(float64(l.bytes)/seconds)), left)
+	l.Say("%s  %s / %s records, %.0f records/s, %s/s%s",
+		l.what, human.Count(l.done), human.Count(l.total), rate, human.Size(int64(float64(l.bytes)/seconds)), left)
 }
 
 // EndMeter implements Meter.

@@ -24,7 +24,9 @@ type alarmDoctor struct {
 
 // A topicReader is what is asked of Amazon SNS.
 type topicReader interface {
-	GetTopicAttributes(context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options)) (*sns.GetTopicAttributesOutput, error)
+	GetTopicAttributes(
+		context.Context, *sns.GetTopicAttributesInput, ...func(*sns.Options),
+	) (*sns.GetTopicAttributesOutput, error)
 }
 
 // newAlarmDoctor asks once: where nobody answers, such as behind an endpoint for S3
@@ -42,21 +44,26 @@ func (a alarmDoctor) checkAlarms(ctx context.Context) finding {
 	told, err := a.findWhoIsTold(ctx)
 	switch {
 	case err != nil:
-		return advice(fmt.Sprintf("unknown: %v", err), "allow cloudwatch:DescribeAlarms and sns:GetTopicAttributes, or try it: "+fmt.Sprintf(trial, a.stack))
+		return advice(fmt.Sprintf("unknown: %v", err),
+			"allow cloudwatch:DescribeAlarms and sns:GetTopicAttributes, or try it: "+fmt.Sprintf(trial, a.stack))
 	case len(told) == 0:
 		return advice("the alarms of "+a.stack+" tell nobody", "deploy with AlarmTopic")
 	}
 	for _, topic := range told {
 		out, err := a.topics.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &topic})
 		if err != nil {
-			return advice(fmt.Sprintf("%s is told; whether it can be is unknown: %v", topic, err), "try it: "+fmt.Sprintf(trial, a.stack))
+			return advice(fmt.Sprintf("%s is told; whether it can be is unknown: %v", topic, err),
+				"try it: "+fmt.Sprintf(trial, a.stack))
 		}
 		if key := out.Attributes["KmsMasterKeyId"]; strings.HasSuffix(key, "alias/aws/sns") {
-			return broken(fmt.Errorf("%s is encrypted with %s, which CloudWatch may not use: nobody is told of any alarm", topic, key),
-				"give it a key of your own whose policy names cloudwatch.amazonaws.com, or none (docs/operations.md, An alarm topic that can be told)")
+			return broken(fmt.Errorf("%s is encrypted with %s, which CloudWatch may not use: "+
+				"nobody is told of any alarm", topic, key),
+				"give it a key of your own whose policy names cloudwatch.amazonaws.com, "+
+					"or none (docs/operations.md, An alarm topic that can be told)")
 		}
 	}
-	return fine("%s told; that it arrives only a trial shows: %s", strings.Join(told, ", "), fmt.Sprintf(trial, a.stack))
+	return fine("%s told; that it arrives only a trial shows: %s",
+		strings.Join(told, ", "), fmt.Sprintf(trial, a.stack))
 }
 
 // errNoAlarms says that the stack has none, or another name.
@@ -64,7 +71,8 @@ var errNoAlarms = errors.New("no alarm has such a name; BIFROST_STACK is the nam
 
 // findWhoIsTold are the topics that the alarms of the stack tell, each once.
 func (a alarmDoctor) findWhoIsTold(ctx context.Context) (topics []string, err error) {
-	pages := cloudwatch.NewDescribeAlarmsPaginator(a.alarms, &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(a.stack + "-")})
+	pages := cloudwatch.NewDescribeAlarmsPaginator(a.alarms,
+		&cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: aws.String(a.stack + "-")})
 	found := false
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)

@@ -46,7 +46,8 @@ func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, settings config.
 	d.runCheck(ctx, "objects table", func(ctx context.Context) finding {
 		return tables.checkTable(ctx, settings.ObjectsTable, "BIFROST_OBJECTS_TABLE", "partition_key", "start_offset")
 	})
-	d.runCheck(ctx, "table backups", func(ctx context.Context) finding { return tables.checkBackups(ctx, settings.ProgressTable) })
+	d.runCheck(ctx, "table backups",
+		func(ctx context.Context) finding { return tables.checkBackups(ctx, settings.ProgressTable) })
 	d.runCheck(ctx, "alarms", newAlarmDoctor(cfg, settings.Stack).checkAlarms)
 }
 
@@ -61,7 +62,11 @@ type bucketDoctor struct {
 
 // checkReach lists the archive's prefix, which every command needs.
 func (b *bucketDoctor) checkReach(ctx context.Context) finding {
-	out, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: aws.String(b.group + "/"), MaxKeys: aws.Int32(1)}, s3.WithAPIOptions(b.readDate))
+	out, err := b.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+		Bucket:  &b.name,
+		Prefix:  aws.String(b.group + "/"),
+		MaxKeys: aws.Int32(1),
+	}, s3.WithAPIOptions(b.readDate))
 	switch {
 	case hasCode(err, "NoSuchBucket"):
 		return broken(err, "BIFROST_BUCKET names a bucket that does not exist in this account and region")
@@ -77,7 +82,9 @@ func (b *bucketDoctor) checkReach(ctx context.Context) finding {
 
 // readDate notes the Date of the answer (RFC 9110).
 func (b *bucketDoctor) readDate(stack *middleware.Stack) error {
-	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("readDate", func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+	read := func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if response, ok := out.RawResponse.(*smithyhttp.Response); ok {
 			if date, dateErr := http.ParseTime(response.Header.Get("Date")); dateErr == nil {
@@ -85,7 +92,8 @@ func (b *bucketDoctor) readDate(stack *middleware.Stack) error {
 			}
 		}
 		return out, metadata, err
-	}), middleware.After)
+	}
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("readDate", read), middleware.After)
 }
 
 // S3 refuses requests that are more than 15 minutes off (RequestTimeTooSkewed);
@@ -100,9 +108,11 @@ func (b *bucketDoctor) checkClock(context.Context) finding {
 	case !b.dated:
 		return advice("S3 did not say what time it is", "see the bucket's line")
 	case b.skew.Abs() > mostSkew:
-		return broken(fmt.Errorf("this machine's clock is %s off from S3's", b.skew.Round(time.Second)), "set the clock (NTP)")
+		return broken(fmt.Errorf("this machine's clock is %s off from S3's", b.skew.Round(time.Second)),
+			"set the clock (NTP)")
 	case b.skew.Abs() > worrySkew:
-		return advice(fmt.Sprintf("this machine's clock is %s off from S3's", b.skew.Round(time.Second)), "set the clock (NTP)")
+		return advice(fmt.Sprintf("this machine's clock is %s off from S3's", b.skew.Round(time.Second)),
+			"set the clock (NTP)")
 	}
 	return fine("as S3's")
 }
@@ -143,7 +153,8 @@ func (b *bucketDoctor) checkPublicAccess(ctx context.Context) finding {
 		return unknown(err, "s3:GetBucketPublicAccessBlock")
 	}
 	block := out.PublicAccessBlockConfiguration
-	for _, on := range []*bool{block.BlockPublicAcls, block.BlockPublicPolicy, block.IgnorePublicAcls, block.RestrictPublicBuckets} {
+	for _, on := range []*bool{block.BlockPublicAcls, block.BlockPublicPolicy, block.IgnorePublicAcls,
+		block.RestrictPublicBuckets} {
 		if !aws.ToBool(on) {
 			return advice("not wholly blocked", "turn on all four settings of the public access block")
 		}
@@ -193,17 +204,21 @@ func (t *tableDoctor) checkTable(ctx context.Context, name, variable string, key
 		return broken(err, variable+" names a table that does not exist in this account and region")
 	}
 	if garbled := (*smithy.DeserializationError)(nil); errors.As(err, &garbled) {
-		return advice(name+" is there, and described as DynamoDB does not: "+garbled.Error(), "nothing on a local stand-in for AWS; elsewhere, see what answers at the endpoint")
+		return advice(name+" is there, and described as DynamoDB does not: "+garbled.Error(),
+			"nothing on a local stand-in for AWS; elsewhere, see what answers at the endpoint")
 	}
 	if err != nil {
-		return broken(err, "allow dynamodb:DescribeTable, Scan, Query and GetItem on the tables; check region and network")
+		return broken(err,
+			"allow dynamodb:DescribeTable, Scan, Query and GetItem on the tables; check region and network")
 	}
-	if out.Table.TableStatus != dynamotypes.TableStatusActive && out.Table.TableStatus != dynamotypes.TableStatusUpdating {
+	if out.Table.TableStatus != dynamotypes.TableStatusActive &&
+		out.Table.TableStatus != dynamotypes.TableStatusUpdating {
 		return broken(fmt.Errorf("%s is %s", name, out.Table.TableStatus), "wait, or see the DynamoDB console")
 	}
 	for i, key := range out.Table.KeySchema {
 		if i >= len(keys) || aws.ToString(key.AttributeName) != keys[i] {
-			return broken(fmt.Errorf("%s has the key %q where %q belongs", name, aws.ToString(key.AttributeName), keys[min(i, len(keys)-1)]),
+			return broken(fmt.Errorf("%s has the key %q where %q belongs",
+				name, aws.ToString(key.AttributeName), keys[min(i, len(keys)-1)]),
 				"are the names of the two tables swapped? "+variable)
 		}
 	}
@@ -217,7 +232,8 @@ func (t *tableDoctor) checkBackups(ctx context.Context, name string) finding {
 	}
 	backups := out.ContinuousBackupsDescription.PointInTimeRecoveryDescription
 	if backups == nil || backups.PointInTimeRecoveryStatus != dynamotypes.PointInTimeRecoveryStatusEnabled {
-		return advice("no point-in-time recovery", "turn it on; without it, bifrost rebuild makes the tables from the bucket")
+		return advice("no point-in-time recovery",
+			"turn it on; without it, bifrost rebuild makes the tables from the bucket")
 	}
 	return fine("point-in-time recovery is on")
 }

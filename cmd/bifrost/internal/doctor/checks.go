@@ -81,22 +81,26 @@ func (d *checkup) checkEverything(ctx context.Context) {
 	d.runCheck(ctx, "settings", func(context.Context) finding {
 		var err error
 		if settings, err = config.Load(config.Reader, d.LookupVariable); err != nil {
-			return broken(err, "set the variables, or give the flags of the same names; make up writes .local/env to source")
+			return broken(err, "set the variables, or give the flags of the same names; "+
+				"make up writes .local/env to source")
 		}
-		return fine("group %s, bucket %s, tables %s and %s", settings.Group, settings.Bucket, settings.ProgressTable, settings.ObjectsTable)
+		return fine("group %s, bucket %s, tables %s and %s",
+			settings.Group, settings.Bucket, settings.ProgressTable, settings.ObjectsTable)
 	})
 	if settings.Bucket == "" {
 		return
 	}
 	parts, err := d.OpenParts(ctx, config.Reader)
 	if err != nil {
-		d.runCheck(ctx, "AWS settings", func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
+		d.runCheck(ctx, "AWS settings",
+			func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
 		return
 	}
 	defer parts.Close()
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, d.Settings.AWSOptions()...)
 	if err != nil {
-		d.runCheck(ctx, "AWS settings", func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
+		d.runCheck(ctx, "AWS settings",
+			func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
 		return
 	}
 	d.checkAWS(ctx, cfg, settings)

@@ -23,7 +23,8 @@ import (
 func (d *checkup) checkKafka(ctx context.Context, parts *wiring.Parts) {
 	if parts.Kafka == nil {
 		d.runCheck(ctx, "Kafka", func(context.Context) finding {
-			return advice("no brokers are given", "set BIFROST_BROKERS to check Kafka too; reading the archive needs none")
+			return advice("no brokers are given",
+				"set BIFROST_BROKERS to check Kafka too; reading the archive needs none")
 		})
 		return
 	}
@@ -33,7 +34,9 @@ func (d *checkup) checkKafka(ctx context.Context, parts *wiring.Parts) {
 	d.runCheck(ctx, "Kafka", func(ctx context.Context) finding {
 		var err error
 		if clusterID, topics, err = parts.Kafka.Topics(ctx); err != nil {
-			return broken(err, "run doctor where the brokers can be reached; the functions may reach them where this machine cannot")
+			return broken(err,
+				"run doctor where the brokers can be reached; "+
+					"the functions may reach them where this machine cannot")
 		}
 		return fine("cluster %s, %d topics", clusterID, len(topics))
 	})
@@ -44,14 +47,16 @@ func (d *checkup) checkKafka(ctx context.Context, parts *wiring.Parts) {
 	d.runCheck(ctx, "topics selected", func(context.Context) finding { return selected(topics, parts.Config.Topics) })
 	d.runCheck(ctx, "offsets", func(ctx context.Context) finding { return offsets(ctx, parts, topics) })
 	d.runCheck(ctx, "retention", func(ctx context.Context) finding { return retention(ctx, parts, topics) })
-	d.runCheck(ctx, "cluster of the tables", func(ctx context.Context) finding { return sameCluster(ctx, parts, clusterID) })
+	d.runCheck(ctx, "cluster of the tables",
+		func(ctx context.Context) finding { return sameCluster(ctx, parts, clusterID) })
 }
 
 // kafkaSecurity says how the brokers are reached, and what others may read then.
 func kafkaSecurity(k config.Kafka) finding {
 	switch {
 	case k.InTheClear():
-		return advice(k.Mechanism+" without TLS", "anyone on the network can read the credentials: set BIFROST_SECURITY_PROTOCOL=SASL_SSL")
+		return advice(k.Mechanism+" without TLS",
+			"anyone on the network can read the credentials: set BIFROST_SECURITY_PROTOCOL=SASL_SSL")
 	case k.SASL && k.TLS:
 		return fine("TLS, %s", k.Mechanism)
 	case k.SASL:
@@ -65,7 +70,8 @@ func kafkaSecurity(k config.Kafka) finding {
 func topicIDs(topics []bifrost.Topic) finding {
 	for _, t := range topics {
 		if t.ID.IsZero() {
-			return advice("the cluster gives none (before Kafka 2.8)", "a topic deleted and made again can only be told by its offsets: see the limits in the README")
+			return advice("the cluster gives none (before Kafka 2.8)",
+				"a topic deleted and made again can only be told by its offsets: see the limits in the README")
 		}
 	}
 	return fine("given")
@@ -79,7 +85,8 @@ func selected(topics []bifrost.Topic, filter bifrost.TopicFilter) finding {
 		}
 	}
 	if n == 0 {
-		return advice(fmt.Sprintf("none of %d, with include %q and exclude %q", len(topics), filter.Include, filter.Exclude), "see BIFROST_INCLUDE_TOPICS, and whether the credentials may describe the topics")
+		return advice(fmt.Sprintf("none of %d, with include %q and exclude %q", len(topics), filter.Include,
+			filter.Exclude), "see BIFROST_INCLUDE_TOPICS, and whether the credentials may describe the topics")
 	}
 	return fine("%d of %d", n, len(topics))
 }
@@ -101,7 +108,8 @@ func offsets(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) f
 		if answer.Err == nil {
 			continue
 		}
-		if failed++; failed == 1 || tp.Topic < first.Topic || tp.Topic == first.Topic && tp.Partition < first.Partition {
+		if failed++; failed == 1 || tp.Topic < first.Topic ||
+			tp.Topic == first.Topic && tp.Partition < first.Partition {
 			first = tp
 		}
 	}
@@ -109,21 +117,26 @@ func offsets(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) f
 		return fine("of %d partitions", len(answers))
 	}
 	err = answers[first].Err
-	return broken(fmt.Errorf("%d of %d partitions have none, such as topic %s partition %d: %w", failed, len(answers), first.Topic, first.Partition, err), adviceOnOffsets(err))
+	return broken(fmt.Errorf("%d of %d partitions have none, such as topic %s partition %d: %w",
+		failed, len(answers), first.Topic, first.Partition, err), adviceOnOffsets(err))
 }
 
 // adviceOnOffsets is what to do about a partition whose offsets cannot be listed.
 func adviceOnOffsets(err error) string {
 	var answer *kerr.Error
 	switch {
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed),
+		errors.Is(err, kerr.GroupAuthorizationFailed):
 		return "allow Describe and Read on the topics to these credentials"
-	case errors.Is(err, kerr.LeaderNotAvailable), errors.Is(err, kerr.NotLeaderForPartition), errors.Is(err, kerr.ReplicaNotAvailable),
+	case errors.Is(err, kerr.LeaderNotAvailable), errors.Is(err, kerr.NotLeaderForPartition),
+		errors.Is(err, kerr.ReplicaNotAvailable),
 		errors.Is(err, kerr.BrokerNotAvailable), errors.Is(err, kerr.KafkaStorageError):
 		return "no broker leads it: see which of its replicas are down, and start them " +
-			"(kafka-topics.sh --describe --unavailable-partitions). The other partitions are archived meanwhile, and nothing of this one is lost as long as its disks are there"
+			"(kafka-topics.sh --describe --unavailable-partitions). The other partitions are archived meanwhile, " +
+			"and nothing of this one is lost as long as its disks are there"
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		return "the broker that answered is behind the others, or the topic was deleted just now: look again in a minute"
+		return "the broker that answered is behind the others, " +
+			"or the topic was deleted just now: look again in a minute"
 	case errors.As(err, &answer):
 		return "see the log of the broker that leads it (kafka-topics.sh --describe)"
 	}
@@ -133,11 +146,13 @@ func adviceOnOffsets(err error) string {
 func retention(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) finding {
 	answers, err := parts.Kafka.Retention(ctx, describeTopics(topics))
 	if err != nil {
-		return advice("not known: "+err.Error(), "allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
+		return advice("not known: "+err.Error(),
+			"allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
 	}
 	for topic, answer := range answers {
 		if answer.Err != nil {
-			return advice(fmt.Sprintf("not known: topic %s: %v", topic, answer.Err), "allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
+			return advice(fmt.Sprintf("not known: topic %s: %v", topic, answer.Err),
+				"allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
 		}
 	}
 	return fine("can be read")
@@ -171,9 +186,11 @@ func sameCluster(ctx context.Context, parts *wiring.Parts, clusterID string) fin
 	for _, id := range slices.Sorted(maps.Keys(others)) {
 		named = append(named, fmt.Sprintf("%d of cluster %s", others[id], id))
 	}
-	return advice(fmt.Sprintf("the brokers are those of cluster %s; of the partitions in the tables %d are of it, and %s, of which %s offsets were seen and never archived",
+	return advice(fmt.Sprintf("the brokers are those of cluster %s; of the partitions in the tables %d are of it, "+
+		"and %s, of which %s offsets were seen and never archived",
 		clusterID, same, strings.Join(named, ", "), human.Count(left)),
-		"are these the brokers of this archive? See BIFROST_BROKERS. If the cluster was replaced, what was not archived of the old one is in no gap: "+
+		"are these the brokers of this archive? See BIFROST_BROKERS. If the cluster was replaced, "+
+			"what was not archived of the old one is in no gap: "+
 			"archive it from there if it still runs (docs/operations.md)")
 }
 
@@ -185,14 +202,16 @@ func (d *checkup) findTicks(ctx context.Context, parts *wiring.Parts) finding {
 	}
 	last, any := sights.Last()
 	if !any {
-		return advice("none is on record", "the schedule, bifrost run or a bifrost flush of all topics runs one, of this release or a later one")
+		return advice("none is on record",
+			"the schedule, bifrost run or a bifrost flush of all topics runs one, of this release or a later one")
 	}
 	if problem := sights.Problem(); problem != "" {
 		return broken(errors.New(problem), "see the schedule and the log of discover (docs/operations.md#no-ticks)")
 	}
 	found := fmt.Sprintf("the last one %s, over %d partitions", human.Ago(last.EndedAt, d.Now()), last.Partitions)
 	if last.Failures+last.Unfinished > 0 {
-		return advice(fmt.Sprintf("%s; %d failures, %d partitions left to the next", found, last.Failures, last.Unfinished), "bifrost status says which")
+		return advice(fmt.Sprintf("%s; %d failures, %d partitions left to the next",
+			found, last.Failures, last.Unfinished), "bifrost status says which")
 	}
 	return fine("%s", found)
 }

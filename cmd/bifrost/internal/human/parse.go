@@ -14,7 +14,8 @@ import (
 // ParseTime reads a moment: RFC 3339, a date, milliseconds since the Unix epoch,
 // or how long ago, such as 90m or 7d.
 func ParseTime(text string, now time.Time) (ms int64, err error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z", "2006-01-02T15:04", "2006-01-02"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z", "2006-01-02T15:04",
+		"2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UnixMilli(), nil
 		}
@@ -30,7 +31,8 @@ func ParseTime(text string, now time.Time) (ms int64, err error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d).UnixMilli(), nil
 	}
-	return 0, fmt.Errorf("%q is no time: want 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, or how long ago (90m, 7d)", text)
+	return 0, fmt.Errorf("%q is no time: want 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, "+
+		"or how long ago (90m, 7d)", text)
 }
 
 // ParseRate reads bytes a second; 0 for none given.

@@ -32,9 +32,10 @@ func New(a *app.App, group string) *cobra.Command {
 		Long: `Jobs are replays, restores and deep verifications that many functions do side by
 side. bifrost jobs lists them; its commands show, stop and continue one.
 docs/jobs.md tells how they work, and how the console starts them.`,
-		Example: "  bifrost jobs\n  bifrost jobs show verify-20260131T120000\n  bifrost jobs continue verify-20260131T120000",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return listJobs(a, c.Context(), asJSON) },
+		Example: "  bifrost jobs\n  bifrost jobs show verify-20260131T120000\n" +
+			"  bifrost jobs continue verify-20260131T120000",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return listJobs(a, c.Context(), asJSON) },
 	}
 	app.AddJSON(c, &asJSON)
 	c.AddCommand(newShow(a), newStop(a), newContinue(a))
@@ -65,14 +66,17 @@ func (m stateMachine) Describe(ctx context.Context, arn string) (job.Execution, 
 func openControl(a *app.App, ctx context.Context) (*job.Control, *wiring.Parts, error) {
 	arn, _ := a.LookupVariable(settings.JobMachine)
 	if arn == "" {
-		return nil, nil, usage.Errorf("--job-machine is missing: want the ARN of the state machine of jobs, the output JobMachine of the stack ($%s)", settings.JobMachine)
+		return nil, nil, usage.Errorf("--job-machine is missing: want the ARN of the state machine of jobs, "+
+			"the output JobMachine of the stack ($%s)", settings.JobMachine)
 	}
 	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
 	return &job.Control{
-		Files: job.Files{Group: parts.Config.Group, Bucket: parts.Store}, Machine: stateMachine{parts.Machines(), arn}, Now: a.Now,
+		Files:   job.Files{Group: parts.Config.Group, Bucket: parts.Store},
+		Machine: stateMachine{parts.Machines(), arn},
+		Now:     a.Now,
 	}, parts, nil
 }
 
@@ -100,8 +104,9 @@ func listJobs(a *app.App, ctx context.Context, asJSON bool) error {
 	t := &console.Table{Columns: []console.Column{{Title: "job"}, {Title: "kind"}, {Title: "state"}, {Title: "begun"},
 		{Title: "items", Right: true}, {Title: "done", Right: true}, {Title: "bytes done", Right: true}}}
 	for _, s := range asText {
-		t.AddRow(console.Plain(s.ID), console.Plain(string(s.Kind)), console.Plain(stateText(s)), console.Plain(human.Ago(s.Begun, a.Now())),
-			console.Plain(fmt.Sprint(s.Items)), console.Plain(fmt.Sprint(s.Done)), console.Plain(human.Size(s.DoneBytes)))
+		t.AddRow(console.Plain(s.ID), console.Plain(string(s.Kind)), console.Plain(stateText(s)),
+			console.Plain(human.Ago(s.Begun, a.Now())), console.Plain(fmt.Sprint(s.Items)),
+			console.Plain(fmt.Sprint(s.Done)), console.Plain(human.Size(s.DoneBytes)))
 	}
 	return a.PrintTable(t)
 }
@@ -112,7 +117,11 @@ func stateText(s job.Status) string {
 		return "complete"
 	}
 	word, known := map[string]string{
-		job.StateRunning: "running", job.StateSucceeded: "complete", "FAILED": "failed", "TIMED_OUT": "timed out", "ABORTED": "stopped",
+		job.StateRunning:   "running",
+		job.StateSucceeded: "complete",
+		"FAILED":           "failed",
+		"TIMED_OUT":        "timed out",
+		"ABORTED":          "stopped",
 	}[s.State]
 	if !known {
 		return "unknown"
@@ -138,7 +147,8 @@ func runJob(a *app.App, ctx context.Context, control *job.Control, spec job.Spec
 	if err != nil {
 		return err
 	}
-	a.Say("Job %s is started. An interrupt leaves it running; bifrost jobs show %s looks at it again.", spec.ID, spec.ID)
+	a.Say("Job %s is started. An interrupt leaves it running; bifrost jobs show %s looks at it again.",
+		spec.ID, spec.ID)
 	return followJob(a, ctx, control, spec.ID, execution, asJSON)
 }
 

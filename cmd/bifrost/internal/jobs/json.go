@@ -63,9 +63,21 @@ type jobFailureJSON struct {
 
 func newJobStatusJSON(s job.Status) jobStatusJSON {
 	return jobStatusJSON{
-		ID: s.ID, Kind: string(s.Kind), State: s.State, Complete: s.Complete, Execution: s.Execution, Executions: s.Runs,
-		Begun: human.Timestamp(s.Begun), Ended: human.Timestamp(s.Ended), Error: s.Error, Items: s.Items, Done: s.Done,
-		Records: s.Records, Bytes: s.Bytes, DoneRecords: s.DoneRecords, DoneBytes: s.DoneBytes,
+		ID:          s.ID,
+		Kind:        string(s.Kind),
+		State:       s.State,
+		Complete:    s.Complete,
+		Execution:   s.Execution,
+		Executions:  s.Runs,
+		Begun:       human.Timestamp(s.Begun),
+		Ended:       human.Timestamp(s.Ended),
+		Error:       s.Error,
+		Items:       s.Items,
+		Done:        s.Done,
+		Records:     s.Records,
+		Bytes:       s.Bytes,
+		DoneRecords: s.DoneRecords,
+		DoneBytes:   s.DoneBytes,
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 )
 
 // jobUnhealthy is what exit code 3 means of a job.
-const jobUnhealthy = "the job ended and is not complete, a verification found something, or something does not stand where it stood"
+const jobUnhealthy = "the job ended and is not complete, a verification found something, " +
+	"or something does not stand where it stood"
 
 func newShow(a *app.App) *cobra.Command {
 	var asJSON, follow bool
@@ -50,7 +51,11 @@ func newShow(a *app.App) *cobra.Command {
 
 // showJob prints how a job stands. A verification's violations look as the command's.
 func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status, asJSON bool) error {
-	shown := ShowJSON{jobStatusJSON: newJobStatusJSON(s), Report: newJobReportJSON(s.Report), Violations: []verify.Violation{}}
+	shown := ShowJSON{
+		jobStatusJSON: newJobStatusJSON(s),
+		Report:        newJobReportJSON(s.Report),
+		Violations:    []verify.Violation{},
+	}
 	violated := false
 	if s.Kind == job.KindVerify {
 		err := control.EachDone(ctx, s.ID, func(d job.Done) error {
@@ -63,7 +68,8 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 				}
 			}
 			if d.Unlisted > 0 {
-				a.Warn("item %d found %s violations more, which are counted and not listed", d.Item, human.Count(d.Unlisted))
+				a.Warn("item %d found %s violations more, "+
+					"which are counted and not listed", d.Item, human.Count(d.Unlisted))
 			}
 			return nil
 		})
@@ -100,10 +106,12 @@ func sayJob(a *app.App, s job.Status) {
 		a.Warn("item %d: %s", f.Item, f.Error)
 	}
 	if n := r.Failed - len(r.Failures); n > 0 {
-		a.Warn("%s items are not done, and no worker of theirs lived to say why: see the log of the function", human.Count(int64(n)))
+		a.Warn("%s items are not done, and no worker of theirs lived to say why: see the log of the function",
+			human.Count(int64(n)))
 	}
-	a.Say("%s records, %s; %s of %s items done; %.0f s, %.0f function seconds, %s calls, about $%.2f.", human.Count(r.Records), human.Size(r.Bytes),
-		human.Count(int64(r.Done)), human.Count(int64(r.Items)), r.Seconds, r.Cost.FunctionSeconds, human.Count(r.Cost.Invocations), r.Cost.Dollars)
+	a.Say("%s records, %s; %s of %s items done; %.0f s, %.0f function seconds, %s calls, about $%.2f.",
+		human.Count(r.Records), human.Size(r.Bytes), human.Count(int64(r.Done)), human.Count(int64(r.Items)), r.Seconds,
+		r.Cost.FunctionSeconds, human.Count(r.Cost.Invocations), r.Cost.Dollars)
 	if r.Restore != nil {
 		for _, d := range r.Restore.Differences {
 			a.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)

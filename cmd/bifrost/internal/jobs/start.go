@@ -15,7 +15,8 @@ import (
 
 // AddFlag adds the flag that makes a job of a command.
 func AddFlag(c *cobra.Command, asJob *bool) {
-	c.Flags().BoolVar(asJob, "as-job", false, "do it in the stack, by many functions side by side, and show how far they are (docs/jobs.md)")
+	c.Flags().BoolVar(asJob, "as-job", false,
+		"do it in the stack, by many functions side by side, and show how far they are (docs/jobs.md)")
 }
 
 // RefuseFlags refuses flags that mean nothing to a job.

@@ -35,9 +35,13 @@ const schemasTopic = "_schemas"
 
 // AddFlags adds --decode, --decode-key and --schemas.
 func (d *Decoding) AddFlags(c *cobra.Command) {
-	c.Flags().BoolVar(&d.Values, "decode", false, "decode values that begin with the ID of a schema: Avro, Protobuf and JSON as Confluent's serializers write them")
+	c.Flags().BoolVar(&d.Values, "decode", false,
+		"decode values that begin with the ID of a schema: Avro, "+
+			"Protobuf and JSON as Confluent's serializers write them")
 	c.Flags().BoolVar(&d.Keys, "decode-key", false, "decode keys likewise")
-	c.Flags().StringVar(&d.schemas, "schemas", schemasTopic, "where schemas are: a topic of the archive, the URL of a registry, a directory with files such as 17.avsc, or a file of cat --json of such a topic")
+	c.Flags().StringVar(&d.schemas, "schemas", schemasTopic,
+		"where schemas are: a topic of the archive, the URL of a registry, a directory with files such as 17.avsc, "+
+			"or a file of cat --json of such a topic")
 }
 
 func (d *Decoding) wantsDecoding() bool { return d.Values || d.Keys }
@@ -93,7 +97,8 @@ func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Pa
 		if statErr == nil {
 			return d.readSchemaFiles()
 		}
-		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files", d.schemas, err)
+		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files",
+			d.schemas, err)
 	}
 	return d.readSchemaTopic(ctx, a, parts, rows)
 }
@@ -108,12 +113,15 @@ func (d *Decoding) readSchemaFiles() (schema.Source, error) {
 
 // readSchemaTopic reads the topic of a registry. What is lost of it may be schemas that are
 // missed later.
-func (d *Decoding) readSchemaTopic(ctx context.Context, a *app.App, parts *wiring.Parts, rows []bifrost.Progress) (schema.Source, error) {
+func (d *Decoding) readSchemaTopic(
+	ctx context.Context, a *app.App, parts *wiring.Parts, rows []bifrost.Progress,
+) (schema.Source, error) {
 	log := schema.NewLog()
 	reader := settings.NewReader(parts, 1)
 	reader.Skipped = func(r bifrost.Row) {
 		if r.State == bifrost.StateLost && r.GapReason != bifrost.ReasonBeforeFirstSight {
-			a.Warn("%s: offsets %s are a recorded gap (%s); there may have been schemas in it", r.Partition, r.Range, r.GapReason)
+			a.Warn("%s: offsets %s are a recorded gap (%s); there may have been schemas in it",
+				r.Partition, r.Range, r.GapReason)
 		}
 	}
 	for _, p := range rows {
@@ -125,7 +133,8 @@ func (d *Decoding) readSchemaTopic(ctx context.Context, a *app.App, parts *wirin
 		}
 	}
 	if log.Len() == 0 {
-		return nil, fmt.Errorf("--schemas %s: the archive has no schema in this topic; --schemas takes another topic, the URL of a registry, or files", d.schemas)
+		return nil, fmt.Errorf("--schemas %s: the archive has no schema in this topic; "+
+			"--schemas takes another topic, the URL of a registry, or files", d.schemas)
 	}
 	return log, nil
 }

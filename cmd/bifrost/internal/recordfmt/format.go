@@ -66,7 +66,8 @@ func ParseFormat(name string, terminal bool) (Format, error) {
 		return f, nil
 	}
 	if !strings.Contains(name, "%") {
-		return Format{}, usage.Errorf("--format %q: want value, null, raw, baldr, json, or a pattern with %%s, %%k ... in it", name)
+		return Format{}, usage.Errorf("--format %q: want value, null, raw, baldr, json, "+
+			"or a pattern with %%s, %%k ... in it", name)
 	}
 	return parsePattern(name, terminal)
 }
@@ -150,10 +151,19 @@ func schemaID(decoded schema.Decoded) *int {
 // NewJSONRecord is a record as it is in JSON.
 func NewJSONRecord(r *Record) JSONRecord {
 	record := JSONRecord{
-		Topic: r.Partition.Topic(), Partition: r.Partition.Number, Offset: r.Offset,
-		Timestamp: human.Timestamp(human.Millis(r.Timestamp)), TimestampMS: r.Timestamp, TimestampType: r.TimestampType.String(),
-		Key: jsonValue(r.Key, r.DecodedKey), Headers: make([]jsonHeader, len(r.Headers)), Value: jsonValue(r.Value, r.DecodedValue),
-		KeySchemaID: schemaID(r.DecodedKey), KeyError: r.DecodedKey.Reason, ValueSchemaID: schemaID(r.DecodedValue), ValueError: r.DecodedValue.Reason,
+		Topic:         r.Partition.Topic(),
+		Partition:     r.Partition.Number,
+		Offset:        r.Offset,
+		Timestamp:     human.Timestamp(human.Millis(r.Timestamp)),
+		TimestampMS:   r.Timestamp,
+		TimestampType: r.TimestampType.String(),
+		Key:           jsonValue(r.Key, r.DecodedKey),
+		Headers:       make([]jsonHeader, len(r.Headers)),
+		Value:         jsonValue(r.Value, r.DecodedValue),
+		KeySchemaID:   schemaID(r.DecodedKey),
+		KeyError:      r.DecodedKey.Reason,
+		ValueSchemaID: schemaID(r.DecodedValue),
+		ValueError:    r.DecodedValue.Reason,
 	}
 	for i, h := range r.Headers {
 		record.Headers[i] = jsonHeader{jsonBytes(nonNil(h.Key)), jsonBytes(h.Value)}

@@ -17,8 +17,10 @@ type KeySelection struct {
 
 // AddFlags adds --key and --key-glob.
 func (s *KeySelection) AddFlags(c *cobra.Command) {
-	c.Flags().StringArrayVar(&s.keys, "key", nil, "only records with this key, byte for byte; may be given several times")
-	c.Flags().StringArrayVar(&s.globs, "key-glob", nil, "only records whose keys match: * any bytes, ? one byte; may be given several times")
+	c.Flags().StringArrayVar(&s.keys, "key", nil,
+		"only records with this key, byte for byte; may be given several times")
+	c.Flags().StringArrayVar(&s.globs, "key-glob", nil,
+		"only records whose keys match: * any bytes, ? one byte; may be given several times")
 }
 
 // MatchKey returns what selects, nil where everything is.

@@ -58,7 +58,8 @@ func (s *Source) OpenTopic(ctx context.Context, a *app.App, name string) (*wirin
 	if err != nil {
 		parts.Close()
 		if exists && !s.asTopic {
-			err = fmt.Errorf("whether %s is a topic of the archive is not known, --file reads the file of that name: %w", name, err)
+			err = fmt.Errorf("whether %s is a topic of the archive is not known, "+
+				"--file reads the file of that name: %w", name, err)
 		}
 		return nil, nil, err
 	}

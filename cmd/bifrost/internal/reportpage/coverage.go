@@ -42,7 +42,9 @@ const (
 
 // NewCoverage reads the catalogue of the partitions twice: the first time for
 // the span of time, which decides the columns.
-func NewCoverage(ctx context.Context, catalogue readback.Catalogue, rows []condition.Judged, times readback.Times, now time.Time) (*coverage, error) {
+func NewCoverage(
+	ctx context.Context, catalogue readback.Catalogue, rows []condition.Judged, times readback.Times, now time.Time,
+) (*coverage, error) {
 	c := &coverage{}
 	if err := c.findSpan(ctx, catalogue, rows, times, now); err != nil {
 		return nil, err
@@ -57,7 +59,9 @@ func NewCoverage(ctx context.Context, catalogue readback.Catalogue, rows []condi
 	return c, nil
 }
 
-func (c *coverage) findSpan(ctx context.Context, catalogue readback.Catalogue, rows []condition.Judged, times readback.Times, now time.Time) error {
+func (c *coverage) findSpan(
+	ctx context.Context, catalogue readback.Catalogue, rows []condition.Judged, times readback.Times, now time.Time,
+) error {
 	for _, p := range rows {
 		for row, err := range readback.Rows(ctx, catalogue, p.Partition, readback.Everything) {
 			if err != nil {

@@ -67,8 +67,14 @@ const (
 // NewPage puts into words what the page shows. Price is dollars for a GB in a month.
 func NewPage(c config.Config, seen condition.Overview, cover *coverage, price float64, now time.Time) page {
 	p := page{
-		Title: "Bifrost: " + c.Group + " in " + c.Bucket, Version: app.BuildVersion(), Made: human.Moment(now),
-		From: human.Moment(cover.from), To: human.Moment(cover.to), Width: mapWidth, RateHeight: rateHeight, Price: price,
+		Title:      "Bifrost: " + c.Group + " in " + c.Bucket,
+		Version:    app.BuildVersion(),
+		Made:       human.Moment(now),
+		From:       human.Moment(cover.from),
+		To:         human.Moment(cover.to),
+		Width:      mapWidth,
+		RateHeight: rateHeight,
+		Price:      price,
 	}
 	p.Problem, p.Seen = seen.TickProblem(), "at no time"
 	if last, ok := seen.Ticks.Last(); ok && !last.CompleteAt.IsZero() {
@@ -105,9 +111,13 @@ func figures(seen condition.Overview, cover *coverage, price float64) []figure {
 		state = figure{"healthy", "not known", "bad"}
 	}
 	return []figure{
-		state, {"topics", human.Count(int64(len(condition.ByTopic(rows)))), ""}, {"partitions", human.Count(int64(len(rows))), ""}, {"objects", human.Count(cover.objects), ""},
-		{"records", human.Count(sum.Records), ""}, {"raw", human.Size(sum.RawBytes), ""}, {"stored", human.Size(sum.StoredBytes), ""}, {"ratio", human.Ratio(sum.RawBytes, sum.StoredBytes), ""},
-		{"lag", human.Count(sum.Lag()), warnIf(sum.Lag() > 0)}, {"lost offsets", human.Count(sum.Lost), warnIf(sum.Lost > 0)}, {"storage a month", dollars(sum.StoredBytes, price), ""},
+		state, {"topics", human.Count(int64(len(condition.ByTopic(rows)))), ""},
+		{"partitions", human.Count(int64(len(rows))), ""}, {"objects", human.Count(cover.objects), ""},
+		{"records", human.Count(sum.Records), ""}, {"raw", human.Size(sum.RawBytes), ""},
+		{"stored", human.Size(sum.StoredBytes), ""}, {"ratio", human.Ratio(sum.RawBytes, sum.StoredBytes), ""},
+		{"lag", human.Count(sum.Lag()), warnIf(sum.Lag() > 0)},
+		{"lost offsets", human.Count(sum.Lost), warnIf(sum.Lost > 0)},
+		{"storage a month", dollars(sum.StoredBytes, price), ""},
 	}
 }
 
@@ -133,9 +143,19 @@ func topicLine(sum condition.Judged, partitions int, price float64, now time.Tim
 		class = "bad"
 	}
 	return []pageCell{
-		{sum.Name, ""}, {string(sum.Status), class}, {human.Count(int64(partitions)), "n"}, {human.Count(sum.Lag()), "n " + warnIf(sum.Lag() > 0)}, {human.Count(sum.Records), "n"},
-		{human.Size(sum.RawBytes), "n"}, {human.Size(sum.StoredBytes), "n"}, {human.Ratio(sum.RawBytes, sum.StoredBytes), "n"}, {human.Count(sum.Lost), "n " + warnIf(sum.Lost > 0)},
-		{human.Moment(sum.LastRecordAt), ""}, {rate, "n"}, {dollars(sum.StoredBytes, price), "n"}, {condition.ErrorCell(sum).Text, "bad"},
+		{sum.Name, ""},
+		{string(sum.Status), class},
+		{human.Count(int64(partitions)), "n"},
+		{human.Count(sum.Lag()), "n " + warnIf(sum.Lag() > 0)},
+		{human.Count(sum.Records), "n"},
+		{human.Size(sum.RawBytes), "n"},
+		{human.Size(sum.StoredBytes), "n"},
+		{human.Ratio(sum.RawBytes, sum.StoredBytes), "n"},
+		{human.Count(sum.Lost), "n " + warnIf(sum.Lost > 0)},
+		{human.Moment(sum.LastRecordAt), ""},
+		{rate, "n"},
+		{dollars(sum.StoredBytes, price), "n"},
+		{condition.ErrorCell(sum).Text, "bad"},
 	}
 }
 
@@ -143,7 +163,14 @@ var stateWords = map[state]string{stateArchived: "archived", stateInFlight: "at 
 
 func newPageLine(line coverageLine, cover *coverage, y float64, now time.Time) pageLine {
 	p := line.partition
-	l := pageLine{Name: p.String(), Status: string(p.Status), Lag: human.Count(p.Lag()), Records: human.Count(p.Records), LastRecord: human.Ago(p.LastRecordAt, now), Y: y}
+	l := pageLine{
+		Name:       p.String(),
+		Status:     string(p.Status),
+		Lag:        human.Count(p.Lag()),
+		Records:    human.Count(p.Records),
+		LastRecord: human.Ago(p.LastRecordAt, now),
+		Y:          y,
+	}
 	if condition.Unhealthy(p) {
 		l.Class = "bad"
 	}
@@ -154,8 +181,14 @@ func newPageLine(line coverageLine, cover *coverage, y float64, now time.Time) p
 			last++
 		}
 		if s := line.cells[first]; s != stateNothing {
-			title := fmt.Sprintf("%s: %s, %s to %s", p, stateWords[s], human.Moment(cover.columnStart(first)), human.Moment(cover.columnStart(last+1)))
-			l.Runs = append(l.Runs, pageRun{X: float64(first) * width, Width: float64(last-first+1) * width, Class: [...]string{"", "archived", "flight", "gap"}[s], Title: title})
+			title := fmt.Sprintf("%s: %s, %s to %s", p, stateWords[s], human.Moment(cover.columnStart(first)),
+				human.Moment(cover.columnStart(last+1)))
+			l.Runs = append(l.Runs, pageRun{
+				X:     float64(first) * width,
+				Width: float64(last-first+1) * width,
+				Class: [...]string{"", "archived", "flight", "gap"}[s],
+				Title: title,
+			})
 		}
 		first = last + 1
 	}
@@ -177,7 +210,12 @@ func (p *page) drawBars(cover *coverage) {
 			continue
 		}
 		height := max(1, bytes/most*rateHeight)
-		p.Bars = append(p.Bars, pageBar{X: float64(n) * mapWidth / columns, Y: rateHeight - height, Width: mapWidth/columns - 1, Height: height,
-			Title: fmt.Sprintf("%s/s at %s", human.Size(int64(bytes/seconds)), human.Moment(cover.columnStart(n)))})
+		p.Bars = append(p.Bars, pageBar{
+			X:      float64(n) * mapWidth / columns,
+			Y:      rateHeight - height,
+			Width:  mapWidth/columns - 1,
+			Height: height,
+			Title:  fmt.Sprintf("%s/s at %s", human.Size(int64(bytes/seconds)), human.Moment(cover.columnStart(n))),
+		})
 	}
 }

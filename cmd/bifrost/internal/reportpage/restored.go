@@ -41,7 +41,8 @@ func newRestoredPage(r restore.Report) *restoredPage {
 		done = "planned for"
 	}
 	p := &restoredPage{
-		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s.", r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes)),
+		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s.",
+			r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes)),
 		Verdict: "All that was asked for stands where it stood.", Class: "good", NotRestored: r.NotRestored,
 	}
 	if r.Plan {
@@ -52,8 +53,12 @@ func newRestoredPage(r restore.Report) *restoredPage {
 	}
 	for _, t := range r.Topics {
 		p.Topics = append(p.Topics, []pageCell{
-			{t.Topic, ""}, {human.Count(int64(t.Partitions)), "n"}, {human.Count(t.Records), "n"}, {human.Size(t.Bytes), "n"},
-			{human.Count(int64(len(t.Lifted))), "n " + warnIf(len(t.Lifted) > 0)}, {t.FinishDoes, ""},
+			{t.Topic, ""},
+			{human.Count(int64(t.Partitions)), "n"},
+			{human.Count(t.Records), "n"},
+			{human.Size(t.Bytes), "n"},
+			{human.Count(int64(len(t.Lifted))), "n " + warnIf(len(t.Lifted) > 0)},
+			{t.FinishDoes, ""},
 		})
 	}
 	for _, d := range r.Differences {

@@ -31,7 +31,8 @@ type Selection struct {
 func (s *Selection) AddBounds(c *cobra.Command) {
 	c.Flags().Int64Var(&s.From, "from", 0, "first offset")
 	c.Flags().Int64Var(&s.To, "to", 0, "first offset that is too many; 0 for no end")
-	c.Flags().StringVar(&s.Since, "since", "", "records not older than this: 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, or 90m or 7d ago")
+	c.Flags().StringVar(&s.Since, "since", "",
+		"records not older than this: 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, or 90m or 7d ago")
 	c.Flags().StringVar(&s.Until, "until", "", "records older than this")
 }
 
@@ -104,7 +105,8 @@ func (s *Selection) SelectPartitions(topic []bifrost.Progress) ([]bifrost.Progre
 	for _, n := range s.Numbers {
 		i := slices.IndexFunc(topic, func(p bifrost.Progress) bool { return p.Number == n })
 		if i < 0 {
-			return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s", topic[0].Name, n, len(topic), ListNumbers(topic))
+			return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s",
+				topic[0].Name, n, len(topic), ListNumbers(topic))
 		}
 		selected = append(selected, topic[i])
 	}

@@ -74,7 +74,8 @@ func (s *Settings) SetVariable(variable, value string) { s.values[variable] = va
 func (s *Settings) loadConfig(role config.Role) (config.Config, error) {
 	c, err := config.Load(role, s.LookupVariable)
 	if err != nil {
-		return c, usage.Errorf("%w\nflags of the same names do too (bifrost help); on this machine, make up writes .local/env to source", err)
+		return c, usage.Errorf("%w\nflags of the same names do too (bifrost help); "+
+			"on this machine, make up writes .local/env to source", err)
 	}
 	return c, nil
 }

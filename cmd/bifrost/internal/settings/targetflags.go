@@ -23,8 +23,10 @@ type TargetFlags struct {
 
 // targetOptions are the flags that stand for a variable of their own.
 var targetOptions = []struct{ flag, variable, usage string }{
-	{"to-security-protocol", "BIFROST_TO_SECURITY_PROTOCOL", "how to connect to --to-brokers: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"},
-	{"to-sasl-mechanism", "BIFROST_TO_SASL_MECHANISM", "how to authenticate there: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM"},
+	{"to-security-protocol", "BIFROST_TO_SECURITY_PROTOCOL",
+		"how to connect to --to-brokers: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"},
+	{"to-sasl-mechanism", "BIFROST_TO_SASL_MECHANISM",
+		"how to authenticate there: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM"},
 	{"to-secret", "BIFROST_TO_SECRET", "where the credentials and certificates for it are: an ARN, or file:/path"},
 }
 
@@ -32,7 +34,8 @@ var targetOptions = []struct{ flag, variable, usage string }{
 func (f *TargetFlags) AddTo(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.Brokers, "to-brokers", "", "brokers of the target cluster; the archived one if not given")
-	flags.BoolVar(&f.SameSecurity, "to-same-security", false, "get into --to-brokers with the credentials of the archived cluster")
+	flags.BoolVar(&f.SameSecurity, "to-same-security", false,
+		"get into --to-brokers with the credentials of the archived cluster")
 	for _, o := range targetOptions {
 		flags.String(o.flag, "", o.usage+" ($"+o.variable+")")
 	}
@@ -45,9 +48,11 @@ func (f *TargetFlags) AddTo(c *cobra.Command) {
 		}
 		switch {
 		case f.Brokers == "" && flags.Changed("to-brokers"):
-			return usage.Errorf("--to-brokers is empty: want host:port of the target cluster, or leave it out to write into the archived one")
+			return usage.Errorf("--to-brokers is empty: want host:port of the target cluster, " +
+				"or leave it out to write into the archived one")
 		case f.SameSecurity && len(f.variables) > 0:
-			return usage.Errorf("--to-same-security is the security of the archived cluster: leave out the other --to- flags about it, or this one")
+			return usage.Errorf("--to-same-security is the security of the archived cluster: " +
+				"leave out the other --to- flags about it, or this one")
 		case f.Brokers == "" && (f.SameSecurity || len(f.variables) > 0):
 			return usage.Errorf("the --to- flags are about the cluster of --to-brokers, which is not given")
 		}
@@ -62,7 +67,9 @@ type Connection struct {
 }
 
 // ConnectTarget prepares the way. The first request connects.
-func (f *TargetFlags) ConnectTarget(ctx context.Context, parts *wiring.Parts, lookup func(string) (string, bool)) (Connection, error) {
+func (f *TargetFlags) ConnectTarget(
+	ctx context.Context, parts *wiring.Parts, lookup func(string) (string, bool),
+) (Connection, error) {
 	target, err := config.LoadTarget(parts.Config, f.TargetRequest, func(variable string) (string, bool) {
 		if value, ok := f.variables[variable]; ok {
 			return value, ok
@@ -87,7 +94,9 @@ func (f *TargetFlags) JobTarget(lookup func(string) (string, bool)) *job.Target 
 		return to
 	}
 	own := map[string]*string{
-		"BIFROST_TO_SECURITY_PROTOCOL": &to.SecurityProtocol, "BIFROST_TO_SASL_MECHANISM": &to.SaslMechanism, "BIFROST_TO_SECRET": &to.Secret,
+		"BIFROST_TO_SECURITY_PROTOCOL": &to.SecurityProtocol,
+		"BIFROST_TO_SASL_MECHANISM":    &to.SaslMechanism,
+		"BIFROST_TO_SECRET":            &to.Secret,
 	}
 	for _, v := range config.TargetVariables {
 		value, ok := f.variables[v.Name]

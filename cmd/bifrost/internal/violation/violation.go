@@ -23,6 +23,7 @@ func Describe(c *console.Console, found verify.Violation) string {
 	if found.Key != "" {
 		text += "  " + found.Key
 	}
-	text = human.Visible(fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s", text, found.Expected, found.Found, found.Next))
+	text = human.Visible(fmt.Sprintf("%s\n    expected %s\n    found    %s\n    next     %s",
+		text, found.Expected, found.Found, found.Next))
 	return fmt.Sprintf("%s  %s", c.Paint(c.Out, console.StyleBad, string(found.Kind)), text)
 }
