@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "BIFROST_") {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "BIFROST_") && !strings.HasPrefix(name, "BIFROST_TEST_") {
 			os.Unsetenv(name)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // stack to talk to.
 func TestMain(m *testing.M) {
 	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "BIFROST_") {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "BIFROST_") && !strings.HasPrefix(name, "BIFROST_TEST_") {
 			os.Unsetenv(name)
 		}
 	}

@@ -85,16 +85,10 @@ var replayMutants = []mutant{
 // TestReplayMutants shows that the sequences of replays can see.
 func TestReplayMutants(t *testing.T) {
 	t.Parallel()
+	var plants []plant
 	for _, m := range replayMutants {
-		t.Run(m.name, func(t *testing.T) {
-			t.Parallel()
-			overlay := m.write(t)
-			if !*mutantsFlag {
-				return
-			}
-			seats <- struct{}{}
-			defer func() { <-seats }()
-			m.hunt(t, overlay, "--- FAIL: TestSequences", "-run=^TestSequences$", replays, "-sequences=60s")
-		})
+		plants = append(plants, plant{mutant: m, pkg: replays, run: "^TestSequences$", sign: "--- FAIL: TestSequences",
+			flags: []string{"-sequences=60s"}})
 	}
+	hunt(t, plants)
 }

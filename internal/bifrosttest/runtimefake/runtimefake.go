@@ -20,6 +20,10 @@ import (
 // MainVariable is set for a test binary that is to run main and no test.
 const MainVariable = "BIFROST_TEST_MAIN"
 
+// MutantVariable names the planted mistake that is on in a test binary, if any. A function has
+// it from the binary that starts it.
+const MutantVariable = "BIFROST_TEST_MUTANT"
+
 // An Answer is what became of one event.
 type Answer struct {
 	Body   string
@@ -42,6 +46,7 @@ func Run(
 	function := exec.CommandContext(t.Context(), os.Args[0])
 	function.Env = append([]string{
 		MainVariable + "=1",
+		MutantVariable + "=" + os.Getenv(MutantVariable),
 		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://"),
 		"AWS_LAMBDA_FUNCTION_NAME=function",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
