@@ -85,7 +85,8 @@ func startParts(ctx context.Context) (p parts, stop func() error, err error) {
 	}
 	undo = append(undo, tables.Remove)
 	p = parts{Brokers: broker.Addr(), S3: store.Endpoint, Dynamo: tables.Endpoint, Bucket: "bench"}
-	if _, err = s3.NewFromConfig(p.S3.Config()).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &p.Bucket}); err != nil {
+	bucket := &s3.CreateBucketInput{Bucket: &p.Bucket}
+	if _, err = s3.NewFromConfig(p.S3.Config()).CreateBucket(ctx, bucket); err != nil {
 		return fail(err)
 	}
 	return p, stop, nil
@@ -100,7 +101,10 @@ func (p parts) fresh(ctx context.Context, name string) (parts, error) {
 
 // worker is the archive function, with one core.
 func (p parts) worker() (*bifrost.Worker, error) {
-	source, err := kafka.New(kafka.Config{Brokers: []string{p.Brokers}, Options: []kgo.Opt{kgo.Dialer(dialer(p.Delay))}})
+	source, err := kafka.New(kafka.Config{
+		Brokers: []string{p.Brokers},
+		Options: []kgo.Opt{kgo.Dialer(dialer(p.Delay))},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +113,14 @@ func (p parts) worker() (*bifrost.Worker, error) {
 		Group: p.Group, Source: source, Store: s3store.New(p.watched(p.S3.Config()), p.Bucket), Ledger: ledger,
 		Format: baldr.Options{Workers: 1}, MaxRawBytes: 1 << 40, Writer: "bench", Now: time.Now,
 	}
-	return &bifrost.Worker{Archiver: archiver, Ledger: ledger, Lease: time.Hour, Now: time.Now, NewID: rand.Text, Processor: processorTime}, nil
+	return &bifrost.Worker{
+		Archiver:  archiver,
+		Ledger:    ledger,
+		Lease:     time.Hour,
+		Now:       time.Now,
+		NewID:     rand.Text,
+		Processor: processorTime,
+	}, nil
 }
 
 // benchBackfill archives one partition with one slot and with four, in turns.
@@ -138,11 +149,13 @@ func benchBackfill(report func(figure)) error {
 		ratios, cores = append(ratios, together.speed()/alone.speed()), append(cores, together.cores())
 		machine = append(machine, together.Machine)
 	}
-	note := fmt.Sprintf("%d ranges of one partition, each worker held to one core, %v added to each round trip", backfillRanges, farDelay)
+	note := fmt.Sprintf("%d ranges of one partition, each worker held to one core, %v added to each round trip",
+		backfillRanges, farDelay)
 	report(figure{Name: "backfill/1", Value: median(one), Unit: "MB/s", Note: note})
 	report(figure{Name: fmt.Sprintf("backfill/%d", backfillSlots), Value: median(four), Unit: "MB/s", Note: note})
 	report(figure{Name: "backfill/ratio", Value: median(ratios), Unit: "times", Target: "at least 1.7",
-		Note: fmt.Sprintf("what binds is %s: with %d slots the machine's %d cores were busy %.0f %% of the time, %.2f of them with the workers, the rest with the broker, S3, DynamoDB and whatever else ran",
+		Note: fmt.Sprintf("what binds is %s: with %d slots the machine's %d cores were busy %.0f %% of the time, "+
+			"%.2f of them with the workers, the rest with the broker, S3, DynamoDB and whatever else ran",
 			binds(median(machine)), backfillSlots, runtime.NumCPU(), 100*median(machine), median(cores))})
 	return nil
 }
@@ -260,7 +273,14 @@ func (p parts) planBackfill(ctx context.Context, slots int) ([]bifrost.Row, erro
 		return nil, err
 	}
 	partition := bifrost.Partition{Name: pathTopic}
-	progress := bifrost.Progress{Partition: partition, ClusterID: clusterID, TopicID: topics[0].ID, Generation: "1", Status: bifrost.StatusFencing, PlannedEpoch: -1}
+	progress := bifrost.Progress{
+		Partition:    partition,
+		ClusterID:    clusterID,
+		TopicID:      topics[0].ID,
+		Generation:   "1",
+		Status:       bifrost.StatusFencing,
+		PlannedEpoch: -1,
+	}
 	ledger := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables)
 	if err := errors.Join(ledger.CreateProgress(ctx, progress), ledger.OpenProgress(ctx, progress)); err != nil {
 		return nil, err
@@ -268,12 +288,21 @@ func (p parts) planBackfill(ctx context.Context, slots int) ([]bifrost.Row, erro
 	var rows []bifrost.Row
 	for n := range int64(p.Ranges) {
 		rows = append(rows, bifrost.Row{
-			Partition: partition, Range: bifrost.Range{Start: n * p.Length, End: (n + 1) * p.Length}, TopicID: topics[0].ID,
-			State: bifrost.StatePlanned, PlannedAt: time.Now(),
+			Partition: partition,
+			Range:     bifrost.Range{Start: n * p.Length, End: (n + 1) * p.Length},
+			TopicID:   topics[0].ID,
+			State:     bifrost.StatePlanned,
+			PlannedAt: time.Now(),
 		})
 	}
 	seen := bifrost.Observation{LastStable: p.end(), HighWatermark: p.end(), At: time.Now()}
-	write := bifrost.PlanWrite{Progress: progress, Rows: rows, PlannedOffset: seen.LastStable, PlannedEpoch: -1, Observation: seen}
+	write := bifrost.PlanWrite{
+		Progress:      progress,
+		Rows:          rows,
+		PlannedOffset: seen.LastStable,
+		PlannedEpoch:  -1,
+		Observation:   seen,
+	}
 	if err := ledger.Plan(ctx, write); err != nil {
 		return nil, err
 	}
@@ -295,7 +324,8 @@ func (p parts) checkBackfill(ctx context.Context, results []bifrost.RangeResult)
 		return err
 	}
 	if progress.NextOffset != p.end() || progress.Totals.Records != progress.NextOffset {
-		return fmt.Errorf("archived to offset %d with %d records: %+v", progress.NextOffset, progress.Totals.Records, results)
+		return fmt.Errorf("archived to offset %d with %d records: %+v",
+			progress.NextOffset, progress.Totals.Records, results)
 	}
 	return nil
 }

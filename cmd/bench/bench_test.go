@@ -27,13 +27,17 @@ func TestCostPageHasThePrices(t *testing.T) {
 
 func TestFiguresGoIntoTheirTables(t *testing.T) {
 	t.Parallel()
-	page := "Before.\n\n<!-- figures a/ b/x -->\n" + tableHead + "| `a/old` | 1 | s |  | kept |\n| `a/new` | 2 | s |  | replaced |\n" + blockEnd +
+	page := "Before.\n\n<!-- figures a/ b/x -->\n" + tableHead +
+		"| `a/old` | 1 | s |  | kept |\n| `a/new` | 2 | s |  | replaced |\n" + blockEnd +
 		"\nBetween.\n<!-- figures c/ -->\n" + blockEnd + "\nAfter.\n"
-	want := "Before.\n\n<!-- figures a/ b/x -->\n" + tableHead + "| `a/old` | 1 | s |  | kept |\n| `a/new` | 3.14 | s | at most 4 | measured |\n| `b/x` | 1235 | s |  |  |\n" + blockEnd +
+	want := "Before.\n\n<!-- figures a/ b/x -->\n" + tableHead + "| `a/old` | 1 | s |  | kept |\n" +
+		"| `a/new` | 3.14 | s | at most 4 | measured |\n| `b/x` | 1235 | s |  |  |\n" + blockEnd +
 		"\nBetween.\n<!-- figures c/ -->\n" + tableHead + "| `c/1` | 0.00123 | s |  |  |\n" + blockEnd + "\nAfter.\n"
 	got := refreshFigures(page, []figure{
-		{Name: "a/new", Value: 3.14159, Unit: "s", Target: "at most 4", Note: "measured"}, {Name: "b/x", Value: 1234.6, Unit: "s"},
-		{Name: "b/y", Value: 1, Unit: "s"}, {Name: "c/1", Value: 0.001234, Unit: "s"},
+		{Name: "a/new", Value: 3.14159, Unit: "s", Target: "at most 4", Note: "measured"},
+		{Name: "b/x", Value: 1234.6, Unit: "s"},
+		{Name: "b/y", Value: 1, Unit: "s"},
+		{Name: "c/1", Value: 0.001234, Unit: "s"},
 	})
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -52,7 +56,13 @@ func TestScenariosInSmall(t *testing.T) {
 			t.Parallel()
 			s.Partitions, s.BytesPerHour, s.Brokers = max(10, s.Partitions/1000), s.BytesPerHour/1000, s.Brokers/1000
 			s.Slots = min(8, s.Slots)
-			s.Speed = scale.Speed{BytesPerSecond: 60e6, PerObject: 400 * time.Millisecond, Start: 300 * time.Millisecond, PlansPerSecond: 500, PerPartition: 100 * time.Microsecond}
+			s.Speed = scale.Speed{
+				BytesPerSecond: 60e6,
+				PerObject:      400 * time.Millisecond,
+				Start:          300 * time.Millisecond,
+				PlansPerSecond: 500,
+				PerPartition:   100 * time.Microsecond,
+			}
 			s.Timeout = workerLife
 			r := scale.Run(s)
 			if _, ok := r.CaughtUp(); !ok || r.LostBytes > 0 {

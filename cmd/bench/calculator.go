@@ -52,8 +52,10 @@ func (f objectFlow) month(partitions int, c trickleCost, a archiveCost, idle mea
 	used := t.Used.plus(c.Tick, 1)
 	tick := max(idle.Wall, idle.Processor*megabytesOfACore/discoverMegabytes)
 	return monthOfTrickle{
-		archive:  lambda(archiveMegabytes, objects*t.Billed+functions*max(c.Start, a.Start)) + priceInvoke.of(functions),
-		discover: ticksAMonth*(lambda(discoverMegabytes, tick)+priceInvoke.of(1)+priceSchedule.of(1)) + lambda(discoverMegabytes, objects*c.TickSeconds),
+		archive: lambda(archiveMegabytes, objects*t.Billed+functions*max(c.Start, a.Start)) +
+			priceInvoke.of(functions),
+		discover: ticksAMonth*(lambda(discoverMegabytes, tick)+priceInvoke.of(1)+priceSchedule.of(1)) +
+			lambda(discoverMegabytes, objects*c.TickSeconds),
 		requests: pricePut.of(objects*used.Puts) + priceGet.of(objects*used.Gets),
 		tables: priceWrite.of(objects*used.WriteUnits+ticksAMonth*idle.bill.WriteUnits) +
 			priceRead.of(objects*used.ReadUnits+ticksAMonth*idle.bill.ReadUnits),
@@ -81,9 +83,16 @@ func reportCalculator(report func(figure), c trickleCost) error {
 			bytes := objects * f.bytes
 			workers := max(1, bytes/1e6/connectorSpeed/secondsAMonth)
 			connector := workers*priceConnector.of(hoursAMonth) + pricePut.of(objects)
-			report(figure{Name: fmt.Sprintf("cost/calculator/%d/%g", partitions, rate), Value: month.total(), Unit: "dollars a month",
-				Note: fmt.Sprintf("%d partitions with %g records of %d bytes a minute each, an object of %.0f KB every %v; a connector %.0f, a delivery stream %.0f",
-					partitions, rate, trickleRecord, f.bytes/1e3, time.Duration(secondsAMonth/f.objects*float64(time.Second)).Round(time.Minute), connector, priceStream.of(bytes/1e9))})
+			report(figure{
+				Name:  fmt.Sprintf("cost/calculator/%d/%g", partitions, rate),
+				Value: month.total(),
+				Unit:  "dollars a month",
+				Note: fmt.Sprintf("%d partitions with %g records of %d bytes a minute each, "+
+					"an object of %.0f KB every %v; a connector %.0f, a delivery stream %.0f",
+					partitions, rate, trickleRecord, f.bytes/1e3,
+					time.Duration(secondsAMonth/f.objects*float64(time.Second)).Round(time.Minute), connector,
+					priceStream.of(bytes/1e9)),
+			})
 		}
 	}
 	return nil

@@ -25,7 +25,12 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
-var cliBenchmarks = []benchmark{{"cli/cat", benchCat}, {"cli/replay", benchReplay}, {"cli/restore", benchRestore}, {"cli/export", benchExport}}
+var cliBenchmarks = []benchmark{
+	{"cli/cat", benchCat},
+	{"cli/replay", benchReplay},
+	{"cli/restore", benchRestore},
+	{"cli/export", benchExport},
+}
 
 const (
 	cliRounds     = 5
@@ -61,7 +66,8 @@ func newCLIArchive(ctx context.Context) (a *cliArchive, err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return a, fmt.Errorf("build bifrost: %w\n%s", err, out)
 	}
-	for _, start := range []func(context.Context) (*localservices.Server, error){localservices.StartDynamoDB, localservices.StartS3} {
+	type starter = func(context.Context) (*localservices.Server, error)
+	for _, start := range []starter{localservices.StartDynamoDB, localservices.StartS3} {
 		server, err := start(ctx)
 		if err != nil {
 			return a, err
@@ -73,7 +79,8 @@ func newCLIArchive(ctx context.Context) (a *cliArchive, err error) {
 	if err := dynamoledger.CreateTables(ctx, db.Config(), tables); err != nil {
 		return a, err
 	}
-	if _, err := s3.NewFromConfig(storage.Config()).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
+	input := &s3.CreateBucketInput{Bucket: &bucket}
+	if _, err := s3.NewFromConfig(storage.Config()).CreateBucket(ctx, input); err != nil {
 		return a, err
 	}
 	a.store, a.ledger = s3store.New(storage.Config(), bucket), dynamoledger.New(db.Config(), tables)
@@ -93,7 +100,13 @@ func (a *cliArchive) stop() {
 // archive adds a partition of so many objects, each with the records at later
 // offsets, by the steps that a worker takes.
 func (a *cliArchive) archive(ctx context.Context, p bifrost.Partition, records []baldr.Record, objects int) error {
-	progress := bifrost.Progress{Partition: p, ClusterID: "bench", Generation: "1", Status: bifrost.StatusFencing, PlannedEpoch: -1}
+	progress := bifrost.Progress{
+		Partition:    p,
+		ClusterID:    "bench",
+		Generation:   "1",
+		Status:       bifrost.StatusFencing,
+		PlannedEpoch: -1,
+	}
 	if err := a.ledger.CreateProgress(ctx, progress); err != nil {
 		return err
 	}
@@ -103,8 +116,18 @@ func (a *cliArchive) archive(ctx context.Context, p bifrost.Partition, records [
 	n := int64(len(records))
 	for i := range int64(objects) {
 		progress.PlannedOffset, progress.Status = i*n, bifrost.StatusOpen
-		row := bifrost.Row{Partition: p, Range: bifrost.Range{Start: i * n, End: (i + 1) * n}, State: bifrost.StatePlanned}
-		plan := bifrost.PlanWrite{Progress: progress, Rows: []bifrost.Row{row}, PlannedOffset: row.End, PlannedEpoch: -1, Observation: bifrost.Observation{LastStable: row.End, At: time.Now()}}
+		row := bifrost.Row{
+			Partition: p,
+			Range:     bifrost.Range{Start: i * n, End: (i + 1) * n},
+			State:     bifrost.StatePlanned,
+		}
+		plan := bifrost.PlanWrite{
+			Progress:      progress,
+			Rows:          []bifrost.Row{row},
+			PlannedOffset: row.End,
+			PlannedEpoch:  -1,
+			Observation:   bifrost.Observation{LastStable: row.End, At: time.Now()},
+		}
 		if err := a.ledger.Plan(ctx, plan); err != nil {
 			return err
 		}
@@ -112,11 +135,21 @@ func (a *cliArchive) archive(ctx context.Context, p bifrost.Partition, records [
 		if err != nil {
 			return err
 		}
-		if err := a.ledger.Commit(ctx, bifrost.CommitWrite{Row: row, Facts: facts, ArchivedAt: time.Now()}); err != nil {
+		if err := a.ledger.Commit(ctx, bifrost.CommitWrite{
+			Row:        row,
+			Facts:      facts,
+			ArchivedAt: time.Now(),
+		}); err != nil {
 			return err
 		}
 		row.State, row.Facts = bifrost.StateArchived, facts
-		if err := a.ledger.Advance(ctx, bifrost.AdvanceWrite{Partition: p, Generation: "1", From: row.Start, To: row.End, Row: row}); err != nil {
+		if err := a.ledger.Advance(ctx, bifrost.AdvanceWrite{
+			Partition:  p,
+			Generation: "1",
+			From:       row.Start,
+			To:         row.End,
+			Row:        row,
+		}); err != nil {
 			return err
 		}
 		for j := range records {
@@ -144,14 +177,30 @@ func (a *cliArchive) object(ctx context.Context, row bifrost.Row, records []bald
 			return bifrost.Facts{}, err
 		}
 	}
-	s, err := w.Close(baldr.Summary{ClusterID: "bench", Topic: row.Topic(), Partition: row.Number, Start: row.Start, End: row.End, LastLeaderEpoch: -1})
+	s, err := w.Close(baldr.Summary{
+		ClusterID:       "bench",
+		Topic:           row.Topic(),
+		Partition:       row.Number,
+		Start:           row.Start,
+		End:             row.End,
+		LastLeaderEpoch: -1,
+	})
 	if err != nil {
 		return bifrost.Facts{}, err
 	}
 	stored, err := upload.Complete(ctx)
 	a.raw += s.RawBytes
-	return bifrost.Facts{Key: key, Range: row.Range, Records: s.Records, RawBytes: s.RawBytes, StoredBytes: stored.Size, Checksum: stored.Checksum,
-		FirstTimestamp: s.FirstTimestamp, LastTimestamp: s.LastTimestamp, LeaderEpoch: -1}, err
+	return bifrost.Facts{
+		Key:            key,
+		Range:          row.Range,
+		Records:        s.Records,
+		RawBytes:       s.RawBytes,
+		StoredBytes:    stored.Size,
+		Checksum:       stored.Checksum,
+		FirstTimestamp: s.FirstTimestamp,
+		LastTimestamp:  s.LastTimestamp,
+		LeaderEpoch:    -1,
+	}, err
 }
 
 // program runs a command that writes much and says what it cost. Its output goes
@@ -231,9 +280,24 @@ func benchCat(report func(figure)) error {
 	report(figure{Name: "cli/cat/zcat", Value: megabytes(a.raw, costs["zcat"], wall), Unit: "MB/s", Note: note})
 	report(figure{Name: "cli/cat/one-core", Value: megabytes(a.raw, costs["one"], wall), Unit: "MB/s"})
 	report(figure{Name: "cli/cat/two-cores", Value: megabytes(a.raw, costs["two"], wall), Unit: "MB/s"})
-	report(figure{Name: "cli/cat/ratio", Value: ratio(costs["one"], costs["zcat"], wall), Unit: "of zcat, one core", Target: "at least 0.8"})
-	report(figure{Name: "cli/cat/ratio-processor", Value: ratio(costs["one"], costs["zcat"], processor), Unit: "of zcat, by processor time"})
-	report(figure{Name: "cli/cat/scaling", Value: ratio(costs["two"], costs["one"], wall), Unit: "of one core", Target: "above 1", Note: fmt.Sprintf("%d cores, the S3 server on them too", runtime.NumCPU())})
+	report(figure{
+		Name:   "cli/cat/ratio",
+		Value:  ratio(costs["one"], costs["zcat"], wall),
+		Unit:   "of zcat, one core",
+		Target: "at least 0.8",
+	})
+	report(figure{
+		Name:  "cli/cat/ratio-processor",
+		Value: ratio(costs["one"], costs["zcat"], processor),
+		Unit:  "of zcat, by processor time",
+	})
+	report(figure{
+		Name:   "cli/cat/scaling",
+		Value:  ratio(costs["two"], costs["one"], wall),
+		Unit:   "of one core",
+		Target: "above 1",
+		Note:   fmt.Sprintf("%d cores, the S3 server on them too", runtime.NumCPU()),
+	})
 	report(figure{Name: "cli/cat/memory", Value: float64(memory) / (1 << 20), Unit: "MiB", Target: "under 200"})
 	return nil
 }
@@ -263,7 +327,8 @@ func benchReplay(report func(figure)) error {
 	var bare, replayed []cost
 	for n := range replayWarm + cliRounds {
 		syscall.Sync() // or a run waits for the disk that an earlier one fills
-		producer, err := measure(func() error { return produceBare(ctx, broker.Addr(), fmt.Sprintf("bare-%d", n), records) })
+		topic := fmt.Sprintf("bare-%d", n)
+		producer, err := measure(func() error { return produceBare(ctx, broker.Addr(), topic, records) })
 		if err != nil {
 			return err
 		}
@@ -277,11 +342,36 @@ func benchReplay(report func(figure)) error {
 		}
 	}
 	note := fmt.Sprintf("%d records of 500 bytes in %d partitions", replayRecords*replayParts, replayParts)
-	report(figure{Name: "cli/replay/producer", Value: replayRate(bare, wall), Unit: "records/s", Note: "a bare franz-go producer, records in memory; " + note})
-	report(figure{Name: "cli/replay/replay", Value: replayRate(replayed, wall), Unit: "records/s", Note: "the whole command: from S3, in transactions that carry the position"})
-	report(figure{Name: "cli/replay/ratio", Value: ratio(replayed, bare, wall), Unit: "of the producer", Target: "at least 0.7", Note: fmt.Sprintf("%d cores, the broker and the S3 server on them too", runtime.NumCPU())})
-	report(figure{Name: "cli/replay/producer-processor", Value: replayRate(bare, processor), Unit: "records a core-second"})
-	report(figure{Name: "cli/replay/replay-processor", Value: replayRate(replayed, processor), Unit: "records a core-second", Note: "inflating and decoding included"})
+	report(figure{
+		Name:  "cli/replay/producer",
+		Value: replayRate(bare, wall),
+		Unit:  "records/s",
+		Note:  "a bare franz-go producer, records in memory; " + note,
+	})
+	report(figure{
+		Name:  "cli/replay/replay",
+		Value: replayRate(replayed, wall),
+		Unit:  "records/s",
+		Note:  "the whole command: from S3, in transactions that carry the position",
+	})
+	report(figure{
+		Name:   "cli/replay/ratio",
+		Value:  ratio(replayed, bare, wall),
+		Unit:   "of the producer",
+		Target: "at least 0.7",
+		Note:   fmt.Sprintf("%d cores, the broker and the S3 server on them too", runtime.NumCPU()),
+	})
+	report(figure{
+		Name:  "cli/replay/producer-processor",
+		Value: replayRate(bare, processor),
+		Unit:  "records a core-second",
+	})
+	report(figure{
+		Name:  "cli/replay/replay-processor",
+		Value: replayRate(replayed, processor),
+		Unit:  "records a core-second",
+		Note:  "inflating and decoding included",
+	})
 	return nil
 }
 
@@ -331,7 +421,8 @@ func produceBare(ctx context.Context, brokers, topic string, records []baldr.Rec
 	if err := makeTopic(ctx, brokers, topic); err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(200_000))
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MaxBufferedRecords(200_000))
 	if err != nil {
 		return err
 	}
@@ -340,7 +431,13 @@ func produceBare(ctx context.Context, brokers, topic string, records []baldr.Rec
 	for i := range records {
 		for p := range int32(replayParts) {
 			r := &records[i]
-			client.Produce(ctx, &kgo.Record{Topic: topic, Partition: p, Timestamp: time.UnixMilli(r.Timestamp), Key: r.Key, Value: r.Value}, promise.Promise())
+			client.Produce(ctx, &kgo.Record{
+				Topic:     topic,
+				Partition: p,
+				Timestamp: time.UnixMilli(r.Timestamp),
+				Key:       r.Key,
+				Value:     r.Value,
+			}, promise.Promise())
 		}
 	}
 	return promise.Err()
@@ -352,7 +449,9 @@ func makeTopic(ctx context.Context, brokers, topic string) error {
 		return err
 	}
 	defer client.Close()
-	response, err := kadm.NewClient(client).CreateTopic(ctx, replayParts, 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, topic)
+	response, err := kadm.NewClient(client).CreateTopic(ctx, replayParts, 1, map[string]*string{
+		"retention.ms": kadm.StringPtr("-1"),
+	}, topic)
 	if err == nil {
 		err = response.Err
 	}

@@ -109,23 +109,46 @@ func benchCost(report func(figure)) error {
 	note := fmt.Sprintf("one worker of one core, %v added to each round trip", farDelay)
 	report(figure{Name: "cost/archive/speed", Value: 1e-6 / c.perByte.Billed, Unit: "MB/s", Note: note})
 	report(figure{Name: "cost/archive/core", Value: 1e-6 / c.perByte.Processor, Unit: "MB a core-second", Note: note})
-	report(figure{Name: "cost/archive/object", Value: 1e3 * c.perObject.Billed, Unit: "ms", Note: "billed for each object beside its bytes"})
+	report(figure{
+		Name:  "cost/archive/object",
+		Value: 1e3 * c.perObject.Billed,
+		Unit:  "ms",
+		Note:  "billed for each object beside its bytes",
+	})
 	report(figure{Name: "cost/archive/stored", Value: c.Ratio, Unit: "of the raw bytes"})
 	for _, target := range []float64{defaultTarget, 16 << 20, 1 << 20} {
 		c.reportTerabyte(report, target)
 	}
 	dollars, perTB := "dollars", "dollars a TB"
-	report(figure{Name: "cost/zones", Value: priceZone.of(1000), Unit: perTB, Note: "if every byte on the wire is read from another zone; two thirds of it with leaders in three zones; 0 with ClientRack set. Counts bytes as producers compressed them"})
+	report(figure{
+		Name:  "cost/zones",
+		Value: priceZone.of(1000),
+		Unit:  perTB,
+		Note: "if every byte on the wire is read from another zone; two thirds of it with leaders in three zones; " +
+			"0 with ClientRack set. Counts bytes as producers compressed them",
+	})
 	report(figure{Name: "cost/storage", Value: priceStorage.of(1000 * c.Ratio), Unit: "dollars a month for a raw TB"})
 	for _, size := range discoverSizes {
 		if err := reportIdleMonth(report, size); err != nil {
 			return err
 		}
 	}
-	report(figure{Name: "cost/endpoint", Value: priceEndpoint.of(hoursAMonth), Unit: "dollars a month and zone", Note: "in a VPC discover needs an interface endpoint for Lambda"})
-	report(figure{Name: "cost/connector/month", Value: priceConnector.of(hoursAMonth), Unit: dollars + " a month", Note: "an always-on connector worker, busy or idle"})
+	report(figure{
+		Name:  "cost/endpoint",
+		Value: priceEndpoint.of(hoursAMonth),
+		Unit:  "dollars a month and zone",
+		Note:  "in a VPC discover needs an interface endpoint for Lambda",
+	})
+	report(figure{
+		Name:  "cost/connector/month",
+		Value: priceConnector.of(hoursAMonth),
+		Unit:  dollars + " a month",
+		Note:  "an always-on connector worker, busy or idle",
+	})
 	report(figure{Name: "cost/connector/tb", Value: priceConnector.of(1e6 / connectorSpeed / 3600), Unit: perTB,
-		Note: fmt.Sprintf("if it is busy all the time, at %d MB a core-second, which was measured once and is not by this program; idle half of the time it is twice that", connectorSpeed)})
+		Note: fmt.Sprintf("if it is busy all the time, at %d MB a core-second, "+
+			"which was measured once and is not by this program; idle half of the time it is twice that",
+			connectorSpeed)})
 	report(figure{Name: "cost/stream/tb", Value: priceStream.of(1000), Unit: perTB, Note: "a managed delivery stream"})
 	return nil
 }
@@ -136,8 +159,13 @@ const connectorSpeed = 23
 
 func (c archiveCost) reportTerabyte(report func(figure), target float64) {
 	compute, requests, tables, logs := c.archiveDollars(terabyte/target, terabyte)
-	report(figure{Name: fmt.Sprintf("cost/tb/%d_mib", int(target)>>20), Value: compute + requests + tables + logs, Unit: "dollars a TB",
-		Note: fmt.Sprintf("raw, in objects of %d MiB: Lambda %.2f, S3 requests %.2f, DynamoDB %.2f, logs %.2f", int(target)>>20, compute, requests, tables, logs)})
+	report(figure{
+		Name:  fmt.Sprintf("cost/tb/%d_mib", int(target)>>20),
+		Value: compute + requests + tables + logs,
+		Unit:  "dollars a TB",
+		Note: fmt.Sprintf("raw, in objects of %d MiB: Lambda %.2f, S3 requests %.2f, DynamoDB %.2f, logs %.2f",
+			int(target)>>20, compute, requests, tables, logs),
+	})
 }
 
 const (
@@ -157,8 +185,13 @@ func reportIdleMonth(report func(figure), partitions int) error {
 	compute := ticksAMonth * (lambda(discoverMegabytes, seconds) + priceInvoke.of(1) + priceSchedule.of(1))
 	tables := ticksAMonth * (priceRead.of(t.bill.ReadUnits) + priceWrite.of(t.bill.WriteUnits))
 	logs := ticksAMonth * priceLogs.of(float64(len(must(json.Marshal(bifrost.TickSummary{}))))/1e9)
-	report(figure{Name: fmt.Sprintf("cost/idle/%d", partitions), Value: compute + tables + logs, Unit: "dollars a month",
-		Note: fmt.Sprintf("%d partitions, a tick a minute of %.2f s with %.0f MB of memory: functions and schedule %.2f, DynamoDB %.2f; one tick is %.4f cents",
-			partitions, seconds, discoverMegabytes, compute, tables, 100*(compute+tables+logs)/ticksAMonth)})
+	report(figure{
+		Name:  fmt.Sprintf("cost/idle/%d", partitions),
+		Value: compute + tables + logs,
+		Unit:  "dollars a month",
+		Note: fmt.Sprintf("%d partitions, a tick a minute of %.2f s with %.0f MB of memory: "+
+			"functions and schedule %.2f, DynamoDB %.2f; one tick is %.4f cents",
+			partitions, seconds, discoverMegabytes, compute, tables, 100*(compute+tables+logs)/ticksAMonth),
+	})
 	return nil
 }

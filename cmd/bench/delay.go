@@ -47,7 +47,12 @@ func dialer(delay time.Duration) func(ctx context.Context, network, address stri
 		if err != nil {
 			return nil, err
 		}
-		f := &farAway{Conn: connection, delay: delay, arrived: make(chan arrival, farAwayChunks), closed: make(chan struct{})}
+		f := &farAway{
+			Conn:    connection,
+			delay:   delay,
+			arrived: make(chan arrival, farAwayChunks),
+			closed:  make(chan struct{}),
+		}
 		go f.receive()
 		return f, nil
 	}

@@ -32,11 +32,13 @@ func panelsOf(r scale.Result) []panel {
 	if peak(r, lag.value) >= 1000 {
 		lag = panel{"lag, TB", func(p scale.Point) float64 { return p.LagBytes / 1e12 }, lag.color}
 	}
-	age := panel{"age of the oldest record that waits, minutes", func(p scale.Point) float64 { return p.OldestAge.Minutes() }, "#7c3aed"}
+	const waits = "age of the oldest record that waits, "
+	age := panel{waits + "minutes", func(p scale.Point) float64 { return p.OldestAge.Minutes() }, "#7c3aed"}
 	if peak(r, age.value) >= 600 {
-		age = panel{"age of the oldest record that waits, hours", func(p scale.Point) float64 { return p.OldestAge.Hours() }, age.color}
+		age = panel{waits + "hours", func(p scale.Point) float64 { return p.OldestAge.Hours() }, age.color}
 	}
-	return []panel{lag, age, {fmt.Sprintf("workers on average, of %d", r.Slots), func(p scale.Point) float64 { return p.Worked }, "#0369a1"}}
+	title := fmt.Sprintf("workers on average, of %d", r.Slots)
+	return []panel{lag, age, {title, func(p scale.Point) float64 { return p.Worked }, "#0369a1"}}
 }
 
 func peak(r scale.Result, value func(scale.Point) float64) float64 {
@@ -53,10 +55,15 @@ func draw(r scale.Result) string {
 	panels := panelsOf(r)
 	height := pictureTop + len(panels)*(panelHeight+panelGap)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="12" role="img">`+"\n", pictureWidth, height)
-	b.WriteString("<style>text{fill:#334155}.line{fill:none;stroke-width:1.8}.grid{stroke:#94a3b8;stroke-opacity:.35}.back{fill:#fff}" +
+	fmt.Fprintf(&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" `+
+			`font-family="system-ui, sans-serif" font-size="12" role="img">`+"\n",
+		pictureWidth, height)
+	b.WriteString("<style>text{fill:#334155}.line{fill:none;stroke-width:1.8}" +
+		".grid{stroke:#94a3b8;stroke-opacity:.35}.back{fill:#fff}" +
 		"@media(prefers-color-scheme:dark){text{fill:#cbd5e1}.back{fill:#0f172a}}</style>\n")
-	fmt.Fprintf(&b, "<title>%s</title>\n<rect class=\"back\" width=\"100%%\" height=\"100%%\"/>\n", html.EscapeString(r.About))
+	fmt.Fprintf(&b, "<title>%s</title>\n<rect class=\"back\" width=\"100%%\" height=\"100%%\"/>\n",
+		html.EscapeString(r.About))
 	for i, line := range wrapped(r.About, 108) {
 		fmt.Fprintf(&b, "<text x=\"16\" y=\"%d\">%s</text>\n", 20+16*i, html.EscapeString(line))
 	}
@@ -75,11 +82,13 @@ func (p panel) draw(b *strings.Builder, r scale.Result, top float64) {
 	y := func(v float64) float64 { return top + panelHeight - v/most*panelHeight }
 	fmt.Fprintf(b, "<text x=\"%d\" y=\"%.0f\" font-weight=\"600\">%s</text>\n", plotLeft, top-6, p.title)
 	for _, v := range []float64{0, most / 2, most} {
-		fmt.Fprintf(b, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", plotLeft, pictureWidth-plotRight, y(v), y(v))
+		fmt.Fprintf(b, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>",
+			plotLeft, pictureWidth-plotRight, y(v), y(v))
 		fmt.Fprintf(b, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>\n", plotLeft-8, y(v)+4, v)
 	}
 	for at := time.Duration(0); at <= r.Length; at += hourStep(r.Length) {
-		fmt.Fprintf(b, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%.0f h</text>\n", x(at), top+panelHeight+16, at.Hours())
+		fmt.Fprintf(b, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%.0f h</text>\n",
+			x(at), top+panelHeight+16, at.Hours())
 	}
 	fmt.Fprintf(b, "<polyline class=\"line\" stroke=\"%s\" points=\"", p.color)
 	for _, point := range r.Points {

@@ -80,10 +80,25 @@ func benchExport(report func(figure)) error {
 	}
 	note := fmt.Sprintf("%.1f GB raw in %d objects on a local S3, one core", float64(a.raw)/1e9, exportObjects)
 	report(figure{Name: "cli/export/speed", Value: megabytes(a.raw, costs["export"], wall), Unit: "MB/s", Note: note})
-	report(figure{Name: "cli/export/ratio-processor", Value: ratio(costs["export"], costs["cat"], processor), Unit: "of cat --format value, by processor time", Target: "at least 0.5"})
-	report(figure{Name: "cli/export/pyarrow", Value: ratio(costs["export"], costs["pyarrow"], processor), Unit: "of pyarrow by the README's reader, values only, by processor time", Target: "at least 3"})
+	report(figure{
+		Name:   "cli/export/ratio-processor",
+		Value:  ratio(costs["export"], costs["cat"], processor),
+		Unit:   "of cat --format value, by processor time",
+		Target: "at least 0.5",
+	})
+	report(figure{
+		Name:   "cli/export/pyarrow",
+		Value:  ratio(costs["export"], costs["pyarrow"], processor),
+		Unit:   "of pyarrow by the README's reader, values only, by processor time",
+		Target: "at least 3",
+	})
 	report(figure{Name: "cli/export/memory", Value: float64(memory) / (1 << 20), Unit: "MiB", Target: "under 512"})
-	report(figure{Name: "cli/export/size", Value: float64(size) / float64(stored), Unit: "of the objects", Target: "at most 1.1"})
+	report(figure{
+		Name:   "cli/export/size",
+		Value:  float64(size) / float64(stored),
+		Unit:   "of the objects",
+		Target: "at most 1.1",
+	})
 	return nil
 }
 

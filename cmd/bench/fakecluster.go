@@ -16,11 +16,12 @@ import (
 // tick asks, with encoding and decoding as they are.
 type fakeCluster struct {
 	topics     int
-	partitions int                                              // of each topic
-	offsets    func(topic, partition int) (start, stable int64) // nothing is ever open: the high watermark is the last stable offset
-	brokers    []net.Listener
-	requests   atomic.Int64
-	metadata   atomic.Pointer[encodedMetadata]
+	partitions int // of each topic
+	// nothing is ever open: the high watermark is the last stable offset
+	offsets  func(topic, partition int) (start, stable int64)
+	brokers  []net.Listener
+	requests atomic.Int64
+	metadata atomic.Pointer[encodedMetadata]
 }
 
 type encodedMetadata struct {
@@ -31,7 +32,9 @@ type encodedMetadata struct {
 // fakeBrokers is how many brokers share the partitions.
 const fakeBrokers = 6
 
-func startFakeCluster(topics, partitions int, offsets func(topic, partition int) (start, stable int64)) (*fakeCluster, error) {
+func startFakeCluster(
+	topics, partitions int, offsets func(topic, partition int) (start, stable int64),
+) (*fakeCluster, error) {
 	c := &fakeCluster{topics: topics, partitions: partitions, offsets: offsets}
 	for range fakeBrokers {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -138,7 +141,8 @@ func (c *fakeCluster) answer(message []byte) ([]byte, error) {
 func (c *fakeCluster) versions(request *kmsg.ApiVersionsRequest) kmsg.Response {
 	response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
 	for _, spoken := range []kmsg.Request{
-		kmsg.NewPtrApiVersionsRequest(), kmsg.NewPtrMetadataRequest(), kmsg.NewPtrListOffsetsRequest(), kmsg.NewPtrDescribeConfigsRequest(),
+		kmsg.NewPtrApiVersionsRequest(), kmsg.NewPtrMetadataRequest(), kmsg.NewPtrListOffsetsRequest(),
+		kmsg.NewPtrDescribeConfigsRequest(),
 	} {
 		key := kmsg.NewApiVersionsResponseApiKey()
 		key.ApiKey, key.MaxVersion = spoken.Key(), min(spoken.MaxVersion(), 9)
@@ -227,7 +231,10 @@ func (c *fakeCluster) configs(request *kmsg.DescribeConfigsRequest) kmsg.Respons
 		resource := kmsg.NewDescribeConfigsResponseResource()
 		resource.ResourceType, resource.ResourceName = asked.ResourceType, asked.ResourceName
 		for name, value := range map[string]string{
-			"cleanup.policy": "delete", "retention.ms": "604800000", "retention.bytes": "-1", "message.timestamp.type": "CreateTime",
+			"cleanup.policy":         "delete",
+			"retention.ms":           "604800000",
+			"retention.bytes":        "-1",
+			"message.timestamp.type": "CreateTime",
 		} {
 			config := kmsg.NewDescribeConfigsResponseResourceConfig()
 			config.Name, config.Value = name, &value

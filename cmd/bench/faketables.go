@@ -16,9 +16,9 @@ import (
 )
 
 // fakeTables speak so much of DynamoDB's protocol as a tick needs, count what it
-// would cost, and wait as long as DynamoDB does. Reads answer what was loaded and
-// the progress rows that were made; all other writes are counted, checked for
-// nothing and forgotten.
+// would cost, and wait as long as DynamoDB does. Reads answer what was loaded, the
+// progress rows that were made and the mark of the tables; all other writes are
+// counted, checked for nothing and forgotten.
 type fakeTables struct {
 	URL      string
 	listener net.Listener
@@ -28,6 +28,7 @@ type fakeTables struct {
 	progress []fakeRow
 	planned  []fakeRow
 	made     map[string]int    // rows that were put, by key: where they are in progress
+	mark     json.RawMessage   // the row with the mark of the tables; nil when there is none
 	captured []json.RawMessage // items put into tables called capture
 	bill     bill
 }
@@ -53,7 +54,12 @@ func startFakeTables(latency time.Duration) (*fakeTables, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &fakeTables{URL: "http://" + listener.Addr().String(), listener: listener, latency: latency, made: map[string]int{}}
+	t := &fakeTables{
+		URL:      "http://" + listener.Addr().String(),
+		listener: listener,
+		latency:  latency,
+		made:     map[string]int{},
+	}
 	go http.Serve(listener, t)
 	return t, nil
 }
@@ -115,9 +121,16 @@ func (t *fakeTables) answer(operation string, request tableRequest) []byte {
 		return []byte(`{"Items":[],"Count":0}`)
 	case "GetItem":
 		t.bill.ReadUnits++
+		if t.mark != nil && bytes.Equal(rowID(request.Key), rowID(t.mark)) {
+			return []byte(`{"Item":` + string(t.mark) + `}`)
+		}
 		return []byte(`{}`)
 	case "PutItem":
 		t.write(1, len(request.Item), 1)
+		if bytes.Contains(rowID(request.Item), []byte(`"@tables"`)) {
+			t.mark = request.Item
+			return []byte(`{}`)
+		}
 		if request.TableName == "progress" {
 			t.made[string(rowID(request.Item))] = len(t.progress)
 			t.progress = append(t.progress, fakeRow{request.Item, storedBytes(request.Item)})
@@ -127,7 +140,8 @@ func (t *fakeTables) answer(operation string, request tableRequest) []byte {
 		}
 	case "UpdateItem":
 		t.write(1, 1000, 1)
-		if n, ok := t.made[string(rowID(request.Key))]; ok { // opened: nothing else is written to rows that a tick makes
+		// opened: nothing else is written to rows that a tick makes
+		if n, ok := t.made[string(rowID(request.Key))]; ok {
 			t.progress[n].item = bytes.Replace(t.progress[n].item, []byte(`"FENCING"`), []byte(`"OPEN"`), 1)
 		}
 		return []byte(`{"Attributes":` + string(request.Key) + `}`)

@@ -25,9 +25,14 @@ var formatBenchmarks = []benchmark{
 
 const memberBytes = baldr.DefaultMemberBytes
 
-// formatRecords are the records that the format's figures are measured on,
-// made once: 131 MB of frames, an object of the default target size.
-var formatRecords = sync.OnceValue(func() []baldr.Record { return pageViews(250_000, 1) })
+// The sizes of what is measured. Tests make them tiny.
+var (
+	formatViews = 250_000 // records: 131 MB of frames, an object of the default target size
+	seekBytes   = 1e9     // raw, of the object in which single records are looked for
+)
+
+// formatRecords are the records that the format's figures are measured on, made once.
+var formatRecords = sync.OnceValue(func() []baldr.Record { return pageViews(formatViews, 1) })
 
 // formatFrames is the Baldr stream of the same records.
 var formatFrames = sync.OnceValue(func() []byte {
@@ -50,7 +55,11 @@ func writeAndClose(writer *baldr.Writer, records []baldr.Record) error {
 		}
 	}
 	_, err := writer.Close(baldr.Summary{
-		Topic: "page-views", Start: records[0].Offset, End: records[len(records)-1].Offset + 1, LastLeaderEpoch: -1, Writer: "bench",
+		Topic:           "page-views",
+		Start:           records[0].Offset,
+		End:             records[len(records)-1].Offset + 1,
+		LastLeaderEpoch: -1,
+		Writer:          "bench",
 	})
 	return err
 }
@@ -110,8 +119,16 @@ func formatLevels(report func(figure)) error {
 		}
 		name := fmt.Sprintf("format/levels/%d", level)
 		report(figure{Name: name + "/speed", Value: megabytes(size, costs[2*i], processor), Unit: "MB per core-second"})
-		report(figure{Name: name + "/speed-of-two", Value: megabytes(2*size, costs[2*i+1], processor), Unit: "MB per core-second"})
-		report(figure{Name: name + "/ratio", Value: float64(len(formatFrames())) / float64(len(object)), Unit: "raw/stored"})
+		report(figure{
+			Name:  name + "/speed-of-two",
+			Value: megabytes(2*size, costs[2*i+1], processor),
+			Unit:  "MB per core-second",
+		})
+		report(figure{
+			Name:  name + "/ratio",
+			Value: float64(len(formatFrames())) / float64(len(object)),
+			Unit:  "raw/stored",
+		})
 	}
 	return nil
 }
@@ -146,10 +163,28 @@ func formatWriteLevel(report func(figure), level int) error {
 	for i, subject := range []string{"gzip-1", "baldr-1", "gzip-2", "baldr-2"} {
 		report(figure{Name: name + "/" + subject, Value: megabytes(size, costs[i], wall), Unit: "MB/s"})
 	}
-	report(figure{Name: name + "/one-worker", Value: ratio(costs[1], costs[0], wall), Unit: "of gzip alone", Target: ">= 0.90"})
-	report(figure{Name: name + "/one-worker-cores", Value: ratio(costs[1], costs[0], processor), Unit: "of gzip alone, by core-seconds"})
-	report(figure{Name: name + "/two-workers", Value: ratio(costs[3], costs[2], wall), Unit: "of two gzip writers side by side", Target: ">= 0.90"})
-	report(figure{Name: name + "/two-workers-cores", Value: ratio(costs[3], costs[2], processor), Unit: "of two gzip writers side by side, by core-seconds"})
+	report(figure{
+		Name:   name + "/one-worker",
+		Value:  ratio(costs[1], costs[0], wall),
+		Unit:   "of gzip alone",
+		Target: ">= 0.90",
+	})
+	report(figure{
+		Name:  name + "/one-worker-cores",
+		Value: ratio(costs[1], costs[0], processor),
+		Unit:  "of gzip alone, by core-seconds",
+	})
+	report(figure{
+		Name:   name + "/two-workers",
+		Value:  ratio(costs[3], costs[2], wall),
+		Unit:   "of two gzip writers side by side",
+		Target: ">= 0.90",
+	})
+	report(figure{
+		Name:  name + "/two-workers-cores",
+		Value: ratio(costs[3], costs[2], processor),
+		Unit:  "of two gzip writers side by side, by core-seconds",
+	})
 	return nil
 }
 
@@ -192,9 +227,22 @@ func formatRead(report func(figure)) error {
 	for i, subject := range []string{"gunzip", "values", "records", "file-values", "file-values-2"} {
 		report(figure{Name: "format/read/" + subject, Value: megabytes(size, costs[i], wall), Unit: "MB/s"})
 	}
-	report(figure{Name: "format/read/values-ratio", Value: ratio(costs[1], costs[0], wall), Unit: "of gunzip alone", Target: ">= 0.90"})
-	report(figure{Name: "format/read/values-cores", Value: ratio(costs[1], costs[0], processor), Unit: "of gunzip alone, by core-seconds"})
-	report(figure{Name: "format/read/records-cores", Value: ratio(costs[2], costs[0], processor), Unit: "of gunzip alone, by core-seconds"})
+	report(figure{
+		Name:   "format/read/values-ratio",
+		Value:  ratio(costs[1], costs[0], wall),
+		Unit:   "of gunzip alone",
+		Target: ">= 0.90",
+	})
+	report(figure{
+		Name:  "format/read/values-cores",
+		Value: ratio(costs[1], costs[0], processor),
+		Unit:  "of gunzip alone, by core-seconds",
+	})
+	report(figure{
+		Name:  "format/read/records-cores",
+		Value: ratio(costs[2], costs[0], processor),
+		Unit:  "of gunzip alone, by core-seconds",
+	})
 	return nil
 }
 

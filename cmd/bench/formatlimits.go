@@ -31,9 +31,18 @@ func formatSize(report func(figure)) error {
 		}
 		name := fmt.Sprintf("format/size/level-%d", level)
 		percent := func(a, b int) float64 { return 100 * float64(a-b) / float64(b) }
-		report(figure{Name: name + "/values", Value: percent(len(values), stream.Len()), Unit: "% over one gzip stream", Target: "<= 1"})
+		report(figure{
+			Name:   name + "/values",
+			Value:  percent(len(values), stream.Len()),
+			Unit:   "% over one gzip stream",
+			Target: "<= 1",
+		})
 		report(figure{Name: name + "/envelope", Value: percent(len(full), len(values)), Unit: "% over values only"})
-		report(figure{Name: name + "/envelope-record", Value: float64(len(full)-len(values)) / float64(len(formatRecords())), Unit: "bytes a record"})
+		report(figure{
+			Name:  name + "/envelope-record",
+			Value: float64(len(full)-len(values)) / float64(len(formatRecords())),
+			Unit:  "bytes a record",
+		})
 	}
 	return nil
 }
@@ -58,7 +67,12 @@ func formatSmall(report func(figure)) error {
 	for i, c := range costs[0] {
 		times[i] = c.processor / objects * 1e6
 	}
-	report(figure{Name: "format/small", Value: median(times), Unit: "core-microseconds an object", Note: "20 records, 10 kB"})
+	report(figure{
+		Name:  "format/small",
+		Value: median(times),
+		Unit:  "core-microseconds an object",
+		Note:  "20 records, 10 kB",
+	})
 	return nil
 }
 
@@ -82,8 +96,15 @@ func formatAllocations(report func(figure)) error {
 		if err := s.run(); err != nil {
 			return err
 		}
-		note := fmt.Sprintf("%d allocations for an object of %d records, mostly before the first", allocations()-before, len(records))
-		report(figure{Name: "format/allocations/" + s.name, Value: float64(allocations()-before) / float64(len(records)), Unit: "a record", Target: "0.00", Note: note})
+		note := fmt.Sprintf("%d allocations for an object of %d records, mostly before the first",
+			allocations()-before, len(records))
+		report(figure{
+			Name:   "format/allocations/" + s.name,
+			Value:  float64(allocations()-before) / float64(len(records)),
+			Unit:   "a record",
+			Target: "0.00",
+			Note:   note,
+		})
 	}
 	return nil
 }
@@ -103,7 +124,12 @@ func formatMemory(report func(figure)) error {
 			return err
 		}
 		raw := int64(times) * int64(len(formatFrames()))
-		report(figure{Name: fmt.Sprintf("format/memory/%d-MB", raw/1e6), Value: float64(allocated) / (1 << 20), Unit: "MiB allocated in all, two workers", Target: "<= 32"})
+		report(figure{
+			Name:   fmt.Sprintf("format/memory/%d-MB", raw/1e6),
+			Value:  float64(allocated) / (1 << 20),
+			Unit:   "MiB allocated in all, two workers",
+			Target: "<= 32",
+		})
 	}
 	return nil
 }
@@ -139,9 +165,9 @@ func (c *countingReaderAt) ReadAt(p []byte, at int64) (int, error) {
 	return c.ReaderAt.ReadAt(p, at)
 }
 
-// formatSeek opens an object of 1 GB raw and looks for single records.
+// formatSeek opens a large object and looks for single records.
 func formatSeek(report func(figure)) error {
-	object, records, err := gigabyteObject()
+	object, records, err := seekObject()
 	if err != nil {
 		return err
 	}
@@ -171,17 +197,27 @@ func formatSeek(report func(figure)) error {
 		times = append(times, time.Since(begin).Seconds()*1e3)
 	}
 	report(figure{Name: "format/seek/time", Value: median(times), Unit: "ms"})
-	report(figure{Name: "format/seek/reads", Value: float64(counted.requests.Load()) / seeks, Unit: "reads, one a data member", Target: "1"})
-	report(figure{Name: "format/seek/bytes", Value: float64(counted.bytes.Load()) / seeks, Unit: "bytes a seek", Note: fmt.Sprintf("of an object of %d bytes", len(object))})
+	report(figure{
+		Name:   "format/seek/reads",
+		Value:  float64(counted.requests.Load()) / seeks,
+		Unit:   "reads, one a data member",
+		Target: "1",
+	})
+	report(figure{
+		Name:  "format/seek/bytes",
+		Value: float64(counted.bytes.Load()) / seeks,
+		Unit:  "bytes a seek",
+		Note:  fmt.Sprintf("of an object of %d bytes", len(object)),
+	})
 	return nil
 }
 
-func gigabyteObject() ([]byte, int64, error) {
+func seekObject() ([]byte, int64, error) {
 	records := formatRecords()
 	var object bytes.Buffer
 	writer := baldr.NewWriter(&object, baldr.Options{Workers: runtime.GOMAXPROCS(0)})
 	offset := int64(0)
-	for writer.RawBytes() < 1e9 {
+	for float64(writer.RawBytes()) < seekBytes {
 		r := records[offset%int64(len(records))]
 		r.Offset = offset
 		if err := writer.WriteRecord(&r); err != nil {

@@ -37,7 +37,8 @@ func benchLatency(report func(figure)) error {
 	if err != nil {
 		return err
 	}
-	producer, err := kgo.NewClient(kgo.SeedBrokers(p.Brokers), kgo.DefaultProduceTopic(pathTopic), kgo.ProducerLinger(0))
+	producer, err := kgo.NewClient(kgo.SeedBrokers(p.Brokers), kgo.DefaultProduceTopic(pathTopic),
+		kgo.ProducerLinger(0))
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,8 @@ func benchLatency(report func(figure)) error {
 		}
 	}
 	report(figure{Name: "latency/commit_to_object", Value: median(took), Unit: "s",
-		Note: "age bound 0, warm functions, beside the wait for the next tick: from 0 to 60 s with rate(1 minute), 30 on average"})
+		Note: "age bound 0, warm functions, beside the wait for the next tick: " +
+			"from 0 to 60 s with rate(1 minute), 30 on average"})
 	return nil
 }
 
@@ -71,9 +73,22 @@ func (p parts) ticker() (func(ctx context.Context, until int64) error, error) {
 	store := s3store.New(p.S3.Config(), p.Bucket)
 	ledger := dynamoledger.New(p.Dynamo.Config(), p.Tables)
 	discoverer := &bifrost.Discoverer{
-		Cluster: source, History: source, Retention: source, Ledger: ledger, Store: store, Shelf: store,
-		Settings: bifrost.Settings{Group: p.Group, Sizing: bifrost.Sizing{TargetBytes: 128 << 20}, MaxInFlight: 8, Lease: time.Minute},
-		Now:      time.Now, NewGeneration: func() string { return fmt.Sprint(time.Now().UnixNano()) }, Parallel: 8, Log: slog.New(slog.DiscardHandler),
+		Cluster:   source,
+		History:   source,
+		Retention: source,
+		Ledger:    ledger,
+		Store:     store,
+		Shelf:     store,
+		Settings: bifrost.Settings{
+			Group:       p.Group,
+			Sizing:      bifrost.Sizing{TargetBytes: 128 << 20},
+			MaxInFlight: 8,
+			Lease:       time.Minute,
+		},
+		Now:           time.Now,
+		NewGeneration: func() string { return fmt.Sprint(time.Now().UnixNano()) },
+		Parallel:      8,
+		Log:           slog.New(slog.DiscardHandler),
 	}
 	return func(ctx context.Context, until int64) error {
 		noted := &dryrun.Dispatcher{}

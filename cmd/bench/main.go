@@ -35,9 +35,11 @@ type benchmark struct {
 }
 
 // benchmarks lists all there are. Add yours here.
-var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, playBenchmarks, trickleBenchmarks, cliBenchmarks)
+var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, playBenchmarks,
+	trickleBenchmarks, cliBenchmarks)
 
-var docs = flag.String("docs", "", "put the figures into the tables of the pages in this directory, and draw its pictures")
+var docs = flag.String("docs", "",
+	"put the figures into the tables of the pages in this directory, and draw its pictures")
 
 func main() {
 	log.SetFlags(0)

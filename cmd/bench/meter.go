@@ -47,7 +47,9 @@ func (m *meter) watch(cfg aws.Config) aws.Config {
 	return cfg
 }
 
-func (m *meter) handle(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+func (m *meter) handle(
+	ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+) (middleware.InitializeOutput, middleware.Metadata, error) {
 	if wish := reflect.ValueOf(in.Parameters).Elem().FieldByName("ReturnConsumedCapacity"); wish.IsValid() {
 		wish.SetString("TOTAL")
 	}
@@ -60,7 +62,8 @@ func (m *meter) handle(ctx context.Context, in middleware.InitializeInput, next 
 
 func (m *meter) count(operation string, result any) {
 	switch operation {
-	case "PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "ListObjectsV2", "ListMultipartUploads":
+	case "PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "ListObjectsV2",
+		"ListMultipartUploads":
 		m.used.Puts++
 	case "GetObject", "HeadObject":
 		m.used.Gets++

@@ -32,9 +32,11 @@ import (
 const pathProcess = "BIFROST_BENCH_PATH"
 
 const (
-	pathTopic   = "page-views"
-	pathRuns    = 7
-	pathRecords = 2_000_000 // of the runs that are compared: about a gigabyte, beside which it is little that a new process gets its memory page by page
+	pathTopic = "page-views"
+	pathRuns  = 7
+	// of the runs that are compared: about a gigabyte, beside which it is little that a new process gets its memory
+	// page by page
+	pathRecords = 2_000_000
 	pathLarge   = 4_000_000 // of the run that shows the memory: about two gigabytes
 )
 
@@ -114,14 +116,30 @@ func benchPath(report func(figure)) error {
 		return err
 	}
 	perCore := "MB of raw frames a core-second"
-	report(figure{Name: "path/limit", Value: median(limits), Unit: perCore, Note: "gzip of klauspost/compress at level 1, one stream, alone on one core"})
+	report(figure{
+		Name:  "path/limit",
+		Value: median(limits),
+		Unit:  perCore,
+		Note:  "gzip of klauspost/compress at level 1, one stream, alone on one core",
+	})
 	for _, s := range pathSettings {
-		report(figure{Name: "path/" + s.name + "/core", Value: median(speeds[s.name]), Unit: perCore, Note: "the archiving process, Kafka (lz4) to S3, " + s.note})
-		report(figure{Name: "path/" + s.name + "/ratio", Value: median(ratios[s.name]), Unit: "of the limit", Target: s.target})
+		report(figure{
+			Name:  "path/" + s.name + "/core",
+			Value: median(speeds[s.name]),
+			Unit:  perCore,
+			Note:  "the archiving process, Kafka (lz4) to S3, " + s.note,
+		})
+		report(figure{
+			Name:   "path/" + s.name + "/ratio",
+			Value:  median(ratios[s.name]),
+			Unit:   "of the limit",
+			Target: s.target,
+		})
 		report(figure{Name: "path/" + s.name + "/wall", Value: median(walls[s.name]), Unit: "MB/s", Note: "one range"})
 	}
 	report(figure{Name: "path/memory", Value: float64(large.PeakBytes) / (1 << 20), Unit: "MiB", Target: "<= 160",
-		Note: fmt.Sprintf("peak of the process for one range of %.1f GB, a worker a core", float64(large.RawBytes)/1e9)})
+		Note: fmt.Sprintf("peak of the process for one range of %.1f GB, a worker a core",
+			float64(large.RawBytes)/1e9)})
 	return nil
 }
 
@@ -146,12 +164,23 @@ type pathSetting struct {
 }
 
 // pathAsDeployed is what a function with all of this machine does.
-var pathAsDeployed = pathSetting{"every-core", everyCore, baldr.Options{Workers: runtime.NumCPU()}, "",
-	fmt.Sprintf("level %d, %d workers on %[2]d cores, which the broker and the S3 server share", baldr.DefaultLevel, runtime.NumCPU())}
+var pathAsDeployed = pathSetting{
+	name:   "every-core",
+	cores:  everyCore,
+	format: baldr.Options{Workers: runtime.NumCPU()},
+	note: fmt.Sprintf("level %d, %d workers on %[2]d cores, which the broker and the S3 server share",
+		baldr.DefaultLevel, runtime.NumCPU()),
+}
 
 // pathSettings begin with the archiver by itself, which is what the target is about.
 var pathSettings = []pathSetting{
-	{"one-core", firstCore, baldr.Options{Level: limitLevel}, ">= 0.80", fmt.Sprintf("level %d on a core to itself", limitLevel)},
+	{
+		name:   "one-core",
+		cores:  firstCore,
+		format: baldr.Options{Level: limitLevel},
+		target: ">= 0.80",
+		note:   fmt.Sprintf("level %d on a core to itself", limitLevel),
+	},
 	pathAsDeployed,
 }
 
@@ -163,7 +192,8 @@ func (j pathJob) archive(group string, records int64, s pathSetting) (pathResult
 
 // moveTo keeps this process, and those that it starts from now on, to the cores.
 func moveTo(cores string) error {
-	said, err := exec.Command("taskset", "--all-tasks", "--pid", "--cpu-list", cores, strconv.Itoa(os.Getpid())).CombinedOutput()
+	said, err := exec.Command("taskset", "--all-tasks", "--pid", "--cpu-list", cores,
+		strconv.Itoa(os.Getpid())).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("keep to the cores %s by taskset (of util-linux): %w: %s", cores, err, said)
 	}
@@ -194,7 +224,8 @@ func preparePath(ctx context.Context) (pathJob, func(), error) {
 
 func fillPathTopic(ctx context.Context, brokers string, records int) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(pathTopic),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerBatchMaxBytes(900_000), kgo.ProducerLinger(20*time.Millisecond))
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerBatchMaxBytes(900_000),
+		kgo.ProducerLinger(20*time.Millisecond))
 	if err != nil {
 		return err
 	}
@@ -244,7 +275,12 @@ func runPath(description string) {
 	before, begun := processorTime(), time.Now()
 	raw, err := work()
 	check(err)
-	result := pathResult{RawBytes: raw, CoreSeconds: (processorTime() - before).Seconds(), WallSeconds: time.Since(begun).Seconds(), PeakBytes: peakResident()}
+	result := pathResult{
+		RawBytes:    raw,
+		CoreSeconds: (processorTime() - before).Seconds(),
+		WallSeconds: time.Since(begun).Seconds(),
+		PeakBytes:   peakResident(),
+	}
 	check(json.NewEncoder(os.Stdout).Encode(result))
 }
 
@@ -277,21 +313,39 @@ func (j pathJob) prepare() (func() (int64, error), error) {
 
 // planPath puts the row of one range into a ledger in memory: the tables are not
 // what is measured.
-func planPath(ctx context.Context, source *kafka.Client, ledger *bifrosttest.Ledger, records int64) (bifrost.Task, error) {
+func planPath(
+	ctx context.Context, source *kafka.Client, ledger *bifrosttest.Ledger, records int64,
+) (bifrost.Task, error) {
 	_, topics, err := source.Topics(ctx)
 	if err != nil {
 		return bifrost.Task{}, err
 	}
 	partition := bifrost.Partition{Name: pathTopic}
-	progress := bifrost.Progress{Partition: partition, TopicID: topics[0].ID, Generation: "1", Status: bifrost.StatusFencing, PlannedEpoch: -1}
+	progress := bifrost.Progress{
+		Partition:    partition,
+		TopicID:      topics[0].ID,
+		Generation:   "1",
+		Status:       bifrost.StatusFencing,
+		PlannedEpoch: -1,
+	}
 	if err := ledger.CreateProgress(ctx, progress); err != nil {
 		return bifrost.Task{}, err
 	}
 	if err := ledger.OpenProgress(ctx, progress); err != nil {
 		return bifrost.Task{}, err
 	}
-	row := bifrost.Row{Partition: partition, Range: bifrost.Range{Start: 0, End: records}, TopicID: topics[0].ID, State: bifrost.StatePlanned}
-	err = ledger.Plan(ctx, bifrost.PlanWrite{Progress: progress, Rows: []bifrost.Row{row}, PlannedOffset: records, PlannedEpoch: -1})
+	row := bifrost.Row{
+		Partition: partition,
+		Range:     bifrost.Range{Start: 0, End: records},
+		TopicID:   topics[0].ID,
+		State:     bifrost.StatePlanned,
+	}
+	err = ledger.Plan(ctx, bifrost.PlanWrite{
+		Progress:      progress,
+		Rows:          []bifrost.Row{row},
+		PlannedOffset: records,
+		PlannedEpoch:  -1,
+	})
 	row.Attempts = 1
 	return bifrost.NewTask(row), err
 }

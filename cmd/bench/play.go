@@ -29,21 +29,39 @@ var defaultSizing = bifrost.Sizing{TargetBytes: defaultTarget, MaxAge: 15 * time
 // scenarios are played with the speed that was measured.
 var scenarios = []scale.Scenario{
 	{
-		Name: "million", About: "A million partitions, 1 TB an hour. From hour 2 to hour 3 ten times as much, from hour 4 to hour 5 one of six brokers is gone.",
+		Name: "million", About: "A million partitions, 1 TB an hour. From hour 2 to hour 3 ten times as much, " +
+			"from hour 4 to hour 5 one of six brokers is gone.",
 		Partitions: million, Skew: 1, BytesPerHour: terabyte, Length: 7 * time.Hour, Retention: 24 * time.Hour,
 		Shape:  burst(2*time.Hour, 3*time.Hour, 10),
 		Outage: scale.Outage{From: 4 * time.Hour, To: 5 * time.Hour, Share: 1.0 / 6},
 		Slots:  regionalSlots, Sizing: bifrost.Sizing{TargetBytes: defaultTarget, MaxAge: time.Hour}, Brokers: 6e9,
 	},
 	{
-		Name: "week", About: "A backlog of seven days at 1 TB an hour in a million partitions. Kafka keeps eight days, and gives the archive 3 GB a second.",
-		Partitions: million, Skew: 1, BytesPerHour: terabyte, Backlog: 7 * 24 * time.Hour, Length: 24 * time.Hour, Retention: 8 * 24 * time.Hour,
-		Slots: regionalSlots, Sizing: bifrost.Sizing{TargetBytes: defaultTarget, MaxAge: 3 * time.Hour}, Brokers: 3e9,
+		Name: "week",
+		About: "A backlog of seven days at 1 TB an hour in a million partitions. Kafka keeps eight days, " +
+			"and gives the archive 3 GB a second.",
+		Partitions:   million,
+		Skew:         1,
+		BytesPerHour: terabyte,
+		Backlog:      7 * 24 * time.Hour,
+		Length:       24 * time.Hour,
+		Retention:    8 * 24 * time.Hour,
+		Slots:        regionalSlots,
+		Sizing:       bifrost.Sizing{TargetBytes: defaultTarget, MaxAge: 3 * time.Hour},
+		Brokers:      3e9,
 	},
 	{
-		Name: "behind", About: "The template's defaults, half a TB an hour in a thousand partitions, and ten times as late as it may be: nobody touches anything.",
-		Partitions: 1000, Skew: 1, BytesPerHour: terabyte / 2, Backlog: 10 * defaultSizing.MaxAge, Length: 6 * time.Hour, Retention: 24 * time.Hour,
-		Slots: defaultSlots, Sizing: defaultSizing,
+		Name: "behind",
+		About: "The template's defaults, half a TB an hour in a thousand partitions, " +
+			"and ten times as late as it may be: nobody touches anything.",
+		Partitions:   1000,
+		Skew:         1,
+		BytesPerHour: terabyte / 2,
+		Backlog:      10 * defaultSizing.MaxAge,
+		Length:       6 * time.Hour,
+		Retention:    24 * time.Hour,
+		Slots:        defaultSlots,
+		Sizing:       defaultSizing,
 	},
 }
 
@@ -79,8 +97,11 @@ func measureSpeed() (m measurement, err error) {
 	}
 	m.readUnits = still.bill.ReadUnits / float64(size)
 	m.speed = scale.Speed{
-		BytesPerSecond: 1 / m.archive.perByte.Billed, PerObject: seconds(m.archive.perObject.Billed), Start: seconds(m.archive.Start),
-		PlansPerSecond: plansPerSecond(still, planning), PerPartition: seconds(still.Wall / float64(size)),
+		BytesPerSecond: 1 / m.archive.perByte.Billed,
+		PerObject:      seconds(m.archive.perObject.Billed),
+		Start:          seconds(m.archive.Start),
+		PlansPerSecond: plansPerSecond(still, planning),
+		PerPartition:   seconds(still.Wall / float64(size)),
 	}
 	return m, nil
 }
@@ -91,7 +112,8 @@ func measureSpeed() (m measurement, err error) {
 func plansPerSecond(still, planning measuredTickReport) float64 {
 	planned := float64(planning.Summary.Planned)
 	const waitsAtOnce = 32 // as internal/wiring lets a tick do
-	return planned / max(planning.Wall-still.Wall, (planning.Processor-still.Processor)/2, planned*tableLatency.Seconds()/waitsAtOnce)
+	return planned / max(planning.Wall-still.Wall, (planning.Processor-still.Processor)/2,
+		planned*tableLatency.Seconds()/waitsAtOnce)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -126,22 +148,33 @@ func reportPlay(report func(figure), r scale.Result, m measurement, took time.Du
 		}
 	}
 	caught, ok := r.CaughtUp()
-	note := fmt.Sprintf("largest lag %.3f TB at %v, in the end %.3f TB and %v old, lost %.0f GB", most.LagBytes/1e12, most.At,
-		last.LagBytes/1e12, last.OldestAge.Round(time.Second), r.LostBytes/1e9)
+	note := fmt.Sprintf("largest lag %.3f TB at %v, in the end %.3f TB and %v old, lost %.0f GB",
+		most.LagBytes/1e12, most.At, last.LagBytes/1e12, last.OldestAge.Round(time.Second), r.LostBytes/1e9)
 	value := caught.Hours()
 	if !ok {
 		value, note = -1, "never; "+note
 	}
 	report(figure{Name: name + "/caught_up", Value: value, Unit: "hours", Note: note})
-	report(figure{Name: name + "/limit", Value: share(r.Binds[r.Binding()], int(r.Length/time.Minute)), Unit: "of the minutes",
-		Note: fmt.Sprintf("what binds is %s; %d workers at most, of %d", r.Binding(), mostBusy(r), r.Slots)})
-	report(figure{Name: name + "/objects", Value: float64(r.Objects), Unit: "objects", Note: fmt.Sprintf("%.2f TB, %d failures that were tried again; played in %v", r.ArchivedBytes/1e12, r.Failures, took.Round(time.Second))})
+	report(figure{
+		Name:  name + "/limit",
+		Value: share(r.Binds[r.Binding()], int(r.Length/time.Minute)),
+		Unit:  "of the minutes",
+		Note:  fmt.Sprintf("what binds is %s; %d workers at most, of %d", r.Binding(), mostBusy(r), r.Slots),
+	})
+	report(figure{
+		Name:  name + "/objects",
+		Value: float64(r.Objects),
+		Unit:  "objects",
+		Note: fmt.Sprintf("%.2f TB, %d failures that were tried again; played in %v",
+			r.ArchivedBytes/1e12, r.Failures, took.Round(time.Second)),
+	})
 	compute, requests, tables, logs := m.archive.archiveDollars(float64(r.Objects), r.ArchivedBytes)
 	reads := priceRead.of(float64(r.Ticks) * float64(r.Partitions) * m.readUnits)
 	ticks := reads + lambda(largeDiscoverMegabytes, r.TickSeconds)
 	report(figure{Name: name + "/cost", Value: compute + requests + tables + logs + ticks, Unit: "dollars",
 		Note: fmt.Sprintf("Lambda %.2f, S3 requests %.2f, DynamoDB %.2f, logs %.2f, %d ticks %.2f: %.2f dollars a TB",
-			compute, requests, tables, logs, r.Ticks, ticks, (compute+requests+tables+logs+ticks)/(r.ArchivedBytes/terabyte))})
+			compute, requests, tables, logs, r.Ticks, ticks,
+			(compute+requests+tables+logs+ticks)/(r.ArchivedBytes/terabyte))})
 }
 
 func share(part, whole int) float64 { return float64(part) / float64(whole) }
@@ -178,16 +211,26 @@ func benchSizes(report func(figure)) error {
 		}
 	}
 	report(figure{Name: "sizes/full", Value: full / bytes, Unit: "of the bytes",
-		Note: fmt.Sprintf("are in objects of at least half of the target of %d MiB; %d partitions, %.1f TB an hour", defaultTarget>>20, r.Partitions, r.BytesPerHour/1e12)})
+		Note: fmt.Sprintf("are in objects of at least half of the target of %d MiB; %d partitions, %.1f TB an hour",
+			defaultTarget>>20, r.Partitions, r.BytesPerHour/1e12)})
 	for n, objects := range r.Sizes {
 		if objects > 0 {
-			report(figure{Name: fmt.Sprintf("sizes/below/%s", sizeName(n)), Value: float64(objects) / float64(r.Objects), Unit: "of the objects",
-				Note: fmt.Sprintf("%d objects with %.4f of the bytes", objects, r.SizedBytes[n]/bytes)})
+			report(figure{
+				Name:  fmt.Sprintf("sizes/below/%s", sizeName(n)),
+				Value: float64(objects) / float64(r.Objects),
+				Unit:  "of the objects",
+				Note:  fmt.Sprintf("%d objects with %.4f of the bytes", objects, r.SizedBytes[n]/bytes),
+			})
 		}
 	}
 	flushes := float64(r.Partitions) * r.Length.Seconds() / s.Sizing.MaxAge.Seconds()
-	report(figure{Name: "sizes/small", Value: float64(smallObjects(r)) / flushes, Unit: "of the flushes that the age allows", Target: "at most 1",
-		Note: "objects below half of the target: one for each partition and age at most, so nothing crumbles"})
+	report(figure{
+		Name:   "sizes/small",
+		Value:  float64(smallObjects(r)) / flushes,
+		Unit:   "of the flushes that the age allows",
+		Target: "at most 1",
+		Note:   "objects below half of the target: one for each partition and age at most, so nothing crumbles",
+	})
 	return nil
 }
 

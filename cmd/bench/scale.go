@@ -136,8 +136,13 @@ func benchIdle(report func(figure)) error {
 	}
 	first, last := ticks[0], ticks[len(ticks)-1]
 	decades := math.Log(float64(discoverSizes[len(discoverSizes)-1]) / float64(discoverSizes[0]))
-	report(figure{Name: "discover/exponent", Value: math.Log(last.Processor/first.Processor) / decades, Unit: "exponent",
-		Target: "at most 1", Note: "processor time of an idle tick, from 1,000 to 100,000 partitions"})
+	report(figure{
+		Name:   "discover/exponent",
+		Value:  math.Log(last.Processor/first.Processor) / decades,
+		Unit:   "exponent",
+		Target: "at most 1",
+		Note:   "processor time of an idle tick, from 1,000 to 100,000 partitions",
+	})
 	return nil
 }
 
@@ -175,8 +180,10 @@ func benchNewcomers(report func(figure)) error {
 		}
 		b := s.tables.take()
 		report(figure{Name: "discover/new", Value: newcomers / seconds, Unit: "partitions a second",
-			Note: fmt.Sprintf("%d new partitions at once, in %d ticks of at most %d s; %.2f ms of processor, %.1f requests to S3 and %.1f to DynamoDB each",
-				newcomers, ticks, unseen.seconds, processor/newcomers*1e3, float64(s.bucket.requests.Load())/newcomers, float64(b.Requests)/newcomers)})
+			Note: fmt.Sprintf("%d new partitions at once, in %d ticks of at most %d s; %.2f ms of processor, "+
+				"%.1f requests to S3 and %.1f to DynamoDB each",
+				newcomers, ticks, unseen.seconds, processor/newcomers*1e3, float64(s.bucket.requests.Load())/newcomers,
+				float64(b.Requests)/newcomers)})
 		return nil
 	}
 }
@@ -187,13 +194,19 @@ func reportTick(report func(figure), name string, r measuredTickReport) {
 		target = "at most 30"
 	}
 	note := fmt.Sprintf("%d topics, %d partitions, %d ranges planned, %d started, %d left over; Kafka requests %d",
-		r.Summary.Topics, r.Summary.Partitions, r.Summary.Planned, r.Summary.Dispatched, r.Summary.Unfinished, r.requests)
+		r.Summary.Topics, r.Summary.Partitions, r.Summary.Planned, r.Summary.Dispatched, r.Summary.Unfinished,
+		r.requests)
 	report(figure{Name: name + "/wall", Value: r.Wall, Unit: "s", Target: target, Note: note})
 	report(figure{Name: name + "/processor", Value: r.Processor, Unit: "core-s"})
 	report(figure{Name: name + "/memory", Value: float64(r.Peak) / (1 << 20), Unit: "MiB", Target: "at most 512"})
 	report(figure{Name: name + "/dynamodb_requests", Value: float64(r.bill.Requests), Unit: "requests"})
 	report(figure{Name: name + "/dynamodb_reads", Value: r.bill.ReadUnits, Unit: "read units"})
-	report(figure{Name: name + "/dynamodb_writes", Value: r.bill.WriteUnits, Unit: "write units", Note: fmt.Sprintf("%d rows", r.bill.Writes)})
+	report(figure{
+		Name:  name + "/dynamodb_writes",
+		Value: r.bill.WriteUnits,
+		Unit:  "write units",
+		Note:  fmt.Sprintf("%d rows", r.bill.Writes),
+	})
 }
 
 // stage is all that a tick sees, and the process that runs it.
@@ -252,14 +265,34 @@ func (t *fakeTables) load(topics int) error {
 	ledger := dynamoledger.New(t.config(), dynamoledger.Tables{Progress: "capture", Objects: "capture"})
 	observed := time.Now().Add(-3 * time.Hour).UTC() // longer than a quiet tail waits
 	p := bifrost.Progress{
-		Partition: bifrost.Partition{Name: topicName(99_999), Number: 99_999}, ClusterID: "scale-cluster", TopicID: topicID(99_999),
-		Generation: "K3YVXJQ7R5A2M4N6P8S9T1U3WB", Status: bifrost.StatusOpen,
-		NextOffset: archivedUpTo, PlannedOffset: archivedUpTo, PlannedEpoch: 1,
-		Observation:    bifrost.Observation{LastStable: archivedUpTo, HighWatermark: archivedUpTo, LeaderEpoch: 1, At: observed},
-		Totals:         bifrost.Totals{Records: archivedUpTo, RawBytes: archivedUpTo * 500, StoredBytes: archivedUpTo * 110},
-		RecentRawBytes: 500_000, RecentOffsets: 1000,
-		LastObject:   bifrost.ObjectKey("bifrost", bifrost.Partition{Name: topicName(99_999), Number: 99_999}, archivedUpTo-1000, 0),
-		LastRecordAt: observed, LastArchivedAt: observed, LastPlannedAt: observed,
+		Partition:     bifrost.Partition{Name: topicName(99_999), Number: 99_999},
+		ClusterID:     "scale-cluster",
+		TopicID:       topicID(99_999),
+		Generation:    "K3YVXJQ7R5A2M4N6P8S9T1U3WB",
+		Status:        bifrost.StatusOpen,
+		NextOffset:    archivedUpTo,
+		PlannedOffset: archivedUpTo,
+		PlannedEpoch:  1,
+		Observation: bifrost.Observation{
+			LastStable:    archivedUpTo,
+			HighWatermark: archivedUpTo,
+			LeaderEpoch:   1,
+			At:            observed,
+		},
+		Totals: bifrost.Totals{
+			Records:     archivedUpTo,
+			RawBytes:    archivedUpTo * 500,
+			StoredBytes: archivedUpTo * 110,
+		},
+		RecentRawBytes: 500_000,
+		RecentOffsets:  1000,
+		LastObject: bifrost.ObjectKey("bifrost", bifrost.Partition{
+			Name:   topicName(99_999),
+			Number: 99_999,
+		}, archivedUpTo-1000, 0),
+		LastRecordAt:   observed,
+		LastArchivedAt: observed,
+		LastPlannedAt:  observed,
 	}
 	if err := ledger.CreateProgress(context.Background(), p); err != nil {
 		return err
@@ -268,7 +301,8 @@ func (t *fakeTables) load(topics int) error {
 	t.progress = t.progress[:0]
 	for n := range topics {
 		id, _ := bifrost.TopicID(topicID(n)).MarshalText()
-		named := strings.NewReplacer(topicName(99_999), topicName(n), string(must(p.TopicID.MarshalText())), string(id)).Replace(pattern)
+		named := strings.NewReplacer(topicName(99_999), topicName(n), string(must(p.TopicID.MarshalText())),
+			string(id)).Replace(pattern)
 		for number := range partitionsPerTopic {
 			item := []byte(strings.ReplaceAll(named, "99999", strconv.Itoa(number)))
 			t.progress = append(t.progress, fakeRow{item, storedBytes(item)})
@@ -303,9 +337,16 @@ const tickProcess = "BIFROST_BENCH_TICKS"
 func startTicks(s *stage) *ticks {
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), tickProcess+"=1", "GOMAXPROCS=2", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
-		"AWS_ENDPOINT_URL_DYNAMODB="+s.tables.URL, "AWS_ENDPOINT_URL_S3="+s.bucket.URL, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench",
-		"BIFROST_BROKERS="+s.cluster.addr(), "BIFROST_GROUP=bifrost", "BIFROST_BUCKET=bucket", "BIFROST_LOG_LEVEL=error",
-		"BIFROST_PROGRESS_TABLE=progress", "BIFROST_OBJECTS_TABLE=objects", "BIFROST_ARCHIVE_FUNCTION=archive", "BIFROST_MAX_IN_FLIGHT=1000")
+		"AWS_ENDPOINT_URL_DYNAMODB="+s.tables.URL, "AWS_ENDPOINT_URL_S3="+s.bucket.URL, "AWS_REGION=eu-west-1",
+		"AWS_ACCESS_KEY_ID=bench",
+		"AWS_SECRET_ACCESS_KEY=bench",
+		"BIFROST_BROKERS="+s.cluster.addr(), "BIFROST_GROUP=bifrost",
+		"BIFROST_BUCKET=bucket",
+		"BIFROST_LOG_LEVEL=error",
+		"BIFROST_PROGRESS_TABLE=progress",
+		"BIFROST_OBJECTS_TABLE=objects",
+		"BIFROST_ARCHIVE_FUNCTION=archive",
+		"BIFROST_MAX_IN_FLIGHT=1000")
 	command.Stderr = os.Stderr
 	t := &ticks{command: command}
 	input, err := command.StdinPipe()
@@ -327,7 +368,13 @@ func (t *ticks) tick(seconds int) (r tickReport, err error) {
 	if err := t.input.Encode(seconds); err != nil {
 		return r, err
 	}
-	return r, t.output.Decode(&r)
+	if err := t.output.Decode(&r); err != nil {
+		return r, err
+	}
+	if r.Summary.Failures > 0 {
+		return r, fmt.Errorf("a tick failed, and was not the one to measure: %+v", r.Summary.Failed)
+	}
+	return r, nil
 }
 
 // runTicks is what the process of ticks does.
@@ -347,7 +394,12 @@ func runTicks() {
 		begin, processor := time.Now(), processorSeconds()
 		summary, err := discoverer.Tick(context.Background(), begin.Add(time.Duration(seconds)*time.Second))
 		check(err)
-		r := tickReport{Summary: summary, Wall: time.Since(begin).Seconds(), Processor: processorSeconds() - processor, Peak: peakResident()}
+		r := tickReport{
+			Summary:   summary,
+			Wall:      time.Since(begin).Seconds(),
+			Processor: processorSeconds() - processor,
+			Peak:      peakResident(),
+		}
 		check(output.Encode(r))
 	}
 }

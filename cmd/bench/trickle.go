@@ -107,16 +107,35 @@ func (t *trickling) Dispatch(_ context.Context, task bifrost.Task) error {
 }
 
 func (p parts) startTrickle(ctx context.Context) (*trickling, error) {
-	source, err := kafka.New(kafka.Config{Brokers: []string{p.Brokers}, Options: []kgo.Opt{kgo.Dialer(dialer(p.Delay))}})
+	source, err := kafka.New(kafka.Config{
+		Brokers: []string{p.Brokers},
+		Options: []kgo.Opt{kgo.Dialer(dialer(p.Delay))},
+	})
 	if err != nil {
 		return nil, err
 	}
-	ledger, store := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables), s3store.New(p.watched(p.S3.Config()), p.Bucket)
+	ledger := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables)
+	store := s3store.New(p.watched(p.S3.Config()), p.Bucket)
 	t := &trickling{parts: p, source: source}
 	t.discoverer = &bifrost.Discoverer{
-		Cluster: source, History: source, Ledger: ledger, Store: store, Shelf: store, Dispatcher: t,
-		Settings: bifrost.Settings{Group: p.Group, Sizing: bifrost.Sizing{TargetBytes: defaultTarget}, MaxInFlight: 1, Lease: time.Hour, Together: startedTogether},
-		Now:      time.Now, NewGeneration: rand.Text, Parallel: tickParallel, Log: slog.New(slog.DiscardHandler), CaughtUp: new(bifrost.CaughtUp),
+		Cluster:    source,
+		History:    source,
+		Ledger:     ledger,
+		Store:      store,
+		Shelf:      store,
+		Dispatcher: t,
+		Settings: bifrost.Settings{
+			Group:       p.Group,
+			Sizing:      bifrost.Sizing{TargetBytes: defaultTarget},
+			MaxInFlight: 1,
+			Lease:       time.Hour,
+			Together:    startedTogether,
+		},
+		Now:           time.Now,
+		NewGeneration: rand.Text,
+		Parallel:      tickParallel,
+		Log:           slog.New(slog.DiscardHandler),
+		CaughtUp:      new(bifrost.CaughtUp),
 	}
 	t.worker = &bifrost.Worker{
 		Archiver: &bifrost.Archiver{Group: p.Group, Source: source, Store: store, Ledger: ledger,
@@ -146,7 +165,8 @@ func (t *trickling) produce(ctx context.Context) error {
 	var records []*kgo.Record
 	for _, view := range pageViews(tricklePartitions*trickleLength, 1) {
 		n := len(records) % tricklePartitions
-		records = append(records, &kgo.Record{Topic: trickleTopic, Partition: int32(n), Key: view.Key, Value: view.Value})
+		records = append(records,
+			&kgo.Record{Topic: trickleTopic, Partition: int32(n), Key: view.Key, Value: view.Value})
 	}
 	return client.ProduceSync(ctx, records...).FirstErr()
 }
@@ -187,10 +207,15 @@ func (t *trickling) measure(ctx context.Context) (c trickleCost, err error) {
 		}
 		t.results = append(t.results, results...)
 	}
-	c.Worker = taken{time.Since(begin).Seconds(), (processorTime() - processor).Seconds(), t.meter.total().plus(before, -1)}
+	c.Worker = taken{
+		Billed:    time.Since(begin).Seconds(),
+		Processor: (processorTime() - processor).Seconds(),
+		Used:      t.meter.total().plus(before, -1),
+	}
 	before, begin = t.meter.total(), time.Now()
 	if started, err := t.round(ctx); err != nil || started || len(t.results) != tricklePartitions {
-		return c, fmt.Errorf("%d ranges were archived of %d, and more were started: %v, %w", len(t.results), tricklePartitions, started, err)
+		return c, fmt.Errorf("%d ranges were archived of %d, and more were started: %v, %w",
+			len(t.results), tricklePartitions, started, err)
 	}
 	c.Tick, c.TickSeconds = c.Tick.plus(t.meter.total().plus(before, -1), -1), c.TickSeconds-time.Since(begin).Seconds()
 	each := 1.0 / tricklePartitions
@@ -213,8 +238,10 @@ func (c trickleCost) priced(day scale.Result, idle measuredTickReport) monthOfTr
 	tick := max(idle.Wall, idle.Processor*megabytesOfACore/discoverMegabytes)
 	used := c.Worker.Used.plus(c.Tick, 1)
 	return monthOfTrickle{
-		archive:  lambda(archiveMegabytes, objects*c.Worker.Billed+invocations*day.Speed.Start.Seconds()) + priceInvoke.of(invocations),
-		discover: ticksAMonth*(lambda(discoverMegabytes, tick)+priceInvoke.of(1)+priceSchedule.of(1)) + lambda(discoverMegabytes, objects*c.TickSeconds),
+		archive: lambda(archiveMegabytes, objects*c.Worker.Billed+invocations*day.Speed.Start.Seconds()) +
+			priceInvoke.of(invocations),
+		discover: ticksAMonth*(lambda(discoverMegabytes, tick)+priceInvoke.of(1)+priceSchedule.of(1)) +
+			lambda(discoverMegabytes, objects*c.TickSeconds),
 		requests: pricePut.of(objects*used.Puts) + priceGet.of(objects*used.Gets),
 		tables: priceWrite.of(objects*used.WriteUnits+ticksAMonth*idle.bill.WriteUnits) +
 			priceRead.of(objects*used.ReadUnits+ticksAMonth*idle.bill.ReadUnits),
@@ -225,9 +252,17 @@ func (c trickleCost) priced(day scale.Result, idle measuredTickReport) monthOfTr
 // trickle is a scenario of so many partitions that trickle.
 func trickle(partitions int, sizing bifrost.Sizing, speed scale.Speed) scale.Scenario {
 	return scale.Scenario{
-		Name: "trickle", About: "Partitions that get a record of 500 bytes each minute, with the template's defaults.",
-		Partitions: partitions, BytesPerHour: float64(partitions) * trickleHourly, Length: 24 * time.Hour, Retention: 7 * 24 * time.Hour,
-		Slots: defaultSlots, Together: startedTogether, Sizing: sizing, Timeout: workerLife, Speed: speed,
+		Name:         "trickle",
+		About:        "Partitions that get a record of 500 bytes each minute, with the template's defaults.",
+		Partitions:   partitions,
+		BytesPerHour: float64(partitions) * trickleHourly,
+		Length:       24 * time.Hour,
+		Retention:    7 * 24 * time.Hour,
+		Slots:        defaultSlots,
+		Together:     startedTogether,
+		Sizing:       sizing,
+		Timeout:      workerLife,
+		Speed:        speed,
 	}
 }
 
@@ -237,12 +272,29 @@ func benchTrickle(report func(figure)) error {
 	if err != nil {
 		return err
 	}
-	note := fmt.Sprintf("%d records of 500 bytes in each of %d partitions, one core, %v added to each round trip", trickleLength, tricklePartitions, farDelay)
-	report(figure{Name: "trickle/range/billed", Value: 1e3 * c.Worker.Billed, Unit: "ms", Target: "at most 70", Note: note})
+	note := fmt.Sprintf("%d records of 500 bytes in each of %d partitions, one core, %v added to each round trip",
+		trickleLength, tricklePartitions, farDelay)
+	report(figure{
+		Name:   "trickle/range/billed",
+		Value:  1e3 * c.Worker.Billed,
+		Unit:   "ms",
+		Target: "at most 70",
+		Note:   note,
+	})
 	report(figure{Name: "trickle/range/processor", Value: 1e3 * c.Worker.Processor, Unit: "core-ms"})
-	report(figure{Name: "trickle/range/writes", Value: c.Worker.Used.WriteUnits + c.Tick.WriteUnits, Unit: "write units", Note: fmt.Sprintf("%.2f of them by discover", c.Tick.WriteUnits)})
+	report(figure{
+		Name:  "trickle/range/writes",
+		Value: c.Worker.Used.WriteUnits + c.Tick.WriteUnits,
+		Unit:  "write units",
+		Note:  fmt.Sprintf("%.2f of them by discover", c.Tick.WriteUnits),
+	})
 	report(figure{Name: "trickle/range/reads", Value: c.Worker.Used.ReadUnits + c.Tick.ReadUnits, Unit: "read units"})
-	report(figure{Name: "trickle/range/puts", Value: c.Worker.Used.Puts + c.Tick.Puts, Unit: "requests", Note: fmt.Sprintf("and %.2f of the cheaper class", c.Worker.Used.Gets+c.Tick.Gets)})
+	report(figure{
+		Name:  "trickle/range/puts",
+		Value: c.Worker.Used.Puts + c.Tick.Puts,
+		Unit:  "requests",
+		Note:  fmt.Sprintf("and %.2f of the cheaper class", c.Worker.Used.Gets+c.Tick.Gets),
+	})
 	m, err := measureSpeed()
 	if err != nil {
 		return err
@@ -264,13 +316,19 @@ func benchTrickle(report func(figure)) error {
 		}
 		day := scale.Run(trickle(t.partitions, t.sizing, speed))
 		month := c.priced(day, idle)
-		report(figure{Name: fmt.Sprintf("cost/trickle/%d%s", t.partitions, t.name), Value: month.total(), Unit: "dollars a month", Target: t.target,
-			Note: fmt.Sprintf("archive functions %.2f, discover %.2f, S3 requests %.2f, DynamoDB %.2f, logs %.2f; %d objects and %d functions a day",
-				month.archive, month.discover, month.requests, month.tables, month.logs, day.Objects, day.Workers)})
+		report(figure{
+			Name:   fmt.Sprintf("cost/trickle/%d%s", t.partitions, t.name),
+			Value:  month.total(),
+			Unit:   "dollars a month",
+			Target: t.target,
+			Note: fmt.Sprintf("archive functions %.2f, discover %.2f, S3 requests %.2f, DynamoDB %.2f, logs %.2f; "+
+				"%d objects and %d functions a day",
+				month.archive, month.discover, month.requests, month.tables, month.logs, day.Objects, day.Workers),
+		})
 	}
 	report(figure{Name: "scale/trickle", Value: float64(sustained(speed)), Unit: "partitions", Target: "at least 50000",
-		Note: fmt.Sprintf("that get a record a minute, archived by %d slots at an age of %v, at %.0f ms a range", defaultSlots, timely.MaxAge,
-			1e3*c.Worker.Billed)})
+		Note: fmt.Sprintf("that get a record a minute, archived by %d slots at an age of %v, at %.0f ms a range",
+			defaultSlots, timely.MaxAge, 1e3*c.Worker.Billed)})
 	return reportCalculator(report, c)
 }
 

@@ -45,7 +45,8 @@ func (l *lossLog) refused(row bifrost.Row) {
 		l.log.Error("a client has come to a recorded loss, and is told TOPIC_AUTHORIZATION_FAILED, "+
 			"which has nothing to do with its rights",
 			"partition", row.Partition.String(), "offsets", row.Range.String(), "reason", row.GapReason,
-			"next", "let the client seek to offset "+strconv.FormatInt(row.End, 10)+", or start the gateway with --skip-lost")
+			"next", "let the client seek to offset "+strconv.FormatInt(row.End, 10)+
+				", or start the gateway with --skip-lost")
 	}
 }
 
