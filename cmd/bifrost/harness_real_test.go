@@ -10,13 +10,16 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -116,6 +119,35 @@ func (s *sandbox) download(ctx context.Context, key, file string) error {
 		return err
 	}
 	return os.WriteFile(file, content, 0o600)
+}
+
+// keepVersions makes the bucket keep versions, as the template does.
+func (s *sandbox) keepVersions(ctx context.Context) error {
+	_, err := s.store.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: &s.bucket,
+		VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}})
+	return err
+}
+
+// setAttribute overwrites an attribute of the row of the progress or of the objects
+// table that has the two keys, with a number if the value is one.
+func (s *sandbox) setAttribute(ctx context.Context, table, key, number, attribute, value string) error {
+	name, first, second := s.tables.Progress, "topic", "partition"
+	if table == "objects" {
+		name, first, second = s.tables.Objects, "partition_key", "start_offset"
+	}
+	var set types.AttributeValue = &types.AttributeValueMemberS{Value: value}
+	if _, err := strconv.ParseInt(value, 10, 64); err == nil {
+		set = &types.AttributeValueMemberN{Value: value}
+	}
+	_, err := dynamodb.NewFromConfig(s.db).UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: &name,
+		Key: map[string]types.AttributeValue{first: &types.AttributeValueMemberS{Value: key},
+			second: &types.AttributeValueMemberN{Value: number}},
+		UpdateExpression: aws.String("SET #a = :v"), ConditionExpression: aws.String("attribute_exists(#k)"),
+		ExpressionAttributeNames:  map[string]string{"#a": attribute, "#k": first},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":v": set},
+	})
+	return err
 }
 
 // loseTables deletes both tables and makes them again, empty.

@@ -80,7 +80,7 @@ func (i *initializer) run(ctx context.Context) error {
 	if err := i.check(); err != nil {
 		return err
 	}
-	parts, err := i.OpenParts(ctx, config.Reader)
+	parts, err := i.OpenUnchecked(ctx, config.Reader)
 	if err != nil {
 		return err
 	}

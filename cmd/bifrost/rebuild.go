@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -62,6 +63,9 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 		return err
 	}
 	defer parts.Close()
+	if err := settings.CheckBucket(ctx, parts); err != nil {
+		return err
+	}
 	rule := repair.Rebuilder{
 		Group:         parts.Config.Group,
 		Ledger:        parts.Ledger,

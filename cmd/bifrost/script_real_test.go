@@ -23,6 +23,8 @@ import (
 //	delete-object KEY                           delete an object of the bucket
 //	lose-tables                                 empty both tables
 //	diverge NAME                                say in the table that the log of partition 0 was cut
+//	versions                                    keep versions of objects in the bucket
+//	set progress|objects KEY N ATTRIBUTE VALUE  overwrite a number, or a text, in a row of a table
 //	records NAME FILE                           records of partition 0: a line each, key and value in Go's quotes, or null
 //	produce NAME PARTITION FROM TO              records value-PARTITION-N with keys kN and rising times
 func TestScripts(t *testing.T) {
@@ -53,6 +55,13 @@ func TestScripts(t *testing.T) {
 			},
 			"lose-tables": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).loseTables(context.Background()))
+			},
+			"versions": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(ts.Value(sandboxKey{}).(*sandbox).keepVersions(context.Background()))
+			},
+			"set": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(ts.Value(sandboxKey{}).(*sandbox).setAttribute(context.Background(), args[0], args[1], args[2],
+					args[3], args[4]))
 			},
 			"diverge": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).diverge(context.Background(), args[0]))

@@ -117,7 +117,8 @@ func (s *status) readRows(ctx context.Context, parts *wiring.Parts, topics []str
 		rows[i] = p.Progress
 	}
 	err = condition.ObserveLive(ctx, parts.Kafka, rows, s.Now())
-	return condition.Overview{Rows: condition.JudgeRows(rows, seen.Ticks), Ticks: seen.Ticks}, err
+	seen.Rows = condition.JudgeRows(rows, seen.Ticks)
+	return seen, err
 }
 
 func (s *status) showRows(seen condition.Overview, named bool) error {
@@ -126,7 +127,9 @@ func (s *status) showRows(seen condition.Overview, named bool) error {
 		return s.PrintJSON(newStatusJSON(seen, s.Now()))
 	}
 	if len(rows) == 0 {
-		s.SayNothingArchived()
+		if seen.Lost == "" {
+			s.SayNothingArchived()
+		}
 		return nil
 	}
 	if s.byPartition || named {
@@ -153,8 +156,8 @@ func partitionTable(rows []condition.Judged, now time.Time) *console.Table {
 		{Title: "error", Shrink: true},
 	}}
 	for _, p := range rows {
-		t.AddRow(console.Plain(p.Name), console.Plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p.Lag()),
-			console.Plain(human.Count(p.NextOffset)), console.Plain(human.Count(p.LastStable)),
+		t.AddRow(console.Plain(p.Name), console.Plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p),
+			console.Plain(human.Count(p.NextOffset)), console.Plain(p.KnownEnd()),
 			console.Plain(human.Count(p.Records)), lostCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
 			console.Plain(human.Ago(p.LastRecordAt, now)), lossCell(p, now), console.Plain(human.Ago(p.At, now)),
 			console.Plain(human.Ago(p.SeenAt, now)), condition.ErrorCell(p))
@@ -194,7 +197,7 @@ func topicTable(rows []condition.Judged, now time.Time) *console.Table {
 
 func topicCells(name string, partitions int, sum condition.Judged, now time.Time) []console.Cell {
 	return []console.Cell{console.Plain(name), console.Plain(fmt.Sprint(partitions)), statusCell(sum),
-		lagCell(sum.Lag()), console.Plain(human.Count(sum.Records)), lostCell(sum.Lost),
+		lagCell(sum), console.Plain(human.Count(sum.Records)), lostCell(sum.Lost),
 		console.Plain(human.Size(sum.RawBytes)), console.Plain(human.Size(sum.StoredBytes)),
 		console.Plain(human.Ago(sum.LastRecordAt, now)), lossCell(sum, now), console.Plain(human.Ago(sum.SeenAt, now)),
 		condition.ErrorCell(sum)}
@@ -213,11 +216,11 @@ func statusCell(p condition.Judged) console.Cell {
 	return console.Styled(text, console.StyleWarn)
 }
 
-func lagCell(lag int64) console.Cell {
-	if lag > 0 {
-		return console.Styled(human.Count(lag), console.StyleWarn)
+func lagCell(p condition.Judged) console.Cell {
+	if p.Lag() > 0 || p.Blind > 0 {
+		return console.Styled(p.KnownLag(), console.StyleWarn)
 	}
-	return console.Plain(human.Count(lag))
+	return console.Plain(p.KnownLag())
 }
 
 func lostCell(lost int64) console.Cell {
@@ -233,6 +236,8 @@ const nearLoss = 6 * time.Hour
 // lossCell is how long until Kafka may delete a record that is not archived.
 func lossCell(p condition.Judged, now time.Time) console.Cell {
 	switch left := p.Threat.Sub(now); {
+	case p.Threat.IsZero() && p.Blind > 0:
+		return console.Styled("unknown", console.StyleWarn)
 	case p.Threat.IsZero():
 		return console.Plain("")
 	case left <= 0:
@@ -281,12 +286,12 @@ type partitionJSON struct {
 	Unseen          string  `json:"unseen"` // why nobody knows that it is as the row says
 	Excluded        bool    `json:"excluded"`
 	Suspicion       string  `json:"suspicion"`
-	Lag             int64   `json:"lag"`
+	Lag             *int64  `json:"lag"`
 	NextOffset      int64   `json:"next_offset"`
 	PlannedOffset   int64   `json:"planned_offset"`
-	LogStartOffset  int64   `json:"log_start_offset"`
-	LogEndOffset    int64   `json:"log_end_offset"`
-	HighWatermark   int64   `json:"high_watermark"`
+	LogStartOffset  *int64  `json:"log_start_offset"`
+	LogEndOffset    *int64  `json:"log_end_offset"`
+	HighWatermark   *int64  `json:"high_watermark"`
 	ObservedAt      *string `json:"observed_at"`
 	LossAt          *string `json:"loss_at"` // when Kafka may delete the first record not archived; null for never
 	Records         int64   `json:"records"`
@@ -338,12 +343,12 @@ func newStatusJSON(seen condition.Overview, now time.Time) statusJSON {
 			SeenAt:          human.Timestamp(p.SeenAt),
 			Unseen:          p.Unseen,
 			Excluded:        p.Excluded,
-			Lag:             p.Lag(),
+			Lag:             p.IfKnown(p.Lag()),
 			NextOffset:      p.NextOffset,
 			PlannedOffset:   p.PlannedOffset,
-			LogStartOffset:  p.LogStart,
-			LogEndOffset:    p.LastStable,
-			HighWatermark:   p.HighWatermark,
+			LogStartOffset:  p.IfKnown(p.LogStart),
+			LogEndOffset:    p.IfKnown(p.LastStable),
+			HighWatermark:   p.IfKnown(p.HighWatermark),
 			ObservedAt:      human.Timestamp(p.At),
 			LossAt:          human.Timestamp(notPast(p.Threat, now)),
 			Records:         p.Records,

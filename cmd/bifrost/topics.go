@@ -3,7 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
@@ -56,7 +59,7 @@ type topicSummary struct {
 	StoredBytes    int64   `json:"stored_bytes"`
 	MissingOffsets int64   `json:"missing_offsets"`
 	LostOffsets    int64   `json:"lost_offsets"`
-	Lag            int64   `json:"lag"`
+	Lag            *int64  `json:"lag"`
 	FirstRecordAt  *string `json:"first_record_at"`
 	FirstRecordMS  *int64  `json:"first_record_ms"`
 	LastRecordAt   *string `json:"last_record_at"`
@@ -94,7 +97,7 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 			StoredBytes:    sum.StoredBytes,
 			MissingOffsets: sum.Missing,
 			LostOffsets:    sum.Lost,
-			Lag:            sum.Lag(),
+			Lag:            sum.IfKnown(sum.Lag()),
 			FirstRecordAt:  human.Timestamp(first),
 			FirstRecordMS:  human.Milliseconds(first),
 			LastRecordAt:   human.Timestamp(sum.LastRecordAt),
@@ -103,6 +106,11 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 			first:          first,
 			last:           sum.LastRecordAt,
 		})
+	}
+	if len(all) == 0 {
+		if lost, err := settings.Belonging(parts).LostTables(ctx); err != nil || lost != "" {
+			return cmp.Or(err, errors.New(lost))
+		}
 	}
 	if asJSON {
 		return a.PrintJSON(topicsJSON{all})

@@ -3,8 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,14 +16,17 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/fix"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/violation"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/verify"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 func newVerify(a *app.App) *cobra.Command {
@@ -35,10 +39,15 @@ func newVerify(a *app.App) *cobra.Command {
 end of each object: every offset is in one object or one recorded gap, and each
 object is there, with the size, the checksum and the facts that its row says.
 --deep downloads and decodes every object; --kafka compares record by record what
-Kafka still has. Topics may be globs. docs/verify.md explains each kind of violation.`,
+Kafka still has. Topics may be globs. docs/verify.md explains each kind of violation.
+
+--fix puts right what the bucket proves: wrong progress rows, rows that contradict
+the object which they name, objects hidden by a delete marker. It shows first what
+it would do, asks, and verifies again. What is not proven it leaves as it is.`,
 		Example: `  bifrost verify
   bifrost verify --deep orders 'payments.*'
   bifrost verify --deep --as-job
+  bifrost verify --fix
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
@@ -54,6 +63,8 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
 	c.Flags().BoolVar(&v.options.Kafka, "kafka", false, "compare with what Kafka still has")
 	c.Flags().BoolVar(&v.gaps, "gaps", false, "list recorded gaps too: they are no violations")
 	c.Flags().IntVar(&v.parallel, "parallel", 16, "objects looked at side by side")
+	c.Flags().BoolVar(&v.fix, "fix", false, "put right what the bucket proves, after asking")
+	c.Flags().BoolVar(&v.yes, "yes", false, "with --fix: do not ask")
 	jobs.AddFlag(c, &v.asJob)
 	app.AddJSON(c, &v.json)
 	return c
@@ -64,7 +75,7 @@ func (v *verifier) startAsJob(c *cobra.Command, topics []string) error {
 	if !v.options.Deep {
 		return usage.Errorf("--as-job is for --deep: without it, tables and ends of objects are a matter of minutes")
 	}
-	if err := jobs.RefuseFlags(c, "kafka", "gaps", "parallel"); err != nil {
+	if err := jobs.RefuseFlags(c, "kafka", "gaps", "parallel", "fix", "yes"); err != nil {
 		return err
 	}
 	return jobs.Start(v.App, c.Context(), job.Spec{
@@ -79,8 +90,10 @@ type verifier struct {
 	options    verify.Options
 	gaps, json bool
 	asJob      bool
+	fix, yes   bool
 	parallel   int
 	found      verifyJSON
+	violations []verify.Violation // for --fix
 }
 
 // verifyJSON is what verify --json prints.
@@ -98,6 +111,12 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 	if v.parallel < 1 {
 		return usage.Errorf("--parallel %d: want at least 1", v.parallel)
 	}
+	if v.yes && !v.fix {
+		return usage.Errorf("--yes is for --fix")
+	}
+	if v.fix && v.json {
+		return usage.Errorf("--fix says what it does in words: leave out --json")
+	}
 	role := config.Reader
 	if v.options.Kafka {
 		role = config.Archiver
@@ -107,12 +126,32 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 		return err
 	}
 	defer parts.Close()
+	if err := settings.CheckBucket(ctx, parts); err != nil {
+		return err
+	}
+	err = v.look(ctx, parts, topics)
+	if !v.fix || !errors.Is(err, app.ErrUnhealthy) {
+		return err
+	}
+	fixer := fix.Fixer{App: v.App, Yes: v.yes, Wait: func(ctx context.Context, until time.Time, partitions int) error {
+		return waitForFence(ctx, v.App, until, partitions)
+	}}
+	done, fixErr := fixer.Run(ctx, parts, v.violations)
+	if fixErr != nil || !done {
+		return cmp.Or(fixErr, err)
+	}
+	v.Say("Verifying again.")
+	return v.look(ctx, parts, topics)
+}
+
+// look verifies once, and shows what it finds.
+func (v *verifier) look(ctx context.Context, parts *wiring.Parts, topics []string) (err error) {
 	rule := verify.Verifier{Group: parts.Config.Group, Ledger: parts.Ledger, Bucket: parts.Store, Now: time.Now,
 		Expiration: parts.Config.Expiration, Parallel: v.parallel}
 	if v.options.Kafka {
 		rule.Cluster, rule.Source = parts.Kafka, parts.Kafka
 	}
-	v.found = verifyJSON{Violations: []verify.Violation{}, Gaps: []rangeJSON{}}
+	v.found, v.violations = verifyJSON{Violations: []verify.Violation{}, Gaps: []rangeJSON{}}, nil
 	v.options.Gap = v.describeGap
 	v.found.Summary, err = rule.Verify(ctx, v.options, v.showViolation)
 	v.found.Complete = err == nil
@@ -129,6 +168,9 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 }
 
 func (v *verifier) showViolation(found verify.Violation) {
+	if v.fix {
+		v.violations = append(v.violations, found)
+	}
 	if v.json {
 		v.found.Violations = append(v.found.Violations, found)
 		return
@@ -176,8 +218,12 @@ func (v *verifier) showSummary() error {
 	if s.Violations == 0 && v.found.Complete && s.Partitions > 0 {
 		v.Say("%s", v.Paint(v.Talk, console.StyleGood, "The archive is what the tables say."))
 	} else if s.Violations > 0 {
-		kinds, _ := json.Marshal(s.Kinds)
-		v.Say("%s %s", v.Paint(v.Talk, console.StyleBad, fmt.Sprintf("%d violations:", s.Violations)), kinds)
+		var kinds []string
+		for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {
+			kinds = append(kinds, fmt.Sprintf("%d %s", s.Kinds[kind], kind))
+		}
+		v.Say("%s %s", v.Paint(v.Talk, console.StyleBad, fmt.Sprintf("%d violations:", s.Violations)),
+			strings.Join(kinds, ", "))
 	}
 	return nil
 }

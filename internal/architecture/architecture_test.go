@@ -45,7 +45,7 @@ var allowances = []allowance{
 	{"internal/bifrost", []string{"baldr", "internal/parallel"}, nil},
 	{"internal/verify", []string{"baldr", "internal/bifrost", "internal/capture", "internal/parallel"}, nil},
 	{"internal/health", []string{"internal/bifrost"}, nil},
-	{"internal/repair", []string{"baldr", "internal/bifrost", "internal/parallel"}, nil},
+	{"internal/repair", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/verify"}, nil},
 	{"internal/capture", []string{"internal/bifrost"}, nil},
 	{"internal/recordbatch", []string{"baldr"}, []string{"github.com/twmb/franz-go/pkg/kmsg", "github.com/klauspost/compress", "github.com/pierrec/lz4"}},
 	{"internal/kafka", []string{"baldr", "internal/bifrost", "internal/capture", "internal/recordbatch"}, []string{"github.com/twmb/franz-go", "golang.org/x/oauth2"}},

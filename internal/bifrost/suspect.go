@@ -150,6 +150,8 @@ func (t *tick) watchStable(ctx context.Context, s *sighting) error {
 	switch {
 	case !stands && p.Status == StatusBlocked:
 		return ignoreConflict(t.writeObservation(ctx, s, StatusOpen, ""))
+	case !stands && p.At.IsZero(): // made by a rebuild: what nobody has seen is unknown until a tick says it
+		return ignoreConflict(t.writeObservation(ctx, s, p.Status, p.Error))
 	case !stands:
 		return nil
 	case p.Status == StatusBlocked:

@@ -98,7 +98,7 @@ func alternatives(all []bifrost.Progress, name string) string {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) == 0 {
-		return ", which is empty: no tick of discover has run on these tables yet"
+		return ", whose tables are empty: bifrost status says why"
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
 	const most = 5

@@ -25,6 +25,7 @@ type Rebuilder struct {
 	Store         bifrost.Store
 	Shelf         bifrost.Shelf
 	Topics        bifrost.TopicFilter // of Kafka's names
+	Partitions    []bifrost.Partition // none but these; nil for all of Topics
 	Sizing        bifrost.Sizing      // of the ranges planned where objects are missing
 	Now           func() time.Time
 	NewGeneration func() string // a value never given before
@@ -153,7 +154,7 @@ func (r *rebuild) letTicksPlan(ctx context.Context) error {
 }
 
 func (r *Rebuilder) selectsAll() bool {
-	return len(r.Topics.Include) == 0 && len(r.Topics.Exclude) == 0
+	return len(r.Topics.Include) == 0 && len(r.Topics.Exclude) == 0 && r.Partitions == nil
 }
 
 // awaitFences goes on with the partitions that are fencing until none is left.
@@ -222,5 +223,9 @@ func (r *rebuild) listPartitions(ctx context.Context) ([]bifrost.Partition, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the planned ranges: %w", err)
 	}
-	return bifrost.KnownPartitions(r.Topics, all, progress, planned), nil
+	known := bifrost.KnownPartitions(r.Topics, all, progress, planned)
+	if r.Partitions != nil {
+		known = slices.DeleteFunc(known, func(p bifrost.Partition) bool { return !slices.Contains(r.Partitions, p) })
+	}
+	return known, nil
 }

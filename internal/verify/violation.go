@@ -72,29 +72,32 @@ const (
 	GapStillReadable Kind = "gap_still_readable" // a recorded gap whose records Kafka still has
 )
 
+// fixIt is the next step where the bucket proves what is right.
+const fixIt = "run bifrost verify --fix, which shows what it would do and asks"
+
 var violationKinds = []struct {
 	kind Kind
 	next string
 }{
 	{ProgressMissing, "run bifrost rebuild"},
-	{ProgressInvalid, "delete this progress row, then run bifrost rebuild"},
-	{NextOffsetWrong, "let discover tick once and verify again; if it stays, delete this progress row, then run " +
-		"bifrost rebuild"},
-	{PlannedOffsetWrong, "delete this progress row, then run bifrost rebuild"},
-	{TotalsWrong, "delete this progress row, then run bifrost rebuild"},
+	{ProgressInvalid, fixIt},
+	{NextOffsetWrong, "let discover tick once and verify again; if it stays, " + fixIt},
+	{PlannedOffsetWrong, fixIt},
+	{TotalsWrong, fixIt},
 	{RowMissing, "run bifrost rebuild"},
-	{RowsOverlap, "find out who wrote the tables beside Bifrost; delete the row that does not begin where another " +
-		"ends, then this partition's progress row, then run bifrost rebuild"},
-	{RowBeyondPlanned, "delete this partition's progress row, then run bifrost rebuild"},
-	{RowInvalid, "delete this row and this partition's progress row, then run bifrost rebuild"},
-	{ObjectMissing, "restore the object (an older version, a replica); if it is gone for good, run bifrost accept " +
-		"to record that"},
+	{RowsOverlap, "find out who wrote the tables beside Bifrost, and which of the rows (partition_key, " +
+		"start_offset) of " +
+		"the objects table begins where no other ends; with the stack stopped and a backup of the table made, take " +
+		"that one away, then run bifrost rebuild --anew for the topic"},
+	{RowBeyondPlanned, fixIt},
+	{RowInvalid, fixIt},
+	{ObjectMissing, "run bifrost verify --fix, which brings back what a delete marker hides; otherwise restore the " +
+		"object (an older version, a replica); if it is gone for good, run bifrost accept erased to record that"},
 	{ObjectSize, "restore the object that was archived (an older version, a replica)"},
 	{ObjectChecksum, "restore the object that was archived (an older version, a replica)"},
 	{ObjectDamaged, "restore the object that was archived (an older version, a replica)"},
 	{ObjectMisplaced, "restore the object that was archived at this key (an older version, a replica)"},
-	{ObjectMismatch, "if the checksum is right, the row was edited: delete it and this partition's progress row, " +
-		"then run bifrost rebuild; otherwise restore the object"},
+	{ObjectMismatch, "if the checksum is right, the row was edited: " + fixIt + "; otherwise restore the object"},
 	{ObjectContent, "keep the object and report a bug: it was written this way"},
 	{ObjectWithoutRow, "run bifrost rebuild; if it stays, move the object out of the archive's prefix"},
 	{ObjectsOverlap, "find out whether two stacks with tables of their own share the bucket; readers by the " +
@@ -102,15 +105,18 @@ var violationKinds = []struct {
 	{ForeignObject, "move it out of the archive's prefix"},
 	{MarkerMissing, "run bifrost rebuild before a topic of this name is made anew"},
 	{MarkerInvalid, "restore the marker (an older version, a replica)"},
-	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, delete this progress row, " +
-		"then run bifrost rebuild"},
+	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, run bifrost rebuild --anew " +
+		"for " +
+		"the topic"},
 	{TablesOlder, "rule out that another stack's tables, bucket or group are named; then run bifrost rebuild, for " +
 		"all topics, until it is through"},
 	{MarkMissing, "run bifrost rebuild --anew, for all topics, when there is time for its pause"},
 	{BirthMissing, "run bifrost rebuild"},
-	{ForkMissing, "restore the record (an older version, a replica)"},
-	{ForkInvalid, "restore the record (an older version, a replica); if it is right, delete this progress row, then " +
-		"run bifrost rebuild"},
+	{ForkMissing, "run bifrost verify --fix, which brings it back if a delete marker hides it; otherwise restore the " +
+		"record (an older version, a replica)"},
+	{ForkInvalid, "restore the record (an older version, a replica); if it is right, run bifrost rebuild --anew " +
+		"for the " +
+		"topic"},
 	{RecordMissing, "keep the object and report a bug, with the topic's settings; export the records from Kafka " +
 		"before its retention deletes them"},
 	{RecordExtra, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},

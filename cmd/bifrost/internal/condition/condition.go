@@ -12,6 +12,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/health"
@@ -24,12 +25,14 @@ type Judged struct {
 	bifrost.Progress
 	health.Sight
 	Threat time.Time // when Kafka may delete a record that is not archived, as far as the row tells; zero for never
+	Blind  int       // partitions whose log no tick has looked at since their row was made: their lag is not known
 }
 
 // Overview is what every command shows that says how the archive is.
 type Overview struct {
 	Rows  []Judged
 	Ticks health.Sights
+	Lost  string // why tables without rows are not those of a new archive; empty otherwise
 }
 
 // ReadOverview reads the rows of the topics, or of all, and what the ticks have left on
@@ -39,8 +42,14 @@ func ReadOverview(ctx context.Context, parts *wiring.Parts, topics []string, now
 	if err != nil {
 		return Overview{}, err
 	}
+	lost := ""
+	if len(rows) == 0 {
+		if lost, err = settings.Belonging(parts).LostTables(ctx); err != nil {
+			return Overview{}, err
+		}
+	}
 	sights, err := SightsOf(ctx, parts, now)
-	return Overview{JudgeRows(rows, sights), sights}, err
+	return Overview{JudgeRows(rows, sights), sights, lost}, err
 }
 
 // SightsOf reads what the ticks have left on record.
@@ -58,7 +67,7 @@ func NewSights(c config.Config, ticks []bifrost.TickRecord, now time.Time) healt
 func JudgeRows(rows []bifrost.Progress, sights health.Sights) []Judged {
 	all := make([]Judged, len(rows))
 	for i, p := range rows {
-		all[i] = Judged{p, sights.Of(p), p.Threat()}
+		all[i] = Judged{Progress: p, Sight: sights.Of(p), Threat: p.Threat(), Blind: blind(p)}
 		if all[i].Excluded {
 			all[i].Trouble = bifrost.Trouble{} // of a tick that still looked; none will take it away
 		}
@@ -70,9 +79,18 @@ func JudgeRows(rows []bifrost.Progress, sights health.Sights) []Judged {
 func Unjudged(rows []bifrost.Progress) []Judged {
 	all := make([]Judged, len(rows))
 	for i, p := range rows {
-		all[i] = Judged{Progress: p}
+		all[i] = Judged{Progress: p, Blind: blind(p)}
 	}
 	return all
+}
+
+// blind is 1 if no tick has looked at the log since the row was made, as after a rebuild.
+// A log that is closed or forked goes no further than its row.
+func blind(p bifrost.Progress) int {
+	if p.At.IsZero() && p.Status != bifrost.StatusClosed && p.Status != bifrost.StatusForked {
+		return 1
+	}
+	return 0
 }
 
 // Failure is errUnhealthy when a person should look.
@@ -91,6 +109,9 @@ func (w Overview) IsHealthy() bool {
 // TickProblem is what is wrong with the ticks. That none is on record is for the rows
 // to judge: they may have been written just now, by a flush.
 func (w Overview) TickProblem() string {
+	if w.Lost != "" {
+		return w.Lost
+	}
 	if _, any := w.Ticks.Last(); !any {
 		return ""
 	}
@@ -140,6 +161,7 @@ func SumOf(rows []Judged) Judged {
 		sum.RawBytes += p.RawBytes
 		sum.StoredBytes += p.StoredBytes
 		sum.Missing += p.Missing
+		sum.Blind += p.Blind
 		sum.Lost += p.Lost
 		sum.Error = cmp.Or(sum.Error, p.Error)
 		sum.Suspicion = cmp.Or(sum.Suspicion, p.Suspicion)
@@ -193,4 +215,34 @@ func ErrorCell(p Judged) console.Cell {
 		text = fmt.Sprintf("%s (since %s)", text, human.Moment(p.Trouble.Since))
 	}
 	return console.Styled(text, console.StyleBad)
+}
+
+// KnownLag is the lag in words: what nobody knows is not 0.
+func (p Judged) KnownLag() string {
+	switch lag := p.Lag(); {
+	case p.Blind == 0:
+		return human.Count(lag)
+	case lag > 0:
+		return "≥ " + human.Count(lag)
+	}
+	return unknown
+}
+
+// KnownEnd is the end of the log in words.
+func (p Judged) KnownEnd() string {
+	if p.Blind > 0 {
+		return unknown
+	}
+	return human.Count(p.LastStable)
+}
+
+// unknown stands where a figure would, and nobody knows it.
+const unknown = "unknown"
+
+// IfKnown is the figure for JSON: null while no tick has looked at the log.
+func (p Judged) IfKnown(figure int64) *int64 {
+	if p.Blind > 0 {
+		return nil
+	}
+	return &figure
 }

@@ -19,12 +19,15 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/health"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 // checkAWS checks credentials, clock, bucket and tables.
-func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, settings config.Config) {
+func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, c config.Config) {
 	d.runCheck(ctx, "credentials", func(ctx context.Context) finding {
 		credentials, err := cfg.Credentials.Retrieve(ctx)
 		if err != nil {
@@ -32,7 +35,7 @@ func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, settings config.
 		}
 		return fine("from %s, region %s", credentials.Source, cfg.Region)
 	})
-	bucket := bucketDoctor{client: s3.NewFromConfig(cfg), name: settings.Bucket, group: settings.Group, now: d.Now}
+	bucket := bucketDoctor{client: s3.NewFromConfig(cfg), name: c.Bucket, group: c.Group, now: d.Now}
 	d.runCheck(ctx, "bucket", bucket.checkReach)
 	d.runCheck(ctx, "clock", bucket.checkClock)
 	d.runCheck(ctx, "bucket versions", bucket.checkVersions)
@@ -41,14 +44,30 @@ func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, settings config.
 	d.runCheck(ctx, "bucket unfinished uploads", bucket.checkLifecycle)
 	tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
 	d.runCheck(ctx, "progress table", func(ctx context.Context) finding {
-		return tables.checkTable(ctx, settings.ProgressTable, "BIFROST_PROGRESS_TABLE", "topic", "partition")
+		return tables.checkTable(ctx, c.ProgressTable, "BIFROST_PROGRESS_TABLE", "topic", "partition")
 	})
 	d.runCheck(ctx, "objects table", func(ctx context.Context) finding {
-		return tables.checkTable(ctx, settings.ObjectsTable, "BIFROST_OBJECTS_TABLE", "partition_key", "start_offset")
+		return tables.checkTable(ctx, c.ObjectsTable, "BIFROST_OBJECTS_TABLE", "partition_key", "start_offset")
 	})
 	d.runCheck(ctx, "table backups",
-		func(ctx context.Context) finding { return tables.checkBackups(ctx, settings.ProgressTable) })
-	d.runCheck(ctx, "alarms", newAlarmDoctor(cfg, settings.Stack).checkAlarms)
+		func(ctx context.Context) finding { return tables.checkBackups(ctx, c.ProgressTable) })
+	d.runCheck(ctx, "alarms", newAlarmDoctor(cfg, c.Stack).checkAlarms)
+}
+
+// checkBelonging checks that group, bucket and tables are those of one archive.
+func checkBelonging(ctx context.Context, parts *wiring.Parts) finding {
+	belonging := settings.Belonging(parts)
+	err := belonging.CheckGroup(ctx)
+	if err == nil {
+		err = belonging.CheckBucket(ctx)
+	}
+	if errors.Is(err, health.ErrOtherArchive) {
+		return broken(err, "take all names from the outputs of one stack: bifrost env --stack NAME")
+	}
+	if err != nil {
+		return advice("not known: "+err.Error(), "see the lines of the bucket and the tables")
+	}
+	return fine("group, bucket and tables belong together")
 }
 
 type bucketDoctor struct {

@@ -90,7 +90,7 @@ func (d *checkup) checkEverything(ctx context.Context) {
 	if settings.Bucket == "" {
 		return
 	}
-	parts, err := d.OpenParts(ctx, config.Reader)
+	parts, err := d.OpenUnchecked(ctx, config.Reader)
 	if err != nil {
 		d.runCheck(ctx, "AWS settings",
 			func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
@@ -104,6 +104,7 @@ func (d *checkup) checkEverything(ctx context.Context) {
 		return
 	}
 	d.checkAWS(ctx, cfg, settings)
+	d.runCheck(ctx, "one archive", func(ctx context.Context) finding { return checkBelonging(ctx, parts) })
 	d.runCheck(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) })
 	d.checkKafka(ctx, parts)
 }

@@ -50,13 +50,8 @@ func (s *Source) OpenTopic(ctx context.Context, a *app.App, name string) (*wirin
 	if _, err := config.Load(config.Reader, a.LookupVariable); err != nil && exists && !s.asTopic {
 		return nil, nil, nil // there is no archive to ask, and a file needs none
 	}
-	parts, err := a.OpenParts(ctx, config.Reader)
+	parts, all, err := openRows(ctx, a)
 	if err != nil {
-		return nil, nil, err
-	}
-	all, err := parts.Ledger.ListProgress(ctx)
-	if err != nil {
-		parts.Close()
 		if exists && !s.asTopic {
 			err = fmt.Errorf("whether %s is a topic of the archive is not known, "+
 				"--file reads the file of that name: %w", name, err)
@@ -78,4 +73,18 @@ func (s *Source) OpenTopic(ctx context.Context, a *app.App, name string) (*wirin
 	}
 	parts.Close()
 	return nil, nil, err
+}
+
+// openRows opens the archive and reads its progress rows.
+func openRows(ctx context.Context, a *app.App) (*wiring.Parts, []bifrost.Progress, error) {
+	parts, err := a.OpenParts(ctx, config.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		parts.Close()
+		return nil, nil, err
+	}
+	return parts, all, nil
 }

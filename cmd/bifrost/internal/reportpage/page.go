@@ -115,7 +115,7 @@ func figures(seen condition.Overview, cover *coverage, price float64) []figure {
 		{"partitions", human.Count(int64(len(rows))), ""}, {"objects", human.Count(cover.objects), ""},
 		{"records", human.Count(sum.Records), ""}, {"raw", human.Size(sum.RawBytes), ""},
 		{"stored", human.Size(sum.StoredBytes), ""}, {"ratio", human.Ratio(sum.RawBytes, sum.StoredBytes), ""},
-		{"lag", human.Count(sum.Lag()), warnIf(sum.Lag() > 0)},
+		{"lag", sum.KnownLag(), warnIf(sum.Lag() > 0 || sum.Blind > 0)},
 		{"lost offsets", human.Count(sum.Lost), warnIf(sum.Lost > 0)},
 		{"storage a month", dollars(sum.StoredBytes, price), ""},
 	}
@@ -146,7 +146,7 @@ func topicLine(sum condition.Judged, partitions int, price float64, now time.Tim
 		{sum.Name, ""},
 		{string(sum.Status), class},
 		{human.Count(int64(partitions)), "n"},
-		{human.Count(sum.Lag()), "n " + warnIf(sum.Lag() > 0)},
+		{sum.KnownLag(), "n " + warnIf(sum.Lag() > 0 || sum.Blind > 0)},
 		{human.Count(sum.Records), "n"},
 		{human.Size(sum.RawBytes), "n"},
 		{human.Size(sum.StoredBytes), "n"},
@@ -166,7 +166,7 @@ func newPageLine(line coverageLine, cover *coverage, y float64, now time.Time) p
 	l := pageLine{
 		Name:       p.String(),
 		Status:     string(p.Status),
-		Lag:        human.Count(p.Lag()),
+		Lag:        p.KnownLag(),
 		Records:    human.Count(p.Records),
 		LastRecord: human.Ago(p.LastRecordAt, now),
 		Y:          y,

@@ -4,6 +4,7 @@ package settings
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -98,7 +100,40 @@ func (s *Settings) AWSOptions() []func(*awsconfig.LoadOptions) error {
 
 // OpenParts makes the parts that a command works with. The first use of each connects,
 // so that a command which reads tables needs no Kafka.
+// Group and tables that belong to different archives are refused as wrong settings.
 func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Parts, error) {
+	parts, err := s.OpenUnchecked(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	if err := Belonging(parts).CheckGroup(ctx); err != nil {
+		parts.Close()
+		if errors.Is(err, health.ErrOtherArchive) {
+			err = usage.Of(err)
+		}
+		return nil, err
+	}
+	return parts, nil
+}
+
+// Belonging compares the settings of the parts with what tables and bucket know.
+func Belonging(parts *wiring.Parts) health.Belonging {
+	return health.Belonging{Group: parts.Config.Group, BucketName: parts.Config.Bucket, Tables: parts.Ledger,
+		Bucket: parts.Store}
+}
+
+// CheckBucket refuses a bucket that has nothing of what the tables name.
+func CheckBucket(ctx context.Context, parts *wiring.Parts) error {
+	err := Belonging(parts).CheckBucket(ctx)
+	if errors.Is(err, health.ErrOtherArchive) {
+		err = usage.Of(err)
+	}
+	return err
+}
+
+// OpenUnchecked is OpenParts for what works before there is an archive, or looks at the
+// settings itself.
+func (s *Settings) OpenUnchecked(ctx context.Context, role config.Role) (*wiring.Parts, error) {
 	c, err := s.loadConfig(role)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,105 @@
+package health_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/health"
+)
+
+// namedTables are tables that name objects and have a mark.
+type namedTables struct {
+	progress, objects string
+	mark              bifrost.TablesMark
+}
+
+func (n namedTables) ObjectKeys(context.Context) (progress, objects string, err error) {
+	return n.progress, n.objects, nil
+}
+
+func (n namedTables) Mark(context.Context) (bifrost.TablesMark, error) {
+	if n.mark.Series == "" {
+		return n.mark, bifrost.ErrNotFound
+	}
+	return n.mark, nil
+}
+
+// keys is a bucket of which only the keys count.
+type keys []string
+
+func (k keys) List(_ context.Context, prefix, after string, limit int) (found []string, err error) {
+	for _, key := range slices.Sorted(slices.Values(k)) {
+		if strings.HasPrefix(key, prefix) && key > after && len(found) < limit {
+			found = append(found, key)
+		}
+	}
+	return found, nil
+}
+
+func (k keys) Open(_ context.Context, key string) (bifrost.Object, error) {
+	if slices.Contains(k, key) {
+		return nil, nil
+	}
+	return nil, bifrost.ErrNotFound
+}
+
+const object = "mine/orders/partition=0/00000000000000000000.baldr.gz"
+
+// Every way in which the names may belong to two archives is told from every way in
+// which they belong to one, or may.
+func TestNamesOfTwoArchives(t *testing.T) {
+	t.Parallel()
+	mark := bifrost.TablesMark{Series: "S", Number: 2}
+	marked := bifrost.MarkKey("mine", "S", 1)
+	for _, c := range []struct {
+		name        string
+		group       string
+		tables      namedTables
+		bucket      keys
+		wrongGroup  bool
+		wrongBucket bool
+	}{
+		{"as deployed", "mine", namedTables{object, object, mark}, keys{object, marked}, false, false},
+		{"another group", "other", namedTables{object, object, mark}, keys{object, marked}, true, false},
+		{"another objects table", "mine", namedTables{object, "other/a/partition=0/0", mark}, keys{object, marked}, true, false},
+		{"a group that begins alike", "min", namedTables{object, "", mark}, keys{object, marked}, true, false},
+		{"nothing archived, marks of another group", "other", namedTables{mark: mark}, keys{marked}, true, false},
+		{"nothing archived, and marks lost", "mine", namedTables{mark: mark}, keys{object}, false, false},
+		{"new tables", "mine", namedTables{}, keys{}, false, false},
+		{"new tables beside another group", "other", namedTables{}, keys{object, marked}, false, false},
+		{"another bucket", "mine", namedTables{object, object, mark}, keys{"mine/a/partition=0/0"}, false, true},
+		{"an empty bucket", "mine", namedTables{object, object, mark}, nil, false, true},
+		{"the object is lost", "mine", namedTables{object, object, mark}, keys{marked}, false, false},
+		{"the marks are lost", "mine", namedTables{object, object, mark}, keys{object}, false, false},
+	} {
+		b := health.Belonging{Group: c.group, BucketName: "bucket", Tables: c.tables, Bucket: c.bucket}
+		if err := b.CheckGroup(t.Context()); errors.Is(err, health.ErrOtherArchive) != c.wrongGroup || !c.wrongGroup && err != nil {
+			t.Errorf("%s: the group is checked with %v", c.name, err)
+		}
+		err := b.CheckBucket(t.Context())
+		if errors.Is(err, health.ErrOtherArchive) != c.wrongBucket || !c.wrongBucket && err != nil {
+			t.Errorf("%s: the bucket is checked with %v", c.name, err)
+		}
+	}
+}
+
+// Empty tables are lost if the bucket has an archive of the group, and suspicious if it has
+// one of another; marks and captures alone are no archive.
+func TestLostTables(t *testing.T) {
+	t.Parallel()
+	for want, bucket := range map[string]keys{
+		"":                              {},
+		"has an archive of group mine":  {bifrost.MarkKey("mine", "S", 1), object, "other/a/partition=0/0"},
+		"nothing of group mine, but of": {"other/a/partition=0/0"},
+	} {
+		b := health.Belonging{Group: "mine", BucketName: "bucket", Tables: namedTables{}, Bucket: bucket}
+		problem, err := b.LostTables(t.Context())
+		if err != nil || !strings.Contains(problem, want) || want == "" && problem != "" {
+			t.Errorf("of %v it says %q, %v; want %q", bucket, problem, err, want)
+		}
+	}
+}
