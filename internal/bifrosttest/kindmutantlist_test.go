@@ -38,6 +38,28 @@ var kindMutants = map[string][]kindMutant{
 			"p.Status == StatusForked && !last",
 		}}}, "internal/bifrost", "TestALeftBranch", ""},
 	},
+	"the middle of a commit": {
+		{mutant{"transactions that nobody waits for", "their output is beyond the ends of the logs", []edit{{
+			"../capture/positions.go",
+			"	if err := r.awaitTransactions(ctx); err != nil {\n		return Counts{}, err\n	}\n	partitions, err := r.writeOffsets(ctx, topics)\n",
+			"	partitions, err := r.writeOffsets(ctx, topics)\n	if err := r.awaitTransactions(ctx); err != nil {\n		return Counts{}, err\n	}\n",
+		}}}, "internal/capture", "TestTransactions|TestGroupsComeFirst", ""},
+		{mutant{"transactions listed once", "some take longer", []edit{{
+			"../capture/transactions.go", "	for err == nil && len(left) > 0 {", "	for err == nil && len(left) > 1 {",
+		}}}, "internal/capture", "TestTransactionsEnd", ""},
+		{mutant{"transactions that began later awaited", "a busy cluster would never be captured whole", []edit{{
+			"../capture/transactions.go", "left = slices.DeleteFunc(left, func(id string) bool { return !slices.Contains(now, id) })", "left = now",
+		}}}, "internal/capture", "TestTransactions", ""},
+		{mutant{"a transaction that does not end is left out", "what is uncertain is named", []edit{{
+			"../capture/transactions.go", "	for _, id := range left {\n", "	for _, id := range left[:0] {\n",
+		}}}, "internal/capture", "TestTransactionsThatDoNotEnd", ""},
+		{mutant{"a broker that fails has no transactions", "all have to answer", []edit{{
+			"../kafka/capturetransactions.go", "			return nil, fmt.Errorf(\"the transactions that", "			continue\n			return nil, fmt.Errorf(\"the transactions that",
+		}}}, "internal/kafka", "TestCaptureAwaitsTransactions", ""},
+		{mutant{"hidden transactions are none", "a broker leaves them out without a word", []edit{{
+			"../kafka/capturetransactions.go", "		return fmt.Errorf(\"%w (%w)\", err, errHiddenTransactions)", "		return nil",
+		}}}, "internal/kafka", "TestCaptureWithAnswers", ""},
+	},
 	"the second page": {
 		{mutant{"rows end after a page", "cat, ls and replay read every row of a partition", []edit{{
 			"../readback/catalogue.go", "			if len(rows) < pageRows && err == nil {", "			if err == nil {",

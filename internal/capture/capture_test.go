@@ -50,14 +50,16 @@ func TestCaptureIsReadAgain(t *testing.T) {
 	}
 }
 
-// Groups are read before the ends of the logs.
+// Groups are read before the transactions that are being committed, and those before the
+// ends of the logs.
 func TestGroupsComeFirst(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.taken()
 	calls := slices.Compact(s.cluster.calls)
-	if groups, ends := slices.Index(calls, "CommittedOffsets"), slices.Index(calls, "Offsets"); groups < 0 || ends < groups ||
-		slices.Contains(calls[ends:], "CommittedOffsets") {
+	groups, transactions, ends := slices.Index(calls, "CommittedOffsets"), slices.Index(calls, "CommittingTransactions"), slices.Index(calls, "Offsets")
+	if groups < 0 || transactions < groups || ends < transactions || slices.Contains(calls[transactions:], "CommittedOffsets") ||
+		slices.Contains(calls[ends:], "CommittingTransactions") {
 		t.Errorf("calls %v", calls)
 	}
 }
@@ -235,7 +237,7 @@ func TestFailedCaptures(t *testing.T) {
 // stand in a capture as something that Kafka refuses.
 func TestCaptureThatIsCutOff(t *testing.T) {
 	t.Parallel()
-	for _, call := range []string{"DescribeBrokers", "TopicSettings", "ACLs", "Quotas", "ScramUsers", "HiddenTopics", "CommittedOffsets", "Offsets"} {
+	for _, call := range []string{"DescribeBrokers", "TopicSettings", "ACLs", "Quotas", "ScramUsers", "HiddenTopics", "CommittedOffsets", "SeesTransactions", "CommittingTransactions", "Offsets"} {
 		s := newStand(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		s.cluster.before = func(now string) {
@@ -278,6 +280,7 @@ func TestEveryAnswerMayFailByItself(t *testing.T) {
 		"HiddenTopics hidden": {NotCaptured{Part: PartTopics, Needs: "Describe on the topics", Names: []string{"hidden"}}, func(*Snapshot) {}},
 		"Groups":              {NotCaptured{Part: PartGroups, Needs: "Describe on the groups"}, func(*Snapshot) {}},
 		"CommittedOffsets a":  {NotCaptured{Part: PartGroups, Needs: "Describe on the groups", Names: []string{"a"}}, func(s *Snapshot) { s.Positions.Groups[0].Offsets = nil }},
+		"SeesTransactions":    {NotCaptured{Part: PartTransactions, Needs: "Describe on the transactional IDs"}, func(*Snapshot) {}},
 		"Offsets payments/4":  {NotCaptured{Part: PartOffsets, Needs: "Describe on the topics", Names: []string{"payments/4"}}, func(s *Snapshot) { s.Positions.Offsets[2].Partitions[4] = nil }},
 	} {
 		t.Run(call, func(t *testing.T) {

@@ -43,6 +43,14 @@ type Cluster interface {
 	Groups(ctx context.Context) (groups []Group, missing []Missing, err error)
 	// CommittedOffsets answers for each of the groups.
 	CommittedOffsets(ctx context.Context, groups []string) map[string]CommittedAnswer
+	// SeesTransactions returns an error if CommittingTransactions may leave some out:
+	// ErrDenied if the credentials may not describe all of them, ErrNone if the cluster
+	// lists none.
+	SeesTransactions(ctx context.Context) error
+	// CommittingTransactions lists the transactional IDs whose transaction is decided to be
+	// committed and may lack its marker in some partitions. All brokers have answered, or
+	// it is an error.
+	CommittingTransactions(ctx context.Context) ([]string, error)
 	// Offsets is bifrost.Cluster.Offsets.
 	Offsets(ctx context.Context, topics []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error)
 	// TopicIDs asks one broker for topics by name. What it does not know is left out.

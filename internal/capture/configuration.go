@@ -41,6 +41,7 @@ var needs = map[Part]string{
 	PartScramUsers:    "Describe on the cluster",
 	PartGroups:        "Describe on the groups",
 	PartOffsets:       "Describe on the topics",
+	PartTransactions:  "Describe on the transactional IDs",
 }
 
 // lacks keeps what is missing: of all of the part, or of what is named.

@@ -10,6 +10,7 @@
 //	cluster.go        what is asked of Kafka
 //	configuration.go  what changes rarely: its object is named by its content
 //	positions.go      what moves: groups first, then the ends of the logs
+//	transactions.go   what is waited for in between
 //	key.go            where captures are in the bucket
 //	capturer.go       when they are made
 //	shelf.go          how captures are found and read again

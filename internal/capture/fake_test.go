@@ -30,6 +30,10 @@ type fakeCluster struct {
 	calls    []string
 	anew     map[string]bifrost.TopicID // topics that have another ID when they are asked for again
 	before   func(call string)
+	// committing are the transactions that each listing shows, the last for ever; the ends
+	// of the logs move with each.
+	committing [][]string
+	listings   int
 }
 
 func (f *fakeCluster) call(name string) error {
@@ -115,6 +119,17 @@ func (f *fakeCluster) CommittedOffsets(_ context.Context, groups []string) map[s
 		}
 	}
 	return answers
+}
+
+func (f *fakeCluster) SeesTransactions(context.Context) error { return f.call("SeesTransactions") }
+
+func (f *fakeCluster) CommittingTransactions(context.Context) ([]string, error) {
+	err := f.call("CommittingTransactions")
+	f.listings++
+	if err != nil || len(f.committing) == 0 {
+		return nil, err
+	}
+	return slices.Clone(f.committing[min(f.listings, len(f.committing))-1]), nil
 }
 
 func (f *fakeCluster) Offsets(_ context.Context, topics []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {

@@ -195,6 +195,7 @@ const (
 	PartScramUsers    Part = "scram_users"
 	PartGroups        Part = "groups"
 	PartOffsets       Part = "offsets"
+	PartTransactions  Part = "transactions" // whether positions and output of one are both here
 )
 
 // NotCaptured says what is missing, once for each part and reason.
@@ -202,8 +203,8 @@ type NotCaptured struct {
 	Part   Part   `json:"part"`
 	Reason string `json:"reason"`
 	Needs  string `json:"needs,omitempty"` // the right that the credentials lack, where that is the reason
-	// Of the topics, partitions (topic/number), groups or brokers that it is about;
-	// none: it is about all of the part.
+	// Of the topics, partitions (topic/number), groups, brokers or transactions that it
+	// is about; none: it is about all of the part.
 	Names []string `json:"names,omitempty"`
 }
 

@@ -75,7 +75,7 @@ func TestPageNamesEverything(t *testing.T) {
 			t.Errorf("the page has no row for the type %s", name)
 		}
 	}
-	for _, part := range []Part{PartBrokers, PartFeatures, PartTopics, PartTopicSettings, PartACLs, PartQuotas, PartScramUsers, PartGroups, PartOffsets} {
+	for _, part := range []Part{PartBrokers, PartFeatures, PartTopics, PartTopicSettings, PartACLs, PartQuotas, PartScramUsers, PartGroups, PartOffsets, PartTransactions} {
 		if !strings.Contains(string(page), "`"+string(part)+"`") {
 			t.Errorf("the page does not name the part %s", part)
 		}

@@ -25,10 +25,14 @@ type Counts struct {
 }
 
 // readPositions writes all that moves. Groups come before the ends of the logs:
-// what a group has read was there when the ends are asked for.
+// what a group has read was there when the ends are asked for. So was what it has
+// written, once the transactions that count it have ended.
 func (r *reading) readPositions(ctx context.Context, topics []Topic) (Counts, error) {
 	groups, err := r.writeGroups(ctx)
 	if err != nil {
+		return Counts{}, err
+	}
+	if err := r.awaitTransactions(ctx); err != nil {
 		return Counts{}, err
 	}
 	partitions, err := r.writeOffsets(ctx, topics)

@@ -356,7 +356,7 @@ func captureError(err error) error {
 	case err == nil:
 		return nil
 	case kafkas == kerr.TopicAuthorizationFailed, kafkas == kerr.GroupAuthorizationFailed,
-		kafkas == kerr.ClusterAuthorizationFailed:
+		kafkas == kerr.ClusterAuthorizationFailed, kafkas == kerr.TransactionalIDAuthorizationFailed:
 		return fmt.Errorf("%w: %w", capture.ErrDenied, err)
 	case kafkas == kerr.SecurityDisabled, kafkas == kerr.UnsupportedVersion:
 		return fmt.Errorf("%w: %w", capture.ErrNone, err)

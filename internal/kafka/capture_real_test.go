@@ -248,6 +248,7 @@ var rightsOf = []right{
 	{kmsg.ACLResourceTypeTopic, kmsg.ACLOperationRead}, {kmsg.ACLResourceTypeTopic, kmsg.ACLOperationDescribeConfigs},
 	{kmsg.ACLResourceTypeGroup, kmsg.ACLOperationDescribe},
 	{kmsg.ACLResourceTypeCluster, kmsg.ACLOperationDescribe}, {kmsg.ACLResourceTypeCluster, kmsg.ACLOperationDescribeConfigs},
+	{kmsg.ACLResourceTypeTransactionalId, kmsg.ACLOperationDescribe},
 }
 
 // rights takes one right away at a time. What is missing is named, and nothing
@@ -286,6 +287,7 @@ func (s *captureTest) rights(t *testing.T) {
 		{rightsOf[4], []string{"brokers [1] DescribeConfigs on the cluster", "quotas [] DescribeConfigs on the cluster"}, func(s *capture.Snapshot) {
 			s.Configuration.Quotas, s.Configuration.Brokers[0].Settings = nil, nil
 		}},
+		{rightsOf[5], []string{"transactions [] Describe on the transactional IDs"}, func(*capture.Snapshot) {}},
 	} {
 		left := slices.DeleteFunc(slices.Clone(rightsOf), func(r right) bool { return r == c.without })
 		name := fmt.Sprintf("without %s on %s", c.without.operation, c.without.kind)

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/capture"
@@ -148,6 +149,13 @@ func TestCaptureWithAnswersThatFail(t *testing.T) {
 			response.ClusterAuthorizedOperations = 0
 			return response, true
 		}, "groups [] Describe on the cluster"},
+		"hidden transactions": {kmsg.DescribeTransactions, func(r kmsg.Request) (kmsg.Response, bool) {
+			response := r.ResponseKind().(*kmsg.DescribeTransactionsResponse)
+			one := kmsg.NewDescribeTransactionsResponseTransactionState()
+			one.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
+			response.TransactionStates = append(response.TransactionStates, one)
+			return response, true
+		}, "transactions [] Describe on the transactional IDs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,5 +191,48 @@ func TestCaptureWithoutOneBroker(t *testing.T) {
 	missing := s.Missing()
 	if len(missing) != 1 || missing[0].Part != capture.PartGroups || !strings.Contains(missing[0].Reason, "the groups that broker 1 coordinates") {
 		t.Errorf("missing %+v", missing)
+	}
+}
+
+// Of each transaction that is being committed the coordinator says so: all brokers are
+// asked, until none has one any more.
+func TestCaptureAwaitsTransactionsOfAllBrokers(t *testing.T) {
+	t.Parallel()
+	cluster, client := captureCluster(t)
+	coordinators, left, failing := map[int32]bool{}, 3, 1
+	cluster.ControlKey(int16(kmsg.ListTransactions), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if states := r.(*kmsg.ListTransactionsRequest).StateFilters; !slices.Equal(states, []string{"PrepareCommit"}) {
+			t.Errorf("asked for the states %q", states)
+		}
+		response := r.ResponseKind().(*kmsg.ListTransactionsResponse)
+		coordinators[cluster.CurrentNode()] = true
+		if cluster.CurrentNode() == 2 && failing > 0 { // as a broker does that has no answer, and no retry is meant for
+			failing--
+			response.ErrorCode = kerr.UnknownServerError.Code
+			return response, nil, true
+		}
+		if cluster.CurrentNode() == 2 && left > 0 {
+			one := kmsg.NewListTransactionsResponseTransactionState()
+			one.TransactionalID, one.TransactionState = "payments", "PrepareCommit"
+			response.TransactionStates = append(response.TransactionStates, one)
+			left--
+		}
+		return response, nil, true
+	})
+	s := captured(t, client)
+	if got := lacks(s); len(got) != 0 || len(coordinators) != 3 || left != 0 {
+		t.Errorf("missing %+v; %d brokers were asked, %d times too few", s.Missing(), len(coordinators), left)
+	}
+}
+
+// Brokers before Kafka 3.0 list no transactions: a capture says so, and has the rest.
+func TestCaptureOfBrokersThatListNoTransactions(t *testing.T) {
+	t.Parallel()
+	_, client := startCluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "orders"), kfake.MaxVersions(kversion.V2_8_0()))
+	s := captured(t, client)
+	i := slices.IndexFunc(s.Missing(), func(n capture.NotCaptured) bool { return n.Part == capture.PartTransactions })
+	if i < 0 || !strings.Contains(s.Missing()[i].Reason, "before Kafka 3.0") || s.Missing()[i].Needs != "" || len(s.Positions.Offsets) != 1 {
+		t.Errorf("missing %+v of %+v", s.Missing(), s.Positions)
 	}
 }

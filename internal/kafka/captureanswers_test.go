@@ -73,7 +73,8 @@ func TestMeaningOfRefusals(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[*kerr.Error]error{
 		kerr.TopicAuthorizationFailed: capture.ErrDenied, kerr.GroupAuthorizationFailed: capture.ErrDenied, kerr.ClusterAuthorizationFailed: capture.ErrDenied,
-		kerr.SecurityDisabled: capture.ErrNone, kerr.UnsupportedVersion: capture.ErrNone, kerr.CoordinatorNotAvailable: nil,
+		kerr.TransactionalIDAuthorizationFailed: capture.ErrDenied,
+		kerr.SecurityDisabled:                   capture.ErrNone, kerr.UnsupportedVersion: capture.ErrNone, kerr.CoordinatorNotAvailable: nil,
 	} {
 		got := captureError(fmt.Errorf("broker 1: %w", err))
 		for _, meaning := range []error{capture.ErrDenied, capture.ErrNone} {

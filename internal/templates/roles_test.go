@@ -68,6 +68,7 @@ var notByTheCode = map[string]string{
 
 	"kafka-cluster:DescribeCluster":                     "Amazon MSK, for what the Kafka client asks",
 	"kafka-cluster:DescribeClusterDynamicConfiguration": "Amazon MSK, for what the Kafka client asks",
+	"kafka-cluster:DescribeTransactionalId":             "Amazon MSK, for what captures ask",
 }
 
 // TestRolesGrantWhatTheCodeCalls compares each role with the source of its
