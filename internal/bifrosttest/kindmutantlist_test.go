@@ -42,13 +42,18 @@ var kindMutants = map[string][]kindMutant{
 		{mutant{"transactions that nobody waits for", "their output is beyond the ends of the logs", []edit{{
 			"../capture/positions.go",
 			"	if err := r.awaitTransactions(ctx); err != nil {\n		return Counts{}, err\n	}\n	partitions, err := r.writeOffsets(ctx, topics)\n",
+			"	partitions, err := r.writeOffsets(ctx, topics)\n",
+		}}}, "internal/capture", "TestTransactions|TestGroupsComeFirst", ""},
+		{mutant{"transactions awaited behind the ends", "the ends are read when all have ended", []edit{{
+			"../capture/positions.go",
+			"	if err := r.awaitTransactions(ctx); err != nil {\n		return Counts{}, err\n	}\n	partitions, err := r.writeOffsets(ctx, topics)\n",
 			"	partitions, err := r.writeOffsets(ctx, topics)\n	if err := r.awaitTransactions(ctx); err != nil {\n		return Counts{}, err\n	}\n",
 		}}}, "internal/capture", "TestTransactions|TestGroupsComeFirst", ""},
 		{mutant{"transactions listed once", "some take longer", []edit{{
 			"../capture/transactions.go", "	for err == nil && len(left) > 0 {", "	for err == nil && len(left) > 1 {",
 		}}}, "internal/capture", "TestTransactionsEnd", ""},
 		{mutant{"transactions that began later awaited", "a busy cluster would never be captured whole", []edit{{
-			"../capture/transactions.go", "left = slices.DeleteFunc(left, func(id string) bool { return !slices.Contains(now, id) })", "left = now",
+			"../capture/transactions.go", "left = slices.DeleteFunc(left, func(id string) bool { return !slices.Contains(now, id) })", "left = slices.Clone(now)",
 		}}}, "internal/capture", "TestTransactions", ""},
 		{mutant{"a transaction that does not end is left out", "what is uncertain is named", []edit{{
 			"../capture/transactions.go", "	for _, id := range left {\n", "	for _, id := range left[:0] {\n",
