@@ -16,7 +16,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/capture"
-	"github.com/bifrost-archive/bifrost/internal/localstack"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // listedOnce is a client that calls seen after it has listed transactions for the first
@@ -42,11 +42,11 @@ func (c *listedOnce) CommittingTransactions(ctx context.Context) ([]string, erro
 func TestCaptureInTheMiddleOfACommit(t *testing.T) {
 	t.Parallel()
 	const records = 10
-	broker := localstack.KafkaForTest(t, localstack.KafkaOptions{})
+	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{})
 	client := producer(t, []string{broker.Addr()}, kgo.DefaultProduceTopic("input"))
 	admin := kadm.NewClient(client)
 	makeCoordinators(t, broker, client) // on the broker that stays
-	second := localstack.KafkaForTest(t, localstack.KafkaOptions{Join: broker})
+	second := localservices.KafkaForTest(t, localservices.KafkaOptions{Join: broker})
 	createOn(t, client, "input", "1", int32(broker.Node()))
 	createOn(t, client, "output", "2", int32(broker.Node()), int32(second.Node()))
 	mustSucceed(t, client.ProduceSync(t.Context(), values(records, "%d")...).FirstErr())
@@ -119,7 +119,7 @@ func mustSucceed(t *testing.T, err error) {
 
 // makeCoordinators makes the topics in which a cluster keeps groups and transactions, on
 // the only broker that there is.
-func makeCoordinators(t *testing.T, broker *localstack.KafkaBroker, client *kgo.Client) {
+func makeCoordinators(t *testing.T, broker *localservices.KafkaBroker, client *kgo.Client) {
 	t.Helper()
 	admin := kadm.NewClient(client)
 	createOn(t, client, "first", "1", int32(broker.Node()))
