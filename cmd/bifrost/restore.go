@@ -67,9 +67,9 @@ docs/restore.md leads through it.
 
 // restoreFlags say which capture is restored, what of it, and how.
 type restoreFlags struct {
-	into                 settings.TargetFlags
-	at, topics, throttle string
-	parallel             int
+	into                          settings.TargetFlags
+	at, topics, exclude, throttle string
+	parallel                      int
 }
 
 func (f *restoreFlags) addTo(c *cobra.Command) {
@@ -77,6 +77,7 @@ func (f *restoreFlags) addTo(c *cobra.Command) {
 	f.into.AddTo(c)
 	flags.StringVar(&f.at, "at", "", "which capture: a time, latest, or CLUSTER@TIME")
 	flags.StringVar(&f.topics, "topics", "", "only these topics: globs with commas between, as in IncludeTopics")
+	flags.StringVar(&f.exclude, "exclude", "", "not these topics: globs with commas between, as in ExcludeTopics")
 	flags.StringVar(&f.throttle, "throttle", "", "at most so many bytes a second, such as 20MB")
 	flags.IntVar(&f.parallel, "parallel", 4, "partitions written side by side")
 }
@@ -101,7 +102,7 @@ func (f *restoreFlags) open(
 	if err != nil {
 		return fail(err)
 	}
-	filter, err := parseGlobs(f.topics)
+	filter, err := f.filter()
 	if err != nil {
 		return fail(err)
 	}
@@ -137,22 +138,31 @@ func (f *restoreFlags) openBoth(
 	return cluster, snapshot, err
 }
 
-// parseGlobs reads globs with commas between; none select every topic.
-func parseGlobs(text string) (bifrost.TopicFilter, error) {
-	var globs []string
+// filter reads the globs; none select every topic, and one that excludes wins.
+func (f *restoreFlags) filter() (bifrost.TopicFilter, error) {
+	include, err := parseGlobs("--topics", f.topics)
+	if err != nil {
+		return bifrost.TopicFilter{}, err
+	}
+	exclude, err := parseGlobs("--exclude", f.exclude)
+	return bifrost.TopicFilter{Include: include, Exclude: exclude}, err
+}
+
+// parseGlobs reads the globs of a flag, with commas between.
+func parseGlobs(flag, text string) (globs []string, err error) {
 	for glob := range strings.SplitSeq(text, ",") {
 		if glob = strings.TrimSpace(glob); glob != "" {
 			globs = append(globs, glob)
 		}
 	}
-	filter, err := bifrost.NewTopicFilter(globs, nil)
+	_, err = bifrost.NewTopicFilter(globs, nil)
 	if err == nil && text != "" && len(globs) == 0 {
 		err = errors.New("it names none")
 	}
 	if err != nil {
-		return filter, usage.Errorf("--topics %q: %w", text, err)
+		return nil, usage.Errorf("%s %q: %w", flag, text, err)
 	}
-	return filter, nil
+	return globs, nil
 }
 
 type restorer struct {
@@ -178,8 +188,9 @@ func (r *restorer) run(ctx context.Context) error {
 		return cluster.Explain(err)
 	}
 	if len(plan.Topics) == 0 {
-		return usage.Errorf("--topics %q: the capture of %s has no such topic; bifrost clusters show lists them",
-			r.from.topics, human.Moment(rule.Snapshot.Positions.At))
+		return usage.Errorf("--topics %q, --exclude %q: the capture of %s has no such topic; "+
+			"bifrost clusters show lists them",
+			r.from.topics, r.from.exclude, human.Moment(rule.Snapshot.Positions.At))
 	}
 	r.tell(rule, plan)
 	if !r.finish && len(plan.Refusals) > 0 {
@@ -268,6 +279,7 @@ func (r *restorer) startAsJob(c *cobra.Command) error {
 		ID:             jobs.NewID(r.App, job.KindRestore),
 		Kind:           job.KindRestore,
 		Topics:         rule.Topics.Include,
+		Exclude:        rule.Topics.Exclude,
 		BytesPerSecond: rule.Throttle,
 		To:             r.from.into.JobTarget(r.LookupVariable),
 		Restore:        &job.Restore{Capture: rule.Snapshot.Key, Groups: r.groups, ACLs: r.acls},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +104,43 @@ func TestCatPrintsTheLast(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("the last %d: offsets %v, want %v", last, got, want)
+		}
+	}
+}
+
+// The globs of restore and drill are those of IncludeTopics and ExcludeTopics: one that
+// excludes wins, and one that is none is refused with its flag.
+func TestTopicsOfARestore(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		topics, exclude string
+		selected        string // of orders, orders-tmp and payments
+		refused         string
+	}{
+		{"", "", "orders orders-tmp payments", ""},
+		{"orders*", "", "orders orders-tmp", ""},
+		{"", "*-tmp, payments", "orders", ""},
+		{"orders*,payments", "orders-*", "orders payments", ""},
+		{"orders", "*", "", ""},
+		{"[o", "", "", "--topics"},
+		{"", "[o", "", "--exclude"},
+		{"", " , ", "", "--exclude"},
+	} {
+		filter, err := (&restoreFlags{topics: c.topics, exclude: c.exclude}).filter()
+		if c.refused != "" {
+			if err == nil || !strings.Contains(err.Error(), c.refused) {
+				t.Errorf("%q, %q: %v", c.topics, c.exclude, err)
+			}
+			continue
+		}
+		var selected []string
+		for _, topic := range []string{"orders", "orders-tmp", "payments"} {
+			if filter.Selects(topic) {
+				selected = append(selected, topic)
+			}
+		}
+		if got := strings.Join(selected, " "); err != nil || got != c.selected {
+			t.Errorf("%q, %q: %s are selected: %v", c.topics, c.exclude, got, err)
 		}
 	}
 }

@@ -38,6 +38,20 @@ var kindMutants = map[string][]kindMutant{
 			"p.Status == StatusForked && !last",
 		}}}, "internal/bifrost", "TestALeftBranch", ""},
 	},
+	"topics that a target refuses": {
+		{mutant{"one stops all", "the others can be restored", []edit{{
+			"../restore/leftout.go", "		if !t.Exists && len(t.Obstacles) > 0 {", "		if !t.Exists && len(t.Obstacles) > 1 {",
+		}}}, "internal/restore", "TestATopicThatMayNotBeMade|TestLeftOut", ""},
+		{mutant{"left out, and not told", "what does not come back is listed", []edit{{
+			"../restore/conclude.go", "	for _, l := range plan.LeftOut {", "	for _, l := range plan.LeftOut[:0] {",
+		}}}, "internal/restore", "TestATopicThatMayNotBeMade", ""},
+		{mutant{"all are left out", "a restore of nothing is none", []edit{{
+			"../restore/leftout.go", "len(refused) == 0 || len(refused) == len(p.look.Topics)", "len(refused) == 0",
+		}}}, "internal/restore", "TestTopicsOfWhichNone", ""},
+		{mutant{"their records are written", "there is no topic for them", []edit{{
+			"../restore/leftout.go", "slices.DeleteFunc(parts, func(part replay.Part) bool { return isRefused(part.Target) })", "parts",
+		}}}, "internal/restore", "TestLeftOutOfEvery", ""},
+	},
 	"the middle of a commit": {
 		{mutant{"transactions that nobody waits for", "their output is beyond the ends of the logs", []edit{{
 			"../capture/positions.go",

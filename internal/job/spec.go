@@ -30,6 +30,8 @@ type Spec struct {
 	Kind Kind   `json:"kind,omitempty"`
 	// Topics are, of a replay, TOPIC or TOPIC:TARGET; of the others globs, none for all.
 	Topics []string `json:"topics,omitempty"`
+	// Exclude are globs of topics that are left out all the same; not of a replay.
+	Exclude []string `json:"exclude,omitempty"`
 	// BytesPerSecond is the most that all workers write together; 0 for no limit.
 	BytesPerSecond int64    `json:"bytes_per_second,omitempty"`
 	To             *Target  `json:"to,omitempty"` // the cluster that is written into; nil for the archived one
@@ -84,8 +86,8 @@ func ParseSpec(input []byte) (Spec, error) {
 
 // Continues reports whether the spec has nothing but an ID.
 func (s Spec) Continues() bool {
-	return s.Kind == "" && s.Topics == nil && s.BytesPerSecond == 0 && s.To == nil && s.Replay == nil &&
-		s.Restore == nil
+	return s.Kind == "" && s.Topics == nil && s.Exclude == nil && s.BytesPerSecond == 0 && s.To == nil &&
+		s.Replay == nil && s.Restore == nil
 }
 
 // Check says all that is wrong with a spec.
@@ -99,6 +101,7 @@ func (s Spec) Check() error {
 	writes := s.Kind == KindReplay || s.Kind == KindRestore
 	add(!writes && s.Kind != KindVerify, "kind %q: want %s, %s or %s", s.Kind, KindReplay, KindRestore, KindVerify)
 	add(s.Kind == KindReplay && len(s.Topics) == 0, "topics are missing: a replay names them, as TOPIC or TOPIC:TARGET")
+	add(s.Kind == KindReplay && len(s.Exclude) > 0, "exclude: a replay names its topics, and leaves out what it does not name")
 	add(s.Replay != nil && s.Kind != KindReplay, "replay: it is for jobs of that kind alone")
 	add(s.Restore != nil && s.Kind != KindRestore, "restore: it is for jobs of that kind alone")
 	add(s.Kind == KindRestore && (s.Restore == nil || s.Restore.Capture == ""),
@@ -172,9 +175,9 @@ func (r Replay) codec() (*recordbatch.Codec, error) {
 
 // filter is what the globs select.
 func (s Spec) filter() (bifrost.TopicFilter, error) {
-	filter, err := bifrost.NewTopicFilter(s.Topics, nil)
+	filter, err := bifrost.NewTopicFilter(s.Topics, s.Exclude)
 	if err != nil {
-		return filter, fmt.Errorf("topics %s: %w", strings.Join(s.Topics, ","), err)
+		return filter, fmt.Errorf("topics %s, exclude %s: %w", strings.Join(s.Topics, ","), strings.Join(s.Exclude, ","), err)
 	}
 	return filter, nil
 }

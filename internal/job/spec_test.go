@@ -64,6 +64,8 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		`{"id":"x","kind":"verify","bytes_per_second":5}`:                                                              "nothing that could be held back",
 		`{"id":"x","kind":"verify",` + to + `}`:                                                                        "writes into no cluster",
 		`{"id":"x","kind":"verify","topics":["[a"]}`:                                                                   "topics [a",
+		`{"id":"x","kind":"verify","exclude":["[a"]}`:                                                                  "exclude [a",
+		`{"id":"x","kind":"replay","topics":["a"],"exclude":["b"]}`:                                                    "exclude: a replay names its topics",
 		`{"id":"x","kind":"verify","replay":{}}`:                                                                       "replay: it is for jobs of that kind",
 		`{"id":"x","kind":"replay","topics":["a"],"restore":{"capture":"c"}}`:                                          "restore: it is for jobs of that kind",
 		`{"id":"x","kind":"replay","topics":["a"],"bytes_per_second":-1}`:                                              "want 0 or more",
@@ -82,6 +84,22 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		if _, err := ParseSpec([]byte(spec)); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: error %v, want one that says %q", spec, err, words)
 		}
+	}
+}
+
+// Globs that exclude win, and a spec that has them is a new job.
+func TestSpecExcludesTopics(t *testing.T) {
+	t.Parallel()
+	spec, err := ParseSpec([]byte(`{"id":"x","kind":"verify","topics":["orders*"],"exclude":["*-tmp"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, err := spec.filter()
+	if err != nil || !filter.Selects("orders-1") || filter.Selects("orders-tmp") || filter.Selects("payments") {
+		t.Errorf("%+v, error %v", filter, err)
+	}
+	if (Spec{ID: "x", Exclude: []string{"a"}}).Continues() {
+		t.Error("a spec that excludes something continues another")
 	}
 }
 

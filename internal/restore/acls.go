@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/internal/capture"
@@ -22,7 +23,16 @@ const lacksACL = "the target lacks it"
 
 // plannedACLs says which ACLs of the capture the target lacks.
 func (r *Restorer) plannedACLs(ctx context.Context) ([]ACLReport, error) {
-	there, err := r.targetACLs(ctx)
+	client, err := newClient(r.Client)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return r.compareACLs(ctx, client)
+}
+
+func (r *Restorer) compareACLs(ctx context.Context, client *kgo.Client) ([]ACLReport, error) {
+	there, err := targetACLs(ctx, client)
 	reports := make([]ACLReport, 0, len(r.Snapshot.Configuration.ACLs))
 	for _, a := range r.Snapshot.Configuration.ACLs {
 		report := ACLReport{ACL: aclText(a), Stands: slices.Contains(there, a)}
@@ -44,7 +54,12 @@ func (r *Restorer) plannedACLs(ctx context.Context) ([]ACLReport, error) {
 
 // createACLs makes those that the target lacks, and says which are there then.
 func (r *Restorer) createACLs(ctx context.Context) ([]ACLReport, error) {
-	reports, err := r.plannedACLs(ctx)
+	client, err := newClient(r.Client)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	reports, err := r.compareACLs(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +69,6 @@ func (r *Restorer) createACLs(ctx context.Context) ([]ACLReport, error) {
 			lacking = append(lacking, i)
 		}
 	}
-	if len(lacking) == 0 {
-		return reports, nil
-	}
-	client, err := newClient(r.Client)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
 	for some := range slices.Chunk(lacking, aclsAtOnce) {
 		request := kmsg.NewPtrCreateACLsRequest()
 		asked := make([]int, 0, len(some))
@@ -110,12 +117,7 @@ func creationOf(a capture.ACL) (c kmsg.CreateACLsRequestCreation, err error) {
 }
 
 // targetACLs are those that the target has.
-func (r *Restorer) targetACLs(ctx context.Context) ([]capture.ACL, error) {
-	client, err := newClient(r.Client)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
+func targetACLs(ctx context.Context, client *kgo.Client) ([]capture.ACL, error) {
 	request := kmsg.NewPtrDescribeACLsRequest()
 	request.ResourceType, request.ResourcePatternType = kmsg.ACLResourceTypeAny, kmsg.ACLResourcePatternTypeAny
 	request.Operation, request.PermissionType = kmsg.ACLOperationAny, kmsg.ACLPermissionTypeAny

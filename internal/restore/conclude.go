@@ -138,7 +138,7 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 }
 
 func (r *Restorer) begin(plan *Plan) *Report {
-	return &Report{
+	report := &Report{
 		Cluster:     r.Snapshot.Positions.ClusterID,
 		At:          r.Snapshot.Positions.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"),
 		Capture:     r.Snapshot.Key,
@@ -149,6 +149,10 @@ func (r *Restorer) begin(plan *Plan) *Report {
 		Differences: []Difference{},
 		NotRestored: r.notRestored(),
 	}
+	for _, l := range plan.LeftOut {
+		report.differs("topic", l.Topic, "it is left out: %s", l.Reason)
+	}
+	return report
 }
 
 // notRestored is what a capture has and no restore puts back.
@@ -242,7 +246,7 @@ func (r *Restorer) conclude(report *Report) {
 	}
 	asked := map[capture.Part]bool{
 		capture.PartTopics: true, capture.PartTopicSettings: true, capture.PartOffsets: true,
-		capture.PartGroups: r.Groups, capture.PartACLs: r.ACLs,
+		capture.PartGroups: r.Groups, capture.PartACLs: r.ACLs, capture.PartTransactions: r.Groups,
 	}
 	for _, n := range r.Snapshot.Missing() {
 		of := slices.DeleteFunc(slices.Clone(n.Names), func(name string) bool { return r.leftOut(n.Part, name) })

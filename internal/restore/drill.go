@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -62,7 +63,8 @@ func (r *Restorer) Drill(ctx context.Context, sample int64) (*DrillReport, error
 	}
 	report.Topics = choose(all, sample)
 	r.Topics, r.Groups = bifrost.TopicFilter{Include: report.Topics}, true
-	plan, err := r.Look(ctx, true)
+	chosen := slices.DeleteFunc(all, func(t Topic) bool { return !slices.Contains(report.Topics, t.Name) })
+	plan, err := r.lookAt(ctx, chosen, rows, true)
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +78,17 @@ func (r *Restorer) Drill(ctx context.Context, sample int64) (*DrillReport, error
 		return nil, err
 	}
 	report.Seconds = report.Restore.Seconds
+	for _, l := range plan.LeftOut {
+		report.Wrong = append(report.Wrong, fmt.Sprintf("%s: it is left out: %s", l.Topic, l.Reason))
+	}
+	ends, err := r.stableEnds(ctx, names(plan.Topics))
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range plan.Topics {
 		_, bytes := t.held()
 		report.Bytes += bytes
-		if err := r.inspect(ctx, t, report); err != nil {
+		if err := r.inspect(ctx, t, ends, report); err != nil {
 			return nil, err
 		}
 	}
@@ -104,7 +113,7 @@ func choose(topics []Topic, sample int64) (names []string) {
 }
 
 // inspect compares the partitions of a topic with the archive.
-func (r *Restorer) inspect(ctx context.Context, t Topic, report *DrillReport) error {
+func (r *Restorer) inspect(ctx context.Context, t Topic, ends kadm.ListedOffsets, report *DrillReport) error {
 	for _, p := range t.Partitions {
 		var positions []PositionReport
 		for _, g := range report.Restore.Groups {
@@ -116,7 +125,8 @@ func (r *Restorer) inspect(ctx context.Context, t Topic, report *DrillReport) er
 		}
 		slices.SortFunc(positions, func(a, b PositionReport) int { return cmp.Compare(a.Source, b.Source) })
 		report.Positions += len(positions)
-		records, wrong, err := r.comparePartition(ctx, t.Name, p, positions)
+		end, _ := ends.Lookup(t.Name, p.Number)
+		records, wrong, err := r.comparePartition(ctx, t.Name, p, end.Offset, positions)
 		report.Records += records
 		if err != nil {
 			return fmt.Errorf("compare partition %d of topic %s: %w", p.Number, t.Name, err)
@@ -128,24 +138,12 @@ func (r *Restorer) inspect(ctx context.Context, t Topic, report *DrillReport) er
 	return nil
 }
 
-// comparePartition reads both sides, record by record. What a group stands at is right
-// if it is where the first record at or above its old offset is, or the end.
+// comparePartition reads both sides, record by record, the target up to its end. What a
+// group stands at is right if it is where the first record at or above its old offset is,
+// or the end.
 func (r *Restorer) comparePartition(
-	ctx context.Context, topic string, p Partition, positions []PositionReport,
+	ctx context.Context, topic string, p Partition, end int64, positions []PositionReport,
 ) (n int64, wrong string, err error) {
-	admin, done, err := r.admin()
-	if err != nil {
-		return 0, "", err
-	}
-	defer done()
-	ends, err := admin.ListCommittedOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return 0, "", err
-	}
-	end, _ := ends.Lookup(topic, p.Number)
 	there, err := newReading(r.Client, topic, p.Number)
 	if err != nil {
 		return 0, "", err
@@ -156,7 +154,7 @@ func (r *Restorer) comparePartition(
 			if err != nil {
 				return n, "", err
 			}
-			got, err := there.next(ctx, end.Offset)
+			got, err := there.next(ctx, end)
 			if err != nil {
 				return n, "", err
 			}
@@ -174,13 +172,13 @@ func (r *Restorer) comparePartition(
 			}
 		}
 	}
-	if more, err := there.next(ctx, end.Offset); err != nil || more != nil {
+	if more, err := there.next(ctx, end); err != nil || more != nil {
 		return n, "it has more records than there were", err
 	}
 	for _, position := range positions {
-		if *position.Committed != end.Offset {
+		if *position.Committed != end {
 			return n, fmt.Sprintf("a group stood at %d, behind all records, and stands at %d instead of the end, %d",
-				position.Source, *position.Committed, end.Offset), nil
+				position.Source, *position.Committed, end), nil
 		}
 	}
 	return n, "", nil

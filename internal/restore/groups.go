@@ -54,6 +54,9 @@ func (r *Restorer) groupsOf(ctx context.Context, plan *Plan) ([]GroupReport, [][
 				if err != nil {
 					return nil, nil, err
 				}
+				if why := plan.whyLeftOut(topic); why != "" {
+					s.report.Reason = why
+				}
 				of = append(of, s)
 			}
 		}
@@ -174,30 +177,39 @@ func (r *Restorer) images(ctx context.Context, plan *Plan, standings [][]standin
 
 // ends puts what stood in partitions of which nothing is restored at their ends.
 func (r *Restorer) ends(ctx context.Context, standings []*standing) error {
-	if len(standings) == 0 {
-		return nil
-	}
-	admin, done, err := r.admin()
-	if err != nil {
-		return err
-	}
-	defer done()
 	topics := map[string]bool{}
 	for _, s := range standings {
 		topics[s.report.Topic] = true
 	}
-	ends, err := admin.ListCommittedOffsets(ctx, slices.Sorted(maps.Keys(topics))...)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := r.stableEnds(ctx, slices.Sorted(maps.Keys(topics)))
 	if err != nil {
-		return fmt.Errorf("ask the target where its logs end: %w", err)
+		return err
 	}
 	for _, s := range standings {
 		end, _ := ends.Lookup(s.report.Topic, s.report.Partition)
 		s.report.Target = end.Offset
 	}
 	return nil
+}
+
+// stableEnds are the last stable offsets of topics in the target.
+func (r *Restorer) stableEnds(ctx context.Context, topics []string) (kadm.ListedOffsets, error) {
+	if len(topics) == 0 {
+		return nil, nil // of no topic, the request would be for all
+	}
+	admin, done, err := r.admin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ends, err := admin.ListCommittedOffsets(ctx, topics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the target where its logs end: %w", err)
+	}
+	return ends, nil
 }
 
 // tellLost says which standings had gaps before the record that they read next.

@@ -20,6 +20,7 @@ type Plan struct {
 	Refusals []string // why nothing is written
 	Warnings []string
 	Made     []target.Topic // the topics that do not exist and are to be made
+	LeftOut  []LeftOut      // the topics that the target does not let be made
 
 	look   *target.Look
 	rounds [][]replay.Part
@@ -41,11 +42,17 @@ func (r *Restorer) Look(ctx context.Context, probe bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{}
-	if plan.Topics, err = r.cut(ctx, rows); err != nil {
+	topics, err := r.cut(ctx, rows)
+	if err != nil {
 		return nil, err
 	}
-	plan.rounds = rounds(plan.Topics, rows)
+	return r.lookAt(ctx, topics, rows, probe)
+}
+
+// lookAt is Look for topics that are cut out of the archive.
+func (r *Restorer) lookAt(ctx context.Context, topics []Topic, rows []bifrost.Progress, probe bool) (*Plan, error) {
+	plan := &Plan{Topics: topics, rounds: rounds(topics, rows)}
+	var err error
 	plan.look, err = target.LookInto(ctx, r.Client, target.Request{
 		Needs: needs(plan.Topics), Create: true, StateTopic: bifrost.ReplayStateTopic, Probe: probe, Now: r.Now(),
 	})
@@ -55,12 +62,14 @@ func (r *Restorer) Look(ctx context.Context, probe bool) (*Plan, error) {
 	if plan.Refusals = plan.look.Obstacles; len(plan.Refusals) > 0 {
 		return plan, nil
 	}
+	plan.leaveOut()
 	if err := r.lookAtRecords(ctx, plan); err != nil {
 		return nil, err
 	}
 	if err := r.measure(ctx, plan); err != nil {
 		return nil, err
 	}
+	plan.leaveOut() // what the records need may be refused as well
 	r.judge(plan)
 	err = r.judgeUnwritten(ctx, plan)
 	slices.Sort(plan.Refusals)
@@ -148,7 +157,7 @@ func (r *Restorer) judge(plan *Plan) {
 		same := plan.look.ClusterID == r.Snapshot.Positions.ClusterID && t.ID == plan.Topics[i].ID
 		if same && (plan.todo[t.Topic] || !t.ID.IsZero()) {
 			plan.refuse(t.Topic,
-				"it is the topic that was captured, and is there still: leave it out with --topics, "+
+				"it is the topic that was captured, and is there still: leave it out with --exclude, "+
 					"or restore into another cluster")
 		}
 	}
@@ -156,7 +165,7 @@ func (r *Restorer) judge(plan *Plan) {
 		if foreign := part.Foreign(); len(foreign) > 0 && plan.todo[key.target] {
 			plan.refuse(key.target,
 				"it has records that no replay has written, and some are left to restore: they would be mixed. "+
-					"Leave it out with --topics, or restore into a cluster without it")
+					"Leave it out with --exclude, or restore into a cluster without it")
 		}
 	}
 }
@@ -198,7 +207,7 @@ func (r *Restorer) judgeUnwritten(ctx context.Context, plan *Plan) error {
 		})
 		if written && plan.todo[topic] {
 			plan.refuse(topic,
-				"it holds records where the capture has none: leave it out with --topics, "+
+				"it holds records where the capture has none: leave it out with --exclude, "+
 					"or restore into a cluster without it")
 		}
 	}
