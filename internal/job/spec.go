@@ -101,7 +101,8 @@ func (s Spec) Check() error {
 	writes := s.Kind == KindReplay || s.Kind == KindRestore
 	add(!writes && s.Kind != KindVerify, "kind %q: want %s, %s or %s", s.Kind, KindReplay, KindRestore, KindVerify)
 	add(s.Kind == KindReplay && len(s.Topics) == 0, "topics are missing: a replay names them, as TOPIC or TOPIC:TARGET")
-	add(s.Kind == KindReplay && len(s.Exclude) > 0, "exclude: a replay names its topics, and leaves out what it does not name")
+	add(s.Kind == KindReplay && len(s.Exclude) > 0,
+		"exclude: a replay names its topics, and leaves out what it does not name")
 	add(s.Replay != nil && s.Kind != KindReplay, "replay: it is for jobs of that kind alone")
 	add(s.Restore != nil && s.Kind != KindRestore, "restore: it is for jobs of that kind alone")
 	add(s.Kind == KindRestore && (s.Restore == nil || s.Restore.Capture == ""),
@@ -177,7 +178,8 @@ func (r Replay) codec() (*recordbatch.Codec, error) {
 func (s Spec) filter() (bifrost.TopicFilter, error) {
 	filter, err := bifrost.NewTopicFilter(s.Topics, s.Exclude)
 	if err != nil {
-		return filter, fmt.Errorf("topics %s, exclude %s: %w", strings.Join(s.Topics, ","), strings.Join(s.Exclude, ","), err)
+		return filter, fmt.Errorf("topics %s, exclude %s: %w",
+			strings.Join(s.Topics, ","), strings.Join(s.Exclude, ","), err)
 	}
 	return filter, nil
 }
