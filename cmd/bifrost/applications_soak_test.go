@@ -64,12 +64,12 @@ func TestApplicationsGoOn(t *testing.T) {
 		r.await(t, 1)
 	}
 	s.bifrost(t, "capture")
-	s.bifrost(t, "flush") // what was not archived when it was captured
 	for _, r := range killed {
 		if done := r.kill(t); done >= len(want) {
 			t.Errorf("%s had copied everything when it was killed", r.group)
 		}
 	}
+	s.bifrost(t, "flush") // what was not archived when it was captured
 	must(t, source.Kill())
 
 	target, _ := clusterOfItsOwn(t)

@@ -59,7 +59,7 @@ func (c *Client) SeesTransactions(ctx context.Context) error {
 		return fmt.Errorf("whether all transactions are listed: %w", err)
 	}
 	if !kversion.FromApiVersionsResponse(response).HasKey(int16(kmsg.ListTransactions)) {
-		return fmt.Errorf("%w: brokers before Kafka 3.0 list no transactions", capture.ErrNone)
+		return fmt.Errorf("%w: the brokers list no transactions, like all before Kafka 3.0", capture.ErrNone)
 	}
 	err = c.describeTransaction(ctx, noTransaction)
 	switch {

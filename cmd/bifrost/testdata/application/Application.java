@@ -72,7 +72,7 @@ public class Application {
             done += records.count();
             System.out.println(done);
             if (most < 0) {
-                Thread.sleep(30);
+                Thread.sleep(100);
             }
         }
     }

@@ -56,6 +56,6 @@ while not (done >= most > 0) and not (most == 0 and consumer.assignment() and le
         producer.commit_transaction()
         print(done + len(records), flush=True)
         if most < 0:
-            time.sleep(0.03)
+            time.sleep(0.1)
     done += len(records)
 consumer.close()
