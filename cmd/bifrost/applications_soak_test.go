@@ -127,7 +127,7 @@ func (a *application) command(ctx context.Context, brokers string, most int) *ex
 // run waits for the end.
 func (a *application) run(t *testing.T, brokers string, most int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // eight of them share the machine
 	defer cancel()
 	command := a.command(ctx, brokers, most)
 	var out, talk bytes.Buffer
