@@ -53,7 +53,7 @@ type parts struct {
 // watched is the configuration of a client that is that far away and counted.
 func (p parts) watched(cfg aws.Config) aws.Config {
 	if cfg = farFrom(cfg, p.Delay); p.meter != nil {
-		cfg = p.meter.watch(cfg)
+		cfg = p.meter.Watch(cfg)
 	}
 	return cfg
 }
@@ -237,11 +237,11 @@ func (p parts) backfill(ctx context.Context, name string, slots int) (b backfill
 		if err != nil {
 			return b, err
 		}
-		b.Results, b.Used = append(b.Results, done.Results...), b.Used.plus(done.Used, 1)
+		b.Results, b.Used = append(b.Results, done.Results...), b.Used.Plus(done.Used, 1)
 	}
 	b.Seconds = time.Since(begin).Seconds()
 	b.Machine = (machineTime() - machine) / b.Seconds / float64(runtime.NumCPU())
-	b.Used = b.Used.plus(p.meter.total(), 1)
+	b.Used = b.Used.Plus(p.meter.Total(), 1)
 	return b, p.checkBackfill(ctx, b.Results)
 }
 
@@ -382,5 +382,5 @@ func runSlot(description string) {
 	must(io.ReadAll(os.Stdin))
 	results, err := worker.Work(context.Background(), p.Task, time.Now().Add(time.Hour))
 	check(err)
-	check(json.NewEncoder(os.Stdout).Encode(slotDone{results, p.meter.total()}))
+	check(json.NewEncoder(os.Stdout).Encode(slotDone{results, p.meter.Total()}))
 }

@@ -49,7 +49,7 @@ func (f objectFlow) month(partitions int, c trickleCost, a archiveCost, idle mea
 		t, result = a.of(1, f.bytes), a.ResultBytes
 		functions = objects * t.Billed / workerLife.Seconds()
 	}
-	used := t.Used.plus(c.Tick, 1)
+	used := t.Used.Plus(c.Tick, 1)
 	tick := max(idle.Wall, idle.Processor*megabytesOfACore/discoverMegabytes)
 	return monthOfTrickle{
 		archive: lambda(archiveMegabytes, objects*t.Billed+functions*max(c.Start, a.Start)) +

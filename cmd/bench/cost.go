@@ -39,7 +39,7 @@ type taken struct {
 }
 
 func (t taken) plus(other taken, times float64) taken {
-	return taken{t.Billed + times*other.Billed, t.Processor + times*other.Processor, t.Used.plus(other.Used, times)}
+	return taken{t.Billed + times*other.Billed, t.Processor + times*other.Processor, t.Used.Plus(other.Used, times)}
 }
 
 // of is what so many objects with so many raw bytes take together.

@@ -5,10 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/scale"
 )
@@ -35,33 +31,6 @@ func TestArchiveCost(t *testing.T) {
 	near(t, "requests", requests, 6*0.005e-3)
 	near(t, "tables", tables, 20*0.625e-6)
 	near(t, "logs", logs, 2000/1e9*0.5)
-}
-
-func TestUsageAdds(t *testing.T) {
-	t.Parallel()
-	got := usage{Puts: 1, Gets: 2, ReadUnits: 3, WriteUnits: 4}.plus(usage{Puts: 10, Gets: 20, ReadUnits: 30, WriteUnits: 40}, 0.5)
-	if want := (usage{Puts: 6, Gets: 12, ReadUnits: 18, WriteUnits: 24}); got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-}
-
-// A meter counts what DynamoDB says, and for a transaction what DynamoDB bills.
-func TestMeterCounts(t *testing.T) {
-	t.Parallel()
-	units := func(n float64) *types.ConsumedCapacity { return &types.ConsumedCapacity{CapacityUnits: aws.Float64(n)} }
-	var m meter
-	m.count("PutObject", nil)
-	m.count("GetObject", nil)
-	m.count("HeadObject", nil)
-	m.count("GetItem", &dynamodb.GetItemOutput{ConsumedCapacity: units(0.5)})
-	m.count("GetItem", (*dynamodb.GetItemOutput)(nil)) // refused
-	m.count("UpdateItem", &dynamodb.UpdateItemOutput{ConsumedCapacity: units(2)})
-	m.count("TransactWriteItems", &dynamodb.TransactWriteItemsOutput{
-		ConsumedCapacity: []types.ConsumedCapacity{*units(8), *units(4)},
-	})
-	if got, want := m.total(), (usage{Puts: 1, Gets: 2, ReadUnits: 0.5, WriteUnits: 8}); got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
 }
 
 // A quiet partition waits for the quiet age, a busy one for its target, and none for

@@ -36,7 +36,7 @@ type benchmark struct {
 
 // benchmarks lists all there are. Add yours here.
 var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, playBenchmarks,
-	trickleBenchmarks, cliBenchmarks)
+	trickleBenchmarks, cliBenchmarks, jobBenchmarks)
 
 var docs = flag.String("docs", "",
 	"put the figures into the tables of the pages in this directory, and draw its pictures")
@@ -53,6 +53,10 @@ func main() {
 	}
 	if job := os.Getenv(pathProcess); job != "" {
 		runPath(job)
+		return
+	}
+	if description := os.Getenv(jobProcess); description != "" {
+		runJobWorker(description)
 		return
 	}
 	pattern := flag.String("run", "", "run the benchmarks whose name matches this regular expression")

@@ -23,11 +23,14 @@ var (
 	priceSchedule = price{"EventBridge Scheduler", 1.00e-6, "start", "Amazon EventBridge Pricing"}
 	pricePut      = price{"S3 Standard, PUT, POST, LIST", 0.005e-3, "request", "Amazon S3 Pricing"}
 	priceGet      = price{"S3 Standard, GET, HEAD", 0.0004e-3, "request", "Amazon S3 Pricing"}
-	priceStorage  = price{"S3 Standard, storage", 0.023, "GB-month", "Amazon S3 Pricing"}
-	priceWrite    = price{"DynamoDB on demand, write", 0.625e-6, "request unit", "Amazon DynamoDB Pricing"}
-	priceRead     = price{"DynamoDB on demand, read", 0.125e-6, "request unit", "Amazon DynamoDB Pricing"}
-	priceLogs     = price{"CloudWatch Logs, ingestion", 0.50, "GB", "Amazon CloudWatch Pricing"}
-	priceZone     = price{"traffic between zones, both ends", 0.02, "GB",
+	priceStep     = price{
+		"Step Functions, state transition of a standard workflow", 0.025e-3, "transition", "AWS Step Functions Pricing",
+	}
+	priceStorage = price{"S3 Standard, storage", 0.023, "GB-month", "Amazon S3 Pricing"}
+	priceWrite   = price{"DynamoDB on demand, write", 0.625e-6, "request unit", "Amazon DynamoDB Pricing"}
+	priceRead    = price{"DynamoDB on demand, read", 0.125e-6, "request unit", "Amazon DynamoDB Pricing"}
+	priceLogs    = price{"CloudWatch Logs, ingestion", 0.50, "GB", "Amazon CloudWatch Pricing"}
+	priceZone    = price{"traffic between zones, both ends", 0.02, "GB",
 		"Amazon EC2 On-Demand Pricing, Data Transfer"}
 	priceEndpoint  = price{"interface endpoint of a VPC, a zone", 0.01, "hour", "AWS PrivateLink Pricing"}
 	priceConnector = price{"MSK Connect worker, 1 vCPU", 0.11, "MCU-hour", "Amazon MSK Pricing"}
@@ -35,8 +38,8 @@ var (
 )
 
 var prices = []price{
-	priceCompute, priceInvoke, priceSchedule, pricePut, priceGet, priceStorage, priceWrite, priceRead, priceLogs,
-	priceZone, priceEndpoint, priceConnector, priceStream,
+	priceCompute, priceInvoke, priceStep, priceSchedule, pricePut, priceGet, priceStorage, priceWrite, priceRead,
+	priceLogs, priceZone, priceEndpoint, priceConnector, priceStream,
 }
 
 // of is the dollars for so much.

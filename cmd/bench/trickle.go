@@ -192,13 +192,13 @@ func (t *trickling) round(ctx context.Context) (started bool, err error) {
 // which none has.
 func (t *trickling) measure(ctx context.Context) (c trickleCost, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	before, begin := t.meter.total(), time.Now()
+	before, begin := t.meter.Total(), time.Now()
 	t.started = nil
 	if _, err := t.discoverer.Tick(ctx, time.Time{}); err != nil {
 		return c, err
 	}
-	c.Tick, c.TickSeconds = t.meter.total().plus(before, -1), time.Since(begin).Seconds()
-	before, begin = t.meter.total(), time.Now()
+	c.Tick, c.TickSeconds = t.meter.Total().Plus(before, -1), time.Since(begin).Seconds()
+	before, begin = t.meter.Total(), time.Now()
 	processor := processorTime()
 	for _, task := range t.started {
 		results, err := t.worker.Work(ctx, task, time.Now().Add(time.Hour))
@@ -210,16 +210,16 @@ func (t *trickling) measure(ctx context.Context) (c trickleCost, err error) {
 	c.Worker = taken{
 		Billed:    time.Since(begin).Seconds(),
 		Processor: (processorTime() - processor).Seconds(),
-		Used:      t.meter.total().plus(before, -1),
+		Used:      t.meter.Total().Plus(before, -1),
 	}
-	before, begin = t.meter.total(), time.Now()
+	before, begin = t.meter.Total(), time.Now()
 	if started, err := t.round(ctx); err != nil || started || len(t.results) != tricklePartitions {
 		return c, fmt.Errorf("%d ranges were archived of %d, and more were started: %v, %w",
 			len(t.results), tricklePartitions, started, err)
 	}
-	c.Tick, c.TickSeconds = c.Tick.plus(t.meter.total().plus(before, -1), -1), c.TickSeconds-time.Since(begin).Seconds()
+	c.Tick, c.TickSeconds = c.Tick.Plus(t.meter.Total().Plus(before, -1), -1), c.TickSeconds-time.Since(begin).Seconds()
 	each := 1.0 / tricklePartitions
-	c.Worker, c.Tick, c.TickSeconds = taken{}.plus(c.Worker, each), usage{}.plus(c.Tick, each), c.TickSeconds*each
+	c.Worker, c.Tick, c.TickSeconds = taken{}.plus(c.Worker, each), usage{}.Plus(c.Tick, each), c.TickSeconds*each
 	c.ResultBytes = float64(len(must(json.Marshal(t.results[0]))))
 	return c, nil
 }
@@ -236,7 +236,7 @@ func (c trickleCost) priced(day scale.Result, idle measuredTickReport) monthOfTr
 	month := daysAMonth * 24 * float64(time.Hour) / float64(day.Length)
 	objects, invocations := month*float64(day.Objects), month*float64(day.Workers)
 	tick := max(idle.Wall, idle.Processor*megabytesOfACore/discoverMegabytes)
-	used := c.Worker.Used.plus(c.Tick, 1)
+	used := c.Worker.Used.Plus(c.Tick, 1)
 	return monthOfTrickle{
 		archive: lambda(archiveMegabytes, objects*c.Worker.Billed+invocations*day.Speed.Start.Seconds()) +
 			priceInvoke.of(invocations),

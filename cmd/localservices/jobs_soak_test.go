@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,7 +23,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/smithy-go"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/job"
@@ -40,13 +44,10 @@ func TestJobs(t *testing.T) {
 	e := o.endToEnd
 	const records = 60_000
 	e.producePlain(e.topic("plain"), records)
+	e.create(e.topic("empty"), nil)
 	e.startPlainStack(map[string]string{"TargetBytes": "1048576", "JobWorkers": "4"})
 	e.archive()
-	j := &jobs{operations: o}
-	j.control = &job.Control{
-		Files:   job.Files{Group: e.stack.Group, Bucket: s3store.New(e.stack.AWS.Config(), e.stack.Outputs["Bucket"])},
-		Machine: deployedMachine{stepfunctions.New(e.stack.AWS.Config()), e.stack.Outputs["JobMachine"]}, Now: time.Now,
-	}
+	j := newJobs(o)
 
 	t.Run("verify", func(t *testing.T) {
 		status := j.execute(t, job.Spec{ID: "whole", Kind: job.KindVerify})
@@ -57,6 +58,8 @@ func TestJobs(t *testing.T) {
 	t.Run("replay", func(t *testing.T) { j.replay(t, records) })
 	t.Run("rights", j.rights)
 	t.Run("restore", j.restore)
+	t.Run("restore without records", j.restoreEmpty)
+	t.Run("secret", func(t *testing.T) { j.secret(t, records) })
 	t.Run("damage", func(t *testing.T) {
 		lost := e.objects()[0]
 		_, err := s3.NewFromConfig(e.stack.AWS.Config()).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(e.stack.Outputs["Bucket"]), Key: &lost.key})
@@ -77,7 +80,7 @@ func TestJobs(t *testing.T) {
 		if !errors.As(err, &unhealthy) || unhealthy.ExitCode() != 3 || !strings.Contains(out, "object_missing") || !strings.Contains(out, lost.key) {
 			t.Errorf("the command: %v\n%s", err, out)
 		}
-		if out := o.must("jobs"); strings.Count(out, "complete") != 5 {
+		if out := o.must("jobs"); strings.Count(out, "complete") != 7 {
 			t.Errorf("jobs\n%s", out)
 		}
 	})
@@ -86,6 +89,15 @@ func TestJobs(t *testing.T) {
 type jobs struct {
 	*operations
 	control *job.Control
+}
+
+// newJobs controls the jobs of a stack that is deployed.
+func newJobs(o *operations) *jobs {
+	account := o.stack.AWS.Config()
+	return &jobs{o, &job.Control{
+		Files:   job.Files{Group: o.stack.Group, Bucket: s3store.New(account, o.stack.Outputs["Bucket"])},
+		Machine: deployedMachine{stepfunctions.New(account), o.stack.Outputs["JobMachine"]}, Now: time.Now,
+	}}
 }
 
 // deployedMachine is the state machine of the stack.
@@ -194,6 +206,93 @@ func (j *jobs) restore(t *testing.T) {
 			t.Errorf("partition %d has %d records, want %d, or they are in another order", p, len(got), len(want))
 		}
 	}
+}
+
+// restoreEmpty brings a topic back that has no records.
+func (j *jobs) restoreEmpty(t *testing.T) {
+	other := localservices.KafkaForTest(t, localservices.KafkaOptions{})
+	out, err := j.run("restore", "--at", "latest", "--to-brokers", other.Addr(), "--topics", j.topic("empty"), "--yes", "--as-job")
+	if err != nil || !strings.Contains(out, "restore: complete") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(other.Addr()))
+	must(t, err)
+	defer client.Close()
+	topics, err := kadm.NewClient(client).ListTopics(t.Context(), j.topic("empty"))
+	if err != nil || len(topics[j.topic("empty")].Partitions) != partitionsEach {
+		t.Errorf("topics %v, error %v", topics, err)
+	}
+}
+
+// secret replays into a cluster that wants a password. The job reads it from a secret once a
+// parameter of the stack names that, and says it nowhere.
+func (j *jobs) secret(t *testing.T, records int) {
+	const password = "password-of-a-target"
+	other := localservices.SecureKafkaForTest(t)
+	must(t, other.SetPassword(t.Context(), kafkaUser, password))
+	must(t, other.Allow(t.Context(), "User:"+kafkaUser, kadm.OpAll))
+	must(t, other.AllowTransactions(t.Context(), "User:"+kafkaUser, "bifrost-replay-", kadm.OpWrite, kadm.OpDescribe))
+	made, err := secretsmanager.NewFromConfig(j.stack.AWS.Config()).CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
+		Name: aws.String("of-the-target"), SecretString: aws.String(string(encode(map[string]any{"username": kafkaUser, "password": password}))),
+	})
+	must(t, err)
+	spec := job.Spec{ID: "secret", Kind: job.KindReplay, Topics: []string{j.topic("plain")}, Replay: &job.Replay{Create: true}, To: &job.Target{
+		Brokers: other.Listener(localservices.ListenerScram), SecurityProtocol: "SASL_PLAINTEXT", SaslMechanism: "SCRAM-SHA-512", Secret: *made.ARN,
+	}}
+	if status := j.execute(t, spec); status.State != "FAILED" || !strings.Contains(status.Error, "AccessDenied") {
+		t.Errorf("with a secret that no parameter names: %+v", status)
+	}
+	j.update(map[string]string{"JobSecretArns": *made.ARN})
+	time.Sleep(time.Second) // the name of an execution has the second
+	status := j.execute(t, spec)
+	if !status.Complete || status.Report.Records != int64(records) {
+		t.Fatalf("status %+v, report %+v", status, status.Report)
+	}
+	if cost := status.Report.Cost; cost.Gets == 0 || cost.Puts == 0 || cost.ReadUnits == 0 {
+		t.Errorf("cost %+v", cost)
+	}
+	said := j.said(t, "secret", status.Execution)
+	if !strings.Contains(said, *made.ARN) || strings.Contains(said, password) {
+		t.Errorf("the job's files, history and log hold the ARN: %v; the password: %v", strings.Contains(said, *made.ARN), strings.Contains(said, password))
+	}
+}
+
+// said is all that anybody can read of a job: its files, the history of its execution, and
+// the log of its function.
+func (j *jobs) said(t *testing.T, id, execution string) string {
+	var all strings.Builder
+	prefix := bifrost.JobPrefix(j.stack.Group, id)
+	files, after := j.control.Bucket, ""
+	for {
+		page, err := files.List(t.Context(), prefix, after, 1000)
+		must(t, err)
+		if len(page) == 0 {
+			break
+		}
+		for _, key := range page {
+			object, err := files.Open(t.Context(), key)
+			must(t, err)
+			content, err := io.ReadAll(io.NewSectionReader(object, 0, object.Stored().Size))
+			must(t, err)
+			all.Write(content)
+		}
+		after = page[len(page)-1]
+	}
+	if all.Len() == 0 {
+		t.Error("the job has no files")
+	}
+	history := sfn.NewGetExecutionHistoryPaginator(sfn.NewFromConfig(j.stack.AWS.Config()),
+		&sfn.GetExecutionHistoryInput{ExecutionArn: &execution, IncludeExecutionData: aws.Bool(true)})
+	for history.HasMorePages() {
+		page, err := history.NextPage(t.Context())
+		must(t, err)
+		all.Write(encode(map[string]any{"events": page.Events}))
+	}
+	log := j.log("JobFunction")
+	if log == "" {
+		t.Error("the job function has no log")
+	}
+	return all.String() + log
 }
 
 // valuesOf are the values that a consumer sees.

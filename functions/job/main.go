@@ -19,7 +19,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func open() (*wiring.Parts, error) { return wiring.OpenFromEnvironment(config.Archiver) }
+func open() (*wiring.Parts, error) { return wiring.OpenMetered(config.Archiver) }
 
 func handle(ctx context.Context, open func() (*wiring.Parts, error), event json.RawMessage) (any, error) {
 	e, err := job.ParseEvent(event)
@@ -41,6 +41,10 @@ func runner(parts *wiring.Parts) *job.Runner {
 			return connect(ctx, parts, to)
 		},
 		Executions: parts.Executions, MaxInFlight: parts.Config.MaxInFlight, Expiration: parts.Config.Expiration,
+		Requests: func() job.Requests {
+			used := parts.Used()
+			return job.Requests{Puts: used.Puts, Gets: used.Gets, ReadUnits: used.ReadUnits}
+		},
 		Cores: runtime.GOMAXPROCS(0), Memory: config.FunctionMemory(), Now: time.Now, NewID: rand.Text,
 	}
 }

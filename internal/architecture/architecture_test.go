@@ -52,6 +52,7 @@ var allowances = []allowance{
 	{"internal/s3store", []string{"baldr", "internal/bifrost"}, []string{awsSDK + "/service/s3", awsSDK + "/aws", smithy, "github.com/minio/crc64nvme"}},
 	{"internal/dynamoledger", []string{"baldr", "internal/bifrost", "internal/parallel"}, []string{awsSDK + "/service/dynamodb", awsSDK + "/feature/dynamodb", awsSDK + "/aws", smithy}},
 	{"internal/lambdadispatch", []string{"internal/bifrost"}, []string{awsSDK + "/service/lambda", awsSDK + "/aws", smithy}},
+	{"internal/awsmeter", nil, []string{awsSDK + "/aws", smithy}},
 	{"internal/secretsmanager", nil, []string{awsSDK + "/service/secretsmanager", awsSDK + "/aws", smithy}},
 	{"internal/readback", []string{"baldr", "internal/bifrost", "internal/parallel"}, nil},
 	{"internal/gateway", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/readback", "internal/recordbatch"}, []string{"github.com/twmb/franz-go", "github.com/xdg-go/scram", "github.com/prometheus/client_golang", "golang.org/x/sync/semaphore"}},
@@ -71,7 +72,7 @@ var allowances = []allowance{
 	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localservices", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
-	{"internal/wiring", []string{"baldr", "internal/bifrost", "internal/capture", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager", "internal/stepfunctions"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
+	{"internal/wiring", []string{"baldr", "internal/awsmeter", "internal/bifrost", "internal/capture", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager", "internal/stepfunctions"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
 	{"functions/job", []string{"internal/config", "internal/job", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go", "github.com/twmb/franz-go"}},
 	{"functions", []string{"internal/bifrost", "internal/capture", "internal/config", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go"}},
 	{"cmd", []string{"baldr", "internal"}, []string{"github.com", "golang.org/x", "pgregory.net/rapid"}},

@@ -15,12 +15,16 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
+// A verification is cut into as many items as it can be.
+func init() { job.SliceBytes, job.PartitionsTogether = 1, 1 }
+
 // jobs runs the steps of jobs over the stack.
 func (s *stack) jobs() *job.Runner {
 	tries := 0
 	return &job.Runner{
 		Files: job.Files{Group: testGroup, Bucket: s.store}, BucketName: "bucket", Tables: s.ledger,
 		Executions:  func(context.Context) (int, error) { return 1000, nil },
+		Requests:    func() job.Requests { return job.Requests{} },
 		MaxInFlight: 8, Cores: 1, Memory: 1 << 30, Now: s.clock.Now,
 		NewID: func() string { tries++; return fmt.Sprint("try-", tries) },
 	}
@@ -82,6 +86,9 @@ func TestAJobFindsWhatTheCommandFinds(t *testing.T) {
 			found, report := s.verifyAsJob(random, "one")
 			if !slices.Equal(inOrder(found), inOrder(want)) {
 				t.Errorf("found\n%+v, want\n%+v", found, want)
+			}
+			if !damage.options.Kafka && report.Verify.Kinds[damage.kind] == 0 {
+				t.Errorf("a job does not find %s: %+v", damage.kind, report.Verify.Kinds)
 			}
 			if got := *report.Verify; fmt.Sprint(got.Kinds, got.Gaps, got.Totals) != fmt.Sprint(summary.Kinds, summary.Gaps, summary.Totals) ||
 				got.Partitions != summary.Partitions || got.Rows != summary.Rows || got.Objects != summary.Objects || got.DecodedObjects != summary.DecodedObjects {

@@ -38,11 +38,14 @@ const (
 // ErrForgotten says that AWS knows the execution no more.
 var ErrForgotten = errors.New("the execution is not known any more")
 
-// Control starts and stops jobs, and says how they stand. It does no step of them.
+// Control starts and stops jobs, and says how they stand. It does no step of them. It is
+// for one goroutine.
 type Control struct {
 	Files
 	Machine Machine
 	Now     func() time.Time
+
+	planned map[string][]Item // by job: once they are there, they never change
 }
 
 // Status is how a job stands.
@@ -58,7 +61,9 @@ type Status struct {
 	Error     string // why the last execution failed
 	Items     int    // 0 before they are planned
 	Done      int    // items
-	// What the catalogue says of all items, and of those that are done.
+	AtWork    int    // items whose workers said a moment ago how far they are
+	// What the catalogue says of all items; and of those that are done, and of those at work
+	// as far as they are.
 	Records     int64
 	Bytes       int64
 	DoneRecords int64
@@ -195,12 +200,18 @@ func (c *Control) askMachine(ctx context.Context, s *Status, last Run) error {
 
 // count adds up the items, and those that are done.
 func (c *Control) count(ctx context.Context, s *Status) error {
-	items, err := c.Items(ctx, s.ID)
+	items, err := c.plannedItems(ctx, s.ID)
 	if errors.Is(err, bifrost.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	var atWork map[int]int64
+	if s.Running() && s.Kind != KindVerify {
+		if atWork, err = c.readNotes(ctx, s.ID, c.Now()); err != nil {
+			return err
+		}
 	}
 	done, err := c.DoneItems(ctx, s.ID)
 	if err != nil {
@@ -217,9 +228,29 @@ func (c *Control) count(ctx context.Context, s *Status) error {
 		if isDone[item.Number] {
 			s.DoneRecords += item.Records
 			s.DoneBytes += item.Bytes
+		} else if records, told := atWork[item.Number]; told && item.Records > 0 {
+			records = min(records, item.Records)
+			s.AtWork++
+			s.DoneRecords += records
+			s.DoneBytes += int64(float64(item.Bytes) * float64(records) / float64(item.Records))
 		}
 	}
 	return nil
+}
+
+// plannedItems reads the items once.
+func (c *Control) plannedItems(ctx context.Context, id string) ([]Item, error) {
+	if items, known := c.planned[id]; known {
+		return items, nil
+	}
+	items, err := c.Items(ctx, id)
+	if err == nil {
+		if c.planned == nil {
+			c.planned = map[string][]Item{}
+		}
+		c.planned[id] = items
+	}
+	return items, err
 }
 
 // Follow shows how an execution stands, at once and then each time that wait returns,

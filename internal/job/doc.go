@@ -12,6 +12,7 @@
 //	parts.go    replays: planning and doing
 //	restore.go  restores, which are replays with a beginning and an end of their own
 //	verify.go   deep verification
+//	progress.go what workers say while they are at work
 //	report.go   what came of it, and what it cost
 //	control.go  what people do with jobs: start, look at, stop, continue
 //

@@ -30,13 +30,14 @@ type Bucket interface {
 
 // Files are those of the jobs of a group:
 //
-//	<id>/job.json                     the spec
-//	<id>/items.jsonl                  the items
-//	<id>/runs/<execution>.json        one for each execution: where it can be seen
-//	<id>/done/<item>.jsonl            a line with what was done, and one for each violation
-//	<id>/failures/<item>/<try>.json   why a worker could not do an item
-//	<id>/reports/<execution>.json     how an execution ended
-//	<id>/report.json                  the end, once every item is done
+//	<id>/job.json                                  the spec
+//	<id>/items.jsonl                               the items
+//	<id>/runs/<execution>.json                     one for each execution: where it can be seen
+//	<id>/progress/<minute>/<item>-<records>.json   how far the worker of an item was then
+//	<id>/done/<item>.jsonl                         a line with what was done, and one for each violation
+//	<id>/failures/<item>/<try>.json                why a worker could not do an item
+//	<id>/reports/<execution>.json                  how an execution ended
+//	<id>/report.json                               the end, once every item is done
 type Files struct {
 	Group  string
 	Bucket Bucket
@@ -44,17 +45,19 @@ type Files struct {
 
 // What the files of a job are called.
 const (
-	specFile     = "job.json"
-	itemsFile    = "items.jsonl"
-	reportFile   = "report.json"
-	doneFiles    = "done/"
-	failureFiles = "failures/"
-	runFiles     = "runs/"
-	reportFiles  = "reports/"
+	specFile      = "job.json"
+	itemsFile     = "items.jsonl"
+	reportFile    = "report.json"
+	progressFiles = "progress/"
+	doneFiles     = "done/"
+	failureFiles  = "failures/"
+	runFiles      = "runs/"
+	reportFiles   = "reports/"
 )
 
-// readersAtOnce is how many files are read side by side.
-const readersAtOnce = 32
+// readersAtOnce is how many files are read side by side. It is a variable because tests
+// make it tiny.
+var readersAtOnce = 32
 
 func (f Files) keyOf(id, name string) string { return bifrost.JobPrefix(f.Group, id) + name }
 
@@ -68,6 +71,7 @@ func doneName(item int) string { return fmt.Sprintf("%06d.jsonl", item) }
 type Run struct {
 	Execution string    `json:"execution"` // ARN
 	At        time.Time `json:"at"`        // when it planned
+	Spent     Spent     `json:"spent"`     // by the plan
 }
 
 // Done is what was done of an item.

@@ -12,7 +12,7 @@ import (
 )
 
 // Item is what one worker does at a time: a line of items.jsonl. Of Parts, Group,
-// Partitions and Slice it has one.
+// Partitions and Slice it has one; the item of a restore without records has none.
 type Item struct {
 	Number int `json:"item"` // from 1
 	// Records and Bytes are what the catalogue says that there is to do.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ type account struct {
 	machine *machine
 	runner  *Runner
 
+	asked  atomic.Int64
+	opened atomic.Int64 // connections to the cluster that is written into
 	mutex  sync.Mutex
 	before func(Event) error // of each call of the function; tests fail some
 	within time.Duration     // what a call has; 0 for as long as it takes
@@ -56,9 +59,11 @@ func newAccount(t *testing.T, workers int) *account {
 	a.runner = &Runner{
 		Files: Files{Group: group, Bucket: a.store}, BucketName: "bucket", Tables: a.ledger,
 		Connect: func(context.Context, *Target) ([]kgo.Opt, error) {
+			a.opened.Add(1)
 			return []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DisableClientMetrics(), kgo.MetadataMinAge(10 * time.Millisecond)}, nil
 		},
 		Executions:  func(context.Context) (int, error) { return 100, nil },
+		Requests:    a.requests,
 		MaxInFlight: 8, Cores: 1, Memory: 1 << 30, Now: time.Now,
 		NewID: func() string { a.mutex.Lock(); defer a.mutex.Unlock(); tries++; return fmt.Sprint("try-", tries) },
 	}
@@ -69,6 +74,12 @@ func newAccount(t *testing.T, workers int) *account {
 		a.told = append(a.told, state+" "+name)
 	}
 	return a
+}
+
+// requests are counted as if each call of anything were one of each.
+func (a *account) requests() Requests {
+	n := float64(a.asked.Add(1))
+	return Requests{Puts: n, Gets: n, ReadUnits: n}
 }
 
 // archive puts records into a topic's partitions, and archives them in objects of a few.
@@ -215,9 +226,18 @@ func TestAReplayByManyIsAReplay(t *testing.T) {
 	const partitions, records = 7, 140 // in three items, by maxItems
 	a := newAccount(t, 3)
 	a.archive("orders", partitions, records)
-	random, fallen := rand.New(rand.NewPCG(3, 4)), map[int]int{}
+	random, fallen, steps := rand.New(rand.NewPCG(3, 4)), map[int]int{}, map[string]int{}
+	killed := awsError{"Runtime.ExitError", "Runtime exited with error: signal: killed"}
 	a.before = func(e Event) error {
 		if e.Step != "work" {
+			a.mutex.Lock()
+			steps[e.Step]++
+			first := steps[e.Step] == 1
+			a.mutex.Unlock()
+			if first { // once everything is done: what comes next finds it there
+				_, _ = a.runner.Do(context.Background(), e, time.Time{})
+				return killed
+			}
 			return nil
 		}
 		a.mutex.Lock()
@@ -232,7 +252,7 @@ func TestAReplayByManyIsAReplay(t *testing.T) {
 			ctx, kill := context.WithTimeout(context.Background(), 30*time.Millisecond)
 			defer kill()
 			_, _ = a.runner.Work(ctx, e, time.Time{})
-			return awsError{"Lambda.Unknown", "the process ended"}
+			return killed
 		case twice:
 			// An invocation of nobody, at the same time: one of the two shuts out the other.
 			go func() { _, _ = a.runner.Work(context.Background(), e, time.Time{}) }()
@@ -251,6 +271,38 @@ func TestAReplayByManyIsAReplay(t *testing.T) {
 	}
 	a.mustHold("orders", "copy", partitions, records)
 	t.Logf("%d calls; errors %q", a.calls, a.told)
+}
+
+// A step whose function dies, or is not started, is tried again, whichever it is: the
+// execution goes on, and what was done before it died counts once.
+func TestStepsThatDie(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{"plan", "work", "finish"} {
+		for _, name := range []string{"Lambda.TooManyRequestsException", "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"} {
+			t.Run(step+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				a := newAccount(t, 1)
+				a.archive("orders", 2, 10)
+				died := map[string]int{}
+				a.before = func(e Event) error {
+					of := e.Step
+					if e.Item != nil {
+						of += fmt.Sprint(e.Item.Number)
+					}
+					if died[of]++; e.Step != step || died[of] > 2 {
+						return nil
+					}
+					_, _ = a.runner.Do(context.Background(), e, time.Time{})
+					return awsError{name, "it died"}
+				}
+				report, err := a.execute(replayOf("one", "orders:copy"))
+				if err != nil || !report.Complete || report.Done != 2 || report.Records != 10 {
+					t.Fatalf("report %+v, error %v", report, err)
+				}
+				a.mustHold("orders", "copy", 2, 10)
+			})
+		}
+	}
 }
 
 // A worker whose time is over leaves the rest to the next invocation.
@@ -302,14 +354,59 @@ func TestFailedJobsAreContinued(t *testing.T) {
 		t.Fatalf("report %+v, %d calls, error %v", report, a.calls, err)
 	}
 	a.mustHold("orders", "copy", 3, 30)
-	if again, err := a.execute(replayOf("one", "orders:copy")); err != nil || again.Records != report.Records {
-		t.Errorf("once more: %+v, error %v", again, err)
+	opened := a.opened.Load()
+	again, err := a.execute(replayOf("one", "orders:copy"))
+	if err != nil || again.Records != report.Records || a.opened.Load() != opened {
+		t.Errorf("once more: %+v, %d looks at the target, error %v", again, a.opened.Load()-opened, err)
 	}
 	other := replayOf("one", "orders:other")
 	if _, err := a.execute(other); err == nil || !strings.Contains(err.Error(), "was asked for something else") {
 		t.Errorf("another job of the same ID: error %v", err)
 	}
 	a.mustHold("orders", "copy", 3, 30)
+}
+
+// An item whose workers all died has left no word, and is not done all the same.
+func TestItemsWithoutAWord(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, 2)
+	a.archive("orders", 3, 30)
+	a.before = func(e Event) error {
+		if e.Step == "work" && e.Item.Number == 2 {
+			return awsError{"Sandbox.Timedout", "Task timed out after 900.00 seconds"}
+		}
+		return nil
+	}
+	if _, err := a.execute(replayOf("one", "orders:copy")); err == nil || !strings.Contains(err.Error(), "1 of 3 items are not done") {
+		t.Fatalf("error %v", err)
+	}
+	report, err := a.runner.Report(context.Background(), "one", "arn:aws:states:::execution:bifrost-job:run-1")
+	if err != nil || report.Complete || report.Failed != 1 || report.Done != 2 || len(report.Failures) != 0 {
+		t.Errorf("report %+v, error %v", report, err)
+	}
+	if _, err := a.runner.Report(context.Background(), "one", ""); !errors.Is(err, bifrost.ErrNotFound) {
+		t.Errorf("it has an end: %v", err)
+	}
+}
+
+// A worker that ends for its deadline leaves the rest to another; one that was shut out, or
+// refused, is not called again, whatever the clock says.
+func TestWhoIsShutOut(t *testing.T) {
+	t.Parallel()
+	late, stop := context.WithDeadlineCause(context.Background(), time.Now().Add(-time.Second), errDeadline)
+	defer stop()
+	for err, want := range map[error]bool{
+		context.DeadlineExceeded: true, replay.ErrShutOut: false, replay.ErrRefused: false,
+	} {
+		wrapped := fmt.Errorf("replay orders/0: %w", err)
+		more, got := (&Runner{}).moreIsLeft(late, wrapped)
+		if more != want || (got == nil) != want {
+			t.Errorf("%v: more %v, error %v", err, more, got)
+		}
+		if more, got := (&Runner{}).moreIsLeft(context.Background(), wrapped); more || got == nil {
+			t.Errorf("%v in time: more %v, error %v", err, more, got)
+		}
+	}
 }
 
 // What stands against a replay ends it before anything is made.

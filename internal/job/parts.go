@@ -130,6 +130,9 @@ func requestOf(spec Spec, parts []replay.Part) replay.Request {
 func (r *Runner) replayItem(
 	ctx context.Context, spec Spec, item Item, rate int64, result *Done,
 ) (more bool, err error) {
+	if len(item.Parts) == 0 { // of a restore without records
+		return false, nil
+	}
 	codec, err := spec.replay().codec()
 	if err != nil {
 		return false, err
@@ -148,9 +151,11 @@ func (r *Runner) replayItem(
 	if err != nil {
 		return r.moreIsLeft(ctx, err)
 	}
+	told := &note{Runner: r, id: spec.ID, item: item.Number, last: r.Now()}
 	for _, p := range item.Parts {
 		outlook, err := replay.Start(ctx, requestOf(spec, []replay.Part{p.rule()}), r.source, replay.Options{
-			Client: client, Parallel: 1, Batches: look.Batches(), Throttle: rate,
+			Client: client, Parallel: 1, Batches: look.Batches(), Throttle: rate, Begun: told.begun,
+			Committed: func(records, _ int64) { told.committed(ctx, records) },
 		})
 		if err != nil {
 			return r.moreIsLeft(ctx, err)

@@ -12,14 +12,40 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
-// Spent is what functions took for an item.
+// Spent is what functions took.
 type Spent struct {
 	Seconds     float64 `json:"seconds"`
 	Invocations int64   `json:"invocations"`
+	Requests
 }
 
-func (s Spent) plusCall(took time.Duration) Spent {
-	return Spent{s.Seconds + took.Seconds(), s.Invocations + 1}
+// Requests are those that AWS bills.
+type Requests struct {
+	Puts      float64 `json:"s3_puts"`    // to S3, of the dearer class: PUT, POST, LIST
+	Gets      float64 `json:"s3_gets"`    // of the cheaper class: GET, HEAD
+	ReadUnits float64 `json:"read_units"` // of DynamoDB, on demand
+}
+
+func (r Requests) plus(other Requests, times float64) Requests {
+	return Requests{r.Puts + times*other.Puts, r.Gets + times*other.Gets, r.ReadUnits + times*other.ReadUnits}
+}
+
+func (s Spent) plus(other Spent) Spent {
+	return Spent{s.Seconds + other.Seconds, s.Invocations + other.Invocations, s.Requests.plus(other.Requests, 1)}
+}
+
+// call is a call of the function that is under way.
+type call struct {
+	runner *Runner
+	begun  time.Time
+	before Requests
+}
+
+func (r *Runner) beginCall() call { return call{r, r.Now(), r.Requests()} }
+
+// spent is what it took so far.
+func (c call) spent() Spent {
+	return Spent{c.runner.Now().Sub(c.begun).Seconds(), 1, c.runner.Requests().plus(c.before, -1)}
 }
 
 // Report is how an execution of a job ended.
@@ -43,31 +69,44 @@ type Report struct {
 	Restore *restore.Report `json:"restore,omitempty"`
 }
 
-// Cost is what the job cost so far, by all of its executions: of the items that are
-// done, and as if none of their workers had been killed.
+// Cost is what the job cost so far, by all of its executions: their plans, the items
+// that are done, and this sum; as if no worker had been killed.
 type Cost struct {
 	FunctionSeconds float64 `json:"function_seconds"`
 	Invocations     int64   `json:"invocations"`
 	Transitions     int64   `json:"transitions"`
-	Dollars         float64 `json:"dollars"` // of these three; requests to S3 and DynamoDB, and traffic, come on top
+	Requests
+	Dollars float64 `json:"dollars"` // of all these; traffic between zones comes on top
+}
+
+func (c *Cost) addSpent(s Spent) {
+	c.FunctionSeconds += s.Seconds
+	c.Invocations += s.Invocations
+	c.Requests = c.Requests.plus(s.Requests, 1)
 }
 
 // List prices of us-east-1 (AWS Lambda Pricing, arm64; AWS Step Functions Pricing,
-// Standard Workflows), which docs/cost.md has as well.
+// Standard Workflows; Amazon S3 Pricing, Standard; Amazon DynamoDB Pricing, on demand).
+// A test compares them with those of docs/cost.md.
 const (
 	dollarsPerGBSecond   = 0.0000133334
 	dollarsPerInvocation = 0.2e-6
-	dollarsPerTransition = 0.000025
+	dollarsPerTransition = 0.025e-3
+	dollarsPerPut        = 0.005e-3
+	dollarsPerGet        = 0.0004e-3
+	dollarsPerReadUnit   = 0.125e-6
 )
 
 const gigabyte = 1 << 30
 
-// A plan, a Map and a finish; a child that is started; a work and a choice for each
-// invocation, and the end.
-func (c *Cost) addTotal(items int, memory int64) {
-	c.Transitions = 3 + 2*int64(items) + 2*c.Invocations
+// addTotal adds it up: of each execution a plan, a Map and a finish; of each item a child
+// that is started and its end; of each other invocation a work and a choice.
+func (c *Cost) addTotal(executions, items int, memory int64) {
+	works := c.Invocations - 2*int64(executions)
+	c.Transitions = 3*int64(executions) + 2*int64(items) + 2*works
 	c.Dollars = c.FunctionSeconds*float64(memory)/gigabyte*dollarsPerGBSecond +
-		float64(c.Invocations)*dollarsPerInvocation + float64(c.Transitions)*dollarsPerTransition
+		float64(c.Invocations)*dollarsPerInvocation + float64(c.Transitions)*dollarsPerTransition +
+		c.Puts*dollarsPerPut + c.Gets*dollarsPerGet + c.ReadUnits*dollarsPerReadUnit
 }
 
 // mostFailures is how many failures a report lists: a few show what is wrong.
@@ -78,6 +117,7 @@ var ErrFailed = errors.New("the job is not complete")
 
 // Finish sums up and writes reports. It fails if an item did.
 func (r *Runner) Finish(ctx context.Context, e Event) (Report, error) {
+	call := r.beginCall()
 	spec, err := ParseSpec(e.Job)
 	if err != nil {
 		return Report{}, err
@@ -99,6 +139,9 @@ func (r *Runner) Finish(ctx context.Context, e Event) (Report, error) {
 		}
 	}
 	report.Complete = report.Failed == 0
+	if err := r.addCost(ctx, &report, call); err != nil {
+		return report, err
+	}
 	if report, err = create(ctx, r.Files, spec.ID, reportFiles+nameOf(e.Execution)+".json", report); err != nil {
 		return report, err
 	}
@@ -129,8 +172,7 @@ func (r *Runner) sumReport(ctx context.Context, spec Spec) (Report, error) {
 		report.Done++
 		report.Records += d.Records
 		report.Bytes += d.Bytes
-		report.Cost.FunctionSeconds += d.Spent.Seconds
-		report.Cost.Invocations += d.Spent.Invocations
+		report.Cost.addSpent(d.Spent)
 		if d.Summary != nil && report.Verify != nil {
 			report.Verify.Add(*d.Summary)
 		}
@@ -140,11 +182,26 @@ func (r *Runner) sumReport(ctx context.Context, spec Spec) (Report, error) {
 		return report, err
 	}
 	report.Failed = len(open)
-	report.Cost.addTotal(report.Items, r.Memory)
 	failures, err := r.Failures(ctx, spec.ID, open)
 	for _, f := range failures {
 		report.Failures = append(report.Failures, f)
 	}
 	slices.SortFunc(report.Failures, func(a, b Failure) int { return cmp.Compare(a.Item, b.Item) })
 	return report, err
+}
+
+// addCost adds what plans and this sum took to what the items did, and the dollars. Sums of
+// earlier executions are taken to have been as this one.
+func (r *Runner) addCost(ctx context.Context, report *Report, sum call) error {
+	runs, err := r.Runs(ctx, report.ID)
+	if err != nil {
+		return err
+	}
+	spent := sum.spent()
+	for _, run := range runs {
+		report.Cost.addSpent(run.Spent)
+		report.Cost.addSpent(spent)
+	}
+	report.Cost.addTotal(len(runs), report.Items, r.Memory)
+	return nil
 }

@@ -53,8 +53,8 @@ func (r *Runner) planRestore(ctx context.Context, spec Spec) ([]Item, error) {
 		}
 		items = append(items, item)
 	}
-	if len(items) == 0 {
-		return nil, nil
+	if len(items) == 0 { // topics, groups and ACLs are still to be restored
+		items = []Item{{}}
 	}
 	if err := rule.Prepare(ctx, plan); err != nil {
 		return nil, err

@@ -35,10 +35,12 @@ type Runner struct {
 	Executions  func(ctx context.Context) (int, error)
 	MaxInFlight int           // functions that archive at the same time
 	Expiration  time.Duration // age at which the bucket deletes objects; 0 never
-	Cores       int           // of this function
-	Memory      int64         // bytes, of this function; 0 outside of Lambda
-	Now         func() time.Time
-	NewID       func() string // of a try
+	// Requests are those that this process has sent so far.
+	Requests func() Requests
+	Cores    int   // of this function
+	Memory   int64 // bytes, of this function; 0 outside of Lambda
+	Now      func() time.Time
+	NewID    func() string // of a try
 }
 
 // Event is what the workflow sends.
@@ -116,7 +118,8 @@ func (r *Runner) Do(ctx context.Context, e Event, deadline time.Time) (any, erro
 // be there before the first of them. Of a job that exists it keeps what is there. A plan
 // that is refused leaves no job behind.
 func (r *Runner) Plan(ctx context.Context, e Event) (Planned, error) {
-	run := Run{Execution: e.Execution, At: r.Now().UTC()}
+	call := r.beginCall()
+	run := Run{Execution: e.Execution, At: call.begun.UTC()}
 	asked, err := ParseSpec(e.Job)
 	if err != nil {
 		return Planned{}, err
@@ -136,6 +139,7 @@ func (r *Runner) Plan(ctx context.Context, e Event) (Planned, error) {
 	if err != nil {
 		return Planned{}, fmt.Errorf("plan job %s: %w", spec.ID, err)
 	}
+	run.Spent = call.spent()
 	if err := r.keepSpec(ctx, spec, run); err != nil {
 		return Planned{}, err
 	}
@@ -251,7 +255,7 @@ func (r *Runner) cutItems(ctx context.Context, spec Spec) (items []Item, err err
 // Work does an item until it is done or the deadline has come, and says whether more is
 // left. An item that is done returns at once.
 func (r *Runner) Work(ctx context.Context, e Event, deadline time.Time) (Answer, error) {
-	begun := r.Now()
+	call := r.beginCall()
 	done, err := r.isDone(ctx, e.ID, e.Item.Number)
 	if done || err != nil {
 		return Answer{Done: done, Spent: e.Spent}, err
@@ -272,7 +276,7 @@ func (r *Runner) Work(ctx context.Context, e Event, deadline time.Time) (Answer,
 	} else {
 		more, err = r.replayItem(within, spec, *e.Item, e.BytesPerSecond, &result)
 	}
-	spent := e.Spent.plusCall(r.Now().Sub(begun))
+	spent := e.Spent.plus(call.spent())
 	switch {
 	case err != nil:
 		return Answer{}, r.failItem(ctx, e, err)

@@ -11,13 +11,13 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
-// sliceBytes is how much of a partition's objects one item decodes, as they are stored:
+// SliceBytes is how much of a partition's objects one item decodes, as they are stored:
 // a few minutes of one processor, so that an item is always done within a function's
-// time. partitionsTogether is how many partitions' rows one item looks at. Tests make
-// them tiny.
+// time. PartitionsTogether is how many partitions' rows one item looks at. They are
+// variables because tests make them tiny.
 var (
-	sliceBytes         int64 = 8 << 30
-	partitionsTogether       = 64
+	SliceBytes         int64 = 8 << 30
+	PartitionsTogether       = 64
 )
 
 // lookersAtOnce is how many objects a worker looks at side by side: it mostly waits for
@@ -56,7 +56,7 @@ func (r *Runner) planVerify(ctx context.Context, spec Spec) ([]Item, error) {
 	}
 	cuts := make([][]verify.Slice, len(all))
 	cut := func(ctx context.Context, i int) (err error) {
-		cuts[i], err = v.Slices(ctx, all[i], sliceBytes)
+		cuts[i], err = v.Slices(ctx, all[i], SliceBytes)
 		return err
 	}
 	err = parallel.Try(ctx, plannersAtOnce, parallel.NumbersBelow(len(all)), cut)
@@ -70,7 +70,7 @@ func (r *Runner) planVerify(ctx context.Context, spec Spec) ([]Item, error) {
 		}
 	}
 	items = append(items, Item{Group: true})
-	for some := range slices.Chunk(all, partitionsTogether) {
+	for some := range slices.Chunk(all, PartitionsTogether) {
 		item := Item{}
 		for _, p := range some {
 			item.Partitions = append(item.Partitions, partitionOf(p))

@@ -303,7 +303,10 @@ func TestConditions(t *testing.T) {
 			"HasMskCluster": not(ref("MskClusterArn"), ""), "HasKey": not(ref("KmsKeyArn"), ""),
 			"Captures": not(ref("CaptureMinutes"), 0), "CapturesMsk": map[string]any{"Fn::And": []any{map[string]any{"Condition": "Captures"}, map[string]any{"Condition": "HasMskCluster"}}},
 			"HasJobSecrets": not(map[string]any{"Fn::Join": []any{"", ref("JobSecretArns")}}, ""),
-			"InVpc":         not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
+			"HasJobSecretKeys": map[string]any{"Fn::And": []any{map[string]any{"Condition": "HasJobSecrets"},
+				not(map[string]any{"Fn::Join": []any{"", ref("JobSecretKeyArns")}}, "")}},
+			"HasJobMskCluster": not(ref("JobMskClusterArn"), ""),
+			"InVpc":            not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
 		},
 		"infra/data.yaml": {
 			"MakesBucket": equals(ref("ExistingBucket"), ""), "HasKey": not(ref("KmsKeyArn"), ""), "Locks": not(ref("ObjectLockMode"), "NONE"),

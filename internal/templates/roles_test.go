@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -66,10 +67,20 @@ var notByTheCode = map[string]string{
 	"kafka-cluster:AlterGroup":                        "nobody; Amazon MSK wants it beside ReadData",
 	"kafka-cluster:DescribeGroup":                     "Amazon MSK, beside AlterGroup, and for what captures ask",
 
+	"kafka-cluster:CreateTopic":          "Amazon MSK, for topics that a job makes",
+	"kafka-cluster:WriteData":            "Amazon MSK, for what a job writes",
+	"kafka-cluster:DeleteTopic":          "Amazon MSK, for a topic that a job has made and may not write",
+	"kafka-cluster:AlterTransactionalId": "Amazon MSK, for the producers of replays",
+	"kafka-cluster:AlterCluster":         "Amazon MSK, for ACLs that a restore adds",
+
 	"kafka-cluster:DescribeCluster":                     "Amazon MSK, for what the Kafka client asks",
 	"kafka-cluster:DescribeClusterDynamicConfiguration": "Amazon MSK, for what the Kafka client asks",
-	"kafka-cluster:DescribeTransactionalId":             "Amazon MSK, for what captures ask",
+	"kafka-cluster:DescribeTransactionalId":             "Amazon MSK, for what captures ask, and for producers of replays",
 }
+
+// writesKafka are actions that change a cluster.
+var writesKafka = []string{"kafka-cluster:CreateTopic", "kafka-cluster:WriteData", "kafka-cluster:DeleteTopic",
+	"kafka-cluster:AlterTransactionalId", "kafka-cluster:AlterCluster"}
 
 // TestRolesGrantWhatTheCodeCalls compares each role with the source of its
 // function, both ways.
@@ -122,6 +133,9 @@ func TestRolesKeepTheirHandsOff(t *testing.T) {
 				if role == "ArchiveRole" && strings.Contains(action, "Delete") && action != "ec2:DeleteNetworkInterface" {
 					t.Errorf("%s, %s: %s: archive must not delete", role, s.sid, action)
 				}
+				if role != "JobRole" && slices.Contains(writesKafka, action) {
+					t.Errorf("%s, %s: %s: only a job writes into Kafka", role, s.sid, action)
+				}
 				if strings.HasPrefix(action, "s3:Delete") || strings.HasPrefix(action, "s3:Bypass") || strings.HasPrefix(action, "s3:PutBucket") {
 					t.Errorf("%s, %s: %s: nobody deletes objects or changes the bucket", role, s.sid, action)
 				}
@@ -157,6 +171,14 @@ func checkNarrow(t *testing.T, role string, s statement) {
 		}
 		if resource["Ref"] != want {
 			t.Errorf("%s, %s: reads %v, want only %s", role, s.sid, s.resource, want)
+		}
+	case slices.Contains(s.actions, "kafka-cluster:AlterTransactionalId"):
+		if producers, _ := resource["Fn::Sub"].([]any); len(producers) != 2 || producers[0] != "${Producers}/bifrost-replay-*" {
+			t.Errorf("%s, %s: may be the producers %v, want only those of replays", role, s.sid, s.resource)
+		}
+	case strings.HasPrefix(s.actions[0], "kafka-cluster:") && role == "JobRole":
+		if text := fmt.Sprint(s.resource); !strings.Contains(text, "JobMskClusterArn") {
+			t.Errorf("%s, %s: is about %s, want only the cluster of JobMskClusterArn", role, s.sid, text)
 		}
 	case slices.Contains(s.actions, "kafka-cluster:AlterGroup"):
 		if group, _ := resource["Fn::Sub"].([]any); len(group) != 2 || group[0] != "${Groups}/${AWS::StackName}" {

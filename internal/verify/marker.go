@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -33,17 +35,17 @@ func (v *verification) strayKey(key string) {
 // checkMarkers holds the progress rows of each topic against its marker.
 func (v *verification) checkMarkers(ctx context.Context, progress []bifrost.Progress) {
 	topics := map[string][]bifrost.Progress{}
-	var names []string
 	for _, p := range progress {
-		if !v.options.Topics.Selects(p.Topic()) {
-			continue
+		if v.options.Topics.Selects(p.Topic()) {
+			topics[p.Topic()] = append(topics[p.Topic()], p)
 		}
-		if topics[p.Topic()] == nil {
-			names = append(names, p.Topic())
-		}
-		topics[p.Topic()] = append(topics[p.Topic()], p)
 	}
-	parallel.Each(v.crew, names, func(topic string) {
+	v.eachMarker(ctx, topics)
+}
+
+// eachMarker reads the marker of each topic, and holds these rows against it.
+func (v *verification) eachMarker(ctx context.Context, topics map[string][]bifrost.Progress) {
+	parallel.Each(v.crew, slices.Sorted(maps.Keys(topics)), func(topic string) {
 		if err := v.checkMarker(ctx, topic, topics[topic]); err != nil {
 			v.addFailure(fmt.Errorf("topic %s: %w", topic, err))
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -59,18 +58,14 @@ func (v *Verifier) VerifyPartitions(
 	ctx context.Context, partitions []bifrost.Partition, options Options, report func(Violation),
 ) (Summary, error) {
 	return v.look(options, report, func(run *verification) error {
-		progress, err := v.Ledger.ListProgress(ctx)
-		if err != nil {
-			return fmt.Errorf("verify: read the progress table: %w", err)
-		}
-		of := map[string]bool{}
+		of := map[string][]bifrost.Progress{}
 		for _, p := range partitions {
-			of[p.Topic()] = true
+			of[p.Topic()] = nil
 		}
 		// Markers say which partitions must have a birth object. That of VerifyGroup
-		// reports what is wrong with themselves.
+		// holds all rows against them, and reports what is wrong.
 		run.muted = true
-		run.checkMarkers(ctx, slices.DeleteFunc(progress, func(p bifrost.Progress) bool { return !of[p.Topic()] }))
+		run.eachMarker(ctx, of)
 		run.muted = false
 		return run.each(ctx, partitions)
 	})

@@ -17,6 +17,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
+	"github.com/bifrost-archive/bifrost/internal/awsmeter"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -43,6 +44,15 @@ type Parts struct {
 	aws        aws.Config
 	metrics    metrics.Emitter
 	dispatcher bifrost.Dispatcher
+	meter      *awsmeter.Meter // nil when nothing is counted
+}
+
+// Used is what S3 and DynamoDB have counted so far, if the parts have a meter.
+func (p *Parts) Used() awsmeter.Usage {
+	if p.meter == nil {
+		return awsmeter.Usage{}
+	}
+	return p.meter.Total()
 }
 
 // Bucket returns another bucket of the same account, which shows with its first use
@@ -57,6 +67,24 @@ func OpenFromEnvironment(role config.Role) (*Parts, error) {
 		return nil, err
 	}
 	return Open(context.Background(), c)
+}
+
+// OpenMetered is OpenFromEnvironment with a meter on S3 and DynamoDB: Parts.Used.
+func OpenMetered(role config.Role) (*Parts, error) {
+	c, err := config.FromEnvironment(role)
+	if err != nil {
+		return nil, err
+	}
+	meter := &awsmeter.Meter{}
+	parts, err := Open(context.Background(), c, func(o *awsconfig.LoadOptions) error {
+		o.APIOptions = append(o.APIOptions, meter.AddTo)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	parts.meter = meter
+	return parts, nil
 }
 
 // Open builds the parts that the configuration asks for. It opens no connection: the

@@ -90,20 +90,20 @@ func listJobs(a *app.App, ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	all, asText := []jobStatusJSON{}, []job.Status{}
+	var all []job.Status
 	for _, id := range ids {
 		status, err := control.Status(ctx, id)
 		if err != nil {
 			return err
 		}
-		all, asText = append(all, newJobStatusJSON(status)), append(asText, status)
+		all = append(all, status)
 	}
 	if asJSON {
-		return a.PrintJSON(ListJSON{all})
+		return a.PrintJSON(newListJSON(all))
 	}
 	t := &console.Table{Columns: []console.Column{{Title: "job"}, {Title: "kind"}, {Title: "state"}, {Title: "begun"},
 		{Title: "items", Right: true}, {Title: "done", Right: true}, {Title: "bytes done", Right: true}}}
-	for _, s := range asText {
+	for _, s := range all {
 		t.AddRow(console.Plain(s.ID), console.Plain(string(s.Kind)), console.Plain(stateText(s)),
 			console.Plain(human.Ago(s.Begun, a.Now())), console.Plain(fmt.Sprint(s.Items)),
 			console.Plain(fmt.Sprint(s.Done)), console.Plain(human.Size(s.DoneBytes)))
@@ -177,6 +177,9 @@ func progressText(a *app.App, s job.Status) string {
 		return "Planning."
 	}
 	text := fmt.Sprintf("%s of %s items", human.Count(int64(s.Done)), human.Count(int64(s.Items)))
+	if s.AtWork > 0 {
+		text += fmt.Sprintf(" and parts of %s", human.Count(int64(s.AtWork)))
+	}
 	if s.Bytes > 0 {
 		text += fmt.Sprintf(", %s of %s", human.Size(s.DoneBytes), human.Size(s.Bytes))
 		if seconds := a.Now().Sub(s.Begun).Seconds(); seconds > 0 && s.Runs == 1 && s.DoneBytes > 0 {

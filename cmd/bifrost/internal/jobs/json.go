@@ -14,6 +14,14 @@ type ListJSON struct {
 	Jobs []jobStatusJSON `json:"jobs"`
 }
 
+func newListJSON(all []job.Status) ListJSON {
+	list := ListJSON{[]jobStatusJSON{}}
+	for _, s := range all {
+		list.Jobs = append(list.Jobs, newJobStatusJSON(s))
+	}
+	return list
+}
+
 // jobStatusJSON is how jobs --json prints each job.
 type jobStatusJSON struct {
 	ID          string  `json:"id"`
@@ -26,7 +34,8 @@ type jobStatusJSON struct {
 	Ended       *string `json:"ended"`
 	Error       string  `json:"error"` // why the last execution failed
 	Items       int     `json:"items"`
-	Done        int     `json:"done"` // items
+	Done        int     `json:"done"`    // items
+	AtWork      int     `json:"at_work"` // items whose workers said a moment ago how far they are
 	Records     int64   `json:"records"`
 	Bytes       int64   `json:"bytes"`
 	DoneRecords int64   `json:"done_records"`
@@ -74,6 +83,7 @@ func newJobStatusJSON(s job.Status) jobStatusJSON {
 		Error:       s.Error,
 		Items:       s.Items,
 		Done:        s.Done,
+		AtWork:      s.AtWork,
 		Records:     s.Records,
 		Bytes:       s.Bytes,
 		DoneRecords: s.DoneRecords,

@@ -1,0 +1,70 @@
+package job
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// While a worker is at work, a job shows how far it is; when nothing runs, what is done.
+func TestProgressOfItemsAtWork(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, 1)
+	a.archive("orders", 1, 60)
+	m := &manualMachine{states: map[string]Execution{}}
+	c := &Control{Files: a.runner.Files, Machine: m, Now: time.Now}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	execution, err := c.Start(ctx, replayOf("one", "orders:copy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.runner.Plan(ctx, Event{Job: []byte(m.input), Execution: execution, Workers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	items, err := a.runner.Items(ctx, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = a.runner.Work(ctx, Event{ID: "one", Item: &items[0], BytesPerSecond: 150}, time.Time{})
+	}()
+	var status Status
+	for status.AtWork == 0 {
+		if status, err = c.Status(ctx, "one"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ended:
+			t.Fatal("it was done before it said anything")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if status.Done != 0 || status.DoneRecords <= 0 || status.DoneRecords >= 60 || status.DoneBytes <= 0 || status.DoneBytes >= status.Bytes {
+		t.Errorf("at work: %+v", status)
+	}
+	stop() // in the middle
+	<-ended
+	m.states[execution] = Execution{State: "ABORTED"}
+	if status, err = c.Status(context.Background(), "one"); err != nil || status.AtWork != 0 || status.DoneRecords != 0 {
+		t.Errorf("stopped: %+v, error %v", status, err)
+	}
+	// Another worker goes on: what was there counts, and no item counts for more than it has.
+	m.states[execution] = Execution{State: StateRunning}
+	if _, err := a.runner.Work(context.Background(), Event{ID: "one", Item: &items[0]}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	notes, err := a.runner.readNotes(context.Background(), "one", time.Now())
+	if err != nil || notes[1] != 60 {
+		t.Errorf("notes %v, error %v", notes, err)
+	}
+	if status, err = c.Status(context.Background(), "one"); err != nil || status.Done != 1 || status.AtWork != 0 || status.DoneRecords != 60 {
+		t.Errorf("done: %+v, error %v", status, err)
+	}
+	// Old notes say nothing of now.
+	if notes, err := a.runner.readNotes(context.Background(), "one", time.Now().Add(2*notesCount)); err != nil || len(notes) != 0 {
+		t.Errorf("later: notes %v, error %v", notes, err)
+	}
+}
