@@ -27,27 +27,32 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/gateway"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 func newServe(a *app.App) *cobra.Command {
 	s := &serve{App: a}
 	c := &cobra.Command{
-		Use:     "serve --cold --listen HOST:PORT",
+		Use:     "serve --listen HOST:PORT",
 		GroupID: groupRead,
 		Short:   "Let Kafka clients read the archive",
 		Long: `Serve answers Kafka's protocol from the archive, so that a consumer reads it with
-the client it has, at the offsets and times it knows. It can only read. Consumers
-assign their partitions: there are no groups without a live cluster, and the way
-from the archive on to a live cluster is not built yet, which is why --cold has to
-be said.
+the client it has, at the offsets and times it knows. It can only read. Behind the
+archive consumers go on in the live cluster (--brokers), where the positions of
+their groups are kept, too: a group that has caught up can move there. A group that
+has live members which came through no gateway is refused, unless --groups names it.
+With --cold the archive is served alone: consumers assign their partitions then, and
+there are no groups.
 
 It listens on this machine alone unless there are --users and TLS, or --insecure:
 whoever reads it reads the bucket. Clients that come to a recorded loss are told
 TOPIC_AUTHORIZATION_FAILED; the log says which offsets, why, and what to do.
 docs/gateway.md says what each client shows.`,
-		Example: `  bifrost serve --cold --listen 127.0.0.1:9092
+		Example: `  bifrost serve --listen 127.0.0.1:9092
+  kafka-console-consumer.sh --bootstrap-server 127.0.0.1:9092 --topic orders --group backfill --from-beginning
+  bifrost serve --cold --listen 127.0.0.1:9092
   kafka-console-consumer.sh --bootstrap-server 127.0.0.1:9092 --topic orders --partition 0 --offset earliest
-  bifrost serve --cold --listen 0.0.0.0:9093 --advertise archive.example.org:9093 \
+  bifrost serve --listen 0.0.0.0:9093 --advertise archive.example.org:9093 \
       --tls-cert cert.pem --tls-key key.pem --users users.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
@@ -56,6 +61,8 @@ docs/gateway.md says what each client shows.`,
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:9092", "address to listen on, HOST:PORT")
 	flags.StringVar(&s.advertise, "advertise", "", "address that clients connect to, if it is another one")
 	flags.StringSliceVar(&s.topics, "topics", nil, "serve these topics only, globs with commas between")
+	flags.StringSliceVar(&s.groups, "groups", nil,
+		"groups that may be used although they have live members from elsewhere, globs with commas between")
 	flags.BoolVar(&s.cold, "cold", false, "serve the archive alone, without a live cluster")
 	flags.StringVar(&s.users, "users", "", "file that says who may read what; see bifrost serve hash-password")
 	flags.StringVar(&s.certificate, "tls-cert", "", "file with the certificate and its chain (PEM)")
@@ -64,7 +71,7 @@ docs/gateway.md says what each client shows.`,
 	flags.BoolVar(&s.skipLost, "skip-lost", false, "pass over recorded losses as if they had been compacted")
 	flags.StringVar(&s.memory, "memory", "512MB", "memory to keep to, 64MB or more")
 	flags.StringVar(&s.compression, "compression", "none", "compress what is sent: none, lz4 or zstd")
-	flags.StringVar(&s.metrics, "metrics", "", "address for /metrics (Prometheus) and /healthz, HOST:PORT")
+	flags.StringVar(&s.metrics, "metrics", "", "address for /metrics (Prometheus), /groups and /healthz, HOST:PORT")
 	app.CompleteWords(c, "compression", servedCodecs...)
 	c.AddCommand(newHashPassword(a))
 	return c
@@ -75,7 +82,7 @@ var servedCodecs = []string{"none", "lz4", "zstd"}
 type serve struct {
 	*app.App
 	listen, advertise, users, certificate, key, memory, compression, metrics string
-	topics                                                                   []string
+	topics, groups                                                           []string
 	cold, insecure, skipLost                                                 bool
 }
 
@@ -84,11 +91,21 @@ func (s *serve) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parts, err := s.OpenParts(ctx, config.Reader)
+	role := config.Archiver
+	if s.cold {
+		role = config.Reader
+	}
+	parts, err := s.OpenParts(ctx, role)
 	if err != nil {
+		if !s.cold {
+			err = fmt.Errorf("%w; to serve the archive without a live cluster, say --cold", err)
+		}
 		return err
 	}
 	defer parts.Close()
+	if options.Live, err = s.liveCluster(ctx, parts); err != nil {
+		return err
+	}
 	options.Catalogue, options.Objects, options.Log = parts.Ledger, parts.Store, parts.Log
 	// What is read from the store is garbage soon: the collector has to know the limit.
 	debug.SetMemoryLimit(options.Memory)
@@ -118,9 +135,11 @@ func (s *serve) run(ctx context.Context) error {
 // serveOptions checks the flags.
 func (s *serve) serveOptions() (gateway.Options, error) {
 	var none gateway.Options
-	if !s.cold {
-		return none, usage.Errorf("serve: without --cold consumers would go on at the live cluster, " +
-			"which is not built yet; --cold serves the archive alone")
+	if s.cold && len(s.groups) > 0 {
+		return none, usage.Errorf("--groups and --cold: there are no groups without a live cluster")
+	}
+	if _, err := bifrost.NewTopicFilter(s.groups, nil); err != nil {
+		return none, usage.Errorf("--groups: %w", err)
 	}
 	filter, err := bifrost.NewTopicFilter(s.topics, nil)
 	if err != nil {
@@ -152,6 +171,19 @@ func (s *serve) serveOptions() (gateway.Options, error) {
 		return none, err
 	}
 	return o, s.checkListener(o)
+}
+
+// liveCluster is the way into the cluster that was archived; nil with --cold.
+func (s *serve) liveCluster(ctx context.Context, parts *wiring.Parts) (*gateway.Live, error) {
+	if s.cold {
+		return nil, nil
+	}
+	source := config.Target{Brokers: parts.Config.Brokers, Kafka: parts.Config.Kafka, Names: config.SourceSettings}
+	options, _, err := parts.Connect(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	return &gateway.Live{Options: options, Groups: s.groups}, nil
 }
 
 // checkListener refuses to show the archive to a network by mistake.
@@ -231,7 +263,7 @@ and what the user may read.`,
 	}
 	c.Flags().StringSliceVar(&h.topics, "topics", nil, "topics that the user may read, globs with commas between")
 	c.Flags().StringSliceVar(&h.groups, "groups", nil,
-		"consumer groups that the user may use once there are any, globs with commas between")
+		"consumer groups that the user may use, globs with commas between")
 	return c
 }
 

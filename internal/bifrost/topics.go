@@ -38,7 +38,7 @@ func NewTopicFilter(include, exclude []string) (TopicFilter, error) {
 
 // Selects reports whether the topic is to be archived.
 func (f TopicFilter) Selects(topic string) bool {
-	return (len(f.Include) == 0 || matchesAny(f.Include, topic)) && !matchesAny(f.Exclude, topic)
+	return (len(f.Include) == 0 || MatchesAny(f.Include, topic)) && !MatchesAny(f.Exclude, topic)
 }
 
 // Archives is Selects, but for topics that Bifrost itself writes to: those are archived
@@ -59,16 +59,17 @@ type SizingOverride struct {
 // SizingOf is how large the ranges of a topic become.
 func (s Settings) SizingOf(topic string) Sizing {
 	for _, o := range s.Overrides {
-		if matchesAny([]string{o.Glob}, topic) {
+		if MatchesAny([]string{o.Glob}, topic) {
 			return o.Sizing
 		}
 	}
 	return s.Sizing
 }
 
-func matchesAny(globs []string, topic string) bool {
+// MatchesAny reports whether one of the globs matches a name, as a TopicFilter's do.
+func MatchesAny(globs []string, name string) bool {
 	for _, glob := range globs {
-		if ok, err := path.Match(glob, topic); ok && err == nil {
+		if ok, err := path.Match(glob, name); ok && err == nil {
 			return true
 		}
 	}

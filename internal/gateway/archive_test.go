@@ -21,6 +21,7 @@ func init() { // what begins on the second page is what gets forgotten
 	windowRows, mostWindows = 3, 2
 	refreshEvery, errorPause = 20*time.Millisecond, 10*time.Millisecond
 	drainTime = time.Hour
+	lookPause = 20 * time.Millisecond
 }
 
 // archive is an archive in memory, beside what went into it.
@@ -30,12 +31,14 @@ type archive struct {
 	records map[bifrost.Partition][]baldr.Record
 	rows    map[bifrost.Partition][]bifrost.Row
 	ids     map[string]bifrost.TopicID // by the name in the tables
+
+	clusterID string
 }
 
 func newArchive() *archive {
 	return &archive{
 		ledger: bifrosttest.NewLedger(), store: bifrosttest.NewStore(),
-		records: map[bifrost.Partition][]baldr.Record{}, rows: map[bifrost.Partition][]bifrost.Row{}, ids: map[string]bifrost.TopicID{},
+		records: map[bifrost.Partition][]baldr.Record{}, rows: map[bifrost.Partition][]bifrost.Row{}, ids: map[string]bifrost.TopicID{}, clusterID: "c",
 	}
 }
 
@@ -67,7 +70,7 @@ func (a *archive) archive(p bifrost.Partition, end int64, options baldr.Options,
 		}
 	}
 	start := a.end(p)
-	summary, err := w.Close(baldr.Summary{ClusterID: "c", Topic: p.Topic(), TopicID: a.id(p.Name), Partition: p.Number, Start: start, End: end})
+	summary, err := w.Close(baldr.Summary{ClusterID: a.clusterID, Topic: p.Topic(), TopicID: a.id(p.Name), Partition: p.Number, Start: start, End: end})
 	if err != nil {
 		panic(err)
 	}
@@ -95,7 +98,7 @@ func (a *archive) put(row bifrost.Row) {
 // progress writes the row of a partition.
 func (a *archive) progress(p bifrost.Partition, status bifrost.Status) {
 	a.ledger.PokeProgress(bifrost.Progress{
-		Partition: p, ClusterID: "c", TopicID: a.id(p.Name), Status: status, NextOffset: a.end(p),
+		Partition: p, ClusterID: a.clusterID, TopicID: a.id(p.Name), Status: status, NextOffset: a.end(p),
 		Observation: bifrost.Observation{At: time.Unix(1, 0)},
 	})
 }
@@ -173,6 +176,8 @@ type fataler interface {
 	Cleanup(func())
 	Context() context.Context
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func serve(t fataler, a *archive, change ...func(*Options)) *served {
 	t.Helper()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kbin"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -45,11 +46,22 @@ type connection struct {
 	conn   net.Conn
 	client string // as it calls itself, for the log
 	login  login
-	turn   int // of the partitions that are fetched
+	turn   int   // of the partitions that are fetched
+	reads  int64 // from how many it fetches
+
+	upstream  *kgo.Client // to the live cluster; nil until it is needed
+	passed    map[*partition]*passed
+	rebalance int32 // milliseconds that the other members of its group may take
 }
 
 func newConnection(g *Gateway, conn net.Conn) *connection {
 	return &connection{Gateway: g, conn: conn, login: login{done: g.options.Users == nil}}
+}
+
+// readsFrom notes from how many partitions the connection fetches; 0 when it is over.
+func (c *connection) readsFrom(partitions int64) {
+	c.reading.Add(partitions - c.reads)
+	c.reads = partitions
 }
 
 // errBye closes a connection without a word in the log: the client knows why.
@@ -57,7 +69,8 @@ var errBye = errors.New("the connection is over")
 
 func (c *connection) serve() {
 	defer c.conn.Close()
-	defer c.reading.set(c, 0)
+	defer c.readsFrom(0)
+	defer c.leaveUpstream()
 	defer func() {
 		if fault := recover(); fault != nil {
 			c.log.Error("a request ended in a fault of the gateway", "client", c.conn.RemoteAddr(),
@@ -220,6 +233,11 @@ func decode(body []byte) (request kmsg.Request, correlation int32, client string
 	if !reader.Ok() {
 		return nil, 0, "", fmt.Errorf("the header of request %s is cut", kmsg.NameForKey(key))
 	}
+	if request.IsFlexible() {
+		if err := checkShape(key, version, reader.Src); err != nil {
+			return nil, 0, "", fmt.Errorf("request %s in version %d: %w", kmsg.NameForKey(key), version, err)
+		}
+	}
 	if err := request.ReadFrom(reader.Src); err != nil {
 		return nil, 0, "", fmt.Errorf("request %s in version %d: %w", kmsg.NameForKey(key), version, err)
 	}
@@ -238,7 +256,11 @@ func skipTags(reader *kbin.Reader) {
 
 // answer finds the answer to a request.
 func (c *connection) answer(request kmsg.Request, correlation int32) (answer, error) {
-	offered := offers[request.Key()]
+	offered := c.offers[request.Key()]
+	version, always := request.GetVersion(), request.Key() == int16(kmsg.ApiVersions)
+	if !always && (version < offered.least || version > offered.most) {
+		return answer{}, errVersion{request}
+	}
 	if !c.login.done && !offered.beforeLogin {
 		name := kmsg.NameForKey(request.Key())
 		return answer{}, fmt.Errorf("request %s before the client has said who it is (SASL)", name)

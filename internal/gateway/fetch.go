@@ -35,7 +35,10 @@ type fetching struct {
 	asked *kmsg.FetchRequestTopicPartition
 	to    *kmsg.FetchResponseTopicPartition
 	*partition
-	batches []batch
+	archived bool  // the offset is below where the archive ends
+	leader   int32 // whose log has it; -1 for none
+	served   bool  // what is before the offset was passed on by this connection
+	batches  []batch
 }
 
 // fetch answers with records, and waits for some as long as the client says. There are
@@ -49,17 +52,20 @@ func (c *connection) fetch(ctx context.Context, request *kmsg.FetchRequest, held
 	c.metrics.fetches.Inc()
 	deadline := time.Now().Add(min(mostWait, time.Duration(max(0, request.MaxWaitMillis))*time.Millisecond))
 	all := c.fetchings(request, response)
-	c.reading.set(c, int64(len(all)))
+	c.readsFrom(int64(len(all)))
 	for {
 		some, failed := c.look(ctx, all)
-		if some {
-			c.collect(ctx, request, all, deadline, held)
-			if held.bytes > 0 {
-				return response, nil
-			}
-			failed = anyFailed(all)
+		live, left := c.liveOnes(all), time.Until(deadline)
+		switch waits := !some && !failed && left > 0 && c.caughtUp(live); {
+		case len(live) > 0 && waits:
+			c.awaitLive(ctx, request, all, live, min(left, refreshEvery), held)
+		case some || len(live) > 0:
+			c.collect(ctx, request, all, live, deadline, held)
 		}
-		left := time.Until(deadline)
+		if held.bytes > 0 {
+			return response, nil
+		}
+		failed, left = anyFailed(all), time.Until(deadline)
 		switch {
 		case failed:
 			c.wait(ctx, errorPause)
@@ -67,7 +73,9 @@ func (c *connection) fetch(ctx context.Context, request *kmsg.FetchRequest, held
 		case left <= 0 || c.drained() || ctx.Err() != nil:
 			return response, nil
 		}
-		c.wait(ctx, min(left, refreshEvery))
+		if len(live) == 0 { // the others have waited at their leaders, or have to be asked again
+			c.wait(ctx, min(left, c.nextLook(all)))
+		}
 		c.topics.fresh(ctx)
 	}
 }
@@ -106,7 +114,7 @@ func (c *connection) fetchings(request *kmsg.FetchRequest, response *kmsg.FetchR
 			one.HighWatermark, one.LastStableOffset, one.LogStartOffset = -1, -1, -1
 			one.AbortedTransactions = []kmsg.FetchResponseTopicPartitionAbortedTransaction{}
 			one.RecordBatches = []byte{}
-			f := &fetching{asked: &asked.Partitions[k], to: one}
+			f := &fetching{asked: &asked.Partitions[k], to: one, leader: -1}
 			if problem != nil {
 				one.ErrorCode = problem.Code
 			} else if f.partition = t.partitions[one.Partition]; f.partition == nil {
@@ -123,7 +131,12 @@ func (c *connection) fetchings(request *kmsg.FetchRequest, response *kmsg.FetchR
 func (c *connection) look(ctx context.Context, all []*fetching) (some, failed bool) {
 	var found atomic.Bool
 	_ = parallel.Try(ctx, fetchTogether, all, func(ctx context.Context, f *fetching) error {
-		if f.partition != nil && f.to.ErrorCode == 0 && f.look(ctx) {
+		if f.partition == nil || f.to.ErrorCode != 0 {
+			return nil
+		}
+		state := c.passed[f.partition]
+		f.served = state != nil && state.epoch >= 0 && state.next == f.asked.FetchOffset
+		if f.look(ctx) {
 			found.Store(true)
 		}
 		return nil
@@ -148,11 +161,24 @@ func (f *fetching) look(ctx context.Context) bool {
 		return false
 	}
 	end, offset := f.nextOffset(), f.asked.FetchOffset
-	f.to.HighWatermark, f.to.LastStableOffset, f.to.LogStartOffset = end, end, start
-	if offset < start || offset >= end && !f.mayExist(offset) {
+	f.to.LogStartOffset = start
+	f.to.HighWatermark, f.to.LastStableOffset = f.known()
+	f.archived, f.leader = offset >= start && offset < end, -1
+	if offset >= end {
+		if node, ok := f.leaderOf(ctx); ok {
+			f.leader = node
+			return false
+		}
+	}
+	switch {
+	case offset < start:
+		f.to.ErrorCode = kerr.OffsetOutOfRange.Code
+	case offset >= end && !f.mayExist(offset) && f.served: // its topic was deleted meanwhile
+		f.fail(errTruncated)
+	case offset >= end && !f.mayExist(offset):
 		f.to.ErrorCode = kerr.OffsetOutOfRange.Code
 	}
-	return f.to.ErrorCode == 0 && offset < end
+	return f.archived
 }
 
 // fail puts an error into the answer, and into the log with what the client is not
@@ -181,7 +207,7 @@ func lasting(err error) bool {
 		return true
 	}
 	for _, about := range []error{
-		baldr.ErrNotBaldr, baldr.ErrNoEnvelope, bifrost.ErrNotFound, errNoRow, readback.ErrNotOfRow,
+		errTruncated, baldr.ErrNotBaldr, baldr.ErrNoEnvelope, bifrost.ErrNotFound, errNoRow, readback.ErrNotOfRow,
 	} {
 		if errors.Is(err, about) {
 			return true
@@ -197,7 +223,7 @@ func (g *Gateway) mostAnswer() int64 { return g.memory.answers.size / 16 }
 // collect reads batches and puts them into the answer, as far as the client, the memory
 // and the size of an answer allow.
 func (c *connection) collect(
-	ctx context.Context, request *kmsg.FetchRequest, all []*fetching, deadline time.Time, held *hold,
+	ctx context.Context, request *kmsg.FetchRequest, all, live []*fetching, deadline time.Time, held *hold,
 ) {
 	most := c.mostAnswer()
 	if request.MaxBytes > 0 {
@@ -210,8 +236,10 @@ func (c *connection) collect(
 	}
 	order := c.rotate(all)
 	var found atomic.Int64
+	found.Store(c.fetchLive(patience, request, live, 0, c.liveShare(all, most)))
+	fromLive := found.Load()
 	_ = parallel.Try(ctx, fetchTogether, order, func(ctx context.Context, f *fetching) error {
-		if f.to.ErrorCode != 0 || f.asked.FetchOffset >= f.to.HighWatermark || found.Load() >= most {
+		if f.to.ErrorCode != 0 || !f.archived || found.Load() >= most {
 			return nil
 		}
 		f.read(ctx)
@@ -220,11 +248,23 @@ func (c *connection) collect(
 		}
 		return nil
 	})
-	total := int64(0)
+	total := fromLive
 	for _, f := range order {
 		total += f.put(most-total, total == 0)
 	}
-	if total > most && !c.hold(patience, held, total) { // one large batch
+	if !c.keep(patience, held, all, total, most) {
+		return
+	}
+	for _, f := range order {
+		if n := len(f.batches); n > 0 {
+			f.readAhead(f.batches[n-1].last + 1)
+		}
+	}
+}
+
+// keep keeps memory for what was found, which may be one large batch.
+func (c *connection) keep(ctx context.Context, held *hold, all []*fetching, total, most int64) bool {
+	if total > most && !c.hold(ctx, held, total) {
 		for _, f := range all {
 			f.to.RecordBatches = []byte{}
 		}
@@ -232,14 +272,41 @@ func (c *connection) collect(
 	}
 	if total == 0 {
 		held.release()
-		return
+		return false
 	}
 	held.bytes = int(total) + 128*len(all) + 1024
-	for _, f := range order {
-		if n := len(f.batches); n > 0 {
-			f.readAhead(f.batches[n-1].last + 1)
+	return true
+}
+
+// liveShare is how much of an answer the live partitions may fill.
+func (c *connection) liveShare(all []*fetching, most int64) int64 {
+	for _, f := range all {
+		if f.archived && f.to.ErrorCode == 0 {
+			return most / 2
 		}
 	}
+	return most
+}
+
+// awaitLive waits for what comes next in the live partitions, with little memory.
+func (c *connection) awaitLive(
+	ctx context.Context, request *kmsg.FetchRequest, all, live []*fetching, wait time.Duration, held *hold,
+) {
+	patience, cancel := context.WithTimeout(ctx, wait+leastPatience)
+	defer cancel()
+	if c.hold(patience, held, idleAnswer) {
+		c.keep(patience, held, all, c.fetchLive(ctx, request, live, wait, idleAnswer), idleAnswer)
+	}
+}
+
+// nextLook is how long a fetch with nothing to wait for at a leader waits until it looks again.
+func (c *connection) nextLook(all []*fetching) time.Duration {
+	for _, f := range all {
+		if f.leader >= 0 {
+			return min(againAfter, refreshEvery)
+		}
+	}
+	return refreshEvery
 }
 
 func later(a, b time.Time) time.Time {

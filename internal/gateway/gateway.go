@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -29,6 +30,7 @@ type Options struct {
 	Objects   readback.Objects
 	Topics    bifrost.TopicFilter // what is there at all, by Kafka's name; the zero value is everything
 	Advertise string              // host:port that clients are told; empty: the address that it listens on
+	Live      *Live               // nil: the archive alone
 	Users     *Users              // nil: nobody has to say who they are
 	TLS       *tls.Config         // nil: connections are not encrypted
 	SkipLost  bool                // a recorded loss is passed over as if it had been compacted
@@ -51,6 +53,9 @@ type Gateway struct {
 	topics  *topics
 	metrics *metrics
 	losses  *lossLog
+	live    *live // nil: the archive alone
+	offers  map[int16]offer
+	moves   moves
 
 	// Reads of the store last until the gateway ends, whoever asked for them first.
 	ctx      context.Context
@@ -59,7 +64,7 @@ type Gateway struct {
 	drain    func()
 	open     connections
 	active   sync.WaitGroup // their goroutines
-	reading  readers
+	reading  atomic.Int64   // partitions that are fetched, by all connections
 	indexed  indexed
 }
 
@@ -72,7 +77,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	g := &Gateway{
 		options: o, log: o.Log, now: o.Now, draining: make(chan struct{}),
 		reader: readback.Reader{Catalogue: o.Catalogue, Objects: o.Objects},
-		memory: newMemory(o.Memory), losses: newLossLog(o.Log),
+		memory: newMemory(o.Memory), losses: newLossLog(o.Log), offers: offers,
 	}
 	if g.now == nil {
 		g.now = time.Now
@@ -89,7 +94,25 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 		g.end()
 		return nil, err
 	}
+	if err := g.goLive(ctx); err != nil {
+		g.end()
+		return nil, err
+	}
 	return g, nil
+}
+
+// goLive connects to the live cluster, if there is to be one.
+func (g *Gateway) goLive(ctx context.Context) (err error) {
+	if g.options.Live == nil {
+		return nil
+	}
+	if g.live, err = newLive(ctx, g.options, g.topics.current().clusterID, g.now); err != nil {
+		return err
+	}
+	if g.offers, err = g.live.offers(ctx); err != nil {
+		g.live.shared.Close()
+	}
+	return err
 }
 
 // Partitions are the numbers of topics and partitions that are served.
@@ -116,6 +139,10 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 		listener.Close()
 	})
 	defer stop()
+	if g.live != nil {
+		defer g.live.shared.Close()
+		g.active.Go(g.watchGroups)
+	}
 	err := g.accept(ctx, listener)
 	g.drain()
 	kill := time.AfterFunc(drainTime, g.end)

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -64,6 +66,41 @@ func (l *lossLog) broken(p bifrost.Partition, offset int64, err error) {
 		l.log.Error("what is archived cannot be served; clients are told TOPIC_AUTHORIZATION_FAILED, "+
 			"which has nothing to do with their rights",
 			"partition", p.String(), "offset", offset, "error", err)
+	}
+}
+
+// unreachable tells of a request about a group that the live cluster has not answered,
+// unless that is because the gateway ends.
+func (l *lossLog) unreachable(group string, err error) {
+	if !errors.Is(err, context.Canceled) && l.first("unreachable "+group, bifrost.Partition{}, err.Error()) {
+		l.log.Error("the live cluster does not answer for a group; clients ask again", "group", group, "error", err)
+	}
+}
+
+// inUse tells of a group that belongs to somebody else.
+func (l *lossLog) inUse(group string, members []member) {
+	if l.first("in use "+group, bifrost.Partition{}, "") {
+		l.log.Error("a group has live members that came through no gateway, and is refused:"+
+			" it would take partitions from them",
+			"group", group, "members", len(members), "client_id", members[0].clientID, "host", members[0].host,
+			"next", "use a group of the backfill's own, or start the gateway with --groups "+group)
+	}
+}
+
+// uncommittable tells of a topic whose positions cannot be kept.
+func (l *lossLog) uncommittable(topic string) {
+	if l.first("uncommittable "+topic, bifrost.Partition{}, "") {
+		l.log.Error("no position can be committed in a topic that the live cluster does not have, or has made again;"+
+			" clients are told TOPIC_AUTHORIZATION_FAILED", "topic", topic, "next", "read it with assign")
+	}
+}
+
+// awaited tells of offsets that the live log has deleted, and of which no tick knows yet.
+func (l *lossLog) awaited(p bifrost.Partition, offset, start int64) {
+	if l.first("awaited", p, strconv.FormatInt(start, 10)) {
+		l.log.Warn("the live log begins above where the archive ends;"+
+			" the client waits until a tick has recorded the gap",
+			"partition", p.String(), "offset", offset, "live_log_start", start)
 	}
 }
 

@@ -18,17 +18,21 @@ import (
 // partition is one partition of the archive, read as a log.
 type partition struct {
 	*Gateway
-	name  bifrost.Partition
-	ahead atomic.Int32 // read-aheads under way
+	name    bifrost.Partition
+	topicID bifrost.TopicID
+	ahead   atomic.Int32 // read-aheads under way
 
-	mutex    sync.Mutex
-	end      int64         // everything below is archived or a recorded gap
-	seen     int64         // high watermark when a tick last looked
-	windows  []window      // of the catalogue, the last used first
-	start    int64         // first offset that is archived
-	startAt  time.Time     // when start was read
-	times    *timeIndex    // nil until somebody asks for a time
-	indexing chan struct{} // holds one token for whoever works on times
+	mutex               sync.Mutex
+	goesOn              bool          // the live log goes on where the archive ends, as far as ticks have seen
+	plannedEpoch        int32         // leader epoch under which what is below end was seen in the live log; -1 unknown
+	liveEnd, liveStable int64         // high watermark and last stable offset, as a leader said last
+	end                 int64         // everything below is archived or a recorded gap
+	seen                int64         // high watermark when a tick last looked
+	windows             []window      // of the catalogue, the last used first
+	start               int64         // first offset that is archived
+	startAt             time.Time     // when start was read
+	times               *timeIndex    // nil until somebody asks for a time
+	indexing            chan struct{} // holds one token for whoever works on times
 }
 
 // window is a stretch of settled rows, without a hole between them.
@@ -45,8 +49,10 @@ var (
 	mostWindows = 4
 )
 
-func newPartition(g *Gateway, name bifrost.Partition) *partition {
-	return &partition{Gateway: g, name: name, start: -1, indexing: make(chan struct{}, 1)}
+func newPartition(g *Gateway, row bifrost.Progress) *partition {
+	return &partition{
+		Gateway: g, name: row.Partition, topicID: row.TopicID, start: -1, indexing: make(chan struct{}, 1),
+	}
 }
 
 // settle takes in what the progress row says. The end never goes back: a rebuild makes
@@ -56,6 +62,7 @@ func (p *partition) settle(row bifrost.Progress) {
 	defer p.mutex.Unlock()
 	p.end = max(p.end, row.NextOffset)
 	p.seen = max(p.seen, row.HighWatermark)
+	p.goesOn, p.plannedEpoch = row.Status.Workable() && row.Suspicion == "", row.PlannedEpoch
 }
 
 // nextOffset is where the archive ends.
@@ -70,7 +77,7 @@ func (p *partition) nextOffset() int64 {
 func (p *partition) mayExist(offset int64) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	return offset <= max(p.end, p.seen)
+	return offset <= max(p.end, p.seen, p.liveEnd) || p.live != nil && p.goesOn
 }
 
 // errNotReady says that the answer is not in memory.
@@ -293,7 +300,7 @@ func (p *partition) readAhead(offset int64) {
 	}
 	go func() {
 		defer p.ahead.Add(-1)
-		room := min(mostAheadBytes, p.memory.cacheBytes/2/max(1, p.reading.total.Load()))
+		room := min(mostAheadBytes, p.memory.cacheBytes/2/max(1, p.reading.Load()))
 		for range mostAheadSegments {
 			at, holeEnd, err := p.locate(p.ctx, offset, false)
 			if err != nil || at.file == nil && holeEnd == 0 {
@@ -318,25 +325,4 @@ func (p *partition) readAhead(offset int64) {
 			offset = min(at.facts().LastOffset+1, at.row.End)
 		}
 	}()
-}
-
-// readers are the connections that fetch, and from how many partitions.
-type readers struct {
-	total atomic.Int64
-	mutex sync.Mutex
-	each  map[*connection]int64
-}
-
-// set notes from how many partitions a connection fetches; 0 when it is over.
-func (r *readers) set(c *connection, partitions int64) {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if r.each == nil {
-		r.each = map[*connection]int64{}
-	}
-	r.total.Add(partitions - r.each[c])
-	r.each[c] = partitions
-	if partitions == 0 {
-		delete(r.each, c)
-	}
 }

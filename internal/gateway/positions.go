@@ -19,19 +19,22 @@ const (
 	latestTiered  = -5 // KIP-1005: nothing is tiered here
 )
 
-// listOffsets answers for positions and times. Both isolation levels end at the same
-// offset: what is archived is committed.
+// listing is one partition of a ListOffsets on its way.
+type listing struct {
+	*partition
+	timestamp int64
+	to        *kmsg.ListOffsetsResponseTopicPartition
+	live      bool // the live cluster has to be asked
+}
+
+// listOffsets answers for positions and times. In the archive both isolation levels end
+// at the same offset: what is archived is committed.
 func (c *connection) listOffsets(
 	ctx context.Context, request *kmsg.ListOffsetsRequest, _ *hold,
 ) (kmsg.Response, error) {
 	response := request.ResponseKind().(*kmsg.ListOffsetsResponse)
 	list := c.topics.fresh(ctx)
-	type listing struct {
-		*partition
-		timestamp int64
-		to        *kmsg.ListOffsetsResponseTopicPartition
-	}
-	var all []listing
+	var all []*listing
 	response.Topics = make([]kmsg.ListOffsetsResponseTopic, len(request.Topics))
 	for i, asked := range request.Topics {
 		to := &response.Topics[i]
@@ -46,19 +49,65 @@ func (c *connection) listOffsets(
 			} else if p := t.partitions[one.Partition]; p == nil {
 				answer.ErrorCode = kerr.UnknownTopicOrPartition.Code
 			} else {
-				all = append(all, listing{p, one.Timestamp, answer})
+				all = append(all, &listing{partition: p, timestamp: one.Timestamp, to: answer})
 			}
 		}
 	}
-	_ = parallel.Try(ctx, fetchTogether, all, func(ctx context.Context, l listing) error {
+	_ = parallel.Try(ctx, fetchTogether, all, func(ctx context.Context, l *listing) error {
 		at, err := l.position(ctx, l.timestamp)
 		l.to.Offset, l.to.Timestamp = at.offset, at.timestamp
 		if err != nil {
 			l.to.Offset, l.to.Timestamp, l.to.ErrorCode = -1, -1, l.problem(err)
+			return nil
+		}
+		if l.timestamp == latest || l.timestamp == greatestTime || l.timestamp >= 0 && at == nowhere {
+			_, l.live = l.leaderOf(ctx)
 		}
 		return nil
 	})
+	c.listLive(ctx, request.IsolationLevel, all)
 	return response, nil
+}
+
+// listLive asks the live cluster for what is not in the archive. No answer is below the
+// archive's end: a new leader's end may dip, and what is found below it by a time is no
+// record of the archive.
+func (c *connection) listLive(ctx context.Context, isolation int8, all []*listing) {
+	asked := map[place]int64{}
+	for _, l := range all {
+		if l.live {
+			asked[l.place()] = l.timestamp
+		}
+	}
+	if len(asked) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, upstreamPatience)
+	defer cancel()
+	answers, err := c.live.offsets(ctx, asked, isolation)
+	if err != nil {
+		c.live.changed()
+	}
+	for _, l := range all {
+		if !l.live {
+			continue
+		}
+		answer, ok := answers[l.place()]
+		switch problem := kerr.ErrorForCode(answer.ErrorCode); {
+		case !ok, problem != nil && kerr.IsRetriable(problem):
+			c.live.changed()
+			problem = errors.Join(err, problem, errors.New("the live cluster does not say where its log ends"))
+			c.losses.failed(l.name, -1, problem)
+			l.to.Offset, l.to.Timestamp, l.to.ErrorCode = -1, -1, kerr.LeaderNotAvailable.Code
+		case problem != nil:
+			l.to.Offset, l.to.Timestamp, l.to.ErrorCode = -1, -1, answer.ErrorCode
+		case l.timestamp == latest:
+			l.to.Offset = max(answer.Offset, l.nextOffset())
+		case l.timestamp == greatestTime && answer.Timestamp <= l.to.Timestamp:
+		case answer.Offset >= 0:
+			l.to.Offset, l.to.Timestamp = max(answer.Offset, l.nextOffset()), answer.Timestamp
+		}
+	}
 }
 
 // position finds the offset that a request asks for.
@@ -94,26 +143,35 @@ func (p *partition) problem(err error) int16 {
 }
 
 // offsetForLeaderEpoch answers that every epoch goes on to the end. No answer, or -1,
-// is a truncation for clients, and they begin again.
+// is a truncation for clients, and they begin again; so is an end below their position,
+// which is why the live cluster is asked for its own.
 func (c *connection) offsetForLeaderEpoch(
 	ctx context.Context, request *kmsg.OffsetForLeaderEpochRequest, _ *hold,
 ) (kmsg.Response, error) {
-	response := request.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-	list := c.topics.fresh(ctx)
+	ends := kmsg.NewPtrListOffsetsRequest()
+	ends.Version = offers[int16(kmsg.ListOffsets)].most
 	for _, asked := range request.Topics {
-		to := kmsg.NewOffsetForLeaderEpochResponseTopic()
-		to.Topic = asked.Topic
-		t, problem := c.named(list, asked.Topic)
+		topic := kmsg.NewListOffsetsRequestTopic()
+		topic.Topic = asked.Topic
 		for _, one := range asked.Partitions {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp = one.Partition, latest
+			topic.Partitions = append(topic.Partitions, p)
+		}
+		ends.Topics = append(ends.Topics, topic)
+	}
+	listed, err := c.listOffsets(ctx, ends, nil)
+	if err != nil {
+		return nil, err
+	}
+	response := request.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+	for i, t := range listed.(*kmsg.ListOffsetsResponse).Topics {
+		to := kmsg.NewOffsetForLeaderEpochResponseTopic()
+		to.Topic = t.Topic
+		for k, p := range t.Partitions {
 			answer := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-			answer.Partition, answer.LeaderEpoch, answer.EndOffset = one.Partition, one.LeaderEpoch, -1
-			if problem != nil {
-				answer.ErrorCode = problem.Code
-			} else if p := t.partitions[one.Partition]; p == nil {
-				answer.ErrorCode = kerr.UnknownTopicOrPartition.Code
-			} else {
-				answer.EndOffset = p.nextOffset()
-			}
+			answer.Partition, answer.LeaderEpoch = p.Partition, request.Topics[i].Partitions[k].LeaderEpoch
+			answer.EndOffset, answer.ErrorCode = p.Offset, p.ErrorCode
 			to.Partitions = append(to.Partitions, answer)
 		}
 		response.Topics = append(response.Topics, to)

@@ -13,6 +13,7 @@ import (
 type offer struct {
 	least, most int16
 	beforeLogin bool // also of a client that has not said who it is
+	ofGroup     bool // answered by the live cluster, if there is one
 	answer      answerer[kmsg.Request]
 }
 
@@ -35,25 +36,30 @@ func init() { // refers to itself by way of ApiVersions
 		int16(kmsg.Fetch):                   offered(4, 16, (*connection).fetch),
 		int16(kmsg.ListOffsets):             offered(1, 9, (*connection).listOffsets),
 		int16(kmsg.Metadata):                offered(0, 13, (*connection).metadata),
-		int16(kmsg.OffsetCommit):            answered(2, 9, refuseOffsetCommit),
-		int16(kmsg.OffsetFetch):             answered(1, 9, answerOffsetFetch),
+		int16(kmsg.OffsetCommit):            aboutGroup(offered(2, 9, (*connection).offsetCommit)),
+		int16(kmsg.OffsetFetch):             aboutGroup(offered(1, 9, (*connection).offsetFetch)),
 		int16(kmsg.FindCoordinator):         offered(0, 6, (*connection).findCoordinator),
-		int16(kmsg.JoinGroup):               answered(0, 9, refuseJoinGroup),
-		int16(kmsg.Heartbeat):               answered(0, 4, refuseHeartbeat),
-		int16(kmsg.LeaveGroup):              answered(0, 5, refuseLeaveGroup),
-		int16(kmsg.SyncGroup):               answered(0, 5, refuseSyncGroup),
-		int16(kmsg.DescribeGroups):          answered(0, 5, refuseDescribeGroups),
-		int16(kmsg.ListGroups):              answered(0, 4, answerListGroups),
+		int16(kmsg.JoinGroup):               aboutGroup(offered(0, 9, (*connection).joinGroup)),
+		int16(kmsg.Heartbeat):               aboutGroup(offered(0, 4, (*connection).heartbeat)),
+		int16(kmsg.LeaveGroup):              aboutGroup(offered(0, 5, (*connection).leaveGroup)),
+		int16(kmsg.SyncGroup):               aboutGroup(offered(0, 5, (*connection).syncGroup)),
+		int16(kmsg.DescribeGroups):          aboutGroup(offered(0, 5, (*connection).describeGroups)),
+		int16(kmsg.ListGroups):              offered(0, 4, (*connection).listGroups),
 		int16(kmsg.InitProducerID):          answered(0, 4, refuseInitProducerID),
 		int16(kmsg.OffsetForLeaderEpoch):    offered(2, 4, (*connection).offsetForLeaderEpoch),
 		int16(kmsg.DescribeConfigs):         offered(1, 4, (*connection).describeConfigs),
 		int16(kmsg.DescribeCluster):         offered(0, 2, (*connection).describeCluster),
 		int16(kmsg.DescribeTopicPartitions): offered(0, 0, (*connection).describeTopicPartitions),
-		int16(kmsg.ApiVersions):             first(answered(0, 4, apiVersions)),
+		int16(kmsg.ApiVersions):             first(offered(0, 4, (*connection).apiVersions)),
 		int16(kmsg.SASLHandshake):           first(offered(0, 1, (*connection).saslHandshake)),
-		// 2 has tags: see skipTags,
+		// 2 has tags, and is read before the login
 		int16(kmsg.SASLAuthenticate): first(offered(0, 1, (*connection).saslAuthenticate)),
 	}
+}
+
+func aboutGroup(o offer) offer {
+	o.ofGroup = true
+	return o
 }
 
 func first(o offer) offer {
@@ -83,16 +89,18 @@ func answered[Request kmsg.Request](least, most int16, answer func(Request) kmsg
 
 // apiVersions says what is offered. A client that asks in a version of the future is
 // answered in the first one (KIP-511).
-func apiVersions(request *kmsg.ApiVersionsRequest) kmsg.Response {
+func (c *connection) apiVersions(
+	_ context.Context, request *kmsg.ApiVersionsRequest, _ *hold,
+) (kmsg.Response, error) {
 	response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
 	if request.Version < 0 || request.Version > offers[request.Key()].most {
 		response.SetVersion(0)
 		response.ErrorCode = kerr.UnsupportedVersion.Code
 	}
-	for _, key := range slices.Sorted(maps.Keys(offers)) {
+	for _, key := range slices.Sorted(maps.Keys(c.offers)) {
 		one := kmsg.NewApiVersionsResponseApiKey()
-		one.ApiKey, one.MinVersion, one.MaxVersion = key, offers[key].least, offers[key].most
+		one.ApiKey, one.MinVersion, one.MaxVersion = key, c.offers[key].least, c.offers[key].most
 		response.ApiKeys = append(response.ApiKeys, one)
 	}
-	return response
+	return response, nil
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/xdg-go/scram"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // login is who a client is, or how far it has come in saying so.
@@ -21,7 +23,14 @@ type login struct {
 }
 
 // mayRead reports whether the client may read the topic of that name in Kafka.
-func (l *login) mayRead(kafkaName string) bool { return l.user == nil || l.user.mayRead(kafkaName) }
+func (l *login) mayRead(kafkaName string) bool {
+	return l.user == nil || bifrost.MatchesAny(l.user.topics, kafkaName)
+}
+
+// mayUse reports whether the client may use the consumer group.
+func (l *login) mayUse(group string) bool {
+	return l.user == nil || bifrost.MatchesAny(l.user.groups, group)
+}
 
 // mechanismNames are what this connection may use: a password goes over no wire that
 // is not encrypted.

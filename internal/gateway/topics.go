@@ -215,7 +215,7 @@ func (t *topics) placeLife(list *topicList, l life, name string, known map[bifro
 		}
 		p := known[row.Partition]
 		if p == nil {
-			p = newPartition(t.gateway, row.Partition)
+			p = newPartition(t.gateway, row)
 		}
 		p.settle(row)
 		list.topic(branch, l.topic, branchID).partitions[row.Number] = p

@@ -11,11 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strconv"
 	"strings"
 
 	"github.com/xdg-go/scram"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // Users are those who may read, and what. The file has a line for each:
@@ -122,7 +123,7 @@ func parseGlobs(text string) ([]string, error) {
 	}
 	globs := strings.Split(text, ",")
 	for _, glob := range globs {
-		if _, err := path.Match(glob, ""); err != nil || glob == "" {
+		if _, err := bifrost.NewTopicFilter([]string{glob}, nil); err != nil || glob == "" {
 			return nil, fmt.Errorf("pattern %q: want globs with commas between", glob)
 		}
 	}
@@ -212,14 +213,4 @@ func (u *Users) checkPassword(name, password string) bool {
 	derived, err := derive(mechanism, name, password, keys.KeyFactors)
 	same := err == nil && subtle.ConstantTimeCompare(derived.StoredKey, keys.StoredKey) == 1
 	return same && u.byName[name] != nil
-}
-
-// mayRead reports whether the user may read the topic.
-func (u *user) mayRead(kafkaName string) bool {
-	for _, glob := range u.topics {
-		if ok, err := path.Match(glob, kafkaName); ok && err == nil {
-			return true
-		}
-	}
-	return false
 }

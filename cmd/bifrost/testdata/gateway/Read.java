@@ -10,11 +10,13 @@ import org.apache.kafka.common.serialization.*;
 /**
  * Reads a topic with Kafka's own client, and prints what it is given, for serve_real_test.go.
  * Arguments: bootstrap servers, topic, and steps: topic:NAME (from here on), earliest, offset:N, time:MILLIS,
- * resume:N (on from offset N of a partition whose error was shown), subscribe, produce.
+ * resume:N (on from offset N of a partition whose error was shown), subscribe, produce,
+ * group:NAME:N:MEMBERS (so many members of a group read until N records were read by groups, and commit them).
  */
 public class Read {
     static String servers, topic;
     static long resume = -1;
+    static int read = 0;
 
     public static void main(String[] args) throws Exception {
         servers = args[0];
@@ -27,6 +29,7 @@ public class Read {
                 case "resume": resume = Long.parseLong(word[1]); break;
                 case "subscribe": subscribe(); break;
                 case "produce": produce(); break;
+                case "group": group(word[1], Integer.parseInt(word[2]), Integer.parseInt(word[3])); break;
                 default: read(word);
             }
         }
@@ -94,6 +97,34 @@ public class Read {
         } catch (KafkaException e) {
             System.out.println("error " + e.getClass().getSimpleName());
         }
+    }
+
+    /** The first member begins alone; the others join once it has read something. */
+    static void group(String name, int n, int size) {
+        Properties p = settings();
+        p.put("group.id", name);
+        p.put("auto.offset.reset", "earliest");
+        p.put("max.poll.records", "20");
+        p.put("heartbeat.interval.ms", "500");
+        List<KafkaConsumer<byte[], byte[]>> members = new ArrayList<>();
+        Set<KafkaConsumer<byte[], byte[]>> owners = new HashSet<>();
+        int before = read;
+        for (long began = System.currentTimeMillis(); read < n || owners.size() < size;) {
+            if (System.currentTimeMillis() - began > 60000) throw new RuntimeException("after a minute " + read + " records");
+            if (members.size() < size && (members.isEmpty() || read > before)) {
+                members.add(consumer(p));
+                members.get(members.size() - 1).subscribe(List.of(topic));
+            }
+            for (KafkaConsumer<byte[], byte[]> c : members) {
+                ConsumerRecords<byte[], byte[]> records = c.poll(Duration.ofMillis(100));
+                if (members.size() == size && !c.assignment().isEmpty()) owners.add(c);
+                for (ConsumerRecord<byte[], byte[]> r : records) print(r);
+                read += records.count();
+                if (!records.isEmpty()) c.commitSync();
+                if (read >= n && owners.size() == size) break;
+            }
+        }
+        for (KafkaConsumer<byte[], byte[]> c : members) c.close();
     }
 
     static void produce() throws Exception {

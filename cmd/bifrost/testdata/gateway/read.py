@@ -4,11 +4,13 @@ Arguments and output are those of Read.java.
 """
 
 import sys
+import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 servers, topic = sys.argv[1:3]
 resume = -1
+read_by_groups = 0
 
 
 def text(b):
@@ -20,6 +22,12 @@ def consumer(**more):
         "bootstrap.servers": servers, "group.id": "somebody", "enable.auto.commit": False,
         "auto.offset.reset": "error", "enable.partition.eof": True, "isolation.level": "read_committed", **more,
     })
+
+
+def show(m):
+    headers = "".join(f" {text(k.encode())}={text(v)}" for k, v in m.headers() or [])
+    kind, at = m.timestamp()
+    print(m.partition(), m.offset(), -1 if kind == 0 else at, 1 if kind == 2 else 0, text(m.key()), text(m.value()) + headers)
 
 
 def read(mode, argument):
@@ -36,11 +44,7 @@ def read(mode, argument):
         if m is None:
             raise SystemExit(f"nothing for 20 s, left {left}")
         if m.error() is None:
-            headers = "".join(f" {text(k.encode())}={text(v)}" for k, v in m.headers() or [])
-            kind, time = m.timestamp()
-            kind = 1 if kind == 2 else 0
-            time = -1 if m.timestamp()[0] == 0 else time
-            print(m.partition(), m.offset(), time, kind, text(m.key()), text(m.value()) + headers)
+            show(m)
         elif m.error().code() == KafkaError._PARTITION_EOF:
             left.discard(m.partition())
         else:
@@ -65,6 +69,36 @@ def produce():
     print("error " + told[0].name() if told and told[0] else "no error")
 
 
+def group(name, n, size):
+    """The first member begins alone; the others join once it has read something."""
+    global read_by_groups
+    members, owners, before, began = [], set(), read_by_groups, time.time()
+    while read_by_groups < n or len(owners) < size:
+        if time.time() - began > 60:
+            raise SystemExit(f"after a minute {read_by_groups} records")
+        if len(members) < size and (not members or read_by_groups > before):
+            members.append(consumer(**{
+                "group.id": name, "auto.offset.reset": "earliest", "heartbeat.interval.ms": 500, "enable.partition.eof": False,
+                "enable.auto.offset.store": True,
+            }))
+            members[-1].subscribe([topic])
+        for c in members:
+            messages = c.consume(20, 0.1)
+            if len(members) == size and c.assignment():
+                owners.add(c)
+            for m in messages:
+                if m.error():
+                    raise SystemExit(f"error {m.error()}")
+                show(m)
+            read_by_groups += len(messages)
+            if messages:
+                c.commit(asynchronous=False)
+            if read_by_groups >= n and len(owners) == size:
+                break
+    for c in members:
+        c.close()
+
+
 for step in sys.argv[3:]:
     print("#", step)
     mode, _, argument = step.partition(":")
@@ -76,5 +110,8 @@ for step in sys.argv[3:]:
         subscribe()
     elif mode == "produce":
         produce()
+    elif mode == "group":
+        name, n, size = argument.split(":")
+        group(name, int(n), int(size))
     else:
         read(mode, argument)

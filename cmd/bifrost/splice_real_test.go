@@ -1,0 +1,420 @@
+//go:build real
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/localservices"
+)
+
+// franzGroup reads records of a topic as members of a group, and commits them. The first
+// member begins alone, the others join once it has read something.
+func franzGroup(t *testing.T, servers, topic, group string, n, size int) string {
+	t.Helper()
+	var out strings.Builder
+	var members []*kgo.Client
+	owners, read := map[int]bool{}, 0
+	for began := time.Now(); read < n || len(owners) < size; {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("after a minute %d records", read)
+		}
+		if len(members) < size && (len(members) == 0 || read > 0) {
+			client, err := kgo.NewClient(kgo.SeedBrokers(servers), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+				kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.HeartbeatInterval(500*time.Millisecond))
+			must(t, err)
+			defer client.Close()
+			members = append(members, client)
+		}
+		for i, client := range members {
+			poll, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			fetches := client.PollRecords(poll, 20)
+			cancel()
+			if described := client.CommittedOffsets(); len(members) == size && len(described[topic]) > 0 {
+				owners[i] = true
+			}
+			for _, r := range fetches.Records() {
+				fmt.Fprintln(&out, recordLine(r))
+			}
+			read += fetches.NumRecords()
+			if fetches.NumRecords() > 0 {
+				must(t, client.CommitUncommittedOffsets(t.Context()))
+			}
+			if read >= n && len(owners) == size {
+				break
+			}
+		}
+	}
+	return out.String()
+}
+
+// cutBelow deletes what is below an offset from every partition of a live log.
+func (s *sandbox) cutBelow(t testing.TB, topic string, partitions int32, below int64) {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	offsets := kadm.Offsets{}
+	for number := range partitions {
+		offsets.AddOffset(topic, number, below, -1)
+	}
+	deleted, err := kadm.NewClient(client).DeleteRecords(t.Context(), offsets)
+	must(t, err)
+	must(t, deleted.Error())
+}
+
+// A group of each client begins in the archive, is stopped and started in the middle,
+// gets a second member, and ends at the live end: each record comes once. Its
+// positions are in the cluster, where it goes on.
+func TestGroupsReadTheArchiveAndTheLiveLog(t *testing.T) {
+	t.Parallel()
+	s := sandboxOf(t)
+	ctx := t.Context()
+	topic := s.topics + "-orders"
+	must(t, s.topic(ctx, topic, 2))
+	random := rand.New(rand.NewPCG(22, 23))
+	var records []*kgo.Record
+	for range 300 {
+		r := oddOrder(topic, random)
+		r.Timestamp = time.Now()
+		records = append(records, r)
+	}
+	must(t, s.produce(ctx, records...))
+	s.transaction(t, topic, false, numbered(topic, 0, 0, 5)...)
+	s.settledEnd(t, topic)
+	s.bifrost(t, "flush")
+	s.transaction(t, topic, false, numbered(topic, 1, 0, 5)...) // in the live log alone
+	must(t, s.produce(ctx, numbered(topic, 0, 5, 55)...))
+	must(t, s.produce(ctx, numbered(topic, 1, 5, 55)...))
+	s.settledEnd(t, topic)
+	want := strings.Split(strings.TrimSpace(franzReader(t, s.brokers, topic, "earliest")), "\n")[1:]
+	slices.Sort(want)
+	s.cutBelow(t, topic, 2, 60)
+	gateway, stop := s.serving(t, "--listen", "127.0.0.1:0")
+	t.Cleanup(func() { stop(syscall.SIGTERM) })
+	parts := [][2]int{{50, 1}, {250, 2}, {len(want), 1}}
+	steps := func(name string) (all []string) {
+		for _, p := range parts {
+			all = append(all, fmt.Sprintf("group:%s:%d:%d", name, p[0], p[1]))
+		}
+		return all
+	}
+	for name, read := range map[string]func(t *testing.T, group string) string{
+		"java": func(t *testing.T, group string) string {
+			return javaReader(t, gateway, topic, steps(group)...)
+		},
+		"librdkafka": func(t *testing.T, group string) string {
+			return librdkafkaReader(t, gateway, topic, steps(group)...)
+		},
+		"franz-go": func(t *testing.T, group string) (all string) {
+			for _, p := range parts {
+				all += franzGroup(t, gateway, topic, group, p[0]-strings.Count(all, "\n"), p[1])
+			}
+			return all
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			group := topic + "-" + name
+			got := slices.DeleteFunc(strings.Split(strings.TrimSpace(read(t, group)), "\n"), func(line string) bool { return line[0] == '#' })
+			mustBeInOrder(t, got)
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%d records; from the gateway:\n%s\nfrom Kafka, %d:\n%s", len(got),
+					firstDifference(strings.Join(got, "\n"), strings.Join(want, "\n")), len(want), firstDifference(strings.Join(want, "\n"), strings.Join(got, "\n")))
+			}
+			client, err := s.client()
+			must(t, err)
+			defer client.Close()
+			lags, err := kadm.NewClient(client).Lag(ctx, group)
+			must(t, err)
+			if lag := lags[group].Lag.Total(); lag > 4 || len(lags[group].Lag[topic]) != 2 { // markers at the end
+				t.Errorf("in the cluster the group lags by %d, %v", lag, lags[group].Lag)
+			}
+		})
+	}
+	must(t, s.produce(ctx, numbered(topic, 0, 55, 60)...))
+	for _, name := range []string{"java", "librdkafka", "franz-go"} {
+		if got := strings.Count(franzGroup(t, s.brokers, topic, topic+"-"+name, 5, 1), "\n"); got != 5 {
+			t.Errorf("%s: in the cluster the group goes on with %d records, want 5", name, got)
+		}
+	}
+}
+
+// mustBeInOrder checks that the offsets of each partition grow.
+func mustBeInOrder(t *testing.T, lines []string) {
+	t.Helper()
+	last := map[int64]int64{}
+	for _, line := range lines {
+		var partition, offset int64
+		if _, err := fmt.Sscan(line, &partition, &offset); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if before, some := last[partition]; some && offset <= before {
+			t.Fatalf("partition %d: offset %d comes after %d", partition, offset, before)
+		}
+		last[partition] = offset
+	}
+}
+
+// A group with members in the cluster is refused, of either protocol; they notice nothing.
+func TestAProductionGroupIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := sandboxOf(t)
+	topic := s.topics + "-orders"
+	must(t, s.topic(t.Context(), topic, 1))
+	must(t, s.produce(t.Context(), numbered(topic, 0, 0, 10)...))
+	s.bifrost(t, "flush")
+	gateway, stop := s.serving(t, "--listen", "127.0.0.1:0")
+	t.Cleanup(func() { stop(syscall.SIGTERM) })
+	for _, protocol := range []string{"classic", "consumer"} {
+		t.Run(protocol, func(t *testing.T) {
+			group := topic + "-" + protocol
+			command, err := localservices.JavaClient(t.Context(), "testdata/gateway/Member.java", s.brokers, topic, group, protocol)
+			must(t, err)
+			printed := runUntilSaid(t, command, "assigned")
+			member, err := kgo.NewClient(kgo.SeedBrokers(gateway), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic))
+			must(t, err)
+			defer member.Close()
+			if err := member.PollFetches(t.Context()).Err(); err == nil || !strings.Contains(err.Error(), "GROUP_AUTHORIZATION_FAILED") {
+				t.Errorf("join: %v", err)
+			}
+			must(t, command.Process.Signal(syscall.SIGTERM))
+			said := printed()
+			_ = command.Wait() // ended by the signal
+			if strings.Contains(said, "revoked") {
+				t.Errorf("the member of the cluster said %q", said)
+			}
+		})
+	}
+}
+
+// spliceTime is how long producers, ticks and faults go on.
+func spliceTime(t *testing.T) time.Duration {
+	text := os.Getenv("BIFROST_SOAK_SECONDS")
+	if text == "" {
+		return 10 * time.Second
+	}
+	seconds, err := strconv.Atoi(text)
+	must(t, err)
+	return time.Duration(seconds) * time.Second
+}
+
+// Producers write, ticks archive, the log is cut behind them, gateway and broker are
+// killed and started: a group that began at earliest gets each record once and in
+// order, ends at the live end, and goes on in the cluster from its position.
+func TestTheSpliceUnderFaults(t *testing.T) {
+	t.Parallel()
+	const partitions = 2
+	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{})
+	s, err := newSandbox(t.Context(), broker.Addr(), localservices.DynamoDB(t), localservices.S3(t))
+	must(t, err)
+	ctx, topic := t.Context(), s.topics+"-orders"
+	must(t, s.topic(ctx, topic, partitions))
+	must(t, s.produce(ctx, numbered(topic, 0, 0, 200)...))
+	must(t, s.produce(ctx, numbered(topic, 1, 0, 200)...))
+	s.bifrost(t, "flush")
+	s.cutBelow(t, topic, partitions, 150)
+	address := freeAddress(t)
+	_, stop := s.serving(t, "--listen", address)
+
+	written, done := make(chan int, 1), make(chan struct{})
+	go func() { written <- s.writeUntil(t, topic, partitions, 200, done) }()
+	group := topic + "-backfill"
+	reader := newOrderedReader(t, address, topic, group)
+	var work sync.WaitGroup
+	work.Go(func() { s.archiveUntil(t, topic, partitions, done) })
+	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	for began, turn := time.Now(), 0; time.Since(began) < spliceTime(t); turn++ {
+		reader.readFor(t, time.Duration(500+random.IntN(1500))*time.Millisecond)
+		if turn%4 == 2 {
+			must(t, broker.Kill())
+			must(t, broker.Start(ctx))
+			continue
+		}
+		stop([]syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}[random.IntN(2)])
+		_, stop = s.serving(t, "--listen", address)
+	}
+	close(done)
+	total := <-written
+	work.Wait()
+	reader.readTo(t, total)
+	reader.client.Close()
+	stop(syscall.SIGTERM)
+	t.Logf("%d records of each partition, read through %d restarts", total, reader.polls)
+	for number := range int32(partitions) {
+		must(t, s.produce(ctx, numbered(topic, number, total, total+10)...))
+	}
+	again := newOrderedReader(t, broker.Addr(), topic, group)
+	defer again.client.Close()
+	for number := range int32(partitions) {
+		again.next[number] = total
+	}
+	again.readTo(t, total+10)
+}
+
+// writeUntil writes numbered records into each partition until done is closed, and
+// answers how many each has.
+func (s *sandbox) writeUntil(t *testing.T, topic string, partitions int32, n int, done <-chan struct{}) int {
+	client, err := s.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Error(err)
+		return n
+	}
+	defer client.Close()
+	for {
+		select {
+		case <-done:
+			return n
+		case <-time.After(50 * time.Millisecond):
+		}
+		for number := range partitions {
+			if err := client.ProduceSync(context.Background(), numbered(topic, number, n, n+10)...).FirstErr(); err != nil {
+				t.Error(err)
+				return n
+			}
+		}
+		n += 10
+	}
+}
+
+// archiveUntil archives and cuts the log behind that until done is closed. While the
+// broker is away a flush fails, as a tick does.
+func (s *sandbox) archiveUntil(t *testing.T, topic string, partitions int32, done <-chan struct{}) {
+	for below := int64(150); ; {
+		select {
+		case <-done:
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+		if err := s.command(context.Background(), "flush").Run(); err != nil {
+			continue
+		}
+		client, err := s.client()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		offsets := kadm.Offsets{}
+		for number := range partitions {
+			offsets.AddOffset(topic, number, below, -1)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if _, err := kadm.NewClient(client).DeleteRecords(ctx, offsets); err == nil {
+			below += 20 // the archive is ahead of it
+		}
+		cancel()
+		client.Close()
+	}
+}
+
+// orderedReader is a member of a group that checks what it is given.
+type orderedReader struct {
+	client *kgo.Client
+	topic  string
+	next   map[int32]int
+	polls  int
+}
+
+func newOrderedReader(t *testing.T, address, topic, group string) *orderedReader {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxPartitionBytes(8000),
+		kgo.RetryTimeout(time.Minute))
+	must(t, err)
+	return &orderedReader{client: client, topic: topic, next: map[int32]int{0: 0, 1: 0}}
+}
+
+// poll takes what comes, and commits it.
+func (r *orderedReader) poll(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	fetches := r.client.PollFetches(ctx)
+	cancel()
+	r.polls++
+	for _, record := range fetches.Records() {
+		want := numbered(r.topic, record.Partition, r.next[record.Partition], r.next[record.Partition]+1)[0]
+		if string(record.Value) != string(want.Value) || record.Offset != int64(r.next[record.Partition]) {
+			t.Fatalf("partition %d: offset %d has %q, want offset %d with %q", record.Partition, record.Offset, record.Value, r.next[record.Partition], want.Value)
+		}
+		r.next[record.Partition]++
+	}
+	commit, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_ = r.client.CommitUncommittedOffsets(commit) // the next one says the same
+}
+
+func (r *orderedReader) readFor(t *testing.T, d time.Duration) {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < d; {
+		r.poll(t)
+	}
+}
+
+// readTo reads up to an offset in each partition, commits, and waits for what should not come.
+func (r *orderedReader) readTo(t *testing.T, end int) {
+	t.Helper()
+	for began := time.Now(); r.next[0] < end || r.next[1] < end; {
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("at %v after two minutes, want %d", r.next, end)
+		}
+		r.poll(t)
+	}
+	must(t, r.client.CommitUncommittedOffsets(t.Context()))
+	r.readFor(t, 300*time.Millisecond)
+	if r.next[0] != end || r.next[1] != end {
+		t.Errorf("at %v, want %d", r.next, end)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	port, err := localservices.FreePort()
+	must(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// runUntilSaid starts a program and waits until it prints a word. Printed is all that it
+// has printed, once it has ended.
+func runUntilSaid(t *testing.T, command *exec.Cmd, word string) (printed func() string) {
+	t.Helper()
+	out, err := command.StdoutPipe()
+	must(t, err)
+	must(t, command.Start())
+	said, all, ended := make(chan struct{}), strings.Builder{}, make(chan struct{})
+	go func() {
+		defer close(ended)
+		tell := sync.OnceFunc(func() { close(said) })
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			all.WriteString(lines.Text() + "\n")
+			if strings.Contains(lines.Text(), word) {
+				tell()
+			}
+		}
+	}()
+	select {
+	case <-said:
+	case <-ended:
+		t.Fatalf("it has ended: %s", all.String())
+	case <-time.After(time.Minute):
+		t.Fatalf("it does not say %q", word)
+	}
+	return func() string {
+		<-ended
+		return all.String()
+	}
+}
