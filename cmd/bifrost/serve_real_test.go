@@ -85,8 +85,42 @@ func printedBy(t *testing.T, command *exec.Cmd) string {
 
 func javaReader(t *testing.T, servers, topic string, steps ...string) string {
 	t.Helper()
-	command, err := localservices.JavaClient(t.Context(), "testdata/gateway/Read.java", append([]string{servers, topic}, steps...)...)
+	return javaReaderOf(t, localservices.PartKafka, servers, topic, steps...)
+}
+
+func java3Reader(t *testing.T, servers, topic string, steps ...string) string {
+	t.Helper()
+	must(t, localservices.Install(t.Context(), nil, localservices.PartKafkaClients3))
+	return javaReaderOf(t, localservices.PartKafkaClients3, servers, topic, steps...)
+}
+
+func javaReaderOf(t *testing.T, p localservices.Part, servers, topic string, steps ...string) string {
+	t.Helper()
+	command, err := localservices.JavaClient(t.Context(), p, "testdata/gateway/Read.java",
+		append([]string{servers, topic}, steps...)...)
 	must(t, err)
+	return printedBy(t, command)
+}
+
+func kafkaPythonReader(t *testing.T, servers, topic string, steps ...string) string {
+	t.Helper()
+	must(t, localservices.Install(t.Context(), nil, localservices.PartKafkaPython))
+	python, err := localservices.Tool("python-kafka")
+	must(t, err)
+	return printedBy(t, exec.CommandContext(t.Context(), python,
+		append([]string{"testdata/gateway/kafkapython.py", servers, topic}, steps...)...))
+}
+
+func kafkajsReader(t *testing.T, servers, topic string, steps ...string) string {
+	t.Helper()
+	must(t, localservices.Install(t.Context(), nil, localservices.PartKafkajs))
+	node, err := localservices.Tool("node")
+	must(t, err)
+	modules, err := localservices.Tool("kafkajs")
+	must(t, err)
+	command := exec.CommandContext(t.Context(), node,
+		append([]string{"testdata/gateway/kafkajs.js", servers, topic}, steps...)...)
+	command.Env = append(command.Environ(), "NODE_PATH="+modules)
 	return printedBy(t, command)
 }
 
@@ -218,23 +252,29 @@ func TestKafkaClientsReadTheArchive(t *testing.T) {
 	// Kafka finds times of transaction markers, too, which are of now.
 	base := time.Now().Add(10 * time.Minute).UnixMilli()
 	for round := range 3 {
-		var records []*kgo.Record
+		var records, same []*kgo.Record
 		for n := range 400 {
 			r := oddOrder(orders, random)
 			r.Timestamp = human.Millis(base + int64(round*1000+n+random.IntN(50)))
-			records = append(records, r, &kgo.Record{Topic: logged, Key: r.Key, Value: r.Value})
+			records, same = append(records, r), append(same, &kgo.Record{Key: r.Key, Value: r.Value})
 		}
-		must(t, s.produce(ctx, records...))
+		// Which every client reads without further libraries.
+		must(t, s.produceBy(t, kgo.GzipCompression(), orders, records...))
+		must(t, s.produceBy(t, kgo.GzipCompression(), logged, same...))
 		s.transaction(t, orders, true, numbered(orders, 0, 0, 5)...)
 		s.transaction(t, orders, false, numbered(orders, 1, 0, 5)...) // the tail of partition 1
 		if round == 1 {
-			must(t, s.produceBy(t, kgo.ZstdCompression(), orders, &kgo.Record{Topic: orders, Value: make([]byte, 5_000_000), Timestamp: human.Millis(base + 1200)}))
+			large := &kgo.Record{Value: make([]byte, 5_000_000), Timestamp: human.Millis(base + 1200)}
+			must(t, s.produceBy(t, kgo.GzipCompression(), orders, large))
 		}
 		s.settledEnd(t, orders)
 		s.bifrost(t, "flush")
 	}
 	gateway := s.served(t)
-	clients := map[string]func(*testing.T, string, string, ...string) string{"java": javaReader, "librdkafka": librdkafkaReader, "franz-go": franzReader}
+	clients := map[string]func(*testing.T, string, string, ...string) string{
+		"java": javaReader, "java-3.9": java3Reader, "librdkafka": librdkafkaReader, "franz-go": franzReader,
+		"kafka-python": kafkaPythonReader,
+	}
 	for name, read := range clients {
 		t.Run(name, func(t *testing.T) {
 			steps := []string{"earliest", "offset:333", fmt.Sprint("time:", base+1100), fmt.Sprint("time:", base+1_000_000), "topic:" + logged, "earliest", "offset:7"}
@@ -263,7 +303,7 @@ func firstDifference(a, b string) string {
 // transaction writes records, and commits or aborts.
 func (s *sandbox) transaction(t *testing.T, topic string, commit bool, records ...*kgo.Record) {
 	t.Helper()
-	client, err := s.client(kgo.TransactionalID(topic+"-writer"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := s.client(kgo.TransactionalID(topic+"-writer"), kgo.ProducerBatchCompression(kgo.GzipCompression()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	must(t, err)
 	defer client.Close()
 	must(t, client.BeginTransaction())
@@ -314,7 +354,11 @@ func TestKafkaClientsSeeALoss(t *testing.T) {
 		loss, group, refused string
 		steps                []string
 	}{
-		"java":       {javaReader, "TopicAuthorizationException", "GroupAuthorizationException", "TopicAuthorizationException", []string{"subscribe", "produce"}},
+		"java": {javaReader, "TopicAuthorizationException", "GroupAuthorizationException", "TopicAuthorizationException", []string{"subscribe", "produce"}},
+		"java-3.9": {java3Reader, "TopicAuthorizationException", "GroupAuthorizationException", "TopicAuthorizationException",
+			[]string{"subscribe", "produce"}},
+		"kafka-python": {kafkaPythonReader, "TopicAuthorizationFailedError", "GroupAuthorizationFailedError",
+			"TopicAuthorizationFailedError", []string{"subscribe", "produce"}},
 		"librdkafka": {librdkafkaReader, "TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "TOPIC_AUTHORIZATION_FAILED", []string{"subscribe", "produce"}},
 		"franz-go":   {franzReader, "TOPIC_AUTHORIZATION_FAILED: Not authorized to access topics: [Topic authorization failed.]", "", "", nil},
 	} {
@@ -329,6 +373,10 @@ func TestKafkaClientsSeeALoss(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		})
+	}
+	refused := "# subscribe\nerror GROUP_AUTHORIZATION_FAILED\n# produce\nerror TOPIC_AUTHORIZATION_FAILED\n"
+	if got := kafkajsReader(t, gateway, topic, "subscribe", "produce"); got != refused {
+		t.Errorf("kafkajs: got\n%s\nwant\n%s", got, refused)
 	}
 	skipping := s.served(t, "--skip-lost")
 	got := franzReader(t, skipping, topic, "earliest")

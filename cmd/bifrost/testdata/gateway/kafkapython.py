@@ -1,0 +1,120 @@
+"""Reads a topic with kafka-python, and prints what it is given, for the tests of the gateway.
+
+Arguments and output are those of Read.java.
+"""
+
+import sys
+import time
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+
+servers, topic = sys.argv[1:3]
+resume = -1
+read_by_groups = 0
+
+
+def text(b):
+    return "null" if b is None else "'" + b.hex()
+
+
+def consumer(**more):
+    return KafkaConsumer(**{
+        "bootstrap_servers": servers, "isolation_level": "read_committed", "enable_auto_commit": False,
+        "auto_offset_reset": "earliest", "group_id": None, "heartbeat_interval_ms": 500, **more,
+    })
+
+
+def show(r):
+    headers = "".join(f" {text(k.encode())}={text(v)}" for k, v in r.headers or [])
+    print(r.partition, r.offset, r.timestamp, r.timestamp_type, text(r.key), text(r.value) + headers)
+
+
+def read(mode, argument):
+    c = consumer()
+    all = [TopicPartition(topic, p) for p in c.partitions_for_topic(topic)]
+    c.assign(all)
+    ends = c.end_offsets(all)
+    if mode == "earliest":
+        c.seek_to_beginning(*all)
+    elif mode == "offset":
+        for p in all:
+            c.seek(p, int(argument))
+    else:
+        for p, at in c.offsets_for_times({p: int(argument) for p in all}).items():
+            c.seek(p, ends[p] if at is None else at.offset)
+    began = time.time()
+    while any(c.position(p) < ends[p] for p in all):
+        if time.time() - began > 60:
+            raise SystemExit(f"after a minute at {[c.position(p) for p in all]}, want {ends}")
+        try:
+            for records in c.poll(timeout_ms=200).values():
+                for r in records:
+                    show(r)
+        except TopicAuthorizationFailedError as e:
+            print("error", type(e).__name__)
+            c.seek(TopicPartition(topic, 0), resume)
+    c.close()
+
+
+def subscribe():
+    c = consumer(group_id="somebody")
+    c.subscribe([topic])
+    try:
+        c.poll(timeout_ms=10000)
+        print("no error")
+    except GroupAuthorizationFailedError as e:
+        print("error", type(e).__name__)
+    c.close(autocommit=False)
+
+
+def produce():
+    p = KafkaProducer(bootstrap_servers=servers, enable_idempotence=False)
+    try:
+        p.send(topic, b"x").get(timeout=20)
+        print("no error")
+    except KafkaError as e:
+        print("error", type(e).__name__)
+
+
+def group(name, n, size):
+    """The first member begins alone; the others join once it has read something."""
+    global read_by_groups
+    members, owners, before, began = [], set(), read_by_groups, time.time()
+    while read_by_groups < n or len(owners) < size:
+        if time.time() - began > 60:
+            raise SystemExit(f"after a minute {read_by_groups} records")
+        if len(members) < size and (not members or read_by_groups > before):
+            members.append(consumer(group_id=name))
+            members[-1].subscribe([topic])
+        for c in members:
+            some = [r for records in c.poll(timeout_ms=100, max_records=20).values() for r in records]
+            if len(members) == size and c.assignment():
+                owners.add(c)
+            for r in some:
+                show(r)
+            read_by_groups += len(some)
+            if some:
+                c.commit()
+            if read_by_groups >= n and len(owners) == size:
+                break
+    for c in members:
+        c.close(autocommit=False)
+
+
+for step in sys.argv[3:]:
+    print("#", step)
+    mode, _, argument = step.partition(":")
+    if mode == "topic":
+        topic = argument
+    elif mode == "resume":
+        resume = int(argument)
+    elif mode == "subscribe":
+        subscribe()
+    elif mode == "produce":
+        produce()
+    elif mode == "group":
+        name, n, size = argument.split(":")
+        group(name, int(n), int(size))
+    else:
+        read(mode, argument)
