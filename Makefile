@@ -53,7 +53,7 @@ soak: $(LOCALSERVICES) ## Simulate and kill for longer: make soak MINUTES=10.
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
 	$(GO) test -tags soak -count=1 -v -timeout 1h -run TestRolesAreNoLargerThanNeeded ./cmd/localservices
 	$(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -timeout 1h -run 'TestTheDayTheRegionIsGone|TestApplicationsGoOn|TestMirrorMakerBeside|TestARegistryComesBack' ./cmd/bifrost
-	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestKilledWorkers|TestUpgrade|TestJobs|TestARM64' ./cmd/localservices
+	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestKilledWorkers|TestUpgrade|TestJobs|TestAJobOver|TestARM64' ./cmd/localservices
 	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestTheSpliceUnderFaults ./cmd/bifrost
 	$(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost

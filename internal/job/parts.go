@@ -151,7 +151,7 @@ func (r *Runner) replayItem(
 	if err != nil {
 		return r.moreIsLeft(ctx, err)
 	}
-	told := &note{Runner: r, id: spec.ID, item: item.Number, last: r.Now()}
+	told := &note{Runner: r, id: spec.ID, item: item, last: r.Now()}
 	for _, p := range item.Parts {
 		outlook, err := replay.Start(ctx, requestOf(spec, []replay.Part{p.rule()}), r.source, replay.Options{
 			Client: client, Parallel: 1, Batches: look.Batches(), Throttle: rate, Begun: told.begun,

@@ -30,28 +30,41 @@ func minuteFiles(at time.Time) string {
 type note struct {
 	*Runner
 	id      string
-	item    int
-	records int64 // in the target, by all runs
+	item    Item
+	records float64 // of the item, in the target by all runs
 	last    time.Time
 }
 
-// begun adds what was there before.
+// begun adds what is there of parts already, by how many of their offsets are not left to
+// do: what other replays have put there before may be more than was asked for.
 func (n *note) begun(o *replay.Outlook) {
-	records, _ := o.Written()
-	n.records += records
+	all := int64(0)
+	for _, p := range n.item.Parts {
+		all += p.Span.End - p.Span.Start
+	}
+	for _, p := range o.Parts {
+		done := p.Ask.End - p.Ask.Start
+		for _, s := range p.Todo {
+			done -= s.End - s.Start
+		}
+		if done > 0 {
+			n.records += float64(n.item.Records) * float64(done) / float64(all)
+		}
+	}
 }
 
 // committed adds records, and tells the bucket now and then. That it could not be told
 // harms nobody.
 func (n *note) committed(ctx context.Context, records int64) {
-	n.records += records
+	n.records += float64(records)
 	now := n.Now()
 	if now.Sub(n.last) < notedEvery {
 		return
 	}
 	n.last = now
-	name := fmt.Sprintf("%s%06d-%d.json", minuteFiles(now), n.item, n.records)
-	_, _ = create(ctx, n.Files, n.id, name, Done{Item: n.item, Records: n.records, At: now.UTC()})
+	records = min(int64(n.records+0.5), n.item.Records)
+	name := fmt.Sprintf("%s%06d-%d.json", minuteFiles(now), n.item.Number, records)
+	_, _ = create(ctx, n.Files, n.id, name, Done{Item: n.item.Number, Records: records, At: now.UTC()})
 }
 
 // readNotes says of items how many records their workers have written, as far as these

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
 // While a worker is at work, a job shows how far it is; when nothing runs, what is done.
@@ -62,6 +64,22 @@ func TestProgressOfItemsAtWork(t *testing.T) {
 	}
 	if status, err = c.Status(context.Background(), "one"); err != nil || status.Done != 1 || status.AtWork != 0 || status.DoneRecords != 60 {
 		t.Errorf("done: %+v, error %v", status, err)
+	}
+	// What another job has written before is no progress of this one.
+	told := &note{Runner: a.runner, id: "one", item: Item{Records: 40, Parts: []Part{
+		{Span: replay.Span{Start: 0, End: 30}}, {Span: replay.Span{Start: 100, End: 110}},
+	}}}
+	first, second := replay.PartOutlook{Position: replay.Position{Records: 1000}}, replay.PartOutlook{}
+	first.Ask, second.Ask = replay.Span{Start: 0, End: 30}, replay.Span{Start: 100, End: 110}
+	first.Todo = []replay.Segment{{Start: 10, End: 30}}
+	told.begun(&replay.Outlook{Parts: []replay.PartOutlook{first}})
+	if told.records != 10 {
+		t.Errorf("%.1f records before, want those of 10 of 40 offsets", told.records)
+	}
+	told.committed(context.Background(), 20)
+	told.begun(&replay.Outlook{Parts: []replay.PartOutlook{second}})
+	if told.records != 40 {
+		t.Errorf("%.1f records in the end, want 40", told.records)
 	}
 	// Old notes say nothing of now.
 	if notes, err := a.runner.readNotes(context.Background(), "one", time.Now().Add(2*notesCount)); err != nil || len(notes) != 0 {
