@@ -1,3 +1,5 @@
+// How a Reader takes the data members of a stream apart.
+
 package baldr
 
 import (

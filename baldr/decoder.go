@@ -1,3 +1,5 @@
+// How a stored data member becomes records.
+
 package baldr
 
 import (

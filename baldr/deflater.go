@@ -1,3 +1,5 @@
+// How pending members become finished gzip members.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// How the envelope of a member is written: what a Baldr frame has no place for, in columns.
+
 package baldr
 
 import "encoding/binary"

@@ -1,3 +1,5 @@
+// How the envelope of a member is read back, record by record.
+
 package baldr
 
 import (

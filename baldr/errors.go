@@ -1,3 +1,5 @@
+// What this package says about bytes that it cannot accept.
+
 package baldr
 
 import (

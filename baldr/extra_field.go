@@ -1,3 +1,5 @@
+// The extra field of a gzip member (RFC 1952), which carries what only this format knows.
+
 package baldr
 
 import (

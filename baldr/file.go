@@ -1,3 +1,5 @@
+// How an object is opened for random access, from its end.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// What the index of an open object says of its data members.
+
 package baldr
 
 import "iter"

@@ -1,3 +1,5 @@
+// How records of an open object are found by offset or time.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// Baldr's frames: plain values with their lengths, uncompressed.
+
 package baldr
 
 import (

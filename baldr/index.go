@@ -1,3 +1,5 @@
+// The index of an object, which says where its members are.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// What an object says of one of its data members.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// How a Reader checks the order of members in an object.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// A data member while it gathers records.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// How several workers decode members ahead of the reader.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// How gzip members without this format's extra field are read.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// Reading records from a stream.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// What a record is.
+
 package baldr
 
 import "bytes"

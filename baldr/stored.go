@@ -1,3 +1,5 @@
+// Which columns are stored as they are because deflate would win nothing.
+
 package baldr
 
 import "encoding/binary"

@@ -1,3 +1,5 @@
+// How the members of a gzip file follow each other in a stream.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// What an object says of itself as a whole.
+
 package baldr
 
 import (

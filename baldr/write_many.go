@@ -1,3 +1,5 @@
+// How an object of many data members is written.
+
 package baldr
 
 import "sync/atomic"

@@ -1,3 +1,5 @@
+// How an object of a single data member is written.
+
 package baldr
 
 import (

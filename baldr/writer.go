@@ -1,3 +1,5 @@
+// Writing an object.
+
 package baldr
 
 import (

@@ -1,3 +1,5 @@
+// What more slots bring to one partition, on real parts.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// What clusters of other sizes cost, derived from what was measured.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The speed of cat beside zcat, of replay beside a bare producer.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The speed of a restore beside a replay of the same records.
+
 package main
 
 import (

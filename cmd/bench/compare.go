@@ -1,3 +1,5 @@
+// How things are compared: in turns, by medians.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// What a terabyte costs, derived from measured archives.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// Connections that are further away than they are.
+
 package main
 
 import (

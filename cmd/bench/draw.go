@@ -1,3 +1,5 @@
+// The pictures of plays for the pages.
+
 package main
 
 import (

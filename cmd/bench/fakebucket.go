@@ -1,3 +1,5 @@
+// The bucket that measured ticks see.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The Kafka cluster that measured ticks see.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The DynamoDB tables that measured ticks see.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The speed of package baldr beside gzip alone.
+
 package main
 
 import (

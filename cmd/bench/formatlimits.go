@@ -1,3 +1,5 @@
+// What the format costs in size, memory, requests.
+
 package main
 
 import (

@@ -1,5 +1,4 @@
-// How fast jobs replay: workers in processes of their own, each with one core as a
-// function has, held to a rate and not held; and one partition far away.
+// How fast jobs replay with workers in processes of their own, on one core each.
 
 package main
 

@@ -1,3 +1,5 @@
+// How long a record takes from its commit to its object.
+
 package main
 
 import (
@@ -78,7 +80,7 @@ func (p parts) ticker() (func(ctx context.Context, until int64) error, error) {
 		Retention: source,
 		Ledger:    ledger,
 		Store:     store,
-		Shelf:     store,
+		Bucket:    store,
 		Settings: bifrost.Settings{
 			Group:       p.Group,
 			Sizing:      bifrost.Sizing{TargetBytes: 128 << 20},

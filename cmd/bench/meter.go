@@ -1,3 +1,5 @@
+// How requests to S3 or DynamoDB are counted as AWS bills them.
+
 package main
 
 import "github.com/bifrost-archive/bifrost/internal/awsmeter"

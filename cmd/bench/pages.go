@@ -1,3 +1,5 @@
+// How figures get into the tables of the pages.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The records that most figures are measured on.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// The speed of the whole path from Kafka to S3, for each core.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// Plays of clusters that fit on no machine, with measured speeds.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// AWS's list prices.
+
 package main
 
 import (

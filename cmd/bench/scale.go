@@ -1,3 +1,5 @@
+// What a tick over many partitions takes.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// What partitions cost that get a record a minute.
+
 package main
 
 import (
@@ -122,7 +124,7 @@ func (p parts) startTrickle(ctx context.Context) (*trickling, error) {
 		History:    source,
 		Ledger:     ledger,
 		Store:      store,
-		Shelf:      store,
+		Bucket:     store,
 		Dispatcher: t,
 		Settings: bifrost.Settings{
 			Group:       p.Group,

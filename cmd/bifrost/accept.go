@@ -153,7 +153,7 @@ func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start in
 
 func accepter(parts *wiring.Parts) *repair.Accepter {
 	return &repair.Accepter{
-		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store,
+		Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Bucket: parts.Store,
 		Format: parts.Config.Format, Writer: "bifrost " + wiring.Version, Now: time.Now,
 	}
 }

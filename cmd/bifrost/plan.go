@@ -79,7 +79,7 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	defer parts.Close()
 	ledger, store, dispatcher := dryrun.NewLedger(parts.Ledger), dryrun.NewStore(parts.Store), &dryrun.Dispatcher{}
 	discover := parts.Discoverer(dispatcher)
-	discover.Ledger, discover.Store, discover.Shelf, discover.Journal = ledger, store, store, nil
+	discover.Ledger, discover.Store, discover.Bucket, discover.Journal = ledger, store, store, nil
 	summary, err := discover.Tick(ctx, time.Time{})
 	if err == nil && summary.Topics == 0 && len(topics) > 0 {
 		err = fmt.Errorf("no topic in Kafka that these credentials may describe matches %q", topics)

@@ -70,7 +70,7 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 		Group:         parts.Config.Group,
 		Ledger:        parts.Ledger,
 		Store:         parts.Store,
-		Shelf:         parts.Store,
+		Bucket:        parts.Store,
 		Topics:        filter,
 		Sizing:        parts.Config.Settings().Sizing,
 		Now:           time.Now,

@@ -218,7 +218,7 @@ func (s *sandbox) planOnly(t testing.TB) {
 	defer client.Close()
 	store := s3store.New(s.storeConfig, c.Bucket)
 	d := bifrost.Discoverer{
-		Cluster: client, History: client, Retention: client, Ledger: dynamoledger.New(s.db, s.tables), Store: store, Shelf: store,
+		Cluster: client, History: client, Retention: client, Ledger: dynamoledger.New(s.db, s.tables), Store: store, Bucket: store,
 		Dispatcher: &dryrun.Dispatcher{}, Settings: c.Settings(), Now: time.Now, NewGeneration: rand.Text, Log: slog.New(slog.DiscardHandler),
 	}
 	if summary, err := d.Tick(t.Context(), time.Time{}); err != nil || summary.Dispatched != 1 {

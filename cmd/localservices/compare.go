@@ -1,3 +1,5 @@
+// How what is archived is compared with what Kafka has.
+
 package main
 
 import (

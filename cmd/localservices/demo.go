@@ -1,3 +1,5 @@
+// The demo: the main job from end to end.
+
 package main
 
 import (

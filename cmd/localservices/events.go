@@ -1,3 +1,5 @@
+// The records that the demo produces.
+
 package main
 
 import (

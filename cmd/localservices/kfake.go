@@ -1,3 +1,5 @@
+// The in-memory cluster that stands in for Kafka with KAFKA=embedded.
+
 package main
 
 import (

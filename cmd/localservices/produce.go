@@ -1,3 +1,5 @@
+// The command that writes lines of standard input as records.
+
 package main
 
 import (

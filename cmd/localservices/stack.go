@@ -1,3 +1,5 @@
+// The commands that install, build, start or stop the stack.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// How the demo lets the stack archive all there is.
+
 package main
 
 import (

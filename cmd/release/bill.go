@@ -1,3 +1,5 @@
+// Bills of materials of released programs.
+
 package main
 
 import (

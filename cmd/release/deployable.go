@@ -1,3 +1,5 @@
+// What CloudFormation needs to deploy a release without this repository.
+
 package main
 
 import (

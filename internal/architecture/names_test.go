@@ -82,26 +82,40 @@ func TestNoPackageIsTooLarge(t *testing.T) {
 	}
 }
 
-// TestCommandsSayWhatTheyAreFor: each file of the command line begins with a sentence
-// that says what it is for, and that is one thing.
-func TestCommandsSayWhatTheyAreFor(t *testing.T) {
+// TestFilesSayWhatTheyAreFor: each file begins with a sentence that says what it is for,
+// and that is one thing. Of a file with the comment of its package nothing more is asked.
+func TestFilesSayWhatTheyAreFor(t *testing.T) {
 	t.Parallel()
-	seen := 0
 	for _, s := range sources(t) {
-		if !within(s.pkg, "cmd/bifrost") {
+		if s.file.Doc != nil {
 			continue
 		}
-		seen++
-		if len(s.file.Comments) == 0 || s.file.Comments[0].Pos() > s.file.Package {
-			t.Errorf("%s does not begin with a comment that says what it is for", s.name)
-			continue
+		sentence := ""
+		for _, group := range s.file.Comments {
+			if len(s.file.Decls) > 0 && (group.End() > s.file.Decls[0].Pos() || group == docOf(s.file.Decls[0])) {
+				break
+			}
+			if sentence = strings.Join(strings.Fields(group.Text()), " "); sentence != "" { // no build constraint
+				break
+			}
 		}
-		isPackage := s.file.Doc != nil
-		if first := s.file.Comments[0].Text(); !isPackage && strings.Contains(first, " and ") {
-			t.Errorf("%s is for two things, as it says: %s", s.name, first)
+		switch sentence = strings.SplitAfter(sentence, ". ")[0]; {
+		case !strings.HasSuffix(strings.TrimSpace(sentence), "."):
+			t.Errorf("%s begins with %q: want a sentence that says what it is for, above the package clause",
+				s.name, sentence)
+		case strings.Contains(sentence, " and "):
+			t.Errorf("%s is for two things, as it says: %s", s.name, sentence)
 		}
 	}
-	if seen == 0 {
-		t.Fatal("no files found: the test looks in the wrong place")
+}
+
+// docOf is the comment of a declaration; nil when it has none.
+func docOf(d ast.Decl) *ast.CommentGroup {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		return d.Doc
+	case *ast.GenDecl:
+		return d.Doc
 	}
+	return nil
 }

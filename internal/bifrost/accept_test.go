@@ -191,7 +191,7 @@ func TestAcceptDivergedThroughFaults(t *testing.T) {
 			s, calls := diverged(t, 15), 0
 			f := shaky{s.ledger, s.store, &calls, nth, after}
 			a := s.accepter()
-			a.Ledger, a.Store, a.Shelf = f, f, f
+			a.Ledger, a.Store, a.Bucket = f, f, f
 			next, err := a.AcceptDiverged(t.Context(), branch, 15)
 			if err != nil {
 				faults++
@@ -217,7 +217,7 @@ func TestATickFinishesADecision(t *testing.T) {
 	s, calls := diverged(t, 15), 0
 	f := shaky{s.ledger, s.store, &calls, 2, false}
 	a := s.accepter()
-	a.Ledger, a.Store, a.Shelf = f, f, f
+	a.Ledger, a.Store, a.Bucket = f, f, f
 	if _, err := a.AcceptDiverged(t.Context(), branch, 15); err == nil || s.progress("orders", 0).Status != bifrost.StatusDiverged {
 		t.Fatalf("accept: %v, the row: %+v", err, s.progress("orders", 0))
 	}

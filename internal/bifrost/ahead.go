@@ -1,6 +1,6 @@
-package bifrost
-
 // What exists after planned_offset already: objects, rows.
+
+package bifrost
 
 import (
 	"cmp"
@@ -21,7 +21,7 @@ func (b *PartitionBuilder) lastObjectEnd(ctx context.Context, p Progress) (int64
 	prefix := PartitionPrefix(b.Group, p.Partition)
 	var keys []string
 	for after := ""; ; after = keys[len(keys)-1] {
-		page, err := b.Shelf.List(ctx, prefix, after, ListPage)
+		page, err := b.Bucket.List(ctx, prefix, after, ListPage)
 		if err != nil {
 			return 0, fmt.Errorf("list %s: %w", prefix, err)
 		}
@@ -101,7 +101,7 @@ func (b *PartitionBuilder) findAhead(ctx context.Context, p Progress, i Incarnat
 func (b *PartitionBuilder) listObjectsAhead(ctx context.Context, p Progress, i Incarnation) ([]Known, int64, error) {
 	prefix := PartitionPrefix(b.Group, p.Partition)
 	from := prefix + fmt.Sprintf("%020d", p.PlannedOffset) // sorts before the key of that start
-	keys, err := b.Shelf.List(ctx, prefix, from, plannedAtOnce)
+	keys, err := b.Bucket.List(ctx, prefix, from, plannedAtOnce)
 	if err != nil {
 		return nil, 0, fmt.Errorf("list %s from offset %d: %w", prefix, p.PlannedOffset, err)
 	}

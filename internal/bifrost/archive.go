@@ -1,6 +1,6 @@
-package bifrost
-
 // How a worker turns one range into one object.
+
+package bifrost
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package bifrost
-
 // What has to be sure before anything is planned by a new progress row.
+
+package bifrost
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type PartitionBuilder struct {
 	Group         string // first element of every key
 	Ledger        Ledger
 	Store         Store
-	Shelf         Shelf
+	Bucket        Bucket
 	Marks         *Marks
 	SizingOf      func(topic string) Sizing // of the ranges planned where objects are missing
 	FencePause    time.Duration             // as Settings.FencePause
@@ -68,7 +68,7 @@ func (b *PartitionBuilder) abortUploads(ctx context.Context, p *Progress) (bool,
 		return false, err
 	}
 	prefix := PartitionPrefix(b.Group, p.Partition)
-	if err := b.Shelf.AbortUploads(ctx, prefix); err != nil {
+	if err := b.Bucket.AbortUploads(ctx, prefix); err != nil {
 		return false, fmt.Errorf("abort the uploads under %s: %w", prefix, err)
 	}
 	if unused {
@@ -103,7 +103,7 @@ func (b *PartitionBuilder) putBirth(ctx context.Context, p Progress) (unused boo
 	if err != nil {
 		return false, err
 	}
-	there, err := b.Shelf.CreateOnce(ctx, key, mine)
+	there, err := b.Bucket.CreateOnce(ctx, key, mine)
 	if err != nil {
 		return false, fmt.Errorf("put the birth object %s: %w", key, err)
 	}
@@ -200,7 +200,7 @@ func (b *births) claimName(ctx context.Context, i Incarnation) (string, error) {
 	if known {
 		return name, nil
 	}
-	owner, err := claimPath(ctx, b.Shelf, b.Group, markerOf(i, true))
+	owner, err := claimPath(ctx, b.Bucket, b.Group, markerOf(i, true))
 	if err != nil {
 		return "", err
 	}

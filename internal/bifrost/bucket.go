@@ -1,6 +1,6 @@
-package bifrost
-
 // What the rules ask of the bucket.
+
+package bifrost
 
 import (
 	"context"
@@ -41,8 +41,8 @@ type Object interface {
 	Stored() Stored
 }
 
-// Shelf is what discover does in the bucket.
-type Shelf interface {
+// Bucket is what the rules do with keys, beside whole objects: claim, list, abort.
+type Bucket interface {
 	// CreateOnce writes a small object if there is none at the key, and answers
 	// what is there now: the given content or the content that was there first.
 	CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error)
@@ -56,7 +56,7 @@ type Shelf interface {
 	AbortUploads(ctx context.Context, prefix string) error
 }
 
-// KeyLister lists keys, as Shelf.List says.
+// KeyLister lists keys, as Bucket.List says.
 type KeyLister interface {
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }

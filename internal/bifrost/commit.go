@@ -1,6 +1,6 @@
-package bifrost
-
 // How the ledger learns of an object.
+
+package bifrost
 
 import (
 	"context"

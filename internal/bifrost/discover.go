@@ -1,6 +1,6 @@
-package bifrost
-
 // How one tick runs.
+
+package bifrost
 
 import (
 	"context"
@@ -51,7 +51,7 @@ type Discoverer struct {
 	Retention     RetentionReader // nil: no partition is ever seen near to loss
 	Ledger        Ledger
 	Store         Store
-	Shelf         Shelf
+	Bucket        Bucket
 	Dispatcher    Dispatcher
 	Settings      Settings
 	Now           func() time.Time
@@ -83,7 +83,7 @@ const (
 // error is for what stops the whole tick: no table, no broker.
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
 	t := &tick{Discoverer: d, crew: parallel.NewCrew(d.Parallel), started: d.Now(), deadline: deadline}
-	t.marks = NewMarks(d.Settings.Group, d.Ledger, d.Store, d.Shelf, d.Now, d.NewGeneration)
+	t.marks = NewMarks(d.Settings.Group, d.Ledger, d.Store, d.Bucket, d.Now, d.NewGeneration)
 	t.builder = d.newBuilder(t.marks)
 	t.builder.moved, t.builder.planned = t.readAgain, t.addPlanned
 	t.summary.ID = d.NewGeneration()
@@ -119,7 +119,7 @@ func (t *tick) runPasses(ctx context.Context) error {
 
 func (d *Discoverer) newBuilder(marks *Marks) *PartitionBuilder {
 	return &PartitionBuilder{
-		Group: d.Settings.Group, Ledger: d.Ledger, Store: d.Store, Shelf: d.Shelf, Marks: marks,
+		Group: d.Settings.Group, Ledger: d.Ledger, Store: d.Store, Bucket: d.Bucket, Marks: marks,
 		SizingOf:   d.Settings.SizingOf,
 		FencePause: d.Settings.FencePause, Now: d.Now, NewGeneration: d.NewGeneration, Log: d.Log,
 	}

@@ -1,6 +1,6 @@
-package bifrost
-
 // Which ranges a function is started for.
+
+package bifrost
 
 import (
 	"cmp"

@@ -47,7 +47,7 @@
 //	rebuildrows.go  how these are planned and settled
 //	marks.go        whether the tables are older than the bucket
 //	marker.go       the small objects: who owns a topic's path, where a cut log goes on
-//	survey.go       which partitions the bucket has
+//	listing.go      which partitions the bucket has
 //
 //	work.go         a worker's life: what it was started for, then more, until time is up
 //	archive.go      one range into one object

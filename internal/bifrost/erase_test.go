@@ -13,7 +13,7 @@ import (
 )
 
 func (s *stack) accepter() *repair.Accepter {
-	return &repair.Accepter{Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Writer: "test", Now: s.clock.Now}
+	return &repair.Accepter{Group: testGroup, Ledger: s.ledger, Store: s.store, Bucket: s.store, Writer: "test", Now: s.clock.Now}
 }
 
 // erased is a live archive whose row has lost its object.

@@ -211,7 +211,7 @@ func TestBirthObjectIsTheFirstOnes(t *testing.T) {
 	s.kafka.CreateTopic("orders", 1).Logs[0].Produce("one")
 	d := s.discoverer()
 	dies := errors.New("died")
-	d.Shelf = failing{Store: s.store, abort: dies}
+	d.Bucket = failing{Store: s.store, abort: dies}
 	s.clock.Advance(time.Minute)
 	if summary, err := d.Tick(t.Context(), time.Time{}); err != nil || summary.Failures != 1 {
 		t.Fatalf("error %v, summary %+v", err, summary)
@@ -281,7 +281,7 @@ func TestThePauseBeginsAtTheAbort(t *testing.T) {
 	t.Parallel()
 	s := completing(t)
 	d := s.discoverer()
-	d.Shelf = failing{s.store, errors.New("503")}
+	d.Bucket = failing{s.store, errors.New("503")}
 	if _, err := d.Tick(t.Context(), time.Time{}); err != nil {
 		t.Fatal(err)
 	}

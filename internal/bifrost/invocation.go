@@ -1,6 +1,6 @@
-package bifrost
-
 // Which functions are at work.
+
+package bifrost
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package bifrost
-
 // What the rules ask of Kafka.
+
+package bifrost
 
 import (
 	"context"

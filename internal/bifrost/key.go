@@ -1,6 +1,6 @@
-package bifrost
-
 // Where objects are in the bucket.
+
+package bifrost
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
-package bifrost
-
 // What the rules ask of the tables.
+
+package bifrost
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package bifrost
-
 // How long it takes until Kafka deletes what is not archived.
+
+package bifrost
 
 import (
 	"context"

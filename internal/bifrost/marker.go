@@ -1,6 +1,6 @@
-package bifrost
-
 // The small objects that are written once.
+
+package bifrost
 
 import (
 	"context"
@@ -35,13 +35,13 @@ func markerOf(i Incarnation, born bool) Marker {
 }
 
 // claimPath writes the marker, unless one is there, and answers what is there.
-func claimPath(ctx context.Context, shelf Shelf, group string, mine Marker) (Marker, error) {
+func claimPath(ctx context.Context, bucket Bucket, group string, mine Marker) (Marker, error) {
 	key := MarkerKey(group, mine.Topic)
 	content, err := json.Marshal(mine)
 	if err != nil {
 		return Marker{}, err
 	}
-	if content, err = shelf.CreateOnce(ctx, key, content); err != nil {
+	if content, err = bucket.CreateOnce(ctx, key, content); err != nil {
 		return Marker{}, fmt.Errorf("mark the owner of the plain path at %s: %w", key, err)
 	}
 	var owner Marker

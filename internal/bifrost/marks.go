@@ -1,6 +1,6 @@
-package bifrost
-
 // How tables that are older than the bucket are recognized.
+
+package bifrost
 
 import (
 	"context"
@@ -55,7 +55,7 @@ type markLedger interface {
 // bucketOf is both halves of the bucket as one.
 type bucketOf struct {
 	Store
-	Shelf
+	Bucket
 }
 
 // Marks compares the tables with the bucket and counts them up, once for a tick or
@@ -74,9 +74,9 @@ type Marks struct {
 }
 
 // NewMarks makes the marks of a group. newSeries gives a value never given before.
-func NewMarks(group string, ledger Ledger, store Store, shelf Shelf, now func() time.Time,
+func NewMarks(group string, ledger Ledger, store Store, bucket Bucket, now func() time.Time,
 	newSeries func() string) *Marks {
-	return &Marks{ledger: ledger, bucket: bucketOf{store, shelf}, group: group, now: now, newSeries: newSeries}
+	return &Marks{ledger: ledger, bucket: bucketOf{store, bucket}, group: group, now: now, newSeries: newSeries}
 }
 
 // sealAfter is when a tick closes what an earlier one planned: by then no tick of

@@ -393,7 +393,7 @@ func TestMarkThatCannotBePut(t *testing.T) {
 	backup := s.ledger.Backup()
 	left := 1
 	d := s.discoverer()
-	d.Shelf = markFails{s.store, &left}
+	d.Bucket = markFails{s.store, &left}
 	s.clock.Advance(2 * time.Minute)
 	summary, err := d.Tick(t.Context(), time.Time{})
 	if err != nil || left != 0 || summary.Planned > 0 || summary.Failures == 0 || summary.Older {
@@ -448,7 +448,7 @@ func TestBackupOneAheadIsNoticed(t *testing.T) {
 	s, _, _ := marked(t)
 	left := 1
 	d := s.discoverer()
-	d.Shelf = markFails{s.store, &left}
+	d.Bucket = markFails{s.store, &left}
 	s.clock.Advance(2 * time.Minute)
 	if summary, err := d.Tick(t.Context(), time.Time{}); err != nil || left != 0 || summary.Planned > 0 {
 		t.Fatalf("error %v, summary %+v", err, summary)
@@ -501,7 +501,7 @@ func TestNoTickPlansUnderARebuild(t *testing.T) {
 	s, _, _ := marked(t)
 	left := 1
 	r := s.rebuilder()
-	r.Anew, r.Shelf = true, markFails{s.store, &left}
+	r.Anew, r.Bucket = true, markFails{s.store, &left}
 	if _, err := r.Rebuild(t.Context()); err == nil || left != 0 {
 		t.Fatalf("error %v", err)
 	}

@@ -1,6 +1,6 @@
-package bifrost
+// What functions are called with, what they answer, what they log.
 
-// The events, answers and log lines of the two functions.
+package bifrost
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-package bifrost
-
 // What an object says of itself.
+
+package bifrost
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package bifrost
-
 // What a tick reads, in an order that is safe.
+
+package bifrost
 
 import (
 	"cmp"

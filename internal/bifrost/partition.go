@@ -1,6 +1,6 @@
-package bifrost
-
 // How topics, partitions, ranges of offsets are named.
+
+package bifrost
 
 import (
 	"encoding/base64"

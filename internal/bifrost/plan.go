@@ -1,6 +1,6 @@
-package bifrost
-
 // Which ranges a tick plans.
+
+package bifrost
 
 import (
 	"cmp"

@@ -1,6 +1,6 @@
-package bifrost
-
 // How a tick writes its plans.
+
+package bifrost
 
 import (
 	"cmp"

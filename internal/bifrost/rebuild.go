@@ -1,6 +1,6 @@
-package bifrost
-
 // How the progress row of one partition is rebuilt.
+
+package bifrost
 
 import (
 	"cmp"
@@ -123,7 +123,7 @@ func (r *partitionRebuild) forgetRow(ctx context.Context, keep func(Progress) bo
 // again, or the next incarnation would take the plain path. Without any object it
 // is what the tables or small objects say, see recordedIncarnation.
 func (r *partitionRebuild) findIncarnation(ctx context.Context) (Incarnation, error) {
-	keys := KeyWalk{Bucket: r.Shelf, Prefix: PartitionPrefix(r.Group, r.partition)}
+	keys := KeyWalk{Bucket: r.Bucket, Prefix: PartitionPrefix(r.Group, r.partition)}
 	var stranger error
 	for {
 		page, err := keys.Below(ctx, "")
@@ -244,7 +244,7 @@ func (r *partitionRebuild) claimPath(ctx context.Context, i Incarnation) error {
 	if r.partition.Name != i.Topic {
 		return nil // only its own incarnation can have this name
 	}
-	owner, err := claimPath(ctx, r.Shelf, r.Group, markerOf(i, false))
+	owner, err := claimPath(ctx, r.Bucket, r.Group, markerOf(i, false))
 	if err == nil && owner.Incarnation() != i {
 		err = fmt.Errorf("the marker %s gives the plain path to cluster %s topic ID %s, what is there is of cluster "+
 			"%s topic ID %s: %w",

@@ -20,7 +20,7 @@ import (
 
 func (s *stack) rebuilder() *repair.Rebuilder {
 	return &repair.Rebuilder{
-		Group: testGroup, Ledger: s.ledger, Store: s.store, Shelf: s.store, Sizing: s.sizing(), FencePause: s.pause,
+		Group: testGroup, Ledger: s.ledger, Store: s.store, Bucket: s.store, Sizing: s.sizing(), FencePause: s.pause,
 		Now: s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),
 	}
 }
@@ -413,7 +413,7 @@ func (s *stack) rebuildThrough(t *rapid.T) bool {
 		return nil, broken
 	}}}
 	r := s.rebuilder()
-	r.Ledger, r.Store, r.Shelf, r.Anew = f, f, f, rapid.IntRange(0, 3).Draw(t, "anew") == 0
+	r.Ledger, r.Store, r.Bucket, r.Anew = f, f, f, rapid.IntRange(0, 3).Draw(t, "anew") == 0
 	summary, err := r.Rebuild(context.Background())
 	for _, failure := range summary.Failed {
 		if !strings.Contains(failure.Error, broken.Error()) {

@@ -1,6 +1,6 @@
-package bifrost
-
 // How the rows of one partition are rebuilt along its objects.
+
+package bifrost
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-package bifrost
-
 // What a tick says when it ends.
+
+package bifrost
 
 import (
 	"context"

@@ -54,7 +54,7 @@ func TestTickBetweenARestoreAndItsRebuild(t *testing.T) {
 	broken := errors.New("injected fault")
 	calls := 0
 	r := s.rebuilder()
-	r.Anew, r.Shelf = true, flaky{Ledger: s.ledger, Bucket: s.store, fate: func() (error, error) {
+	r.Anew, r.Bucket = true, flaky{Ledger: s.ledger, Bucket: s.store, fate: func() (error, error) {
 		calls++
 		return nil, broken
 	}}

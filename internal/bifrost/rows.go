@@ -1,6 +1,6 @@
-package bifrost
-
 // The rows of the two tables.
+
+package bifrost
 
 import (
 	"time"

@@ -1,6 +1,6 @@
-package bifrost
-
 // What becomes of partitions that no log belongs to any more.
+
+package bifrost
 
 import (
 	"context"

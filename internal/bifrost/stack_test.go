@@ -58,7 +58,7 @@ func (s *stack) sizing() bifrost.Sizing {
 
 func (s *stack) discoverer() *bifrost.Discoverer {
 	return &bifrost.Discoverer{
-		Cluster: s.kafka, History: s.kafka, Ledger: s.ledger, Store: s.store, Shelf: s.store, Dispatcher: s.lambda,
+		Cluster: s.kafka, History: s.kafka, Ledger: s.ledger, Store: s.store, Bucket: s.store, Dispatcher: s.lambda,
 		Settings: bifrost.Settings{Group: testGroup, Sizing: s.sizing(), MaxInFlight: s.inFlight, Lease: 5 * time.Minute,
 			FencePause: s.pause, Together: s.together},
 		Now: s.clock.Now, NewGeneration: s.generation, Log: slog.New(slog.DiscardHandler),

@@ -1,6 +1,6 @@
-package bifrost
-
 // What keeps a log that is there from being planned.
+
+package bifrost
 
 import (
 	"context"

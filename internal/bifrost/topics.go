@@ -1,6 +1,6 @@
-package bifrost
-
 // Which topics are archived.
+
+package bifrost
 
 import (
 	"fmt"

@@ -74,7 +74,7 @@ func (a *realArchive) settle() {
 	lambda, generation := &bifrosttest.Lambda{}, 0
 	sizing := bifrost.Sizing{TargetBytes: 64, MaxAge: time.Minute}
 	discoverer := &bifrost.Discoverer{
-		Cluster: a.kafka, History: a.kafka, Ledger: a.ledger, Store: a.store, Shelf: a.store, Dispatcher: lambda,
+		Cluster: a.kafka, History: a.kafka, Ledger: a.ledger, Store: a.store, Bucket: a.store, Dispatcher: lambda,
 		Settings: bifrost.Settings{Group: testGroup, Sizing: sizing, MaxInFlight: 8, Lease: 5 * time.Minute},
 		Now:      a.clock.Now, Log: slog.New(slog.DiscardHandler),
 		NewGeneration: func() string { generation++; return fmt.Sprintf("%x-%d", rand.Uint64(), generation) },
@@ -220,7 +220,7 @@ func TestVerifyAndRebuildOnRealParts(t *testing.T) {
 		t.Error("lost tables were not found")
 	}
 	generation := 0
-	r := &repair.Rebuilder{Group: testGroup, Ledger: a.ledger, Store: a.store, Shelf: a.store, Now: a.clock.Now,
+	r := &repair.Rebuilder{Group: testGroup, Ledger: a.ledger, Store: a.store, Bucket: a.store, Now: a.clock.Now,
 		Sizing: bifrost.Sizing{TargetBytes: 64, MaxAge: time.Minute}, Log: slog.New(slog.DiscardHandler),
 		NewGeneration: func() string { generation++; return fmt.Sprintf("rebuilt-%d-%x", generation, rand.Uint64()) }}
 	summary, err := r.Rebuild(t.Context())

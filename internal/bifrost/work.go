@@ -1,6 +1,6 @@
-package bifrost
-
 // What a worker does from its start to its end.
+
+package bifrost
 
 import (
 	"cmp"

@@ -1,3 +1,5 @@
+// How the twin of the tables is read backwards.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// Virtual time.
+
 package bifrosttest
 
 import "time"

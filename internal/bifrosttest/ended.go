@@ -1,3 +1,5 @@
+// What every twin answers when its caller's time is over.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// The twin of the records that ticks leave.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// The twin of a Kafka cluster.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// The twin of the log of a partition.
+
 package bifrosttest
 
 import (

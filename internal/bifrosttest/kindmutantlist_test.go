@@ -93,7 +93,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/ahead.go", "n == plannedAtOnce-1 && err == nil", "n == plannedAtOnce && err == nil",
 		}}}, "internal/bifrost", "TestARowOfObjects", ""},
 		{mutant{"a survey of one page", "partitions behind the first page exist", []edit{{
-			"../bifrost/survey.go", "		if len(page) < ListPage {\n			return partitions, nil", "		if len(page) <= ListPage {\n			return partitions, nil",
+			"../bifrost/listing.go", "		if len(page) < ListPage {\n			return partitions, nil", "		if len(page) <= ListPage {\n			return partitions, nil",
 		}}}, "internal/bifrost", "TestTwelve", ""},
 		{mutant{"retention of the first topics", "every topic has an answer", []edit{{
 			"../kafka/retention.go", "	for some := range slices.Chunk(topics, configsAtOnce) {", "	for some := range slices.Chunk(topics[:min(len(topics), configsAtOnce)], configsAtOnce) {",

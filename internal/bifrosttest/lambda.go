@@ -1,3 +1,5 @@
+// The twin of the queue of invocations.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// The twin of the tables: what they hold, how they are read.
+
 package bifrosttest
 
 import (

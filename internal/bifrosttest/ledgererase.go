@@ -1,3 +1,5 @@
+// How the twin of the tables erases.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// The twin of the rows of functions at work.
+
 package bifrosttest
 
 import (

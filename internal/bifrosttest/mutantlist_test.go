@@ -131,7 +131,7 @@ var mutants = []mutant{
 	}}},
 	{"no fence", "an upload of before the tables were lost must not complete behind a new plan's back", []edit{{
 		rules + "birth.go",
-		"if err := b.Shelf.AbortUploads(ctx, prefix); err != nil {",
+		"if err := b.Bucket.AbortUploads(ctx, prefix); err != nil {",
 		"if err := error(nil); err != nil {",
 	}}},
 	{"no pause behind the abort", "a completion that is on its way becomes an object after the abort and the listing", []edit{{

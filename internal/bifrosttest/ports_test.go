@@ -105,7 +105,7 @@ func (r *recordsPort) Next(ctx context.Context) (bifrost.Batch, error) {
 
 func (r *recordsPort) Close() {}
 
-// ---- Store, Shelf
+// ---- Store, Bucket
 
 func (p ports) Create(ctx context.Context, key string) (bifrost.Upload, error) {
 	upload, err := effect(p.process, "s3: create upload "+key, nil, func() (bifrost.Upload, error) { return p.world.store.Create(ctx, key) })

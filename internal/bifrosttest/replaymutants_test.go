@@ -57,16 +57,16 @@ var replayMutants = []mutant{
 		"	if w.next < s.End && w.open {\n",
 	}}},
 	{"nothing deleted", "what the target has deleted since is counted", []edit{{
-		replays + "believe.go",
+		replays + "checktarget.go",
 		"		some = some || l.ends[p.Target][mark.Partition].start > mark.First\n",
 		"		some = some || l.ends[p.Target][mark.Partition].start > mark.Base\n",
 	}}},
 	{"nobody else's records", "a target with records of others is warned of", []edit{{
-		replays + "believe.go",
+		replays + "checktarget.go",
 		"	return !known.producers[producer], nil\n",
 		"	return len(known.producers) == 0, nil\n",
 	}, {
-		replays + "believe.go",
+		replays + "checktarget.go",
 		"	if producer < 0 {\n		return true, nil\n	}\n",
 		"",
 	}}},

@@ -1,3 +1,5 @@
+// The twin of the bucket.
+
 package bifrosttest
 
 import (
@@ -17,8 +19,8 @@ import (
 )
 
 var (
-	_ bifrost.Store = (*Store)(nil)
-	_ bifrost.Shelf = (*Store)(nil)
+	_ bifrost.Store  = (*Store)(nil)
+	_ bifrost.Bucket = (*Store)(nil)
 )
 
 // Store is a bucket in memory. It keeps every version of an object, so that an
@@ -101,7 +103,7 @@ func (s *Store) Open(ctx context.Context, key string) (bifrost.Object, error) {
 	return &object{ctx: ctx, content: bytes.NewReader(content), stored: stored(content)}, nil
 }
 
-// CreateOnce implements bifrost.Shelf.
+// CreateOnce implements bifrost.Bucket.
 func (s *Store) CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
@@ -115,7 +117,7 @@ func (s *Store) CreateOnce(ctx context.Context, key string, content []byte) ([]b
 	return bytes.Clone(versions[len(versions)-1]), nil
 }
 
-// List implements bifrost.Shelf.
+// List implements bifrost.Bucket.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
@@ -129,7 +131,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	return keys, nil
 }
 
-// AbortUploads implements bifrost.Shelf.
+// AbortUploads implements bifrost.Bucket.
 func (s *Store) AbortUploads(ctx context.Context, prefix string) error {
 	if err := ended(ctx); err != nil {
 		return err

@@ -1,3 +1,5 @@
+// What every adapter has to answer when its caller's time is over.
+
 package bifrosttest
 
 import (

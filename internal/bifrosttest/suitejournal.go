@@ -1,3 +1,5 @@
+// What every ledger has to keep of ticks.
+
 package bifrosttest
 
 import (

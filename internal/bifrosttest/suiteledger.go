@@ -1,3 +1,5 @@
+// The suite that every ledger passes: how its checks are run.
+
 package bifrosttest
 
 import (

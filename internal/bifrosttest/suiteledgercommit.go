@@ -1,3 +1,5 @@
+// What every ledger has to keep when ranges are settled.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// What every ledger has to keep when a range is erased.
+
 package bifrosttest
 
 import (

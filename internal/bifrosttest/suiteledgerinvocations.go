@@ -1,3 +1,5 @@
+// What every ledger has to keep of functions at work.
+
 package bifrosttest
 
 import (

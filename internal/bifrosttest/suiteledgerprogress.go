@@ -1,3 +1,5 @@
+// What every ledger has to keep of progress rows.
+
 package bifrosttest
 
 import (

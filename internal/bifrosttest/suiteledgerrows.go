@@ -1,3 +1,5 @@
+// What every ledger has to keep of rows of ranges.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// The suite that every bucket passes: single objects.
+
 package bifrosttest
 
 import (
@@ -17,10 +19,10 @@ import (
 // Bucket is all that the rules ask of an object store.
 type Bucket interface {
 	bifrost.Store
-	bifrost.Shelf
+	bifrost.Bucket
 }
 
-// TestStore checks the contracts of bifrost.Store and bifrost.Shelf. newStore
+// TestStore checks the contracts of bifrost.Store and bifrost.Bucket. newStore
 // is called once a subtest, and subtests run in parallel. They may share a
 // bucket: each works under a prefix of its own.
 func TestStore(t *testing.T, newStore func(t *testing.T) Bucket) {

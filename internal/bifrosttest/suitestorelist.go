@@ -1,3 +1,5 @@
+// What every bucket has to keep when keys are listed or uploads aborted.
+
 package bifrosttest
 
 import (

@@ -1,3 +1,5 @@
+// What every bucket has to keep of uploads.
+
 package bifrosttest
 
 import (

@@ -326,7 +326,7 @@ func (w *world) startTick() *process {
 	p := w.start("discover", func(p *process) {
 		all := ports{p}
 		d := bifrost.Discoverer{
-			Cluster: all, History: all, Retention: all, Ledger: all, Store: all, Shelf: all, Dispatcher: all,
+			Cluster: all, History: all, Retention: all, Ledger: all, Store: all, Bucket: all, Dispatcher: all,
 			Settings: w.setup.settings, Now: w.clock.Now, NewGeneration: w.newGeneration,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
@@ -344,7 +344,7 @@ func (w *world) startRebuild() *process {
 	p := w.start("rebuild", func(p *process) {
 		all := ports{p}
 		r := repair.Rebuilder{
-			Group: group, Ledger: all, Store: all, Shelf: all, Sizing: w.setup.settings.Sizing, FencePause: w.setup.settings.FencePause,
+			Group: group, Ledger: all, Store: all, Bucket: all, Sizing: w.setup.settings.Sizing, FencePause: w.setup.settings.FencePause,
 			Now: w.clock.Now, NewGeneration: w.newGeneration, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		summary, err := r.Rebuild(context.Background())
@@ -375,7 +375,7 @@ func (w *world) decide(diverged bifrost.Partition, from int64) *process {
 	p := w.start(fmt.Sprintf("accept %s from %d", diverged, from), func(p *process) {
 		all := ports{p}
 		a := repair.Accepter{
-			Group: group, Ledger: all, Store: all, Shelf: all,
+			Group: group, Ledger: all, Store: all, Bucket: all,
 			Format: baldr.Options{Level: 1}, Writer: "simulation", Now: w.clock.Now,
 		}
 		next, err := a.AcceptDiverged(context.Background(), diverged, from)

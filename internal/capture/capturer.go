@@ -1,3 +1,5 @@
+// When captures are made, into which objects.
+
 package capture
 
 import (
@@ -14,7 +16,7 @@ import (
 
 // Bucket is where captures are written.
 type Bucket interface {
-	// CreateOnce is bifrost.Shelf.CreateOnce.
+	// CreateOnce is bifrost.Bucket.CreateOnce.
 	CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error)
 	// Open is bifrost.Store.Open.
 	Open(ctx context.Context, key string) (bifrost.Object, error)

@@ -1,3 +1,5 @@
+// What a capture asks of Kafka.
+
 package capture
 
 import (

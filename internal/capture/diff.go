@@ -1,3 +1,5 @@
+// In what two captures differ.
+
 package capture
 
 import (

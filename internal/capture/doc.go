@@ -13,7 +13,7 @@
 //	transactions.go   what is waited for in between
 //	key.go            where captures are in the bucket
 //	capturer.go       when they are made
-//	shelf.go          how captures are found and read again
+//	source.go          how captures are found and read again
 //
 // A part that Kafka refuses, or that fails by itself, is a line that says so and
 // why. Only when nothing at all can be asked is there no capture.

@@ -1,3 +1,5 @@
+// Where captures are in the bucket.
+
 package capture
 
 import (

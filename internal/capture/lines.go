@@ -1,3 +1,5 @@
+// How lines become the content of an object.
+
 package capture
 
 import (

@@ -1,3 +1,5 @@
+// How the part of a capture is written that moves all the time.
+
 package capture
 
 import (

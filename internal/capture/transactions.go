@@ -1,3 +1,5 @@
+// How a capture waits for transactions that are being committed.
+
 package capture
 
 import (

@@ -1,3 +1,5 @@
+// Lists of brokers.
+
 package config
 
 import (

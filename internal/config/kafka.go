@@ -1,3 +1,5 @@
+// The settings by which to get into a cluster.
+
 package config
 
 import (

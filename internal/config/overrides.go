@@ -1,3 +1,5 @@
+// What an operator has chosen for some topics.
+
 package config
 
 import (

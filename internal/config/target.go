@@ -1,3 +1,5 @@
+// The settings of a cluster that is written into.
+
 package config
 
 import (

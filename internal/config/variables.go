@@ -1,3 +1,5 @@
+// The environment variables that there are.
+
 package config
 
 import (

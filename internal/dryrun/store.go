@@ -18,7 +18,7 @@ type Bucket interface {
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }
 
-// Store implements bifrost.Store and bifrost.Shelf over the real bucket without
+// Store implements bifrost.Store and bifrost.Bucket over the real bucket without
 // writing to it. What would be written is there for those who read it later.
 type Store struct {
 	Bucket
@@ -48,7 +48,7 @@ func (s *Store) Open(ctx context.Context, key string) (bifrost.Object, error) {
 	return s.Bucket.Open(ctx, key)
 }
 
-// CreateOnce implements bifrost.Shelf: it answers what is there, or what would be.
+// CreateOnce implements bifrost.Bucket: it answers what is there, or what would be.
 func (s *Store) CreateOnce(ctx context.Context, key string, mine []byte) ([]byte, error) {
 	object, err := s.Open(ctx, key)
 	if errors.Is(err, bifrost.ErrNotFound) {
@@ -63,7 +63,7 @@ func (s *Store) CreateOnce(ctx context.Context, key string, mine []byte) ([]byte
 	return io.ReadAll(io.NewSectionReader(object, 0, object.Stored().Size))
 }
 
-// AbortUploads implements bifrost.Shelf.
+// AbortUploads implements bifrost.Bucket.
 func (*Store) AbortUploads(context.Context, string) error { return nil }
 
 // Create implements bifrost.Store. No worker runs in a rehearsal.

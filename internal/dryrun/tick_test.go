@@ -24,7 +24,7 @@ func TestARehearsalIsWhatTheTickDoes(t *testing.T) {
 		generations := 0
 		discoverer := func(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 			return &bifrost.Discoverer{
-				Cluster: kafka, History: kafka, Ledger: ledger, Store: store, Shelf: store, Dispatcher: dispatcher,
+				Cluster: kafka, History: kafka, Ledger: ledger, Store: store, Bucket: store, Dispatcher: dispatcher,
 				Settings: bifrost.Settings{Group: "g", Sizing: bifrost.Sizing{TargetBytes: 3000, MaxAge: time.Minute}, MaxInFlight: 1, Together: 3, Lease: time.Minute},
 				Now:      clock.Now, Log: slog.New(slog.DiscardHandler),
 				NewGeneration: func() string { generations++; return fmt.Sprint(generations) },
@@ -46,7 +46,7 @@ func TestARehearsalIsWhatTheTickDoes(t *testing.T) {
 			rehearsed, noted := dryrun.NewLedger(ledger), &dryrun.Dispatcher{}
 			d := discoverer(noted)
 			bucket := dryrun.NewStore(store)
-			d.Ledger, d.Store, d.Shelf = rehearsed, bucket, bucket
+			d.Ledger, d.Store, d.Bucket = rehearsed, bucket, bucket
 			said, err := d.Tick(t.Context(), time.Time{})
 			if err != nil {
 				t.Fatal(err)

@@ -1,3 +1,5 @@
+// How next_offset moves over settled rows.
+
 package dynamoledger
 
 import (

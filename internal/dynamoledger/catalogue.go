@@ -1,3 +1,5 @@
+// How rows are read backwards.
+
 package dynamoledger
 
 import (

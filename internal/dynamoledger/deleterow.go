@@ -1,6 +1,6 @@
-package dynamoledger
-
 // How a row that is proven wrong is taken away.
+
+package dynamoledger
 
 import (
 	"context"

@@ -1,3 +1,5 @@
+// How a range is recorded as erased.
+
 package dynamoledger
 
 import (

@@ -1,3 +1,5 @@
+// What failed requests mean, when they are repeated.
+
 package dynamoledger
 
 import (

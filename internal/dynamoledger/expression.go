@@ -1,3 +1,5 @@
+// How updates are written in DynamoDB's language.
+
 package dynamoledger
 
 import (

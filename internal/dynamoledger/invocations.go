@@ -1,3 +1,5 @@
+// The rows of functions at work.
+
 package dynamoledger
 
 import (

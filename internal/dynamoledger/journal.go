@@ -1,3 +1,5 @@
+// The records that ticks leave.
+
 package dynamoledger
 
 import (

@@ -1,3 +1,5 @@
+// The ledger in DynamoDB as a whole.
+
 package dynamoledger
 
 import (

@@ -1,3 +1,5 @@
+// The row that holds the mark of the tables.
+
 package dynamoledger
 
 import (

@@ -1,6 +1,6 @@
-package dynamoledger
-
 // Which archive the tables belong to, by the objects that they name.
+
+package dynamoledger
 
 import (
 	"context"

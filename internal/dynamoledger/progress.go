@@ -1,3 +1,5 @@
+// A progress row as an item.
+
 package dynamoledger
 
 import (

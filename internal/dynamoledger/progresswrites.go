@@ -1,3 +1,5 @@
+// The writes of progress rows.
+
 package dynamoledger
 
 import (

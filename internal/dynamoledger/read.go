@@ -1,3 +1,5 @@
+// How rows are read.
+
 package dynamoledger
 
 import (

@@ -1,3 +1,5 @@
+// The row of a range as an item.
+
 package dynamoledger
 
 import (

@@ -1,3 +1,5 @@
+// The writes of rows of ranges.
+
 package dynamoledger
 
 import (

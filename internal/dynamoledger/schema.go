@@ -1,3 +1,5 @@
+// The tables themselves: how they are made.
+
 package dynamoledger
 
 import (

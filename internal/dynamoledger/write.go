@@ -1,3 +1,5 @@
+// How a conditional write is sent.
+
 package dynamoledger
 
 import (

@@ -1,3 +1,5 @@
+// Exports into a bucket.
+
 package export
 
 import (
@@ -13,7 +15,7 @@ import (
 // bucketStore is what a bucket has to be able to do.
 type bucketStore interface {
 	bifrost.Store
-	bifrost.Shelf
+	bifrost.Bucket
 }
 
 // bucketPlace is the keys of a bucket that begin with a prefix, which is empty or

@@ -1,3 +1,5 @@
+// The days that files are divided by.
+
 package export
 
 import (

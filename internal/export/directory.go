@@ -1,3 +1,5 @@
+// Exports into a directory.
+
 package export
 
 import (

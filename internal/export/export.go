@@ -1,3 +1,5 @@
+// What is exported, so that each record is in one file.
+
 package export
 
 import (

@@ -1,3 +1,5 @@
+// One Parquet file.
+
 package export
 
 import (

@@ -1,3 +1,5 @@
+// Where files are written.
+
 package export
 
 import (

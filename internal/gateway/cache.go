@@ -1,3 +1,5 @@
+// What is kept in memory of what was read.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// How the archive describes itself as a cluster.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// Where the groups of clients stand, as the live cluster keeps it.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// The connection of one client.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// How fetches are answered with records.
+
 package gateway
 
 import (

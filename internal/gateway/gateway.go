@@ -1,3 +1,5 @@
+// The gateway as a whole.
+
 package gateway
 
 import (

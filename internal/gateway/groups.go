@@ -1,3 +1,5 @@
+// How requests of consumer groups are passed on to the live cluster.
+
 package gateway
 
 import (

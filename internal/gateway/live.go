@@ -1,3 +1,5 @@
+// What the live cluster is asked about its topics.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// What the operator is told of losses that clients come to.
+
 package gateway
 
 import (

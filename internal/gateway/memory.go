@@ -1,3 +1,5 @@
+// Who may have how much memory.
+
 package gateway
 
 import (

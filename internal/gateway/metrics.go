@@ -1,3 +1,5 @@
+// What Prometheus is told.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// Which groups may go on at the live cluster.
+
 package gateway
 
 import (

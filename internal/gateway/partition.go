@@ -1,3 +1,5 @@
+// A partition of the archive as a log.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// How requests for positions are answered.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// How requests are refused that would write something.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// Which requests are answered, in which versions.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// How clients log in.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// Members of objects as batches for clients.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// Whether a request counts no more than it has bytes for.
+
 package gateway
 
 import (

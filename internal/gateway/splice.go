@@ -1,3 +1,5 @@
+// How a partition goes on from the archive to the live log.
+
 package gateway
 
 import (

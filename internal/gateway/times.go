@@ -1,3 +1,5 @@
+// How the offset of a time is found.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// Which topics are served.
+
 package gateway
 
 import (

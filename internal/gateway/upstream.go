@@ -1,3 +1,5 @@
+// The way of a client to the live cluster.
+
 package gateway
 
 import (

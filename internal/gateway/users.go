@@ -1,3 +1,5 @@
+// Who may read what.
+
 package gateway
 
 import (

@@ -1,6 +1,6 @@
-package health
+// Whether all settings name the same archive.
 
-// Whether the settings name the tables and the bucket of one archive.
+package health
 
 import (
 	"context"

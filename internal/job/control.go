@@ -1,3 +1,5 @@
+// How jobs are started, stopped, looked at.
+
 package job
 
 import (

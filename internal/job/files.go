@@ -1,3 +1,5 @@
+// The files of jobs in the bucket.
+
 package job
 
 import (
@@ -22,9 +24,9 @@ import (
 type Bucket interface {
 	// Open is bifrost.Store.Open.
 	Open(ctx context.Context, key string) (bifrost.Object, error)
-	// List is bifrost.Shelf.List.
+	// List is bifrost.Bucket.List.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
-	// CreateOnce is bifrost.Shelf.CreateOnce.
+	// CreateOnce is bifrost.Bucket.CreateOnce.
 	CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error)
 }
 

@@ -1,3 +1,5 @@
+// What one worker does at a time.
+
 package job
 
 import (

@@ -92,7 +92,7 @@ func (a *account) archive(topic string, partitions int32, records int) {
 	}
 	lambda := &bifrosttest.Lambda{}
 	discoverer := &bifrost.Discoverer{
-		Cluster: a.source, History: a.source, Ledger: a.ledger, Store: a.store, Shelf: a.store, Dispatcher: lambda,
+		Cluster: a.source, History: a.source, Ledger: a.ledger, Store: a.store, Bucket: a.store, Dispatcher: lambda,
 		Settings: bifrost.Settings{Group: group, Sizing: bifrost.Sizing{TargetBytes: 200, MaxAge: time.Minute}, MaxInFlight: 100, Lease: 5 * time.Minute},
 		Now:      a.clock.Now, NewGeneration: func() string { return "g" }, Log: slog.New(slog.DiscardHandler),
 	}

@@ -1,3 +1,5 @@
+// Replays as jobs.
+
 package job
 
 import (

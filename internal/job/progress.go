@@ -1,3 +1,5 @@
+// How far a worker has come with its item, as others see it.
+
 package job
 
 import (

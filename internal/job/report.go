@@ -1,3 +1,5 @@
+// How a job ended.
+
 package job
 
 import (

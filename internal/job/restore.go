@@ -1,3 +1,5 @@
+// Restores as jobs.
+
 package job
 
 import (

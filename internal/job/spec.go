@@ -1,3 +1,5 @@
+// What a job is asked to do.
+
 package job
 
 import (

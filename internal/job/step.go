@@ -1,3 +1,5 @@
+// The steps that the workflow calls.
+
 package job
 
 import (

@@ -1,3 +1,5 @@
+// Deep verifications as jobs.
+
 package job
 
 import (

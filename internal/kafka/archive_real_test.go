@@ -33,7 +33,7 @@ func newRealSchedule(r *real, targetBytes int64) *realSchedule {
 	s := &realSchedule{real: r, clock: bifrosttest.NewClock(time.Now()), ledger: bifrosttest.NewLedger(), lambda: &bifrosttest.Lambda{}}
 	store, generations := bifrosttest.NewStore(), 0
 	s.discoverer = &bifrost.Discoverer{
-		Cluster: r.client, History: r.client, Retention: r.client, Ledger: s.ledger, Store: store, Shelf: store, Dispatcher: s.lambda,
+		Cluster: r.client, History: r.client, Retention: r.client, Ledger: s.ledger, Store: store, Bucket: store, Dispatcher: s.lambda,
 		Settings: bifrost.Settings{Group: "g", MaxInFlight: 4, Lease: time.Minute, Sizing: bifrost.Sizing{TargetBytes: targetBytes},
 			Topics: bifrost.TopicFilter{Include: []string{r.topic}}},
 		Now: s.clock.Now, NewGeneration: func() string { generations++; return fmt.Sprint(generations) }, Log: slog.New(slog.DiscardHandler),

@@ -1,3 +1,5 @@
+// How a cluster is asked for what captures hold.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How a cluster is asked for its consumer groups.
+
 package kafka
 
 import (

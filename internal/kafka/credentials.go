@@ -1,3 +1,5 @@
+// What a secret with credentials says.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// What errors of connections mean, with what to look at.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How a range is fetched, one response after the other.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// One answer to a fetch.
+
 package kafka
 
 import (

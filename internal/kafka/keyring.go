@@ -1,3 +1,5 @@
+// How long credentials are kept.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How requests about partitions are sent to their leaders.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How a cluster is asked for the retention of topics.
+
 package kafka
 
 import (

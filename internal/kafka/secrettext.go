@@ -1,3 +1,5 @@
+// The text of a secret before it is read as JSON.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How a client gets into a cluster.
+
 package kafka
 
 import (

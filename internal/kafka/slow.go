@@ -1,3 +1,5 @@
+// Connections on which an answer may take long while data arrives.
+
 package kafka
 
 import (

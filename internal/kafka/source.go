@@ -1,3 +1,5 @@
+// A range of records while it is read.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How throttling brokers are told from silent ones.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How tokens are got for OAUTHBEARER.
+
 package kafka
 
 import (

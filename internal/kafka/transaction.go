@@ -1,3 +1,5 @@
+// Which batches belong to aborted transactions.
+
 package kafka
 
 import (

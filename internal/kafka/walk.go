@@ -1,3 +1,5 @@
+// How every offset of a range is accounted for.
+
 package kafka
 
 import (

@@ -1,3 +1,5 @@
+// How functions for arm64 run on another processor.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// The local AWS.
+
 package localservices
 
 import (

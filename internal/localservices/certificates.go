@@ -1,3 +1,5 @@
+// Certificates for what runs on this machine.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// How the templates are deployed to the local AWS.
+
 package localservices
 
 import (

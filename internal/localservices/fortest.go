@@ -1,3 +1,5 @@
+// Services that a test has for itself.
+
 package localservices
 
 import "testing"

@@ -1,3 +1,5 @@
+// How pinned versions are installed into .local.
+
 package localservices
 
 import (

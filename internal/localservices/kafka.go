@@ -1,3 +1,5 @@
+// Apache Kafka.
+
 package localservices
 
 import (

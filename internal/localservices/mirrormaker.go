@@ -1,3 +1,5 @@
+// MirrorMaker 2, to compare with.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// How processes are started, watched, ended.
+
 package localservices
 
 import (

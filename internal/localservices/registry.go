@@ -1,3 +1,5 @@
+// A schema registry.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// A Kafka that asks who is there.
+
 package localservices
 
 import (

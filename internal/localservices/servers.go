@@ -1,3 +1,5 @@
+// DynamoDB Local or an S3 server, as endpoints for the SDK.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// Services that tests share.
+
 package localservices
 
 import (

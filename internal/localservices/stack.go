@@ -1,3 +1,5 @@
+// The whole stack on this machine.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// A Kafka with tiered storage.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// The stack that make up leaves running.
+
 package localservices
 
 import (

@@ -1,3 +1,5 @@
+// The rows of ranges that have wanted offsets.
+
 package readback
 
 import (

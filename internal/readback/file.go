@@ -1,3 +1,5 @@
+// Records of files that no table knows of.
+
 package readback
 
 import (

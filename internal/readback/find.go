@@ -1,3 +1,5 @@
+// How a single record is found.
+
 package readback
 
 import (

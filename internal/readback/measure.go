@@ -1,3 +1,5 @@
+// What records are like before they are read in earnest.
+
 package readback
 
 import (

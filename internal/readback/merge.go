@@ -1,3 +1,5 @@
+// How records of several partitions become one stream.
+
 package readback
 
 import (

@@ -1,3 +1,5 @@
+// How objects are opened ahead of the reader.
+
 package readback
 
 import (

@@ -1,3 +1,5 @@
+// How an object is read in large pieces ahead of the reader.
+
 package readback
 
 import (

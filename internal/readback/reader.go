@@ -1,3 +1,5 @@
+// Which records a query returns.
+
 package readback
 
 import (

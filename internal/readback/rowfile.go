@@ -1,3 +1,5 @@
+// The object of a range, open for single members.
+
 package readback
 
 import (

@@ -1,3 +1,5 @@
+// The codecs of batches.
+
 package recordbatch
 
 import (

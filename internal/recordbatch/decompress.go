@@ -1,3 +1,5 @@
+// How what producers compressed is undone.
+
 package recordbatch
 
 import (

@@ -1,3 +1,5 @@
+// How a batch is decoded.
+
 package recordbatch
 
 import (

@@ -1,3 +1,5 @@
+// How large batches may be.
+
 package recordbatch
 
 import "github.com/bifrost-archive/bifrost/baldr"

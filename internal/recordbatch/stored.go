@@ -1,3 +1,5 @@
+// Batches as a broker keeps them, with gaps between offsets.
+
 package recordbatch
 
 import (

@@ -1,3 +1,5 @@
+// How a batch is encoded.
+
 package recordbatch
 
 import (

@@ -1,6 +1,6 @@
-package repair
-
 // How a person decides where a cut log goes on.
+
+package repair
 
 import (
 	"context"
@@ -74,7 +74,7 @@ func (a *Accepter) recordFork(ctx context.Context, progress bifrost.Progress, ne
 		return bifrost.ForkRecord{}, err
 	}
 	key := bifrost.ForkKey(a.Group, next)
-	if content, err = a.Shelf.CreateOnce(ctx, key, content); err != nil {
+	if content, err = a.Bucket.CreateOnce(ctx, key, content); err != nil {
 		return bifrost.ForkRecord{}, fmt.Errorf("put the fork on record at %s: %w", key, err)
 	}
 	return bifrost.ParseFork(key, next, content)

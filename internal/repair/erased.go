@@ -1,6 +1,6 @@
-package repair
-
 // How a person records that an object is gone for good.
+
+package repair
 
 import (
 	"context"
@@ -17,7 +17,7 @@ type Accepter struct {
 	Group  string // first element of every key
 	Ledger AccepterLedger
 	Store  bifrost.Store
-	Shelf  bifrost.Shelf // for AcceptDiverged only
+	Bucket bifrost.Bucket // for AcceptDiverged only
 	Format baldr.Options
 	Writer string // version of Bifrost, written into every object
 	Now    func() time.Time

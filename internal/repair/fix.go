@@ -1,6 +1,6 @@
-package repair
-
 // What of a verification's findings can be put right because the bucket proves how.
+
+package repair
 
 import (
 	"cmp"

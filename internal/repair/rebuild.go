@@ -23,7 +23,7 @@ type Rebuilder struct {
 	Group         string // first element of every key
 	Ledger        bifrost.Ledger
 	Store         bifrost.Store
-	Shelf         bifrost.Shelf
+	Bucket        bifrost.Bucket
 	Topics        bifrost.TopicFilter // of Kafka's names
 	Partitions    []bifrost.Partition // none but these; nil for all of Topics
 	Sizing        bifrost.Sizing      // of the ranges planned where objects are missing
@@ -72,9 +72,9 @@ type RebuildSummary struct {
 func (r *Rebuilder) Rebuild(ctx context.Context) (RebuildSummary, error) {
 	run := &rebuild{Rebuilder: r, crew: parallel.NewCrew(r.Parallel),
 		summary: RebuildSummary{Failed: []bifrost.TickFailure{}}}
-	run.marks = bifrost.NewMarks(r.Group, r.Ledger, r.Store, r.Shelf, r.Now, r.NewGeneration)
+	run.marks = bifrost.NewMarks(r.Group, r.Ledger, r.Store, r.Bucket, r.Now, r.NewGeneration)
 	run.builder = &bifrost.PartitionBuilder{
-		Group: r.Group, Ledger: r.Ledger, Store: r.Store, Shelf: r.Shelf, Marks: run.marks,
+		Group: r.Group, Ledger: r.Ledger, Store: r.Store, Bucket: r.Bucket, Marks: run.marks,
 		SizingOf:   func(string) bifrost.Sizing { return r.Sizing },
 		FencePause: r.FencePause, Now: r.Now, NewGeneration: r.NewGeneration, Log: r.Log,
 	}
@@ -211,7 +211,7 @@ func (r *rebuild) rebuildPartition(ctx context.Context, p bifrost.Partition, aga
 // listPartitions is every partition of the bucket, and those that the tables still
 // know: rows may have been lost before the first object was written.
 func (r *rebuild) listPartitions(ctx context.Context) ([]bifrost.Partition, error) {
-	all, err := bifrost.ListPartitions(ctx, r.Shelf, r.Group, func(string) {})
+	all, err := bifrost.ListPartitions(ctx, r.Bucket, r.Group, func(string) {})
 	if err != nil {
 		return nil, err
 	}

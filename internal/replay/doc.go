@@ -24,7 +24,7 @@
 //  2. Fence: initialize the producers of pairs that have something to write. That
 //     aborts what an earlier run left open, and shuts out one that is still alive.
 //  3. Read the positions again, and hold each against the target's log as it is now
-//     (believe.go): a log may have been cut, emptied or written by others, and the
+//     (checktarget.go): a log may have been cut, emptied or written by others, and the
 //     state topic may have lost something. Nothing that is decided can change any more.
 //  4. Make the topics that do not exist, and write what is left.
 //

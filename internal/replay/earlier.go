@@ -1,3 +1,5 @@
+// What earlier versions have written, by other positions.
+
 package replay
 
 import (

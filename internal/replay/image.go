@@ -1,3 +1,5 @@
+// Where an offset of the source is in the target.
+
 package replay
 
 import (

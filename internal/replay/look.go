@@ -1,3 +1,5 @@
+// Where a replay stands before it writes.
+
 package replay
 
 import (

@@ -1,3 +1,5 @@
+// What would put older records after newer ones.
+
 package replay
 
 import (

@@ -1,3 +1,5 @@
+// The rate that a replay is held to.
+
 package replay
 
 import (

@@ -1,3 +1,5 @@
+// What is replayed from where to where.
+
 package replay
 
 import (

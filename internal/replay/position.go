@@ -1,3 +1,5 @@
+// How far a pair has come.
+
 package replay
 
 import (

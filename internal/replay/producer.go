@@ -1,3 +1,5 @@
+// The transactional protocol of Kafka.
+
 package replay
 
 import (

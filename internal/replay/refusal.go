@@ -1,3 +1,5 @@
+// Why nothing is written.
+
 package replay
 
 import (

@@ -1,3 +1,5 @@
+// A replay from its first request to its last.
+
 package replay
 
 import (

@@ -1,3 +1,5 @@
+// Which records of a source partition are meant.
+
 package replay
 
 import (

@@ -1,3 +1,5 @@
+// The topic in which positions are kept.
+
 package replay
 
 import (

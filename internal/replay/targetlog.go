@@ -1,3 +1,5 @@
+// What the target is asked about its topics.
+
 package replay
 
 import (

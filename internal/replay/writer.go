@@ -1,3 +1,5 @@
+// How one source partition is written.
+
 package replay
 
 import (

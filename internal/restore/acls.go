@@ -1,3 +1,5 @@
+// How ACLs are restored.
+
 package restore
 
 import (

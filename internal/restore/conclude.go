@@ -1,3 +1,5 @@
+// What the target has in the end, beside what was captured.
+
 package restore
 
 import (

@@ -1,3 +1,5 @@
+// What each partition held when it was captured.
+
 package restore
 
 import (

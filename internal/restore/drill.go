@@ -1,3 +1,5 @@
+// How a sample is restored, then compared.
+
 package restore
 
 import (

@@ -1,3 +1,5 @@
+// How settings are put back once all records are there.
+
 package restore
 
 import (

@@ -1,3 +1,5 @@
+// How consumer groups are positioned.
+
 package restore
 
 import (

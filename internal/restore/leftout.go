@@ -1,3 +1,5 @@
+// Which topics a restore leaves out.
+
 package restore
 
 import (

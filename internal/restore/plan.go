@@ -1,3 +1,5 @@
+// What a restore would do.
+
 package restore
 
 import (

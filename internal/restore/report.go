@@ -1,3 +1,5 @@
+// What a restore says of its result.
+
 package restore
 
 import "fmt"

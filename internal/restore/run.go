@@ -1,3 +1,5 @@
+// A restore from topics to records.
+
 package restore
 
 import (

@@ -1,3 +1,5 @@
+// What is asked for of a capture.
+
 package restore
 
 import (

@@ -1,3 +1,5 @@
+// How settings of topics are restored.
+
 package restore
 
 import (

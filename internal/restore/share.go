@@ -1,3 +1,5 @@
+// A restore in shares, for jobs.
+
 package restore
 
 import (

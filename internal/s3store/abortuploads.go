@@ -15,7 +15,7 @@ import (
 // maxAbortRounds limits AbortUploads: a thousand uploads per round.
 const maxAbortRounds = 100
 
-// AbortUploads implements bifrost.Shelf. The listing of S3 is strongly consistent, so it
+// AbortUploads implements bifrost.Bucket. The listing of S3 is strongly consistent, so it
 // has every upload that was begun before it. After a full page the listing starts again
 // instead of continuing after it: those uploads are aborted by then, and versitygw does
 // not know a marker whose upload is gone.

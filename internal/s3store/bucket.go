@@ -1,3 +1,5 @@
+// The bucket itself: how it is made.
+
 package s3store
 
 import (

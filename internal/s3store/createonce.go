@@ -17,7 +17,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// CreateOnce implements bifrost.Shelf. If an answer is lost, the repetition finds
+// CreateOnce implements bifrost.Bucket. If an answer is lost, the repetition finds
 // the object of the first request and answers its content, which is the same.
 func (s *Store) CreateOnce(ctx context.Context, key string, content []byte) ([]byte, error) {
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// List implements bifrost.Shelf.
+// List implements bifrost.Bucket.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	input := &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix, MaxKeys: aws.Int32(int32(min(limit, 1000)))}
 	if after != "" {

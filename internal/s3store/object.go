@@ -1,3 +1,5 @@
+// How objects are read.
+
 package s3store
 
 import (

@@ -1,5 +1,5 @@
 // Package s3store keeps the archive in a bucket of Amazon S3, or of a service that
-// speaks its protocol. It implements bifrost.Store and bifrost.Shelf.
+// speaks its protocol. It implements bifrost.Store and bifrost.Bucket.
 //
 // Beyond the usual it requires conditional writes from the service (If-None-Match: * on
 // PutObject and on CompleteMultipartUpload) and, if objects are to be checked without a
@@ -36,8 +36,8 @@ type Store struct {
 }
 
 var (
-	_ bifrost.Store = (*Store)(nil)
-	_ bifrost.Shelf = (*Store)(nil)
+	_ bifrost.Store  = (*Store)(nil)
+	_ bifrost.Bucket = (*Store)(nil)
 )
 
 // New returns the bucket. It touches no network: a bucket that does not exist

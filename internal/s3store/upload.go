@@ -1,3 +1,5 @@
+// How objects are written.
+
 package s3store
 
 import (

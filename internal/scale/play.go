@@ -1,3 +1,5 @@
+// How a scenario is played.
+
 package scale
 
 import (

@@ -1,3 +1,5 @@
+// The ranges that wait for a worker.
+
 package scale
 
 import (

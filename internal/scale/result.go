@@ -1,3 +1,5 @@
+// What a play shows.
+
 package scale
 
 import (

@@ -1,3 +1,5 @@
+// The workers of a play.
+
 package scale
 
 // The rules of a worker that the play follows; internal/bifrost and

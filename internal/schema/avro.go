@@ -1,3 +1,5 @@
+// Avro schemas as decoders.
+
 package schema
 
 import (

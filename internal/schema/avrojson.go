@@ -1,3 +1,5 @@
+// Decoded Avro as JSON.
+
 package schema
 
 import (

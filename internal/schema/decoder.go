@@ -1,3 +1,5 @@
+// Confluent's wire format.
+
 package schema
 
 import (

@@ -1,3 +1,5 @@
+// Schemas from files.
+
 package schema
 
 import (

@@ -1,3 +1,5 @@
+// JSON Schema as a decoder.
+
 package schema
 
 import (

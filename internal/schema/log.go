@@ -1,3 +1,5 @@
+// Schemas from the topic of a registry.
+
 package schema
 
 import (

@@ -1,3 +1,5 @@
+// Protobuf schemas as decoders.
+
 package schema
 
 import (

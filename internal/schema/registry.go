@@ -1,3 +1,5 @@
+// Schemas from a live registry.
+
 package schema
 
 import (

@@ -1,3 +1,5 @@
+// What a schema is, where it comes from.
+
 package schema
 
 import (

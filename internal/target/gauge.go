@@ -1,3 +1,5 @@
+// What the records for a topic need of it.
+
 package target
 
 import (

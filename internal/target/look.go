@@ -1,3 +1,5 @@
+// What is found out about a cluster before it is written to.
+
 package target
 
 import (

@@ -1,3 +1,5 @@
+// How missing topics are made.
+
 package target
 
 import (

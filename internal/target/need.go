@@ -1,3 +1,5 @@
+// What is about to be written into a topic.
+
 package target
 
 import (

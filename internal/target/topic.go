@@ -1,3 +1,5 @@
+// Whether the settings of a topic take what it needs.
+
 package target
 
 import (

@@ -1,3 +1,5 @@
+// Whether the cluster can keep transactions.
+
 package target
 
 import (

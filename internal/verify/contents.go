@@ -1,6 +1,6 @@
-package verify
-
 // How every byte of an object is checked.
+
+package verify
 
 import (
 	"bufio"

@@ -1,6 +1,6 @@
-package verify
-
 // How an object is compared with what Kafka still has.
+
+package verify
 
 import (
 	"bytes"

@@ -1,6 +1,6 @@
-package verify
-
 // How the small objects are checked.
+
+package verify
 
 import (
 	"context"

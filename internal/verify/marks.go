@@ -1,6 +1,6 @@
-package verify
-
 // How the marks of the tables are checked.
+
+package verify
 
 import (
 	"context"

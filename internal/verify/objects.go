@@ -1,6 +1,6 @@
-package verify
-
 // How each object is compared with its row.
+
+package verify
 
 import (
 	"context"

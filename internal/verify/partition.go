@@ -1,6 +1,6 @@
-package verify
-
 // How the rows of a partition are checked.
+
+package verify
 
 import (
 	"context"

@@ -1,3 +1,5 @@
+// A verification in shares, for jobs.
+
 package verify
 
 import (

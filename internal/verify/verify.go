@@ -43,7 +43,7 @@ type TableReader interface {
 type BucketReader interface {
 	// Open is Store.Open.
 	Open(ctx context.Context, key string) (bifrost.Object, error)
-	// List is Shelf.List.
+	// List is Bucket.List.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 }
 

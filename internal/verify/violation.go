@@ -1,6 +1,6 @@
-package verify
-
 // What can be wrong.
+
+package verify
 
 import (
 	"slices"

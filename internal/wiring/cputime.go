@@ -1,3 +1,5 @@
+// The processor time of this process.
+
 package wiring
 
 import (

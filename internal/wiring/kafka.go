@@ -1,3 +1,5 @@
+// How the configuration becomes a way into Kafka.
+
 package wiring
 
 import (

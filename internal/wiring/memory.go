@@ -1,3 +1,5 @@
+// How the memory of a function is divided.
+
 package wiring
 
 import (

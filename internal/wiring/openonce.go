@@ -1,3 +1,5 @@
+// What a warm function keeps.
+
 package wiring
 
 import "sync"

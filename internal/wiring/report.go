@@ -1,3 +1,5 @@
+// What functions write into their logs.
+
 package wiring
 
 import (

@@ -1,3 +1,5 @@
+// How the configuration becomes a bucket, tables.
+
 package wiring
 
 import (

@@ -170,7 +170,7 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 	settings.Together = startedTogether
 	return &bifrost.Discoverer{
 		Cluster: p.Kafka, History: p.Kafka, Retention: bifrost.RememberRetention(p.Kafka, retentionKept, time.Now),
-		Ledger: p.Ledger, Store: p.Store, Shelf: p.Store,
+		Ledger: p.Ledger, Store: p.Store, Bucket: p.Store,
 		Dispatcher: dispatcher, Settings: settings,
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
 		Journal:  p.Ledger,

@@ -1,3 +1,5 @@
+// The compressor of level 1: how it finds matches.
+
 package deflate
 
 import (

@@ -1,3 +1,5 @@
+// How parsed blocks are written as DEFLATE.
+
 package deflate
 
 import "encoding/binary"

@@ -1,3 +1,5 @@
+// The Huffman codes that a block is written with.
+
 package deflate
 
 import (

@@ -1,3 +1,5 @@
+// How a block lists its codes.
+
 package deflate
 
 // A listing is how a block transmits its codes: as their lengths, which are coded

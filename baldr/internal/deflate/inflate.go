@@ -1,3 +1,5 @@
+// The inflater: from memory to memory.
+
 package deflate
 
 import (

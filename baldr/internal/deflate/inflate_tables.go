@@ -1,3 +1,5 @@
+// The tables by which the inflater reads codes.
+
 package deflate
 
 import (

@@ -1,3 +1,5 @@
+// What the package offers for inflating, with the switch to the library's code.
+
 package deflate
 
 import (

@@ -1,3 +1,5 @@
+// How the pretended S3 reads or lists objects.
+
 package s3fake
 
 import (

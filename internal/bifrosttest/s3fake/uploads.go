@@ -1,3 +1,5 @@
+// How the pretended S3 takes multipart uploads.
+
 package s3fake
 
 import (

@@ -36,7 +36,7 @@ func (f *Fixer) Run(ctx context.Context, parts *wiring.Parts, found []verify.Vio
 	rule := repair.Fixer{
 		Group: parts.Config.Group, Ledger: parts.Ledger, Bucket: parts.Store, Versions: parts.Store,
 		Rebuilder: repair.Rebuilder{
-			Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Shelf: parts.Store,
+			Group: parts.Config.Group, Ledger: parts.Ledger, Store: parts.Store, Bucket: parts.Store,
 			Sizing: parts.Config.Settings().Sizing, Now: time.Now, NewGeneration: rand.Text, Parallel: rebuildParallel,
 			Log: parts.Log, FencePause: parts.Config.FencePause, Wait: f.Wait,
 		},

@@ -1,6 +1,6 @@
-package bifrost
-
 // Which partitions the bucket has.
+
+package bifrost
 
 import (
 	"cmp"

@@ -1,3 +1,5 @@
+// How captures are found, opened, read.
+
 package capture
 
 import (
@@ -14,9 +16,9 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// Shelf is where captures are read.
-type Shelf interface {
-	// List is bifrost.Shelf.List.
+// Source is where captures are read.
+type Source interface {
+	// List is bifrost.Bucket.List.
 	List(ctx context.Context, prefix, after string, limit int) ([]string, error)
 	// Open is bifrost.Store.Open.
 	Open(ctx context.Context, key string) (bifrost.Object, error)
@@ -33,13 +35,13 @@ type Listed struct {
 }
 
 // List lists the captures of a cluster in order of their times.
-func List(ctx context.Context, shelf Shelf, group, clusterID string) ([]Listed, error) {
-	return list(ctx, shelf, group, ClusterPrefix(group, clusterID), "")
+func List(ctx context.Context, source Source, group, clusterID string) ([]Listed, error) {
+	return list(ctx, source, group, ClusterPrefix(group, clusterID), "")
 }
 
 // Clusters lists the captures of all clusters, by the clusters' IDs.
-func Clusters(ctx context.Context, shelf Shelf, group string) (map[string][]Listed, error) {
-	all, err := list(ctx, shelf, group, CapturesPrefix(group), "")
+func Clusters(ctx context.Context, source Source, group string) (map[string][]Listed, error) {
+	all, err := list(ctx, source, group, CapturesPrefix(group), "")
 	clusters := map[string][]Listed{}
 	for _, l := range all {
 		clusters[l.ClusterID] = append(clusters[l.ClusterID], l)
@@ -47,10 +49,10 @@ func Clusters(ctx context.Context, shelf Shelf, group string) (map[string][]List
 	return clusters, err
 }
 
-func list(ctx context.Context, shelf Shelf, group, prefix, after string) ([]Listed, error) {
+func list(ctx context.Context, source Source, group, prefix, after string) ([]Listed, error) {
 	var all []Listed
 	for {
-		page, err := shelf.List(ctx, prefix, after, listPage)
+		page, err := source.List(ctx, prefix, after, listPage)
 		if err != nil {
 			return nil, fmt.Errorf("list the captures under %s: %w", prefix, err)
 		}
@@ -68,13 +70,13 @@ func list(ctx context.Context, shelf Shelf, group, prefix, after string) ([]List
 
 // OpenAt reads the last of the captures, which are in order, that was made at or
 // before the time: its reading began then at the latest. ErrNotFound: none was.
-func OpenAt(ctx context.Context, shelf Shelf, captures []Listed, at time.Time) (Snapshot, error) {
+func OpenAt(ctx context.Context, source Source, captures []Listed, at time.Time) (Snapshot, error) {
 	for _, l := range slices.Backward(captures) {
 		if l.At.After(at) {
 			continue
 		}
 		// The key has the beginning of a slot, and the capture may be of its end.
-		s, err := Open(ctx, shelf, l.Key)
+		s, err := Open(ctx, source, l.Key)
 		if err != nil || !s.Positions.At.After(at) {
 			return s, err
 		}
@@ -112,13 +114,13 @@ type Positions struct {
 }
 
 // Open reads the capture whose positions are at the key.
-func Open(ctx context.Context, shelf Shelf, key string) (Snapshot, error) {
+func Open(ctx context.Context, source Source, key string) (Snapshot, error) {
 	s := Snapshot{Key: key}
-	err := readObject(ctx, shelf, key, s.Positions.takeLine)
+	err := readObject(ctx, source, key, s.Positions.takeLine)
 	if err != nil {
 		return s, err
 	}
-	err = readObject(ctx, shelf, s.Positions.Configuration, s.Configuration.takeLine)
+	err = readObject(ctx, source, s.Positions.Configuration, s.Configuration.takeLine)
 	if errors.Is(err, bifrost.ErrNotFound) {
 		err = fmt.Errorf("the positions are there and their configuration is not, as after it has expired: %w", err)
 	}
@@ -128,8 +130,8 @@ func Open(ctx context.Context, shelf Shelf, key string) (Snapshot, error) {
 // readAtOnce is how many bytes of an object are asked for at once.
 const readAtOnce = 1 << 20
 
-func readObject(ctx context.Context, shelf Shelf, key string, take func(kind string, line []byte) error) error {
-	object, err := shelf.Open(ctx, key)
+func readObject(ctx context.Context, source Source, key string, take func(kind string, line []byte) error) error {
+	object, err := source.Open(ctx, key)
 	if err != nil {
 		return err
 	}

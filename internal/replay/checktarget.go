@@ -1,3 +1,5 @@
+// Whether the target still has what a position says was written.
+
 package replay
 
 import (
