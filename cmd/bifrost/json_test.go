@@ -8,6 +8,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/replays"
 	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 )
@@ -22,7 +23,7 @@ func TestEveryNameInJSONIsDocumented(t *testing.T) {
 	for command, value := range map[string]any{
 		"`status`": statusJSON{}, "`topics`": topicsJSON{}, "`ls`": rangeJSON{}, "`cat`, `get`": recordfmt.JSONRecord{}, "`plan`": planJSON{}, "`export`": exportJSON{}, "`flush`": flushJSON{},
 		"`jobs`": jobs.ListJSON{}, "`jobs show`": jobs.ShowJSON{},
-		"`replay`": replayJSON{}, "`replay --offset-map`": mapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": repair.RebuildSummary{},
+		"`replay`": replays.ReportJSON{}, "`replay --offset-map`": replays.OffsetMapJSON{}, "`verify`": verifyJSON{}, "`rebuild`": repair.RebuildSummary{},
 		"`init`": initJSON{}, "`restore`": restore.Report{}, "`map`": imageJSON{}, "`drill`": restore.DrillReport{},
 		"`accept diverged`": branchJSON{}, "`capture`": captureJSON{}, "`clusters list`": clustersJSON{}, "`clusters show`": showJSON{}, "`clusters diff`": diffJSON{}, "`doctor`": doctorJSON{}, "`version`": versionJSON{},
 	} {

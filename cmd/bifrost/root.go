@@ -13,6 +13,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/replays"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
@@ -85,7 +86,8 @@ func existingCommand(root *cobra.Command) cobra.PositionalArgs {
 func commands(a *app.App) []*cobra.Command {
 	return []*cobra.Command{
 		newStatus(a), newTopics(a), newLs(a), newClusters(a), newPlan(a), newReport(a),
-		newCat(a), newGet(a), newExport(a), newReplay(a), newRestore(a), newMap(a), jobs.New(a, groupRead), newServe(a),
+		newCat(a), newGet(a), newExport(a), replays.New(a, groupRead), newRestore(a), newMap(a),
+		jobs.New(a, groupRead), newServe(a),
 		newRun(a), newFlush(a), newCapture(a),
 		newVerify(a), newInit(a), newRebuild(a), newAccept(a), newDoctor(a), newDrill(a),
 		newVersion(a),

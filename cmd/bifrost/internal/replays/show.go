@@ -1,6 +1,6 @@
 // What replay prints, for people or as JSON.
 
-package main
+package replays
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
-// replayJSON is what replay --json prints.
-type replayJSON struct {
+// ReportJSON is what replay --json prints.
+type ReportJSON struct {
 	ID         string                `json:"id"` // as given
 	DryRun     bool                  `json:"dry_run"`
 	Records    int64                 `json:"records"` // that are there by all runs; of a dry run, that would be written
@@ -42,8 +42,8 @@ type replayPartitionJSON struct {
 // replayed is what one run has written.
 type replayed struct{ records, bytes int64 }
 
-func (r *replayer) newReplayJSON(o *replay.Outlook) replayJSON {
-	j := replayJSON{ID: r.id, Partitions: []replayPartitionJSON{}}
+func (r *replayer) newReportJSON(o *replay.Outlook) ReportJSON {
+	j := ReportJSON{ID: r.id, Partitions: []replayPartitionJSON{}}
 	for _, p := range o.Parts {
 		line := replayPartitionJSON{
 			Source:      p.Source.Name,
@@ -64,7 +64,7 @@ func (r *replayer) newReplayJSON(o *replay.Outlook) replayJSON {
 }
 
 func (r *replayer) showReport(o *replay.Outlook, written replayed, took time.Duration) error {
-	j := r.newReplayJSON(o)
+	j := r.newReportJSON(o)
 	j.Written, j.Seconds = written.records, took.Seconds()
 	if r.json {
 		return r.PrintJSON(j)
@@ -128,7 +128,7 @@ func (r *replayer) showPlan(ctx context.Context, o *replay.Outlook) error {
 	if err != nil {
 		return err
 	}
-	j := r.newReplayJSON(o)
+	j := r.newReportJSON(o)
 	there := j.Records
 	j.DryRun, j.Records, j.Bytes = true, left.totalRecords(), 0
 	for i := range j.Partitions {
@@ -164,7 +164,7 @@ func (p replayPartitionJSON) boundsCells() []console.Cell {
 		console.Plain(fmt.Sprint(p.StartOffset)), console.Plain(fmt.Sprint(p.EndOffset)), console.Plain(p.Target)}
 }
 
-func planTable(j replayJSON) *console.Table {
+func planTable(j ReportJSON) *console.Table {
 	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{Title: "to write", Right: true})}
 	for _, p := range j.Partitions {
 		t.AddRow(append(p.boundsCells(), console.Plain(human.Count(p.Records)))...)
@@ -172,7 +172,7 @@ func planTable(j replayJSON) *console.Table {
 	return t
 }
 
-func replayTable(j replayJSON) *console.Table {
+func replayTable(j ReportJSON) *console.Table {
 	t := &console.Table{Columns: append(slices.Clone(boundsColumns), console.Column{
 		Title: "records",
 		Right: true,
@@ -183,8 +183,8 @@ func replayTable(j replayJSON) *console.Table {
 	return t
 }
 
-// mapJSON is a line of an offset map: count records from these offsets on.
-type mapJSON struct {
+// OffsetMapJSON is a line of an offset map: count records from these offsets on.
+type OffsetMapJSON struct {
 	SourceTopic     string `json:"source_topic"`
 	SourcePartition int32  `json:"source_partition"`
 	SourceOffset    int64  `json:"source_offset"`
@@ -209,7 +209,7 @@ func (r *replayer) writeOffsetMap(ctx context.Context, o *replay.Outlook) (err e
 	lines := json.NewEncoder(out)
 	err = replay.EachStretch(ctx, o, r.replayOptions(), func(s replay.Stretch) error {
 		for _, m := range s.Map {
-			line := mapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}
+			line := OffsetMapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}
 			if err := lines.Encode(line); err != nil {
 				return err
 			}

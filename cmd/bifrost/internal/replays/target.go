@@ -1,6 +1,6 @@
 // What replay asks of its target topics before it writes.
 
-package main
+package replays
 
 import (
 	"context"

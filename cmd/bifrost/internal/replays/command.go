@@ -1,6 +1,7 @@
-// The command replay: writes archived records back into Kafka.
-
-package main
+// Package replays is the command replay, which writes archived records back into Kafka: its
+// flags, what it prints, what it asks before it writes. What a replay is, is in
+// internal/replay.
+package replays
 
 import (
 	"context"
@@ -26,11 +27,12 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
-func newReplay(a *app.App) *cobra.Command {
+// New returns the command, for a group of the help.
+func New(a *app.App, group string) *cobra.Command {
 	r := &replayer{App: a}
 	c := &cobra.Command{
 		Use:     "replay TOPIC[:TARGET] ...",
-		GroupID: groupRead,
+		GroupID: group,
 		Short:   "Write records of the archive back into Kafka, exactly once",
 		Long: `Replay writes archived records into topics of the same cluster or of another one:
 keys, headers, timestamps and nulls as they were, in order for each partition.

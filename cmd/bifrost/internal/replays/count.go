@@ -1,6 +1,6 @@
 // How many records a replay has left to write.
 
-package main
+package replays
 
 import (
 	"context"
