@@ -59,6 +59,44 @@ func benchJobState(report func(figure)) error {
 			Note: fmt.Sprintf("that a worker fetches until it writes, before its fence and after it, beside %d pairs "+
 				"that have written %d batches; the whole item took %.2f s", pairs, pairs*stateStretches, seconds)})
 	}
+	return p.reportBatches(ctx, client, report)
+}
+
+// statePairsAgain is of how many pairs many more batches are written, of which the last
+// position counts.
+const (
+	statePairsAgain  = 1_000
+	batchesOfEach    = 100
+	pairsTransaction = 5000 // records of a transaction
+)
+
+// reportBatches measures before and after many batches, whose positions Kafka has not
+// compacted yet.
+func (p parts) reportBatches(ctx context.Context, client *kgo.Client, report func(figure)) error {
+	position, _, partitions, err := p.firstPair(ctx)
+	if err != nil {
+		return err
+	}
+	for range batchesOfEach {
+		if err := client.BeginTransaction(); err != nil {
+			return err
+		}
+		promise := kgo.AbortingFirstErrPromise(client)
+		for n := range statePairsAgain {
+			life := fmt.Sprintf("other-life-%012d", n)
+			client.Produce(ctx, renamed(position, life, int32(n)%(partitions/2)), promise.Promise())
+		}
+		if err := errors.Join(promise.Err(), client.EndTransaction(ctx, kgo.TryCommit)); err != nil {
+			return err
+		}
+	}
+	bytes, _, err := p.startOfWorker(ctx, "after-batches")
+	if err != nil {
+		return err
+	}
+	report(figure{Name: "jobs/state/uncompacted", Value: float64(bytes) / 1024, Unit: "KiB",
+		Note: fmt.Sprintf("the same beside all these pairs, of which %d have written %d batches more each, none compacted yet: "+
+			"Kafka compacts segments that are full, 16 MiB", statePairsAgain, batchesOfEach)})
 	return nil
 }
 
@@ -101,13 +139,12 @@ func (p parts) copyPairs(ctx context.Context, client *kgo.Client, from, to int) 
 		return err
 	}
 	shards := partitions / 2 // of positions; as many of stretches behind them
-	const pairsATransaction = 5000
-	for begin := from; begin < to; begin += pairsATransaction {
+	for begin := from; begin < to; begin += pairsTransaction {
 		if err := client.BeginTransaction(); err != nil {
 			return err
 		}
 		promise := kgo.AbortingFirstErrPromise(client)
-		for n := begin; n < min(to, begin+pairsATransaction); n++ {
+		for n := begin; n < min(to, begin+pairsTransaction); n++ {
 			life := fmt.Sprintf("other-life-%012d", n)
 			shard := int32(n) % shards
 			client.Produce(ctx, renamed(position, life, shard), promise.Promise())
