@@ -36,7 +36,7 @@
 //	discover.go     one tick: look, plan, dispatch
 //	observe.go      what a tick reads, in an order that is safe
 //	suspect.go      logs that went backwards, transactions that do not end
-//	settle.go       topics that went away, branches that were left, rows without a progress row
+//	deleted.go      topics that went away, branches that were left, rows without a progress row
 //	planning.go     propose, share the slots, write the plan
 //	dispatch.go     which ranges a function gets, and how it is started
 //	report.go       what a tick says afterwards, and leaves on record

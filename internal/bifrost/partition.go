@@ -89,5 +89,10 @@ func (r Range) Valid() bool { return r.Start >= 0 && r.Start < r.End }
 // Contains reports whether offset lies in the range.
 func (r Range) Contains(offset int64) bool { return r.Start <= offset && offset < r.End }
 
+// Within is the part of the range that lies in bounds. It is not valid when there is none.
+func (r Range) Within(bounds Range) Range {
+	return Range{Start: max(r.Start, bounds.Start), End: min(r.End, bounds.End)}
+}
+
 // String writes the range as mathematicians do: [0, 1000).
 func (r Range) String() string { return fmt.Sprintf("[%d, %d)", r.Start, r.End) }

@@ -187,11 +187,11 @@ var mutants = []mutant{
 		"return false, nil",
 	}}},
 	{"one look is enough", "stale metadata must not close a topic that is there", []edit{{
-		rules + "settle.go",
+		rules + "deleted.go",
 		"	if p.Suspicion != suspicionGone {\n",
 		"	if p.Suspicion != suspicionGone && p.Suspicion != \"\" {\n",
 	}, {
-		rules + "settle.go",
+		rules + "deleted.go",
 		"	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {\n		return nil\n	}\n",
 		"",
 	}}},
@@ -211,7 +211,7 @@ var mutants = []mutant{
 		"	case k.stale != NoneStale || t == nil:\n",
 	}}},
 	{"an orphaned row left alone", "rows without a progress row are ended, whatever became of their topic", []edit{{
-		rules + "settle.go",
+		rules + "deleted.go",
 		"return known[p] ||",
 		"return p.Number >= 0 ||",
 	}}},

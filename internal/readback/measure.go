@@ -82,8 +82,7 @@ func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge
 	if o.file, err = baldr.Open(object, object.Stored().Size, baldr.ReaderOptions{}); err != nil {
 		return o.explainError(err)
 	}
-	asked := q.offsetRange()
-	wanted := bifrost.Range{Start: max(row.Start, asked.Start), End: min(row.End, asked.End)}
+	wanted := row.Range.Within(q.offsetRange())
 	for facts := range o.file.Members() {
 		if facts.LastOffset < wanted.Start || facts.FirstOffset >= wanted.End {
 			continue

@@ -71,11 +71,7 @@ func inOrder(ctx context.Context, queue <-chan chan *openObject) <-chan *openObj
 func (r *Reader) beginRow(
 	ctx context.Context, q Query, row bifrost.Row, free *sync.Pool, result chan<- *openObject,
 ) bool {
-	offsets := q.offsetRange()
-	o := &openObject{
-		row:    row,
-		wanted: bifrost.Range{Start: max(row.Start, offsets.Start), End: min(row.End, offsets.End)},
-	}
+	o := &openObject{row: row, wanted: row.Range.Within(q.offsetRange())}
 	o.partial = o.wanted != row.Range || !q.Times.isAll() || q.Keys != nil
 	switch {
 	case !o.wanted.Valid():

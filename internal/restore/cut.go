@@ -173,7 +173,7 @@ func (r *Restorer) readBranch(ctx context.Context, p *Partition, b branch) error
 		if err != nil {
 			return err
 		}
-		of := bifrost.Range{Start: max(at, row.Start), End: min(row.End, b.End)}
+		of := row.Range.Within(bifrost.Range{Start: at, End: b.End})
 		if of.Start >= of.End {
 			continue
 		}

@@ -90,7 +90,7 @@ func (r *Restorer) lossesOf(ctx context.Context, p Partition, keep, most int64) 
 			if row.State != bifrost.StateArchived {
 				continue
 			}
-			of := bifrost.Range{Start: max(row.Start, b.Start), End: min(row.End, b.End)}
+			of := row.Range.Within(b.Range)
 			records := min(row.Facts.Records, of.Len())
 			if keep >= 0 && row.Facts.LastTimestamp < oldest {
 				old += records

@@ -60,7 +60,7 @@ func (c *partitionCheck) againstKafka(ctx context.Context, file *baldr.File, row
 		c.notCompared(row.Len())
 		return nil
 	}
-	r := bifrost.Range{Start: max(row.Start, seen.LogStart), End: min(row.End, seen.LastStable)}
+	r := row.Range.Within(bifrost.Range{Start: seen.LogStart, End: seen.LastStable})
 	if row.State == bifrost.StateLost {
 		return c.stillReadable(ctx, row, r)
 	}

@@ -1,4 +1,4 @@
-// What becomes of partitions that no log belongs to any more.
+// What becomes of deleted topics, or of whatever else no log belongs to any more.
 
 package bifrost
 
