@@ -27,7 +27,7 @@ func newAccept(a *app.App) *cobra.Command {
 		Short:   "Settle what needs a person's word",
 		Long: `Accept records a decision that no rule takes by itself. It is on record in the
 bucket, so that verify and rebuild stay truthful, and cannot be taken back.`,
-		Args: cobra.NoArgs,
+		Args: noSuchCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newAcceptErased(a), newAcceptDiverged(a))

@@ -54,13 +54,15 @@ themselves. Files need no archive and no settings.
 	flags := c.Flags()
 	k.Source.AddFlags(c)
 	k.Selection.AddBounds(c)
-	flags.Int64Var(&k.last, "last", 0, "only the last records of each partition")
+	flags.Int64Var(&k.lastInAll, "last", 0, "only so many records, the newest of all partitions, in order of time")
+	flags.Int64Var(&k.last, "last-each", 0, "only so many records of each partition, the last ones")
 	flags.Int64VarP(&k.limit, "limit", "n", 0, "stop after so many records; 0 for no limit")
 	flags.BoolVar(&k.merge, "merge", false, "merge partitions by time")
 	flags.StringVarP(&k.formatName, "format", "f", "value", "how to print a record")
 	app.CompleteWords(c, "format", slices.Sorted(maps.Keys(recordfmt.Formats))...)
 	flags.BoolVarP(&k.null, "null", "0", false, "same as --format null")
 	flags.BoolVar(&k.json, "json", false, "same as --format json")
+	k.encodings.AddFlags(c)
 	k.keys.AddFlags(c)
 	k.decode.AddFlags(c)
 	flags.IntVar(&k.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
@@ -74,6 +76,8 @@ type cat struct {
 	keys        recordfmt.KeySelection
 	decode      recordfmt.Decoding
 	decoder     *recordfmt.RecordDecoder
+	encodings   recordfmt.Encodings
+	lastInAll   int64 // 0 for no limit; last is then the same of each partition
 	last, limit int64
 	merge       bool
 	formatName  string
@@ -93,9 +97,16 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if k.last < 0 || k.limit < 0 || k.workers < 1 {
-		return usage.Errorf("--last, --limit and --workers cannot be negative, and --workers not 0")
+	if err := k.encodings.Check(k.formatName); err != nil {
+		return err
 	}
+	if k.last < 0 || k.lastInAll < 0 || k.limit < 0 || k.workers < 1 {
+		return usage.Errorf("--last, --last-each, --limit and --workers cannot be negative, and --workers not 0")
+	}
+	if k.lastInAll > 0 && k.last > 0 {
+		return usage.Errorf("--last is of all partitions together, --last-each of each: want one of the two")
+	}
+	k.last = max(k.last, k.lastInAll)
 	if k.last > 0 && k.keys.MatchKey() != nil {
 		return usage.Errorf("--last counts records of every key: leave out either it or the keys, or use --since")
 	}
@@ -130,7 +141,7 @@ func (k *cat) copyRecords(
 		if err != nil {
 			return err
 		}
-		shown := recordfmt.Record{Located: record}
+		shown := recordfmt.Record{Located: record, Encodings: k.encodings}
 		if err := k.decoder.DecodeRecord(ctx, &shown); err != nil {
 			return err
 		}
@@ -157,7 +168,8 @@ func (k *cat) openTopicRecords(
 	}
 	reader := settings.NewReader(parts, k.workers)
 	reader.Skipped = k.tellSkipped
-	if k.merge {
+	newest := k.lastInAll > 0 && len(selected) > 1
+	if k.merge || newest {
 		shareMemory(reader, len(selected))
 	}
 	streams := make([]readback.Stream, len(selected))
@@ -167,14 +179,42 @@ func (k *cat) openTopicRecords(
 			Offsets:    k.OffsetRange(),
 			Times:      k.Times,
 			Keys:       k.keys.MatchKey(),
-			ValuesOnly: f.ValuesOnly && !k.merge,
+			ValuesOnly: f.ValuesOnly && !k.merge && !newest,
 		}
 		streams[i] = readback.Stream{Partition: p.Partition, Records: k.partitionRecords(ctx, reader, query)}
 	}
-	if k.merge {
+	switch {
+	case newest:
+		return lastOf(readback.ByTime(streams), k.lastInAll), nil
+	case k.merge:
 		return readback.ByTime(streams), nil
 	}
 	return readback.OneByOne(streams), nil
+}
+
+// lastOf is the last n records of a sequence. It holds as many in memory.
+func lastOf(records iter.Seq2[readback.Located, error], n int64) iter.Seq2[readback.Located, error] {
+	return func(yield func(readback.Located, error) bool) {
+		var ring []readback.Located
+		oldest := 0
+		for record, err := range records {
+			switch {
+			case err != nil:
+				yield(record, err)
+				return
+			case int64(len(ring)) < n:
+				ring = append(ring, record)
+			default:
+				ring[oldest] = record
+				oldest = (oldest + 1) % len(ring)
+			}
+		}
+		for i := range ring {
+			if !yield(ring[(oldest+i)%len(ring)], nil) {
+				return
+			}
+		}
+	}
 }
 
 // mergeMemory is what the reads ahead of all partitions of a merge take together.
@@ -225,7 +265,7 @@ func (k *cat) tellSkipped(r bifrost.Row) {
 // openFiles is the records of files, one after the other.
 func (k *cat) openFiles(names []string, f recordfmt.Format) (iter.Seq2[readback.Located, error], error) {
 	if k.merge || k.last != 0 || k.From != 0 || k.To != 0 || k.Since != "" || k.Until != "" {
-		return nil, usage.Errorf("--merge, --last, --from, --to, " +
+		return nil, usage.Errorf("--merge, --last, --last-each, --from, --to, " +
 			"--since and --until are for topics: files are printed whole")
 	}
 	keys := k.keys.MatchKey()

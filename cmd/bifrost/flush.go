@@ -29,7 +29,9 @@ func newFlush(a *app.App) *cobra.Command {
 		Long: `Flush archives everything that can be read in Kafka at this moment, whatever the
 maximum ages, of all topics or of those named (globs do too). The work is done in
 this process, by the rules and tables of the stack; ranges that others work on are
-waited for. What cannot be read is named at the end, and stops nothing else.`,
+waited for. What cannot be read is named at the end, and stops nothing else.
+
+` + memoryHelp,
 		Example:           "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
@@ -64,7 +66,7 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	if len(topics) > 0 {
 		f.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
 	}
-	f.only = len(topics) > 0
+	f.only, f.listed = len(topics) > 0, true
 	stop, err := f.beginWork(ctx)
 	if err != nil {
 		return err
@@ -129,9 +131,9 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 		}
 	}
 	if len(topics) == 0 {
-		return fmt.Errorf("no topic is selected: include %q, exclude %q, "+
-			"and the cluster has %d topics that these credentials may describe",
-			f.parts.Config.Topics.Include, f.parts.Config.Topics.Exclude, len(all))
+		return fmt.Errorf("no topic is selected by %s, and the cluster has %d topics that these credentials may "+
+			"describe",
+			f.parts.Config.Topics, len(all))
 	}
 	offsets, err := f.parts.Kafka.Offsets(ctx, topics)
 	if err != nil {

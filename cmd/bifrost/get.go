@@ -20,7 +20,8 @@ import (
 
 func newGet(a *app.App) *cobra.Command {
 	var name string
-	var asJSON bool
+	var asJSON, null bool
+	var encodings recordfmt.Encodings
 	var decode recordfmt.Decoding
 	c := &cobra.Command{
 		Use:     "get TOPIC PARTITION OFFSET",
@@ -37,23 +38,34 @@ member that holds it: two ranged requests, however large the object is.
 		Args:              cobra.ExactArgs(3),
 		ValidArgsFunction: a.CompletePartitions(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			if asJSON {
+			switch {
+			case asJSON:
 				name = "json"
+			case null:
+				name = "null"
 			}
-			return getRecord(c.Context(), a, args, name, decode)
+			return getRecord(c.Context(), a, args, name, encodings, decode)
 		},
 	}
 	c.Flags().StringVarP(&name, "format", "f", "value", "how to print the record")
 	app.CompleteWords(c, "format", slices.Sorted(maps.Keys(recordfmt.Formats))...)
+	c.Flags().BoolVarP(&null, "null", "0", false, "same as --format null")
 	c.Flags().BoolVar(&asJSON, "json", false, "same as --format json")
+	encodings.AddFlags(c)
 	decode.AddFlags(c)
 	return c
 }
 
-func getRecord(ctx context.Context, a *app.App, args []string, name string, decode recordfmt.Decoding) error {
+func getRecord(
+	ctx context.Context, a *app.App, args []string, name string,
+	encodings recordfmt.Encodings, decode recordfmt.Decoding,
+) error {
 	_, isTerminal := console.Terminal(a.Out)
 	f, err := recordfmt.ParseFormat(name, isTerminal)
 	if err != nil {
+		return err
+	}
+	if err := encodings.Check(name); err != nil {
 		return err
 	}
 	p, offset, err := parsePosition(args)
@@ -73,7 +85,7 @@ func getRecord(ctx context.Context, a *app.App, args []string, name string, deco
 	if err != nil {
 		return err
 	}
-	shown := recordfmt.Record{Located: readback.Located{Partition: p, Record: record}}
+	shown := recordfmt.Record{Encodings: encodings, Located: readback.Located{Partition: p, Record: record}}
 	if err := decoder.DecodeRecord(ctx, &shown); err != nil {
 		return err
 	}

@@ -28,7 +28,11 @@ func newLs(a *app.App) *cobra.Command {
 		Short:   "List the objects of a topic: ranges, records, sizes, times, gaps",
 		Long: `Ls lists the rows of the catalogue: one object each, with the half-open range of
 offsets it holds. A row that is PLANNED has no object yet; one that is LOST is a
-gap: its object says why nobody can read the records any more.`,
+gap: its object says why nobody can read the records any more.
+
+MISSING counts offsets that hold no record in Kafka either, so that nothing is lost:
+markers of transactions, records of aborted ones, and what compaction removed before
+the archive read it; --json tells them apart. All times are in UTC.`,
 		Example: `  bifrost ls orders
   bifrost ls orders 0 1 --state LOST
   bifrost ls orders --since 7d --json | jq -r .object`,
@@ -122,10 +126,15 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 		return err
 	}
 	defer parts.Close()
-	rows, err := readback.SelectProgress(ctx, parts.Ledger, []string{topic})
+	all, err := parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return err
 	}
+	rows, err := readback.Topic(all, topic)
+	if err != nil {
+		return err
+	}
+	l.TellLives(all, topic)
 	selected, err := l.Selection.SelectPartitions(rows)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -80,9 +81,10 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	ledger, store, dispatcher := dryrun.NewLedger(parts.Ledger), dryrun.NewStore(parts.Store), &dryrun.Dispatcher{}
 	discover := parts.Discoverer(dispatcher)
 	discover.Ledger, discover.Store, discover.Bucket, discover.Journal = ledger, store, store, nil
+	discover.Log = slog.New(slog.DiscardHandler) // which would say that ranges are dispatched
 	summary, err := discover.Tick(ctx, time.Time{})
 	if err == nil && summary.Topics == 0 && len(topics) > 0 {
-		err = fmt.Errorf("no topic in Kafka that these credentials may describe matches %q", topics)
+		err = fmt.Errorf("no topic in Kafka that these credentials may describe matches %s", strings.Join(topics, ", "))
 	}
 	if err != nil {
 		return err
@@ -116,7 +118,8 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 		return err
 	}
 	functions := len(dispatcher.Tasks())
-	a.Say("%d planned, %d started in %d functions, %d functions at work, %d waiting for a slot; lag %s.",
+	a.Say("It would plan %d ranges and start %d in %d functions; %d functions are at work, "+
+		"%d ranges wait for a slot; lag %s.",
 		summary.Planned, summary.Dispatched, functions, summary.InFlight-functions, summary.Waiting,
 		human.Count(summary.Lag))
 	tellFailed(a, summary.Failed, summary.Failures)

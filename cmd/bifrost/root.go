@@ -9,11 +9,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/replays"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/stackenv"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
@@ -34,7 +36,8 @@ credentials, profile and region come from where the AWS CLI takes them.`,
   bifrost get orders 0 1234 --json`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Version:       app.BuildVersion(),
+		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
@@ -46,7 +49,10 @@ credentials, profile and region come from where the AWS CLI takes them.`,
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Talk)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage.Of(err) })
+	root.SetVersionTemplate(versionLine() + "\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage.Errorf("%s%s", usage.PlainWords(err.Error()), meantFlag(c, err.Error()))
+	})
 	a.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().StringVar(&a.Color, "color", console.ColorWords[0], "auto, always or never ($NO_COLOR)")
 	app.CompleteWords(root, "color", console.ColorWords...)
@@ -72,11 +78,40 @@ func finish(c *cobra.Command) {
 	}
 }
 
+// noSuchCommand refuses words behind a command that takes none, and says what was meant.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), usage.DidYouMean(args[0], names))
+}
+
+// meantFlag says which flag was meant by one that there is not.
+func meantFlag(c *cobra.Command, message string) string {
+	wrong, isUnknown := strings.CutPrefix(message, "unknown flag: --")
+	if !isUnknown {
+		return ""
+	}
+	var names []string
+	add := func(f *pflag.Flag) { names = append(names, "--"+f.Name) }
+	c.Flags().VisitAll(add)
+	c.InheritedFlags().VisitAll(add)
+	return usage.DidYouMean("--"+wrong, names)
+}
+
 // existingCommand accepts the words that lead to a command.
 func existingCommand(root *cobra.Command) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
-			return fmt.Errorf("unknown command %q", strings.Join(args, " "))
+			var names []string
+			for _, sub := range root.Commands() {
+				names = append(names, sub.Name())
+			}
+			return fmt.Errorf("unknown command %q%s", strings.Join(args, " "), usage.DidYouMean(args[0], names))
 		}
 		return nil
 	}
@@ -90,7 +125,7 @@ func commands(a *app.App) []*cobra.Command {
 		jobs.New(a, groupRead), newServe(a),
 		newRun(a), newFlush(a), newCapture(a),
 		newVerify(a), newInit(a), newRebuild(a), newAccept(a), newDoctor(a), newDrill(a),
-		newVersion(a),
+		newVersion(a), stackenv.New(a, groupLook),
 	}
 }
 

@@ -32,7 +32,17 @@ if topics are named or --partitions is given. Lag and end are as of the last tim
 the stack wrote the row, which it does when something happens; --live asks Kafka.
 SEEN is when a tick looked at the partition last, whether it had anything to write or
 not: what no tick has seen for BIFROST_STALLED_SECONDS is not called healthy.
-TO LOSS is how long until Kafka may delete a record that is not archived.`,
+TO LOSS is how long until Kafka may delete a record that is not archived. It errs on
+the early side: retention counts from the oldest record that waits, and bounds by
+size, deletions and segments are taken to come as soon as they can, so with seven
+days of retention it begins below seven days.
+
+OPEN is as it should be: the partition is archived. FENCING waits for uploads that
+S3 may still complete; BLOCKED, a transaction is never ended; DIVERGED, the log was
+cut and a person decides (bifrost accept diverged); CLOSED, the topic is gone and all
+of it is archived; FORKED, another branch goes on. All times are in UTC.
+
+A topic's name shows all of its lives if it was deleted and made again.`,
 		Example: `  bifrost status
   bifrost status orders --live
   bifrost status --watch --every 5s

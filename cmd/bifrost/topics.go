@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,7 @@ func newTopics(a *app.App) *cobra.Command {
 		Long: `Topics lists what the archive holds of each topic: records, sizes, the times they
 span, and offsets in gaps. A topic that was deleted and made again is listed once
 for each life: the first under its name, later ones as name@ID. Either name is
-what the other commands take.`,
+what the other commands take. All times are in UTC.`,
 		Example:           "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].topic'",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
@@ -169,5 +170,6 @@ func noneMatches(topics []string) error {
 	if len(topics) == 0 {
 		return nil
 	}
-	return fmt.Errorf("nothing in the archive matches %q; bifrost topics lists what is there", topics)
+	return fmt.Errorf("nothing in the archive matches %s; bifrost topics lists what is there",
+		strings.Join(topics, ", "))
 }

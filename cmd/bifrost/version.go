@@ -29,11 +29,15 @@ func newVersion(a *app.App) *cobra.Command {
 				return a.PrintJSON(versionJSON{app.BuildVersion(), runtime.Version(), runtime.GOOS + "/" +
 					runtime.GOARCH})
 			}
-			_, err := fmt.Fprintf(a.Out, "bifrost %s (%s, %s/%s)\n",
-				app.BuildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(a.Out, versionLine())
 			return err
 		},
 	}
 	app.AddJSON(c, &asJSON)
 	return c
+}
+
+// versionLine says which build this is, for version and --version.
+func versionLine() string {
+	return fmt.Sprintf("bifrost %s (%s, %s/%s)", app.BuildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

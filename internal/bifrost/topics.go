@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 )
 
 // ReplayStateTopic is where bifrost replay keeps, in the cluster that it writes to,
@@ -34,6 +35,18 @@ func NewTopicFilter(include, exclude []string) (TopicFilter, error) {
 		}
 	}
 	return TopicFilter{Include: include, Exclude: exclude}, nil
+}
+
+// String says which topics are selected, in words.
+func (f TopicFilter) String() string {
+	text := "all topics"
+	if len(f.Include) > 0 {
+		text = "the topics " + strings.Join(f.Include, ", ")
+	}
+	if len(f.Exclude) > 0 {
+		text += " without " + strings.Join(f.Exclude, ", ")
+	}
+	return text
 }
 
 // Selects reports whether the topic is to be archived.

@@ -100,7 +100,7 @@ func alternatives(all []bifrost.Progress, name string) string {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) == 0 {
-		return ", whose tables are empty: bifrost status says why"
+		return ", which is empty: bifrost status says why"
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
 	const most = 5
@@ -132,7 +132,8 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// SelectProgress reads the progress rows of the named topics, or of all, in order.
+// SelectProgress reads the progress rows of the named topics, or of all, in order. A topic's
+// own name stands for all of its lives.
 func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([]bifrost.Progress, error) {
 	all, err := catalogue.ListProgress(ctx)
 	if err != nil {
@@ -145,12 +146,31 @@ func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([
 	var selected []bifrost.Progress
 	for _, name := range names {
 		rows, err := Topic(all, name)
-		if err != nil {
+		later := LaterLives(all, name)
+		if err != nil && len(later) == 0 {
 			return nil, err
 		}
 		selected = append(selected, rows...)
+		for _, life := range later {
+			if !slices.Contains(names, life) {
+				rows, _ := Topic(all, life)
+				selected = append(selected, rows...)
+			}
+		}
 	}
 	return selected, nil
+}
+
+// LaterLives lists the names of what followed after the topic of the name was deleted and
+// made again, or its log was cut; none for a name that is itself one of a later life.
+func LaterLives(all []bifrost.Progress, name string) (lives []string) {
+	for _, p := range all {
+		if p.Name != name && p.Topic() == name {
+			lives = append(lives, p.Name)
+		}
+	}
+	slices.Sort(lives)
+	return slices.Compact(lives)
 }
 
 // SortProgress puts rows in order of name and number.

@@ -4,6 +4,7 @@ package replayplan
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -47,9 +48,14 @@ type Part struct {
 }
 
 // Plan reads what the arguments name: TOPIC, or TOPIC:TARGET for a topic of another name.
+// A glob stands for all topics that it matches, each into the topic of its own name.
 // One that is given twice counts once. All is the whole progress table.
 func (p *Planner) Plan(ctx context.Context, all []bifrost.Progress, arguments []string) (*Plan, error) {
 	plan := &Plan{}
+	arguments, err := expandGlobs(all, arguments)
+	if err != nil {
+		return nil, err
+	}
 	for _, argument := range slices.Compact(slices.Sorted(slices.Values(arguments))) {
 		source, into, renamed := strings.Cut(argument, ":")
 		if !renamed {
@@ -60,6 +66,37 @@ func (p *Planner) Plan(ctx context.Context, all []bifrost.Progress, arguments []
 		}
 	}
 	return plan, nil
+}
+
+// expandGlobs puts the topics of the archive that a glob matches in its place. One with a target
+// has to name its topic: many would go into one.
+func expandGlobs(all []bifrost.Progress, arguments []string) (names []string, err error) {
+	for _, argument := range arguments {
+		source, _, renamed := strings.Cut(argument, ":")
+		if !strings.ContainsAny(source, "*?[") {
+			names = append(names, argument)
+			continue
+		}
+		if renamed {
+			return nil, fmt.Errorf("%s: a glob cannot be replayed into one topic: name the topics, or leave out "+
+				"the target",
+				argument)
+		}
+		filter, err := bifrost.NewTopicFilter([]string{source}, nil)
+		if err != nil {
+			return nil, err
+		}
+		before := len(names)
+		for _, row := range all {
+			if filter.Archives(row.Topic()) {
+				names = append(names, row.Name)
+			}
+		}
+		if len(names) == before {
+			return nil, fmt.Errorf("nothing in the archive matches %s; bifrost topics lists what is there", source)
+		}
+	}
+	return names, nil
 }
 
 func (p *Planner) addTopic(ctx context.Context, plan *Plan, all []bifrost.Progress, source, into string) error {

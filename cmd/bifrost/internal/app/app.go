@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // App is what all commands share.
@@ -44,3 +47,11 @@ var ErrUnhealthy = fmt.Errorf("unhealthy%w", ErrSilent)
 
 // UnhealthyMeaning is the annotation that says what exit code 3 means for a command.
 const UnhealthyMeaning = "unhealthy"
+
+// TellLives says that a name stands for the first life of a topic that has later ones.
+func (a *App) TellLives(all []bifrost.Progress, name string) {
+	if later := readback.LaterLives(all, name); len(later) > 0 {
+		a.Warn("%s is the first life of the topic; it goes on as %s, which is not read unless it is named", name,
+			strings.Join(later, ", "))
+	}
+}

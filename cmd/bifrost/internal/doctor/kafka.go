@@ -85,8 +85,8 @@ func selected(topics []bifrost.Topic, filter bifrost.TopicFilter) finding {
 		}
 	}
 	if n == 0 {
-		return advice(fmt.Sprintf("none of %d, with include %q and exclude %q", len(topics), filter.Include,
-			filter.Exclude), "see BIFROST_INCLUDE_TOPICS, and whether the credentials may describe the topics")
+		return advice(fmt.Sprintf("none of %d is selected by %s", len(topics), filter),
+			"see BIFROST_INCLUDE_TOPICS, and whether the credentials may describe the topics")
 	}
 	return fine("%d of %d", n, len(topics))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -89,8 +90,14 @@ func (b *bucketDoctor) checkReach(ctx context.Context) finding {
 	switch {
 	case hasCode(err, "NoSuchBucket"):
 		return broken(err, "BIFROST_BUCKET names a bucket that does not exist in this account and region")
+	case hasCode(err, "InvalidBucketName"):
+		return broken(err, "BIFROST_BUCKET is no name that a bucket can have: want the name alone, without s3:// "+
+			"and prefix")
+	case hasCode(err, "PermanentRedirect"), hasCode(err, "AuthorizationHeaderMalformed"):
+		return broken(err, "the bucket is in another region: give --region, or is BIFROST_BUCKET another's bucket?")
 	case hasCode(err, "AccessDenied"):
-		return broken(err, "allow s3:ListBucket and s3:GetObject on the bucket to these credentials")
+		return broken(err, "is BIFROST_BUCKET right? It may be somebody else's bucket. If it is: allow "+
+			"s3:ListBucket and s3:GetObject on the bucket to these credentials")
 	case err != nil:
 		return broken(err, "check the region, the endpoint and the network")
 	case len(out.Contents) == 0:
@@ -202,11 +209,19 @@ func (b *bucketDoctor) checkLifecycle(ctx context.Context) finding {
 // not have. The archive works without the answer.
 func unknown(err error, action string) finding {
 	var code smithy.APIError
+	found := "not known: " + err.Error()
 	if errors.As(err, &code) {
-		return advice("not known: "+code.ErrorCode(), "allow "+action+" to these credentials to have it checked")
+		found = "not known: " + code.ErrorCode()
+		if slices.Contains(unknownCalls, code.ErrorCode()) {
+			return advice(found, "nothing, if this service is not Amazon's: it does not have the call of "+action)
+		}
 	}
-	return advice("not known: "+err.Error(), "allow "+action+" to these credentials to have it checked")
+	return advice(found, "allow "+action+" to these credentials to have it checked")
 }
+
+// unknownCalls are the answers of services that do not know a call.
+var unknownCalls = []string{"NotImplemented", "MethodNotAllowed", "UnknownOperationException", "InvalidAction",
+	"UnknownAction", "UnsupportedOperation"}
 
 func hasCode(err error, code string) bool {
 	var answer smithy.APIError

@@ -26,6 +26,7 @@ import (
 type Record struct {
 	readback.Located
 	DecodedKey, DecodedValue schema.Decoded
+	Encodings                Encodings // of key and value in JSON
 }
 
 // A Format writes one record to standard output.
@@ -50,7 +51,8 @@ const FormatHelp = `Formats:
   raw     the values with nothing between them
   baldr   plain Baldr: each value behind its length in 8 bytes, big-endian
   json    one JSON object a line: topic, partition, offset, timestamp, key,
-          headers, value; bytes that are not UTF-8 as {"base64": "..."}
+          headers, value; bytes that are not UTF-8 as {"base64": "..."},
+          unless --value-encoding or --key-encoding says otherwise
   a text with % in it, as kcat has: %s value, %k key, %t topic, %p partition,
           %o offset, %T timestamp in milliseconds, %h headers, %S and %K size of
           value and key (-1 for null), %R size of the value in 4 bytes,
@@ -134,11 +136,11 @@ func jsonBytes(b []byte) any {
 }
 
 // jsonValue is what was decoded, and otherwise the bytes.
-func jsonValue(b []byte, decoded schema.Decoded) any {
+func jsonValue(b []byte, decoded schema.Decoded, encoding string) any {
 	if decoded.JSON != nil {
 		return json.RawMessage(decoded.JSON)
 	}
-	return jsonBytes(b)
+	return encodeBytes(b, encoding)
 }
 
 func schemaID(decoded schema.Decoded) *int {
@@ -157,9 +159,9 @@ func NewJSONRecord(r *Record) JSONRecord {
 		Timestamp:     human.Timestamp(human.Millis(r.Timestamp)),
 		TimestampMS:   r.Timestamp,
 		TimestampType: r.TimestampType.String(),
-		Key:           jsonValue(r.Key, r.DecodedKey),
+		Key:           jsonValue(r.Key, r.DecodedKey, r.Encodings.Key),
 		Headers:       make([]jsonHeader, len(r.Headers)),
-		Value:         jsonValue(r.Value, r.DecodedValue),
+		Value:         jsonValue(r.Value, r.DecodedValue, r.Encodings.Value),
 		KeySchemaID:   schemaID(r.DecodedKey),
 		KeyError:      r.DecodedKey.Reason,
 		ValueSchemaID: schemaID(r.DecodedValue),
@@ -180,6 +182,9 @@ func nonNil(b []byte) []byte {
 }
 
 func writeJSON(out *bufio.Writer, r *Record) error {
+	if err := r.Encodings.fits(r); err != nil {
+		return err
+	}
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(NewJSONRecord(r))

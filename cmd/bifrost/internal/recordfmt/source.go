@@ -61,6 +61,7 @@ func (s *Source) OpenTopic(ctx context.Context, a *app.App, name string) (*wirin
 	rows, err := readback.Topic(all, name)
 	switch {
 	case err == nil:
+		a.TellLives(all, name)
 		if exists && !s.asTopic {
 			a.Warn("%s is the topic of the archive; --file reads the file of that name", name)
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ import (
 func New(a *app.App, group string) *cobra.Command {
 	r := &replayer{App: a}
 	c := &cobra.Command{
-		Use:     "replay TOPIC[:TARGET] ...",
+		Use:     "replay TOPIC[:TARGET] ... | replay --all",
 		GroupID: group,
 		Short:   "Write records of the archive back into Kafka, exactly once",
 		Long: `Replay writes archived records into topics of the same cluster or of another one:
@@ -42,18 +43,32 @@ transaction carries the position, on the topic ` + bifrost.ReplayStateTopic + ` 
 target cluster. A record is written once into a topic whatever the command lines
 were; --again writes it once more.
 
+TOPIC may be a glob, which stands for every topic of the archive that it matches,
+each into the topic of its own name; --all is every topic.
+
 Before it writes, it looks what the target has of it, whether an order would be
 broken, and whether records would be lost, and refuses.`,
 		Example: `  bifrost replay orders:orders-restored --create
   bifrost replay orders --to-brokers other:9092 --since 2026-01-31 --until 2026-02-01
   bifrost replay orders:orders-copy --rekey --throttle 20MB --offset-map map.jsonl
   bifrost replay orders:orders-restored --dry-run`,
-		Args:              cobra.MinimumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if r.all && len(args) > 0 {
+				return errors.New("--all is every topic: name none beside it")
+			}
+			if r.all {
+				return nil
+			}
+			return cobra.MinimumNArgs(1)(c, args)
+		},
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations: map[string]string{
 			app.UnhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written",
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if r.all {
+				args = []string{"*"}
+			}
 			if r.asJob {
 				return r.startAsJob(c, args)
 			}
@@ -77,6 +92,7 @@ broken, and whether records would be lost, and refuses.`,
 	flags.IntVar(&r.parallel, "parallel", 4, "partitions replayed side by side")
 	flags.StringVar(&r.id, "id", "", "a name for messages and --json, and the ID of a job; nothing else depends on it")
 	flags.StringVar(&r.offsetMap, "offset-map", "", "write old and new offsets to this file, as JSON lines")
+	flags.BoolVar(&r.all, "all", false, "every topic of the archive, each into the topic of its own name")
 	jobs.AddFlag(c, &r.asJob)
 	app.AddJSON(c, &r.json)
 	return c
@@ -89,7 +105,7 @@ type replayer struct {
 	throttle, id, offsetMap, compression      string
 	only                                      []string
 	rekey, create, force, again, dryRun, json bool
-	asJob                                     bool
+	all, asJob                                bool
 	parallel                                  int
 
 	codec   *recordbatch.Codec // chosen by --compression
@@ -163,6 +179,9 @@ func (r *replayer) planRequest(ctx context.Context, args []string) (replay.Reque
 	request := replay.Request{Rekey: r.rekey, Again: r.again, Force: r.force}
 	if topics := slices.Compact(slices.Sorted(slices.Values(args))); len(topics) > 1 && (r.From != 0 || r.To != 0) {
 		return request, usage.Errorf("--from and --to are offsets of one topic, and %d are given", len(topics))
+	}
+	if (r.From != 0 || r.To != 0) && strings.ContainsAny(strings.Join(args, ""), "*?[") {
+		return request, usage.Errorf("--from and --to are offsets of one topic: name it, without a glob or --all")
 	}
 	all, err := r.parts.Ledger.ListProgress(ctx)
 	if err != nil {

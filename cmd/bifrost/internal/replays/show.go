@@ -75,6 +75,8 @@ func (r *replayer) showReport(o *replay.Outlook, written replayed, took time.Dur
 		r.Say("%s more were written and have been deleted in the target since. "+
 			"--again writes what was asked for once more.", human.Count(j.Deleted))
 	}
+	r.Say("The same command with --dry-run compares the target with the archive again, at any time: it looks in the " +
+		"target's own log for what was written, and says what is missing there.")
 	return r.PrintTable(replayTable(j))
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	"github.com/spf13/pflag"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
@@ -84,7 +85,8 @@ func (s *Settings) loadConfig(role config.Role) (config.Config, error) {
 
 // AWSOptions is where the AWS SDK takes its settings from, with the flags over them.
 func (s *Settings) AWSOptions() []func(*awsconfig.LoadOptions) error {
-	var options []func(*awsconfig.LoadOptions) error
+	// What the SDK writes by itself is not for people: an error that matters is returned.
+	options := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})}
 	if s.profile != "" {
 		options = append(options, awsconfig.WithSharedConfigProfile(s.profile))
 	}

@@ -1,0 +1,144 @@
+package baldr
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// withPackage is what programs begin with that use the Python package of this checkout.
+const withPackage = `
+import base64, json, os, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join("python", "src"))
+import bifrost_baldr as baldr
+
+def text(b):
+    return None if b is None else base64.b64encode(b).decode()
+
+def shown(r):
+    return {"offset": r.offset, "timestamp": -1 if r.timestamp is None else r.timestamp,
+            "log_append_time": r.log_append_time, "key": text(r.key), "value": text(r.value),
+            "headers": [[text(k), text(v)] for k, v in r.headers]}
+`
+
+// readWithPackage prints records and summary of each file, after it has seen that the package
+// notices a file that is cut or has a byte changed.
+const readWithPackage = withPackage + `
+def refused(data):
+    try:
+        list(baldr.read(data))
+    except baldr.FormatError:
+        return True
+    return False
+
+for name in sys.argv[1:]:
+    data = open(name, "rb").read()
+    print(json.dumps([[shown(r) for r in baldr.read(name)], baldr.summary(name)]))
+    step = 1 if len(data) < 2000 else len(data) // 10
+    for length in range(len(data) - 1, -1, -step):
+        if not refused(data[:length]):
+            sys.exit("%s cut at %d is read without an error" % (name, length))
+    for at in range(10, len(data), step):
+        changed = bytearray(data)
+        changed[at] ^= 0x55
+        # Six bytes of a header are nobody's: time, flags of the compressor, system.
+        if not refused(bytes(changed)) and not any(data[at - i : at - i + 4] == b"\x1f\x8b\x08\x04" for i in range(4,
+	10)):
+            sys.exit("%s with byte %d changed is read without an error" % (name, at))
+`
+
+// The Python package reads what the Go writer writes, and the test vectors.
+func TestPythonPackage(t *testing.T) {
+	t.Parallel()
+	arguments := []string{"-B", "-c", readWithPackage}
+	var want [][]Record
+	for name, opts := range conformanceOptions {
+		arguments = append(arguments, writeObjectFile(t, name))
+		want = append(want, expected(variety(), opts))
+	}
+	for _, g := range golden {
+		arguments = append(arguments, filepath.Join("testdata", g.name+".baldr.gz"))
+		want = append(want, expected(g.records, g.opts))
+	}
+	output := json.NewDecoder(strings.NewReader(run(t, "python3", arguments...)))
+	for i, records := range want {
+		var read struct {
+			records []textRecord
+			summary summaryText
+		}
+		check(t, output.Decode(&[]any{&read.records, &read.summary}))
+		var got []Record
+		for _, r := range read.records {
+			got = append(got, r.record(t))
+		}
+		sameRecords(t, fmt.Sprint("file ", i), got, records)
+		if int(read.summary.Records) != len(records) || read.summary.Topic != "page-views" {
+			t.Errorf("file %d: summary %+v", i, read.summary)
+		}
+	}
+}
+
+// selectWithPackage prints the offsets that each call selects.
+const selectWithPackage = withPackage + `
+def offsets(**bounds):
+    return [r.offset for r in baldr.read_topic(sys.argv[1], "orders", **bounds)]
+
+print(offsets())
+print(offsets(partition=1))
+print(offsets(start=4, end=8))
+print(offsets(since=3000, until="1970-01-01T00:00:06"))
+print(offsets(key=b"k7"))
+print([(o.partition, o.start, o.alternative, o.summary()["kind"]) for o in baldr.objects(sys.argv[1], "orders")])
+first = next(baldr.read_topic(sys.argv[1], "orders"))
+print([first.topic, first.partition, first.time.isoformat()])
+`
+
+// Of a topic, what is selected comes in order and once, also where two objects overlap.
+func TestPythonPackageReadsTopics(t *testing.T) {
+	t.Parallel()
+	archive := t.TempDir()
+	put := func(partition int, name string, start, end int64, kind Kind) {
+		var records []Record
+		for offset := start; kind == KindRecords && offset < end; offset++ {
+			records = append(records, Record{Offset: offset, Timestamp: 1000 * offset, Key: fmt.Append(nil, "k",
+				offset), Value: []byte("v")})
+		}
+		summary := goldenSummary(Summary{Kind: kind, Start: start, End: end})
+		if kind == KindGap {
+			summary.Reason = "retention"
+		}
+		directory := filepath.Join(archive, "orders", fmt.Sprint("partition=", partition))
+		check(t, os.MkdirAll(directory, 0o755))
+		var content bytes.Buffer
+		w := NewWriter(&content, Options{})
+		for i := range records {
+			check(t, w.WriteRecord(&records[i]))
+		}
+		_, err := w.Close(summary)
+		check(t, err)
+		check(t, os.WriteFile(filepath.Join(directory, name+".baldr.gz"), content.Bytes(), 0o600))
+	}
+	put(0, "00000000000000000000", 0, 3, KindRecords)
+	put(0, "00000000000000000003", 3, 7, KindRecords)
+	put(0, "00000000000000000005~1", 5, 10, KindRecords)
+	put(1, "00000000000000000000", 0, 5, KindGap)
+	put(1, "00000000000000000005", 5, 6, KindRecords)
+	check(t, os.WriteFile(filepath.Join(archive, "orders", "_bifrost.json"), []byte("{}"), 0o600))
+	got := run(t, "python3", "-B", "-c", selectWithPackage, archive)
+	want := `[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 5]
+[5]
+[4, 5, 6, 7, 5]
+[3, 4, 5, 5]
+[7]
+[(0, 0, 0, 'records'), (0, 3, 0, 'records'), (0, 5, 1, 'records'), (1, 0, 0, 'gap'), (1, 5, 0, 'records')]
+['page-views', 0, '1970-01-01T00:00:00+00:00']
+`
+	if got != want {
+		t.Errorf("the package selects\n%swant\n%s", got, want)
+	}
+}
