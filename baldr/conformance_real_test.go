@@ -3,8 +3,11 @@
 package baldr
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -55,4 +58,32 @@ func findNode(t *testing.T) string {
 		t.Fatal("Node.js was installed, and is not where it should be below .local/venv-node")
 	}
 	return installed[0]
+}
+
+// The program of docs/cookbook.md that needs Arrow and DuckDB, and what the package makes of records with them.
+func TestCookbookWithEngines(t *testing.T) {
+	t.Parallel()
+	python := filepath.Join("..", ".local", "venv-engines", "bin", "python")
+	if _, err := os.Stat(python); err != nil {
+		run(t, "go", "-C", "..", "run", "./cmd/localservices", "install", "engines")
+	}
+	page, err := os.ReadFile("../docs/cookbook.md")
+	check(t, err)
+	archive := t.TempDir()
+	putTopic(t, archive, "orders", "now")
+	_, program, _ := strings.Cut(string(page), "```python\nimport duckdb")
+	program, _, _ = strings.Cut(program, "```")
+	program = withPackage + "import duckdb" + strings.ReplaceAll(program, `"s3://bucket/group"`, fmt.Sprintf("%q",
+		archive))
+	program = regexp.MustCompile(`since="[^"]*", until="[^"]*"`).ReplaceAllString(program, `since="2000-01-01"`)
+	got := run(t, python, "-B", "-c", program+`
+print(busiest)
+print(baldr.to_arrow(baldr.read("testdata/records.baldr.gz")).to_pydict())
+`)
+	want := `[(b'customer-17', 2)]
+{'topic': [None, None, None, None], 'partition': [None, None, None, None], 'offset': [1000, 1001, 1004, 1005], `
+	if !strings.HasPrefix(got, want) || !strings.Contains(got,
+		`'key': [b'user-7', b'user-8', None, b''], 'value': [b'{"page":"/shoes"}', None, b'', b'\x00\xff']`) {
+		t.Errorf("the program prints\n%s\nwant\n%s…", got, want)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // withPackage is what programs begin with that use the Python package of this checkout.
@@ -140,5 +141,63 @@ func TestPythonPackageReadsTopics(t *testing.T) {
 `
 	if got != want {
 		t.Errorf("the package selects\n%swant\n%s", got, want)
+	}
+}
+
+// The programs of docs/cookbook.md that need nothing but the package find what is there.
+func TestCookbook(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/cookbook.md")
+	check(t, err)
+	archive := t.TempDir()
+	putTopic(t, archive, "orders", "now")
+	putTopic(t, archive, "orders@AAAAAAAAAAAAAAAAAAAAAA", "later")
+	want := []string{"found = [b'of tuesday']", "view = ['orders', 'orders', 'orders@AAAAAAAAAAAAAAAAAAAAAA', " +
+		"'orders@AAAAAAAAAAAAAAAAAAAAAA']",
+		"lost = [(1, 0, 5, 'retention')]"}
+	programs := strings.Split(string(page), "```python\n")[1:]
+	if len(programs) != 4 {
+		t.Fatalf("%d programs are on the page", len(programs))
+	}
+	ends := []string{"print('found =', [r.value for r in found])", "print('view =', [life for life, *_ in view])",
+		"print('lost =', lost)"}
+	for i, end := range ends {
+		program, _, _ := strings.Cut(programs[i], "```")
+		program = withPackage + strings.ReplaceAll(program, `"s3://bucket/group"`, fmt.Sprintf("%q", archive)) + end
+		if got := run(t, "python3", "-B", "-c", program); !strings.HasSuffix(got, want[i]+"\n") {
+			t.Errorf("program %d prints %s, want %s", i, got, want[i])
+		}
+	}
+}
+
+// putTopic archives a life of a topic: two records of a key, one of them of last Tuesday, and a gap.
+func putTopic(t *testing.T, archive, name, value string) {
+	t.Helper()
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	tuesday := today.AddDate(0, 0, -(int(today.Weekday()+4)%7 + 1))
+	if tuesday.Weekday() != time.Tuesday || !tuesday.Before(today) {
+		t.Fatalf("%s is no last Tuesday", tuesday)
+	}
+	records := []Record{
+		{Offset: 0, Timestamp: tuesday.Add(-time.Millisecond).UnixMilli(), Key: []byte("customer-17"),
+			Value: []byte(value)},
+		{Offset: 1, Timestamp: tuesday.UnixMilli(), Key: []byte("customer-17"), Value: []byte("of tuesday")},
+	}
+	if value == "later" {
+		records[0].Timestamp, records[1].Timestamp = today.UnixMilli(), today.UnixMilli()+1
+	}
+	for partition, summary := range []Summary{{End: 2}, {Kind: KindGap, Reason: "retention", End: 5}} {
+		var content bytes.Buffer
+		w := NewWriter(&content, Options{})
+		for i := range records {
+			if summary.Kind == KindRecords {
+				check(t, w.WriteRecord(&records[i]))
+			}
+		}
+		_, err := w.Close(goldenSummary(summary))
+		check(t, err)
+		directory := filepath.Join(archive, name, fmt.Sprint("partition=", partition))
+		check(t, os.MkdirAll(directory, 0o755))
+		check(t, os.WriteFile(filepath.Join(directory, "00000000000000000000.baldr.gz"), content.Bytes(), 0o600))
 	}
 }

@@ -3,7 +3,6 @@
 package dynamoledger
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -144,30 +142,9 @@ func describe(row attributes) string {
 // is a mistake in the configuration, so the error names the variable.
 func (l *Ledger) failureOf(doing string, err error) error {
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
-		return fmt.Errorf("%s: %s does not exist in this account and region: %w", doing, l.missingTable(), err)
+		return fmt.Errorf("%s: table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE) does not exist in "+
+			"this account and region: %w",
+			doing, l.tables.Progress, l.tables.Objects, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// missingTable names the table that is not there, or both if that cannot be told.
-func (l *Ledger) missingTable() string {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	var missing []string
-	for _, t := range []struct{ name, variable string }{
-		{l.tables.Progress, "BIFROST_PROGRESS_TABLE"}, {l.tables.Objects, "BIFROST_OBJECTS_TABLE"},
-	} {
-		_, err := l.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.name})
-		if _, absent := errors.AsType[*types.ResourceNotFoundException](err); absent {
-			missing = append(missing, fmt.Sprintf("table %q (%s)", t.name, t.variable))
-		}
-	}
-	switch len(missing) {
-	case 1:
-		return missing[0]
-	case 2:
-		return missing[0] + ", like " + missing[1] + ","
-	}
-	return fmt.Sprintf("table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE)", l.tables.Progress,
-		l.tables.Objects)
 }

@@ -5,6 +5,7 @@ package dynamoledger
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,22 +17,22 @@ const rowsToAsk = 100
 
 // ObjectKeys implements health.ArchiveTables.
 func (l *Ledger) ObjectKeys(ctx context.Context) (progress, objects string, err error) {
-	if progress, err = l.someText(ctx, l.tables.Progress, "last_object"); err != nil {
+	if progress, err = l.someText(ctx, l.tables.Progress, "BIFROST_PROGRESS_TABLE", "last_object"); err != nil {
 		return "", "", err
 	}
-	objects, err = l.someText(ctx, l.tables.Objects, "object")
+	objects, err = l.someText(ctx, l.tables.Objects, "BIFROST_OBJECTS_TABLE", "object")
 	return progress, objects, err
 }
 
-// someText is the attribute of some row that has it; empty if none of a few has, or there is
-// no such table.
-func (l *Ledger) someText(ctx context.Context, table, attribute string) (string, error) {
+// someText is the attribute of some row that has it; empty if none of a few has. A table that is not
+// there is named, with the variable that should.
+func (l *Ledger) someText(ctx context.Context, table, variable, attribute string) (string, error) {
 	page, err := l.client.Scan(ctx, &dynamodb.ScanInput{
 		TableName: &table, Limit: aws.Int32(rowsToAsk), ProjectionExpression: aws.String("#a"),
 		FilterExpression: aws.String("attribute_exists(#a)"), ExpressionAttributeNames: map[string]string{"#a": attribute},
 	})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		return "", nil // whoever needs it says so
+		return "", fmt.Errorf("table %q (%s) does not exist in this account and region: %w", table, variable, err)
 	}
 	if err != nil {
 		return "", l.failureOf("look for the key of an object in table "+table, err)

@@ -17,7 +17,7 @@ var ErrOtherArchive = errors.New("these settings do not belong together")
 // ArchiveTables is what the tables say of the archive to which they belong.
 type ArchiveTables interface {
 	// ObjectKeys reads a few rows of the progress table and of the objects table, and answers
-	// the key of an object from each; empty when none of these rows names one, or when there is no such table.
+	// the key of an object from each; empty when none of these rows names one.
 	ObjectKeys(ctx context.Context) (progress, objects string, err error)
 	// Mark is bifrost.MarkKeeper.Mark.
 	Mark(ctx context.Context) (bifrost.TablesMark, error)

@@ -65,8 +65,8 @@ func (e Endpoint) Env() []string {
 	return env
 }
 
-// httpClient returns a client that trusts the endpoint and keeps no connection.
-func (e Endpoint) httpClient() *http.Client {
+// HTTPClient returns a client that trusts the endpoint and keeps no connection.
+func (e Endpoint) HTTPClient() *http.Client {
 	transport := &http.Transport{DisableKeepAlives: true}
 	if e.CABundle != "" {
 		e.trust(transport)
@@ -172,7 +172,7 @@ func (s *Server) answers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	response, err := s.Endpoint.httpClient().Do(request)
+	response, err := s.Endpoint.HTTPClient().Do(request)
 	if err != nil {
 		return err
 	}

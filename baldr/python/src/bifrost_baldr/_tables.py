@@ -22,7 +22,7 @@ def _columns(records: Iterable[Record]) -> Dict[str, List[Any]]:
 
 
 def to_pandas(records: Iterable[Record]) -> "pandas.DataFrame":
-    """A data frame with a row for each record; timestamp is a time in UTC, NaT where there is none."""
+    """A data frame with a row for each record; timestamp is a time in UTC, NaT where there is none that pandas can say."""
     try:
         import pandas
     except ImportError:
@@ -31,7 +31,7 @@ def to_pandas(records: Iterable[Record]) -> "pandas.DataFrame":
     frame = pandas.DataFrame({name: pandas.Series(values, dtype="object") for name, values in columns.items()})
     for name in ("partition", "offset"):
         frame[name] = frame[name].astype("Int64")
-    frame["timestamp"] = pandas.to_datetime(frame["timestamp"].astype("Int64"), unit="ms", utc=True)
+    frame["timestamp"] = pandas.to_datetime(frame["timestamp"].astype("Int64"), unit="ms", utc=True, errors="coerce")
     return frame
 
 

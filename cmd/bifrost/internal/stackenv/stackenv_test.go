@@ -20,10 +20,9 @@ func answering(t *testing.T) string {
 			_, _ = w.Write([]byte(`{"Message":"Function not found"}`))
 			return
 		}
-		_, _ = w.Write([]byte(`{"FunctionArn":"arn:aws-cn:lambda:cn-north-1:123456789012:function:mine-discover",
-			"Environment":{"Variables":{"BIFROST_GROUP":"it's; $(touch " +
-				"x)","BIFROST_BUCKET":"b","BIFROST_KAFKA_SECRET":"",
-			"BIFROST_ARCHIVE_FUNCTION":"mine-archive","OTHER":"x"}}}`))
+		_, _ = w.Write([]byte(`{"FunctionArn":"arn:aws-cn:lambda:cn-north-1:123456789012:function:mine-discover",` +
+			`"Environment":{"Variables":{"BIFROST_GROUP":"it's; $(touch x)","BIFROST_BUCKET":"b",` +
+			`"BIFROST_KAFKA_SECRET":"","BIFROST_ARCHIVE_FUNCTION":"mine-archive","OTHER":"x"}}}`))
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
