@@ -52,8 +52,8 @@ type parts struct {
 	meter *meter // nil when nobody counts
 }
 
-// watched is the configuration of a client that is that far away and counted.
-func (p parts) watched(cfg aws.Config) aws.Config {
+// watchedConfig is the configuration of a client that is that far away and counted.
+func (p parts) watchedConfig(cfg aws.Config) aws.Config {
 	if cfg = farFrom(cfg, p.Delay); p.meter != nil {
 		cfg = p.meter.Watch(cfg)
 	}
@@ -94,15 +94,15 @@ func startParts(ctx context.Context) (p parts, stop func() error, err error) {
 	return p, stop, nil
 }
 
-// fresh is the same parts with tables and a group that nobody has used.
-func (p parts) fresh(ctx context.Context, name string) (parts, error) {
+// withFreshTables is the same parts with tables and a group that nobody has used.
+func (p parts) withFreshTables(ctx context.Context, name string) (parts, error) {
 	p.Group = name
 	p.Tables = dynamoledger.Tables{Progress: "progress-" + name, Objects: "objects-" + name}
 	return p, dynamoledger.CreateTables(ctx, p.Dynamo.Config(), p.Tables)
 }
 
-// worker is the archive function, with one core.
-func (p parts) worker() (*bifrost.Worker, error) {
+// newWorker is the archive function, with one core.
+func (p parts) newWorker() (*bifrost.Worker, error) {
 	source, err := kafka.New(kafka.Config{
 		Brokers: []string{p.Brokers},
 		Options: []kgo.Opt{kgo.Dialer(dialer(p.Delay))},
@@ -110,9 +110,9 @@ func (p parts) worker() (*bifrost.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	ledger := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables)
+	ledger := dynamoledger.New(p.watchedConfig(p.Dynamo.Config()), p.Tables)
 	archiver := &bifrost.Archiver{
-		Group: p.Group, Source: source, Store: s3store.New(p.watched(p.S3.Config()), p.Bucket), Ledger: ledger,
+		Group: p.Group, Source: source, Store: s3store.New(p.watchedConfig(p.S3.Config()), p.Bucket), Ledger: ledger,
 		Format: baldr.Options{Workers: 1}, MaxRawBytes: 1 << 40, Writer: "bench", Now: time.Now,
 	}
 	return &bifrost.Worker{
@@ -148,7 +148,7 @@ func benchBackfill(report func(figure)) error {
 			return err
 		}
 		one, four = append(one, alone.speed()), append(four, together.speed())
-		ratios, cores = append(ratios, together.speed()/alone.speed()), append(cores, together.cores())
+		ratios, cores = append(ratios, together.speed()/alone.speed()), append(cores, together.coresUsed())
 		machine = append(machine, together.Machine)
 	}
 	note := fmt.Sprintf("%d ranges of one partition, each worker held to one core, %v added to each round trip",
@@ -180,7 +180,7 @@ type backfilled struct {
 	Starts  []float64 // seconds from the start of each worker's process to its first answer from Kafka
 }
 
-func (b backfilled) raw() (bytes float64) {
+func (b backfilled) rawSize() (bytes float64) {
 	for _, r := range b.Results {
 		bytes += float64(r.RawBytes)
 	}
@@ -194,26 +194,26 @@ func (b backfilled) processor() (seconds float64) {
 	return seconds
 }
 
-func (b backfilled) billed() (seconds float64) {
+func (b backfilled) billedSeconds() (seconds float64) {
 	for _, r := range b.Results {
 		seconds += float64(r.BilledMilliseconds) / 1e3
 	}
 	return seconds
 }
 
-func (b backfilled) stored() (bytes float64) {
+func (b backfilled) storedSize() (bytes float64) {
 	for _, r := range b.Results {
 		bytes += float64(r.StoredBytes)
 	}
 	return bytes
 }
 
-func (b backfilled) speed() float64 { return b.raw() / 1e6 / b.Seconds } // MB of raw frames a second
-func (b backfilled) cores() float64 { return b.processor() / b.Seconds } // that the workers used
+func (b backfilled) speed() float64     { return b.rawSize() / 1e6 / b.Seconds } // MB of raw frames a second
+func (b backfilled) coresUsed() float64 { return b.processor() / b.Seconds }     // that the workers used
 
 // backfill archives the partition with so many workers.
 func (p parts) backfill(ctx context.Context, name string, slots int) (b backfilled, err error) {
-	if p, err = p.fresh(ctx, name); err != nil {
+	if p, err = p.withFreshTables(ctx, name); err != nil {
 		return b, err
 	}
 	p.meter = &meter{}
@@ -283,7 +283,7 @@ func (p parts) planBackfill(ctx context.Context, slots int) ([]bifrost.Row, erro
 		Status:       bifrost.StatusFencing,
 		PlannedEpoch: -1,
 	}
-	ledger := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables)
+	ledger := dynamoledger.New(p.watchedConfig(p.Dynamo.Config()), p.Tables)
 	if err := errors.Join(ledger.CreateProgress(ctx, progress), ledger.OpenProgress(ctx, progress)); err != nil {
 		return nil, err
 	}
@@ -378,7 +378,7 @@ func runSlot(description string) {
 	var p parts
 	check(json.Unmarshal([]byte(description), &p))
 	p.meter = &meter{}
-	worker := must(p.worker())
+	worker := must(p.newWorker())
 	must(worker.Archiver.Source.ClusterID(context.Background())) // as a warm function is connected already
 	fmt.Println("ready")
 	must(io.ReadAll(os.Stdin))

@@ -205,9 +205,9 @@ func (a *cliArchive) object(ctx context.Context, row bifrost.Row, records []bald
 	}, err
 }
 
-// program runs a command that writes much and says what it cost. Its output goes
+// runProgram runs a command that writes much and says what it cost. Its output goes
 // through a pipe to a reader that throws it away: what /dev/null would hide.
-func (a *cliArchive) program(args ...string) (cost, int64, error) {
+func (a *cliArchive) runProgram(args ...string) (cost, int64, error) {
 	command := exec.Command(args[0], args[1:]...)
 	command.Env, command.Dir = a.env, a.dir
 	var talk bytes.Buffer
@@ -268,7 +268,7 @@ func benchCat(report func(figure)) error {
 	costs, memory := map[string][]cost{}, int64(0)
 	for range cliRounds {
 		for _, name := range []string{"zcat", "one", "two"} {
-			c, peak, err := a.program(subjects[name]...)
+			c, peak, err := a.runProgram(subjects[name]...)
 			if err != nil {
 				return err
 			}
@@ -387,11 +387,11 @@ func (a *cliArchive) replay(ctx context.Context, brokers, topic string) (cost, e
 	if err := makeTopic(ctx, brokers, topic); err != nil {
 		return cost{}, err
 	}
-	return a.written("replay", "views:"+topic, "--to-brokers", brokers, "--json")
+	return a.runWriter("replay", "views:"+topic, "--to-brokers", brokers, "--json")
 }
 
-// written runs a command that writes all records into a cluster.
-func (a *cliArchive) written(args ...string) (cost, error) {
+// runWriter runs a command that writes all records into a cluster.
+func (a *cliArchive) runWriter(args ...string) (cost, error) {
 	command := exec.Command(filepath.Join(a.dir, "bifrost"), args...)
 	command.Env = a.env
 	var talk bytes.Buffer

@@ -34,13 +34,13 @@ func benchRestore(report func(figure)) error {
 	var replayed, restored []cost
 	for n := range replayWarm + cliRounds {
 		syscall.Sync()
-		replay, err := a.written("replay", fmt.Sprintf("views:replayed-%d", n), "--create",
+		replay, err := a.runWriter("replay", fmt.Sprintf("views:replayed-%d", n), "--create",
 			"--to-brokers", broker.Addr(), "--json")
 		if err != nil {
 			return err
 		}
 		syscall.Sync()
-		restore, err := a.written("restore", "--at", "latest", "--groups",
+		restore, err := a.runWriter("restore", "--at", "latest", "--groups",
 			"--to-brokers", broker.Addr(), "--json", "--yes")
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func (a *cliArchive) captureViews(ctx context.Context) error {
 	}
 	a.env = append(a.env, "BIFROST_BROKERS="+source.Addr())
 	for _, command := range []string{"flush", "capture"} {
-		if _, _, err := a.program(filepath.Join(a.dir, "bifrost"), command); err != nil {
+		if _, _, err := a.runProgram(filepath.Join(a.dir, "bifrost"), command); err != nil {
 			return err
 		}
 	}

@@ -76,16 +76,16 @@ var measuredArchive = sync.OnceValues(func() (c archiveCost, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.perObject = tiny.each()
-	c.perByte = taken{}.plus(large.each().plus(c.perObject, -1), backfillRanges/large.raw())
-	c.Ratio, c.Start = large.stored()/large.raw(), median([]float64{tiny.Starts[0], large.Starts[0]})
+	c.perObject = tiny.eachRange()
+	c.perByte = taken{}.plus(large.eachRange().plus(c.perObject, -1), backfillRanges/large.rawSize())
+	c.Ratio, c.Start = large.storedSize()/large.rawSize(), median([]float64{tiny.Starts[0], large.Starts[0]})
 	c.ResultBytes = float64(len(must(json.Marshal(large.Results[0]))))
 	return c, nil
 })
 
-// each is what one range took, on average.
-func (b backfilled) each() taken {
-	return taken{}.plus(taken{b.billed(), b.processor(), b.Used}, 1/float64(len(b.Results)))
+// eachRange is what one range took, on average.
+func (b backfilled) eachRange() taken {
+	return taken{}.plus(taken{b.billedSeconds(), b.processor(), b.Used}, 1/float64(len(b.Results)))
 }
 
 // archiveDollars is the bill for objects with raw bytes in them, without storage

@@ -55,12 +55,12 @@ func dialer(delay time.Duration) func(ctx context.Context, network, address stri
 			arrived: make(chan arrival, farAwayChunks),
 			closed:  make(chan struct{}),
 		}
-		go f.receive()
+		go f.receiveLate()
 		return f, nil
 	}
 }
 
-func (f *farAway) receive() {
+func (f *farAway) receiveLate() {
 	for {
 		chunk := make([]byte, farAwayChunk)
 		n, err := f.Conn.Read(chunk)

@@ -62,7 +62,7 @@ func TestFarAwayCloses(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
 	f := &farAway{Conn: near, arrived: make(chan arrival, farAwayChunks), closed: make(chan struct{})}
-	go f.receive()
+	go f.receiveLate()
 	read := make(chan error)
 	go func() { _, err := f.Read(make([]byte, 1)); read <- err }()
 	if err := errors.Join(f.Close(), f.Close()); err != nil {

@@ -70,7 +70,7 @@ func benchExport(report func(figure)) error {
 			if err := os.RemoveAll(lake); err != nil {
 				return err
 			}
-			c, peak, err := a.program(append([]string{"taskset", "-c", "0"}, subjects[name]...)...)
+			c, peak, err := a.runProgram(append([]string{"taskset", "-c", "0"}, subjects[name]...)...)
 			if err != nil {
 				return err
 			}

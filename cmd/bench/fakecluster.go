@@ -45,7 +45,7 @@ func startFakeCluster(
 			return nil, err
 		}
 		c.brokers = append(c.brokers, listener)
-		go c.accept(listener)
+		go c.acceptClients(listener)
 	}
 	return c, nil
 }
@@ -72,7 +72,7 @@ func topicID(n int) (id [16]byte) {
 	return id
 }
 
-func (c *fakeCluster) accept(listener net.Listener) {
+func (c *fakeCluster) acceptClients(listener net.Listener) {
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
@@ -129,18 +129,18 @@ func (c *fakeCluster) answer(message []byte) ([]byte, error) {
 	}
 	switch request := request.(type) {
 	case *kmsg.ApiVersionsRequest:
-		return c.versions(request).AppendTo(answer), nil
+		return c.answerVersions(request).AppendTo(answer), nil
 	case *kmsg.MetadataRequest:
-		return append(answer, c.describe(request)...), nil
+		return append(answer, c.answerMetadata(request)...), nil
 	case *kmsg.ListOffsetsRequest:
 		return c.listOffsets(request).AppendTo(answer), nil
 	case *kmsg.DescribeConfigsRequest:
-		return c.configs(request).AppendTo(answer), nil
+		return c.answerConfigs(request).AppendTo(answer), nil
 	}
 	return nil, errNotSpoken
 }
 
-func (c *fakeCluster) versions(request *kmsg.ApiVersionsRequest) kmsg.Response {
+func (c *fakeCluster) answerVersions(request *kmsg.ApiVersionsRequest) kmsg.Response {
 	response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
 	for _, spoken := range []kmsg.Request{
 		kmsg.NewPtrApiVersionsRequest(), kmsg.NewPtrMetadataRequest(), kmsg.NewPtrListOffsetsRequest(),
@@ -156,9 +156,9 @@ func (c *fakeCluster) versions(request *kmsg.ApiVersionsRequest) kmsg.Response {
 	return response
 }
 
-// describe is the metadata of all topics, encoded once: a broker's own work is
+// answerMetadata is the metadata of all topics, encoded once: a broker's own work is
 // not what is measured.
-func (c *fakeCluster) describe(request *kmsg.MetadataRequest) []byte {
+func (c *fakeCluster) answerMetadata(request *kmsg.MetadataRequest) []byte {
 	if request.Topics != nil {
 		return c.describeSome(request).AppendTo(nil)
 	}
@@ -227,7 +227,7 @@ func (c *fakeCluster) listOffsets(request *kmsg.ListOffsetsRequest) kmsg.Respons
 	return response
 }
 
-func (c *fakeCluster) configs(request *kmsg.DescribeConfigsRequest) kmsg.Response {
+func (c *fakeCluster) answerConfigs(request *kmsg.DescribeConfigsRequest) kmsg.Response {
 	response := request.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	for _, asked := range request.Resources {
 		resource := kmsg.NewDescribeConfigsResponseResource()

@@ -68,8 +68,8 @@ func startFakeTables(latency time.Duration) (*fakeTables, error) {
 
 func (t *fakeTables) close() { t.listener.Close() }
 
-// take returns the bill since the last time.
-func (t *fakeTables) take() bill {
+// takeBill returns the bill since the last time.
+func (t *fakeTables) takeBill() bill {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	b := t.bill
@@ -113,11 +113,11 @@ func (t *fakeTables) answer(operation string, request tableRequest) []byte {
 	t.bill.Requests++
 	switch operation {
 	case "Scan":
-		return t.page(t.progress, request, 1)
+		return t.answerPage(t.progress, request, 1)
 	case "Query":
 		if request.IndexName != "" {
 			request.Segment, request.TotalSegments = 0, 1
-			return t.page(t.planned, request, 0.5)
+			return t.answerPage(t.planned, request, 0.5)
 		}
 		t.bill.ReadUnits++
 		return []byte(`{"Items":[],"Count":0}`)
@@ -162,8 +162,8 @@ func (t *fakeTables) write(rows, bytes int, factor float64) {
 	t.bill.WriteUnits += factor * float64((bytes+1023)/1024)
 }
 
-// page is what fits into one answer, from where the last one ended.
-func (t *fakeTables) page(rows []fakeRow, request tableRequest, unitsPer4K float64) []byte {
+// answerPage is what fits into one answer, from where the last one ended.
+func (t *fakeTables) answerPage(rows []fakeRow, request tableRequest, unitsPer4K float64) []byte {
 	total := max(1, request.TotalSegments)
 	from, to := request.Segment*len(rows)/total, (request.Segment+1)*len(rows)/total
 	if key, ok := request.ExclusiveStartKey["topic"]; ok {

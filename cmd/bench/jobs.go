@@ -44,8 +44,8 @@ const jobProcess = "BIFROST_BENCH_JOB"
 func (p parts) jobRunner(fetched *atomic.Int64) *job.Runner {
 	options := []kgo.Opt{kgo.SeedBrokers(p.Brokers), kgo.Dialer(dialer(p.Delay)), kgo.WithHooks(fetchedBytes{fetched})}
 	return &job.Runner{
-		Files:      job.Files{Group: p.Group, Bucket: s3store.New(p.watched(p.S3.Config()), p.Bucket)},
-		BucketName: p.Bucket, Tables: dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables),
+		Files:      job.Files{Group: p.Group, Bucket: s3store.New(p.watchedConfig(p.S3.Config()), p.Bucket)},
+		BucketName: p.Bucket, Tables: dynamoledger.New(p.watchedConfig(p.Dynamo.Config()), p.Tables),
 		Connect:    func(context.Context, *job.Target) ([]kgo.Opt, error) { return options, nil },
 		Executions: func(context.Context) (int, error) { return 1000, nil },
 		Requests: func() (r job.Requests) {
@@ -77,7 +77,7 @@ func jobArchive(ctx context.Context, large int) (p parts, stop func() error, err
 		return p, stop, err
 	}
 	started := stop
-	if p, err = p.fresh(ctx, "bench"); err != nil {
+	if p, err = p.withFreshTables(ctx, "bench"); err != nil {
 		return p, stop, errors.Join(err, started())
 	}
 	dir, err := os.MkdirTemp("", "bifrost-bench-")

@@ -28,10 +28,10 @@ func TestJobsArePlayed(t *testing.T) {
 		}
 	}
 	r := jobPlayed{Function: 1024. / 1769 * 1e6, Invocations: 1e6, Most: 800}
-	if got, want := r.dollars(500_000, 1e8, s), 13.3334+0.2+0.025*3000.003+0.4; math.Abs(got-want) > 1e-6 {
+	if got, want := r.dollarsInAll(500_000, 1e8, s), 13.3334+0.2+0.025*3000.003+0.4; math.Abs(got-want) > 1e-6 {
 		t.Errorf("%f dollars, want %f", got, want)
 	}
-	if got := r.broker(s); got != 100 {
+	if got := r.brokerShare(s); got != 100 {
 		t.Errorf("%f bytes a second at a broker", got)
 	}
 	sum := 0.0

@@ -64,19 +64,19 @@ func playJob(items []float64, workers int, s jobSpeed, rate float64) (r jobPlaye
 	return r
 }
 
-// dollars is what it cost.
-func (r jobPlayed) dollars(items int, bytes float64, s jobSpeed) float64 {
+// dollarsInAll is what it cost.
+func (r jobPlayed) dollarsInAll(items int, bytes float64, s jobSpeed) float64 {
 	transitions := 3 + 2*float64(items) + 2*r.Invocations
 	return lambda(jobMegabytes, r.Function) + priceInvoke.of(r.Invocations) + priceStep.of(transitions) +
 		priceGet.of(bytes*s.Gets)
 }
 
 func (r jobPlayed) dollarsATerabyte(s jobSpeed) float64 {
-	return r.dollars(playedPartitions, playedBytes, s) / (playedBytes / terabyte)
+	return r.dollarsInAll(playedPartitions, playedBytes, s) / (playedBytes / terabyte)
 }
 
-// broker is what each broker writes to its disks in a second, for itself and for others.
-func (r jobPlayed) broker(s jobSpeed) float64 {
+// brokerShare is what each broker writes to its disks in a second, for itself and for others.
+func (r jobPlayed) brokerShare(s jobSpeed) float64 {
 	return r.Most * s.Stored * playedReplicas / playedBrokers
 }
 
@@ -113,7 +113,7 @@ func benchJobPlay(report func(figure)) error {
 		report(figure{Name: name + "/dollars", Value: r.dollarsATerabyte(s), Unit: "dollars a TB",
 			Note: fmt.Sprintf("%.0f hours of functions, %.0f invocations; traffic between zones comes on top",
 				r.Function/3600, r.Invocations)})
-		report(figure{Name: name + "/broker", Value: r.broker(s) / 1e6, Unit: "MB/s",
+		report(figure{Name: name + "/broker", Value: r.brokerShare(s) / 1e6, Unit: "MB/s",
 			Note: fmt.Sprintf("that each of %d brokers would have to write, with %d replicas",
 				playedBrokers, playedReplicas)})
 	}
@@ -121,7 +121,7 @@ func benchJobPlay(report func(figure)) error {
 	held := playJob(even, 100, s, rate)
 	report(figure{Name: "jobs/play/held/hours", Value: held.Seconds / 3600, Unit: "hours",
 		Note: fmt.Sprintf("100 workers, held to JobBytesPerSecond=%.0f, so that each broker writes %.0f MB/s: "+
-			"%.2f dollars a TB, since functions that wait cost as well", rate, held.broker(s)/1e6, held.dollarsATerabyte(s))})
+			"%.2f dollars a TB, since functions that wait cost as well", rate, held.brokerShare(s)/1e6, held.dollarsATerabyte(s))})
 	return nil
 }
 

@@ -29,13 +29,13 @@ func benchLatency(report func(figure)) error {
 		return err
 	}
 	defer func() { check(stop()) }()
-	if p, err = p.fresh(ctx, "latency"); err != nil {
+	if p, err = p.withFreshTables(ctx, "latency"); err != nil {
 		return err
 	}
 	if err := fillPathTopic(ctx, p.Brokers, 0); err != nil {
 		return err
 	}
-	tick, err := p.ticker()
+	tick, err := p.newTicker()
 	if err != nil {
 		return err
 	}
@@ -64,10 +64,10 @@ func benchLatency(report func(figure)) error {
 	return nil
 }
 
-// ticker gives a function that runs a tick and its workers until everything below
+// newTicker gives a function that runs a tick and its workers until everything below
 // the offset is archived.
-func (p parts) ticker() (func(ctx context.Context, until int64) error, error) {
-	worker, err := p.worker()
+func (p parts) newTicker() (func(ctx context.Context, until int64) error, error) {
+	worker, err := p.newWorker()
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func measuredTick(partitions int, l load) (r measuredTickReport, err error) {
 	}
 	defer s.close()
 	for n := range 1 + l.runs {
-		s.tables.take()
+		s.tables.takeBill()
 		s.cluster.requests.Store(0)
 		one, err := s.child.tick(l.seconds)
 		if err != nil {
@@ -119,7 +119,7 @@ func measuredTick(partitions int, l load) (r measuredTickReport, err error) {
 		if n == 1 || n > 1 && one.Processor < r.Processor {
 			r.tickReport = one
 		}
-		r.Peak, r.bill, r.requests = max(r.Peak, one.Peak), s.tables.take(), s.cluster.requests.Load()
+		r.Peak, r.bill, r.requests = max(r.Peak, one.Peak), s.tables.takeBill(), s.cluster.requests.Load()
 	}
 	measuredTicks[kind] = r
 	return r, nil
@@ -180,7 +180,7 @@ func benchNewcomers(report func(figure)) error {
 		if r.Summary.Unfinished > 0 {
 			continue
 		}
-		b := s.tables.take()
+		b := s.tables.takeBill()
 		report(figure{Name: "discover/new", Value: newcomers / seconds, Unit: "partitions a second",
 			Note: fmt.Sprintf("%d new partitions at once, in %d ticks of at most %d s; %.2f ms of processor, "+
 				"%.1f requests to S3 and %.1f to DynamoDB each",

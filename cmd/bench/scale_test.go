@@ -40,7 +40,7 @@ func TestTicksInSmall(t *testing.T) {
 			if planned != c.planned {
 				t.Errorf("%d ranges were planned, want %d", planned, c.planned)
 			}
-			if b := s.tables.take(); b.Requests == 0 || b.ReadUnits == 0 {
+			if b := s.tables.takeBill(); b.Requests == 0 || b.ReadUnits == 0 {
 				t.Errorf("the bill of three ticks is %+v", b)
 			}
 		})
@@ -59,7 +59,7 @@ func TestFakeTablesHaveTheirRows(t *testing.T) {
 	if err := tables.load(topics); err != nil {
 		t.Fatal(err)
 	}
-	tables.take()
+	tables.takeBill()
 	rows, err := dynamoledger.New(tables.config(), dynamoledger.Tables{Progress: "progress", Objects: "objects"}).
 		ListProgress(context.Background())
 	if err != nil {
@@ -75,7 +75,7 @@ func TestFakeTablesHaveTheirRows(t *testing.T) {
 	if len(seen) != topics*partitionsPerTopic {
 		t.Errorf("%d different rows, want %d", len(seen), topics*partitionsPerTopic)
 	}
-	if b := tables.take(); b.Requests < 2 {
+	if b := tables.takeBill(); b.Requests < 2 {
 		t.Errorf("%d requests: the rows fit into one page, and nothing was seen of the second", b.Requests)
 	}
 }

@@ -60,7 +60,7 @@ var measuredTrickle = sync.OnceValues(func() (c trickleCost, err error) {
 	}
 	defer func() { check(stop()) }()
 	p.Delay, p.meter = farDelay, &meter{}
-	if p, err = p.fresh(ctx, "trickle"); err != nil {
+	if p, err = p.withFreshTables(ctx, "trickle"); err != nil {
 		return c, err
 	}
 	t, err := p.startTrickle(ctx)
@@ -68,20 +68,20 @@ var measuredTrickle = sync.OnceValues(func() (c trickleCost, err error) {
 		return c, err
 	}
 	defer t.source.Close()
-	if err := t.produce(ctx); err != nil {
+	if err := t.produceRecords(ctx); err != nil {
 		return c, err
 	}
 	for started := true; started; {
-		if started, err = t.round(ctx); err != nil {
+		if started, err = t.runRound(ctx); err != nil {
 			return c, err
 		}
 	}
 	for n := range trickleRounds {
 		t.results = nil
-		if err := t.produce(ctx); err != nil {
+		if err := t.produceRecords(ctx); err != nil {
 			return c, err
 		}
-		one, err := t.measure(ctx)
+		one, err := t.measureRound(ctx)
 		if err != nil {
 			return c, err
 		}
@@ -116,8 +116,8 @@ func (p parts) startTrickle(ctx context.Context) (*trickling, error) {
 	if err != nil {
 		return nil, err
 	}
-	ledger := dynamoledger.New(p.watched(p.Dynamo.Config()), p.Tables)
-	store := s3store.New(p.watched(p.S3.Config()), p.Bucket)
+	ledger := dynamoledger.New(p.watchedConfig(p.Dynamo.Config()), p.Tables)
+	store := s3store.New(p.watchedConfig(p.S3.Config()), p.Bucket)
 	t := &trickling{parts: p, source: source}
 	t.discoverer = &bifrost.Discoverer{
 		Cluster:    source,
@@ -157,8 +157,8 @@ func (t *trickling) createTopic(ctx context.Context) error {
 	return err
 }
 
-// produce gives each partition what it gets in a quarter of an hour.
-func (t *trickling) produce(ctx context.Context) error {
+// produceRecords gives each partition what it gets in a quarter of an hour.
+func (t *trickling) produceRecords(ctx context.Context) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(t.Brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		return err
@@ -173,8 +173,8 @@ func (t *trickling) produce(ctx context.Context) error {
 	return client.ProduceSync(ctx, records...).FirstErr()
 }
 
-// round is a tick and the work that it starts, with one core.
-func (t *trickling) round(ctx context.Context) (started bool, err error) {
+// runRound is a tick and the work that it starts, with one core.
+func (t *trickling) runRound(ctx context.Context) (started bool, err error) {
 	t.started = nil
 	summary, err := t.discoverer.Tick(ctx, time.Time{})
 	if err != nil || summary.Failures > 0 {
@@ -190,9 +190,9 @@ func (t *trickling) round(ctx context.Context) (started bool, err error) {
 	return len(t.started) > 0, nil
 }
 
-// measure counts a round in which every partition has a range, less a round in
+// measureRound counts a round in which every partition has a range, less a round in
 // which none has.
-func (t *trickling) measure(ctx context.Context) (c trickleCost, err error) {
+func (t *trickling) measureRound(ctx context.Context) (c trickleCost, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	before, begin := t.meter.Total(), time.Now()
 	t.started = nil
@@ -215,7 +215,7 @@ func (t *trickling) measure(ctx context.Context) (c trickleCost, err error) {
 		Used:      t.meter.Total().Plus(before, -1),
 	}
 	before, begin = t.meter.Total(), time.Now()
-	if started, err := t.round(ctx); err != nil || started || len(t.results) != tricklePartitions {
+	if started, err := t.runRound(ctx); err != nil || started || len(t.results) != tricklePartitions {
 		return c, fmt.Errorf("%d ranges were archived of %d, and more were started: %v, %w",
 			len(t.results), tricklePartitions, started, err)
 	}
@@ -233,8 +233,8 @@ func (m monthOfTrickle) total() float64 {
 	return m.archive + m.discover + m.requests + m.tables + m.logs
 }
 
-// priced makes dollars a month of a day that was played.
-func (c trickleCost) priced(day scale.Result, idle measuredTickReport) monthOfTrickle {
+// pricedMonth makes dollars a month of a day that was played.
+func (c trickleCost) pricedMonth(day scale.Result, idle measuredTickReport) monthOfTrickle {
 	month := daysAMonth * 24 * float64(time.Hour) / float64(day.Length)
 	objects, invocations := month*float64(day.Objects), month*float64(day.Workers)
 	tick := max(idle.Wall, idle.Processor*megabytesOfACore/discoverMegabytes)
@@ -317,7 +317,7 @@ func benchTrickle(report func(figure)) error {
 			return err
 		}
 		day := scale.Run(trickle(t.partitions, t.sizing, speed))
-		month := c.priced(day, idle)
+		month := c.pricedMonth(day, idle)
 		report(figure{
 			Name:   fmt.Sprintf("cost/trickle/%d%s", t.partitions, t.name),
 			Value:  month.total(),
