@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"os/exec"
 	"slices"
 	"strings"
@@ -382,5 +384,43 @@ func TestKafkaClientsSeeALoss(t *testing.T) {
 	got := franzReader(t, skipping, topic, "earliest")
 	if want := "# earliest\n" + strings.Join(append(lines(0, 10), lines(15, 20)...), "\n") + "\n"; got != want {
 		t.Errorf("with --skip-lost: got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Ten thousand connections that say nothing cost little, and others are served beside them.
+func TestIdleConnectionsToAGateway(t *testing.T) {
+	s := sandboxOf(t)
+	topic := s.topics + "-orders"
+	must(t, s.topic(t.Context(), topic, 1))
+	must(t, s.produce(t.Context(), numbered(topic, 0, 0, 10)...))
+	s.bifrost(t, "flush")
+	metrics := freeAddress(t)
+	gateway := s.served(t, "--metrics", metrics)
+	memory := func() float64 {
+		answer, err := http.Get("http://" + metrics + "/metrics")
+		must(t, err)
+		defer answer.Body.Close()
+		for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+			var bytes float64
+			if n, _ := fmt.Sscanf(lines.Text(), "process_resident_memory_bytes %g", &bytes); n == 1 {
+				return bytes
+			}
+		}
+		t.Fatal("the gateway does not tell its memory")
+		return 0
+	}
+	before := memory()
+	for range 10_000 {
+		conn, err := net.Dial("tcp", gateway)
+		must(t, err)
+		defer conn.Close()
+	}
+	if got := strings.Count(franzReader(t, gateway, topic, "earliest"), "\n"); got != 11 { // a heading, and ten
+		t.Errorf("%d lines", got)
+	}
+	if grown := memory() - before; grown > 256_000_000 {
+		t.Errorf("ten thousand connections take %.0f MB", grown/1e6)
+	} else {
+		t.Logf("ten thousand connections take %.0f MB", grown/1e6)
 	}
 }

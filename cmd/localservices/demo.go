@@ -85,7 +85,10 @@ func showMainJob(ctx context.Context, s *localservices.Stack) error {
 	if err := showObjects(ctx, s, rows); err != nil {
 		return err
 	}
-	return check(ctx, s, rows)
+	if err := check(ctx, s, rows); err != nil {
+		return err
+	}
+	return showGateway(ctx, s)
 }
 
 // A progressRow is what the demo shows of a row of the progress table.

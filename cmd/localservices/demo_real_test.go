@@ -23,7 +23,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{"sam build", "sam deploy", "archived_records", ".baldr.gz", "key order-0", "the same in S3 and in Kafka"} {
+	for _, want := range []string{"sam build", "sam deploy", "archived_records", ".baldr.gz", "key order-0", "the same in S3 and in Kafka", "from bifrost serve", "offset 0  key order-"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the demo does not show %q:\n%s", want, out)
 		}

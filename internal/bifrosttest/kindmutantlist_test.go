@@ -450,4 +450,42 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/birth.go", "	if due := p.FencedAt.Add(b.FencePause); !p.FencedAt.IsZero()", "	if due := p.LastPlannedAt.Add(b.FencePause); !p.FencedAt.IsZero()",
 		}}}, "internal/bifrost", "TestThePauseBegins", ""},
 	},
+	"the gateway": {
+		{mutant{"the live log below the switch", "what both have comes from the archive", []edit{{
+			"../gateway/fetch.go", "\tif offset >= end {\n\t\tif node",
+			"\tif offset >= start {\n\t\tif node",
+		}}}, "internal/gateway", "TestWhatBothHave", ""},
+		{mutant{"retention that was faster is a truncation", "the next tick records a gap", []edit{{
+			"../gateway/splice.go", "\tcase offset < start.Offset:\n",
+			"\tcase offset < 0:\n",
+		}}}, "internal/gateway", "TestAGapThatNoTick", ""},
+		{mutant{"a shorter log under the same epoch", "what was passed on has to be in it", []edit{{
+			"../gateway/splice.go", "\t\tif ofEpoch != state.epoch || end < state.next {",
+			"\t\tif ofEpoch != state.epoch || end < 0 {",
+		}}}, "internal/gateway", "TestALiveLogThatIsCut", ""},
+		{mutant{"latest is where the archive ends", "consumers go on to the live end", []edit{{
+			"../gateway/positions.go", "\t\t\tl.to.Offset = max(answer.Offset, l.nextOffset())\n\t\tcase l.timestamp == greatestTime",
+			"\t\t\tl.to.Offset = l.nextOffset()\n\t\tcase l.timestamp == greatestTime",
+		}}}, "internal/gateway", "TestTheLiveLogGoesOn", ""},
+		{mutant{"members of the new protocol not counted", "a coordinator lets members of the old one join them", []edit{{
+			"../gateway/groups.go", "\tif len(all) > 0 || !l.describesConsumers {",
+			"\tif len(all) >= 0 || !l.describesConsumers {",
+		}}}, "internal/gateway", "TestAProductionGroupOfTheNew", ""},
+		{mutant{"anybody's members removed", "a tool may ask to remove members of a group", []edit{{
+			"../gateway/groups.go", "one.MemberID == other.id || one.InstanceID",
+			"one.InstanceID",
+		}}}, "internal/gateway", "TestAProductionGroupIsRefused", ""},
+		{mutant{"every group for every user", "the coordinator sees the gateway's principal", []edit{{
+			"../gateway/groups.go", "\tif c.live == nil || !c.login.mayUse(group) {",
+			"\tif c.live == nil {",
+		}}}, "internal/gateway", "TestUsersUse", ""},
+		{mutant{"a position of an earlier life", "the live cluster knows plain names only", []edit{{
+			"../gateway/committed.go", "t.name != t.kafkaName || now.id != t.id",
+			"t.name != t.kafkaName || now.id.IsZero()",
+		}}}, "internal/gateway", "TestATopicThatWasMadeAgain", ""},
+		{mutant{"a position below the live log moves", "a consumer is reset there without a word", []edit{{
+			"../gateway/moves.go", "position.At < start.Offset",
+			"position.At < 0",
+		}}}, "internal/gateway", "TestWhetherAGroup", ""},
+	},
 }

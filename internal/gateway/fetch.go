@@ -175,7 +175,7 @@ func (f *fetching) look(ctx context.Context) bool {
 	switch {
 	case offset < start:
 		f.to.ErrorCode = kerr.OffsetOutOfRange.Code
-	case offset >= end && !f.mayExist(offset) && f.served: // its topic was deleted meanwhile
+	case offset > end && (f.leftItsLog() || f.served && !f.mayExist(offset)): // or its topic was deleted meanwhile
 		f.fail(errTruncated)
 	case offset >= end && !f.mayExist(offset):
 		f.to.ErrorCode = kerr.OffsetOutOfRange.Code

@@ -354,6 +354,57 @@ func TestWhetherAGroupMayMove(t *testing.T) {
 	}
 }
 
+// A group of which the gateway says that it may move reads each record once that it has
+// not read, whatever its auto.offset.reset; one that may move early does so with earliest;
+// and of one that may not, records would be missing or come again.
+func TestWhatAGroupThatMovesReads(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	for number := range int32(clusterPartitions) {
+		c.write(t, number, 30)
+		c.tick(number, 20)
+	}
+	c.cut(t, 0, 10)
+	s := serve(t, c.archive, c.live)
+	for name, at := range map[string]map[int32]int64{
+		"both": {0: 12, 1: 5}, "one": {0: 12}, "below": {0: 5, 1: 5}, "none below": {1: 5},
+	} {
+		for reset, from := range map[string]kgo.Offset{"earliest": kgo.NewOffset().AtStart(), "latest": kgo.NewOffset().AtEnd()} {
+			group := name + " " + reset
+			offsets, want := kadm.Offsets{}, map[string]bool{}
+			for number := range int32(clusterPartitions) {
+				for _, line := range expect(number, at[number], 30) {
+					want[line] = true
+				}
+				if at, ok := at[number]; ok {
+					offsets.AddOffset("orders", number, at, -1)
+				}
+			}
+			if err := c.admin.CommitAllOffsets(t.Context(), group, offsets); err != nil {
+				t.Fatal(err)
+			}
+			word, _ := s.judgeMove(t.Context(), group)
+			client := c.direct(t, member1(group, kgo.ConsumeResetOffset(from))...)
+			may, patience := word == mayMove || word == earlyMove && reset == "earliest", 500*time.Millisecond
+			if may {
+				patience = time.Minute // what is lost does not come, whatever the patience
+			}
+			for began := time.Now(); len(want) > 0 && time.Since(began) < patience; {
+				poll, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				fetches := client.PollFetches(poll)
+				cancel()
+				for _, r := range fetches.Records() {
+					delete(want, fmt.Sprintf("%d/%d %s %s", r.Partition, r.Offset, r.Key, r.Value))
+				}
+			}
+			client.Close()
+			if may != (len(want) == 0) {
+				t.Errorf("%s: %q, and %d records are lost", group, word, len(want))
+			}
+		}
+	}
+}
+
 // A gateway that ends does not wait for members that do not come.
 func TestAGatewayEndsWhileAMemberJoins(t *testing.T) {
 	t.Parallel()

@@ -331,6 +331,37 @@ func TestATopicThatWasMadeAgain(t *testing.T) {
 	}
 }
 
+// Who was in the live log when a tick found that it had been cut is told of that, also by
+// a gateway that was started since; while a tick suspects it, or the log has no leader,
+// clients wait. None of it makes them begin again.
+func TestALiveLogThatATickFoundCut(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.write(t, 0, 20)
+	c.tick(0, 10)
+	p := bifrost.Progress{Partition: partitionOf("orders", 0), ClusterID: c.id, TopicID: c.archive.id("orders"), NextOffset: 10}
+	for _, step := range []struct {
+		status    bifrost.Status
+		suspicion string
+		want      int16
+	}{
+		{bifrost.StatusOpen, "log went backwards", 0},
+		{bifrost.StatusFencing, "", 0},
+		{bifrost.StatusDiverged, "", kerr.TopicAuthorizationFailed.Code},
+		{bifrost.StatusForked, "", kerr.TopicAuthorizationFailed.Code},
+	} {
+		p.Status, p.Suspicion = step.status, step.suspicion
+		c.ledger.PokeProgress(p)
+		s := serve(t, c.archive, c.live)
+		got := s.pull(t, s.client(t), "orders", 0, 15, 0).answer
+		if got.ErrorCode != step.want || len(got.RecordBatches) > 0 {
+			t.Errorf("%s, %q: error %d, %d bytes", step.status, step.suspicion, got.ErrorCode, len(got.RecordBatches))
+		}
+	}
+}
+
+func (c *cluster) id0() bifrost.TopicID { return c.archive.id("orders") }
+
 // The live cluster has to be the archive's.
 func TestAnotherClusterIsRefused(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,7 @@ type partition struct {
 	ahead   atomic.Int32 // read-aheads under way
 
 	mutex               sync.Mutex
+	status              bifrost.Status
 	goesOn              bool          // the live log goes on where the archive ends, as far as ticks have seen
 	plannedEpoch        int32         // leader epoch under which what is below end was seen in the live log; -1 unknown
 	liveEnd, liveStable int64         // high watermark and last stable offset, as a leader said last
@@ -64,6 +65,7 @@ func (p *partition) settle(row bifrost.Progress) {
 	defer p.mutex.Unlock()
 	p.end = max(p.end, row.NextOffset)
 	p.seen = max(p.seen, row.HighWatermark)
+	p.status = row.Status
 	p.goesOn, p.plannedEpoch = row.Status.Workable() && row.Suspicion == "", row.PlannedEpoch
 }
 
@@ -79,7 +81,17 @@ func (p *partition) nextOffset() int64 {
 func (p *partition) mayExist(offset int64) bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	return offset <= max(p.end, p.seen, p.liveEnd) || p.live != nil && p.goesOn
+	if p.live != nil && (p.status.Workable() || p.status == bifrost.StatusFencing) {
+		return true // the leader knows, once it can be asked
+	}
+	return offset <= max(p.end, p.seen, p.liveEnd)
+}
+
+// leftItsLog reports whether the live log is no longer the one that was archived.
+func (p *partition) leftItsLog() bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.live != nil && (p.status == bifrost.StatusDiverged || p.status == bifrost.StatusForked)
 }
 
 // errNotReady says that the answer is not in memory.
