@@ -279,7 +279,7 @@ func TestTheSpliceUnderFaults(t *testing.T) {
 	reader.readTo(t, total)
 	reader.client.Close()
 	stop(syscall.SIGTERM)
-	t.Logf("%d records of each partition, read through %d restarts", total, reader.polls)
+	t.Logf("%d records of each partition, in %d polls", total, reader.polls)
 	for number := range int32(partitions) {
 		must(t, s.produce(ctx, numbered(topic, number, total, total+10)...))
 	}

@@ -1,3 +1,5 @@
+// What the demo reads through a gateway.
+
 package main
 
 import (

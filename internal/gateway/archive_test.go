@@ -20,7 +20,7 @@ import (
 func init() { // what begins on the second page is what gets forgotten
 	windowRows, mostWindows = 3, 2
 	refreshEvery, errorPause = 20*time.Millisecond, 10*time.Millisecond
-	drainTime = time.Hour
+	drainTime, upstreamPatience = time.Hour, 10*time.Minute
 	lookPause = 20 * time.Millisecond
 }
 

@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -238,8 +239,8 @@ func (c *connection) collect(
 	}
 	order := c.rotate(all)
 	var found atomic.Int64
-	found.Store(c.fetchLive(patience, request, live, 0, c.liveShare(all, most)))
-	fromLive := found.Load()
+	fromLive := c.fetchBeside(patience, request, all, live, most)
+	found.Store(fromLive)
 	_ = parallel.Try(ctx, fetchTogether, order, func(ctx context.Context, f *fetching) error {
 		if f.to.ErrorCode != 0 || !f.archived || found.Load() >= most {
 			return nil
@@ -280,14 +281,18 @@ func (c *connection) keep(ctx context.Context, held *hold, all []*fetching, tota
 	return true
 }
 
-// liveShare is how much of an answer the live partitions may fill.
-func (c *connection) liveShare(all []*fetching, most int64) int64 {
-	for _, f := range all {
-		if f.archived && f.to.ErrorCode == 0 {
-			return most / 2
-		}
+// fetchBeside reads what the live partitions have now. Beside archived ones they may fill
+// half of an answer, and take little time.
+func (c *connection) fetchBeside(
+	ctx context.Context, request *kmsg.FetchRequest, all, live []*fetching, most int64,
+) int64 {
+	archived := func(f *fetching) bool { return f.archived && f.to.ErrorCode == 0 }
+	if slices.ContainsFunc(all, archived) {
+		short, cancel := context.WithTimeout(ctx, leastPatience)
+		defer cancel()
+		ctx, most = short, most/2
 	}
-	return most
+	return c.fetchLive(ctx, request, live, 0, most)
 }
 
 // awaitLive waits for what comes next in the live partitions, with little memory.

@@ -26,8 +26,9 @@ type Live struct {
 	Groups  []string  // globs: groups that may be used although they have members from elsewhere
 }
 
-// upstreamPatience is how long a broker may take to answer, beside what a request waits for.
-const upstreamPatience = 15 * time.Second
+// upstreamPatience is how long a broker may take to answer, beside what a request waits
+// for. A variable because in tests nothing may wait for it.
+var upstreamPatience = 15 * time.Second
 
 // largestAnswer is the largest answer that is taken: one batch can be larger than a fetch asks for.
 const largestAnswer = 256 << 20
@@ -124,14 +125,32 @@ func (l *live) offers(ctx context.Context) (map[int16]offer, error) {
 // lookPause is how soon the live cluster is asked again for what has changed in it.
 var lookPause = 200 * time.Millisecond
 
-// topic is a topic as the live cluster has it; what is known may be refreshEvery old,
-// unless somebody has seen that it has changed.
+// topic is a topic as the live cluster has it. What is known may be refreshEvery old, or
+// have changed: then it is asked for in the background, because a cluster that does not
+// answer must not hold back what is archived.
 func (l *live) topic(ctx context.Context, name string) (liveTopic, bool) {
-	l.look(ctx, name)
 	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	t, ok := l.view[name]
-	return t, ok
+	t, known := l.view[name]
+	age := l.now().Sub(l.at)
+	stale := age >= refreshEvery || l.wanted && age >= lookPause
+	l.mutex.Unlock()
+	switch {
+	case !known:
+		l.looking.Lock()
+		l.look(ctx, name)
+		l.looking.Unlock()
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+		t, known = l.view[name]
+	case stale && l.looking.TryLock():
+		go func() {
+			defer l.looking.Unlock()
+			ctx, cancel := context.WithTimeout(context.Background(), upstreamPatience)
+			defer cancel()
+			l.look(ctx, name)
+		}()
+	}
+	return t, known
 }
 
 // changed says that what is known of the cluster has turned out to be wrong.
@@ -141,24 +160,9 @@ func (l *live) changed() {
 	l.wanted = true
 }
 
-func (l *live) isKnown(name string) bool {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	_, known := l.view[name]
-	age := l.now().Sub(l.at)
-	return known && age < refreshEvery && !(l.wanted && age >= lookPause)
-}
-
-// look asks for the topics that anybody has asked for.
+// look asks for the topics that anybody has asked for. The caller has the lock of those
+// who look.
 func (l *live) look(ctx context.Context, name string) {
-	if l.isKnown(name) {
-		return
-	}
-	l.looking.Lock()
-	defer l.looking.Unlock()
-	if l.isKnown(name) {
-		return
-	}
 	l.mutex.Lock()
 	names := append(slices.Collect(maps.Keys(l.view)), name)
 	l.mutex.Unlock()

@@ -331,6 +331,35 @@ func TestATopicThatWasMadeAgain(t *testing.T) {
 	}
 }
 
+// A cluster that does not answer does not hold back what is archived.
+func TestALiveClusterThatHangs(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.write(t, 0, 20)
+	c.write(t, 1, 20)
+	c.tick(0, 20)
+	c.tick(1, 10)
+	s := serve(t, c.archive, c.live)
+	if got := s.pull(t, s.client(t), "orders", 1, 10, 0); len(got.records) != 10 {
+		t.Fatalf("%d records", len(got.records))
+	}
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.Fetch} {
+		c.fake.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.fake.KeepControl()
+			c.fake.SleepControl(func() { <-t.Context().Done() })
+			return nil, nil, false
+		})
+	}
+	s.live.changed()
+	client := s.client(t, kgo.FetchMaxWait(time.Minute), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		"orders": {0: kgo.NewOffset().At(0), 1: kgo.NewOffset().At(20)},
+	}))
+	same(t, take(t, client, 20), expect(0, 0, 20))
+	if said := s.said.String(); strings.Contains(said, "does not say where its leaders are") {
+		t.Errorf("it waited for the cluster:\n%s", said)
+	}
+}
+
 // Who was in the live log when a tick found that it had been cut is told of that, also by
 // a gateway that was started since; while a tick suspects it, or the log has no leader,
 // clients wait. None of it makes them begin again.
@@ -359,8 +388,6 @@ func TestALiveLogThatATickFoundCut(t *testing.T) {
 		}
 	}
 }
-
-func (c *cluster) id0() bifrost.TopicID { return c.archive.id("orders") }
 
 // The live cluster has to be the archive's.
 func TestAnotherClusterIsRefused(t *testing.T) {

@@ -35,9 +35,13 @@ func (m *moves) note(group string) {
 	if m.words == nil {
 		m.words, m.asked = map[string]string{}, map[string]bool{}
 	}
-	if _, known := m.words[group]; known || len(m.words) < mostGroups {
-		m.words[group], m.asked[group] = m.words[group], true
+	if _, known := m.words[group]; !known {
+		if len(m.words) >= mostGroups {
+			return
+		}
+		m.words[group] = ""
 	}
+	m.asked[group] = true
 }
 
 // committed are the groups that have committed since this was called last, or all.

@@ -136,7 +136,7 @@ func (c *connection) fetchLive(
 			forwarded := forwardedFetch(request, some, wait, max(1, most/int64(len(byLeader))))
 			response, err := client.Broker(int(node)).Request(ctx, forwarded)
 			if err != nil {
-				c.leaderFailed(ctx, some, err)
+				c.leaderFailed(some, err)
 				return
 			}
 			c.takeLive(ctx, request, some, response.(*kmsg.FetchResponse))
@@ -210,7 +210,7 @@ func (c *connection) stillThere(ctx context.Context, node int32, some []*fetchin
 		_, endOfEpoch, err := c.live.epochEnd(ctx, node, f.place(), epoch)
 		switch {
 		case err != nil:
-			c.leaderFailed(ctx, []*fetching{f}, err)
+			c.leaderFailed([]*fetching{f}, err)
 		case endOfEpoch >= 0 && endOfEpoch < end:
 			state.cut = true
 		default:
@@ -238,8 +238,8 @@ func (c *connection) truncated(f *fetching) {
 }
 
 // leaderFailed leaves partitions alone for a while: the cluster may elect other leaders.
-func (c *connection) leaderFailed(ctx context.Context, some []*fetching, err error) {
-	if ctx.Err() != nil {
+func (c *connection) leaderFailed(some []*fetching, err error) {
+	if c.drained() {
 		return
 	}
 	c.live.changed()
@@ -258,7 +258,7 @@ func (c *connection) takeLive(
 	ctx context.Context, request *kmsg.FetchRequest, some []*fetching, response *kmsg.FetchResponse,
 ) {
 	if err := errorOf(response.ErrorCode); err != nil {
-		c.leaderFailed(ctx, some, err)
+		c.leaderFailed(some, err)
 		return
 	}
 	type name struct {
@@ -297,7 +297,7 @@ func (c *connection) takePartition(
 		problem = fmt.Errorf("the live cluster does not let this gateway read: %w", problem)
 		c.losses.broken(f.name, f.asked.FetchOffset, problem)
 	case kerr.IsRetriable(problem):
-		c.leaderFailed(ctx, []*fetching{f}, problem)
+		c.leaderFailed([]*fetching{f}, problem)
 	default:
 		f.to.ErrorCode = from.ErrorCode
 		c.losses.failed(f.name, f.asked.FetchOffset, fmt.Errorf("fetch from the live cluster: %w", problem))
@@ -319,12 +319,12 @@ func (c *connection) pass(
 	span, err := spanOf(from.RecordBatches)
 	switch {
 	case err != nil:
-		c.leaderFailed(ctx, []*fetching{f}, err)
+		c.leaderFailed([]*fetching{f}, err)
 		return
 	case span.batches > 0 && state.epoch >= 0 && span.firstEpoch != state.epoch:
 		ofEpoch, end, err := c.live.epochEnd(ctx, f.leader, f.place(), state.epoch)
 		if err != nil {
-			c.leaderFailed(ctx, []*fetching{f}, err)
+			c.leaderFailed([]*fetching{f}, err)
 			return
 		}
 		if ofEpoch != state.epoch || end < state.next {
@@ -384,7 +384,7 @@ func (c *connection) outOfRange(ctx context.Context, f *fetching) {
 	start, answered := ends[f.place()]
 	switch {
 	case err != nil || !answered || start.ErrorCode != 0:
-		c.leaderFailed(ctx, []*fetching{f}, errors.Join(err, errorOf(start.ErrorCode), kerr.OffsetOutOfRange))
+		c.leaderFailed([]*fetching{f}, errors.Join(err, errorOf(start.ErrorCode), kerr.OffsetOutOfRange))
 	case offset < start.Offset:
 		// Retention was faster. The next tick records the gap; until then the client waits.
 		c.leaveAlone(f)
