@@ -168,6 +168,14 @@ func (k *cat) openTopicRecords(
 	}
 	reader := settings.NewReader(parts, k.workers)
 	reader.Skipped = k.tellSkipped
+	return k.joinRecords(ctx, reader, selected, f), nil
+}
+
+// joinRecords is the records of the partitions, merged by time or one partition after the
+// other, or the last of all of them.
+func (k *cat) joinRecords(
+	ctx context.Context, reader *readback.Reader, selected []bifrost.Progress, f recordfmt.Format,
+) iter.Seq2[readback.Located, error] {
 	newest := k.lastInAll > 0 && len(selected) > 1
 	if k.merge || newest {
 		shareMemory(reader, len(selected))
@@ -179,17 +187,17 @@ func (k *cat) openTopicRecords(
 			Offsets:    k.OffsetRange(),
 			Times:      k.Times,
 			Keys:       k.keys.MatchKey(),
-			ValuesOnly: f.ValuesOnly && !k.merge && !newest,
+			ValuesOnly: f.ValuesOnly && !k.merge && !newest, // both need timestamps
 		}
 		streams[i] = readback.Stream{Partition: p.Partition, Records: k.partitionRecords(ctx, reader, query)}
 	}
 	switch {
 	case newest:
-		return lastOf(readback.ByTime(streams), k.lastInAll), nil
+		return lastOf(readback.ByTime(streams), k.lastInAll)
 	case k.merge:
-		return readback.ByTime(streams), nil
+		return readback.ByTime(streams)
 	}
-	return readback.OneByOne(streams), nil
+	return readback.OneByOne(streams)
 }
 
 // lastOf is the last n records of a sequence. It holds as many in memory.
@@ -198,10 +206,12 @@ func lastOf(records iter.Seq2[readback.Located, error], n int64) iter.Seq2[readb
 		var ring []readback.Located
 		oldest := 0
 		for record, err := range records {
-			switch {
-			case err != nil:
+			if err != nil {
 				yield(record, err)
 				return
+			}
+			record.Record = record.Clone() // its memory is the reader's
+			switch {
 			case int64(len(ring)) < n:
 				ring = append(ring, record)
 			default:

@@ -9,10 +9,13 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
 // archived is a partition of so many objects of three records each, a second from
@@ -141,6 +144,99 @@ func TestTopicsOfARestore(t *testing.T) {
 		}
 		if got := strings.Join(selected, " "); err != nil || got != c.selected {
 			t.Errorf("%q, %q: %s are selected: %v", c.topics, c.exclude, got, err)
+		}
+	}
+}
+
+// cat --merge and cat --last print by time whatever of a record is printed, and else
+// partition by partition: the order needs what the format does not. What is held back to
+// the end is what was read, although the reader uses its memory again.
+func TestCatMergesByTime(t *testing.T) {
+	t.Parallel()
+	const each = 40
+	ledger, store := bifrosttest.NewLedger(), bifrosttest.NewStore()
+	var partitions []bifrost.Progress
+	var merged, oneByOne []string
+	for number := range int32(3) {
+		p := bifrost.Partition{Name: "orders", Number: number}
+		var content bytes.Buffer
+		w := baldr.NewWriter(&content, baldr.Options{MemberBytes: 64})
+		for offset := range int64(each) {
+			second := 3*offset + 2 - int64(number) // of partitions 2, 1, 0, 2, 1, 0 ...
+			record := baldr.Record{Offset: offset, Timestamp: 1000 * second, Value: fmt.Append(nil, second)}
+			if err := w.WriteRecord(&record); err != nil {
+				t.Fatal(err)
+			}
+			merged, oneByOne = append(merged, fmt.Sprint(len(merged))), append(oneByOne, fmt.Sprint(second))
+		}
+		if _, err := w.Close(baldr.Summary{Topic: "orders", Partition: number, Start: 0, End: each}); err != nil {
+			t.Fatal(err)
+		}
+		row := bifrost.Row{Partition: p, Range: bifrost.Range{Start: 0, End: each}, State: bifrost.StateArchived}
+		row.Facts = bifrost.Facts{Key: bifrost.ObjectKey("g", p, 0, 0), Range: row.Range, Records: each}
+		store.Put(row.Facts.Key, content.Bytes())
+		ledger.Poke(row)
+		partitions = append(partitions, bifrost.Progress{Partition: p})
+	}
+	all := len(merged)
+	for _, c := range []struct {
+		k    cat
+		want []string
+	}{
+		{cat{}, oneByOne},
+		{cat{last: each}, oneByOne},
+		{cat{merge: true}, merged},
+		{cat{merge: true, last: each + 1}, merged},
+		{cat{last: 1, lastInAll: 1}, merged[all-1:]},
+		{cat{last: 2, lastInAll: 2, merge: true}, merged[all-2:]},
+		{cat{last: 32, lastInAll: 32}, merged[all-32:]},
+		{cat{last: int64(all), lastInAll: int64(all)}, merged},
+		{cat{last: int64(all) + 1, lastInAll: int64(all) + 1}, merged},
+	} {
+		for name, format := range recordfmt.Formats {
+			reader := &readback.Reader{Catalogue: ledger, Objects: store}
+			var got []string
+			for record, err := range c.k.joinRecords(t.Context(), reader, partitions, format) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, string(record.Value))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%s, merge %v, last %d, last of all %d: %v, want %v", name, c.k.merge, c.k.last, c.k.lastInAll, got, c.want)
+			}
+		}
+	}
+}
+
+// Days are refused as the template refuses them, each at its bound.
+func TestDaysThatInitTakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		transition, expiration, captures, lock int32
+		refused                                string // the flag; empty for none
+	}{
+		{0, 0, 90, 30, ""},
+		{0, 0, 0, 1, ""},
+		{0, 0, 90, 0, "--lock-days"},
+		{0, 0, 90, -1, "--lock-days"},
+		{0, 1, 90, 30, ""},
+		{-1, 0, 90, 30, "--transition-days"},
+		{0, -1, 90, 30, "--expiration-days"},
+		{0, 0, -1, 30, "--capture-days"},
+		{1, 0, 90, 30, ""}, // objects are kept
+		{29, 30, 90, 30, ""},
+		{30, 30, 90, 30, "--transition-days"},
+		{31, 30, 90, 30, "--transition-days"},
+		{1, 1, 90, 30, "--transition-days"},
+		{1, 2, 90, 30, ""},
+		{29, 30, 30, 30, ""},
+	} {
+		i := &initializer{bucket: s3store.BucketSettings{TransitionClass: "GLACIER_IR", TransitionDays: c.transition,
+			ExpirationDays: c.expiration, CaptureDays: c.captures, LockDays: c.lock}}
+		err, refused := i.check(), c.refused != ""
+		if usage.Is(err) != refused || refused && !strings.HasPrefix(err.Error(), c.refused) {
+			t.Errorf("%+v: error %v", c, err)
 		}
 	}
 }
