@@ -151,7 +151,6 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 }
 
 // countBehind counts the offsets below the targets that are not archived, by partition.
-// Of a topic's incarnations the one that is furthest counts: a new one begins at 0.
 func (f *flush) countBehind(ctx context.Context) (map[bifrost.TopicPartition]int64, error) {
 	rows, err := f.parts.Ledger.ListProgress(ctx)
 	if err != nil {
@@ -161,6 +160,14 @@ func (f *flush) countBehind(ctx context.Context) (map[bifrost.TopicPartition]int
 	if err != nil {
 		return nil, err
 	}
+	return countLeft(f.targets, rows, topics), nil
+}
+
+// countLeft counts the offsets below the targets that the rows of the topics do not cover.
+// Only the life of a topic that is in Kafka now counts, and of it the branch that goes on.
+func countLeft(
+	targets map[bifrost.TopicPartition]int64, rows []bifrost.Progress, topics []bifrost.Topic,
+) map[bifrost.TopicPartition]int64 {
 	ids := map[string]bifrost.TopicID{}
 	for _, t := range topics {
 		ids[t.Name] = t.ID
@@ -172,12 +179,12 @@ func (f *flush) countBehind(ctx context.Context) (map[bifrost.TopicPartition]int
 		}
 	}
 	left := map[bifrost.TopicPartition]int64{}
-	for tp, target := range f.targets {
+	for tp, target := range targets {
 		if n := target - archived[tp]; n > 0 {
 			left[tp] = n
 		}
 	}
-	return left, nil
+	return left
 }
 
 // findStuck finds out of which partitions that have something left it is known why:

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +68,48 @@ func TestWhatAFlushNames(t *testing.T) {
 			if !strings.Contains(talk.String(), words) {
 				t.Errorf("%s: it says\n%swithout %q", name, talk.String(), words)
 			}
+		}
+	}
+}
+
+// What is left is counted by the life of a topic that is in Kafka now, and of it by the
+// branch that goes on, in whatever order the rows come.
+func TestWhatAFlushWaitsFor(t *testing.T) {
+	t.Parallel()
+	older, current := bifrost.TopicID{1}, bifrost.TopicID{2}
+	row := func(name string, id bifrost.TopicID, number int32, status bifrost.Status, next int64) bifrost.Progress {
+		p := bifrost.Progress{TopicID: id, Status: status, NextOffset: next}
+		p.Name, p.Number = name, number
+		return p
+	}
+	const open, blocked, closed, left = bifrost.StatusOpen, bifrost.StatusBlocked, bifrost.StatusClosed, bifrost.StatusForked
+	second := row("orders", current, 1, open, 50) // all of it
+	for name, c := range map[string]struct {
+		rows  []bifrost.Progress
+		first int64 // offsets left of orders/0, which ends at 100
+		other int64 // of orders/1, which ends at 50
+	}{
+		"nothing is archived":     {nil, 100, 50},
+		"all but one":             {[]bifrost.Progress{row("orders", current, 0, open, 99), second}, 1, 0},
+		"all":                     {[]bifrost.Progress{row("orders", current, 0, open, 100), second}, 0, 0},
+		"more since":              {[]bifrost.Progress{row("orders", current, 0, open, 101), second}, 0, 0},
+		"it is blocked":           {[]bifrost.Progress{row("orders", current, 0, blocked, 40), second}, 60, 0},
+		"another topic":           {[]bifrost.Progress{row("orders2", current, 0, open, 100), second}, 100, 0},
+		"a later life":            {[]bifrost.Progress{row("orders@x", current, 0, open, 30), second}, 70, 0},
+		"of an older life alone":  {[]bifrost.Progress{row("orders", older, 0, closed, 900), second}, 100, 0},
+		"an older life beside it": {[]bifrost.Progress{row("orders", older, 0, closed, 900), row("orders@x", current, 0, open, 30), second}, 70, 0},
+		"a branch left further":   {[]bifrost.Progress{row("orders", current, 0, left, 900), row("orders@x", current, 0, open, 30), second}, 70, 0},
+		"a branch left behind":    {[]bifrost.Progress{row("orders", current, 0, left, 10), row("orders@x", current, 0, open, 100), second}, 0, 0},
+	} {
+		for range 2 {
+			targets := map[bifrost.TopicPartition]int64{place("orders", 0): 100, place("orders", 1): 50}
+			got := countLeft(targets, c.rows, []bifrost.Topic{{Name: "payments", ID: older}, {Name: "orders", ID: current}})
+			want := map[bifrost.TopicPartition]int64{place("orders", 0): c.first, place("orders", 1): c.other}
+			maps.DeleteFunc(want, func(_ bifrost.TopicPartition, offsets int64) bool { return offsets == 0 })
+			if !maps.Equal(got, want) {
+				t.Errorf("%s: left %v, want %v", name, got, want)
+			}
+			slices.Reverse(c.rows)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"regexp"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
 // Every command says what it is for, has examples that it understands itself,
@@ -68,5 +70,47 @@ func checkExample(t *testing.T, line string) {
 	}
 	if err != nil {
 		t.Errorf("example %q: %v", line, err)
+	}
+}
+
+// A command that asks Kafka says that brokers are missing before it asks anybody, in each
+// form of its arguments; one that does not need them goes on without.
+func TestWhoNeedsBrokers(t *testing.T) {
+	t.Parallel()
+	for line, needed := range map[string]bool{
+		"clusters diff live latest": true, "clusters diff latest live": true, "clusters diff live live": true,
+		"clusters diff @7d latest": false,
+		"clusters list":            false, "clusters show": false, "capture": true,
+		"flush": true, "flush orders": true, "plan": true, "plan orders": true, "run": true,
+		"status": false, "status orders": false, "status --live": true, "status orders --live": true,
+		"verify": false, "verify --deep": false, "verify --kafka": true, "verify orders --kafka": true,
+		"replay orders:copy": true, "replay orders:copy --to-brokers other:9092": false,
+		"map orders 0 7": true, "map orders:copy 0 7": true, "map orders 0 7 --to-brokers other:9092": false,
+		"serve": true, "serve --cold": false,
+		"ls orders": false, "cat orders": false, "get orders 0 7": false,
+		"topics": false, "report": false, "rebuild": false,
+	} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			ended, end := context.WithCancel(t.Context()) // nothing that asks somebody goes on
+			end()
+			a := app.New(strings.NewReader(""), io.Discard, io.Discard)
+			for variable, value := range map[string]string{
+				"BIFROST_BROKERS": "", "BIFROST_BUCKET": "bucket", "BIFROST_GROUP": "g",
+				"BIFROST_PROGRESS_TABLE": "p", "BIFROST_OBJECTS_TABLE": "o",
+			} {
+				a.SetVariable(variable, value)
+			}
+			root := newRoot(a)
+			root.SetArgs(append(strings.Fields(line), "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:1"))
+			err := root.ExecuteContext(ended)
+			if err == nil {
+				t.Fatal("it ends well")
+			}
+			named := strings.Contains(err.Error(), "BIFROST_BROKERS is not set")
+			if named != needed || usage.Is(err) != needed {
+				t.Errorf("error %v, want that brokers are missing: %v", err, needed)
+			}
+		})
 	}
 }

@@ -1,6 +1,9 @@
 package bifrost
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestTopicFilter(t *testing.T) {
 	t.Parallel()
@@ -53,5 +56,33 @@ func TestTopicsOfReplaysAreLeftOut(t *testing.T) {
 	}
 	if !(TopicFilter{}).Archives("bifrost-replay-positions-of-mine") {
 		t.Error("a topic of somebody else's is left out")
+	}
+}
+
+// A filter is of Kafka's names, wherever a partition is known from: each life of a topic is
+// selected with it, once and in order.
+func TestKnownPartitionsOfATopic(t *testing.T) {
+	t.Parallel()
+	of := func(name string, number int32) Partition { return Partition{Name: name, Number: number} }
+	const later = "orders@AAAAAAAAAAAAAAAAAAAABg"
+	inBucket := []Partition{of(later, 10), of("orders", 2), of("payments", 0)}
+	progress := []Progress{{Partition: of("orders", 2)}, {Partition: of(later, 9)}, {Partition: of("orders_eu", 0)}}
+	planned := []Row{{Partition: of(later, 2)}, {Partition: of(later, 2)}, {Partition: of("orders", 10)}}
+	whole := []Partition{of("orders", 2), of("orders", 10), of(later, 2), of(later, 9), of(later, 10)}
+	for _, c := range []struct {
+		filter TopicFilter
+		want   []Partition
+	}{
+		{TopicFilter{}, append(slices.Clone(whole), of("orders_eu", 0), of("payments", 0))},
+		{TopicFilter{Include: []string{"orders"}}, whole},
+		{TopicFilter{Include: []string{"order?"}}, whole},
+		{TopicFilter{Exclude: []string{"payments", "orders_eu"}}, whole},
+		{TopicFilter{Exclude: []string{"orders"}}, []Partition{of("orders_eu", 0), of("payments", 0)}},
+		{TopicFilter{Include: []string{"*@*"}}, nil},
+		{TopicFilter{Exclude: []string{"*@*"}}, append(slices.Clone(whole), of("orders_eu", 0), of("payments", 0))},
+	} {
+		if got := KnownPartitions(c.filter, inBucket, progress, planned); !slices.Equal(got, c.want) {
+			t.Errorf("include %q exclude %q: %v, want %v", c.filter.Include, c.filter.Exclude, got, c.want)
+		}
 	}
 }

@@ -177,4 +177,166 @@ var blindMutants = map[string][]kindMutant{
 			"../replay/pair.go", "return a.Fork() > b.Fork()", "return a.Fork() < b.Fork()",
 		}}}, "internal/replay", "TestWhichLife", ""},
 	},
+	"each its own": {
+		{mutant{"expired objects of a share", "a job reports what its shares saw", []edit{{
+			"../verify/share.go", "\ts.Expired += other.Expired\n",
+			"",
+		}}}, "internal/verify", "TestSharesAdd", ""},
+		{mutant{"missing offsets of a share", "a job reports what its shares saw", []edit{{
+			"../verify/share.go", "\ts.Totals.Missing += other.Totals.Missing\n",
+			"",
+		}}}, "internal/verify", "TestSharesAdd", ""},
+		{mutant{"rows of a share for those ahead", "each count has its own", []edit{{
+			"../verify/share.go", "s.Ahead += other.Ahead",
+			"s.Ahead += other.Rows",
+		}}}, "internal/verify", "TestSharesAdd", ""},
+		{mutant{"kinds of violations of the last share", "all are counted", []edit{{
+			"../verify/share.go", "s.Kinds[kind] += n",
+			"s.Kinds[kind] = n",
+		}}}, "internal/verify", "TestSharesAdd", ""},
+		{mutant{"the epoch of the log start", "a cut log is recognized by that of the end", []edit{{
+			"../kafka/offsets.go", "LeaderEpoch: end.epoch, At: now,",
+			"LeaderEpoch: start.epoch, At: now,",
+		}}}, "internal/kafka", "TestOffsetsAreEach", ""},
+		{mutant{"the epoch of the high watermark", "what is archived ends at the last stable offset", []edit{{
+			"../kafka/offsets.go", "LeaderEpoch: end.epoch, At: now,",
+			"LeaderEpoch: mark.epoch, At: now,",
+		}}}, "internal/kafka", "TestOffsetsAreEach", ""},
+		{mutant{"the log start for the one on disks", "older segments are in tiered storage", []edit{{
+			"../kafka/offsets.go", "[]bifrost.TopicPartition{tp}), localLogStart, readUncommitted)",
+			"[]bifrost.TopicPartition{tp}), logStart, readUncommitted)",
+		}}}, "internal/kafka", "TestOffsetsAreEach", ""},
+	},
+	"names that Kafka knows": {
+		{mutant{"a later life of a topic is excluded", "a filter is of Kafka's names", []edit{{
+			"../health/sight.go", "sight.Excluded = !own.Filter.Archives(p.Topic())",
+			"sight.Excluded = !own.Filter.Archives(p.Name)",
+		}}}, "internal/health", "TestFiltersAreOf", ""},
+		{mutant{"a later life of a topic is not known", "a filter is of Kafka's names", []edit{{
+			"../bifrost/listing.go", "return !filter.Selects(p.Topic())",
+			"return !filter.Selects(p.Name)",
+		}}}, "internal/bifrost", "TestKnownPartitionsOf", ""},
+		{mutant{"flush waits for a branch that was left", "it goes nowhere", []edit{{
+			"../../cmd/bifrost/flush.go", "if ids[p.Topic()] == p.TopicID && p.Status != bifrost.StatusForked {",
+			"if ids[p.Topic()] == p.TopicID {",
+		}}}, "cmd/bifrost", "TestWhatAFlushWaits", ""},
+		{mutant{"flush counts an older life", "a new one begins at 0", []edit{{
+			"../../cmd/bifrost/flush.go", "if ids[p.Topic()] == p.TopicID && p.Status != bifrost.StatusForked {",
+			"if p.Status != bifrost.StatusForked {",
+		}}}, "cmd/bifrost", "TestWhatAFlushWaits", ""},
+		{mutant{"flush looks for names of the archive", "topics are called as Kafka calls them", []edit{{
+			"../../cmd/bifrost/flush.go", "archived[bifrost.TopicPartition{Topic: p.Topic(), Partition: p.Number}]",
+			"archived[bifrost.TopicPartition{Topic: p.Name, Partition: p.Number}]",
+		}}}, "cmd/bifrost", "TestWhatAFlushWaits", ""},
+	},
+	"what may have been applied": {
+		{mutant{"a status of 500", "only what was refused was not applied", []edit{{
+			"../dynamoledger/errors.go", "response.HTTPStatusCode() < 500",
+			"response.HTTPStatusCode() <= 500",
+		}}}, "internal/dynamoledger", "TestWhatMayHave|TestACondition", ""},
+		{mutant{"a status of 400", "what was refused was not applied", []edit{{
+			"../dynamoledger/errors.go", "response.HTTPStatusCode() >= 400",
+			"response.HTTPStatusCode() > 400",
+		}}}, "internal/dynamoledger", "TestWhatMayHave", ""},
+		{mutant{"an answer that cannot be read", "its write was applied", []edit{{
+			"../dynamoledger/errors.go", "response.HTTPStatusCode() >= 400 && ",
+			"",
+		}}}, "internal/dynamoledger", "TestWhatMayHave", ""},
+		{mutant{"the last attempt decides", "an earlier one may have been applied", []edit{{
+			"../dynamoledger/errors.go", "\tif !refused(err) {\n\t\td.lost = true\n\t}\n",
+			"\td.lost = !refused(err)\n",
+		}}}, "internal/dynamoledger", "TestWhatMayHave|TestACondition", ""},
+	},
+	"exactly then, and last of all": {
+		{mutant{"the very time of a capture", "at or before", []edit{{
+			"../capture/read.go", "if l.At.After(at) {",
+			"if !l.At.Before(at) {",
+		}}}, "internal/capture", "TestOpenAtTheVery", ""},
+		{mutant{"the very time that a capture began", "at or before", []edit{{
+			"../capture/read.go", "!s.Positions.At.After(at)",
+			"s.Positions.At.Before(at)",
+		}}}, "internal/capture", "TestOpenAtTheVery", ""},
+		{mutant{"objects moved on their last day", "none would move", []edit{{
+			"../../cmd/bifrost/init.go", "e != 0 && t >= e {",
+			"e != 0 && t > e {",
+		}}}, "cmd/bifrost", "TestDaysThat", ""},
+		{mutant{"a lock of no day", "it locks nothing", []edit{{
+			"../../cmd/bifrost/init.go", "i.bucket.LockDays < 1",
+			"i.bucket.LockDays < 0",
+		}}}, "cmd/bifrost", "TestDaysThat", ""},
+		{mutant{"a hexadecimal escape at the end", "separators stand there", []edit{{
+			"../../cmd/bifrost/internal/recordfmt/format.go", "len(pattern) >= 4 {",
+			"len(pattern) > 4 {",
+		}}}, "cmd/bifrost/internal/recordfmt", "TestPiecesStand", ""},
+		{mutant{"a conversion at the end", "most stand there", []edit{{
+			"../../cmd/bifrost/internal/recordfmt/format.go", "pattern[0] == '%' && len(pattern) > 1:",
+			"pattern[0] == '%' && len(pattern) > 2:",
+		}}}, "cmd/bifrost/internal/recordfmt", "TestPiecesStand", ""},
+		{mutant{"a step that gives up on its function", "it may work for 900 seconds", []edit{{
+			"../../infra/jobs.yaml", "\"ResultPath\": \"$.answer\",\n                    \"TimeoutSeconds\": 960,",
+			"\"ResultPath\": \"$.answer\",\n                    \"TimeoutSeconds\": 600,",
+		}}}, "internal/templates", "TestStepsOutlast", ""},
+		{mutant{"a plan that is given up with its function", "its answer takes a moment", []edit{{
+			"../../infra/jobs.yaml",
+			"${JobBytesPerSecond}\n                }\n              },\n              \"OutputPath\": \"$.Payload\",\n" +
+				"              \"TimeoutSeconds\": 960,",
+			"${JobBytesPerSecond}\n                }\n              },\n              \"OutputPath\": \"$.Payload\",\n" +
+				"              \"TimeoutSeconds\": 900,",
+		}}}, "internal/templates", "TestStepsOutlast", ""},
+	},
+	"one of two is enough": {
+		{mutant{"deleted objects are nothing", "somebody may want them back", []edit{{
+			"../s3store/bucket.go", "Kept: len(list.Versions)+len(list.DeleteMarkers) > 0",
+			"Kept: len(list.Versions) > 0",
+		}}}, "internal/s3store", "TestWhichBuckets", ""},
+		{mutant{"objects are nothing", "their bucket has its settings", []edit{{
+			"../s3store/bucket.go", "Kept: len(list.Versions)+len(list.DeleteMarkers) > 0",
+			"Kept: len(list.DeleteMarkers) > 0",
+		}}}, "internal/s3store", "TestWhichBuckets", ""},
+		{mutant{"who was shut out goes on at the deadline", "another run is at work", []edit{{
+			"../job/parts.go", "errors.Is(context.Cause(ctx), errDeadline) && !errors.Is(err, replay.ErrShutOut) &&",
+			"errors.Is(context.Cause(ctx), errDeadline) &&",
+		}}}, "internal/job", "TestWhoIsShutOut", ""},
+		{mutant{"a merge by values", "it needs timestamps", []edit{{
+			"../../cmd/bifrost/cat.go", "f.ValuesOnly && !k.merge && !newest,", "f.ValuesOnly && !newest,",
+		}}}, "cmd/bifrost", "TestCatMerges", ""},
+		{mutant{"the last of all by values", "they need timestamps", []edit{{
+			"../../cmd/bifrost/cat.go", "f.ValuesOnly && !k.merge && !newest,", "f.ValuesOnly && !k.merge,",
+		}}}, "cmd/bifrost", "TestCatMerges", ""},
+		{mutant{"records held back in the reader's memory", "it is used again", []edit{{
+			"../../cmd/bifrost/cat.go", "			record.Record = record.Clone() // its memory is the reader's\n", "",
+		}}}, "cmd/bifrost", "TestCatMerges", ""},
+		{mutant{"live as the first of two", "it needs brokers", []edit{{
+			"../../cmd/bifrost/clustersdiff.go", "first == liveCluster || second == liveCluster",
+			"second == liveCluster",
+		}}}, "cmd/bifrost", "TestWhoNeeds", ""},
+		{mutant{"live as the second of two", "it needs brokers", []edit{{
+			"../../cmd/bifrost/clustersdiff.go", "first == liveCluster || second == liveCluster",
+			"first == liveCluster",
+		}}}, "cmd/bifrost", "TestWhoNeeds", ""},
+		{mutant{"serve needs brokers when it is cold", "it serves the archive alone", []edit{{
+			"../../cmd/bifrost/serve.go", "\tif s.cold {\n\t\trole = config.Reader\n",
+			"\tif !s.cold {\n\t\trole = config.Reader\n",
+		}}}, "cmd/bifrost", "TestWhoNeeds", ""},
+		{mutant{"violations of a job that runs", "they stay", []edit{{
+			"../../cmd/bifrost/internal/jobs/show.go", "if ended && !s.Complete || violated || differs {",
+			"if ended && (!s.Complete || violated || differs) {",
+		}}}, "cmd/bifrost/internal/jobs", "TestWhatIsWrongWith", ""},
+		{mutant{"a restore that differs and is complete", "exit codes say so", []edit{{
+			"../../cmd/bifrost/internal/jobs/show.go", "if ended && !s.Complete || violated || differs {",
+			"if ended && !s.Complete || violated || differs && !s.Complete {",
+		}}}, "cmd/bifrost/internal/jobs", "TestWhatIsWrongWith", ""},
+		{mutant{"a job that runs is not complete", "it need not be", []edit{{
+			"../../cmd/bifrost/internal/jobs/show.go", "if ended && !s.Complete || violated || differs {",
+			"if !(ended && s.Complete) || violated || differs {",
+		}}}, "cmd/bifrost/internal/jobs", "TestWhatIsWrongWith", ""},
+		{mutant{"partitions left for want of time", "doctor advises", []edit{{
+			"../../cmd/bifrost/internal/doctor/kafka.go", "if last.Failures+last.Unfinished > 0 {",
+			"if last.Failures > 0 {",
+		}}}, "cmd/bifrost/internal/doctor", "TestDoctorJudges", ""},
+		{mutant{"partitions that failed", "doctor advises", []edit{{
+			"../../cmd/bifrost/internal/doctor/kafka.go", "if last.Failures+last.Unfinished > 0 {",
+			"if last.Unfinished > 0 {",
+		}}}, "cmd/bifrost/internal/doctor", "TestDoctorJudges", ""},
+	},
 }

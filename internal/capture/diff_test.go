@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -181,5 +182,38 @@ func TestOpenAt(t *testing.T) {
 	}
 	if _, err := OpenAt(t.Context(), s.bucket, all, began.Add(-time.Second)); err == nil || !strings.Contains(err.Error(), "no capture") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// At exactly the time of a capture it is that one, also when it began with its slot, so
+// that its key has its very time, and a moment before it the one before.
+func TestOpenAtTheVeryTime(t *testing.T) {
+	t.Parallel()
+	for _, late := range []time.Duration{0, time.Millisecond, 3 * time.Second, 15*time.Minute - time.Millisecond} {
+		s := newStand(t)
+		s.now = time.Date(2026, 11, 28, 13, 45, 0, 0, time.UTC).Add(late)
+		began := s.now
+		c := s.capturer()
+		for range 3 {
+			s.due(c)
+			s.now = s.now.Add(15 * time.Minute)
+		}
+		all, err := List(t.Context(), s.bucket, "g", "the-cluster")
+		if err != nil || len(all) != 3 {
+			t.Fatalf("%v, error %v", all, err)
+		}
+		for n := range 3 {
+			at := began.Add(time.Duration(n) * 15 * time.Minute)
+			for _, after := range []time.Duration{0, time.Millisecond, 15*time.Minute - time.Millisecond} {
+				got, err := OpenAt(t.Context(), s.bucket, all, at.Add(after))
+				if err != nil || !got.Positions.At.Equal(at) {
+					t.Errorf("%v in the slot, %v after %v: of %v, error %v", late, after, at, got.Positions.At, err)
+				}
+			}
+		}
+		_, err = OpenAt(t.Context(), s.bucket, all, began.Add(-time.Millisecond))
+		if !errors.Is(err, bifrost.ErrNotFound) {
+			t.Errorf("%v in the slot, a moment before the first: error %v", late, err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package dynamoledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"pgregory.net/rapid"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -102,6 +104,72 @@ func TestRetryer(t *testing.T) {
 		if d, err := r.RetryDelay(attempt, nil); err != nil || d < 0 || d > 4*time.Second {
 			t.Errorf("pause after attempt %d: %v, %v", attempt, d, err)
 		}
+	}
+}
+
+// What DynamoDB itself has refused was not applied, whatever else is answered may have
+// been: each status, at both ends of those that refuse, and no answer at all.
+func TestWhatMayHaveBeenApplied(t *testing.T) {
+	t.Parallel()
+	answers := map[error]bool{
+		io.ErrUnexpectedEOF: true, context.DeadlineExceeded: true, errors.New("connection reset"): true,
+	}
+	for code := 200; code < 600; code++ {
+		answers[&smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: code}}, Err: errors.New("answer"),
+		}] = code < 400 || code >= 500
+	}
+	for err, open := range answers {
+		wrapped := fmt.Errorf("wrapped: %w", err)
+		d := &doubt{RetryerV2: newRetryer()}
+		d.IsErrorRetryable(wrapped)
+		if refused(wrapped) == open || d.lost != open {
+			t.Errorf("%v: refused %v, in doubt %v, want in doubt %v", err, refused(wrapped), d.lost, open)
+		}
+		d.IsErrorRetryable(&smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 400}}, Err: errors.New("answer"),
+		})
+		if d.lost != open {
+			t.Errorf("%v, and then 400: in doubt %v, want %v", err, d.lost, open)
+		}
+	}
+}
+
+// A condition that fails is a verdict, unless an attempt before may have been applied: it
+// may be this write that has failed it.
+func TestAConditionThatFailsAfterwards(t *testing.T) {
+	t.Parallel()
+	says := func(status int, exception string) httpfault.Fault {
+		return httpfault.Answer(status, nil, fmt.Sprintf(`{"__type":"x#%s","message":"m"}`, exception))
+	}
+	throttled, failed := says(400, "ThrottlingException"), says(400, "ConditionalCheckFailedException")
+	broken, away := says(500, "InternalServerError"), says(503, "ServiceUnavailable")
+	for name, c := range map[string]struct {
+		before  []httpfault.Fault
+		verdict bool
+	}{
+		"at once":               {nil, true},
+		"behind 400":            {[]httpfault.Fault{throttled}, true},
+		"behind 500":            {[]httpfault.Fault{broken}, false},
+		"behind 503":            {[]httpfault.Fault{away}, false},
+		"behind no answer":      {[]httpfault.Fault{httpfault.LoseRequest}, false},
+		"behind 500, and a 400": {[]httpfault.Fault{broken, throttled}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			faults := httpfault.New(nil)
+			faults.Next(func(*http.Request) bool { return true }, append(c.before, failed)...)
+			l := New(aws.Config{
+				Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+				HTTPClient: &http.Client{Transport: faults},
+			}, Tables{Progress: "the-progress", Objects: "the-objects"})
+			_, err := l.Lease(t.Context(), bifrost.Row{
+				Partition: bifrost.Partition{Name: "orders", Number: 7}, Range: bifrost.Range{Start: 100, End: 200},
+			}, "function-1", 1, time.Time{})
+			if err == nil || errors.Is(err, bifrost.ErrConflict) != c.verdict || faults.Left() != 0 {
+				t.Errorf("error %v with %d answers left, want a verdict: %v", err, faults.Left(), c.verdict)
+			}
+		})
 	}
 }
 

@@ -94,3 +94,35 @@ func TestWhenAPartitionWasSeen(t *testing.T) {
 		}
 	}
 }
+
+// A topic's filter is of Kafka's names: a later life of a topic is selected with it,
+// and one that the archive calls by its ID is no other topic.
+func TestFiltersAreOfKafkasNames(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		filter   bifrost.TopicFilter
+		excluded bool
+	}{
+		{bifrost.TopicFilter{}, false},
+		{bifrost.TopicFilter{Include: []string{"orders"}}, false},
+		{bifrost.TopicFilter{Include: []string{"ord*"}}, false},
+		{bifrost.TopicFilter{Include: []string{"order"}}, true},
+		{bifrost.TopicFilter{Include: []string{"payments"}}, true},
+		{bifrost.TopicFilter{Exclude: []string{"orders"}}, true},
+		{bifrost.TopicFilter{Exclude: []string{"orders?*"}}, false},
+		{bifrost.TopicFilter{Exclude: []string{"*@*"}}, false},
+		{bifrost.TopicFilter{Include: []string{"orders@*"}}, true},
+		{bifrost.TopicFilter{Include: []string{"orders"}, Exclude: []string{"o*"}}, true},
+	} {
+		for _, name := range []string{"orders", "orders@AAAAAAAAAAAAAAAAAAAABg"} {
+			p := bifrost.Progress{Partition: bifrost.Partition{Name: name}, ClusterID: "c", Status: bifrost.StatusOpen}
+			p.At = minutesAgo(90)
+			tick := bifrost.TickRecord{ClusterID: "c", StartedAt: minutesAgo(3), EndedAt: minutesAgo(2), Filter: c.filter}
+			tick.CompleteAt = tick.EndedAt
+			sight := Sights{Ticks: []bifrost.TickRecord{tick}, Patience: sightPatience, Now: sightAt}.Of(p)
+			if sight.Excluded != c.excluded || sight.Unseen != "" || sight.SeenAt.Equal(p.At) != c.excluded {
+				t.Errorf("%s with %+v: %+v, want excluded %v", name, c.filter, sight, c.excluded)
+			}
+		}
+	}
+}

@@ -193,6 +193,60 @@ func TestOffsets(t *testing.T) {
 	}
 }
 
+// TestOffsetsAreEachTheirOwn has each question answered with another offset and another
+// leader epoch: what an observation carries is that of its own question, and the epoch
+// that of the end, by which a cut log is recognized.
+func TestOffsetsAreEachTheirOwn(t *testing.T) {
+	t.Parallel()
+	cluster, client := startCluster(t)
+	answers := map[[2]int64]kmsg.ListOffsetsResponseTopicPartition{ // by time and isolation
+		{logStart, readUncommitted}:      {Offset: 10, LeaderEpoch: 3},
+		{logEnd, readCommitted}:          {Offset: 20, LeaderEpoch: 5},
+		{logEnd, readUncommitted}:        {Offset: 30, LeaderEpoch: 7},
+		{localLogStart, readUncommitted}: {Offset: 15, LeaderEpoch: 4},
+		{1000, readCommitted}:            {Offset: 12, LeaderEpoch: 3, Timestamp: 1001},
+		{2000, readCommitted}:            {Offset: -1, LeaderEpoch: -1, Timestamp: -1}, // no record is so young
+	}
+	intercept(cluster, kmsg.ListOffsets, func(request kmsg.Request) kmsg.Response {
+		asked := request.(*kmsg.ListOffsetsRequest)
+		response := asked.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, topic := range asked.Topics {
+			told := kmsg.NewListOffsetsResponseTopic()
+			told.Topic = topic.Topic
+			for _, p := range topic.Partitions {
+				answer, ok := answers[[2]int64{p.Timestamp, int64(asked.IsolationLevel)}]
+				if !ok {
+					answer.ErrorCode = kerr.InvalidRequest.Code
+				}
+				answer.Partition = p.Partition
+				told.Partitions = append(told.Partitions, answer)
+			}
+			response.Topics = append(response.Topics, told)
+		}
+		return response
+	})
+	tp := bifrost.TopicPartition{Topic: "orders", Partition: 1}
+	offsets, err := client.Offsets(t.Context(), []bifrost.Topic{{Name: tp.Topic, Partitions: []int32{tp.Partition}}})
+	if err != nil || offsets[tp].Err != nil {
+		t.Fatalf("%v, error %v", offsets, err)
+	}
+	got := offsets[tp].Observation
+	got.At = time.Time{}
+	if want := (bifrost.Observation{LogStart: 10, LastStable: 20, HighWatermark: 30, LeaderEpoch: 5}); got != want {
+		t.Errorf("observed %+v, want %+v", got, want)
+	}
+	if offset, err := client.localLogStart(t.Context(), tp); err != nil || offset != 15 {
+		t.Errorf("the log on disks begins at %d, error %v", offset, err)
+	}
+	// What is younger than all records begins at the last stable offset.
+	for at, want := range map[int64]int64{1000: 12, 2000: 20} {
+		found, err := client.OffsetsAt(t.Context(), []bifrost.TopicPartition{tp}, time.UnixMilli(at))
+		if err != nil || found[tp].Err != nil || found[tp].Offset != want {
+			t.Errorf("at %d ms: %+v, error %v, want offset %d", at, found[tp], err, want)
+		}
+	}
+}
+
 // TestOffsetsOfSomeFail has one partition fail at each of the questions; its
 // neighbours have their answers all the same.
 func TestOffsetsOfSomeFail(t *testing.T) {

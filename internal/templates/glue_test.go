@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -320,4 +321,69 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s: conditions\n%v, want\n%v", path, found, expected)
 		}
 	}
+}
+
+// A step of a workflow waits for its function until that has ended by itself, and a
+// little longer, for the answer: one that gives up earlier counts as failed what goes on.
+// It fails sooner than never, whoever the function is.
+func TestStepsOutlastTheirFunctions(t *testing.T) {
+	t.Parallel()
+	const margin = 60
+	template := load(t, "template.yaml")
+	steps := 0
+	for _, path := range []string{"infra/jobs.yaml", "infra/data.yaml", "infra/network.yaml", observability} {
+		for name, machine := range load(t, path).Resources("AWS::StepFunctions::StateMachine") {
+			text, _ := machine.Get("DefinitionString", "Fn::Sub").(string)
+			var definition any
+			// What is put in for a parameter is a number, or stands in a text.
+			text = regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllString(text, "1")
+			if err := json.Unmarshal([]byte(text), &definition); err != nil {
+				t.Fatalf("%s: %s: %v", path, name, err)
+			}
+			for at, state := range tasksOf(name, definition) {
+				steps++
+				limit, _ := template.Resources("")["JobFunction"].Get("Timeout").(int)
+				if waits, _ := state["TimeoutSeconds"].(float64); limit != 900 || int(waits) != limit+margin {
+					t.Errorf("%s: %s waits for %v s, and its function for %d: want %d more", path, at, waits, limit, margin)
+				}
+				if _, set := state["HeartbeatSeconds"]; set {
+					t.Errorf("%s: %s waits for heartbeats that no function sends", path, at)
+				}
+				if retries, _ := state["Retry"].([]any); len(retries) != 2 {
+					t.Errorf("%s: %s is tried again for %d reasons, want two", path, at, len(retries))
+				}
+				numbers := map[string]string{}
+				numbersIn("", state["Retry"], numbers)
+				want := map[string]string{ // the first outlast a minute without executions
+					".0.IntervalSeconds": "2", ".0.MaxAttempts": "7", ".0.BackoffRate": "2", ".0.MaxDelaySeconds": "300",
+					".1.IntervalSeconds": "10", ".1.MaxAttempts": "2", ".1.BackoffRate": "2", ".1.MaxDelaySeconds": "60",
+				}
+				if !maps.Equal(numbers, want) {
+					t.Errorf("%s: %s is tried again by %v, want %v", path, at, numbers, want)
+				}
+			}
+		}
+	}
+	if steps != 3 {
+		t.Errorf("%d steps were looked at, want plan, work and finish", steps)
+	}
+}
+
+// tasksOf finds the states that call a function, wherever in a definition they are.
+func tasksOf(at string, part any) map[string]map[string]any {
+	found := map[string]map[string]any{}
+	switch v := part.(type) {
+	case map[string]any:
+		if v["Type"] == "Task" {
+			found[at] = v
+		}
+		for name, inner := range v {
+			maps.Copy(found, tasksOf(at+"."+name, inner))
+		}
+	case []any:
+		for i, inner := range v {
+			maps.Copy(found, tasksOf(fmt.Sprintf("%s.%d", at, i), inner))
+		}
+	}
+	return found
 }

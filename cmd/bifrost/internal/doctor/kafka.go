@@ -16,6 +16,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -200,6 +201,11 @@ func (d *checkup) findTicks(ctx context.Context, parts *wiring.Parts) finding {
 	if err != nil {
 		return broken(err, "allow dynamodb:Query on the objects table to these credentials")
 	}
+	return d.judgeTicks(sights)
+}
+
+// judgeTicks judges what the ticks have left on record.
+func (d *checkup) judgeTicks(sights health.Sights) finding {
 	last, any := sights.Last()
 	if !any {
 		return advice("none is on record",

@@ -3,6 +3,7 @@ package recordfmt
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -54,6 +55,50 @@ func TestFormats(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{"", "lines", "%", "%z", `%s\`, `%s\q`, `%s\x1`, `%s\xzz`} {
+		if _, err := ParseFormat(wrong, false); err == nil {
+			t.Errorf("format %q is taken", wrong)
+		}
+	}
+}
+
+// A conversion or an escape may stand first, last, alone, and beside any other.
+func TestPiecesStandAnywhere(t *testing.T) {
+	t.Parallel()
+	record := &Record{}
+	record.Partition = bifrost.Partition{Name: "orders", Number: 3}
+	record.Offset, record.Timestamp, record.Key, record.Value = 42, 1000, []byte("k"), []byte("v")
+	record.Headers = []baldr.Header{{Key: []byte("a"), Value: []byte("1")}}
+	pieces := map[string]string{
+		"%s": "v", "%k": "k", "%t": "orders", "%p": "3", "%o": "42", "%T": "1000", "%h": "a=1",
+		"%S": "1", "%K": "1", "%R": "\x00\x00\x00\x01", "%%": "%",
+		`\n`: "\n", `\r`: "\r", `\t`: "\t", `\0`: "\x00", `\\`: `\`,
+		`\x0a`: "\n", `\xFf`: "\xff", "x": "x", " 0a": " 0a",
+	}
+	for conversion := range conversions {
+		if _, ok := pieces["%"+string(conversion)]; !ok {
+			t.Errorf("%%%c is not looked at", conversion)
+		}
+	}
+	for first, one := range pieces {
+		for last, other := range pieces {
+			// Something with a % in it is a pattern, so one stands in the middle too.
+			for pattern, want := range map[string]string{
+				first + "%o" + last: one + "42" + other, first + last + "%o": one + other + "42", "%o" + first + last: "42" + one + other,
+			} {
+				f, err := ParseFormat(pattern, false)
+				if err != nil {
+					t.Errorf("%s: %v", pattern, err)
+					continue
+				}
+				var out bytes.Buffer
+				buffered := bufio.NewWriter(&out)
+				if err := errors.Join(f.Write(buffered, record), buffered.Flush()); err != nil || out.String() != want {
+					t.Errorf("%s writes %q, want %q; error %v", pattern, out.String(), want, err)
+				}
+			}
+		}
+	}
+	for _, wrong := range []string{`%s\`, `%s\x`, `%s\x0`, `%s\x0g`, `%s\xg0`, `%s\X0a`, `%s\1`, "%s%", "%s%x"} {
 		if _, err := ParseFormat(wrong, false); err == nil {
 			t.Errorf("format %q is taken", wrong)
 		}
