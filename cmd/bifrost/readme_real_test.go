@@ -27,8 +27,8 @@ func TestTheExamplesOfTheReadmeRun(t *testing.T) {
 			continue
 		}
 		out := s.shell(t, strings.ReplaceAll(block, "orders", topic))
-		if ran++; ran == 1 && strings.Count(out, "\norder ") != 3*4 { // of each partition
-			t.Errorf("the last three records of four partitions are not what is printed:\n%s", out)
+		if ran++; ran == 1 && strings.Count(out, "\norder ") != 3 { // in all
+			t.Errorf("the last three records are not what is printed:\n%s", out)
 		}
 	}
 	if ran != 2 {

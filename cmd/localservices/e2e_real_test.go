@@ -290,7 +290,8 @@ func (e *endToEnd) checkCapture() {
 		for _, n := range last.Missing() {
 			denied[n.Part] = n.Needs != ""
 		}
-		want := map[capture.Part]bool{capture.PartACLs: true, capture.PartBrokers: true, capture.PartGroups: true, capture.PartQuotas: true, capture.PartScramUsers: true}
+		want := map[capture.Part]bool{capture.PartACLs: true, capture.PartBrokers: true, capture.PartGroups: true, capture.PartQuotas: true, capture.PartScramUsers: true,
+			capture.PartTransactions: true}
 		if !maps.Equal(denied, want) {
 			e.Errorf("not captured: %+v", last.Missing())
 		}

@@ -40,7 +40,7 @@ func TestARefusedGroupStopsNoOther(t *testing.T) {
 			answer := request.ResponseKind().(*kmsg.OffsetCommitResponse)
 			for _, topic := range request.(*kmsg.OffsetCommitRequest).Topics {
 				of := kmsg.NewOffsetCommitResponseTopic()
-				of.Topic = topic.Topic
+				of.Topic, of.TopicID = topic.Topic, topic.TopicID
 				of.Partitions = append(of.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: 0, ErrorCode: kerr.GroupIDNotFound.Code})
 				answer.Topics = append(answer.Topics, of)
 			}
