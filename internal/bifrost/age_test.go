@@ -43,7 +43,7 @@ func TestLagSecondsOfAnIdlePartition(t *testing.T) {
 			Observation: Observation{LastStable: 10, At: time.UnixMilli(1)}}
 		seen := Observation{LastStable: lastStable, At: now}
 		v := &view{partitions: []*sighting{{seen: seen, progress: p}}}
-		return (&tick{Discoverer: &Discoverer{CaughtUp: memory, Now: func() time.Time { return now }}, view: v}).longestWait()
+		return memory.longestWait(v.partitions, Settings{}.SizingOf, now)
 	}
 	for _, step := range []struct {
 		minute     int
@@ -67,7 +67,7 @@ func TestNothingIsRememberedOfWhatIsGone(t *testing.T) {
 	for n := range int32(50) {
 		p := &Progress{Partition: Partition{Name: "orders", Number: n}, Observation: Observation{At: now}}
 		v := &view{partitions: []*sighting{{seen: Observation{At: now}, progress: p}}}
-		(&tick{Discoverer: &Discoverer{CaughtUp: memory, Now: func() time.Time { return now }}, view: v}).longestWait()
+		memory.longestWait(v.partitions, Settings{}.SizingOf, now)
 		if _, err := kept.Retention(t.Context(), []string{p.String()}); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestSinceArchived(t *testing.T) {
 		{some(time.Time{}), 30 * time.Minute}, // nothing ever was
 		{&view{}, 0},
 	} {
-		if got := (&tick{Discoverer: &Discoverer{Now: func() time.Time { return at(60) }}, view: c.v}).sinceArchived(); got != c.want {
+		if got := c.v.sinceArchived(at(60)); got != c.want {
 			t.Errorf("%+v: %v, want %v", c.v, got, c.want)
 		}
 	}

@@ -147,7 +147,7 @@ type births struct {
 	start   StartPosition
 
 	mutex sync.Mutex
-	names map[string]string // topic Ã¢ÂÂ name of its incarnation, once this pass has asked the marker
+	names map[string]string // topic → name of its incarnation, once this pass has asked the marker
 }
 
 // createRow makes the progress row of a partition that has none: it is new, or its

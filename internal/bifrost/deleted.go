@@ -166,7 +166,7 @@ func (t *tick) rebuildPartition(ctx context.Context, p Partition) error {
 	if due.IsZero() {
 		t.readAgain()
 	} else {
-		t.countFencing()
+		t.report.countFencing()
 	}
 	return err
 }

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/parallel"
@@ -82,14 +82,18 @@ const (
 // A partition that fails is in the summary and does not stop the others. The
 // error is for what stops the whole tick: no table, no broker.
 func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary, error) {
-	t := &tick{Discoverer: d, crew: parallel.NewCrew(d.Parallel), started: d.Now(), deadline: deadline}
-	t.marks = NewMarks(d.Settings.Group, d.Ledger, d.Store, d.Bucket, d.Now, d.NewGeneration)
+	t := &tick{
+		Discoverer: d, crew: parallel.NewCrew(d.Parallel),
+		guard: guard{tickTime: tickTime{now: d.Now, started: d.Now(), deadline: deadline}, report: &tickReport{}},
+		marks: NewMarks(d.Settings.Group, d.Ledger, d.Store, d.Bucket, d.Now, d.NewGeneration),
+	}
 	t.builder = d.newBuilder(t.marks)
-	t.builder.moved, t.builder.planned = t.readAgain, t.addPlanned
-	t.summary.ID = d.NewGeneration()
+	t.builder.moved, t.builder.planned = t.readAgain, t.planned.addRows
+	t.report.summary.ID = d.NewGeneration()
 	err := t.runPasses(ctx)
-	t.recordTick(ctx, err)
-	return t.summary, err
+	t.report.summary.Planned = len(t.planned.rows)
+	t.newRecorder().recordTick(ctx, t.view, err)
+	return t.report.summary, err
 }
 
 func (t *tick) runPasses(ctx context.Context) error {
@@ -104,15 +108,15 @@ func (t *tick) runPasses(ctx context.Context) error {
 			return nil
 		}
 		t.runPass(ctx)
-		if !t.again || pass == maxPasses || t.isLate(toReadAgain) || t.Now().Sub(t.started) >= quickPass {
+		if !t.again.Load() || pass == maxPasses || t.isLate(toReadAgain) || t.Now().Sub(t.started) >= quickPass {
 			break
 		}
 	}
 	if err := t.marks.sealPlan(ctx, t.mark); err != nil {
-		t.addFailure(failureOf(err))
+		t.report.addFailure(failureOf(err))
 	}
 	t.dispatchRanges(ctx)
-	t.noteTroubles(ctx)
+	t.newRecorder().noteTroubles(ctx, t.view)
 	t.sumUp()
 	return nil
 }
@@ -131,51 +135,36 @@ func (t *tick) tablesAreCurrent(ctx context.Context) bool {
 	mark, err := t.marks.Read(ctx)
 	t.mark = mark
 	if err != nil {
-		t.addFailure(failureOf(err))
+		t.report.addFailure(failureOf(err))
 	}
-	t.summary.Older = errors.Is(err, ErrTablesOlder)
+	t.report.summary.Older = errors.Is(err, ErrTablesOlder)
 	return err == nil
 }
 
-// tick is one run of Tick. The mutex guards what partitions worked on side by
-// side report.
+// tick is one run of Tick.
 type tick struct {
 	*Discoverer
-	crew     parallel.Crew
-	started  time.Time
-	deadline time.Time
-	view     *view
-	marks    *Marks
-	builder  *PartitionBuilder
-	births   *births    // of this pass
-	mark     TablesMark // as this pass has read it
+	guard
+	crew    parallel.Crew
+	view    *view
+	marks   *Marks
+	builder *PartitionBuilder
+	births  *births     // of this pass
+	mark    TablesMark  // as this pass has read it
+	again   atomic.Bool // a progress row was made or moved: read everything again
+	planned plannedRows
 
 	mutex   sync.Mutex
-	summary TickSummary
-	again   bool        // a progress row was made: read everything again
-	rows    []Row       // planned by this tick
 	held    []heldBack  // to be planned when a function is found for them
-	slot    int         // of the next function
 	healthy []*sighting // Workable and nothing wrong: may be planned
-
-	troubles map[Partition]troubled // what it could not deal with
-	skipped  map[Partition]bool     // left to the next tick because time was short
-	untold   int                    // troubles that could not be written down
 }
 
 func (t *tick) beginPass(v *view) {
-	id, planned := t.summary.ID, t.summary.Planned
-	t.view, t.again, t.healthy, t.held = v, false, nil, nil
+	t.view, t.healthy, t.held = v, nil, nil
+	t.again.Store(false)
 	t.births = &births{PartitionBuilder: t.builder, history: t.History, start: t.Settings.Start,
 		names: map[string]string{}}
-	t.troubles, t.skipped = maps.Clone(v.troubles), map[Partition]bool{}
-	t.summary = TickSummary{
-		ID: id, Topics: v.topics, Partitions: len(v.partitions), Planned: planned,
-		Failed: []TickFailure{}, Failures: 0,
-	}
-	for _, f := range v.failures {
-		AddFailure(&t.summary.Failed, &t.summary.Failures, f)
-	}
+	t.report.beginPass(v)
 }
 
 func (t *tick) runPass(ctx context.Context) {
@@ -196,7 +185,7 @@ func (t *tick) runPass(ctx context.Context) {
 		t.runGuarded(toWelcome, s.place(), func() error { return t.welcomePartition(ctx, s) })
 	})
 	orphans := t.listOrphans()
-	t.summary.Orphaned = len(orphans)
+	t.report.summary.Orphaned = len(orphans)
 	parallel.Each(t.crew, orphans, func(p Partition) {
 		t.runGuarded(toWelcome, place{topic: p.Topic(), number: p.Number},
 			func() error { return t.adoptOrphan(ctx, p) })
@@ -215,13 +204,39 @@ const (
 	toDispatch  = 1.0
 )
 
+// tickTime is the time that a tick has.
+type tickTime struct {
+	now      func() time.Time
+	started  time.Time
+	deadline time.Time // zero: none
+}
+
 // isLate reports whether the part of the tick's time is over.
-func (t *tick) isLate(part float64) bool {
+func (t tickTime) isLate(part float64) bool {
 	if t.deadline.IsZero() {
 		return false
 	}
 	given := time.Duration(part * float64(t.deadline.Sub(t.started)))
-	return !t.Now().Before(t.started.Add(given))
+	return !t.now().Before(t.started.Add(given))
+}
+
+// guard lets one partition's work keep neither the tick nor other partitions from
+// theirs.
+type guard struct {
+	tickTime
+	report *tickReport
+}
+
+// runGuarded runs one partition's work if its part of the time is not over, and keeps
+// its failure in the report.
+func (g guard) runGuarded(part float64, at place, work func() error) {
+	if g.isLate(part) {
+		g.report.addUnfinished(at)
+		return
+	}
+	if err := work(); err != nil {
+		g.report.addTrouble(at, err)
+	}
 }
 
 // rotated begins a list elsewhere each time, so that ticks that overlap do not
@@ -267,7 +282,7 @@ func (t *tick) fencePartition(ctx context.Context, p Progress) error {
 	}
 	due, err := t.builder.openPartition(ctx, p)
 	if !due.IsZero() {
-		t.countFencing()
+		t.report.countFencing()
 	}
 	return err
 }
@@ -281,13 +296,6 @@ func (t *tick) makeLastBranch(ctx context.Context, p Progress) error {
 		return err
 	}
 	return t.rebuildPartition(ctx, last)
-}
-
-// countFencing counts a partition that waits for the fence pause.
-func (t *tick) countFencing() {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.summary.Fencing++
 }
 
 // leaveBranch ends a branch if it is on record that the log goes on elsewhere.
@@ -366,30 +374,6 @@ func (t *tick) stillPlanned(p Partition, start int64) bool {
 	return false
 }
 
-// runGuarded runs one partition's work if its part of the time is not over, and keeps
-// its failure: as a trouble of its row too, unless the row says it already.
-func (t *tick) runGuarded(part float64, at place, work func() error) {
-	if t.isLate(part) {
-		t.mutex.Lock()
-		defer t.mutex.Unlock()
-		t.summary.Unfinished++
-		if at.row != nil {
-			t.skipped[at.row.Partition] = true
-		}
-		return
-	}
-	err := work()
-	if err == nil {
-		return
-	}
-	t.addFailure(at.newFailure(err))
-	if at.row != nil && !errors.Is(err, errInRow) {
-		t.mutex.Lock()
-		defer t.mutex.Unlock()
-		t.troubles[at.row.Partition] = troubled{*at.row, err.Error()}
-	}
-}
-
 // errInRow marks what the status or the suspicion of a progress row says already.
 var errInRow = errors.New("its row says so")
 
@@ -399,17 +383,7 @@ type inRow struct{ error }
 // Is makes it an errInRow.
 func (inRow) Is(target error) bool { return target == errInRow }
 
-func (t *tick) addFailure(f TickFailure) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	AddFailure(&t.summary.Failed, &t.summary.Failures, f)
-}
-
-func (t *tick) readAgain() {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.again = true
-}
+func (t *tick) readAgain() { t.again.Store(true) }
 
 func ignoreConflict(err error) error {
 	if errors.Is(err, ErrConflict) {

@@ -22,34 +22,89 @@ type Dispatcher interface {
 	Dispatch(ctx context.Context, t Task) error
 }
 
-// dispatchRanges starts functions until all slots are taken. Every partition gets one
+// dispatchRanges starts functions for what the last pass has left to do.
+func (t *tick) dispatchRanges(ctx context.Context) {
+	queue := dispatchQueue{
+		view: t.view, healthy: t.healthy, planned: t.planned.rows, held: t.held,
+		lease: t.Settings.Lease, together: t.Settings.Together, rowOf: t.builder.rowOf, now: t.Now,
+	}
+	rows, inHand := queue.listWaiting()
+	d := &rangeDispatcher{
+		tickTime: t.tickTime, report: t.report, crew: t.crew, tickID: t.report.summary.ID,
+		ledger: t.Ledger, dispatcher: t.Dispatcher, builder: t.builder, atWork: t.view.atWork,
+		maxInFlight: t.Settings.MaxInFlight, lease: t.Settings.Lease, newGeneration: t.NewGeneration, log: t.Log,
+	}
+	loads := queue.makeLoads(rows, inHand)
+	t.report.addDispatch(d.dispatchLoads(ctx, loads, dispatchCounts{inFlight: t.view.countFunctions(t.Now()),
+		waiting: len(rows)}))
+}
+
+// dispatchQueue puts what a function could be started for in order: what the pass saw
+// waiting, and what the tick has planned since. It writes nothing.
+type dispatchQueue struct {
+	view     *view
+	healthy  []*sighting // whose ranges may be read
+	planned  []Row       // by this tick
+	held     []heldBack  // not written yet
+	lease    time.Duration
+	together int // as Settings.Together
+	rowOf    func(Progress, Observation, PlannedRange) Row
+	now      func() time.Time
+}
+
+// rangeDispatcher starts functions, and writes which ranges each of them has in hand.
+type rangeDispatcher struct {
+	tickTime
+	report        *tickReport // of what failed
+	crew          parallel.Crew
+	tickID        string
+	ledger        Ledger
+	dispatcher    Dispatcher
+	builder       *PartitionBuilder // plans what was held back
+	atWork        atWork            // as the pass saw it
+	maxInFlight   int
+	lease         time.Duration
+	newGeneration func() string
+	log           *slog.Logger
+
+	mutex  sync.Mutex
+	counts dispatchCounts
+	slot   int // of the next function
+}
+
+// dispatchCounts are the numbers of a dispatch.
+type dispatchCounts struct {
+	inFlight   int // functions at work
+	waiting    int // ranges that are planned and in no function's hands
+	dispatched int // ranges given to functions
+	unfinished int // ranges and slots left to the next tick because time was short
+}
+
+// dispatchLoads starts functions until all slots are taken. Every partition gets one
 // range in hand before any gets a second, those nearest to loss first; the second
 // and all that follow go to the nearest to loss, in turns among equals, and of
 // equals the oldest plan goes first. Small ranges are given to a function together.
-func (t *tick) dispatchRanges(ctx context.Context) {
-	rows, inHand := t.listWaiting()
-	loads := t.makeLoads(rows, inHand)
-	t.mutex.Lock()
-	t.summary.InFlight, t.summary.Waiting = t.countFunctions(), len(rows)
-	t.mutex.Unlock()
-	parallel.Each(t.crew, loads, func(l *load) {
-		switch slot, late := t.takeSlot(len(l.held)); {
+// It goes on from the counts of before, and answers those of afterwards.
+func (d *rangeDispatcher) dispatchLoads(ctx context.Context, loads []*load, before dispatchCounts) dispatchCounts {
+	d.counts = before
+	parallel.Each(d.crew, loads, func(l *load) {
+		switch slot, late := d.takeSlot(len(l.held)); {
 		case slot:
-			t.useSlot(t.startFunction(ctx, l))
+			d.useSlot(d.startFunction(ctx, l))
 		case !late:
-			parallel.Each(t.crew, l.held, func(h heldBack) { t.planOnly(ctx, h) })
+			parallel.Each(d.crew, l.held, func(h heldBack) { d.planOnly(ctx, h) })
 		}
 	})
+	return d.counts
 }
 
 // countFunctions is how many are at work, or may be: each lease of an older version of
 // Bifrost stands for one.
-func (t *tick) countFunctions() int {
-	now := t.Now()
-	n := t.view.atWork.countAlive(now)
-	for _, planned := range t.view.planned {
+func (v *view) countFunctions(now time.Time) int {
+	n := v.atWork.countAlive(now)
+	for _, planned := range v.planned {
 		for _, r := range planned {
-			if r.Invocation == "" && t.view.atWork.inHand(r, now) {
+			if r.Invocation == "" && v.atWork.inHand(r, now) {
 				n++
 			}
 		}
@@ -60,55 +115,55 @@ func (t *tick) countFunctions() int {
 // takeSlot reports whether there is a free slot, and whether time is too short to
 // use it: then what was to be planned there is left to the next tick. The slot
 // counts as taken from then on.
-func (t *tick) takeSlot(toPlan int) (slot, late bool) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	late = t.isLate(toDispatch)
-	free := t.summary.InFlight < t.Settings.MaxInFlight
+func (d *rangeDispatcher) takeSlot(toPlan int) (slot, late bool) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	late = d.isLate(toDispatch)
+	free := d.counts.inFlight < d.maxInFlight
 	if late {
-		t.summary.Unfinished += toPlan
+		d.counts.unfinished += toPlan
 		if free && toPlan == 0 {
-			t.summary.Unfinished++
+			d.counts.unfinished++
 		}
 		return false, true
 	}
 	if free {
-		t.summary.InFlight++
+		d.counts.inFlight++
 	}
 	return free, false
 }
 
 // useSlot says how many ranges the function of a slot was given, and of these how
 // many had waited: the slot is free again if it was given none.
-func (t *tick) useSlot(given, waited int) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
+func (d *rangeDispatcher) useSlot(given, waited int) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
 	if given == 0 {
-		t.summary.InFlight--
+		d.counts.inFlight--
 	}
-	t.summary.Dispatched += given
-	t.summary.Waiting -= waited
+	d.counts.dispatched += given
+	d.counts.waiting -= waited
 }
 
 // listWaiting is the rows that may be given to a function, in order of partition and
 // start, and how many of each partition are in hand.
-func (t *tick) listWaiting() (rows []Row, inHand map[Partition]int) {
-	now := t.Now()
+func (q dispatchQueue) listWaiting() (rows []Row, inHand map[Partition]int) {
+	now := q.now()
 	inHand = map[Partition]int{}
-	for p, planned := range t.view.planned {
+	for p, planned := range q.view.planned {
 		for _, r := range planned {
-			if t.view.atWork.inHand(r, now) {
+			if q.view.atWork.inHand(r, now) {
 				inHand[p]++
 			}
 		}
 	}
-	may := t.mayDispatch()
-	rows = slices.Clone(t.rows)
-	for _, planned := range t.view.planned {
+	may := q.mayDispatch()
+	rows = slices.Clone(q.planned)
+	for _, planned := range q.view.planned {
 		rows = append(rows, planned...)
 	}
 	rows = slices.DeleteFunc(rows, func(r Row) bool {
-		return t.view.atWork.leftAlone(r, t.Settings.Lease, now) ||
+		return q.view.atWork.leftAlone(r, q.lease, now) ||
 			!may(r)
 	})
 	slices.SortFunc(rows, compareRows)
@@ -122,16 +177,16 @@ func compareRows(a, b Row) int {
 
 // mayDispatch is the test of a row by its partition's state: a range is read
 // only where the partition is OPEN and unsuspected; a gap needs no Kafka.
-func (t *tick) mayDispatch() func(Row) bool {
-	healthy := make(map[Partition]bool, len(t.healthy))
-	for _, s := range t.healthy {
+func (q dispatchQueue) mayDispatch() func(Row) bool {
+	healthy := make(map[Partition]bool, len(q.healthy))
+	for _, s := range q.healthy {
 		healthy[s.progress.Partition] = true
 	}
-	gone := make(map[Partition]bool, len(t.view.gone))
-	for _, p := range t.view.gone {
+	gone := make(map[Partition]bool, len(q.view.gone))
+	for _, p := range q.view.gone {
 		gone[p.Partition] = true
 	}
-	for _, p := range t.view.left {
+	for _, p := range q.view.left {
 		gone[p.Partition] = true
 	}
 	return func(r Row) bool {
@@ -183,13 +238,13 @@ type candidate struct {
 }
 
 // makeLoads puts what could be given to functions into loads, the most urgent first.
-func (t *tick) makeLoads(rows []Row, inHand map[Partition]int) []*load {
+func (q dispatchQueue) makeLoads(rows []Row, inHand map[Partition]int) []*load {
 	var loads []*load
 	open := map[int]*load{} // of small ranges, by tries
-	for _, c := range t.sortCandidates(rows, inHand) {
-		tries := t.view.atWork.triesOf(c.row)
+	for _, c := range q.sortCandidates(rows, inHand) {
+		tries := q.view.atWork.triesOf(c.row)
 		l := open[tries]
-		if !c.row.isSmall() || l == nil || l.countRanges() >= t.mostTogether(tries) {
+		if !c.row.isSmall() || l == nil || l.countRanges() >= q.mostTogether(tries) {
 			l = &load{}
 			loads = append(loads, l)
 			if c.row.isSmall() {
@@ -208,17 +263,17 @@ func (t *tick) makeLoads(rows []Row, inHand map[Partition]int) []*load {
 // mostTogether is how many small ranges one function is given that were tried so often
 // before. Where one of them kills whoever reads it, the others must not
 // die with it again and again: each time a quarter of them is tried together.
-func (t *tick) mostTogether(tries int) int {
-	return max(1, t.Settings.Together>>min(2*tries, 30))
+func (q dispatchQueue) mostTogether(tries int) int {
+	return max(1, q.together>>min(2*tries, 30))
 }
 
 // sortCandidates puts the rows, sorted by partition and start, and what is held back
 // in the order of dispatch. inHand counts the ranges of a partition that functions
 // have already.
-func (t *tick) sortCandidates(rows []Row, inHand map[Partition]int) []candidate {
-	now := t.Now()
+func (q dispatchQueue) sortCandidates(rows []Row, inHand map[Partition]int) []candidate {
+	now := q.now()
 	turns := map[Partition]int{}
-	order := make([]candidate, 0, len(rows)+len(t.held))
+	order := make([]candidate, 0, len(rows)+len(q.held))
 	add := func(r Row, h *heldBack) {
 		p := r.Partition
 		order = append(order, candidate{r, h, inHand[p] + turns[p], r.Nearness(now)})
@@ -227,9 +282,9 @@ func (t *tick) sortCandidates(rows []Row, inHand map[Partition]int) []candidate 
 	for _, r := range rows {
 		add(r, nil)
 	}
-	for i := range t.held {
-		h := &t.held[i]
-		add(t.builder.rowOf(*h.progress, h.seen, h.planned), h)
+	for i := range q.held {
+		h := &q.held[i]
+		add(q.rowOf(*h.progress, h.seen, h.planned), h)
 	}
 	slices.SortStableFunc(order, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(min(a.turn, 1), min(b.turn, 1)), cmp.Compare(a.near, b.near),
@@ -243,20 +298,20 @@ func (t *tick) sortCandidates(rows []Row, inHand map[Partition]int) []candidate 
 //
 // The function's row comes first: from the moment that a range names it, whoever
 // looks has to find it alive.
-func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
-	i := Invocation{AliveUntil: t.Now().Add(toBegin)}
+func (d *rangeDispatcher) startFunction(ctx context.Context, l *load) (given, waited int) {
+	i := Invocation{AliveUntil: d.now().Add(toBegin)}
 	rows := slices.Clone(l.rows)
 	for _, h := range l.held {
-		rows = append(rows, t.builder.rowOf(*h.progress, h.seen, h.planned))
+		rows = append(rows, d.builder.rowOf(*h.progress, h.seen, h.planned))
 	}
 	for _, r := range rows {
-		r.Attempts = t.view.atWork.triesOf(r) + 1
+		r.Attempts = d.atWork.triesOf(r) + 1
 		i.Tasks = append(i.Tasks, NewTask(r))
 	}
-	i, err := occupy(ctx, t.Ledger, t.view.atWork, i, t.NewGeneration(), t.nextSlot(), t.Now())
+	i, err := occupy(ctx, d.ledger, d.atWork, i, d.newGeneration(), d.nextSlot(), d.now())
 	if err != nil {
-		t.addFailure(rows[0].newFailure(fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range,
-			err)))
+		err = fmt.Errorf("write that a function is started for range %s: %w", rows[0].Range, err)
+		d.report.addFailure(rows[0].newFailure(err))
 		return 0, 0
 	}
 	var mutex sync.Mutex
@@ -268,13 +323,13 @@ func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 			taken = append(taken, r)
 		}
 	}
-	until := t.Now().Add(t.Settings.Lease)
-	parallel.Each(t.crew, l.rows, func(r Row) { take(t.leaseRow(ctx, r, i.ID, until)) })
+	until := d.now().Add(d.lease)
+	parallel.Each(d.crew, l.rows, func(r Row) { take(d.leaseRow(ctx, r, i.ID, until)) })
 	waited = len(taken)
-	parallel.Each(t.crew, l.held, func(h heldBack) { take(t.planFor(ctx, h, i.ID, until)) })
-	if len(taken) == 0 || !t.invokeFunction(ctx, i, taken) {
-		_ = t.Ledger.EndInvocation(context.WithoutCancel(ctx), i.ID) // or its time is soon over
-		t.nowWaiting(len(taken) - waited)
+	parallel.Each(d.crew, l.held, func(h heldBack) { take(d.planFor(ctx, h, i.ID, until)) })
+	if len(taken) == 0 || !d.invokeFunction(ctx, i, taken) {
+		_ = d.ledger.EndInvocation(context.WithoutCancel(ctx), i.ID) // or its time is soon over
+		d.nowWaiting(len(taken) - waited)
 		return 0, 0
 	}
 	return len(taken), waited
@@ -282,71 +337,71 @@ func (t *tick) startFunction(ctx context.Context, l *load) (given, waited int) {
 
 // nextSlot is where a function that this tick starts looks for a slot: each
 // begins after the one before.
-func (t *tick) nextSlot() int {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	for t.view.atWork.hasSlot(t.slot, t.Now()) {
-		t.slot++
+func (d *rangeDispatcher) nextSlot() int {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	for d.atWork.hasSlot(d.slot, d.now()) {
+		d.slot++
 	}
-	t.slot++
-	return t.slot - 1
+	d.slot++
+	return d.slot - 1
 }
 
 // leaseRow gives a row that waits to the invocation.
-func (t *tick) leaseRow(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
-	leased, err := t.Ledger.Lease(ctx, r, invocation, t.view.atWork.triesOf(r)+1, until)
+func (d *rangeDispatcher) leaseRow(ctx context.Context, r Row, invocation string, until time.Time) (Row, bool) {
+	leased, err := d.ledger.Lease(ctx, r, invocation, d.atWork.triesOf(r)+1, until)
 	if err != nil && !errors.Is(err, ErrConflict) { // in conflict: settled, or somebody else's
-		t.addFailure(r.newFailure(fmt.Errorf("lease range %s: %w", r.Range, err)))
+		d.report.addFailure(r.newFailure(fmt.Errorf("lease range %s: %w", r.Range, err)))
 	}
 	return leased, err == nil
 }
 
 // planFor plans a range that was held back, in hand of the invocation.
-func (t *tick) planFor(ctx context.Context, h heldBack, invocation string, until time.Time) (Row, bool) {
-	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
+func (d *rangeDispatcher) planFor(ctx context.Context, h heldBack, invocation string, until time.Time) (Row, bool) {
+	row := d.builder.rowOf(*h.progress, h.seen, h.planned)
 	row.Attempts, row.Invocation, row.LeaseUntil = 1, invocation, until
-	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
+	written, err := d.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.addFailure(row.newFailure(err))
+		d.report.addFailure(row.newFailure(err))
 	}
 	return row, written
 }
 
 // planOnly plans a range that was held back and for which there is no slot.
-func (t *tick) planOnly(ctx context.Context, h heldBack) {
-	row := t.builder.rowOf(*h.progress, h.seen, h.planned)
-	written, err := t.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
+func (d *rangeDispatcher) planOnly(ctx context.Context, h heldBack) {
+	row := d.builder.rowOf(*h.progress, h.seen, h.planned)
+	written, err := d.builder.writeRows(ctx, *h.progress, h.seen, []Row{row}, row.End)
 	if err != nil {
-		t.addFailure(row.newFailure(err))
+		d.report.addFailure(row.newFailure(err))
 	}
 	if written {
-		t.nowWaiting(1)
+		d.nowWaiting(1)
 	}
 }
 
 // nowWaiting counts ranges that are planned now and in no function's hands.
-func (t *tick) nowWaiting(ranges int) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.summary.Waiting += ranges
+func (d *rangeDispatcher) nowWaiting(ranges int) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.counts.waiting += ranges
 }
 
 // invokeFunction starts the function. Its event names one range: that one's row, and the
 // invocation's, say the rest.
-func (t *tick) invokeFunction(ctx context.Context, i Invocation, taken []Row) bool {
+func (d *rangeDispatcher) invokeFunction(ctx context.Context, i Invocation, taken []Row) bool {
 	task := NewTask(taken[0])
-	task.TickID = t.summary.ID
-	if err := t.Dispatcher.Dispatch(ctx, task); err != nil {
+	task.TickID = d.tickID
+	if err := d.dispatcher.Dispatch(ctx, task); err != nil {
 		err = fmt.Errorf("start a function for range %s and %d others: %w", task.Range(), len(taken)-1, err)
-		t.addFailure(taken[0].newFailure(err))
+		d.report.addFailure(taken[0].newFailure(err))
 		for _, r := range taken { // whatever became of ctx
-			if err := t.Ledger.Release(context.WithoutCancel(ctx), r, err.Error(),
-				t.Now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
-				t.addFailure(r.newFailure(fmt.Errorf("release range %s: %w", r.Range, err)))
+			if err := d.ledger.Release(context.WithoutCancel(ctx), r, err.Error(),
+				d.now().Add(pause(r.Attempts))); ignoreConflict(err) != nil {
+				d.report.addFailure(r.newFailure(fmt.Errorf("release range %s: %w", r.Range, err)))
 			}
 		}
 		return false
 	}
-	t.Log.LogAttrs(ctx, slog.LevelInfo, "dispatched", append(task.LogAttrs(), slog.Int("ranges", len(taken)))...)
+	d.log.LogAttrs(ctx, slog.LevelInfo, "dispatched", append(task.LogAttrs(), slog.Int("ranges", len(taken)))...)
 	return true
 }

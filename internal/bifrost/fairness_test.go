@@ -68,7 +68,7 @@ func TestRowsAreStartedFairly(t *testing.T) {
 				rows = append(rows, Row{Partition: p, Range: Range{int64(n), int64(n) + 1}, PlannedAt: noon, LossAt: lossAfter(w.TimeToLoss)})
 			}
 		}
-		asked := &tick{Discoverer: &Discoverer{Now: func() time.Time { return noon }}}
+		asked := dispatchQueue{now: func() time.Time { return noon }}
 		type place struct{ second, near, turn int }
 		var before place
 		for i, c := range asked.sortCandidates(slices.Clone(rows), maps.Clone(flying)) {

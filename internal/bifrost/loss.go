@@ -197,11 +197,12 @@ func (t *tick) readRetentions(ctx context.Context, waiting []*sighting) map[stri
 	names = slices.Compact(names)
 	kept, err := t.Retention.Retention(ctx, names)
 	if err != nil {
-		t.addFailure(failureOf(fmt.Errorf("find out when Kafka deletes the records of %d topics: %w", len(names), err)))
+		t.report.addFailure(failureOf(fmt.Errorf("find out when Kafka deletes the records of %d topics: %w", len(names),
+			err)))
 		return nil
 	}
 	if refused, err := firstRefusal(names, kept); err != nil {
-		t.addFailure(failureOf(fmt.Errorf("nobody knows when Kafka deletes the records of %d topics; allow "+
+		t.report.addFailure(failureOf(fmt.Errorf("nobody knows when Kafka deletes the records of %d topics; allow "+
 			"DescribeConfigs on topics: %w", refused, err)))
 	}
 	return kept
@@ -242,7 +243,7 @@ func (t *tick) clearAges(ctx context.Context, unclear []*sighting, kept map[stri
 	half := t.Now().Add(-kept[unclear[0].incarnation.Topic].age() / 2)
 	answers, err := t.History.OffsetsAt(ctx, keys, half)
 	if err != nil {
-		t.addFailure(failureOf(fmt.Errorf("find out how old the first waiting records of %d partitions are: %w",
+		t.report.addFailure(failureOf(fmt.Errorf("find out how old the first waiting records of %d partitions are: %w",
 			len(unclear), err)))
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/parallel"
@@ -102,7 +103,7 @@ func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.see
 
 func (t *tick) listWants(proposals []proposal) []Want {
 	wants := make([]Want, len(proposals))
-	own := byPartition(t.rows) // of an earlier pass of this tick, which the index may not show yet
+	own := byPartition(t.planned.rows) // of an earlier pass of this tick, which the index may not show yet
 	for i, p := range proposals {
 		unfinished := max(len(t.view.planned[p.progress.Partition]), len(own[p.progress.Partition]))
 		wants[i] = Want{
@@ -113,12 +114,16 @@ func (t *tick) listWants(proposals []proposal) []Want {
 	return wants
 }
 
-// addPlanned keeps rows that this tick has planned.
-func (t *tick) addPlanned(rows []Row) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.rows = append(t.rows, rows...)
-	t.summary.Planned += len(rows)
+// plannedRows are the rows that a tick has planned.
+type plannedRows struct {
+	mutex sync.Mutex
+	rows  []Row
+}
+
+func (p *plannedRows) addRows(rows []Row) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.rows = append(p.rows, rows...)
 }
 
 // writePlan writes the ranges in as many transactions as they need. When one is

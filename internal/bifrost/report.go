@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -47,44 +48,139 @@ type troubled struct {
 	error string
 }
 
+// tickReport gathers what a tick has to tell. Partitions that are worked on
+// concurrently report to it.
+type tickReport struct {
+	mutex    sync.Mutex
+	summary  TickSummary
+	troubles map[Partition]troubled // what the pass could not deal with
+	skipped  map[Partition]bool     // left to the next tick because time was short
+	untold   int                    // troubles that could not be written down
+}
+
+// addDispatch says what became of the ranges that wait.
+func (r *tickReport) addDispatch(d dispatchCounts) {
+	r.summary.InFlight, r.summary.Waiting, r.summary.Dispatched = d.inFlight, d.waiting, d.dispatched
+	r.summary.Unfinished += d.unfinished
+}
+
+// beginPass forgets what an earlier pass has told, and begins with what kept this one
+// from looking at partitions.
+func (r *tickReport) beginPass(v *view) {
+	r.troubles, r.skipped = maps.Clone(v.troubles), map[Partition]bool{}
+	r.summary = TickSummary{
+		ID: r.summary.ID, Topics: v.topics, Partitions: len(v.partitions), Failed: []TickFailure{},
+	}
+	for _, f := range v.failures {
+		AddFailure(&r.summary.Failed, &r.summary.Failures, f)
+	}
+}
+
+func (r *tickReport) addFailure(f TickFailure) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	AddFailure(&r.summary.Failed, &r.summary.Failures, f)
+}
+
+// addTrouble keeps the failure of one partition: as a trouble of its row too, unless
+// the row says it already.
+func (r *tickReport) addTrouble(at place, err error) {
+	r.addFailure(at.newFailure(err))
+	if at.row != nil && !errors.Is(err, errInRow) {
+		r.mutex.Lock()
+		defer r.mutex.Unlock()
+		r.troubles[at.row.Partition] = troubled{*at.row, err.Error()}
+	}
+}
+
+// addUnfinished counts a partition that is left to the next tick.
+func (r *tickReport) addUnfinished(at place) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.summary.Unfinished++
+	if at.row != nil {
+		r.skipped[at.row.Partition] = true
+	}
+}
+
+// countFencing counts a partition that waits for the fence pause.
+func (r *tickReport) countFencing() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.summary.Fencing++
+}
+
+// countUntold counts a trouble that could not be written down.
+func (r *tickReport) countUntold() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.untold++
+}
+
+// countBlocked counts a partition with a transaction that does not end, and answers
+// what is wrong with it.
+func (r *tickReport) countBlocked(s *sighting) error {
+	r.mutex.Lock()
+	r.summary.Blocked++
+	r.mutex.Unlock()
+	return inRow{fmt.Errorf("BLOCKED: a transaction at offset %d does not end, and %d offsets wait behind it; "+
+		"find its producer with kafka-transactions.sh find-hanging, and end it with its abort",
+		s.seen.LastStable, s.seen.HighWatermark-s.seen.LastStable)}
+}
+
+// tickRecorder writes down what a tick has reported: in progress rows, and in the record
+// of the tick.
+type tickRecorder struct {
+	guard
+	journal Journal // nil: nothing is written
+	crew    parallel.Crew
+	topics  TopicFilter
+}
+
+func (t *tick) newRecorder() tickRecorder {
+	return tickRecorder{guard: t.guard, journal: t.Journal, crew: t.crew, topics: t.Settings.Topics}
+}
+
 // noteTroubles writes into progress rows what begins, changes and ends.
-func (t *tick) noteTroubles(ctx context.Context) {
-	if t.Journal == nil {
+func (r tickRecorder) noteTroubles(ctx context.Context, v *view) {
+	if r.journal == nil {
 		return
 	}
-	now := t.view.at
-	var changed []Progress // with the trouble to write
-	for _, trouble := range t.troubles {
+	parallel.Each(r.crew, r.report.changedTroubles(v), func(p Progress) {
+		r.runGuarded(toDispatch, place{topic: p.Topic(), number: p.Number}, func() error {
+			err := r.journal.NoteTrouble(ctx, p, p.Trouble)
+			if ignoreConflict(err) == nil {
+				return nil
+			}
+			r.report.countUntold()
+			return fmt.Errorf("write into the progress row what keeps ticks from the partition: %w", err)
+		})
+	})
+}
+
+// changedTroubles is the rows that the pass saw, with the trouble to write.
+func (r *tickReport) changedTroubles(v *view) []Progress {
+	var changed []Progress
+	for _, trouble := range r.troubles {
 		p, before := trouble.row, trouble.row.Trouble
 		switch {
 		case before.Error == "":
-			p.Trouble = Trouble{trouble.error, now, now}
-		case before.Error != trouble.error && now.Sub(before.At) >= retoldAfter:
-			p.Trouble = Trouble{trouble.error, before.Since, now}
+			p.Trouble = Trouble{trouble.error, v.at, v.at}
+		case before.Error != trouble.error && v.at.Sub(before.At) >= retoldAfter:
+			p.Trouble = Trouble{trouble.error, before.Since, v.at}
 		default:
 			continue
 		}
 		changed = append(changed, p)
 	}
-	t.view.eachRow(func(p *Progress) {
-		if _, still := t.troubles[p.Partition]; p.Trouble.Error != "" && !still && !t.skipped[p.Partition] {
+	v.eachRow(func(p *Progress) {
+		if _, still := r.troubles[p.Partition]; p.Trouble.Error != "" && !still && !r.skipped[p.Partition] {
 			over := *p
 			over.Trouble = Trouble{}
 			changed = append(changed, over)
 		}
 	})
-	parallel.Each(t.crew, changed, func(p Progress) {
-		t.runGuarded(toDispatch, place{topic: p.Topic(), number: p.Number}, func() error {
-			err := t.Journal.NoteTrouble(ctx, p, p.Trouble)
-			if ignoreConflict(err) == nil {
-				return nil
-			}
-			t.mutex.Lock()
-			t.untold++
-			t.mutex.Unlock()
-			return fmt.Errorf("write into the progress row what keeps ticks from the partition: %w", err)
-		})
-	})
+	return changed
 }
 
 // eachRow calls look for the progress row of everything that the pass had in view.
@@ -107,28 +203,29 @@ func (v *view) eachRow(look func(*Progress)) {
 const recordPatience = 10 * time.Second
 
 // recordTick leaves the record of the tick, whatever became of it. A tick that a
-// person has interrupted says nothing about the archive.
-func (t *tick) recordTick(ctx context.Context, failed error) {
-	if t.Journal == nil || errors.Is(context.Cause(ctx), context.Canceled) {
+// person has interrupted says nothing about the archive. The view is the last that
+// was read, nil when none was.
+func (r tickRecorder) recordTick(ctx context.Context, v *view, failed error) {
+	if r.journal == nil || errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
-	s := &t.summary
-	r := TickRecord{
-		ID: s.ID, StartedAt: t.started, EndedAt: t.Now(),
+	s := &r.report.summary
+	record := TickRecord{
+		ID: s.ID, StartedAt: r.started, EndedAt: r.now(),
 		Topics: s.Topics, Partitions: s.Partitions, Failures: s.Failures, Unfinished: s.Unfinished,
 	}
-	if t.view != nil {
-		r.ClusterID = t.view.clusterID
+	if v != nil {
+		record.ClusterID = v.clusterID
 	}
 	if failed != nil {
-		r.Error = failed.Error()
-	} else if s.Unfinished+t.untold == 0 {
-		r.CompleteAt, r.Filter = t.view.at, t.Settings.Topics
+		record.Error = failed.Error()
+	} else if s.Unfinished+r.report.untold == 0 {
+		record.CompleteAt, record.Filter = v.at, r.topics
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordPatience)
 	defer cancel()
-	if err := ignoreConflict(t.Journal.NoteTick(ctx, r)); err != nil {
-		t.addFailure(failureOf(fmt.Errorf("leave a record of this tick: %w", err)))
+	if err := ignoreConflict(r.journal.NoteTick(ctx, record)); err != nil {
+		r.report.addFailure(failureOf(fmt.Errorf("leave a record of this tick: %w", err)))
 	}
 }
 
@@ -142,21 +239,21 @@ type CaughtUp struct {
 
 // longestWait is for how long a range has been due in the partition that is
 // furthest behind; 0 when none is.
-func (t *tick) longestWait() time.Duration {
-	memory := t.CaughtUp
+func (memory *CaughtUp) longestWait(partitions []*sighting, sizingOf func(topic string) Sizing,
+	now time.Time) time.Duration {
 	if memory == nil {
 		memory = new(CaughtUp)
 	}
 	memory.mutex.Lock()
 	defer memory.mutex.Unlock()
-	now, longest := t.Now(), time.Duration(0)
-	at := make(map[Partition]time.Time, len(t.view.partitions))
-	for _, s := range t.view.partitions {
+	longest := time.Duration(0)
+	at := make(map[Partition]time.Time, len(partitions))
+	for _, s := range partitions {
 		if s.progress == nil {
 			continue
 		}
 		key := s.progress.Partition
-		since, due := t.dueSince(s, memory.at[key])
+		since, due := dueSince(s, memory.at[key], sizingOf, now)
 		if !due {
 			at[key] = s.seen.At
 			continue
@@ -169,11 +266,12 @@ func (t *tick) longestWait() time.Duration {
 }
 
 // dueSince is when the first range that is not archived yet was due: when its first
-// recordTick came, and if the plan lets its tail wait, when it has waited long enough.
-// due is false as long as nothing is. CaughtUp is when nothing was, as far as anybody
-// remembers.
-func (t *tick) dueSince(s *sighting, caughtUp time.Time) (since time.Time, due bool) {
-	p, now := *s.progress, t.Now()
+// record came, and if the plan lets its tail wait, when it has waited long enough.
+// due is false as long as nothing is. caughtUp is when nothing was, as far as anybody
+// remembers. It is pure.
+func dueSince(s *sighting, caughtUp time.Time, sizingOf func(topic string) Sizing, now time.Time) (since time.Time,
+	due bool) {
+	p := *s.progress
 	if s.seen.LastStable <= p.NextOffset {
 		return time.Time{}, false
 	}
@@ -181,7 +279,7 @@ func (t *tick) dueSince(s *sighting, caughtUp time.Time) (since time.Time, due b
 	if p.NextOffset < p.PlannedOffset || p.PlannedOffset < p.KnownUntil {
 		return since, true
 	}
-	sizing := t.Settings.SizingOf(p.Topic())
+	sizing := sizingOf(p.Topic())
 	if CountRanges(p, s.seen, Ahead{}, sizing, now, 1) == 0 {
 		return time.Time{}, false
 	}
@@ -192,7 +290,7 @@ func (t *tick) dueSince(s *sighting, caughtUp time.Time) (since time.Time, due b
 }
 
 // waitingSince is a time that the first waiting record was not written before, as
-// isLate as can be known without reading it: that of the record before it, when
+// late as can be known without reading it: that of the record before it, when
 // nothing waited, or, as long as nothing of the partition was ever archived, when
 // it was last planned. It is pure.
 func waitingSince(p Progress, caughtUp time.Time) time.Time {
@@ -211,14 +309,14 @@ func waitingSince(p Progress, caughtUp time.Time) time.Time {
 
 // sinceArchived is how long ago anything was archived. Where nothing ever was, it
 // is how long ago that was planned which has waited longest.
-func (t *tick) sinceArchived() time.Duration {
+func (v *view) sinceArchived(now time.Time) time.Duration {
 	var last, planned time.Time
-	for _, s := range t.view.partitions {
+	for _, s := range v.partitions {
 		if s.progress != nil {
 			last = later(last, s.progress.LastArchivedAt)
 		}
 	}
-	for _, rows := range t.view.planned {
+	for _, rows := range v.planned {
 		for _, r := range rows {
 			planned = sooner(planned, r.PlannedAt)
 		}
@@ -229,12 +327,21 @@ func (t *tick) sinceArchived() time.Duration {
 	if last.IsZero() {
 		return 0
 	}
-	return max(0, t.Now().Sub(last))
+	return max(0, now.Sub(last))
 }
 
 func (t *tick) sumUp() {
-	s := &t.summary
-	for _, p := range t.view.partitions {
+	now := t.Now()
+	longest := t.CaughtUp.longestWait(t.view.partitions, t.Settings.SizingOf, now)
+	t.report.sumUp(t.view, longest, now)
+	t.report.summary.Milliseconds = t.Now().Sub(t.started).Milliseconds()
+}
+
+// sumUp puts into the summary how far behind the archive is, as the view shows it.
+// longest is what CaughtUp tells of it.
+func (r *tickReport) sumUp(v *view, longest time.Duration, now time.Time) {
+	s := &r.summary
+	for _, p := range v.partitions {
 		next := int64(0)
 		if p.progress != nil {
 			next = p.progress.NextOffset
@@ -244,34 +351,21 @@ func (t *tick) sumUp() {
 		}
 		s.Lag += max(0, p.seen.LastStable-next)
 	}
-	longest := t.longestWait()
 	s.LagSeconds = int64(longest.Seconds())
-	s.StalledSeconds = int64(min(longest, t.sinceArchived()).Seconds())
-	t.noteNearest()
-	s.Milliseconds = t.Now().Sub(t.started).Milliseconds()
+	s.StalledSeconds = int64(min(longest, v.sinceArchived(now)).Seconds())
+	if first := v.nearestToLoss(); first != nil {
+		seconds := int64(timeToLoss(first.seen.LossAt, now).Seconds())
+		s.TimeToLoss, s.NearestToLoss = &seconds, first.progress.Partition.String()
+	}
 }
 
-// noteNearest puts into the summary how near to loss the archive is.
-func (t *tick) noteNearest() {
-	first := (*sighting)(nil)
-	for _, s := range t.view.partitions {
+// nearestToLoss is the partition of which Kafka may delete a record first; nil when
+// none is known to be threatened.
+func (v *view) nearestToLoss() (first *sighting) {
+	for _, s := range v.partitions {
 		if !s.seen.LossAt.IsZero() && (first == nil || s.seen.LossAt.Before(first.seen.LossAt)) {
 			first = s
 		}
 	}
-	if first == nil {
-		return
-	}
-	seconds := int64(timeToLoss(first.seen.LossAt, t.Now()).Seconds())
-	t.summary.TimeToLoss = &seconds
-	t.summary.NearestToLoss = first.progress.Partition.String()
-}
-
-func (t *tick) countBlocked(s *sighting) error {
-	t.mutex.Lock()
-	t.summary.Blocked++
-	t.mutex.Unlock()
-	return inRow{fmt.Errorf("BLOCKED: a transaction at offset %d does not end, and %d offsets wait behind it; "+
-		"find its producer with kafka-transactions.sh find-hanging, and end it with its abort",
-		s.seen.LastStable, s.seen.HighWatermark-s.seen.LastStable)}
+	return first
 }

@@ -1,19 +1,12 @@
 package bifrost
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
 
 var summaryNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-// summing is a tick over partitions of one topic, in any order that a test gives them.
-func summing(partitions ...*sighting) *tick {
-	return &tick{
-		Discoverer: &Discoverer{Now: func() time.Time { return summaryNow }, Settings: Settings{MaxInFlight: 2, Together: 64}},
-		view:       &view{partitions: partitions},
-	}
-}
 
 func seenAt(number int32, status Status, next, stable int64, lossAt time.Time) *sighting {
 	p := Partition{Name: "orders", Number: number}
@@ -32,9 +25,9 @@ func TestSummaryOfManyPartitions(t *testing.T) {
 	}
 	all = append(all, &sighting{number: 5, seen: Observation{LastStable: 1000}}) // which has no row yet
 	for first := range all {
-		tk := summing(append(append([]*sighting{}, all[first:]...), all[:first]...)...)
-		tk.sumUp()
-		s := tk.summary
+		r := new(tickReport)
+		r.sumUp(&view{partitions: slices.Concat(all[first:], all[:first])}, 0, summaryNow)
+		s := r.summary
 		if s.TimeToLoss == nil || *s.TimeToLoss != 20*60 || s.NearestToLoss != "orders/2" {
 			t.Errorf("from %d on: nearest to loss is %s in %v s", first, s.NearestToLoss, s.TimeToLoss)
 		}
@@ -42,8 +35,9 @@ func TestSummaryOfManyPartitions(t *testing.T) {
 			t.Errorf("from %d on: lag %d, %d diverged", first, s.Lag, s.Diverged)
 		}
 	}
-	none := summing(all[1], all[3])
-	if none.sumUp(); none.summary.TimeToLoss != nil || none.summary.NearestToLoss != "" {
+	none := new(tickReport)
+	none.sumUp(&view{partitions: []*sighting{all[1], all[3]}}, 0, summaryNow)
+	if none.summary.TimeToLoss != nil || none.summary.NearestToLoss != "" {
 		t.Errorf("nothing is near to loss, and the summary names %q", none.summary.NearestToLoss)
 	}
 }
@@ -52,7 +46,7 @@ func TestSummaryOfManyPartitions(t *testing.T) {
 func TestRangesTriedBeforeAreTriedApart(t *testing.T) {
 	t.Parallel()
 	for tries, want := range map[int]int{0: 64, 1: 16, 2: 4, 3: 1, 4: 1, 40: 1, 1 << 40: 1} {
-		if got := summing().mostTogether(tries); got != want {
+		if got := (dispatchQueue{together: 64}).mostTogether(tries); got != want {
 			t.Errorf("after %d tries %d together, want %d", tries, got, want)
 		}
 	}
@@ -73,15 +67,17 @@ func TestLateTicksCountWhatTheyLeave(t *testing.T) {
 		"late, without a slot":          {2, 0, 0, true},
 		"late, to plan without a slot":  {2, 3, 3, true},
 	} {
-		tk := summing()
-		tk.started, tk.deadline = summaryNow.Add(-time.Minute), summaryNow.Add(time.Second)
-		if c.late {
-			tk.deadline = summaryNow
+		within := tickTime{
+			now:     func() time.Time { return summaryNow },
+			started: summaryNow.Add(-time.Minute), deadline: summaryNow.Add(time.Second),
 		}
-		tk.summary.InFlight = c.inFlight
-		slot, late := tk.takeSlot(c.toPlan)
-		if slot != (!c.late && c.inFlight < 2) || late != c.late || tk.summary.Unfinished != c.unfinished {
-			t.Errorf("%s: a slot %v, late %v, %d left", name, slot, late, tk.summary.Unfinished)
+		if c.late {
+			within.deadline = summaryNow
+		}
+		d := &rangeDispatcher{tickTime: within, maxInFlight: 2, counts: dispatchCounts{inFlight: c.inFlight}}
+		slot, late := d.takeSlot(c.toPlan)
+		if slot != (!c.late && c.inFlight < 2) || late != c.late || d.counts.unfinished != c.unfinished {
+			t.Errorf("%s: a slot %v, late %v, %d left", name, slot, late, d.counts.unfinished)
 		}
 	}
 }

@@ -155,7 +155,7 @@ func (t *tick) watchStable(ctx context.Context, s *sighting) error {
 	case !stands:
 		return nil
 	case p.Status == StatusBlocked:
-		return t.countBlocked(s)
+		return t.report.countBlocked(s)
 	case p.HighWatermark <= p.LastStable:
 		return ignoreConflict(t.writeObservation(ctx, s, p.Status, p.Error))
 	case s.seen.At.Sub(p.At) < blockedAfter:
@@ -166,7 +166,7 @@ func (t *tick) watchStable(ctx context.Context, s *sighting) error {
 	if err := t.writeObservation(ctx, s, StatusBlocked, since); err != nil {
 		return ignoreConflict(err)
 	}
-	return t.countBlocked(s)
+	return t.report.countBlocked(s)
 }
 
 // writeObservation writes what the tick sees, and the status that follows from it.

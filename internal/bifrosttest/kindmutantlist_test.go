@@ -174,7 +174,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/archive.go", "lifecycle rule.\n			_ = upload.Abort(context.WithoutCancel(ctx))", "lifecycle rule.\n			_ = upload.Abort(ctx)",
 		}}}, "internal/bifrost", "TestWorkerReleases", ""},
 		{mutant{"a tick's release under it", "a tick gives back what it could not start", []edit{{
-			"../bifrost/dispatch.go", "t.Ledger.Release(context.WithoutCancel(ctx), r,", "t.Ledger.Release(ctx, r,",
+			"../bifrost/dispatch.go", "d.ledger.Release(context.WithoutCancel(ctx), r,", "d.ledger.Release(ctx, r,",
 		}}}, "internal/bifrost", "TestTickReleases", ""},
 	},
 	"time": {
@@ -214,7 +214,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/invocation.go", "	case tries <= 3:\n		return 0\n", "	case tries <= 3:\n		return 5 * time.Minute\n",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a killer in company", "what kills whoever reads it soon dies alone", []edit{{
-			"../bifrost/dispatch.go", "return max(1, t.Settings.Together>>min(2*tries, 30))", "return max(1, t.Settings.Together)",
+			"../bifrost/dispatch.go", "return max(1, q.together>>min(2*tries, 30))", "return max(1, q.together)",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a worker takes a killer along", "what was tried before goes alone", []edit{{
 			"../bifrost/work.go", "return row.isSmall() && s.atWork.triesOf(row) == 0", "return row.isSmall()",
@@ -255,7 +255,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/report.go", "		if !due {\n			at[key] = s.seen.At\n", "		if !due {\n			at[key] = memory.at[key]\n",
 		}}}, "internal/bifrost", "TestAQuietWeek", ""},
 		{mutant{"stalled before it is due", "nothing stalls while everything waits for its age", []edit{{
-			"../bifrost/report.go", "int64(min(longest, t.sinceArchived()).Seconds())", "int64(t.sinceArchived().Seconds())",
+			"../bifrost/report.go", "int64(min(longest, v.sinceArchived(now)).Seconds())", "int64(v.sinceArchived(now).Seconds())",
 		}}}, "internal/bifrost", "TestAQuietWeek", ""},
 		{mutant{"a quiet age over a topic's own", "TopicOverrides holds always", []edit{{
 			"../config/overrides.go", "sizing.MaxAge, sizing.QuietMaxAge = o.MaxAge, 0", "sizing.MaxAge = o.MaxAge",
