@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -153,10 +152,8 @@ type tick struct {
 	mark    TablesMark  // as this pass has read it
 	again   atomic.Bool // a progress row was made or moved: read everything again
 	planned plannedRows
-
-	mutex   sync.Mutex
-	held    []heldBack  // to be planned when a function is found for them
-	healthy []*sighting // Workable and nothing wrong: may be planned
+	healthy []*sighting // of this pass, in order: Workable and nothing wrong, may be planned
+	held    []heldBack  // by this pass, to be planned when a function is found for them
 }
 
 func (t *tick) beginPass(v *view) {
@@ -171,8 +168,12 @@ func (t *tick) runPass(ctx context.Context) {
 	t.watchLoss(ctx)
 	epochs := t.epochEnds(ctx)
 	known, newcomers := t.view.splitKnown()
-	parallel.Each(t.crew, known, func(s *sighting) {
-		t.runGuarded(toLook, s.place(), func() error { return t.lookAt(ctx, s, epochs) })
+	healthy := make([]bool, len(known))
+	parallel.Each(t.crew, parallel.NumbersBelow(len(known)), func(i int) {
+		t.runGuarded(toLook, known[i].place(), func() (err error) {
+			healthy[i], err = t.lookAt(ctx, known[i], epochs)
+			return err
+		})
 	})
 	parallel.Each(t.crew, t.view.gone, func(p Progress) {
 		t.runGuarded(toLook, placeOf(&p), func() error { return t.settleDeletedTopic(ctx, p) })
@@ -180,7 +181,15 @@ func (t *tick) runPass(ctx context.Context) {
 	parallel.Each(t.crew, t.view.left, func(p Progress) {
 		t.runGuarded(toLook, placeOf(&p), func() error { return t.settleLeftBranch(ctx, p) })
 	})
-	t.planHealthy(ctx)
+	for i, s := range known {
+		if healthy[i] {
+			t.healthy = append(t.healthy, s)
+		}
+	}
+	t.held = rangePlanner{
+		guard: t.guard, crew: t.crew, builder: t.builder, sizingOf: t.Settings.SizingOf,
+		maxInFlight: t.Settings.MaxInFlight, indexed: t.view.planned, own: t.planned.rows,
+	}.planHealthy(ctx, t.healthy)
 	parallel.Each(t.crew, rotated(newcomers, t.started), func(s *sighting) {
 		t.runGuarded(toWelcome, s.place(), func() error { return t.welcomePartition(ctx, s) })
 	})
@@ -312,32 +321,31 @@ var errDiverged = inRow{errors.New("DIVERGED: the log was cut below what is arch
 	"accept")}
 
 // lookAt decides what state a partition is in and does what has to come before a
-// plan: move its prefix, and change its status.
-func (t *tick) lookAt(ctx context.Context, s *sighting, epochs map[TopicPartition]EpochAnswer) error {
+// plan: move its prefix, and change its status. It reports whether the partition is
+// Workable and nothing is wrong with it, so that it may be planned.
+func (t *tick) lookAt(ctx context.Context, s *sighting,
+	epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
 	switch s.progress.Status {
 	case StatusDiverged:
 		if left, err := t.leaveBranch(ctx, *s.progress); left || err != nil {
-			return err // a person has decided, and the command got no further than the record
+			return false, err // a person has decided, and the command got no further than the record
 		}
 		// What workers had in hand when the log was cut still comes home.
-		return errors.Join(errDiverged, t.advancePrefix(ctx, s.progress))
+		return false, errors.Join(errDiverged, t.advancePrefix(ctx, s.progress))
 	case StatusForked:
-		return t.createRow(ctx, s) // the last branch on record has no row yet
+		return false, t.createRow(ctx, s) // the last branch on record has no row yet
 	case StatusClosed:
 		// Brokers' news of the deletion was wrong: the very same incarnation is here.
-		return t.reopenPartition(ctx, s)
+		return false, t.reopenPartition(ctx, s)
 	}
-	healthy, err := t.suspectLog(ctx, s, epochs)
+	healthy, err = t.suspectLog(ctx, s, epochs)
 	if !healthy || err != nil {
-		return err
+		return false, err
 	}
 	if err := t.advancePrefix(ctx, s.progress); err != nil {
-		return err
+		return false, err
 	}
-	t.mutex.Lock()
-	t.healthy = append(t.healthy, s)
-	t.mutex.Unlock()
-	return t.watchStable(ctx, s)
+	return true, t.watchStable(ctx, s)
 }
 
 // advancePrefix moves next_offset where workers have left that to somebody else. A

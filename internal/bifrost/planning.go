@@ -21,27 +21,66 @@ type proposal struct {
 	ranges int // that it could plan, and in the end may plan
 }
 
+// rangePlanner plans for the healthy partitions of one pass.
+type rangePlanner struct {
+	guard
+	crew        parallel.Crew
+	builder     *PartitionBuilder // writes the plan
+	sizingOf    func(topic string) Sizing
+	maxInFlight int
+	indexed     map[Partition][]Row // PLANNED rows by the index, as the pass read them
+	own         []Row               // of an earlier pass of this tick, which the index may not show yet
+}
+
 // planHealthy counts what every healthy partition could plan, shares the slots among them
 // and writes what each was granted: what is nearest to loss first, and then what
 // has waited longest for a plan, so that a tick that ends too soon goes on where
-// the one before stopped.
-func (t *tick) planHealthy(ctx context.Context) {
-	now := t.Now() // one for all: what was counted is what is proposed
-	sortSightings(t.healthy)
-	proposals := make([]proposal, len(t.healthy))
-	for i, s := range t.healthy {
+// the one before stopped. It answers what it has held back for the dispatch.
+func (pl rangePlanner) planHealthy(ctx context.Context, healthy []*sighting) []heldBack {
+	now := pl.now() // one for all: what was counted is what is proposed
+	granted := pl.grantRanges(pl.listProposals(ctx, healthy, now))
+	slices.SortStableFunc(granted, func(a, b proposal) int {
+		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)),
+			a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
+	})
+	var mutex sync.Mutex
+	var held []heldBack
+	parallel.Each(pl.crew, granted, func(p proposal) {
+		pl.runGuarded(toPlan, p.place(), func() error {
+			ranges := pl.proposeRanges(p, now)
+			if pl.mayHoldBack(p, ranges) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				held = append(held, heldBack{p, ranges[0]})
+				return nil
+			}
+			return pl.builder.writePlan(ctx, *p.progress, p.seen, ranges)
+		})
+	})
+	return held
+}
+
+// listProposals counts how many ranges each partition could plan now.
+func (pl rangePlanner) listProposals(ctx context.Context, healthy []*sighting, now time.Time) []proposal {
+	proposals := make([]proposal, len(healthy))
+	for i, s := range healthy {
 		proposals[i].sighting = s
 	}
-	parallel.Each(t.crew, pointers(proposals), func(p *proposal) {
-		t.runGuarded(toPlan, p.place(), func() (err error) {
-			if p.ahead, err = t.builder.findAhead(ctx, *p.progress, p.incarnation); err == nil {
-				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now,
+	parallel.Each(pl.crew, pointers(proposals), func(p *proposal) {
+		pl.runGuarded(toPlan, p.place(), func() (err error) {
+			if p.ahead, err = pl.builder.findAhead(ctx, *p.progress, p.incarnation); err == nil {
+				p.ranges = CountRanges(*p.progress, p.seen, p.ahead, pl.sizingOf(p.incarnation.Topic), now,
 					MaxPlannedPerTick)
 			}
 			return err
 		})
 	})
-	grants := ShareSlots(t.listWants(proposals), PlannedAhead*t.Settings.MaxInFlight)
+	return proposals
+}
+
+// grantRanges leaves the proposals that may plan something, each with what it may plan.
+func (pl rangePlanner) grantRanges(proposals []proposal) []proposal {
+	grants := ShareSlots(pl.listWants(proposals), PlannedAhead*pl.maxInFlight)
 	granted := proposals[:0]
 	for i, p := range proposals {
 		if grants[i] > 0 {
@@ -49,19 +88,7 @@ func (t *tick) planHealthy(ctx context.Context) {
 			granted = append(granted, p)
 		}
 	}
-	slices.SortStableFunc(granted, func(a, b proposal) int {
-		return cmp.Or(cmp.Compare(a.nearness(now), b.nearness(now)),
-			a.progress.LastPlannedAt.Compare(b.progress.LastPlannedAt))
-	})
-	parallel.Each(t.crew, granted, func(p proposal) {
-		t.runGuarded(toPlan, p.place(), func() error {
-			ranges := t.proposeRanges(p, now)
-			if t.holdBack(p, ranges) {
-				return nil
-			}
-			return t.builder.writePlan(ctx, *p.progress, p.seen, ranges)
-		})
-	})
+	return granted
 }
 
 // heldBack is a single small range that is not written yet: when a function is
@@ -72,22 +99,16 @@ type heldBack struct {
 	planned PlannedRange
 }
 
-// holdBack keeps the proposal for dispatch if it is such a range.
-func (t *tick) holdBack(p proposal, ranges []PlannedRange) bool {
-	if len(ranges) != 1 || ranges[0].Existing || len(t.view.planned[p.progress.Partition]) > 0 {
+// mayHoldBack reports whether the proposal is such a range.
+func (pl rangePlanner) mayHoldBack(p proposal, ranges []PlannedRange) bool {
+	if len(ranges) != 1 || ranges[0].Existing || len(pl.indexed[p.progress.Partition]) > 0 {
 		return false
 	}
-	if !t.builder.rowOf(*p.progress, p.seen, ranges[0]).isSmall() {
-		return false
-	}
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	t.held = append(t.held, heldBack{p, ranges[0]})
-	return true
+	return pl.builder.rowOf(*p.progress, p.seen, ranges[0]).isSmall()
 }
 
-func (t *tick) proposeRanges(p proposal, now time.Time) []PlannedRange {
-	ranges := PlanRanges(*p.progress, p.seen, p.ahead, t.Settings.SizingOf(p.incarnation.Topic), now, p.ranges)
+func (pl rangePlanner) proposeRanges(p proposal, now time.Time) []PlannedRange {
+	ranges := PlanRanges(*p.progress, p.seen, p.ahead, pl.sizingOf(p.incarnation.Topic), now, p.ranges)
 	if p.kept == nil || p.kept.mayHaveDeleted(*p.progress, p.progress.LossAt, p.seen.At) {
 		return ranges
 	}
@@ -101,14 +122,14 @@ func (t *tick) proposeRanges(p proposal, now time.Time) []PlannedRange {
 
 func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.seen.LossAt, now)) }
 
-func (t *tick) listWants(proposals []proposal) []Want {
+func (pl rangePlanner) listWants(proposals []proposal) []Want {
 	wants := make([]Want, len(proposals))
-	own := byPartition(t.planned.rows) // of an earlier pass of this tick, which the index may not show yet
+	own := byPartition(pl.own)
 	for i, p := range proposals {
-		unfinished := max(len(t.view.planned[p.progress.Partition]), len(own[p.progress.Partition]))
+		unfinished := max(len(pl.indexed[p.progress.Partition]), len(own[p.progress.Partition]))
 		wants[i] = Want{
 			Ranges: p.ranges, Unfinished: unfinished,
-			TimeToLoss: timeToLoss(p.seen.LossAt, t.Now()),
+			TimeToLoss: timeToLoss(p.seen.LossAt, pl.now()),
 		}
 	}
 	return wants
@@ -186,12 +207,6 @@ func (b *PartitionBuilder) takeOverRow(ctx context.Context, p Progress, seen Obs
 	}
 	w := PlanWrite{Progress: p, PlannedOffset: rows[0].End, PlannedEpoch: seen.LeaderEpoch, Observation: seen}
 	return ignoreConflict(b.Ledger.Plan(ctx, w))
-}
-
-func sortSightings(s []*sighting) {
-	slices.SortFunc(s, func(a, b *sighting) int {
-		return cmp.Or(cmp.Compare(a.incarnation.Topic, b.incarnation.Topic), cmp.Compare(a.number, b.number))
-	})
 }
 
 func pointers[T any](items []T) []*T {
