@@ -165,7 +165,7 @@ func (t *tick) beginPass(v *view) {
 }
 
 func (t *tick) runPass(ctx context.Context) {
-	t.watchLoss(ctx)
+	lossWatch{t.Retention, t.History, t.report, t.Now}.watchLoss(ctx, t.view.partitions)
 	epochs := t.epochEnds(ctx)
 	known, newcomers := t.view.splitKnown()
 	healthy := make([]bool, len(known))

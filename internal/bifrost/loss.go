@@ -151,15 +151,24 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// lossWatch finds out when Kafka may delete what is not archived.
+type lossWatch struct {
+	retention RetentionReader // nil: nobody knows
+	history   History
+	report    *tickReport // of what could not be found out
+	now       func() time.Time
+}
+
 // watchLoss finds out for every partition in which something waits when Kafka may
-// delete it. Whoever may not describe a topic's configuration archives it all the
-// same: its partitions count as safe, and the summary says so.
-func (t *tick) watchLoss(ctx context.Context) {
-	waiting := t.waitingSightings()
-	if t.Retention == nil || len(waiting) == 0 {
+// delete it, and puts it into the sighting. Whoever may not describe a topic's
+// configuration archives it all the same: its partitions count as safe, and the
+// report says so.
+func (w lossWatch) watchLoss(ctx context.Context, partitions []*sighting) {
+	waiting := waitingSightings(partitions)
+	if w.retention == nil || len(waiting) == 0 {
 		return
 	}
-	kept := t.readRetentions(ctx, waiting)
+	kept := w.readRetentions(ctx, waiting)
 	unclear := map[int64][]*sighting{}
 	for _, s := range waiting {
 		k, known := kept[s.incarnation.Topic]
@@ -173,13 +182,13 @@ func (t *tick) watchLoss(ctx context.Context) {
 		}
 	}
 	for _, some := range unclear {
-		t.clearAges(ctx, some, kept)
+		w.clearAges(ctx, some, kept)
 	}
 }
 
-func (t *tick) waitingSightings() []*sighting {
+func waitingSightings(partitions []*sighting) []*sighting {
 	var waiting []*sighting
-	for _, s := range t.view.partitions {
+	for _, s := range partitions {
 		if s.progress != nil && s.progress.Status.Workable() && somethingWaits(*s.progress, s.seen) {
 			waiting = append(waiting, s)
 		}
@@ -188,21 +197,21 @@ func (t *tick) waitingSightings() []*sighting {
 }
 
 // readRetentions asks for the configuration of the topics in which something waits.
-func (t *tick) readRetentions(ctx context.Context, waiting []*sighting) map[string]Retention {
+func (w lossWatch) readRetentions(ctx context.Context, waiting []*sighting) map[string]Retention {
 	names := make([]string, 0, len(waiting))
 	for _, s := range waiting {
 		names = append(names, s.incarnation.Topic)
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	kept, err := t.Retention.Retention(ctx, names)
+	kept, err := w.retention.Retention(ctx, names)
 	if err != nil {
-		t.report.addFailure(failureOf(fmt.Errorf("find out when Kafka deletes the records of %d topics: %w", len(names),
+		w.report.addFailure(failureOf(fmt.Errorf("find out when Kafka deletes the records of %d topics: %w", len(names),
 			err)))
 		return nil
 	}
 	if refused, err := firstRefusal(names, kept); err != nil {
-		t.report.addFailure(failureOf(fmt.Errorf("nobody knows when Kafka deletes the records of %d topics; allow "+
+		w.report.addFailure(failureOf(fmt.Errorf("nobody knows when Kafka deletes the records of %d topics; allow "+
 			"DescribeConfigs on topics: %w", refused, err)))
 	}
 	return kept
@@ -223,7 +232,7 @@ func firstRefusal(names []string, kept map[string]Retention) (refused int, first
 }
 
 // ageUnclear reports whether what the tables tell makes the first waiting record
-// lookAt older than half of the topic's retention, and may be wrong: nothing was
+// look older than half of the topic's retention, and may be wrong: nothing was
 // archived yet, or nothing had waited for a long time before it came.
 func (k Retention) ageUnclear(s *sighting) bool {
 	p, seen := s.progress, s.seen
@@ -235,15 +244,15 @@ func (k Retention) ageUnclear(s *sighting) bool {
 // with one retention are younger than half of it, or one before them is, which is
 // as good: Kafka deletes whole segments, the oldest first, so nothing goes sooner
 // than what stands before it.
-func (t *tick) clearAges(ctx context.Context, unclear []*sighting, kept map[string]Retention) {
+func (w lossWatch) clearAges(ctx context.Context, unclear []*sighting, kept map[string]Retention) {
 	keys := make([]TopicPartition, len(unclear))
 	for i, s := range unclear {
 		keys[i] = s.kafkaPartition()
 	}
-	half := t.Now().Add(-kept[unclear[0].incarnation.Topic].age() / 2)
-	answers, err := t.History.OffsetsAt(ctx, keys, half)
+	half := w.now().Add(-kept[unclear[0].incarnation.Topic].age() / 2)
+	answers, err := w.history.OffsetsAt(ctx, keys, half)
 	if err != nil {
-		t.report.addFailure(failureOf(fmt.Errorf("find out how old the first waiting records of %d partitions are: %w",
+		w.report.addFailure(failureOf(fmt.Errorf("find out how old the first waiting records of %d partitions are: %w",
 			len(unclear), err)))
 		return
 	}
