@@ -96,25 +96,28 @@ func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary,
 }
 
 func (t *tick) runPasses(ctx context.Context) error {
+	var work passWork
+	var mark TablesMark
 	for pass := 1; ; pass++ {
 		v, err := observer{t.Cluster, t.Ledger, t.Settings.Topics, t.Now}.readView(ctx)
 		if err != nil {
 			return fmt.Errorf("discover: %w", err)
 		}
 		t.beginPass(v)
-		if !t.tablesAreCurrent(ctx) {
+		var current bool
+		if mark, current = t.readMark(ctx); !current {
 			t.sumUp()
 			return nil
 		}
-		t.runPass(ctx)
+		work = t.runPass(ctx)
 		if !t.again.Load() || pass == maxPasses || t.isLate(toReadAgain) || t.Now().Sub(t.started) >= quickPass {
 			break
 		}
 	}
-	if err := t.marks.sealPlan(ctx, t.mark); err != nil {
+	if err := t.marks.sealPlan(ctx, mark); err != nil {
 		t.report.addFailure(failureOf(err))
 	}
-	t.dispatchRanges(ctx)
+	t.dispatchRanges(ctx, work)
 	t.newRecorder().noteTroubles(ctx, t.view)
 	t.sumUp()
 	return nil
@@ -128,76 +131,106 @@ func (d *Discoverer) newBuilder(marks *Marks) *PartitionBuilder {
 	}
 }
 
-// tablesAreCurrent reports whether the tables are known not to be older than the bucket.
+// readMark reports whether the tables are known not to be older than the bucket.
 // What was read of others is not acted upon.
-func (t *tick) tablesAreCurrent(ctx context.Context) bool {
+func (t *tick) readMark(ctx context.Context) (mark TablesMark, current bool) {
 	mark, err := t.marks.Read(ctx)
-	t.mark = mark
 	if err != nil {
 		t.report.addFailure(failureOf(err))
 	}
 	t.report.summary.Older = errors.Is(err, ErrTablesOlder)
-	return err == nil
+	return mark, err == nil
 }
 
-// tick is one run of Tick.
+// tick is one run of Tick: it looks, plans and dispatches. What it does to a
+// partition is in types of their own, each made for one pass of what it needs.
 type tick struct {
 	*Discoverer
 	guard
 	crew    parallel.Crew
-	view    *view
 	marks   *Marks
 	builder *PartitionBuilder
-	births  *births     // of this pass
-	mark    TablesMark  // as this pass has read it
-	again   atomic.Bool // a progress row was made or moved: read everything again
 	planned plannedRows
-	healthy []*sighting // of this pass, in order: Workable and nothing wrong, may be planned
-	held    []heldBack  // by this pass, to be planned when a function is found for them
+	view    *view       // of the last pass; nil before the first
+	again   atomic.Bool // a progress row was made or moved in this pass: read everything again
+}
+
+// passWork is what a pass leaves to the dispatch.
+type passWork struct {
+	healthy []*sighting // Workable and nothing wrong: what is planned of them may be read
+	held    []heldBack  // to be planned when a function is found for them
 }
 
 func (t *tick) beginPass(v *view) {
-	t.view, t.healthy, t.held = v, nil, nil
+	t.view = v
 	t.again.Store(false)
-	t.births = &births{PartitionBuilder: t.builder, history: t.History, start: t.Settings.Start,
-		names: map[string]string{}}
 	t.report.beginPass(v)
 }
 
-func (t *tick) runPass(ctx context.Context) {
+func (t *tick) runPass(ctx context.Context) passWork {
 	lossWatch{t.Retention, t.History, t.report, t.Now}.watchLoss(ctx, t.view.partitions)
-	epochs := t.epochEnds(ctx)
+	opener := t.newOpener()
 	known, newcomers := t.view.splitKnown()
-	healthy := make([]bool, len(known))
-	parallel.Each(t.crew, parallel.NumbersBelow(len(known)), func(i int) {
-		t.runGuarded(toLook, known[i].place(), func() (err error) {
-			healthy[i], err = t.lookAt(ctx, known[i], epochs)
-			return err
-		})
-	})
-	parallel.Each(t.crew, t.view.gone, func(p Progress) {
-		t.runGuarded(toLook, placeOf(&p), func() error { return t.settleDeletedTopic(ctx, p) })
-	})
-	parallel.Each(t.crew, t.view.left, func(p Progress) {
-		t.runGuarded(toLook, placeOf(&p), func() error { return t.settleLeftBranch(ctx, p) })
-	})
-	for i, s := range known {
-		if healthy[i] {
-			t.healthy = append(t.healthy, s)
-		}
-	}
-	t.held = rangePlanner{
+	healthy := t.lookAtAll(ctx, known, opener)
+	t.settleAll(ctx, opener)
+	held := rangePlanner{
 		guard: t.guard, crew: t.crew, builder: t.builder, sizingOf: t.Settings.SizingOf,
 		maxInFlight: t.Settings.MaxInFlight, indexed: t.view.planned, own: t.planned.rows,
-	}.planHealthy(ctx, t.healthy)
+	}.planHealthy(ctx, healthy)
 	parallel.Each(t.crew, rotated(newcomers, t.started), func(s *sighting) {
-		t.runGuarded(toWelcome, s.place(), func() error { return t.welcomePartition(ctx, s) })
+		t.runGuarded(toWelcome, s.place(), func() error { return opener.welcomePartition(ctx, s) })
 	})
-	orphans := t.listOrphans()
+	orphans := t.view.listOrphans(t.Settings.Topics)
 	t.report.summary.Orphaned = len(orphans)
 	parallel.Each(t.crew, orphans, func(p Partition) {
 		t.runGuarded(toWelcome, place{topic: p.Topic(), number: p.Number},
-			func() error { return t.adoptOrphan(ctx, p) })
+			func() error { return opener.adoptOrphan(ctx, p) })
+	})
+	return passWork{healthy, held}
+}
+
+func (t *tick) newOpener() partitionOpener {
+	return partitionOpener{
+		births: &births{PartitionBuilder: t.builder, history: t.History, start: t.Settings.Start,
+			names: map[string]string{}},
+		rebuilder: t.newBuilder(t.marks), clusterID: t.view.clusterID, report: t.report,
+	}
+}
+
+// lookAtAll looks at the partitions that have their row, and answers those that are
+// healthy.
+func (t *tick) lookAtAll(ctx context.Context, known []*sighting, opener partitionOpener) (healthy []*sighting) {
+	inspector := partitionInspector{
+		statuses: statusWriter{t.Ledger, t.Now}, opener: opener, builder: t.builder, cluster: t.Cluster,
+		epochs:  askEpochEnds(ctx, t.History, t.view.partitions),
+		planned: t.view.planned, at: t.view.at, report: t.report,
+	}
+	found := make([]bool, len(known))
+	parallel.Each(t.crew, parallel.NumbersBelow(len(known)), func(i int) {
+		t.runGuarded(toLook, known[i].place(), func() (err error) {
+			found[i], err = inspector.lookAt(ctx, known[i])
+			return err
+		})
+	})
+	for i, s := range known {
+		if found[i] {
+			healthy = append(healthy, s)
+		}
+	}
+	return healthy
+}
+
+// settleAll settles what deleted topics and left branches leave behind.
+func (t *tick) settleAll(ctx context.Context, opener partitionOpener) {
+	settler := leftoverSettler{
+		statuses: statusWriter{t.Ledger, t.Now}, opener: opener, builder: t.builder,
+		planned: t.view.planned, atWork: t.view.atWork, at: t.view.at, now: t.Now,
+	}
+	parallel.Each(t.crew, t.view.gone, func(p Progress) {
+		t.runGuarded(toLook, placeOf(&p), func() error { return settler.settleDeletedTopic(ctx, p) })
+	})
+	parallel.Each(t.crew, t.view.left, func(p Progress) {
+		t.runGuarded(toLook, placeOf(&p), func() error { return settler.settleLeftBranch(ctx, p) })
 	})
 }
 
@@ -258,40 +291,49 @@ func rotated(list []*sighting, at time.Time) []*sighting {
 	return slices.Concat(list[first:], list[:first])
 }
 
+// partitionOpener brings partitions to where they can be planned: those that have no
+// row, and those whose row is not open yet.
+type partitionOpener struct {
+	births    *births
+	rebuilder *PartitionBuilder // tells nobody what it plans: that is for the next pass to give to functions
+	clusterID string
+	report    *tickReport // of those that have to wait
+}
+
 // welcomePartition brings a partition that is new to where it can be planned.
-func (t *tick) welcomePartition(ctx context.Context, s *sighting) error {
+func (o partitionOpener) welcomePartition(ctx context.Context, s *sighting) error {
 	if s.progress == nil {
-		return t.createRow(ctx, s)
+		return o.createRow(ctx, s)
 	}
-	return t.fencePartition(ctx, *s.progress)
+	return o.fencePartition(ctx, *s.progress)
 }
 
 // createRow makes the progress row of a partition that has none, and fences it off.
-func (t *tick) createRow(ctx context.Context, s *sighting) error {
-	made, err := t.births.createRow(ctx, s)
+func (o partitionOpener) createRow(ctx context.Context, s *sighting) error {
+	made, err := o.births.createRow(ctx, s)
 	if made == nil || err != nil {
 		return err
 	}
-	return t.fencePartition(ctx, *made)
+	return o.fencePartition(ctx, *made)
 }
 
 // fencePartition brings a FENCING row nearer to OPEN. Uploads that were begun before the row
 // was made could still put objects where this row plans others, so they are
 // aborted first, and given the time to end if they are completing; then a listing
 // tells, for good, up to where objects exist.
-func (t *tick) fencePartition(ctx context.Context, p Progress) error {
+func (o partitionOpener) fencePartition(ctx context.Context, p Progress) error {
 	// The row was made before this look for a fork, and a fork is put on record
 	// before the row is looked for: one of the two sees the other.
-	_, _, left, err := ForkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
+	_, _, left, err := ForkOf(ctx, o.births.Store, o.births.Group, p.Partition, p.Incarnation())
 	if err != nil {
 		return err
 	}
 	if left {
-		return t.makeLastBranch(ctx, p)
+		return o.makeLastBranch(ctx, p)
 	}
-	due, err := t.builder.openPartition(ctx, p)
+	due, err := o.births.openPartition(ctx, p)
 	if !due.IsZero() {
-		t.report.countFencing()
+		o.report.countFencing()
 	}
 	return err
 }
@@ -299,22 +341,22 @@ func (t *tick) fencePartition(ctx context.Context, p Progress) error {
 // makeLastBranch makes the row of the branch with which a branch that was left goes on. Beside
 // it, no tick plans for the one that was left, which may have ranges and objects:
 // the ticks that follow settle it along these before they leave it.
-func (t *tick) makeLastBranch(ctx context.Context, p Progress) error {
-	last, _, err := lastBranch(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
+func (o partitionOpener) makeLastBranch(ctx context.Context, p Progress) error {
+	last, _, err := lastBranch(ctx, o.births.Store, o.births.Group, p.Partition, p.Incarnation())
 	if err != nil {
 		return err
 	}
-	return t.rebuildPartition(ctx, last)
+	return o.rebuildPartition(ctx, last)
 }
 
 // leaveBranch ends a branch if it is on record that the log goes on elsewhere.
-func (t *tick) leaveBranch(ctx context.Context, p Progress) (left bool, err error) {
-	next, fork, left, err := ForkOf(ctx, t.Store, t.Settings.Group, p.Partition, p.Incarnation())
+func (b *PartitionBuilder) leaveBranch(ctx context.Context, p Progress) (left bool, err error) {
+	next, fork, left, err := ForkOf(ctx, b.Store, b.Group, p.Partition, p.Incarnation())
 	if !left || err != nil {
 		return false, err
 	}
-	t.readAgain()
-	return true, ignoreConflict(t.Ledger.ChangeStatus(ctx, LeaveBranch(p, next, fork.From)))
+	b.tellMoved()
+	return true, ignoreConflict(b.Ledger.ChangeStatus(ctx, LeaveBranch(p, next, fork.From)))
 }
 
 var errDiverged = inRow{errors.New("DIVERGED: the log was cut below what is archived; a person decides, see bifrost " +
@@ -323,45 +365,46 @@ var errDiverged = inRow{errors.New("DIVERGED: the log was cut below what is arch
 // lookAt decides what state a partition is in and does what has to come before a
 // plan: move its prefix, and change its status. It reports whether the partition is
 // Workable and nothing is wrong with it, so that it may be planned.
-func (t *tick) lookAt(ctx context.Context, s *sighting,
-	epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
+func (i partitionInspector) lookAt(ctx context.Context, s *sighting) (healthy bool, err error) {
+	planned := i.planned[s.progress.Partition]
 	switch s.progress.Status {
 	case StatusDiverged:
-		if left, err := t.leaveBranch(ctx, *s.progress); left || err != nil {
+		if left, err := i.builder.leaveBranch(ctx, *s.progress); left || err != nil {
 			return false, err // a person has decided, and the command got no further than the record
 		}
 		// What workers had in hand when the log was cut still comes home.
-		return false, errors.Join(errDiverged, t.advancePrefix(ctx, s.progress))
+		return false, errors.Join(errDiverged, i.builder.advancePrefix(ctx, s.progress, planned))
 	case StatusForked:
-		return false, t.createRow(ctx, s) // the last branch on record has no row yet
+		return false, i.opener.createRow(ctx, s) // the last branch on record has no row yet
 	case StatusClosed:
 		// Brokers' news of the deletion was wrong: the very same incarnation is here.
-		return false, t.reopenPartition(ctx, s)
+		return false, i.reopenPartition(ctx, s)
 	}
-	healthy, err = t.suspectLog(ctx, s, epochs)
+	healthy, err = i.suspectLog(ctx, s)
 	if !healthy || err != nil {
 		return false, err
 	}
-	if err := t.advancePrefix(ctx, s.progress); err != nil {
+	if err := i.builder.advancePrefix(ctx, s.progress, planned); err != nil {
 		return false, err
 	}
-	return true, t.watchStable(ctx, s)
+	return true, i.watchStable(ctx, s)
 }
 
 // advancePrefix moves next_offset where workers have left that to somebody else. A
 // hole in the tiling means that rows were lost alone: the progress row goes, and
-// the next pass rebuilds it along the objects.
-func (t *tick) advancePrefix(ctx context.Context, p *Progress) error {
-	if p.NextOffset == p.PlannedOffset || t.stillPlanned(p.Partition, p.NextOffset) {
+// the next pass rebuilds it along the objects. planned are the partition's rows by
+// the index.
+func (b *PartitionBuilder) advancePrefix(ctx context.Context, p *Progress, planned []Row) error {
+	if p.NextOffset == p.PlannedOffset || stillPlanned(planned, p.NextOffset) {
 		return nil
 	}
-	now, err := advancePrefix(ctx, t.Ledger, p.Partition)
+	now, err := advancePrefix(ctx, b.Ledger, p.Partition)
 	if errors.Is(err, errRowMissing) && p.Status.Workable() {
-		t.Log.WarnContext(ctx, "rows are missing; the partition is built anew along its objects",
+		b.Log.WarnContext(ctx, "rows are missing; the partition is built anew along its objects",
 			LogTopic, p.Name, LogName, p.Name, LogKafkaTopic, p.Topic(), LogPartition, p.Number, "next_offset",
 			now.NextOffset)
-		t.readAgain()
-		return ignoreConflict(t.Ledger.DeleteProgress(ctx, now))
+		b.tellMoved()
+		return ignoreConflict(b.Ledger.DeleteProgress(ctx, now))
 	}
 	if err == nil && now.Generation == p.Generation {
 		// What was suspected when Kafka was asked stays the condition of what follows.
@@ -373,13 +416,8 @@ func (t *tick) advancePrefix(ctx context.Context, p *Progress) error {
 
 // stillPlanned reports whether the index knows the row as PLANNED. It may be
 // settled by now; then the next tick, or the worker, moves on.
-func (t *tick) stillPlanned(p Partition, start int64) bool {
-	for _, r := range t.view.planned[p] {
-		if r.Start == start {
-			return true
-		}
-	}
-	return false
+func stillPlanned(planned []Row, start int64) bool {
+	return slices.ContainsFunc(planned, func(r Row) bool { return r.Start == start })
 }
 
 // errInRow marks what the status or the suspicion of a progress row says already.

@@ -23,9 +23,9 @@ type Dispatcher interface {
 }
 
 // dispatchRanges starts functions for what the last pass has left to do.
-func (t *tick) dispatchRanges(ctx context.Context) {
+func (t *tick) dispatchRanges(ctx context.Context, work passWork) {
 	queue := dispatchQueue{
-		view: t.view, healthy: t.healthy, planned: t.planned.rows, held: t.held,
+		view: t.view, healthy: work.healthy, planned: t.planned.rows, held: work.held,
 		lease: t.Settings.Lease, together: t.Settings.Together, rowOf: t.builder.rowOf, now: t.Now,
 	}
 	rows, inHand := queue.listWaiting()

@@ -21,12 +21,12 @@ const (
 	suspicionGone      = "the topic is deleted"
 )
 
-// epochEnds asks, for the partitions that have another leader than when they
+// askEpochEnds asks, for the partitions that have another leader than when they
 // were planned, where the old leader's epoch ends now. An answer below what is
 // planned means that the log was cut, even if it has grown back since.
-func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
+func askEpochEnds(ctx context.Context, history History, partitions []*sighting) map[TopicPartition]EpochAnswer {
 	changed := map[TopicPartition]int32{}
-	for _, s := range t.view.partitions {
+	for _, s := range partitions {
 		p := s.progress
 		if p != nil && p.Status.Workable() && p.PlannedEpoch >= 0 && p.PlannedEpoch != s.seen.LeaderEpoch {
 			changed[s.kafkaPartition()] = p.PlannedEpoch
@@ -35,7 +35,7 @@ func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
 	if len(changed) == 0 {
 		return nil
 	}
-	answers, err := t.History.EpochEnds(ctx, changed)
+	answers, err := history.EpochEnds(ctx, changed)
 	if err == nil {
 		return answers
 	}
@@ -46,13 +46,24 @@ func (t *tick) epochEnds(ctx context.Context) map[TopicPartition]EpochAnswer {
 	return answers
 }
 
+// partitionInspector decides what state a partition is in that has a row and a log.
+type partitionInspector struct {
+	statuses statusWriter
+	opener   partitionOpener // of a branch that has no row yet
+	builder  *PartitionBuilder
+	cluster  Cluster // all brokers are asked before a suspicion counts
+	epochs   map[TopicPartition]EpochAnswer
+	planned  map[Partition][]Row // PLANNED rows by the index
+	at       time.Time           // before Kafka was asked
+	report   *tickReport         // of blocked partitions
+}
+
 // suspectLog reports whether the partition may be planned. A log that went
 // backwards must be seen by two ticks before it is DIVERGED; until then nothing
 // is planned.
-func (t *tick) suspectLog(ctx context.Context, s *sighting,
-	epochs map[TopicPartition]EpochAnswer) (healthy bool, err error) {
+func (i partitionInspector) suspectLog(ctx context.Context, s *sighting) (healthy bool, err error) {
 	p := s.progress
-	backwards, err := wentBackwards(s, epochs)
+	backwards, err := wentBackwards(s, i.epochs)
 	if err != nil {
 		return false, err
 	}
@@ -60,15 +71,15 @@ func (t *tick) suspectLog(ctx context.Context, s *sighting,
 	case !backwards && p.Suspicion == "":
 		return true, nil
 	case !backwards:
-		err = t.changeStatus(ctx, p, p.Status, "", s.seen)
+		err = i.statuses.changeStatus(ctx, p, p.Status, "", s.seen)
 		return err == nil, ignoreConflict(err)
 	case p.Suspicion != suspicionBackwards:
-		err = t.changeStatus(ctx, p, p.Status, suspicionBackwards, s.seen)
-	case t.view.at.Sub(p.SuspectedAt) >= confirmAfter:
-		if err := t.checkAlone(ctx, s.incarnation); err != nil {
+		err = i.statuses.changeStatus(ctx, p, p.Status, suspicionBackwards, s.seen)
+	case i.at.Sub(p.SuspectedAt) >= confirmAfter:
+		if err := checkAlone(ctx, i.cluster, s.incarnation); err != nil {
 			return false, err
 		}
-		err = t.changeStatus(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
+		err = i.statuses.changeStatus(ctx, p, StatusDiverged, suspicionBackwards, s.seen)
 	}
 	if err != nil {
 		return false, ignoreConflict(err)
@@ -94,29 +105,36 @@ func wentBackwards(s *sighting, epochs map[TopicPartition]EpochAnswer) (bool, er
 	return answer.End >= 0 && answer.End < s.progress.ArchivedUntil(), nil
 }
 
+// statusWriter writes what a tick decides and sees into progress rows.
+type statusWriter struct {
+	ledger Ledger
+	now    func() time.Time
+}
+
 // changeStatus writes status and suspicion, and into p what it has written, except
 // for Generation and PlannedOffset, which it names as its condition.
-func (t *tick) changeStatus(ctx context.Context, p *Progress, status Status, suspicion string, seen Observation) error {
-	w := StatusWrite{Progress: *p, Status: status, Suspicion: suspicion, Observation: seen}
+func (w statusWriter) changeStatus(ctx context.Context, p *Progress, status Status, suspicion string,
+	seen Observation) error {
+	write := StatusWrite{Progress: *p, Status: status, Suspicion: suspicion, Observation: seen}
 	if suspicion != "" {
-		w.SuspectedAt = p.SuspectedAt
+		write.SuspectedAt = p.SuspectedAt
 		if p.Suspicion != suspicion {
-			w.SuspectedAt = t.Now()
+			write.SuspectedAt = w.now()
 		}
-		w.Error = suspicion
+		write.Error = suspicion
 	}
-	if err := t.Ledger.ChangeStatus(ctx, w); err != nil {
+	if err := w.ledger.ChangeStatus(ctx, write); err != nil {
 		return fmt.Errorf("set status %s: %w", status, err)
 	}
-	p.Status, p.Suspicion, p.SuspectedAt = status, suspicion, w.SuspectedAt
+	p.Status, p.Suspicion, p.SuspectedAt = status, suspicion, write.SuspectedAt
 	return nil
 }
 
 // checkAlone asks every broker whether the incarnation is the only one that is known
 // by its name. Offsets are asked for by name: where a broker still lists an
 // incarnation that is gone, they are those of the one that took its place.
-func (t *tick) checkAlone(ctx context.Context, i Incarnation) error {
-	answers, err := t.Cluster.Find(ctx, []string{i.Topic})
+func checkAlone(ctx context.Context, cluster Cluster, i Incarnation) error {
+	answers, err := cluster.Find(ctx, []string{i.Topic})
 	if err == nil {
 		err = answers[i.Topic].Err
 	}
@@ -143,36 +161,36 @@ const blockedAfter = 15 * time.Minute
 // transaction has been open ever since. So the first sight of an open transaction
 // on a partition with nothing else to write is noted, in one write, and a later
 // tick counts from there.
-func (t *tick) watchStable(ctx context.Context, s *sighting) error {
+func (i partitionInspector) watchStable(ctx context.Context, s *sighting) error {
 	p := s.progress
 	open := s.seen.HighWatermark > s.seen.LastStable
 	stands := open && s.seen.LastStable == p.LastStable
 	switch {
 	case !stands && p.Status == StatusBlocked:
-		return ignoreConflict(t.writeObservation(ctx, s, StatusOpen, ""))
+		return ignoreConflict(i.statuses.writeObservation(ctx, s, StatusOpen, ""))
 	case !stands && p.At.IsZero(): // made by a rebuild: what nobody has seen is unknown until a tick says it
-		return ignoreConflict(t.writeObservation(ctx, s, p.Status, p.Error))
+		return ignoreConflict(i.statuses.writeObservation(ctx, s, p.Status, p.Error))
 	case !stands:
 		return nil
 	case p.Status == StatusBlocked:
-		return t.report.countBlocked(s)
+		return i.report.countBlocked(s)
 	case p.HighWatermark <= p.LastStable:
-		return ignoreConflict(t.writeObservation(ctx, s, p.Status, p.Error))
+		return ignoreConflict(i.statuses.writeObservation(ctx, s, p.Status, p.Error))
 	case s.seen.At.Sub(p.At) < blockedAfter:
 		return nil
 	}
 	since := fmt.Sprintf("a transaction has been open at offset %d since %s or longer", p.LastStable,
 		p.At.UTC().Format(time.RFC3339))
-	if err := t.writeObservation(ctx, s, StatusBlocked, since); err != nil {
+	if err := i.statuses.writeObservation(ctx, s, StatusBlocked, since); err != nil {
 		return ignoreConflict(err)
 	}
-	return t.report.countBlocked(s)
+	return i.report.countBlocked(s)
 }
 
 // writeObservation writes what the tick sees, and the status that follows from it.
-func (t *tick) writeObservation(ctx context.Context, s *sighting, status Status, message string) error {
-	w := StatusWrite{Progress: *s.progress, Status: status, Error: message, Observation: s.seen}
-	if err := t.Ledger.ChangeStatus(ctx, w); err != nil {
+func (w statusWriter) writeObservation(ctx context.Context, s *sighting, status Status, message string) error {
+	write := StatusWrite{Progress: *s.progress, Status: status, Error: message, Observation: s.seen}
+	if err := w.ledger.ChangeStatus(ctx, write); err != nil {
 		return fmt.Errorf("set status %s: %w", status, err)
 	}
 	s.progress.Status, s.progress.Error, s.progress.Observation = status, message, s.seen

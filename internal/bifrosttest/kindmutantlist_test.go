@@ -29,8 +29,8 @@ var kindMutants = map[string][]kindMutant{
 		}}}, "internal/bifrost", "TestARowKeepsItsEnd", ""},
 		{mutant{"a branch left before its rows are planned", "its row was lost after the fork", []edit{{
 			rules + "discover.go",
-			"	if left {\n		return t.makeLastBranch(ctx, p)\n	}\n",
-			"	if left {\n		_, err := t.leaveBranch(ctx, p)\n		return err\n	}\n",
+			"	if left {\n		return o.makeLastBranch(ctx, p)\n	}\n",
+			"	if left {\n		_, err := o.births.leaveBranch(ctx, p)\n		return err\n	}\n",
 		}}}, "internal/bifrost", "TestALeftBranch", ""},
 		{mutant{"a branch that fences and was left looked at by nobody", "its row was lost after the fork", []edit{{
 			rules + "observe.go",

@@ -192,7 +192,7 @@ var mutants = []mutant{
 		"	if p.Suspicion != suspicionGone && p.Suspicion != \"\" {\n",
 	}, {
 		rules + "deleted.go",
-		"	if t.view.at.Sub(p.SuspectedAt) < confirmAfter {\n		return nil\n	}\n",
+		"	if l.at.Sub(p.SuspectedAt) < confirmAfter {\n		return nil\n	}\n",
 		"",
 	}}},
 	{"a lease for ever", "a worker that died must not keep its range", []edit{{
