@@ -173,7 +173,7 @@ func (t *tick) runPass(ctx context.Context) passWork {
 	known, newcomers := t.view.splitKnown()
 	healthy := t.lookAtAll(ctx, known, opener)
 	t.settleAll(ctx, opener)
-	held := rangePlanner{
+	held := passPlanner{
 		guard: t.guard, crew: t.crew, builder: t.builder, sizingOf: t.Settings.SizingOf,
 		maxInFlight: t.Settings.MaxInFlight, indexed: t.view.planned, own: t.planned.rows,
 	}.planHealthy(ctx, healthy)

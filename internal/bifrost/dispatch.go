@@ -29,14 +29,17 @@ func (t *tick) dispatchRanges(ctx context.Context, work passWork) {
 		lease: t.Settings.Lease, together: t.Settings.Together, rowOf: t.builder.rowOf, now: t.Now,
 	}
 	rows, inHand := queue.listWaiting()
-	d := &rangeDispatcher{
-		tickTime: t.tickTime, report: t.report, crew: t.crew, tickID: t.report.summary.ID,
-		ledger: t.Ledger, dispatcher: t.Dispatcher, builder: t.builder, atWork: t.view.atWork,
-		maxInFlight: t.Settings.MaxInFlight, lease: t.Settings.Lease, newGeneration: t.NewGeneration, log: t.Log,
-	}
 	loads := queue.makeLoads(rows, inHand)
-	t.report.addDispatch(d.dispatchLoads(ctx, loads, dispatchCounts{inFlight: t.view.countFunctions(t.Now()),
-		waiting: len(rows)}))
+	d := &rangeDispatcher{
+		now: t.Now, report: t.report, crew: t.crew, tickID: t.report.summary.ID,
+		ledger: t.Ledger, dispatcher: t.Dispatcher, builder: t.builder, atWork: t.view.atWork,
+		lease: t.Settings.Lease, newGeneration: t.NewGeneration, log: t.Log,
+		slots: &functionSlots{
+			tickTime: t.tickTime, maxInFlight: t.Settings.MaxInFlight,
+			counts: dispatchCounts{inFlight: t.view.countFunctions(t.Now()), waiting: len(rows)},
+		},
+	}
+	t.report.addDispatch(d.dispatchLoads(ctx, loads))
 }
 
 // dispatchQueue puts what a function could be started for in order: what the pass saw
@@ -54,7 +57,7 @@ type dispatchQueue struct {
 
 // rangeDispatcher starts functions, and writes which ranges each of them has in hand.
 type rangeDispatcher struct {
-	tickTime
+	now           func() time.Time
 	report        *tickReport // of what failed
 	crew          parallel.Crew
 	tickID        string
@@ -62,14 +65,23 @@ type rangeDispatcher struct {
 	dispatcher    Dispatcher
 	builder       *PartitionBuilder // plans what was held back
 	atWork        atWork            // as the pass saw it
-	maxInFlight   int
+	slots         *functionSlots
 	lease         time.Duration
 	newGeneration func() string
 	log           *slog.Logger
 
+	mutex sync.Mutex
+	slot  int // of the next function
+}
+
+// functionSlots counts the functions at work, of which there may be so many and no
+// more, and what becomes of the ranges that wait for one.
+type functionSlots struct {
+	tickTime
+	maxInFlight int
+
 	mutex  sync.Mutex
-	counts dispatchCounts
-	slot   int // of the next function
+	counts dispatchCounts // at first those from before the dispatch
 }
 
 // dispatchCounts are the numbers of a dispatch.
@@ -84,18 +96,16 @@ type dispatchCounts struct {
 // range in hand before any gets a second, those nearest to loss first; the second
 // and all that follow go to the nearest to loss, in turns among equals, and of
 // equals the oldest plan goes first. Small ranges are given to a function together.
-// It goes on from the counts of before, and answers those of afterwards.
-func (d *rangeDispatcher) dispatchLoads(ctx context.Context, loads []*load, before dispatchCounts) dispatchCounts {
-	d.counts = before
+func (d *rangeDispatcher) dispatchLoads(ctx context.Context, loads []*load) dispatchCounts {
 	parallel.Each(d.crew, loads, func(l *load) {
-		switch slot, late := d.takeSlot(len(l.held)); {
+		switch slot, late := d.slots.takeSlot(len(l.held)); {
 		case slot:
-			d.useSlot(d.startFunction(ctx, l))
+			d.slots.useSlot(d.startFunction(ctx, l))
 		case !late:
 			parallel.Each(d.crew, l.held, func(h heldBack) { d.planOnly(ctx, h) })
 		}
 	})
-	return d.counts
+	return d.slots.counts
 }
 
 // countFunctions is how many are at work, or may be: each lease of an older version of
@@ -115,34 +125,34 @@ func (v *view) countFunctions(now time.Time) int {
 // takeSlot reports whether there is a free slot, and whether time is too short to
 // use it: then what was to be planned there is left to the next tick. The slot
 // counts as taken from then on.
-func (d *rangeDispatcher) takeSlot(toPlan int) (slot, late bool) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	late = d.isLate(toDispatch)
-	free := d.counts.inFlight < d.maxInFlight
+func (f *functionSlots) takeSlot(toPlan int) (slot, late bool) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	late = f.isLate(toDispatch)
+	free := f.counts.inFlight < f.maxInFlight
 	if late {
-		d.counts.unfinished += toPlan
+		f.counts.unfinished += toPlan
 		if free && toPlan == 0 {
-			d.counts.unfinished++
+			f.counts.unfinished++
 		}
 		return false, true
 	}
 	if free {
-		d.counts.inFlight++
+		f.counts.inFlight++
 	}
 	return free, false
 }
 
 // useSlot says how many ranges the function of a slot was given, and of these how
 // many had waited: the slot is free again if it was given none.
-func (d *rangeDispatcher) useSlot(given, waited int) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
+func (f *functionSlots) useSlot(given, waited int) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
 	if given == 0 {
-		d.counts.inFlight--
+		f.counts.inFlight--
 	}
-	d.counts.dispatched += given
-	d.counts.waiting -= waited
+	f.counts.dispatched += given
+	f.counts.waiting -= waited
 }
 
 // listWaiting is the rows that may be given to a function, in order of partition and
@@ -241,10 +251,12 @@ type candidate struct {
 func (q dispatchQueue) makeLoads(rows []Row, inHand map[Partition]int) []*load {
 	var loads []*load
 	open := map[int]*load{} // of small ranges, by tries
-	for _, c := range q.sortCandidates(rows, inHand) {
+	candidates := q.listCandidates(rows)
+	sortCandidates(candidates, inHand, q.now())
+	for _, c := range candidates {
 		tries := q.view.atWork.triesOf(c.row)
 		l := open[tries]
-		if !c.row.isSmall() || l == nil || l.countRanges() >= q.mostTogether(tries) {
+		if !c.row.isSmall() || l == nil || l.countRanges() >= mostTogether(q.together, tries) {
 			l = &load{}
 			loads = append(loads, l)
 			if c.row.isSmall() {
@@ -263,34 +275,37 @@ func (q dispatchQueue) makeLoads(rows []Row, inHand map[Partition]int) []*load {
 // mostTogether is how many small ranges one function is given that were tried so often
 // before. Where one of them kills whoever reads it, the others must not
 // die with it again and again: each time a quarter of them is tried together.
-func (q dispatchQueue) mostTogether(tries int) int {
-	return max(1, q.together>>min(2*tries, 30))
+func mostTogether(together, tries int) int {
+	return max(1, together>>min(2*tries, 30))
 }
 
-// sortCandidates puts the rows, sorted by partition and start, and what is held back
-// in the order of dispatch. inHand counts the ranges of a partition that functions
-// have already.
-func (q dispatchQueue) sortCandidates(rows []Row, inHand map[Partition]int) []candidate {
-	now := q.now()
-	turns := map[Partition]int{}
-	order := make([]candidate, 0, len(rows)+len(q.held))
-	add := func(r Row, h *heldBack) {
-		p := r.Partition
-		order = append(order, candidate{r, h, inHand[p] + turns[p], r.Nearness(now)})
-		turns[p]++
-	}
+// listCandidates is what could be given to a function: the rows, sorted by partition
+// and start, and then what is held back.
+func (q dispatchQueue) listCandidates(rows []Row) []candidate {
+	all := make([]candidate, 0, len(rows)+len(q.held))
 	for _, r := range rows {
-		add(r, nil)
+		all = append(all, candidate{row: r})
 	}
 	for i := range q.held {
 		h := &q.held[i]
-		add(q.rowOf(*h.progress, h.seen, h.planned), h)
+		all = append(all, candidate{row: q.rowOf(*h.progress, h.seen, h.planned), held: h})
 	}
-	slices.SortStableFunc(order, func(a, b candidate) int {
+	return all
+}
+
+// sortCandidates puts candidates in the order of dispatch. inHand counts the ranges of
+// a partition that functions have already. Those of one partition stay in turn.
+func sortCandidates(all []candidate, inHand map[Partition]int, now time.Time) {
+	turns := map[Partition]int{}
+	for i := range all {
+		c, p := &all[i], all[i].row.Partition
+		c.turn, c.near = inHand[p]+turns[p], c.row.Nearness(now)
+		turns[p]++
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(min(a.turn, 1), min(b.turn, 1)), cmp.Compare(a.near, b.near),
 			cmp.Compare(a.turn, b.turn), a.row.PlannedAt.Compare(b.row.PlannedAt))
 	})
-	return order
 }
 
 // startFunction gives the load to a function and starts it. It answers how many ranges the
@@ -329,7 +344,7 @@ func (d *rangeDispatcher) startFunction(ctx context.Context, l *load) (given, wa
 	parallel.Each(d.crew, l.held, func(h heldBack) { take(d.planFor(ctx, h, i.ID, until)) })
 	if len(taken) == 0 || !d.invokeFunction(ctx, i, taken) {
 		_ = d.ledger.EndInvocation(context.WithoutCancel(ctx), i.ID) // or its time is soon over
-		d.nowWaiting(len(taken) - waited)
+		d.slots.nowWaiting(len(taken) - waited)
 		return 0, 0
 	}
 	return len(taken), waited
@@ -375,15 +390,15 @@ func (d *rangeDispatcher) planOnly(ctx context.Context, h heldBack) {
 		d.report.addFailure(row.newFailure(err))
 	}
 	if written {
-		d.nowWaiting(1)
+		d.slots.nowWaiting(1)
 	}
 }
 
 // nowWaiting counts ranges that are planned now and in no function's hands.
-func (d *rangeDispatcher) nowWaiting(ranges int) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.counts.waiting += ranges
+func (f *functionSlots) nowWaiting(ranges int) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.counts.waiting += ranges
 }
 
 // invokeFunction starts the function. Its event names one range: that one's row, and the

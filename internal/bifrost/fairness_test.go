@@ -1,7 +1,6 @@
 package bifrost
 
 import (
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -68,10 +67,14 @@ func TestRowsAreStartedFairly(t *testing.T) {
 				rows = append(rows, Row{Partition: p, Range: Range{int64(n), int64(n) + 1}, PlannedAt: noon, LossAt: lossAfter(w.TimeToLoss)})
 			}
 		}
-		asked := dispatchQueue{now: func() time.Time { return noon }}
+		var order []candidate
+		for _, r := range rows {
+			order = append(order, candidate{row: r})
+		}
+		sortCandidates(order, flying, noon)
 		type place struct{ second, near, turn int }
 		var before place
-		for i, c := range asked.sortCandidates(slices.Clone(rows), maps.Clone(flying)) {
+		for i, c := range order {
 			r := c.row
 			now := place{min(flying[r.Partition], 1), r.Nearness(noon), flying[r.Partition]}
 			flying[r.Partition]++

@@ -21,8 +21,8 @@ type proposal struct {
 	ranges int // that it could plan, and in the end may plan
 }
 
-// rangePlanner plans for the healthy partitions of one pass.
-type rangePlanner struct {
+// passPlanner plans for the healthy partitions of one pass.
+type passPlanner struct {
 	guard
 	crew        parallel.Crew
 	builder     *PartitionBuilder // writes the plan
@@ -36,7 +36,7 @@ type rangePlanner struct {
 // and writes what each was granted: what is nearest to loss first, and then what
 // has waited longest for a plan, so that a tick that ends too soon goes on where
 // the one before stopped. It answers what it has held back for the dispatch.
-func (pl rangePlanner) planHealthy(ctx context.Context, healthy []*sighting) []heldBack {
+func (pl passPlanner) planHealthy(ctx context.Context, healthy []*sighting) []heldBack {
 	now := pl.now() // one for all: what was counted is what is proposed
 	granted := pl.grantRanges(pl.listProposals(ctx, healthy, now))
 	slices.SortStableFunc(granted, func(a, b proposal) int {
@@ -61,7 +61,7 @@ func (pl rangePlanner) planHealthy(ctx context.Context, healthy []*sighting) []h
 }
 
 // listProposals counts how many ranges each partition could plan now.
-func (pl rangePlanner) listProposals(ctx context.Context, healthy []*sighting, now time.Time) []proposal {
+func (pl passPlanner) listProposals(ctx context.Context, healthy []*sighting, now time.Time) []proposal {
 	proposals := make([]proposal, len(healthy))
 	for i, s := range healthy {
 		proposals[i].sighting = s
@@ -79,7 +79,7 @@ func (pl rangePlanner) listProposals(ctx context.Context, healthy []*sighting, n
 }
 
 // grantRanges leaves the proposals that may plan something, each with what it may plan.
-func (pl rangePlanner) grantRanges(proposals []proposal) []proposal {
+func (pl passPlanner) grantRanges(proposals []proposal) []proposal {
 	grants := ShareSlots(pl.listWants(proposals), PlannedAhead*pl.maxInFlight)
 	granted := proposals[:0]
 	for i, p := range proposals {
@@ -100,14 +100,14 @@ type heldBack struct {
 }
 
 // mayHoldBack reports whether the proposal is such a range.
-func (pl rangePlanner) mayHoldBack(p proposal, ranges []PlannedRange) bool {
+func (pl passPlanner) mayHoldBack(p proposal, ranges []PlannedRange) bool {
 	if len(ranges) != 1 || ranges[0].Existing || len(pl.indexed[p.progress.Partition]) > 0 {
 		return false
 	}
 	return pl.builder.rowOf(*p.progress, p.seen, ranges[0]).isSmall()
 }
 
-func (pl rangePlanner) proposeRanges(p proposal, now time.Time) []PlannedRange {
+func (pl passPlanner) proposeRanges(p proposal, now time.Time) []PlannedRange {
 	ranges := PlanRanges(*p.progress, p.seen, p.ahead, pl.sizingOf(p.incarnation.Topic), now, p.ranges)
 	if p.kept == nil || p.kept.mayHaveDeleted(*p.progress, p.progress.LossAt, p.seen.At) {
 		return ranges
@@ -122,7 +122,7 @@ func (pl rangePlanner) proposeRanges(p proposal, now time.Time) []PlannedRange {
 
 func (p proposal) nearness(now time.Time) int { return nearness(timeToLoss(p.seen.LossAt, now)) }
 
-func (pl rangePlanner) listWants(proposals []proposal) []Want {
+func (pl passPlanner) listWants(proposals []proposal) []Want {
 	wants := make([]Want, len(proposals))
 	own := byPartition(pl.own)
 	for i, p := range proposals {

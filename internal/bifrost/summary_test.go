@@ -46,7 +46,7 @@ func TestSummaryOfManyPartitions(t *testing.T) {
 func TestRangesTriedBeforeAreTriedApart(t *testing.T) {
 	t.Parallel()
 	for tries, want := range map[int]int{0: 64, 1: 16, 2: 4, 3: 1, 4: 1, 40: 1, 1 << 40: 1} {
-		if got := (dispatchQueue{together: 64}).mostTogether(tries); got != want {
+		if got := mostTogether(64, tries); got != want {
 			t.Errorf("after %d tries %d together, want %d", tries, got, want)
 		}
 	}
@@ -74,10 +74,10 @@ func TestLateTicksCountWhatTheyLeave(t *testing.T) {
 		if c.late {
 			within.deadline = summaryNow
 		}
-		d := &rangeDispatcher{tickTime: within, maxInFlight: 2, counts: dispatchCounts{inFlight: c.inFlight}}
-		slot, late := d.takeSlot(c.toPlan)
-		if slot != (!c.late && c.inFlight < 2) || late != c.late || d.counts.unfinished != c.unfinished {
-			t.Errorf("%s: a slot %v, late %v, %d left", name, slot, late, d.counts.unfinished)
+		f := &functionSlots{tickTime: within, maxInFlight: 2, counts: dispatchCounts{inFlight: c.inFlight}}
+		slot, late := f.takeSlot(c.toPlan)
+		if slot != (!c.late && c.inFlight < 2) || late != c.late || f.counts.unfinished != c.unfinished {
+			t.Errorf("%s: a slot %v, late %v, %d left", name, slot, late, f.counts.unfinished)
 		}
 	}
 }

@@ -156,7 +156,7 @@ var blindMutants = map[string][]kindMutant{
 			"../bifrost/report.go", "s.Lag += max(0, p.seen.LastStable-next)", "s.Lag += p.seen.LastStable - next",
 		}}}, "internal/bifrost", "TestSummaryOf", ""},
 		{mutant{"half of the ranges together again", "each time a quarter of them", []edit{{
-			"../bifrost/dispatch.go", "q.together>>min(2*tries, 30)", "q.together>>min(tries, 30)",
+			"../bifrost/dispatch.go", "together>>min(2*tries, 30)", "together>>min(tries, 30)",
 		}}}, "internal/bifrost", "TestRangesTried", ""},
 		{mutant{"left ranges counted twice", "a late tick leaves each once", []edit{{
 			"../bifrost/dispatch.go", "if free && toPlan == 0 {", "if free {",

@@ -214,7 +214,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/invocation.go", "	case tries <= 3:\n		return 0\n", "	case tries <= 3:\n		return 5 * time.Minute\n",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a killer in company", "what kills whoever reads it soon dies alone", []edit{{
-			"../bifrost/dispatch.go", "return max(1, q.together>>min(2*tries, 30))", "return max(1, q.together)",
+			"../bifrost/dispatch.go", "return max(1, together>>min(2*tries, 30))", "return max(1, together)",
 		}}}, "internal/bifrost", "TestRangeThatKills", ""},
 		{mutant{"a worker takes a killer along", "what was tried before goes alone", []edit{{
 			"../bifrost/work.go", "return row.isSmall() && s.atWork.triesOf(row) == 0", "return row.isSmall()",
