@@ -142,8 +142,10 @@ func (t *tick) readMark(ctx context.Context) (mark TablesMark, current bool) {
 	return mark, err == nil
 }
 
-// tick is one run of Tick: it looks, plans and dispatches. What it does to a
-// partition is in types of their own, each made for one pass of what it needs.
+// tick is one run of Tick: it looks, plans and dispatches. What it does to single
+// partitions is in types of their own, which it builds with exactly what they need:
+// lossWatch, partitionInspector, leftoverSettler, passPlanner and partitionOpener for
+// a pass, rangeDispatcher and tickRecorder when the passes are over.
 type tick struct {
 	*Discoverer
 	guard
@@ -167,6 +169,8 @@ func (t *tick) beginPass(v *view) {
 	t.report.beginPass(v)
 }
 
+// runPass does everything that is due, once, by what the view shows: what is known
+// before what is new.
 func (t *tick) runPass(ctx context.Context) passWork {
 	lossWatch{t.Retention, t.History, t.report, t.Now}.watchLoss(ctx, t.view.partitions)
 	opener := t.newOpener()
@@ -262,8 +266,8 @@ func (t tickTime) isLate(part float64) bool {
 	return !t.now().Before(t.started.Add(given))
 }
 
-// guard lets one partition's work keep neither the tick nor other partitions from
-// theirs.
+// guard runs the work on single partitions, so that one that fails, or comes too late,
+// keeps neither the tick nor the others from theirs.
 type guard struct {
 	tickTime
 	report *tickReport
