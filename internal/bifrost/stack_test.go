@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ type stack struct {
 	inFlight       int
 	pause          time.Duration // of the fence
 	together       int
-	generations    int
+	generations    atomic.Int64
 }
 
 func newStack(t fatal) *stack {
@@ -48,8 +49,7 @@ func newStack(t fatal) *stack {
 }
 
 func (s *stack) generation() string {
-	s.generations++
-	return fmt.Sprintf("generation-%d", s.generations)
+	return fmt.Sprintf("generation-%d", s.generations.Add(1))
 }
 
 func (s *stack) sizing() bifrost.Sizing {
