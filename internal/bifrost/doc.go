@@ -31,13 +31,13 @@
 //	topics.go       which topics are archived, and with which sizes
 //
 //	plan.go         which ranges to plan, and how many each partition gets: pure
-//	loss.go         how long until Kafka deletes what is not archived
+//	timetoloss.go   how long until Kafka deletes what is not archived
 //
 //	discover.go     one tick: look, plan, dispatch
-//	observe.go      what a tick reads, in an order that is safe
+//	view.go         what a tick reads, in an order that is safe: topics, lives, offsets, rows
 //	suspect.go      logs that went backwards, transactions that do not end
-//	deleted.go      topics that went away, branches that were left, rows without a progress row
-//	planning.go     propose, share the slots, write the plan
+//	deletedtopic.go which lives of a topic are gone (deleted, or made again), and what becomes of their rows
+//	writeplan.go    propose, share the slots, write the plan
 //	dispatch.go     which ranges a function gets, and how it is started
 //	report.go       what a tick says afterwards, and leaves on record
 //

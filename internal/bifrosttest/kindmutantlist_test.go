@@ -33,7 +33,7 @@ var kindMutants = map[string][]kindMutant{
 			"	if left {\n		_, err := o.births.leaveBranch(ctx, p)\n		return err\n	}\n",
 		}}}, "internal/bifrost", "TestALeftBranch", ""},
 		{mutant{"a branch that fences and was left looked at by nobody", "its row was lost after the fork", []edit{{
-			rules + "observe.go",
+			rules + "view.go",
 			"(p.Status == StatusForked || !last)",
 			"p.Status == StatusForked && !last",
 		}}}, "internal/bifrost", "TestALeftBranch", ""},
@@ -145,7 +145,7 @@ var kindMutants = map[string][]kindMutant{
 			"../bifrost/report.go", "	memory.at = at\n", "	for key, known := range memory.at {\n		if at[key].IsZero() {\n			at[key] = known\n		}\n	}\n	memory.at = at\n",
 		}}}, "internal/bifrost", "TestNothingIsRemembered", ""},
 		{mutant{"topics that are gone", "answers are forgotten when they are old", []edit{{
-			"../bifrost/loss.go", "return now.Sub(a.at) >= r.keep })", "return false && now.Sub(a.at) >= r.keep })",
+			"../bifrost/timetoloss.go", "return now.Sub(a.at) >= r.keep })", "return false && now.Sub(a.at) >= r.keep })",
 		}}}, "internal/bifrost", "TestNothingIsRemembered", ""},
 		{mutant{"clients of each tick", "a warm function keeps its connections", []edit{{
 			"../../functions/discover/main.go", "	kept := wiring.OpenOnce(start)\n", "	kept := start\n",
@@ -305,7 +305,7 @@ var kindMutants = map[string][]kindMutant{
 	},
 	"tables older than the bucket": {
 		{mutant{"a plan without a mark", "every tick that plans counts up first", []edit{{
-			"../bifrost/planning.go", "	if err := b.Marks.enterPlan(ctx); err != nil {\n", "	if err := error(nil); err != nil {\n",
+			"../bifrost/writeplan.go", "	if err := b.Marks.enterPlan(ctx); err != nil {\n", "	if err := error(nil); err != nil {\n",
 		}}}, "internal/bifrost", "TestRestoredBackup", ""},
 		{mutant{"a newer mark overlooked", "a mark that the tables do not know makes them older", []edit{{
 			"../bifrost/marks.go", "		if !newer {\n", "		if !newer || mark.Number >= 0 {\n",

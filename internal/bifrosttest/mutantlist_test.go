@@ -99,24 +99,24 @@ var mutants = []mutant{
 		"a.Source.Read(ctx, row.Topic(), TopicID{}, row.Number, row.Range)",
 	}}},
 	{"topic IDs not read again", "offsets are asked for by name, and the topic may be made anew in between", []edit{{
-		rules + "observe.go",
+		rules + "view.go",
 		"if id, ok := ids[t.Name]; !ok || id != t.ID {",
 		"if _, ok := ids[t.Name]; !ok {",
 	}}},
 	{"Kafka before tables", "an old reading of Kafka beside new tables looks like a log that went backwards", []edit{{
-		rules + "observe.go",
+		rules + "view.go",
 		"	v := &view{at: at, clusterID: clusterID,",
 		"	if progress, err = o.ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	v := &view{at: at, clusterID: clusterID,",
 	}, {
-		rules + "observe.go",
+		rules + "view.go",
 		"	last := lastBranches(progress)\n",
 		"	early, err := o.cluster.Offsets(ctx, selected)\n	if err != nil {\n		return nil, err\n	}\n	if progress, err = o.ledger.ListProgress(ctx); err != nil {\n		return nil, err\n	}\n	v.earlyOffsets = early\n	last := lastBranches(progress)\n",
 	}, {
-		rules + "observe.go",
+		rules + "view.go",
 		"	offsets, err := o.cluster.Offsets(ctx, topics)\n",
 		"	offsets, err := v.earlyOffsets, error(nil)\n",
 	}, {
-		rules + "observe.go",
+		rules + "view.go",
 		"type view struct {\n",
 		"type view struct {\n	earlyOffsets map[TopicPartition]OffsetAnswer\n",
 	}}},
@@ -187,11 +187,11 @@ var mutants = []mutant{
 		"return false, nil",
 	}}},
 	{"one look is enough", "stale metadata must not close a topic that is there", []edit{{
-		rules + "deleted.go",
+		rules + "deletedtopic.go",
 		"	if p.Suspicion != suspicionGone {\n",
 		"	if p.Suspicion != suspicionGone && p.Suspicion != \"\" {\n",
 	}, {
-		rules + "deleted.go",
+		rules + "deletedtopic.go",
 		"	if l.at.Sub(p.SuspectedAt) < confirmAfter {\n		return nil\n	}\n",
 		"",
 	}}},
@@ -201,7 +201,7 @@ var mutants = []mutant{
 		"	return a.inHand(r, now) || !r.LeaseUntil.IsZero()\n",
 	}}},
 	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{
-		rules + "observe.go",
+		rules + "deletedtopic.go",
 		"			v.gone = append(v.gone, p)\n",
 		"",
 	}}},
@@ -211,7 +211,7 @@ var mutants = []mutant{
 		"	case k.stale != NoneStale || t == nil:\n",
 	}}},
 	{"an orphaned row left alone", "rows without a progress row are ended, whatever became of their topic", []edit{{
-		rules + "deleted.go",
+		rules + "deletedtopic.go",
 		"return known[p] ||",
 		"return p.Number >= 0 ||",
 	}}},

@@ -1,4 +1,4 @@
-// Small objects that are written once: markers of paths, gaps, captures.
+// Small objects that are written once: markers of paths, marks, captures, files of jobs.
 
 package s3store
 

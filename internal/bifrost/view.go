@@ -220,56 +220,6 @@ func (v *view) addSighting(i Incarnation, number int32, answer OffsetAnswer, row
 		progress: rows[rowKey{i, number}]})
 }
 
-// findGone finds the progress rows whose incarnation the cluster no longer
-// has. The one broker that listed the topics may be behind, so where it does not
-// list an incarnation, every broker is asked: it is gone when none knows it. A
-// topic that is hidden or excluded is not gone.
-func (o observer) findGone(ctx context.Context, v *view, topics []Topic, progress []Progress,
-	rows map[rowKey]*Progress) error {
-	ids := make(map[string]TopicID, len(topics))
-	for _, t := range topics {
-		ids[t.Name] = t.ID
-	}
-	absent := map[string][]Progress{}
-	for _, p := range progress {
-		settled := p.Status == StatusClosed || p.Status == StatusDiverged || p.Status == StatusForked
-		if p.ClusterID != v.clusterID || settled || rows[p.rowKey()].Partition != p.Partition {
-			continue
-		}
-		if id, listed := ids[p.Topic()]; !listed || id != p.TopicID {
-			absent[p.Topic()] = append(absent[p.Topic()], p)
-		}
-	}
-	if len(absent) == 0 {
-		return nil
-	}
-	return o.askForAbsent(ctx, v, absent)
-}
-
-func (o observer) askForAbsent(ctx context.Context, v *view, absent map[string][]Progress) error {
-	names := make([]string, 0, len(absent))
-	for name := range absent {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	answers, err := o.cluster.Find(ctx, names)
-	if err != nil {
-		return fmt.Errorf("ask for %d topics that are no longer listed: %w", len(names), err)
-	}
-	for _, name := range names {
-		if err := answers[name].Err; err != nil {
-			v.failTopic(name, fmt.Errorf("the topic is archived and no longer listed: %w", err), absent[name])
-			continue
-		}
-		for _, p := range absent[name] {
-			if !slices.Contains(answers[name].IDs, p.TopicID) {
-				v.gone = append(v.gone, p)
-			}
-		}
-	}
-	return nil
-}
-
 func (v *view) addFailure(at place, err error) {
 	v.failures = append(v.failures, at.newFailure(err))
 	v.noteMissed(at.row, err)
