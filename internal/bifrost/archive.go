@@ -122,17 +122,17 @@ func (a *attempt) takeSteps(ctx context.Context) (result RangeResult, err error)
 func (a *attempt) settledAlready(ctx context.Context, row Row, err error) (bool, RangeResult, error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return true, a.newResult(row, Facts{}, OutcomeGone), nil
+		return true, newResult(a.task, row, Facts{}, OutcomeGone, a.stopped), nil
 	case err != nil:
 		return true, RangeResult{}, fmt.Errorf("read the row: %w", err)
 	case row.TopicID != a.task.TopicID:
 		return true, RangeResult{}, fmt.Errorf("the row belongs to topic ID %s, the task to %s", row.TopicID,
 			a.task.TopicID)
 	case row.State.Done():
-		return true, a.newResult(row, row.Facts, OutcomeDoneAlready), a.advancePrefix(ctx, row.Partition)
+		return true, newResult(a.task, row, row.Facts, OutcomeDoneAlready, a.stopped), a.advancePrefix(ctx, row.Partition)
 	case row.End != a.task.EndOffset:
 		// a task of earlier tables; the row's own comes or is here
-		return true, a.newResult(row, Facts{}, OutcomeGone), nil
+		return true, newResult(a.task, row, Facts{}, OutcomeGone, a.stopped), nil
 	}
 	return false, RangeResult{}, nil
 }
@@ -273,7 +273,7 @@ func (a *attempt) inTime() bool { return a.deadline.IsZero() || a.Now().Before(a
 func (a *attempt) settleRow(ctx context.Context, row Row, facts Facts, outcome string) (RangeResult, error) {
 	settled, err := commitRow(ctx, a.Ledger, a.Store, a.Now, row, facts)
 	if errors.Is(err, ErrNotFound) {
-		return a.newResult(row, facts, OutcomeGone), nil
+		return newResult(a.task, row, facts, OutcomeGone, a.stopped), nil
 	}
 	if err != nil {
 		return RangeResult{}, err
@@ -281,7 +281,7 @@ func (a *attempt) settleRow(ctx context.Context, row Row, facts Facts, outcome s
 	if err := a.advancePrefix(ctx, row.Partition); err != nil {
 		return RangeResult{}, err
 	}
-	return a.newResult(settled, settled.Facts, outcome), nil
+	return newResult(a.task, settled, settled.Facts, outcome, a.stopped), nil
 }
 
 // advancePrefix moves the prefix. A hole in the tiling is for discover to heal; this
@@ -293,19 +293,20 @@ func (a *attempt) advancePrefix(ctx context.Context, p Partition) error {
 	return nil
 }
 
-func (a *attempt) newResult(row Row, facts Facts, outcome string) RangeResult {
+// newResult says what became of a task. stopped is why its object ends early, if it does.
+func newResult(task Task, row Row, facts Facts, outcome string, stopped error) RangeResult {
 	end := row.End
 	if facts.Key != "" {
 		end = facts.End
 	}
 	result := RangeResult{
-		Topic: a.task.Name, TopicNames: a.task.Key().TopicNames(), Partition: a.task.Partition,
-		StartOffset: a.task.StartOffset, EndOffset: end,
-		Outcome: outcome, GapReason: facts.Reason, Object: facts.Key, TickID: a.task.TickID,
+		Topic: task.Name, TopicNames: task.Key().TopicNames(), Partition: task.Partition,
+		StartOffset: task.StartOffset, EndOffset: end,
+		Outcome: outcome, GapReason: facts.Reason, Object: facts.Key, TickID: task.TickID,
 		Records: facts.Records, RawBytes: facts.RawBytes, StoredBytes: facts.StoredBytes,
 	}
-	if a.stopped != nil {
-		result.Stopped = a.stopped.Error()
+	if stopped != nil {
+		result.Stopped = stopped.Error()
 	}
 	return result
 }

@@ -106,8 +106,7 @@ func TestBothNamesOfATopic(t *testing.T) {
 	p := Partition{Name: "orders@AAAAAAAAAAAAAAAAAAAABg.1", Number: 2}
 	want := map[string]any{"topic": p.Name, "name": p.Name, "kafka_topic": "orders", "partition": 2.0}
 	task := NewTask(Row{Partition: p, Range: Range{Start: 1, End: 2}, Attempts: 1})
-	a := attempt{task: task}
-	result := a.newResult(Row{Partition: p}, Facts{}, OutcomeGone)
+	result := newResult(task, Row{Partition: p}, Facts{}, OutcomeGone, nil)
 	logged := map[string]func(*slog.Logger){
 		"task":  func(l *slog.Logger) { l.LogAttrs(t.Context(), slog.LevelInfo, "", task.LogAttrs()...) },
 		"range": func(l *slog.Logger) { l.LogAttrs(t.Context(), slog.LevelInfo, "", result.LogAttrs()...) },

@@ -11,7 +11,7 @@ var kindMutants = map[string][]kindMutant{
 		}}}, "internal/bifrost", "TestTheWinnersFacts", ""},
 		{mutant{"remainder from the task", "tables made anew may have cut the row at another end", []edit{{
 			rules + "archive.go",
-			"	case row.End != a.task.EndOffset:\n		// a task of earlier tables; the row's own comes or is here\n		return true, a.newResult(row, Facts{}, OutcomeGone), nil\n",
+			"	case row.End != a.task.EndOffset:\n		// a task of earlier tables; the row's own comes or is here\n		return true, newResult(a.task, row, Facts{}, OutcomeGone, a.stopped), nil\n",
 			"",
 		}, {
 			rules + "archive.go",
