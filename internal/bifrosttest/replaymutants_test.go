@@ -22,7 +22,7 @@ var replayMutants = []mutant{
 		"		if s.times().contains(ask.Since) && s.Start <= offset && offset < s.End {\n",
 	}}},
 	{"all of what was asked for", "what is written is left out", []edit{{
-		replays + "outlook.go",
+		replays + "remaining.go",
 		"	p.Todo = p.Position.Written.findRest(part.Ask, p.Position.Again)\n",
 		"	p.Todo = spans{}.findRest(part.Ask, p.Position.Again)\n",
 	}}},

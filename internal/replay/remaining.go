@@ -1,4 +1,4 @@
-// Where a replay stands before it writes.
+// Where a replay stands before it writes: what the target has, what remains to be done.
 
 package replay
 
