@@ -33,8 +33,9 @@ const (
 // TestCaptureOfALargeCluster captures 10,000 topics and 2,000 groups. The brokers
 // are a process of their own, so that the memory which is looked at is that of the
 // capture alone.
+//
+// It runs before the tests that are parallel: the heap that it looks at is the process's.
 func TestCaptureOfALargeCluster(t *testing.T) {
-	t.Parallel()
 	client := connectPatiently(t, Config{Brokers: startLargeCluster(t)})
 	c := &capture.Capturer{Group: "g", Cluster: client, Bucket: bifrosttest.NewStore(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	stop, peak := watchHeap()
