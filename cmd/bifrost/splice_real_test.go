@@ -257,7 +257,8 @@ func TestTheSpliceUnderFaults(t *testing.T) {
 	_, stop := s.serving(t, "--listen", address)
 
 	written, done := make(chan int, 1), make(chan struct{})
-	go func() { written <- s.writeUntil(t, topic, partitions, 200, done) }()
+	var writing sync.Mutex // what is on its way to a broker that is killed may be in the log twice
+	go func() { written <- s.writeUntil(t, topic, partitions, 200, &writing, done) }()
 	group := topic + "-backfill"
 	reader := newOrderedReader(t, address, topic, group)
 	var work sync.WaitGroup
@@ -266,7 +267,10 @@ func TestTheSpliceUnderFaults(t *testing.T) {
 	for began, turn := time.Now(), 0; time.Since(began) < spliceTime(t); turn++ {
 		reader.readFor(t, time.Duration(500+random.IntN(1500))*time.Millisecond)
 		if turn%4 == 2 {
-			must(t, broker.Kill())
+			writing.Lock()
+			err := broker.Kill()
+			writing.Unlock()
+			must(t, err)
 			must(t, broker.Start(ctx))
 			continue
 		}
@@ -293,7 +297,7 @@ func TestTheSpliceUnderFaults(t *testing.T) {
 
 // writeUntil writes numbered records into each partition until done is closed, and
 // answers how many each has.
-func (s *sandbox) writeUntil(t *testing.T, topic string, partitions int32, n int, done <-chan struct{}) int {
+func (s *sandbox) writeUntil(t *testing.T, topic string, partitions int32, n int, writing sync.Locker, done <-chan struct{}) int {
 	client, err := s.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Error(err)
@@ -307,7 +311,10 @@ func (s *sandbox) writeUntil(t *testing.T, topic string, partitions int32, n int
 		case <-time.After(50 * time.Millisecond):
 		}
 		for number := range partitions {
-			if err := client.ProduceSync(context.Background(), numbered(topic, number, n, n+10)...).FirstErr(); err != nil {
+			writing.Lock()
+			err := client.ProduceSync(context.Background(), numbered(topic, number, n, n+10)...).FirstErr()
+			writing.Unlock()
+			if err != nil {
 				t.Error(err)
 				return n
 			}
