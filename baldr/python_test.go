@@ -2,7 +2,6 @@ package baldr
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,32 +55,7 @@ for name in sys.argv[1:]:
 // The Python package reads what the Go writer writes, and the test vectors.
 func TestPythonPackage(t *testing.T) {
 	t.Parallel()
-	arguments := []string{"-B", "-c", readWithPackage}
-	var want [][]Record
-	for name, opts := range conformanceOptions {
-		arguments = append(arguments, writeObjectFile(t, name))
-		want = append(want, expected(variety(), opts))
-	}
-	for _, g := range golden {
-		arguments = append(arguments, filepath.Join("testdata", g.name+".baldr.gz"))
-		want = append(want, expected(g.records, g.opts))
-	}
-	output := json.NewDecoder(strings.NewReader(run(t, "python3", arguments...)))
-	for i, records := range want {
-		var read struct {
-			records []textRecord
-			summary summaryText
-		}
-		check(t, output.Decode(&[]any{&read.records, &read.summary}))
-		var got []Record
-		for _, r := range read.records {
-			got = append(got, r.record(t))
-		}
-		sameRecords(t, fmt.Sprint("file ", i), got, records)
-		if int(read.summary.Records) != len(records) || read.summary.Topic != "page-views" {
-			t.Errorf("file %d: summary %+v", i, read.summary)
-		}
-	}
+	readsEveryFile(t, readWithPackage)
 }
 
 // selectWithPackage prints the offsets that each call selects.

@@ -332,32 +332,42 @@ func (p parts) checkBackfill(ctx context.Context, results []bifrost.RangeResult)
 	return nil
 }
 
-// A slot is a worker in a process of its own, held to one core.
-type slot struct {
+// oneCore is this program again, as a process of its own that is held to one core.
+type oneCore struct {
 	command *exec.Cmd
 	input   io.WriteCloser
 	output  *bufio.Reader
 }
 
-// slotProcess is the variable that makes this program a slot.
-const slotProcess = "BIFROST_BENCH_SLOT"
-
-func (p parts) startSlot() (*slot, error) {
+// startOneCore starts one with the parts in a variable, which says what it is, and waits
+// until it is ready.
+func (p parts) startOneCore(variable string) (*oneCore, error) {
 	description, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
 	}
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), slotProcess+"="+string(description), "GOMAXPROCS=1")
+	command.Env = append(os.Environ(), variable+"="+string(description), "GOMAXPROCS=1")
 	command.Stderr = os.Stderr
 	input, err := command.StdinPipe()
 	output, err2 := command.StdoutPipe()
 	if err := errors.Join(err, err2, command.Start()); err != nil {
 		return nil, err
 	}
-	s := &slot{command: command, input: input, output: bufio.NewReader(output)}
-	_, err = s.output.ReadString('\n') // ready
-	return s, err
+	c := &oneCore{command, input, bufio.NewReader(output)}
+	_, err = c.output.ReadString('\n') // ready
+	return c, err
+}
+
+// A slot is a worker in a process of its own.
+type slot struct{ *oneCore }
+
+// slotProcess is the variable that makes this program a slot.
+const slotProcess = "BIFROST_BENCH_SLOT"
+
+func (p parts) startSlot() (*slot, error) {
+	process, err := p.startOneCore(slotProcess)
+	return &slot{process}, err
 }
 
 func (s *slot) begin() { s.input.Close() }

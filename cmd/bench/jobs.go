@@ -3,14 +3,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -188,29 +185,12 @@ func (p parts) replayJobInto(
 	return run, err
 }
 
-// jobWorker is a job function in a process of its own, held to one core.
-type jobWorker struct {
-	command *exec.Cmd
-	input   io.WriteCloser
-	output  *bufio.Reader
-}
+// jobWorker is a job function in a process of its own.
+type jobWorker struct{ *oneCore }
 
 func (p parts) startJobWorker() (*jobWorker, error) {
-	description, err := json.Marshal(p)
-	if err != nil {
-		return nil, err
-	}
-	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), jobProcess+"="+string(description), "GOMAXPROCS=1")
-	command.Stderr = os.Stderr
-	input, err := command.StdinPipe()
-	output, err2 := command.StdoutPipe()
-	if err := errors.Join(err, err2, command.Start()); err != nil {
-		return nil, err
-	}
-	w := &jobWorker{command, input, bufio.NewReader(output)}
-	_, err = w.output.ReadString('\n') // ready
-	return w, err
+	process, err := p.startOneCore(jobProcess)
+	return &jobWorker{process}, err
 }
 
 // work does an item, and ends the process.
