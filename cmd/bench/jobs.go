@@ -22,7 +22,10 @@ import (
 )
 
 var jobBenchmarks = []benchmark{
-	{"jobs/replay", benchJobReplay}, {"jobs/far", benchJobFar}, {"jobs/state", benchJobState}, {"jobs/play", benchJobPlay},
+	{"jobs/replay", benchJobReplay},
+	{"jobs/far", benchJobFar},
+	{"jobs/state", benchJobState},
+	{"jobs/play", benchJobPlay},
 }
 
 const (
@@ -248,7 +251,8 @@ func benchJobReplay(report func(figure)) error {
 		}
 		r := held[n]
 		report(figure{Name: fmt.Sprintf("jobs/replay/held/%d", n), Value: r.speed(), Unit: "MB/s",
-			Note: fmt.Sprintf("workers held to %d MB/s each; %.2f cores with them, the machine's %d cores busy %.0f %% of the time",
+			Note: fmt.Sprintf("workers held to %d MB/s each; %.2f cores with them, "+
+				"the machine's %d cores busy %.0f %% of the time",
 				jobHeld/1_000_000, r.Cores, runtime.NumCPU(), 100*r.Machine)})
 	}
 	report(figure{Name: "jobs/replay/held/ratio", Value: held[jobWorkers].speed() / held[1].speed(), Unit: "times",
@@ -259,8 +263,8 @@ func benchJobReplay(report func(figure)) error {
 		}
 		r := free[n]
 		report(figure{Name: fmt.Sprintf("jobs/replay/free/%d", n), Value: r.speed(), Unit: "MB/s",
-			Note: fmt.Sprintf("what binds is %s: its %d cores were busy %.0f %% of the time, %.2f of them with the workers, "+
-				"the rest with the broker, S3 and whatever else ran; %.1f GET for each 100 MB",
+			Note: fmt.Sprintf("what binds is %s: its %d cores were busy %.0f %% of the time, "+
+				"%.2f of them with the workers, the rest with the broker, S3 and whatever else ran; %.1f GET for each 100 MB",
 				binds(r.Machine), runtime.NumCPU(), 100*r.Machine, r.Cores, r.Used.Gets/(float64(r.Bytes)/1e8))})
 	}
 	one := free[1]
@@ -301,9 +305,9 @@ func benchJobFar(report func(figure)) error {
 	report(figure{Name: "jobs/far/near", Value: near.Stored / 1e6 / near.Seconds, Unit: "MB/s compressed",
 		Note: fmt.Sprintf("%.0f MB/s of keys and values, no delay added", near.speed())})
 	report(figure{Name: "jobs/far/50ms", Value: compressed, Unit: "MB/s compressed", Target: "at least 100",
-		Note: fmt.Sprintf("%.0f MB/s of keys and values; %.2f cores with the worker. What binds is the wait for answers: "+
-			"%.0f round trips that nothing overlapped, one for each %.2f MB compressed, since one batch of a partition "+
-			"is on its way at a time",
+		Note: fmt.Sprintf("%.0f MB/s of keys and values; %.2f cores with the worker. What binds is the wait for "+
+			"answers: %.0f round trips that nothing overlapped, one for each %.2f MB compressed, since one batch "+
+			"of a partition is on its way at a time",
 			far.speed(), far.Cores, waits, far.Stored/1e6/waits)})
 	return nil
 }

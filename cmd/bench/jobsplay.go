@@ -108,8 +108,8 @@ func benchJobPlay(report func(figure)) error {
 		name := fmt.Sprintf("jobs/play/%d", workers)
 		r, skewed := playJob(even, workers, s, 0), playJob(uneven, workers, s, 0)
 		report(figure{Name: name + "/hours", Value: r.Seconds / 3600, Unit: "hours",
-			Note: fmt.Sprintf("100 TB in %d partitions of one size, %d workers with %.0f MB/s each; %.2f hours where sizes "+
-				"fall as 1/√n", playedPartitions, workers, s.Bytes/1e6, skewed.Seconds/3600)})
+			Note: fmt.Sprintf("100 TB in %d partitions of one size, %d workers with %.0f MB/s each; "+
+				"%.2f hours where sizes fall as 1/√n", playedPartitions, workers, s.Bytes/1e6, skewed.Seconds/3600)})
 		report(figure{Name: name + "/dollars", Value: r.dollarsATerabyte(s), Unit: "dollars a TB",
 			Note: fmt.Sprintf("%.0f hours of functions, %.0f invocations; traffic between zones comes on top",
 				r.Function/3600, r.Invocations)})
@@ -121,7 +121,8 @@ func benchJobPlay(report func(figure)) error {
 	held := playJob(even, 100, s, rate)
 	report(figure{Name: "jobs/play/held/hours", Value: held.Seconds / 3600, Unit: "hours",
 		Note: fmt.Sprintf("100 workers, held to JobBytesPerSecond=%.0f, so that each broker writes %.0f MB/s: "+
-			"%.2f dollars a TB, since functions that wait cost as well", rate, held.brokerShare(s)/1e6, held.dollarsATerabyte(s))})
+			"%.2f dollars a TB, since functions that wait cost as well",
+			rate, held.brokerShare(s)/1e6, held.dollarsATerabyte(s))})
 	return nil
 }
 

@@ -40,7 +40,8 @@ func benchJobState(report func(figure)) error {
 		return err
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(p.Brokers), kgo.TransactionalID("bench-state"),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(oneStateRecord), kgo.ProducerLinger(0))
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(oneStateRecord),
+		kgo.ProducerLinger(0))
 	if err != nil {
 		return err
 	}
@@ -95,8 +96,8 @@ func (p parts) reportBatches(ctx context.Context, client *kgo.Client, report fun
 		return err
 	}
 	report(figure{Name: "jobs/state/uncompacted", Value: float64(bytes) / 1024, Unit: "KiB",
-		Note: fmt.Sprintf("the same beside all these pairs, of which %d have written %d batches more each, none compacted yet: "+
-			"Kafka compacts segments that are full, 16 MiB", statePairsAgain, batchesOfEach)})
+		Note: fmt.Sprintf("the same beside all these pairs, of which %d have written %d batches more each, none "+
+			"compacted yet: Kafka compacts segments that are full, 16 MiB", statePairsAgain, batchesOfEach)})
 	return nil
 }
 

@@ -129,7 +129,8 @@ func (a *attempt) settledAlready(ctx context.Context, row Row, err error) (bool,
 		return true, RangeResult{}, fmt.Errorf("the row belongs to topic ID %s, the task to %s", row.TopicID,
 			a.task.TopicID)
 	case row.State.Done():
-		return true, newResult(a.task, row, row.Facts, OutcomeDoneAlready, a.stopped), a.advancePrefix(ctx, row.Partition)
+		result := newResult(a.task, row, row.Facts, OutcomeDoneAlready, a.stopped)
+		return true, result, a.advancePrefix(ctx, row.Partition)
 	case row.End != a.task.EndOffset:
 		// a task of earlier tables; the row's own comes or is here
 		return true, newResult(a.task, row, Facts{}, OutcomeGone, a.stopped), nil

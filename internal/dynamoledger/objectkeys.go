@@ -29,7 +29,8 @@ func (l *Ledger) ObjectKeys(ctx context.Context) (progress, objects string, err 
 func (l *Ledger) someText(ctx context.Context, table, variable, attribute string) (string, error) {
 	page, err := l.client.Scan(ctx, &dynamodb.ScanInput{
 		TableName: &table, Limit: aws.Int32(rowsToAsk), ProjectionExpression: aws.String("#a"),
-		FilterExpression: aws.String("attribute_exists(#a)"), ExpressionAttributeNames: map[string]string{"#a": attribute},
+		FilterExpression:         aws.String("attribute_exists(#a)"),
+		ExpressionAttributeNames: map[string]string{"#a": attribute},
 	})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
 		return "", fmt.Errorf("table %q (%s) does not exist in this account and region: %w", table, variable, err)

@@ -73,7 +73,8 @@ var (
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
 	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM,
-		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaClients3, PartKafkaPython, PartKafkajs}
+		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaClients3, PartKafkaPython,
+		PartKafkajs}
 	if len(names) == 0 {
 		return all, nil
 	}
