@@ -99,6 +99,16 @@ func TestEnginesReadWhatAConsumerReads(t *testing.T) {
 		t.Errorf("decoded: %v, want %s", counts, wanted)
 	}
 
+	// Typed, by the newest schema of a subject: what is none of its records says why.
+	s.bifrost(t, "export", orders, "--to", lake+"-typed", "--typed=o", "--schemas", registry)
+	counts = runRecipe(t, python, `import duckdb; rows = duckdb.sql("""select count(record.n), count(record_error) filter (value is null), count(value) - count(record_error) from '`+lake+`-typed/topic=*/date=*/*.parquet'""").fetchall()`, "rows", lake, orders, registry)
+	if wanted := fmt.Sprintf("[%d,0,%d]", len(avro), len(avro)); len(counts) != 1 || counts[0] != wanted {
+		t.Errorf("typed: %v, want %s", counts, wanted)
+	}
+	if out, err := s.command(ctx, "export", orders, "--to", lake+"-none", "--typed", "--schemas", registry).CombinedOutput(); err == nil || !strings.Contains(string(out), "no subject") {
+		t.Errorf("typed without a schema: %v\n%s", err, out)
+	}
+
 	// Into a bucket: beside the archive, and never into it.
 	if out, err := s.command(ctx, "export", orders, "--to", "s3://"+s.bucket+"/test/lake").CombinedOutput(); exitStatus(err) != exitUsage {
 		t.Errorf("into the archive: %v\n%s", err, out)

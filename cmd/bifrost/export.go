@@ -35,6 +35,7 @@ place, at once, killed or repeated, a record is in exactly one file. Topics may 
 globs. docs/engines.md has the columns, recipes, and what lies beside the files.`,
 		Example: `  bifrost export orders --to ./lake
   bifrost export 'payments.*' --to s3://my-lake/kafka --decode
+  bifrost export orders --to ./typed --typed
   duckdb -c "select date, count(*) from 'lake/topic=*/date=*/*.parquet' group by date"`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,
@@ -43,6 +44,7 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
 	c.Flags().StringVar(&e.to, "to", "", "a directory, or s3://bucket/prefix outside of the archive")
 	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
 	e.decode.AddFlags(c)
+	e.decode.AddTypedFlags(c)
 	app.AddJSON(c, &e.json)
 	return c
 }
@@ -91,8 +93,14 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	}
 	defer decoder.TellFailures(e.App)
 	rule := e.exportRule(parts, place)
-	if decoder != nil {
+	if e.decode.Values || e.decode.Keys {
 		rule.Decode = decoder.DecodeColumns
+	}
+	if decoder != nil {
+		rule.Typing = decoder.Typing(e.App)
+	}
+	if err := rule.CheckSchemas(ctx, rows); err != nil {
+		return err
 	}
 	if err := rule.Begin(ctx); err != nil {
 		return err
@@ -115,6 +123,8 @@ func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.E
 			Group:     parts.Config.Group,
 			Decode:    e.decode.Values,
 			DecodeKey: e.decode.Keys,
+			Typed:     e.decode.Typed,
+			TypedKey:  e.decode.TypedKey,
 		},
 		Exported: func(row bifrost.Row, o export.Object) {
 			e.Say("exported  %s %s  %s records in %d files",

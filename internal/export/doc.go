@@ -4,7 +4,9 @@
 //
 //	export.go     topics to rows to objects, and what is told about each
 //	days.go       which days of an object have a file of their own
+//	typed.go      columns of a topic's newest schema, which a place keeps to
 //	file.go       records to Parquet
+//	shred.go      what the columns of a schema hold, to Parquet
 //	place.go      what is asked of the place that files are written into
 //	bucket.go     a prefix of a bucket
 //	directory.go  a directory

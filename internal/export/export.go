@@ -35,6 +35,10 @@ type Options struct {
 	Group     string `json:"group"`
 	Decode    bool   `json:"decode"`
 	DecodeKey bool   `json:"decode_key"`
+	// Typed and TypedKey say which schema makes columns of values and keys, "" for none: an
+	// ID, or a subject, in which TOPIC stands for the name of the topic.
+	Typed    string `json:"typed,omitempty"`
+	TypedKey string `json:"typed_key,omitempty"`
 }
 
 // Decoded is what became of a record's key and value, all nil where nothing did.
@@ -49,11 +53,15 @@ type Exporter struct {
 	Options Options
 	// Decode, if not nil, decodes a record.
 	Decode func(ctx context.Context, r *baldr.Record) (Decoded, error)
+	// Typing is needed if the options ask for columns of schemas.
+	Typing *Typing
 	// Exported, if not nil, is told of each object that was written.
 	Exported func(bifrost.Row, Object)
 	// Erased, if not nil, is told of an object that was exported before it was erased
 	// from the archive: its files are still in the place.
 	Erased func(Object)
+
+	typed map[string]*typedTopic // by the topics' names
 }
 
 // Object is what stands in the place about an object whose files are all there.
@@ -240,7 +248,11 @@ func (e *Exporter) writeFiles(ctx context.Context, row bifrost.Row, object *Obje
 	if err != nil {
 		return err
 	}
-	open := &openFiles{exporter: e, row: row, days: days, files: map[day]*parquetFile{}}
+	typed, err := e.typedOf(ctx, row.Partition)
+	if err != nil {
+		return err
+	}
+	open := &openFiles{exporter: e, row: row, days: days, typed: typed, files: map[day]*parquetFile{}}
 	defer open.abortAll()
 	for r, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
 		if err != nil {
@@ -291,6 +303,7 @@ type openFiles struct {
 	exporter *Exporter
 	row      bifrost.Row
 	days     days
+	typed    *typedTopic
 	files    map[day]*parquetFile
 	pending  int64
 }
@@ -304,18 +317,21 @@ func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 		}
 		decoded = &d
 	}
+	typed, err := o.exporter.decodeTyped(ctx, o.typed, r)
+	if err != nil {
+		return err
+	}
 	d := o.days.of(r.Timestamp)
 	f := o.files[d]
 	if f == nil {
 		name := fmt.Sprintf("%s%s/date=%s/%05d-%020d.parquet", topicFolder, o.row.Name, d, o.row.Number, o.row.Start)
-		var err error
-		if f, err = newParquetFile(ctx, o.exporter.Place, name, decoded != nil); err != nil {
+		if f, err = newParquetFile(ctx, o.exporter.Place, name, decoded != nil, o.typed); err != nil {
 			return err
 		}
 		o.files[d] = f
 	}
 	before := f.pending
-	if err := f.writeRecord(o.row.Number, r, decoded); err != nil {
+	if err := f.writeRecord(o.row.Number, r, decoded, typed); err != nil {
 		return err
 	}
 	o.pending += f.pending - before

@@ -35,6 +35,7 @@ var partition = bifrost.Partition{Name: "orders", Number: 7}
 
 // An archived is one partition of an archive in memory.
 type archived struct {
+	topic   string // orders unless it is said
 	ledger  *bifrosttest.Ledger
 	store   *bifrosttest.Store
 	end     int64
@@ -42,7 +43,11 @@ type archived struct {
 }
 
 func newArchived() *archived {
-	return &archived{ledger: bifrosttest.NewLedger(), store: bifrosttest.NewStore(), records: map[int64]baldr.Record{}}
+	return &archived{topic: partition.Name, ledger: bifrosttest.NewLedger(), store: bifrosttest.NewStore(), records: map[int64]baldr.Record{}}
+}
+
+func (a *archived) partition() bifrost.Partition {
+	return bifrost.Partition{Name: a.topic, Number: partition.Number}
 }
 
 func (a *archived) reader() *readback.Reader {
@@ -60,12 +65,12 @@ func (a *archived) add(records ...baldr.Record) {
 		}
 		a.records[records[i].Offset] = records[i]
 	}
-	row := bifrost.Row{Partition: partition, Range: bifrost.Range{Start: a.end, End: a.end + int64(len(records)) + 1}, State: bifrost.StateArchived}
-	s, err := w.Close(baldr.Summary{ClusterID: "c", Topic: partition.Name, Partition: partition.Number, Start: row.Start, End: row.End, LastLeaderEpoch: -1})
+	row := bifrost.Row{Partition: a.partition(), Range: bifrost.Range{Start: a.end, End: a.end + int64(len(records)) + 1}, State: bifrost.StateArchived}
+	s, err := w.Close(baldr.Summary{ClusterID: "c", Topic: a.topic, Partition: partition.Number, Start: row.Start, End: row.End, LastLeaderEpoch: -1})
 	if err != nil {
 		panic(err)
 	}
-	row.Facts = bifrost.Facts{Key: bifrost.ObjectKey("g", partition, row.Start, 0), Range: row.Range, Records: s.Records,
+	row.Facts = bifrost.Facts{Key: bifrost.ObjectKey("g", a.partition(), row.Start, 0), Range: row.Range, Records: s.Records,
 		FirstTimestamp: s.FirstTimestamp, LastTimestamp: s.LastTimestamp, Checksum: bifrosttest.Checksum(object.Bytes())}
 	a.store.Put(row.Facts.Key, object.Bytes())
 	a.ledger.Poke(row)

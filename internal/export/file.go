@@ -73,9 +73,13 @@ type parquetFile struct {
 
 	one          [1]parquet.Value // used again for each value
 	keys, values []parquet.Value  // of the headers of a record, likewise
+
+	typed []*shredder // of the columns of schemas
 }
 
-func newParquetFile(ctx context.Context, place Place, name string, decoded bool) (*parquetFile, error) {
+func newParquetFile(
+	ctx context.Context, place Place, name string, decoded bool, typed *typedTopic,
+) (*parquetFile, error) {
 	to, err := place.Create(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("begin %s in %s: %w", name, place, err)
@@ -84,20 +88,24 @@ func newParquetFile(ctx context.Context, place Place, name string, decoded bool)
 	if decoded {
 		schema = parquet.SchemaOf(decodedRow{})
 	}
-	w := parquet.NewGenericWriter[any](to, schema,
+	schema, shredders := typed.addTo(schema)
+	options := []parquet.WriterOption{schema,
 		parquet.PageBufferSize(pageBytes),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 		parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, "key")),
 		// Statistics in the headers of pages hold whole values, four times. Row groups and
 		// the index of pages have those of keys and numbers, which engines use.
 		parquet.DataPageStatistics(false), parquet.DeprecatedDataPageStatistics(false),
-		parquet.SkipPageBounds("value"), parquet.SkipPageBounds("headers", "list", "element", "key"),
-		parquet.SkipPageBounds("headers", "list", "element", "value"),
-		parquet.SkipPageBounds("key_json"), parquet.SkipPageBounds("value_json"), parquet.SkipPageBounds("key_error"),
-		parquet.SkipPageBounds("value_error"),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("offset"))),
-		parquet.CreatedBy("bifrost", "", ""))
-	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name}, nil
+		parquet.CreatedBy("bifrost", "", "")}
+	for _, path := range schema.Columns() {
+		leaf, _ := schema.Lookup(path...)
+		if leaf.Node.Type().Kind() == parquet.ByteArray && path[0] != "key" && path[0] != "timestamp_type" {
+			options = append(options, parquet.SkipPageBounds(path...))
+		}
+	}
+	w := parquet.NewGenericWriter[any](to, options...)
+	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name, typed: shredders}, nil
 }
 
 // bytesOrNull is a value of an optional column at the top.
@@ -109,7 +117,7 @@ func bytesOrNull(b []byte, column int) parquet.Value {
 }
 
 // writeRecord takes in a record. Its memory is not kept.
-func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded) error {
+func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded, typed []typedValue) error {
 	timestamp := parquet.NullValue().Level(0, 0, columnTimestamp)
 	if usable(r.Timestamp) {
 		timestamp = parquet.Int64Value(r.Timestamp).Level(0, 1, columnTimestamp)
@@ -137,6 +145,12 @@ func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded) 
 				return f.failureOf(r, err)
 			}
 		}
+	}
+	for i, v := range typed {
+		if err := f.typed[i].write(f.columns, v); err != nil {
+			return f.failureOf(r, err)
+		}
+		f.pending += int64(v.size + bytesOfLeaf*len(f.typed[i].values))
 	}
 	f.records++
 	f.pending += sizeOf(r, d)
@@ -201,6 +215,9 @@ func (f *parquetFile) complete(ctx context.Context) error {
 	}
 	return nil
 }
+
+// bytesOfLeaf is about what each record costs in each leaf of a schema, null or not.
+const bytesOfLeaf = 16
 
 func sizeOf(r *baldr.Record, d *Decoded) int64 {
 	size := len(r.Key) + len(r.Value) + 64

@@ -3,6 +3,7 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,8 +12,15 @@ import (
 	"github.com/twmb/avro"
 )
 
-// compileAvro returns a decoder of Avro's binary encoding.
-func compileAvro(s Schema) (func([]byte) ([]byte, error), error) {
+// An avroCodec decodes what was written with one Avro schema.
+type avroCodec struct {
+	parsed *avro.Schema
+	shape  *avroShape
+	whole  bool // a payload is bytes, which serializers write without their length
+}
+
+// compileAvro returns a codec of Avro's binary encoding.
+func compileAvro(s Schema) (*avroCodec, error) {
 	parsed, err := parseAvro(s)
 	if err != nil {
 		return nil, err
@@ -21,21 +29,31 @@ func compileAvro(s Schema) (func([]byte) ([]byte, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	if shape.kind == "bytes" && shape.logical == "" {
-		// Serializers write bytes that are all of a value without their length.
-		return func(payload []byte) ([]byte, error) { return appendBase64(nil, payload), nil }, nil
+	return &avroCodec{parsed, shape, shape.kind == "bytes" && shape.logical == ""}, nil
+}
+
+// decodeValue returns what the library makes of a payload, each value of a union in a
+// map of one entry under the name of its branch.
+func (c *avroCodec) decodeValue(payload []byte) (value any, err error) {
+	if c.whole {
+		return payload, nil
 	}
-	return func(payload []byte) ([]byte, error) {
-		var value any
-		rest, err := parsed.Decode(payload, &value, avro.TaggedUnions())
-		if err != nil {
-			return nil, err
-		}
-		if len(rest) > 0 {
-			return nil, fmt.Errorf("%d of %d bytes are left over", len(rest), len(payload))
-		}
-		return shape.appendJSON(nil, value)
-	}, nil
+	rest, err := c.parsed.Decode(payload, &value, avro.TaggedUnions())
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("%d of %d bytes are left over", len(rest), len(payload))
+	}
+	return value, nil
+}
+
+func (c *avroCodec) decodeJSON(payload []byte) ([]byte, error) {
+	value, err := c.decodeValue(payload)
+	if err != nil {
+		return nil, err
+	}
+	return c.shape.appendJSON(nil, value)
 }
 
 // parseAvro parses the schema behind what it refers to, whatever the order that is
@@ -77,17 +95,23 @@ func parseAvro(s Schema) (*avro.Schema, error) {
 // An avroShape is a schema as its data is written as JSON: in the order of its
 // fields, each union known by the names of its branches.
 type avroShape struct {
-	kind     string // Avro's name of the type, of no reference
-	logical  string
-	scale    int
-	fields   []avroField
-	items    *avroShape            // of an array or a map
-	branches map[string]*avroShape // of a union, by the name that its data carries
+	kind      string // Avro's name of the type, of no reference
+	name      string // the full name of a record, an enum, a fixed
+	logical   string
+	precision int
+	scale     int
+	size      int // of a fixed
+	fields    []avroField
+	byName    map[string]*avroShape // the fields
+	items     *avroShape            // of an array or a map
+	branches  map[string]*avroShape // of a union, by the name that its data carries
+	order     []string              // of the branches
 }
 
 type avroField struct {
-	name  string
-	shape *avroShape
+	name    string
+	aliases []string
+	shape   *avroShape
 }
 
 func newAvroShape(parsed *avro.Schema) (*avroShape, error) {
@@ -100,19 +124,21 @@ func newAvroShape(parsed *avro.Schema) (*avroShape, error) {
 type avroNames map[string]*avroShape
 
 func (names avroNames) shape(n *avro.SchemaNode, namespace string) (*avroShape, error) {
-	s := &avroShape{kind: n.Type, logical: n.LogicalType, scale: n.Scale}
+	s := &avroShape{kind: n.Type, logical: n.LogicalType, precision: n.Precision, scale: n.Scale, size: n.Size}
 	switch n.Type {
 	case "null", "boolean", "int", "long", "float", "double", "string", "bytes":
 		return s, nil
 	case "enum", "fixed":
-		names[fullName(n)] = s
+		s.name = fullName(n)
+		names[s.name] = s
 		return s, nil
 	case "array":
 		return s, names.child(&s.items, n.Items, namespace)
 	case "map":
 		return s, names.child(&s.items, n.Values, namespace)
 	case "record", "error":
-		names[fullName(n)] = s
+		s.name, s.byName = fullName(n), map[string]*avroShape{}
+		names[s.name] = s
 		return s, names.addFields(s, n)
 	case "union":
 		return s, names.addBranches(s, n, namespace)
@@ -132,15 +158,16 @@ func (names avroNames) child(to **avroShape, n *avro.SchemaNode, namespace strin
 
 func (names avroNames) addFields(s *avroShape, n *avro.SchemaNode) error {
 	namespace := ""
-	if name := fullName(n); strings.Contains(name, ".") {
-		namespace = name[:strings.LastIndexByte(name, '.')]
+	if strings.Contains(s.name, ".") {
+		namespace = s.name[:strings.LastIndexByte(s.name, '.')]
 	}
 	for i := range n.Fields {
 		shape, err := names.shape(&n.Fields[i].Type, namespace)
 		if err != nil {
 			return fmt.Errorf("field %s: %w", n.Fields[i].Name, err)
 		}
-		s.fields = append(s.fields, avroField{n.Fields[i].Name, shape})
+		s.fields = append(s.fields, avroField{n.Fields[i].Name, n.Fields[i].Aliases, shape})
+		s.byName[n.Fields[i].Name] = shape
 	}
 	return nil
 }
@@ -152,13 +179,9 @@ func (names avroNames) addBranches(s *avroShape, n *avro.SchemaNode, namespace s
 		if err != nil {
 			return err
 		}
-		name := branch.kind
-		for full, named := range names {
-			if named == branch {
-				name = full
-			}
-		}
+		name := cmp.Or(branch.name, branch.kind)
 		s.branches[name] = branch
+		s.order = append(s.order, name)
 	}
 	return nil
 }

@@ -62,15 +62,24 @@ func (s *avroShape) appendUnion(to []byte, value any) ([]byte, error) {
 	if value == nil {
 		return append(to, "null"...), nil
 	}
+	branch, inner, err := s.branchOf(value)
+	if err != nil {
+		return nil, err
+	}
+	return branch.appendJSON(to, inner)
+}
+
+// branchOf takes the value of a union apart.
+func (s *avroShape) branchOf(value any) (branch *avroShape, inner any, err error) {
 	tagged, ok := value.(map[string]any)
 	if ok && len(tagged) == 1 {
 		for name, inner := range tagged {
 			if branch := s.branches[name]; branch != nil {
-				return branch.appendJSON(to, inner)
+				return branch, inner, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("a union came as %T", value)
+	return nil, nil, fmt.Errorf("a union came as %T", value)
 }
 
 func (s *avroShape) appendArray(to []byte, value any) ([]byte, error) {
@@ -133,7 +142,7 @@ func (s *avroShape) appendLeaf(to []byte, value any) ([]byte, error) {
 	case []byte:
 		return appendBase64(to, v), nil
 	case *big.Rat:
-		return appendQuoted(to, v.FloatString(s.scale)), nil
+		return appendQuoted(to, s.decimalText(v)), nil
 	case time.Time:
 		return appendQuoted(to, s.time(v)), nil
 	case time.Duration:
@@ -144,6 +153,16 @@ func (s *avroShape) appendLeaf(to []byte, value any) ([]byte, error) {
 		return appendQuoted(to, v.String()), nil
 	}
 	return nil, fmt.Errorf("%s came as %T", s.kind, value)
+}
+
+// decimalText has the digits of the schema's scale; of a big-decimal, whose values have
+// each their own, those that are needed.
+func (s *avroShape) decimalText(v *big.Rat) string {
+	digits := s.scale
+	if s.logical == "big-decimal" {
+		digits, _ = v.FloatPrec()
+	}
+	return v.FloatString(digits)
 }
 
 // time writes as many digits of a second as the logical type has.

@@ -37,6 +37,7 @@ func NewDecoder(source Source) *Decoder {
 // A codec decodes what was written with one schema, or says why nothing can.
 type codec struct {
 	decode func(payload []byte) (json []byte, err error)
+	avro   *avroCodec // if the schema is Avro
 	reason string
 }
 
@@ -74,24 +75,60 @@ func (d *Decoder) codec(ctx context.Context, id int) (*codec, error) {
 	if err != nil && !errors.Is(err, ErrNoSchema) {
 		return nil, fmt.Errorf("look up schema %d: %w", id, err)
 	}
-	c := &codec{}
+	var c *codec
 	if err != nil {
-		c.reason = fmt.Sprintf("schema %d: %v", id, err)
-	} else if c.decode, err = compile(s); err != nil {
-		c.reason = fmt.Sprintf("schema %d cannot be used: %v", id, err)
+		c = &codec{reason: fmt.Sprintf("schema %d: %v", id, err)}
+	} else if c, err = compile(s); err != nil {
+		c = &codec{reason: fmt.Sprintf("schema %d cannot be used: %v", id, err)}
 	}
 	d.codecs[id] = c
 	return c, nil
 }
 
-func compile(s Schema) (func([]byte) ([]byte, error), error) {
+func compile(s Schema) (c *codec, err error) {
+	c = &codec{}
 	switch s.Type {
 	case Avro:
-		return compileAvro(s)
+		if c.avro, err = compileAvro(s); err == nil {
+			c.decode = c.avro.decodeJSON
+		}
 	case Protobuf:
-		return compileProtobuf(s)
+		c.decode, err = compileProtobuf(s)
 	case JSON:
-		return compileJSON(s)
+		c.decode, err = compileJSON(s)
+	default:
+		err = fmt.Errorf("its type is %q; AVRO, PROTOBUF and JSON are known", s.Type)
 	}
-	return nil, fmt.Errorf("its type is %q; AVRO, PROTOBUF and JSON are known", s.Type)
+	return c, err
+}
+
+// DecodeInto decodes a key or a value into the column of an Avro schema, which need not
+// be the one that it was written with. The value is as the column's kind says, nil for
+// null; where there is a reason why it could not be decoded, it is nil. The memory of the
+// data may be part of it. An error says that the source could not be asked.
+func (d *Decoder) DecodeInto(ctx context.Context, data []byte, into *Column) (value any, reason string, err error) {
+	if data == nil {
+		return nil, "", nil
+	}
+	if len(data) < headerBytes || data[0] != 0 {
+		return nil, "it does not begin with the ID of a schema", nil
+	}
+	id := int(binary.BigEndian.Uint32(data[1:]))
+	c, err := d.codec(ctx, id)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case c.decode == nil:
+		return nil, c.reason, nil
+	case c.avro == nil:
+		return nil, fmt.Sprintf("schema %d is not Avro", id), nil
+	}
+	written, err := c.avro.decodeValue(data[headerBytes:])
+	if err != nil {
+		return nil, fmt.Sprintf("schema %d does not fit: %v", id, err), nil
+	}
+	if value, err = into.take(c.avro.shape, written); err != nil {
+		return nil, fmt.Sprintf("schema %d does not become the columns: %v", id, err), nil
+	}
+	return value, "", nil
 }

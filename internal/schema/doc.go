@@ -10,6 +10,8 @@
 //	avro.go        Avro: schema and data; avrojson.go writes the data as JSON
 //	protobuf.go    Protobuf, by messages that are made from the schema
 //	jsonschema.go  JSON, held against its schema
+//	columns.go     the columns that an Avro schema makes; convert.go puts data into them
+//	newest.go      which schema of a topic is the newest
 //	log.go         schemas from the records of the registry's own topic
 //	registry.go    schemas from a registry
 //	files.go       schemas from files

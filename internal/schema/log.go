@@ -19,7 +19,14 @@ type Log struct {
 	entries  []logEntry
 	byID     map[int][]int // positions in entries
 	versions map[subjectVersion][]int
+	subjects map[string]*logSubject
 	unread   int // records that could not be understood
+}
+
+// A logSubject is the versions of a subject.
+type logSubject struct {
+	current map[int]int // positions in entries by the version, of those that are not deleted
+	last    int         // position of the last one that there was, deleted or not
 }
 
 type subjectVersion struct {
@@ -40,6 +47,7 @@ type logValue struct {
 	Type       Type           `json:"schemaType"`
 	Text       *string        `json:"schema"`
 	References []logReference `json:"references"`
+	Deleted    bool           `json:"deleted"`
 }
 
 type logReference struct {
@@ -58,19 +66,26 @@ const latestVersion = -1
 
 // NewLog returns a log without records.
 func NewLog() *Log {
-	return &Log{byID: map[int][]int{}, versions: map[subjectVersion][]int{}}
+	return &Log{byID: map[int][]int{}, versions: map[subjectVersion][]int{}, subjects: map[string]*logSubject{}}
 }
 
 // Add takes in the next record of the topic. Records of other kinds than schemas
 // (settings, deletions of whole subjects) change nothing about what a schema says,
-// nor do tombstones.
+// nor do tombstones; deletions change which one is the newest of a subject.
 func (l *Log) Add(key, value []byte) {
 	var k logKey
 	if err := json.Unmarshal(key, &k); err != nil {
 		l.unread++
 		return
 	}
-	if k.Type != "SCHEMA" || len(value) == 0 || string(value) == "null" {
+	if k.Type == "DELETE_SUBJECT" {
+		l.deleteSubject(k.Subject, value)
+	}
+	if k.Type != "SCHEMA" {
+		return
+	}
+	if len(value) == 0 || string(value) == "null" {
+		l.deleteVersions(k.Subject, k.Version, k.Version)
 		return
 	}
 	entry := logEntry{subjectVersion: subjectVersion{k.Subject, k.Version}}
@@ -87,6 +102,41 @@ func (l *Log) Add(key, value []byte) {
 	l.versions[entry.subjectVersion] = append(l.versions[entry.subjectVersion], at)
 	latest := subjectVersion{k.Subject, latestVersion}
 	l.versions[latest] = append(l.versions[latest], at)
+	known := l.subjects[k.Subject]
+	if known == nil {
+		known = &logSubject{current: map[int]int{}, last: at}
+		l.subjects[k.Subject] = known
+	}
+	if !entry.Deleted {
+		known.current[k.Version] = at
+		known.last = at
+		return
+	}
+	delete(known.current, k.Version)
+	if k.Version >= l.entries[known.last].version {
+		known.last = at // its own deletion says once more what it was
+	}
+}
+
+// deleteSubject takes in that the versions of a subject were deleted
+// (io.confluent.kafka.schemaregistry.storage.DeleteSubjectValue).
+func (l *Log) deleteSubject(subject string, value []byte) {
+	var v struct{ Version int }
+	if json.Unmarshal(value, &v) == nil {
+		l.deleteVersions(subject, 0, v.Version)
+	}
+}
+
+func (l *Log) deleteVersions(subject string, first, last int) {
+	known := l.subjects[subject]
+	if known == nil {
+		return
+	}
+	for version := range known.current {
+		if version >= first && version <= last {
+			delete(known.current, version)
+		}
+	}
 }
 
 // Len counts the schemas that were added, each version of a subject apart.

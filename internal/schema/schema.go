@@ -20,15 +20,15 @@ const (
 
 // A Schema is the text of one schema, with all that it refers to.
 type Schema struct {
-	Type       Type
-	Text       string
-	References []Reference
+	Type       Type        `json:"type"`
+	Text       string      `json:"schema"`
+	References []Reference `json:"references,omitempty"`
 }
 
 // A Reference is a schema under the name that the text of another has for it: the
 // full name of an Avro type, the path of a Protobuf import, the URL in a $ref.
 type Reference struct {
-	Name string
+	Name string `json:"name"`
 	Schema
 }
 

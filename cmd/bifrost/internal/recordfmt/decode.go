@@ -27,7 +27,9 @@ import (
 // Decoding is the flags of commands that decode keys and values.
 type Decoding struct {
 	Values, Keys bool
-	schemas      string
+	// Typed and TypedKey are schemas as export.Options has them.
+	Typed, TypedKey string
+	schemas         string
 }
 
 // schemasTopic is where a registry keeps its schemas unless it is told otherwise.
@@ -44,12 +46,27 @@ func (d *Decoding) AddFlags(c *cobra.Command) {
 			"or a file of cat --json of such a topic")
 }
 
-func (d *Decoding) wantsDecoding() bool { return d.Values || d.Keys }
+// AddTypedFlags adds --typed and --typed-key.
+func (d *Decoding) AddTypedFlags(c *cobra.Command) {
+	add := func(to *string, name, subject, usage string) {
+		c.Flags().StringVar(to, name, "", usage)
+		c.Flags().Lookup(name).NoOptDefVal = subject
+	}
+	add(&d.Typed, "typed", export.TopicSubject,
+		"decode Avro values into a struct column, record, with the fields of the newest schema of `SUBJECT`, in which "+
+			"TOPIC stands for the topic; or of the schema with this ID")
+	add(&d.TypedKey, "typed-key", export.TopicKeySubject, "decode Avro keys likewise, into key_record")
+}
+
+func (d *Decoding) wantsDecoding() bool {
+	return d.Values || d.Keys || d.Typed != "" || d.TypedKey != ""
+}
 
 // RecordDecoder decodes records, and counts what it could not decode. A nil one
 // decodes nothing.
 type RecordDecoder struct {
 	Decoding
+	source  schema.Source
 	decoder *schema.Decoder
 	failed  map[string]int // keys and values by the reason
 }
@@ -63,7 +80,12 @@ func (d *Decoding) OpenDecoder(ctx context.Context, a *app.App, parts *wiring.Pa
 	if err != nil {
 		return nil, err
 	}
-	return &RecordDecoder{Decoding: *d, decoder: schema.NewDecoder(source), failed: map[string]int{}}, nil
+	return &RecordDecoder{
+		Decoding: *d,
+		source:   source,
+		decoder:  schema.NewDecoder(source),
+		failed:   map[string]int{},
+	}, nil
 }
 
 func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Parts) (schema.Source, error) {
@@ -137,6 +159,19 @@ func (d *Decoding) readSchemaTopic(
 			"--schemas takes another topic, the URL of a registry, or files", d.schemas)
 	}
 	return log, nil
+}
+
+// Typing decodes for an export with typed columns.
+func (d *RecordDecoder) Typing(a *app.App) *export.Typing {
+	return &export.Typing{
+		Source:  d.source,
+		Decoder: d.decoder,
+		Failed:  d.countFailure,
+		Newer: func(topic string, place, newest schema.Version) {
+			a.Warn("%s has a newer schema, %d, than the place, which keeps to schema %d: fields that are new in it are "+
+				"not in the typed column; export into another place to have them", topic, newest.ID, place.ID)
+		},
+	}
 }
 
 // DecodeColumns is what an export writes beside a key and a value. What has no header is
