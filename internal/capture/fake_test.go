@@ -34,6 +34,15 @@ type fakeCluster struct {
 	// of the logs move with each.
 	committing [][]string
 	listings   int
+
+	missing   []Missing       // of the list of groups
+	positions []Missing       // of every group
+	silent    map[string]bool // groups and partitions (topic/number) for which nobody answers
+	gone      map[string]bool // topics that nobody knows when they are asked for again
+	suspects  []string        // topics that may be hidden
+	listed    map[string]bool // of some topics, whether they are listed
+	asked     [][]bifrost.Topic
+	deadline  time.Time // of the last request for the cluster's ID
 }
 
 func (f *fakeCluster) call(name string) error {
@@ -46,7 +55,8 @@ func (f *fakeCluster) call(name string) error {
 	return f.fails[name]
 }
 
-func (f *fakeCluster) ClusterID(context.Context) (string, error) {
+func (f *fakeCluster) ClusterID(ctx context.Context) (string, error) {
+	f.deadline, _ = ctx.Deadline()
 	return f.overview.ClusterID, f.call("ClusterID")
 }
 
@@ -56,8 +66,12 @@ func (f *fakeCluster) Overview(context.Context) (Overview, error) {
 	return o, f.call("Overview")
 }
 
-func (f *fakeCluster) HiddenTopics(context.Context, []string, func(string) bool) (map[string]error, error) {
+func (f *fakeCluster) HiddenTopics(_ context.Context, suspects []string, listed func(string) bool) (map[string]error, error) {
 	err := f.call("HiddenTopics")
+	f.suspects = suspects
+	for topic := range f.listed {
+		f.listed[topic] = listed(topic)
+	}
 	if hidden := f.fails["HiddenTopics hidden"]; hidden != nil {
 		return map[string]error{"hidden": hidden}, err
 	}
@@ -105,15 +119,18 @@ func (f *fakeCluster) ScramUsers(context.Context) ([]ScramUser, error) {
 }
 
 func (f *fakeCluster) Groups(context.Context) ([]Group, []Missing, error) {
-	return slices.Clone(f.groups), nil, f.call("Groups")
+	return slices.Clone(f.groups), f.missing, f.call("Groups")
 }
 
 func (f *fakeCluster) CommittedOffsets(_ context.Context, groups []string) map[string]CommittedAnswer {
 	_ = f.call("CommittedOffsets")
 	answers := map[string]CommittedAnswer{}
 	for _, name := range groups {
+		if f.silent[name] {
+			continue
+		}
 		metadata := "of " + name
-		answers[name] = CommittedAnswer{Offsets: map[string][]Committed{"orders": {{2, 7, -1, nil}, {0, 5, 3, &metadata}}}}
+		answers[name] = CommittedAnswer{Missing: f.positions, Offsets: map[string][]Committed{"orders": {{2, 7, -1, nil}, {0, 5, 3, &metadata}}}}
 		if err := f.fails["CommittedOffsets "+name]; err != nil {
 			answers[name] = CommittedAnswer{Err: err}
 		}
@@ -134,8 +151,12 @@ func (f *fakeCluster) CommittingTransactions(context.Context) ([]string, error) 
 
 func (f *fakeCluster) Offsets(_ context.Context, topics []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
 	answers := map[bifrost.TopicPartition]bifrost.OffsetAnswer{}
+	f.asked = append(f.asked, topics)
 	for _, t := range topics {
 		for _, number := range t.Partitions {
+			if f.silent[fmt.Sprintf("%s/%d", t.Name, number)] {
+				continue
+			}
 			answer := bifrost.OffsetAnswer{Observation: bifrost.Observation{LogStart: 1, LastStable: 10, HighWatermark: 12, LeaderEpoch: 4}}
 			answer.Err = f.fails[fmt.Sprintf("Offsets %s/%d", t.Name, number)]
 			answers[bifrost.TopicPartition{Topic: t.Name, Partition: number}] = answer
@@ -147,7 +168,7 @@ func (f *fakeCluster) Offsets(_ context.Context, topics []bifrost.Topic) (map[bi
 func (f *fakeCluster) TopicIDs(_ context.Context, topics []string) (map[string]bifrost.TopicID, error) {
 	ids := map[string]bifrost.TopicID{}
 	for _, t := range f.overview.Topics {
-		if slices.Contains(topics, t.Name) {
+		if slices.Contains(topics, t.Name) && !f.gone[t.Name] {
 			ids[t.Name] = t.ID
 		}
 	}

@@ -128,6 +128,11 @@ func (f *Fixer) planOne(ctx context.Context, plan *FixPlan, v verify.Violation, 
 		addOnce(&plan.Anew, p)
 	case verify.ProgressMissing, verify.RowMissing:
 		addOnce(&plan.Whole, p)
+	case verify.ObjectWithoutRow:
+		if !lacksItsRow(v, all) {
+			return notProven, nil
+		}
+		addOnce(&plan.Whole, p)
 	case verify.RowInvalid, verify.ObjectMismatch:
 		return f.planRow(ctx, plan, p, v, all)
 	case verify.ObjectMissing:
@@ -139,9 +144,20 @@ func (f *Fixer) planOne(ctx context.Context, plan *FixPlan, v verify.Violation, 
 	case verify.MarkerMissing, verify.MarkMissing, verify.BirthMissing, verify.ForkMissing:
 		return f.planHidden(ctx, plan, v.Key, bifrost.Facts{})
 	default:
-		return "the bucket does not prove what is right", nil
+		return notProven, nil
 	}
 	return "", nil
+}
+
+const notProven = "the bucket does not prove what is right"
+
+// lacksItsRow reports whether an object has no row because that row is missing: a rebuild
+// makes it of the object. Any other object that no row settles is one too many.
+func lacksItsRow(object verify.Violation, all []verify.Violation) bool {
+	return slices.ContainsFunc(all, func(v verify.Violation) bool {
+		return v.Topic == object.Topic && v.Partition == object.Partition && (v.Kind == verify.ProgressMissing ||
+			v.Kind == verify.RowMissing && v.Start <= object.Start && object.End <= v.End)
+	})
 }
 
 func addOnce(to *[]bifrost.Partition, p bifrost.Partition) {

@@ -1,6 +1,8 @@
 package restore
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 )
 
@@ -58,6 +61,103 @@ func TestDrillChoosesWhatFits(t *testing.T) {
 		}
 		if got := choose(topics, 25); len(got) != 1 {
 			t.Fatalf("of 25 bytes %v were chosen", got)
+		}
+	}
+}
+
+// A drill compares a sample with the archive, says how long all would take, and measures
+// nothing where the sample is there already.
+func TestDrillOfASample(t *testing.T) {
+	t.Parallel()
+	w := newWhole(t)
+	began := capturedAt
+	w.Now = func() time.Time { began = began.Add(time.Second); return began }
+	drill, err := w.Drill(t.Context(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !drill.Stands() || len(drill.Wrong) > 0 {
+		t.Errorf("wrong %q, refused %q", drill.Wrong, drill.Refusals)
+	}
+	got := fmt.Sprint(drill.Topics, drill.Records, drill.Bytes, drill.Positions, drill.AllTopics, drill.AllRecords, drill.AllBytes)
+	if want := "[orders payments] 104 933 7 3 105 933"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if drill.Seconds <= 0 || drill.AllSeconds != drill.Seconds {
+		t.Errorf("the sample, which is all, took %g seconds, and all takes %g", drill.Seconds, drill.AllSeconds)
+	}
+	if _, err := w.Drill(t.Context(), 1<<20); !errors.Is(err, ErrNothingToMeasure) {
+		t.Errorf("a second drill: %v", err)
+	}
+}
+
+// All takes as long as the sample, times what there is more of.
+func TestDrillOfAPart(t *testing.T) {
+	t.Parallel()
+	w := newWhole(t)
+	began := capturedAt
+	w.Now = func() time.Time { began = began.Add(time.Second); return began }
+	drill, err := w.Drill(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(drill.Topics) != 1 || drill.Bytes >= drill.AllBytes || len(drill.Restore.Topics) != 1 {
+		t.Errorf("%+v", drill)
+	}
+	if want := drill.Seconds * float64(drill.AllBytes) / float64(drill.Bytes); drill.Seconds <= 0 || drill.AllSeconds != want {
+		t.Errorf("all takes %g seconds, want %g", drill.AllSeconds, want)
+	}
+}
+
+// Whatever of a partition is not as it was is told: records, their number, where groups
+// stand.
+func TestDrillTellsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWhole(t)
+	plan := w.look()
+	if _, err := w.Restorer.Run(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	ends, err := w.stableEnds(t.Context(), []string{"orders"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, _ := ends.Lookup("orders", 0)
+	end := last.Offset
+	all := plan.Topics[0].Partitions[0]
+	other := newWhole(t)
+	other.Client = w.Client
+	other.store.Delete(bifrost.ObjectKey("g", bifrost.Partition{Name: "orders"}, 30, 0))
+	part := all
+	part.branches = []branch{{all.branches[0].row, bifrost.Range{Start: 10, End: 59}}}
+	swapped := all
+	swapped.branches = []branch{{all.branches[0].row, bifrost.Range{Start: 11, End: 60}}}
+	position := func(source, at int64) PositionReport {
+		return PositionReport{Topic: "orders", Source: source, Committed: &at}
+	}
+	for name, c := range map[string]struct {
+		by        *whole
+		partition Partition
+		end       int64
+		positions []PositionReport
+		records   int64
+		want      string
+	}{
+		"nothing":                         {w, all, end, []PositionReport{position(10, 0), position(17, 7), position(18, 7), position(60, end), position(70, end)}, 49, ""},
+		"the last record is not there":    {w, all, 48, nil, 48, "the record at source offset 59 of orders is not there, or is another one"},
+		"a record more":                   {w, part, end, nil, 48, "it has more records than there were"},
+		"another record":                  {w, swapped, end, nil, 0, "the record at source offset 11 of orders is not there, or is another one"},
+		"a group one record behind":       {w, all, end, []PositionReport{position(18, 6)}, 8, "a group stood at 18 and stands at 6, and its next record is at 7"},
+		"the second of two groups":        {w, all, end, []PositionReport{position(18, 7), position(18, 8)}, 8, "a group stood at 18 and stands at 8, and its next record is at 7"},
+		"a group that is not at the end":  {w, all, end, []PositionReport{position(60, 48)}, 49, fmt.Sprintf("a group stood at 60, behind all records, and stands at 48 instead of the end, %d", end)},
+		"an object that cannot be opened": {other, all, end, nil, 19, "error"},
+	} {
+		records, wrong, err := c.by.comparePartition(t.Context(), "orders", c.partition, c.end, c.positions)
+		if (c.want == "error") != (err != nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && wrong != c.want || records != c.records {
+			t.Errorf("%s: %d records, %q; want %d, %q", name, records, wrong, c.records, c.want)
 		}
 	}
 }

@@ -199,6 +199,9 @@ func (r *Restorer) judgeUnwritten(ctx context.Context, plan *Plan) error {
 	}
 	defer done()
 	ends, err := admin.ListEndOffsets(ctx, slices.Sorted(maps.Keys(unwritten))...)
+	if err == nil {
+		err = ends.Error() // a partition that does not answer is not one without records
+	}
 	if err != nil {
 		return fmt.Errorf("ask the target where its logs end: %w", err)
 	}
