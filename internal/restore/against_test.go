@@ -161,6 +161,8 @@ func TestWhatTheTargetRefusesIsTold(t *testing.T) {
 			doRun, "error ask for the settings of topic orders of the target: POLICY_VIOLATION"},
 		"ends that cannot be asked for": {func(w *whole) { w.run() }, kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "quiet", Err: kerr.TopicAuthorizationFailed},
 			doLook, "error ask the target where its logs end: TOPIC_AUTHORIZATION_FAILED"},
+		"ends that one partition does not tell": {func(w *whole) { w.run() }, kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "quiet", Err: kerr.PolicyViolation},
+			doLook, "error ask the target where its logs end: POLICY_VIOLATION"},
 		"ends of what groups stood in": {func(w *whole) { w.run() }, kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "quiet", Err: kerr.TopicAuthorizationFailed},
 			func(w *whole) string {
 				_, err := w.stableEnds(w.Context(), []string{"quiet"})

@@ -80,7 +80,7 @@ func TestDrillOfASample(t *testing.T) {
 		t.Errorf("wrong %q, refused %q", drill.Wrong, drill.Refusals)
 	}
 	got := fmt.Sprint(drill.Topics, drill.Records, drill.Bytes, drill.Positions, drill.AllTopics, drill.AllRecords, drill.AllBytes)
-	if want := "[orders payments] 104 933 7 3 105 933"; got != want {
+	if want := "[orders payments] 104 933 8 3 105 933"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if drill.Seconds <= 0 || drill.AllSeconds != drill.Seconds {

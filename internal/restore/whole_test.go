@@ -128,6 +128,7 @@ func newWhole(t *testing.T, options ...kfake.Opt) *whole {
 	s.Positions.Groups = []capture.Group{
 		{Name: "ahead", Offsets: map[string][]capture.Committed{"orders": at(0, 70)}},
 		{Name: "billing", Type: "classic", State: "Stable", Offsets: map[string][]capture.Committed{"orders": {{Partition: 0, Offset: 35, LeaderEpoch: 7, Metadata: &note}, {Partition: 1, Offset: 19}}, "payments": at(0, 15)}},
+		{Name: "early", Offsets: map[string][]capture.Committed{"payments": at(0, 5)}},
 		{Name: "elsewhere", Offsets: map[string][]capture.Committed{"left-out": at(0, 0)}},
 		{Name: "empty", Offsets: map[string][]capture.Committed{}},
 		{Name: "gone", Offsets: map[string][]capture.Committed{"deleted": at(0, 3), "quiet": at(0, 5)}},
@@ -142,7 +143,7 @@ func newWhole(t *testing.T, options ...kfake.Opt) *whole {
 	acl := capture.ACL{ResourceType: "TOPIC", ResourceName: "orders", Pattern: "LITERAL", Principal: "User:a", Host: "*", Operation: "READ", Permission: "ALLOW"}
 	there, odd := acl, acl
 	there.Principal, odd.Operation = "User:b", "JUGGLE"
-	s.Configuration.ACLs = []capture.ACL{acl, there, odd}
+	s.Configuration.ACLs = []capture.ACL{odd, there, acl}
 	s.Configuration.Users = []capture.ScramUser{{User: "a"}}
 	s.Configuration.Brokers = []capture.Broker{{ID: 1}, {ID: 2, Settings: map[string]string{"x": "y"}}}
 	creation := kmsg.NewCreateACLsRequestCreation()
