@@ -130,7 +130,7 @@ func (a *attempt) settledAlready(ctx context.Context, row Row, err error) (bool,
 			a.task.TopicID)
 	case row.State.Done():
 		result := newResult(a.task, row, row.Facts, OutcomeDoneAlready, a.stopped)
-		return true, result, a.advancePrefix(ctx, row.Partition)
+		return true, result, a.advanceOrLeaveHole(ctx, row.Partition)
 	case row.End != a.task.EndOffset:
 		// a task of earlier tables; the row's own comes or is here
 		return true, newResult(a.task, row, Facts{}, OutcomeGone, a.stopped), nil
@@ -279,15 +279,15 @@ func (a *attempt) settleRow(ctx context.Context, row Row, facts Facts, outcome s
 	if err != nil {
 		return RangeResult{}, err
 	}
-	if err := a.advancePrefix(ctx, row.Partition); err != nil {
+	if err := a.advanceOrLeaveHole(ctx, row.Partition); err != nil {
 		return RangeResult{}, err
 	}
 	return newResult(a.task, settled, settled.Facts, outcome, a.stopped), nil
 }
 
-// advancePrefix moves the prefix. A hole in the tiling is for discover to heal; this
+// advanceOrLeaveHole moves the prefix. A hole in the tiling is for discover to heal; this
 // range is safe.
-func (a *attempt) advancePrefix(ctx context.Context, p Partition) error {
+func (a *attempt) advanceOrLeaveHole(ctx context.Context, p Partition) error {
 	if _, err := advancePrefix(ctx, a.Ledger, p); err != nil && !errors.Is(err, errRowMissing) {
 		return err
 	}

@@ -100,7 +100,7 @@ func (l leftoverSettler) settleDeletedTopic(ctx context.Context, p Progress) err
 	if err := l.markGaps(ctx, p, ReasonTopicDeleted); err != nil {
 		return err
 	}
-	if err := l.builder.advancePrefix(ctx, &p, l.planned[p.Partition]); err != nil {
+	if err := l.builder.advanceOrForgetRow(ctx, &p, l.planned[p.Partition]); err != nil {
 		return err
 	}
 	if p.PlannedOffset < max(p.LastStable, p.KnownUntil) {

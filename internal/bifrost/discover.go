@@ -377,7 +377,7 @@ func (i partitionInspector) lookAt(ctx context.Context, s *sighting) (healthy bo
 			return false, err // a person has decided, and the command got no further than the record
 		}
 		// What workers had in hand when the log was cut still comes home.
-		return false, errors.Join(errDiverged, i.builder.advancePrefix(ctx, s.progress, planned))
+		return false, errors.Join(errDiverged, i.builder.advanceOrForgetRow(ctx, s.progress, planned))
 	case StatusForked:
 		return false, i.opener.createRow(ctx, s) // the last branch on record has no row yet
 	case StatusClosed:
@@ -388,17 +388,17 @@ func (i partitionInspector) lookAt(ctx context.Context, s *sighting) (healthy bo
 	if !healthy || err != nil {
 		return false, err
 	}
-	if err := i.builder.advancePrefix(ctx, s.progress, planned); err != nil {
+	if err := i.builder.advanceOrForgetRow(ctx, s.progress, planned); err != nil {
 		return false, err
 	}
 	return true, i.watchStable(ctx, s)
 }
 
-// advancePrefix moves next_offset where workers have left that to somebody else. A
+// advanceOrForgetRow moves next_offset where workers have left that to somebody else. A
 // hole in the tiling means that rows were lost alone: the progress row goes, and
 // the next pass rebuilds it along the objects. planned are the partition's rows by
 // the index.
-func (b *PartitionBuilder) advancePrefix(ctx context.Context, p *Progress, planned []Row) error {
+func (b *PartitionBuilder) advanceOrForgetRow(ctx context.Context, p *Progress, planned []Row) error {
 	if p.NextOffset == p.PlannedOffset || stillPlanned(planned, p.NextOffset) {
 		return nil
 	}

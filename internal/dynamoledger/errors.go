@@ -8,15 +8,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // maxAttempts bounds the repetitions of one request. Together with their pauses
@@ -95,47 +92,6 @@ func (d *doubt) IsErrorRetryable(err error) bool {
 func refused(err error) bool {
 	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	return ok && response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < 500
-}
-
-// A conflict is a failed condition, with the row that failed it.
-type conflict struct {
-	doing string
-	row   attributes // as DynamoDB had it; nil when there was none
-	open  bool       // an answer was lost before, so this write itself may have moved the row
-}
-
-// Error says what was attempted and what the row looks like instead.
-func (c *conflict) Error() string {
-	cause := bifrost.ErrConflict.Error()
-	if c.open {
-		cause = "an answer was lost, and whether the write was applied before the ledger moved on cannot be told"
-	}
-	return fmt.Sprintf("%s: %s: %s", c.doing, cause, describe(c.row))
-}
-
-// Unwrap makes it a bifrost.ErrConflict if nothing was applied for certain.
-func (c *conflict) Unwrap() error {
-	if c.open {
-		return nil
-	}
-	return bifrost.ErrConflict
-}
-
-// describe says of a row what the conditions of this package look at.
-func describe(row attributes) string {
-	if len(row) == 0 {
-		return "there is no such row"
-	}
-	var says []string
-	for _, attribute := range []string{
-		"status", "generation", "next_offset", "planned_offset",
-		"state", "end_offset", "attempts", "leased_until", "object",
-	} {
-		if v, ok := row[attribute]; ok {
-			says = append(says, attribute+" "+scalarText(v))
-		}
-	}
-	return "the row has " + strings.Join(says, ", ")
 }
 
 // failureOf wraps an error that is not about a condition. A table that is not there

@@ -4,9 +4,7 @@ package dynamoledger
 
 import (
 	"context"
-	"errors"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -42,19 +40,6 @@ func (l *Ledger) newDoubt() *doubt { return &doubt{RetryerV2: l.retryer} }
 
 func (d *doubt) use(o *dynamodb.Options) { o.Retryer = d }
 
-// concludeWrite turns the error of a single conditional write into a conflict, into
-// the success that it was after all, or into an error that leaves it open.
-func (l *Ledger) concludeWrite(doing string, err error, d *doubt, ours func(attributes) bool) (attributes, error) {
-	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
-	switch {
-	case !ok:
-		return nil, l.failureOf(doing, err)
-	case d.lost && ours != nil && ours(failed.Item):
-		return failed.Item, nil
-	}
-	return nil, &conflict{doing: doing, row: failed.Item, open: d.lost}
-}
-
 // transactItems applies all of the writes or none. The SDK gives the call a token, so
 // that a repetition after a lost answer is answered with the first one's success.
 func (l *Ledger) transactItems(ctx context.Context, doing string, writes []types.TransactWriteItem) error {
@@ -62,16 +47,7 @@ func (l *Ledger) transactItems(ctx context.Context, doing string, writes []types
 	if err == nil {
 		return nil
 	}
-	canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
-	if !ok {
-		return l.failureOf(doing, err)
-	}
-	for _, reason := range canceled.CancellationReasons {
-		if aws.ToString(reason.Code) == reasonConditionFailed {
-			return &conflict{doing: doing, row: reason.Item}
-		}
-	}
-	return l.failureOf(doing, err)
+	return l.concludeTransaction(doing, err)
 }
 
 // asUpdate is the expression as a part of a transaction.

@@ -13,7 +13,7 @@ import (
 // batch of each partition stands, what the target has deleted since, and what is
 // there that the position does not know of.
 func (l *looker) checkTarget(ctx context.Context, p *PartOutlook, topic topicFacts) error {
-	l.objectToEarlier(p)
+	l.objectToLegacyState(p)
 	stand := true
 	for _, mark := range p.Position.Marks {
 		found, err := l.judgeMark(ctx, topic, mark)

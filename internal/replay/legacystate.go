@@ -1,4 +1,4 @@
-// What earlier versions have written, by other positions.
+// What versions of Bifrost before this one have written, by other positions.
 
 package replay
 
@@ -14,25 +14,25 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// earlier is what versions of Bifrost before positions were kept by source and target
+// legacyState is what versions of Bifrost before positions were kept by source and target
 // have written, by the names of source partition and topic. They knew neither which
 // life of a topic they wrote to nor how to find a batch again, so that it cannot be
 // told whether it is there.
-type earlier map[earlierKey]earlierReplay
+type legacyState map[legacyKey]legacyReplay
 
-type earlierKey struct {
+type legacyKey struct {
 	source string
 	number int32
 	target string
 }
 
-type earlierReplay struct {
+type legacyReplay struct {
 	id      string
 	records int64
 	end     int64 // source offset
 }
 
-func (l *looker) readEarlier(ctx context.Context) (earlier, error) {
+func (l *looker) readLegacyState(ctx context.Context) (legacyState, error) {
 	facts, err := l.cluster.describeTopics(ctx, bifrost.EarlierReplayStateTopic)
 	if errors.Is(err, kerr.TopicAuthorizationFailed) {
 		return nil, nil // who may not see it has not written it, and it may not be there at all
@@ -48,7 +48,7 @@ func (l *looker) readEarlier(ctx context.Context) (earlier, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := earlier{}
+	found := legacyState{}
 	for partition, ends := range ends[topic.name] {
 		read, err := l.cluster.readShard(ctx, topic, partition, ends)
 		if err != nil {
@@ -67,18 +67,18 @@ func (l *looker) readEarlier(ctx context.Context) (earlier, error) {
 			if err := json.Unmarshal(value, &done); err != nil {
 				return nil, fmt.Errorf("read topic %s, key %s: %w", topic.name, key, err)
 			}
-			at := earlierKey{done.Source, done.Number, done.Target}
+			at := legacyKey{done.Source, done.Number, done.Target}
 			was := found[at]
-			found[at] = earlierReplay{id, was.records + done.Records, max(was.end, done.End)}
+			found[at] = legacyReplay{id, was.records + done.Records, max(was.end, done.End)}
 		}
 	}
 	return found, nil
 }
 
-// objectToEarlier objects to what an earlier version has written into a topic that
+// objectToLegacyState objects to what an earlier version has written into a topic that
 // has something, unless this one has gone on since, by somebody's word.
-func (l *looker) objectToEarlier(p *PartOutlook) {
-	was, some := l.earlier[earlierKey{p.Source.Name, p.Source.Number, p.Target}]
+func (l *looker) objectToLegacyState(p *PartOutlook) {
+	was, some := l.legacy[legacyKey{p.Source.Name, p.Source.Number, p.Target}]
 	if !some || was.records == 0 || p.Position.Stretch > 0 {
 		return
 	}

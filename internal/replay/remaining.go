@@ -93,7 +93,7 @@ type looker struct {
 	topics     map[string]topicFacts
 	ends       map[string]map[int32]logEnds
 	state      *stateReader
-	earlier    earlier
+	legacy     legacyState
 	tails      map[tailKey]tail
 	known      map[string]replays         // into a target, by its name
 	foreign    map[string]map[int32]int64 // by topic and partition, the first known record that no replay has written
@@ -139,7 +139,7 @@ func (l *looker) askAll(ctx context.Context) (err error) {
 			}
 		}
 	}
-	if l.earlier, err = l.readEarlier(ctx); err != nil {
+	if l.legacy, err = l.readLegacyState(ctx); err != nil {
 		return err
 	}
 	var made []string
