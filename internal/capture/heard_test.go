@@ -69,12 +69,10 @@ func TestWhatBrokersTellTwiceOrNotAtAll(t *testing.T) {
 func TestWhichTopicsMayBeHidden(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
-	for _, acl := range []ACL{
-		{ResourceType: "TOPIC", Pattern: "LITERAL", ResourceName: "*"}, {ResourceType: "TOPIC", Pattern: "PREFIXED", ResourceName: "pre"},
-		{ResourceType: "GROUP", Pattern: "LITERAL", ResourceName: "group"}, {ResourceType: "TOPIC", Pattern: "LITERAL", ResourceName: "secret"},
-	} {
-		s.cluster.acls = append(s.cluster.acls, acl)
-	}
+	s.cluster.acls = append(s.cluster.acls,
+		ACL{ResourceType: "TOPIC", Pattern: "LITERAL", ResourceName: "*"}, ACL{ResourceType: "TOPIC", Pattern: "PREFIXED", ResourceName: "pre"},
+		ACL{ResourceType: "GROUP", Pattern: "LITERAL", ResourceName: "group"}, ACL{ResourceType: "TOPIC", Pattern: "LITERAL", ResourceName: "secret"},
+	)
 	s.cluster.overview.Failed = map[string]error{"failed": errors.New("odd")}
 	s.cluster.listed = map[string]bool{"orders": false, "failed": false, "secret": true, "_clusters": false, "a": true}
 	s.taken()

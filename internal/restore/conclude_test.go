@@ -153,11 +153,9 @@ func TestSettingsThatWereNotCaptured(t *testing.T) {
 func TestWhyAGroupHasNoOffsets(t *testing.T) {
 	t.Parallel()
 	var r Restorer
-	for _, n := range []capture.NotCaptured{
+	r.Snapshot.Positions.NotCaptured = []capture.NotCaptured{
 		{Part: capture.PartOffsets, Reason: "offsets", Names: []string{"g"}}, {Part: capture.PartTopics, Reason: "topics"},
 		{Part: capture.PartGroups, Reason: "another", Names: []string{"h"}}, {Part: capture.PartGroups, Reason: "this one", Names: []string{"x", "g"}}, {Part: capture.PartGroups, Reason: "all"},
-	} {
-		r.Snapshot.Positions.NotCaptured = append(r.Snapshot.Positions.NotCaptured, n)
 	}
 	for group, want := range map[string]string{"g": "this one", "h": "another", "i": "all"} {
 		if got := r.whyNoOffsets(group); got != want {
