@@ -101,7 +101,7 @@ func applications(t *testing.T) []*application {
 	t.Helper()
 	java := []string{"java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", kafkaJars(t), "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
 		filepath.Join("testdata", "application", "Application.java")}
-	python := []string{enginesPython(t), filepath.Join("testdata", "application", "application.py")}
+	python := []string{localservices.PythonForTest(t), filepath.Join("testdata", "application", "application.py")}
 	return []*application{
 		{program: java, group: "java-reader", protocol: "classic"},
 		{program: java, group: "java-reader-848", protocol: "consumer"},

@@ -27,7 +27,7 @@ import (
 // headers and times, after exports that were killed and run side by side.
 func TestEnginesReadWhatAConsumerReads(t *testing.T) {
 	t.Parallel()
-	python := enginesPython(t)
+	python := localservices.PythonForTest(t)
 	s := sandboxOf(t)
 	ctx := t.Context()
 	orders, registry := s.topics+"-orders", s.topics+"-schemas"
@@ -127,14 +127,6 @@ func exitStatus(err error) int {
 		return exit.ExitCode()
 	}
 	return -1
-}
-
-func enginesPython(t *testing.T) string {
-	t.Helper()
-	must(t, localservices.Install(t.Context(), nil, localservices.PartEngines))
-	python, err := localservices.Tool("python-engines")
-	must(t, err)
-	return python
 }
 
 // exportKilled starts two exports at once and kills one after a random while.

@@ -128,7 +128,8 @@ func kafkajsReader(t *testing.T, servers, topic string, steps ...string) string 
 
 func librdkafkaReader(t *testing.T, servers, topic string, steps ...string) string {
 	t.Helper()
-	return printedBy(t, exec.CommandContext(t.Context(), enginesPython(t), append([]string{"testdata/gateway/read.py", servers, topic}, steps...)...))
+	arguments := append([]string{"testdata/gateway/read.py", servers, topic}, steps...)
+	return printedBy(t, exec.CommandContext(t.Context(), localservices.PythonForTest(t), arguments...))
 }
 
 // franzReader reads each partition to its end, as the others do.

@@ -173,6 +173,10 @@ func (s *stack) contents() map[string]string {
 func TestFixPutsRightWhatTheBucketProves(t *testing.T) {
 	t.Parallel()
 	const notProven = "the bucket does not prove what is right"
+	undecided := func(r bifrost.Row) string {
+		return "leave object_checksum: " + notProven + "\nleave object_mismatch: the checksum of " + r.Facts.Key +
+			" is not the one in the row, so nothing says which of the two is right\nunproven orders/1"
+	}
 	for name, c := range map[string]struct {
 		damage func(*mended) (want string)
 		stays  []verify.Kind // beside what is left by the plan
@@ -211,16 +215,14 @@ func TestFixPutsRightWhatTheBucketProves(t *testing.T) {
 			m.store.Put(r.Facts.Key, content)
 			r.Facts.FirstTimestamp--
 			m.ledger.Poke(r)
-			return "leave object_checksum: " + notProven + "\nleave object_mismatch: the checksum of " + r.Facts.Key +
-				" is not the one in the row, so nothing says which of the two is right\nunproven orders/1"
+			return undecided(r)
 		}},
 		"a row edited that has no checksum": {damage: func(m *mended) string {
 			r := m.row("orders", 1, manyRecords)
 			r.Facts.Checksum = ""
 			r.Facts.FirstTimestamp--
 			m.ledger.Poke(r)
-			return "leave object_checksum: " + notProven + "\nleave object_mismatch: the checksum of " + r.Facts.Key +
-				" is not the one in the row, so nothing says which of the two is right\nunproven orders/1"
+			return undecided(r)
 		}},
 		"a row edited, of which there are two objects": {damage: func(m *mended) string {
 			r := m.row("orders", 1, manyRecords)
@@ -228,7 +230,8 @@ func TestFixPutsRightWhatTheBucketProves(t *testing.T) {
 			m.store.Put(beside, m.content(r.Facts.Key))
 			r.Facts.FirstTimestamp--
 			m.ledger.Poke(r)
-			return fmt.Sprintf("leave object_mismatch: 2 objects begin at %d\nleave object_without_row: %s\nleave objects_overlap: %[2]s\nunproven orders/1", r.Start, notProven)
+			return fmt.Sprintf("leave object_mismatch: 2 objects begin at %d\nleave object_without_row: %s\n"+
+				"leave objects_overlap: %[2]s\nunproven orders/1", r.Start, notProven)
 		}},
 		"a row edited, its object another's": {damage: func(m *mended) string {
 			a := m.row("orders", 1, manyRecords)

@@ -49,7 +49,8 @@ func (t *typedTopic) addTo(s *parquet.Schema) (*parquet.Schema, []*shredder) {
 			field{parquet.Optional(parquet.String()), side.name + "_error"})
 		first := int(leaves)
 		root := leaves.place(side.column, 0)
-		shredders = append(shredders, &shredder{root: root, first: first, values: make([][]parquet.Value, leaves.next()-first)})
+		values := make([][]parquet.Value, leaves.next()-first)
+		shredders = append(shredders, &shredder{root: root, first: first, values: values})
 	}
 	return parquet.NewSchema(s.Name(), group{fields: fields}), shredders
 }
@@ -165,7 +166,7 @@ func (l *leafCounter) place(c *schema.Column, repetition int) *branch {
 // lists begin and what is null (https://parquet.apache.org/docs/file-format/nestedencoding/).
 type shredder struct {
 	root   *branch
-	first  int               // leaf; behind the last one is that of the reason
+	first  int               // leaf; the one after the last is that of the reason
 	values [][]parquet.Value // of one record, by the leaf
 }
 

@@ -53,13 +53,7 @@ for folder in sorted(glob.glob(sys.argv[1] + "/topic=*")):
 // wrote, with every version of each schema, as columns of the newest one.
 func TestEnginesReadTypedColumnsAsConfluentsDeserializers(t *testing.T) {
 	t.Parallel()
-	if err := localservices.Install(t.Context(), nil, localservices.PartEngines); err != nil {
-		t.Fatal(err)
-	}
-	python, err := localservices.Tool("python-engines")
-	if err != nil {
-		t.Fatal(err)
-	}
+	python := localservices.PythonForTest(t)
 	type line struct {
 		Key, Value string // of the registry's topic
 		Name       string // of a case

@@ -27,6 +27,20 @@ func StackForTest(t testing.TB, options StackOptions) *Stack {
 	return removeAfterTest(t, stack, err)
 }
 
+// PythonForTest installs what query engines and schemas are tried with, and returns the
+// Python that has it.
+func PythonForTest(t testing.TB) string {
+	t.Helper()
+	if err := Install(t.Context(), nil, PartEngines); err != nil {
+		t.Fatal(err)
+	}
+	python, err := Tool("python-engines")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return python
+}
+
 // removeAfterTest removes a part that was started when the test ends.
 func removeAfterTest[Part interface{ Remove() error }](t testing.TB, part Part, err error) Part {
 	t.Helper()

@@ -1,4 +1,4 @@
-// What versions of Bifrost before this one have written, by other positions.
+// What old versions of Bifrost have written, whose positions had another form.
 
 package replay
 

@@ -16,13 +16,7 @@ import (
 // make of it: testdata/confluent.py says which values those are.
 func TestDecodesAsConfluentsOwnDeserializers(t *testing.T) {
 	t.Parallel()
-	if err := localservices.Install(t.Context(), nil, localservices.PartEngines); err != nil {
-		t.Fatal(err)
-	}
-	python, err := localservices.Tool("python-engines")
-	if err != nil {
-		t.Fatal(err)
-	}
+	python := localservices.PythonForTest(t)
 	command := exec.CommandContext(t.Context(), python, "testdata/confluent.py")
 	var problem bytes.Buffer
 	command.Stderr = &problem
