@@ -5,13 +5,9 @@ package dynamoledger_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
@@ -72,15 +68,4 @@ func TestLedgerOnLocalAWS(t *testing.T) {
 	})
 	cfg := server.Endpoint.Config()
 	bifrosttest.TestLedger(t, func(t *testing.T) bifrost.Ledger { return dynamoledger.New(cfg, newTables(t, cfg)) })
-}
-
-// newTables makes a pair of tables for one test.
-func newTables(t testing.TB, cfg aws.Config) dynamoledger.Tables {
-	t.Helper()
-	n := rand.Uint64()
-	tables := dynamoledger.Tables{Progress: fmt.Sprintf("progress-%x", n), Objects: fmt.Sprintf("objects-%x", n)}
-	if err := dynamoledger.CreateTables(t.Context(), cfg, tables); err != nil {
-		t.Fatal(err)
-	}
-	return tables
 }

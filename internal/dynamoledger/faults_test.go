@@ -1,5 +1,3 @@
-//go:build real
-
 package dynamoledger_test
 
 import (
@@ -19,7 +17,6 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/httpfault"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
-	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 var noon = time.Date(2024, 2, 29, 12, 0, 0, 7e6, time.UTC)
@@ -68,17 +65,18 @@ type ledgerWithFaults struct {
 	*testing.T
 	faults *httpfault.Transport
 	tables dynamoledger.Tables
+	direct aws.Config // past the faults
 }
 
 var orders = bifrost.Partition{Name: "orders", Number: 3}
 
 func newLedgerWithFaults(t *testing.T) ledgerWithFaults {
 	t.Helper()
-	cfg := localservices.DynamoDB(t).Config()
+	cfg := service(t)
 	tables := newTables(t, cfg)
-	faults := httpfault.New(http.DefaultTransport)
+	direct, faults := cfg, httpfault.New(http.DefaultTransport)
 	cfg.HTTPClient = &http.Client{Transport: faults}
-	return ledgerWithFaults{dynamoledger.New(cfg, tables), t, faults, tables}
+	return ledgerWithFaults{dynamoledger.New(cfg, tables), t, faults, tables, direct}
 }
 
 func (l ledgerWithFaults) must(err error) {
@@ -368,7 +366,7 @@ func TestNewestRecordStays(t *testing.T) {
 
 func TestMissingTable(t *testing.T) {
 	t.Parallel()
-	l := dynamoledger.New(localservices.DynamoDB(t).Config(), dynamoledger.Tables{Progress: "no-progress", Objects: "no-objects"})
+	l := dynamoledger.New(service(t), dynamoledger.Tables{Progress: "no-progress", Objects: "no-objects"})
 	p, r := newProgress(), bifrost.Row{Partition: orders, Range: bifrost.Range{Start: 0, End: 10}}
 	lease := func(ctx context.Context) error {
 		_, err := l.Lease(ctx, r, "function-1", r.Attempts+1, noon)
@@ -422,10 +420,10 @@ func TestConsoleView(t *testing.T) {
 // show prints both tables as the console would: table, row, attribute, type, value.
 func (l ledgerWithFaults) show(t *testing.T) string {
 	t.Helper()
-	client := dynamodb.NewFromConfig(localservices.DynamoDB(t).Config())
+	client := dynamodb.NewFromConfig(l.direct)
 	var text strings.Builder
 	for kind, table := range map[string]string{"progress": l.tables.Progress, "objects": l.tables.Objects} {
-		out, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(table)})
+		out, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(table), ConsistentRead: aws.Bool(true)})
 		l.must(err)
 		for _, item := range out.Items {
 			row := kind
