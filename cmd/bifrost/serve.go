@@ -61,6 +61,7 @@ docs/gateway.md says what each client shows.`,
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:9092", "address to listen on, HOST:PORT")
 	flags.StringVar(&s.advertise, "advertise", "", "address that clients connect to, if it is another one")
 	flags.StringSliceVar(&s.topics, "topics", nil, "serve these topics only, globs with commas between")
+	flags.StringSliceVar(&s.exclude, "exclude", nil, "do not serve these topics, globs with commas between")
 	flags.StringSliceVar(&s.groups, "groups", nil,
 		"groups that may be used although they have live members from elsewhere, globs with commas between")
 	flags.BoolVar(&s.cold, "cold", false, "serve the archive alone, without a live cluster")
@@ -82,7 +83,7 @@ var servedCodecs = []string{"none", "lz4", "zstd"}
 type serve struct {
 	*app.App
 	listen, advertise, users, certificate, key, memory, compression, metrics string
-	topics, groups                                                           []string
+	topics, exclude, groups                                                  []string
 	cold, insecure, skipLost                                                 bool
 }
 
@@ -141,9 +142,9 @@ func (s *serve) serveOptions() (gateway.Options, error) {
 	if _, err := bifrost.NewTopicFilter(s.groups, nil); err != nil {
 		return none, usage.Errorf("--groups: %w", err)
 	}
-	filter, err := bifrost.NewTopicFilter(s.topics, nil)
+	filter, err := bifrost.NewTopicFilter(s.topics, s.exclude)
 	if err != nil {
-		return none, usage.Errorf("--topics: %w", err)
+		return none, usage.Errorf("--topics, --exclude: %w", err)
 	}
 	memory, err := human.ParseBytes("--memory", "bytes", s.memory)
 	if err != nil {

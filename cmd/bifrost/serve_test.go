@@ -28,3 +28,23 @@ func TestServeListensOnThisMachineAlone(t *testing.T) {
 		}
 	}
 }
+
+// What is excluded is not served, whatever else selects it.
+func TestServeExcludesTopics(t *testing.T) {
+	t.Parallel()
+	s := &serve{listen: "127.0.0.1:0", memory: "512MB", compression: "none",
+		topics: []string{"orders*"}, exclude: []string{"*-secret"}}
+	o, err := s.serveOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, want := range map[string]bool{"orders": true, "orders-secret": false, "pages": false} {
+		if got := o.Topics.Selects(topic); got != want {
+			t.Errorf("%s is served: %t, want %t", topic, got, want)
+		}
+	}
+	s.exclude = []string{"[a"}
+	if _, err := s.serveOptions(); err == nil {
+		t.Error("a bad glob of --exclude is accepted")
+	}
+}

@@ -343,18 +343,25 @@ func TestALiveClusterThatHangs(t *testing.T) {
 	if got := s.pull(t, s.client(t), "orders", 1, 10, 0); len(got.records) != 10 {
 		t.Fatalf("%d records", len(got.records))
 	}
+	looked := make(chan struct{}, 100)
 	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.Fetch} {
 		c.fake.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 			c.fake.KeepControl()
+			if key == kmsg.Metadata {
+				looked <- struct{}{}
+			}
 			c.fake.SleepControl(func() { <-t.Context().Done() })
 			return nil, nil, false
 		})
 	}
-	s.live.changed()
+	s.live.mutex.Lock()
+	s.live.at = time.Time{} // the next fetch of a live partition looks up the leaders
+	s.live.mutex.Unlock()
 	client := s.client(t, kgo.FetchMaxWait(time.Minute), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
 		"orders": {0: kgo.NewOffset().At(0), 1: kgo.NewOffset().At(20)},
 	}))
 	same(t, take(t, client, 20), expect(0, 0, 20))
+	until(t, "look-up of the leaders", func() bool { return len(looked) > 0 })
 	if said := s.said.String(); strings.Contains(said, "does not say where its leaders are") {
 		t.Errorf("it waited for the cluster:\n%s", said)
 	}
