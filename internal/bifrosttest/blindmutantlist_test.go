@@ -339,4 +339,19 @@ var blindMutants = map[string][]kindMutant{
 			"if last.Unfinished > 0 {",
 		}}}, "cmd/bifrost/internal/doctor", "TestDoctorJudges", ""},
 	},
+	"asked for, and not passed on": {
+		{mutant{"a job that forgets ACLs", "it ends well, and they are missing", []edit{{
+			"../../cmd/bifrost/restore.go", "Groups: r.groups, ACLs: r.acls},", "Groups: r.groups},",
+		}}}, "cmd/bifrost", "TestFlagsReach", ""},
+		{mutant{"a job that forgets what is left out", "it would restore all of it", []edit{{
+			"../../cmd/bifrost/restore.go", "		Exclude:        rule.Topics.Exclude,\n", "",
+		}}}, "cmd/bifrost", "TestFlagsReach", ""},
+		{mutant{"a job without the variables of its target", "the command gets in by them", []edit{{
+			"../../cmd/bifrost/internal/settings/targetflags.go",
+			"		if !ok {\n			value, _ = lookup(v.Name)\n		}\n		*own", "		_ = ok\n		*own",
+		}}}, "cmd/bifrost", "TestFlagsReach", ""},
+		{mutant{"a job that writes until the offset it begins at", "each bound has its own flag", []edit{{
+			"../../cmd/bifrost/internal/replays/command.go", "From: r.From, To: r.To, Since", "From: r.From, To: r.From, Since",
+		}}}, "cmd/bifrost", "TestFlagsReach", ""},
+	},
 }
