@@ -30,7 +30,7 @@ func writeDeployable(root, built, goarch string) error {
 			return err
 		}
 	}
-	for _, name := range []string{"data.yaml", "jobs.yaml", "observability.yaml"} {
+	for _, name := range []string{"athena.yaml", "data.yaml", "jobs.yaml", "observability.yaml"} {
 		text, err := os.ReadFile(filepath.Join(root, "infra", name))
 		if err != nil {
 			return fmt.Errorf("packaged template: %w", err)
@@ -113,7 +113,7 @@ func packaged(template []byte, goarch string) ([]byte, error) {
 		edits = append(edits, [2]string{"      CodeUri: functions/" + function + "\n",
 			"      CodeUri:\n        Bucket: !Ref CodeBucket\n        Key: !Sub ${CodePrefix}" + function + ".zip\n"})
 	}
-	for _, nested := range []string{"infra/data.yaml", "infra/jobs.yaml", "infra/observability.yaml"} {
+	for _, nested := range []string{"infra/athena.yaml", "infra/data.yaml", "infra/jobs.yaml", "infra/observability.yaml"} {
 		edits = append(edits, [2]string{"      TemplateURL: " + nested + "\n",
 			"      TemplateURL: !Sub " +
 				"https://s3.${AWS::Region}.amazonaws.com/${CodeBucket}/${CodePrefix}" + path.Base(nested) + "\n"})

@@ -40,8 +40,8 @@ func TestTwoBuildsAreTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		sums = append(sums, string(text))
-		if n := strings.Count(string(text), "\n"); n != 13 {
-			t.Errorf("%d files, want three programs, their bills, three zips and four templates:\n%s", n, text)
+		if n := strings.Count(string(text), "\n"); n != 14 {
+			t.Errorf("%d files, want three programs, their bills, three zips and five templates:\n%s", n, text)
 		}
 		checkBill(t, filepath.Join(out, "linux-"+runtime.GOARCH, "archive"))
 	}

@@ -66,7 +66,7 @@ func (a *archived) add(records ...baldr.Record) {
 		a.records[records[i].Offset] = records[i]
 	}
 	row := bifrost.Row{Partition: a.partition(), Range: bifrost.Range{Start: a.end, End: a.end + int64(len(records)) + 1}, State: bifrost.StateArchived}
-	s, err := w.Close(baldr.Summary{ClusterID: "c", Topic: a.topic, Partition: partition.Number, Start: row.Start, End: row.End, LastLeaderEpoch: -1})
+	s, err := w.Close(baldr.Summary{ClusterID: "c", Topic: a.partition().Topic(), Partition: partition.Number, Start: row.Start, End: row.End, LastLeaderEpoch: -1})
 	if err != nil {
 		panic(err)
 	}
@@ -346,7 +346,7 @@ func exportTo(t *testing.T, a *archived, root string) map[string][]byte {
 	if err := e.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Export(t.Context(), partition, &Summary{}); err != nil {
+	if err := e.Export(t.Context(), a.partition(), &Summary{}); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{}

@@ -2,7 +2,6 @@ package templates
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -29,6 +28,10 @@ var typeActions = map[string][]string{
 	"AWS::Logs::LogGroup":              {"logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"},
 	"AWS::CloudWatch::Alarm":           {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
 	"AWS::CloudWatch::Dashboard":       {"cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards"},
+	"AWS::Glue::Database":              {"glue:CreateDatabase", "glue:GetDatabase", "glue:UpdateDatabase", "glue:DeleteDatabase"},
+	"AWS::Glue::Table":                 {"glue:CreateTable", "glue:GetTable", "glue:UpdateTable", "glue:DeleteTable"},
+	"AWS::Athena::WorkGroup":           {"athena:CreateWorkGroup", "athena:GetWorkGroup", "athena:UpdateWorkGroup", "athena:DeleteWorkGroup", "athena:TagResource"},
+	"AWS::Athena::NamedQuery":          {"athena:CreateNamedQuery", "athena:GetNamedQuery", "athena:DeleteNamedQuery"},
 }
 
 // otherActions are those that the templates do not tell: what sam itself asks, and
@@ -39,11 +42,19 @@ var otherActions = []string{
 	"cloudformation:GetTemplateSummary", "s3:PutObject", "kms:CreateGrant", "kms:DescribeKey",
 }
 
-// The policy for deployers lets them do what a deployment does, on resources of
+// The policies for deployers let them do what a deployment does, on resources of
 // stacks called bifrost, and never as somebody else than the services that need it.
 func TestDeployersMayDeploy(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile(root + "/infra/deployer.json")
+	checkDeployer(t, "infra/deployer.json", otherActions,
+		"template.yaml", "infra/data.yaml", "infra/observability.yaml", "infra/jobs.yaml")
+	checkDeployer(t, "infra/deployer-athena.json", nil, "infra/athena.yaml")
+}
+
+// checkDeployer expects of a policy that it allows what the templates and the other actions need.
+func checkDeployer(t *testing.T, path string, others []string, deployed ...string) {
+	t.Helper()
+	text, err := os.ReadFile(root + "/" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +64,7 @@ func TestDeployersMayDeploy(t *testing.T) {
 	}
 	// A managed policy may have 6,144 characters, white space aside (IAM User Guide, quotas).
 	if n := len(strings.Join(strings.Fields(string(text)), "")); n > 6144 {
-		t.Errorf("the policy has %d characters, IAM takes 6144", n)
+		t.Errorf("%s has %d characters, IAM takes 6144", path, n)
 	}
 	allowed := map[string]bool{}
 	for _, s := range policy.Statement {
@@ -65,28 +76,30 @@ func TestDeployersMayDeploy(t *testing.T) {
 		}
 		for _, resource := range texts(s["Resource"]) {
 			narrow := strings.Contains(resource, "bifrost") || strings.Contains(resource, "sam-cli-managed-default") || strings.Contains(resource, ":aws:transform/")
+			// AWS Glue asks for the catalog as well as for what is in it.
+			narrow = narrow || strings.HasPrefix(resource, "arn:aws:glue:") && strings.HasSuffix(resource, ":catalog")
 			reads := !slices.ContainsFunc(texts(s["Action"]), func(a string) bool { return !readOnly(a) })
 			if !narrow && !reads && s["Condition"] == nil {
 				t.Errorf("%v changes what is not of a stack called bifrost: %s", s["Sid"], resource)
 			}
 		}
 	}
-	need := slices.Clone(otherActions)
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/observability.yaml", "infra/jobs.yaml"} {
-		for _, r := range load(t, path).Resources("") {
+	need := slices.Clone(others)
+	for _, template := range deployed {
+		for _, r := range load(t, template).Resources("") {
 			actions, known := typeActions[r.Type]
 			if !known {
-				t.Errorf("%s: this test does not know what a deployer needs for %s", path, r.Type)
+				t.Errorf("%s: this test does not know what a deployer needs for %s", template, r.Type)
 			}
 			need = append(need, actions...)
 		}
 	}
 	for _, action := range need {
 		if !allowed[action] {
-			t.Errorf("a deployer may not do %s", action)
+			t.Errorf("%s: a deployer may not do %s", path, action)
 		}
 	}
-	t.Log(fmt.Sprint(len(allowed), " actions"))
+	t.Log(path, len(allowed), "actions")
 }
 
 // readOnly tells by its name an action that changes nothing.

@@ -290,7 +290,7 @@ func TestConditions(t *testing.T) {
 		return map[string]any{"Fn::Not": []any{map[string]any{"Fn::Equals": []any{a, b}}}}
 	}
 	equals := func(a, b any) any { return map[string]any{"Fn::Equals": []any{a, b}} }
-	under := map[string]string{"NoTicks": "Runs", "KeyPolicy": "HasKey"}
+	under := map[string]string{"NoTicks": "Runs", "KeyPolicy": "HasKey", "Athena": "HasAthena"}
 	for _, path := range []string{"template.yaml", observability} {
 		for name, r := range load(t, path).Resources("") {
 			if got, _ := r.Attributes["Condition"].(string); got != under[name] {
@@ -307,6 +307,7 @@ func TestConditions(t *testing.T) {
 			"HasJobSecretKeys": map[string]any{"Fn::And": []any{map[string]any{"Condition": "HasJobSecrets"},
 				not(map[string]any{"Fn::Join": []any{"", ref("JobSecretKeyArns")}}, "")}},
 			"HasJobMskCluster": not(ref("JobMskClusterArn"), ""),
+			"HasAthena":        not(ref("AthenaExports"), ""),
 			"InVpc":            not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
 		},
 		"infra/data.yaml": {

@@ -27,6 +27,16 @@ func TestRefusedBeforeThereIsData(t *testing.T) {
 		"TransitionClass=STANDARD_IA TransitionDays=29",
 		"KmsKeyArn=arn:aws-cn:kms:cn-north-1:123456789012:key/a",
 		"MskClusterArn=arn:aws-iso:kafka:us-iso-east-1:123456789012:cluster/a/b",
+		"AthenaExports=s3://my-lake/kafka",
+		"AthenaResults=s3://my-lake/athena",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/kafka",
+		"AthenaExports=s3://my-lake/kafka/ AthenaResults=s3://my-lake/athena",
+		"AthenaExports=my-lake/kafka AthenaResults=s3://my-lake/athena",
+		"AthenaExports=s3://my-lake/${topic} AthenaResults=s3://my-lake/athena",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/athena AthenaDatabase=my-lake",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/athena AthenaDates=2026-01-01",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/athena AthenaDates=2026/01/01,NOW",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/athena AthenaDates=NOW-3YEARS,NOW+",
 		"Brokers=" + strings.Repeat("b-1.example.com:9092,", 100) + "b-1:9092",
 		"IncludeTopics=" + strings.Repeat("topic,", 200) + "topic",
 		"TopicOverrides=" + strings.Repeat("a:max_age_seconds=1;", 100) + "b:max_age_seconds=1",
@@ -44,6 +54,10 @@ func TestRefusedBeforeThereIsData(t *testing.T) {
 		"TransitionClass=GLACIER_IR TransitionDays=1",
 		"TransitionClass=INTELLIGENT_TIERING TransitionDays=7",
 		"KmsKeyArn=arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/a",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/athena",
+		"AthenaExports=s3://my-lake AthenaResults=s3://another.one/a/b=c AthenaDatabase=bifrost_2",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/athena AthenaDates=2020-01-01,2030-12-31",
+		"AthenaExports=s3://my-lake/kafka AthenaResults=s3://my-lake/athena AthenaDates=NOW-3YEARS,NOW",
 	} {
 		if why := deployed(t, strings.Fields(parameters)...).refusals(); len(why) > 0 {
 			t.Errorf("%s: %v", parameters, why)
@@ -174,7 +188,7 @@ func used(in any, function string) (found []any) {
 // reads one: a template that is deployed as it is has to do without.
 func TestRuleFunctionsAreWrittenOut(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml"} {
+	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml", "infra/athena.yaml"} {
 		text, err := os.ReadFile(root + "/" + path)
 		if err != nil {
 			t.Fatal(err)
@@ -204,7 +218,7 @@ func TestWhatIsBuiltIsWhatIsDeployed(t *testing.T) {
 // amazonaws.com, and each has its own console. China has neither.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml"} {
+	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml", "infra/athena.yaml"} {
 		text := fmt.Sprint(load(t, path).root)
 		if strings.Contains(text, "AWS::URLSuffix") || strings.Contains(text, "arn:aws:") {
 			t.Errorf("%s spells names of AWS in two ways", path)
