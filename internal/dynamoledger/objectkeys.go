@@ -28,8 +28,8 @@ func (l *Ledger) ObjectKeys(ctx context.Context) (progress, objects string, err 
 // there is named, with the variable that should.
 func (l *Ledger) someText(ctx context.Context, table, variable, attribute string) (string, error) {
 	page, err := l.client.Scan(ctx, &dynamodb.ScanInput{
-		TableName: &table, Limit: aws.Int32(rowsToAsk), ProjectionExpression: aws.String("#a"),
-		FilterExpression:         aws.String("attribute_exists(#a)"),
+		TableName: &table, ConsistentRead: aws.Bool(true), Limit: aws.Int32(rowsToAsk),
+		ProjectionExpression: aws.String("#a"), FilterExpression: aws.String("attribute_exists(#a)"),
 		ExpressionAttributeNames: map[string]string{"#a": attribute},
 	})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {

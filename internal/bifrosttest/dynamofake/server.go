@@ -16,6 +16,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -141,10 +142,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text) // whoever asked may have gone
 }
 
+// operations are those that are known, beside the one that makes a table.
+var operations = []string{
+	"DescribeTable", "DeleteTable", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "Query", "Scan",
+}
+
 func (s *Server) serve(operation string, body []byte) (map[string]any, error) {
 	var r request
 	if operation == "CreateTable" {
 		return s.createTable(body)
+	}
+	if !slices.Contains(operations, operation) {
+		return nil, &refusal{code: "UnknownOperationException", message: operation}
 	}
 	known := json.NewDecoder(bytes.NewReader(body))
 	known.DisallowUnknownFields()
@@ -173,10 +182,9 @@ func (s *Server) serve(operation string, body []byte) (map[string]any, error) {
 		return t.write(operation, r)
 	case "Query":
 		return s.query(t, r)
-	case "Scan":
+	default:
 		return s.scan(t, r)
 	}
-	return nil, &refusal{code: "UnknownOperationException", message: operation}
 }
 
 func (s *Server) createTable(body []byte) (map[string]any, error) {

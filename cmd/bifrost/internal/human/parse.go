@@ -4,6 +4,7 @@ package human
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func ParseBytes(flag, wanted, text string) (int64, error) {
 		return 0, usage.Errorf("%s %q: want %s, such as 500kB or 20MB", flag, text, wanted)
 	}
 	factor, ok := map[string]float64{"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9}[strings.ToLower(unit)]
-	if !ok || n*factor < 1 {
+	if !ok || !(n*factor >= 1 && n*factor < math.MaxInt64) { // and not "nan"
 		return 0, usage.Errorf("%s %q: want %s, such as 500kB or 20MB", flag, text, wanted)
 	}
 	return int64(n * factor), nil

@@ -98,10 +98,16 @@ func sayJob(a *app.App, s job.Status) {
 	if s.Error != "" && !s.Complete {
 		a.Warn("%s", s.Error)
 	}
-	if s.Report == nil {
-		return
+	if s.Report != nil {
+		sayReport(a, s.Report)
 	}
-	r := s.Report
+	if !s.Complete && !s.Running() {
+		a.Say("bifrost jobs continue %s goes on with what is left.", s.ID)
+	}
+}
+
+// sayReport says what a job has done, and what it has not.
+func sayReport(a *app.App, r *job.Report) {
 	for _, f := range r.Failures {
 		a.Warn("item %d: %s", f.Item, f.Error)
 	}
@@ -116,8 +122,5 @@ func sayJob(a *app.App, s job.Status) {
 		for _, d := range r.Restore.Differences {
 			a.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
 		}
-	}
-	if !s.Complete && !s.Running() {
-		a.Say("bifrost jobs continue %s goes on with what is left.", s.ID)
 	}
 }
