@@ -5,15 +5,21 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest/runtimefake"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 // TestMain takes away what the shell of a developer may have set: no test here has a
-// stack to talk to.
+// stack to talk to. As a function it is main.
 func TestMain(m *testing.M) {
+	if os.Getenv(runtimefake.MainVariable) != "" {
+		main()
+		return
+	}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "BIFROST_") && !strings.HasPrefix(name, "BIFROST_TEST_") {
 			os.Unsetenv(name)
@@ -54,5 +60,19 @@ func TestConnect(t *testing.T) {
 		if (err == nil) != (c.words == "") || err != nil && !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, c.words)
 		}
+	}
+}
+
+// The rule has what the configuration says: the group, the bucket, how many functions
+// archive, when the bucket deletes objects.
+func TestTheRunnerIsThatOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	parts := &wiring.Parts{Config: config.Config{Group: "the-group", Bucket: "the-bucket", MaxInFlight: 7, Expiration: 48 * time.Hour}}
+	r := runner(parts)
+	if r.Group != "the-group" || r.BucketName != "the-bucket" || r.MaxInFlight != 7 || r.Expiration != 48*time.Hour {
+		t.Errorf("runner %+v", r)
+	}
+	if r.Cores < 1 || time.Since(r.Now()).Abs() > time.Minute || r.NewID() == r.NewID() {
+		t.Errorf("%d cores, the time %v, an ID %s", r.Cores, r.Now(), r.NewID())
 	}
 }
