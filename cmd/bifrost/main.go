@@ -42,14 +42,19 @@ func run(args []string) int {
 	// A write to a closed pipe is then an error, which ends the command as any
 	// other end does, and not a signal that ends the process.
 	signal.Ignore(syscall.SIGPIPE)
-	root := newRoot(app.New(os.Stdin, os.Stdout, os.Stderr))
+	return executeCommand(ctx, app.New(os.Stdin, os.Stdout, os.Stderr), args)
+}
+
+// executeCommand runs a command and says what was wrong.
+func executeCommand(ctx context.Context, a *app.App, args []string) int {
+	root := newRoot(a)
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK && !errors.Is(err, app.ErrSilent) {
-		fmt.Fprintf(os.Stderr, "bifrost: %s\n", human.Visible(err.Error()))
+		fmt.Fprintf(a.Talk, "bifrost: %s\n", human.Visible(err.Error()))
 		if code == exitUsage {
-			fmt.Fprintf(os.Stderr, "%s --help tells more\n", command.CommandPath())
+			fmt.Fprintf(a.Talk, "%s --help tells more\n", command.CommandPath())
 		}
 	}
 	return code

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -20,36 +19,6 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
-
-// ran is what a command did.
-type ran struct {
-	code int
-	out  string
-	talk string
-}
-
-func (s *sandbox) run(t testing.TB, args ...string) ran {
-	t.Helper()
-	command := s.command(t.Context(), args...)
-	var out, talk bytes.Buffer
-	command.Stdout, command.Stderr = &out, &talk
-	_ = command.Run()
-	t.Logf("bifrost %s: %d\n%s%s", strings.Join(args, " "), command.ProcessState.ExitCode(), talk.String(), out.String())
-	return ran{command.ProcessState.ExitCode(), out.String(), talk.String()}
-}
-
-// must compares the exit code, and looks for words in what was said.
-func (r ran) must(t testing.TB, code int, words ...string) {
-	t.Helper()
-	if r.code != code {
-		t.Errorf("exit code %d, want %d", r.code, code)
-	}
-	for _, w := range words {
-		if !strings.Contains(r.talk+r.out, w) {
-			t.Errorf("it does not say %q", w)
-		}
-	}
-}
 
 // mustAgree runs a replay as a dry run first, which must end as the run does.
 func (s *sandbox) mustAgree(t testing.TB, code int, words []string, args ...string) {

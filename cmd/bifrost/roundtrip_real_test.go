@@ -261,10 +261,3 @@ func digest(t *testing.T, s *sandbox, topic string) string {
 	}
 	return string(out)
 }
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

@@ -15,7 +15,7 @@ import (
 )
 
 func (b *bucket) get(w http.ResponseWriter, r *http.Request, key string) error {
-	o, ok := b.objects[key]
+	o, ok := b.findObject(key, r.URL.Query())
 	if !ok {
 		return noSuchKey
 	}

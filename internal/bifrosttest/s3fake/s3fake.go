@@ -44,11 +44,16 @@ func New() *Server { return &Server{PageSize: 1000, buckets: map[string]*bucket{
 type bucket struct {
 	objects map[string]object
 	uploads []*upload // open ones, in order of their creation
+
+	versioned bool
+	covered   map[string][]version // by key, the oldest first
+	versions  int                  // so far
 }
 
 type object struct {
 	content []byte
 	etag    string // with its quotes
+	version string
 }
 
 type upload struct {
@@ -60,7 +65,7 @@ type upload struct {
 func (s *Server) Put(bucket, key string, content []byte) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.buckets[bucket].objects[key] = object{bytes.Clone(content), etagOf(content)}
+	s.buckets[bucket].replace(key, object{content: bytes.Clone(content), etag: etagOf(content)})
 }
 
 // OpenUploads is how many uploads of the bucket are neither complete nor aborted.
@@ -80,6 +85,7 @@ type refusal struct {
 func (r *refusal) Error() string { return r.code }
 
 var (
+	alreadyOwned = &refusal{409, "BucketAlreadyOwnedByYou", "The bucket exists, and you own it."}
 	noSuchBucket = &refusal{404, "NoSuchBucket", "The specified bucket does not exist"}
 	noSuchKey    = &refusal{404, "NoSuchKey", "The specified key does not exist."}
 	noSuchUpload = &refusal{404, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, " +
@@ -117,11 +123,22 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) erro
 	query, b := r.URL.Query(), s.buckets[name]
 	if !inBucket || key == "" {
 		switch {
-		case r.Method == http.MethodPut:
-			s.buckets[name] = &bucket{objects: map[string]object{}}
+		case r.Method == http.MethodPut && len(query) == 0:
+			if b != nil {
+				return alreadyOwned
+			}
+			s.buckets[name] = &bucket{objects: map[string]object{}, covered: map[string][]version{}}
 			return nil
 		case b == nil:
 			return noSuchBucket
+		case r.Method == http.MethodHead:
+			return nil
+		case r.Method == http.MethodPut && query.Has("versioning"):
+			return b.setVersioning(body)
+		case r.Method == http.MethodGet && query.Has("versioning"):
+			return b.getVersioning(w)
+		case r.Method == http.MethodGet && query.Has("versions"):
+			return s.listVersions(w, b, query.Get("prefix"))
 		case r.Method == http.MethodGet && query.Has("uploads"):
 			return s.listUploads(w, b, query.Get("prefix"))
 		case r.Method == http.MethodGet && query.Get("list-type") == "2":
@@ -147,6 +164,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte) erro
 			return err
 		}
 		b.forget(query.Get("uploadId"))
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	case r.Method == http.MethodDelete:
+		if id := query.Get("versionId"); id != "" {
+			b.removeVersion(key, id)
+		} else {
+			b.remove(key) // also what is not there
+		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	case r.Method == http.MethodPut:
@@ -177,7 +202,7 @@ func (b *bucket) put(w http.ResponseWriter, r *http.Request, key string, body []
 	if _, exists := b.objects[key]; exists && r.Header.Get("If-None-Match") == "*" {
 		return precondition
 	}
-	b.objects[key] = object{body, etagOf(body)}
+	b.replace(key, object{content: body, etag: etagOf(body)})
 	w.Header().Set("ETag", etagOf(body))
 	return nil
 }

@@ -34,7 +34,7 @@ func (b *bucket) uploadPart(w http.ResponseWriter, r *http.Request, key string, 
 	if !intact(r, body) {
 		return badDigest
 	}
-	u.parts[number] = object{body, etagOf(body)}
+	u.parts[number] = object{content: body, etag: etagOf(body)}
 	w.Header().Set("ETag", etagOf(body))
 	w.Header().Set(checksumHeader, bifrosttest.Checksum(body))
 	return nil
@@ -84,12 +84,12 @@ func (b *bucket) complete(w http.ResponseWriter, r *http.Request, key string, bo
 	if size := r.Header.Get("x-amz-mp-object-size"); size != "" && size != strconv.Itoa(len(content)) {
 		return otherSize
 	}
-	whole := object{content, fmt.Sprintf(`"%s-%d"`, strings.Trim(etagOf(content), `"`), len(wanted.Part))}
-	b.objects[key] = whole
+	etag := fmt.Sprintf(`"%s-%d"`, strings.Trim(etagOf(content), `"`), len(wanted.Part))
+	b.replace(key, object{content: content, etag: etag})
 	b.forget(u.id)
 	return answer(w, completed{
 		Key:               key,
-		ETag:              whole.etag,
+		ETag:              etag,
 		ChecksumCRC64NVME: bifrosttest.Checksum(content),
 		ChecksumType:      "FULL_OBJECT",
 	})

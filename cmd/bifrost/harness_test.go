@@ -1,5 +1,3 @@
-//go:build real
-
 package main
 
 import (
@@ -37,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 // A sandbox is an archive of one test: a bucket, tables and topics of its own on
-// the real parts that all tests share.
+// services that tests share.
 type sandbox struct {
 	brokers string
 	topics  string // what the names of its topics begin with
@@ -73,7 +71,8 @@ func newSandbox(ctx context.Context, brokers string, db, store localservices.End
 
 func sandboxOf(t testing.TB) *sandbox {
 	t.Helper()
-	s, err := newSandbox(t.Context(), localservices.Kafka(t), localservices.DynamoDB(t), localservices.S3(t))
+	brokers, db, store := services(t)
+	s, err := newSandbox(t.Context(), brokers, db, store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,4 +264,41 @@ func numbered(topic string, partition int32, from, to int) []*kgo.Record {
 		})
 	}
 	return records
+}
+
+// ran is what a command did.
+type ran struct {
+	code int
+	out  string
+	talk string
+}
+
+func (s *sandbox) run(t testing.TB, args ...string) ran {
+	t.Helper()
+	command := s.command(t.Context(), args...)
+	var out, talk bytes.Buffer
+	command.Stdout, command.Stderr = &out, &talk
+	_ = command.Run()
+	t.Logf("bifrost %s: %d\n%s%s", strings.Join(args, " "), command.ProcessState.ExitCode(), talk.String(), out.String())
+	return ran{command.ProcessState.ExitCode(), out.String(), talk.String()}
+}
+
+// must compares the exit code, and looks for words in what was said.
+func (r ran) must(t testing.TB, code int, words ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Errorf("exit code %d, want %d", r.code, code)
+	}
+	for _, w := range words {
+		if !strings.Contains(r.talk+r.out, w) {
+			t.Errorf("it does not say %q", w)
+		}
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -1,9 +1,8 @@
-//go:build real
-
 package main
 
 import (
 	"context"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,11 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
-	"github.com/bifrost-archive/bifrost/internal/localservices"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest/runtimefake"
 )
 
-// TestScripts runs the scripts in testdata/script through the binary, against
-// Apache Kafka, DynamoDB Local and versitygw. $T begins the names of a script's
+// TestScripts runs the scripts in testdata/script through the binary: with the real
+// parts against Apache Kafka, DynamoDB Local and versitygw, in "go test ./..." against
+// services in the process. $T begins the names of a script's
 // topics. Beside testscript's own commands there are:
 //
 //	topic NAME PARTITIONS [SETTING=VALUE ...]   make a topic
@@ -29,7 +29,7 @@ import (
 //	produce NAME PARTITION FROM TO              records value-PARTITION-N with keys kN and rising times
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	brokers, db, store := localservices.Kafka(t), localservices.DynamoDB(t), localservices.S3(t)
+	brokers, db, store := services(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			env.Values[sandboxKey{}] = s
 			env.Vars = append(env.Vars, s.env...)
 			env.Setenv("T", s.topics)
+			env.Setenv(runtimefake.MutantVariable, os.Getenv(runtimefake.MutantVariable))
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // or every command of a race build waits a second
 			return nil
 		},

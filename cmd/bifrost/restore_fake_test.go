@@ -1,0 +1,200 @@
+//go:build !real
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/bifrost-archive/bifrost/internal/export"
+	"github.com/bifrost-archive/bifrost/internal/restore"
+)
+
+// position commits the position of a group.
+func (s *sandbox) position(t testing.TB, group, topic string, partition int32, offset int64) {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	var offsets kadm.Offsets
+	offsets.AddOffset(topic, partition, offset, -1)
+	must(t, kadm.NewClient(client).CommitAllOffsets(t.Context(), group, offsets))
+}
+
+// positions are where a group stands, by partition of a topic; none if there is no such group.
+func (s *sandbox) positions(t testing.TB, group, topic string) map[int32]int64 {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	fetched, err := kadm.NewClient(client).FetchOffsets(t.Context(), group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil
+	}
+	must(t, err)
+	at := map[int32]int64{}
+	for partition, offset := range fetched[topic] {
+		at[partition] = offset.At
+	}
+	return at
+}
+
+// TestRestoreDoesWhatItsFlagsSay: nothing before --yes, the topics that are named and no
+// others, groups if they are wanted, and settings back with --finish.
+func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
+	t.Parallel()
+	f := newFakes(t)
+	s := f.sandbox(t)
+	orders, payments := s.topics+"-orders", s.topics+"-payments"
+	must(t, s.topic(t.Context(), orders, 2, "retention.ms=604800000"))
+	must(t, s.topic(t.Context(), payments, 1))
+	must(t, s.produce(t.Context(), numbered(orders, 0, 0, 50)...))
+	must(t, s.produce(t.Context(), numbered(orders, 1, 0, 7)...))
+	must(t, s.produce(t.Context(), numbered(payments, 0, 0, 5)...))
+	s.position(t, "readers", orders, 0, 20)
+	s.inside(t, "flush").must(t, 0)
+	s.inside(t, "capture").must(t, 0, "positions-")
+
+	target := &sandbox{brokers: newCluster(t)}
+	base := []string{"restore", "--at", "latest", "--to-brokers", target.brokers}
+	inside := func(args ...string) ran { return s.inside(t, append(base[:len(base):len(base)], args...)...) }
+	s.inside(t, "restore", "--to-brokers", target.brokers).must(t, 2, "--at is missing")
+	s.inside(t, "restore", "--at", "latest").must(t, 2, "--to-brokers is missing")
+	inside("--parallel", "0").must(t, 2, "want at least 1")
+	inside("--topics", ",").must(t, 2, "it names none")
+	inside("--topics", "nothing*").must(t, 2, "has no such topic")
+	inside("--finish", "--groups").must(t, 2, "leave out --groups")
+	s.inside(t, "restore", "--at", "2001-01-01", "--to-brokers", target.brokers).must(t, 1, "no capture was made at or before 2001")
+	planned := inside("--topics", orders, "--groups", "--plan")
+	planned.must(t, 0, "57 records", "Nothing was written", "retention.ms", "readers")
+	if strings.Contains(planned.out, payments) {
+		t.Errorf("the plan has a topic that was not named:\n%s", planned.out)
+	}
+	inside("--topics", orders).must(t, 2, "give --yes to do it")
+	if n := target.end(t, orders); n != 0 {
+		t.Fatalf("%d records were written before --yes", n)
+	}
+	inside("--exclude", "*payments", "--yes").must(t, 0, "57 records are there", "All that was asked for stands", "lifted on 1 topics")
+	// Each of two partitions ends with the marker of its transaction.
+	if n, others := target.end(t, orders), target.end(t, payments); n != 57+2 || others != 0 {
+		t.Errorf("%d offsets of one topic and %d of the other, want 59 and 0", n, others)
+	}
+	if at := target.positions(t, "readers", orders); len(at) != 0 {
+		t.Errorf("groups were not asked for, and stand at %v", at)
+	}
+	var report restore.Report
+	must(t, json.Unmarshal([]byte(inside("--topics", orders, "--groups", "--yes", "--json").out), &report))
+	if at := target.positions(t, "readers", orders); at[0] != 20 || len(report.Groups) != 1 || report.Records != 57 {
+		t.Errorf("the group stands at %v, %d groups, %d records", at, len(report.Groups), report.Records)
+	}
+	if got := s.inside(t, "map", orders, "0", "20", "--to-brokers", target.brokers); strings.TrimSpace(got.out) != "20" {
+		t.Errorf("offset 20 is at %q", got.out)
+	}
+	s.inside(t, "map", payments, "0", "0", "--to-brokers", target.brokers).must(t, 1, "no replay has written anything")
+	s.inside(t, "map", orders, "7", "0", "--to-brokers", target.brokers).must(t, 1, "no partition 7")
+	if retention := target.setting(t, orders, "retention.ms"); retention != "-1" {
+		t.Errorf("retention.ms is %s before the end, want it lifted", retention)
+	}
+	inside("--topics", orders, "--finish").must(t, 2, "give --yes")
+	inside("--topics", orders, "--finish", "--yes").must(t, 0, "Settings are put back")
+	if retention := target.setting(t, orders, "retention.ms"); retention != "604800000" {
+		t.Errorf("retention.ms is %s after the end", retention)
+	}
+
+	drill := newCluster(t)
+	s.inside(t, "drill", "--at", "latest", "--to-brokers", drill).must(t, 2, "give --yes")
+	s.inside(t, "drill", "--at", "latest", "--to-brokers", drill, "--sample", "0").must(t, 2, "--sample")
+	var drilled restore.DrillReport
+	ran := s.inside(t, "drill", "--at", "latest", "--to-brokers", drill, "--topics", orders, "--yes", "--json")
+	ran.must(t, 0)
+	must(t, json.Unmarshal([]byte(ran.out), &drilled))
+	if len(drilled.Topics) != 1 || drilled.Records != 57 || drilled.Positions != 1 {
+		t.Errorf("drilled %+v", drilled)
+	}
+}
+
+func (s *sandbox) setting(t testing.TB, topic, name string) string {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	configs, err := kadm.NewClient(client).DescribeTopicConfigs(t.Context(), topic)
+	must(t, err)
+	for _, config := range configs[0].Configs {
+		if config.Key == name && config.Value != nil {
+			return *config.Value
+		}
+	}
+	return ""
+}
+
+// TestExportWritesWhereItIsTold: each object once, of the topics that are named, in a
+// directory or a bucket, and never among the objects of the archive.
+func TestExportWritesWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFakes(t)
+	s := f.sandbox(t)
+	orders, payments := s.topics+"-orders", s.topics+"-payments"
+	for _, topic := range []string{orders, payments} {
+		must(t, s.topic(t.Context(), topic, 1))
+	}
+	s.inside(t, "export", "*", "--to", t.TempDir()).must(t, 1)
+	for from := range 4 {
+		must(t, s.produce(t.Context(), numbered(orders, 0, from*10, from*10+10)...))
+		must(t, s.produce(t.Context(), numbered(payments, 0, from, from+1)...))
+		s.inside(t, "flush").must(t, 0)
+	}
+	s.inside(t, "export", "*").must(t, 2, "--to is needed")
+	s.inside(t, "export", "--to", t.TempDir()).must(t, 2, "requires at least 1 arg")
+	s.inside(t, "export", "*", "--to", t.TempDir(), "--workers", "0").must(t, 2, "--workers cannot be below 1")
+	s.inside(t, "export", "nothing*", "--to", t.TempDir()).must(t, 1, "nothing in the archive matches")
+	s.inside(t, "export", "*", "--to", "s3://"+s.bucket+"/test/export").must(t, 2, "that is where the archive is")
+	to := t.TempDir()
+	for try, want := range []export.Summary{{Objects: 4, Files: 4, Records: 40}, {Before: 4}} {
+		var summary exportJSON
+		ran := s.inside(t, "export", orders, "--to", to, "--json")
+		ran.must(t, 0)
+		must(t, json.Unmarshal([]byte(ran.out), &summary))
+		if len(summary.Topics) != 1 || summary.Objects != want.Objects || summary.Records != want.Records || summary.Files != want.Files || summary.Before != want.Before {
+			t.Errorf("run %d: %+v, want %+v", try, summary, want)
+		}
+	}
+	files := 0
+	must(t, filepath.WalkDir(to, func(path string, entry os.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".parquet") {
+			files++
+		}
+		return err
+	}))
+	if files != 4 {
+		t.Errorf("%d files, want 4", files)
+	}
+	s.inside(t, "export", "*", "--to", "s3://"+s.bucket+"/elsewhere").must(t, 0, "Wrote 44 records of 8 objects in 8 files")
+	s.inside(t, "export", "*", "--to", "s3://"+s.bucket+"/elsewhere").must(t, 0, "Wrote 0 records", "8 objects were there")
+	s.inside(t, "verify").must(t, 0)
+}
+
+// TestHealthIsTold: by the exit code, in words, as JSON.
+func TestHealthIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFakes(t)
+	s := f.sandbox(t)
+	orders := s.topics + "-orders"
+	must(t, s.topic(t.Context(), orders, 1))
+	must(t, s.produce(t.Context(), numbered(orders, 0, 0, 10)...))
+	s.inside(t, "flush").must(t, 0)
+	s.inside(t, "status").must(t, 0, "OPEN")
+	must(t, s.diverge(t.Context(), orders))
+	s.inside(t, "status").must(t, 3, "DIVERGED")
+	s.inside(t, "status", "--json").must(t, 3, `"healthy": false`)
+	s.inside(t, "report", "-o", filepath.Join(t.TempDir(), "page.html")).must(t, 0, "")
+	s.inside(t, "accept", "diverged", orders, "0", "5").must(t, 2, "give --yes")
+	s.inside(t, "accept", "diverged", orders, "0", "5", "--yes").must(t, 0, "goes on from offset 5")
+}
