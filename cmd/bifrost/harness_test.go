@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -107,19 +106,6 @@ func (s *sandbox) deleteObject(ctx context.Context, key string) error {
 	return err
 }
 
-func (s *sandbox) download(ctx context.Context, key, file string) error {
-	object, err := s.store.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
-	if err != nil {
-		return err
-	}
-	defer object.Body.Close()
-	content, err := io.ReadAll(object.Body)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, content, 0o600)
-}
-
 // keepVersions makes the bucket keep versions, as the template does.
 func (s *sandbox) keepVersions(ctx context.Context) error {
 	_, err := s.store.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: &s.bucket,
@@ -181,24 +167,6 @@ func (s *sandbox) end(t testing.TB, topic string) (end int64) {
 	must(t, err)
 	ends.Each(func(o kadm.ListedOffset) { end += max(0, o.Offset) })
 	return end
-}
-
-// settledEnd is end once no transaction is open: a broker answers that one is
-// committed before it has written the marker to the partition.
-func (s *sandbox) settledEnd(t testing.TB, topic string) int64 {
-	t.Helper()
-	client, err := s.client()
-	must(t, err)
-	defer client.Close()
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		highWatermark := int64(0)
-		ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
-		must(t, err)
-		ends.Each(func(o kadm.ListedOffset) { highWatermark += max(0, o.Offset) })
-		if end := s.end(t, topic); end == highWatermark || time.Since(began) > 30*time.Second {
-			return end
-		}
-	}
 }
 
 // deleteTopic deletes a topic and waits until it is gone.

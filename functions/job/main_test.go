@@ -72,7 +72,8 @@ func TestTheRunnerIsThatOfTheConfiguration(t *testing.T) {
 	if r.Group != "the-group" || r.BucketName != "the-bucket" || r.MaxInFlight != 7 || r.Expiration != 48*time.Hour {
 		t.Errorf("runner %+v", r)
 	}
-	if r.Cores < 1 || time.Since(r.Now()).Abs() > time.Minute || r.NewID() == r.NewID() {
-		t.Errorf("%d cores, the time %v, an ID %s", r.Cores, r.Now(), r.NewID())
+	one, other := r.NewID(), r.NewID()
+	if r.Cores < 1 || time.Since(r.Now()).Abs() > time.Minute || one == other {
+		t.Errorf("%d cores, the time %v, the IDs %s and %s", r.Cores, r.Now(), one, other)
 	}
 }
