@@ -111,6 +111,7 @@ func TestFlagsReachTheJob(t *testing.T) {
 	inputs := make(chan string, 1)
 	url := account(t, inputs)
 	const restore = "restore --at latest --to-brokers other:9092 --yes"
+	const export = "export orders pay* --to s3://lake/kafka"
 	to, captured := job.Target{Brokers: "other:9092"}, job.Restore{Capture: latestCapture}
 	secured := job.Target{Brokers: "other:9092", SecurityProtocol: "SASL_SSL", SaslMechanism: "PLAIN", Secret: targetSecret}
 	same := job.Target{Brokers: "other:9092", SameSecurity: true}
@@ -126,6 +127,10 @@ func TestFlagsReachTheJob(t *testing.T) {
 	}
 	replayed := func(what job.Replay) job.Spec {
 		return job.Spec{ID: "replay", Kind: job.KindReplay, Topics: []string{"orders:copy"}, Replay: &what}
+	}
+	exported := func(what job.Export) job.Spec {
+		what.To = "s3://lake/kafka"
+		return job.Spec{ID: "export", Kind: job.KindExport, Topics: []string{"orders", "pay*"}, Export: &what}
 	}
 	known, reached := map[string]map[string]bool{}, map[string]bool{}
 	for _, c := range []struct {
@@ -162,6 +167,14 @@ func TestFlagsReachTheJob(t *testing.T) {
 		{"replay orders:copy --to-brokers other:9092" + secure, nil, job.Spec{ID: "replay", Kind: job.KindReplay, Topics: []string{"orders:copy"}, To: &secured, Replay: &job.Replay{}}},
 		{"replay orders:copy --to-brokers other:9092", everywhere, job.Spec{ID: "replay", Kind: job.KindReplay, Topics: []string{"orders:copy"}, To: &secured, Replay: &job.Replay{}}},
 		{"replay orders:copy --to-brokers other:9092 --to-same-security", nil, job.Spec{ID: "replay", Kind: job.KindReplay, Topics: []string{"orders:copy"}, To: &same, Replay: &job.Replay{}}},
+
+		{export, nil, exported(job.Export{})},
+		{export + " --schemas registry", nil, exported(job.Export{})}, // nothing is decoded
+		{export + " --decode", nil, exported(job.Export{Decode: true, Schemas: "_schemas"})},
+		{export + " --decode-key --schemas registry", nil, exported(job.Export{DecodeKey: true, Schemas: "registry"})},
+		{export + " --typed", nil, exported(job.Export{Typed: "TOPIC-value", Schemas: "_schemas"})},
+		{export + " --typed=com.shop.Order", nil, exported(job.Export{Typed: "com.shop.Order", Schemas: "_schemas"})},
+		{export + " --typed-key=17 --schemas registry", nil, exported(job.Export{TypedKey: "17", Schemas: "registry"})},
 	} {
 		a := app.New(strings.NewReader(""), io.Discard, io.Discard)
 		for name, value := range map[string]string{
@@ -199,7 +212,7 @@ func TestFlagsReachTheJob(t *testing.T) {
 	// Of one command alone, or refused beside --as-job, or about what is printed.
 	others := map[string]string{
 		"restore": "as-job finish help json parallel plan", "verify": "as-job fix gaps help json kafka parallel yes",
-		"replay": "again all as-job dry-run help json offset-map parallel show",
+		"replay": "again all as-job dry-run help json offset-map parallel show", "export": "as-job help json workers",
 	}
 	for name, flags := range known {
 		command, _, err := newTestRoot().Find([]string{name})

@@ -12,12 +12,14 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/export"
+	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -36,15 +38,23 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
 		Example: `  bifrost export orders --to ./lake
   bifrost export 'payments.*' --to s3://my-lake/kafka --decode
   bifrost export orders --to ./typed --typed
+  bifrost export '*' --to s3://my-lake/kafka --as-job
   duckdb -c "select date, count(*) from 'lake/topic=*/date=*/*.parquet' group by date"`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,
-		RunE:              func(c *cobra.Command, topics []string) error { return e.run(c.Context(), topics) },
+		Annotations:       map[string]string{app.UnhealthyMeaning: "with --as-job: the job ended and is not complete"},
+		RunE: func(c *cobra.Command, topics []string) error {
+			if e.asJob {
+				return e.startAsJob(c, topics)
+			}
+			return e.run(c.Context(), topics)
+		},
 	}
 	c.Flags().StringVar(&e.to, "to", "", "a directory, or s3://bucket/prefix outside of the archive")
 	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
 	e.decode.AddFlags(c)
 	e.decode.AddTypedFlags(c)
+	jobs.AddFlag(c, &e.asJob)
 	app.AddJSON(c, &e.json)
 	return c
 }
@@ -54,7 +64,30 @@ type exporter struct {
 	to      string
 	workers int
 	decode  recordfmt.Decoding
+	asJob   bool
 	json    bool
+}
+
+// startAsJob exports by a job.
+func (e *exporter) startAsJob(c *cobra.Command, topics []string) error {
+	if err := jobs.RefuseFlags(c, "workers"); err != nil {
+		return err
+	}
+	if !strings.Contains(e.to, "://") {
+		return usage.Errorf("--to %s: a job exports to s3://bucket/prefix, which the stack's parameters JobExportBucket "+
+			"and JobExportPrefix name", e.to)
+	}
+	asked := job.Export{To: e.to, Decode: e.decode.Values, DecodeKey: e.decode.Keys, Typed: e.decode.Typed,
+		TypedKey: e.decode.TypedKey}
+	if e.decode.Any() {
+		asked.Schemas = e.decode.Schemas
+	}
+	return jobs.Start(e.App, c.Context(), job.Spec{
+		ID:     jobs.NewID(e.App, job.KindExport),
+		Kind:   job.KindExport,
+		Topics: topics,
+		Export: &asked,
+	}, e.json)
 }
 
 // exportJSON is what export --json prints.
@@ -80,10 +113,11 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err != nil {
 		return err
 	}
-	rows, topics, err := e.selectPartitions(ctx, parts, filter)
+	all, err := parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return err
 	}
+	rows := export.Partitions(all, filter)
 	if len(rows) == 0 {
 		return noneMatches(globs)
 	}
@@ -94,7 +128,7 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	defer decoder.TellFailures(e.App)
 	rule := e.exportRule(parts, place)
 	if e.decode.Values || e.decode.Keys {
-		rule.Decode = decoder.DecodeColumns
+		rule.Decode = decoder.Columns().Decode
 	}
 	if decoder != nil {
 		rule.Typing = decoder.Typing(e.App)
@@ -105,9 +139,14 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err := rule.Begin(ctx); err != nil {
 		return err
 	}
-	result := exportJSON{Topics: topics}
+	var result exportJSON
 	for _, p := range rows {
-		if err := rule.Export(ctx, p.Partition, &result.Summary); err != nil {
+		result.Topics = append(result.Topics, p.Name)
+	}
+	slices.Sort(result.Topics)
+	result.Topics = slices.Compact(result.Topics)
+	for _, p := range rows {
+		if err := rule.Export(ctx, p.Partition, readback.Everything, &result.Summary); err != nil {
 			return err
 		}
 	}
@@ -156,25 +195,6 @@ func (e *exporter) openPlace(parts *wiring.Parts) (export.Place, error) {
 			e.to, parts.Config.Group)
 	}
 	return export.InBucket(parts.Bucket(bucket), bucket, prefix), nil
-}
-
-// selectPartitions are those of the topics that the globs select, each life of a topic apart.
-func (e *exporter) selectPartitions(
-	ctx context.Context, parts *wiring.Parts, filter bifrost.TopicFilter,
-) (rows []bifrost.Progress, topics []string, err error) {
-	all, err := parts.Ledger.ListProgress(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, p := range all {
-		if filter.Archives(p.Topic()) || filter.Archives(p.Name) {
-			rows = append(rows, p)
-			topics = append(topics, p.Name)
-		}
-	}
-	readback.SortProgress(rows)
-	slices.Sort(topics)
-	return rows, slices.Compact(topics), nil
 }
 
 func (e *exporter) showSummary(place export.Place, result exportJSON) error {

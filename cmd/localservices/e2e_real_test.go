@@ -50,7 +50,7 @@ func TestDeployedStackArchivesWhatConsumersSee(t *testing.T) {
 	e.produceTransactions(e.topic("transactions"), transactionRecords)
 	e.produceCompacted(e.topic("compacted"), compactedRecords)
 
-	e.startStack(nil)
+	e.startStack(exportParameters())
 	e.archive()
 	e.comparePartitions()
 
@@ -61,6 +61,7 @@ func TestDeployedStackArchivesWhatConsumersSee(t *testing.T) {
 		e.archive()
 		e.comparePartitions()
 	})
+	t.Run("export", func(*testing.T) { e.checkExport(e.topic("new")) })
 	t.Run("rotated password", func(*testing.T) { e.rotate() })
 	t.Run("log", func(*testing.T) { e.followTick() })
 	t.Run("secret", func(*testing.T) { e.checkSecret() })

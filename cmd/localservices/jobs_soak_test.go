@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,13 +30,11 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/localservices"
-	"github.com/bifrost-archive/bifrost/internal/s3store"
-	"github.com/bifrost-archive/bifrost/internal/stepfunctions"
 )
 
 // TestJobs runs jobs on a deployed stack with its roles enforced: a deep verification of
 // an archive that is whole, and of one that is damaged; and a replay whose functions are
-// killed and doubled, which is stopped in the middle and continued.
+// killed and doubled, which is stopped in the middle and continued; and an export likewise.
 func TestJobs(t *testing.T) {
 	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{})
 	o := newOperations(t, broker.Addr())
@@ -45,7 +42,9 @@ func TestJobs(t *testing.T) {
 	const records = 60_000
 	e.producePlain(e.topic("plain"), records)
 	e.create(e.topic("empty"), nil)
-	e.startPlainStack(map[string]string{"TargetBytes": "1048576", "JobWorkers": "4"})
+	parameters := exportParameters()
+	parameters["TargetBytes"] = "1048576"
+	e.startPlainStack(parameters)
 	e.archive()
 	j := newJobs(o)
 
@@ -56,6 +55,7 @@ func TestJobs(t *testing.T) {
 		}
 	})
 	t.Run("replay", func(t *testing.T) { j.replay(t, records) })
+	t.Run("export", func(t *testing.T) { j.export(t, records) })
 	t.Run("rights", j.rights)
 	t.Run("restore", j.restore)
 	t.Run("restore without records", j.restoreEmpty)
@@ -80,7 +80,7 @@ func TestJobs(t *testing.T) {
 		if !errors.As(err, &unhealthy) || unhealthy.ExitCode() != 3 || !strings.Contains(out, "object_missing") || !strings.Contains(out, lost.key) {
 			t.Errorf("the command: %v\n%s", err, out)
 		}
-		if out := o.must("jobs"); strings.Count(out, "complete") != 7 {
+		if out := o.must("jobs"); strings.Count(out, "complete") != 8 {
 			t.Errorf("jobs\n%s", out)
 		}
 	})
@@ -92,28 +92,7 @@ type jobs struct {
 }
 
 // newJobs controls the jobs of a stack that is deployed.
-func newJobs(o *operations) *jobs {
-	account := o.stack.AWS.Config()
-	return &jobs{o, &job.Control{
-		Files:   job.Files{Group: o.stack.Group, Bucket: s3store.New(account, o.stack.Outputs["Bucket"])},
-		Machine: deployedMachine{stepfunctions.New(account), o.stack.Outputs["JobMachine"]}, Now: time.Now,
-	}}
-}
-
-// deployedMachine is the state machine of the stack.
-type deployedMachine struct {
-	stepfunctions.Client
-	arn string
-}
-
-func (m deployedMachine) Start(ctx context.Context, name, input string) (string, error) {
-	return m.Client.Start(ctx, m.arn, name, input)
-}
-
-func (m deployedMachine) Describe(ctx context.Context, arn string) (job.Execution, error) {
-	e, err := m.Client.Describe(ctx, arn)
-	return job.Execution{State: e.Status, Ended: e.Ended, Error: e.Error}, err
-}
+func newJobs(o *operations) *jobs { return &jobs{o, o.jobControl()} }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -132,17 +111,7 @@ func (j *jobs) execute(t *testing.T, spec job.Spec) job.Status {
 
 func (j *jobs) follow(t *testing.T, id, execution string) job.Status {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), patience)
-	defer stop()
-	status, err := j.control.Follow(ctx, id, execution, pause, func(job.Status) {})
-	must(t, err)
-	t.Logf("job %s: %s, %d of %d items; %s", id, status.State, status.Done, status.Items, status.Error)
-	if status.Report != nil {
-		for _, f := range status.Report.Failures {
-			t.Logf("item %d: %s", f.Item, f.Error)
-		}
-	}
-	return status
+	return j.followJob(j.control, id, execution)
 }
 
 // replay kills half of the functions again and again, calls some once more at the same
@@ -184,6 +153,54 @@ func (j *jobs) replay(t *testing.T, records int) {
 		got, want := j.valuesOf(target, p), j.valuesOf(j.topic("plain"), p)
 		if !slices.Equal(got, want) {
 			t.Errorf("partition %d has %d records, want %d, or they are in another order", p, len(got), len(want))
+		}
+	}
+}
+
+// export kills functions again and again, calls all items once more at the same time, and
+// exports by the command beside them, into the same place.
+func (j *jobs) export(t *testing.T, records int) {
+	j.makeExportBucket()
+	topic, to := j.topic("plain"), "s3://"+exportBucket+"/lake"
+	execution, err := j.control.Start(t.Context(), job.Spec{ID: "export", Kind: job.KindExport, Topics: []string{topic}, Export: &job.Export{To: to}})
+	must(t, err)
+	command := make(chan error, 1)
+	go func() {
+		out, err := j.run("export", topic, "--to", to)
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, out)
+		}
+		command <- err
+	}()
+	kills := 0
+	for looks := 0; kills < 6 && looks < 200; looks++ {
+		for _, pid := range j.processesOf("JobFunction") {
+			if syscall.Kill(pid, syscall.SIGKILL) == nil {
+				kills++
+			}
+		}
+		time.Sleep(300 * time.Millisecond) // to kill them at other places each time
+		if status, err := j.control.Status(t.Context(), "export"); err == nil && !status.Running() {
+			break
+		}
+	}
+	j.doubleItems(j.control, "export", execution)
+	status := j.follow(t, "export", execution)
+	for n := 0; !status.Complete && n < 10; n++ {
+		time.Sleep(time.Second) // the name of an execution has the second
+		execution, err := j.control.Continue(t.Context(), "export")
+		must(t, err)
+		status = j.follow(t, "export", execution)
+	}
+	must(t, <-command)
+	if !status.Complete || status.Report.Records != int64(records) || kills == 0 {
+		t.Fatalf("%d kills, status %+v, report %+v", kills, status, status.Report)
+	}
+	want, got := j.fromKafka(), j.exported("lake/", topic)
+	for p := range int32(partitionsEach) {
+		partition := fmt.Sprintf("%s/%d", topic, p)
+		if got[partition] != want[partition] || got[partition].Records == 0 {
+			t.Errorf("%s: files have %+v, Kafka has %+v", partition, got[partition], want[partition])
 		}
 	}
 }
@@ -340,18 +357,24 @@ func (j *jobs) rights(t *testing.T) {
 	account := j.stack.AWS.Config()
 	account.Credentials = credentials.NewStaticCredentialsProvider(of["AWS_ACCESS_KEY_ID"], of["AWS_SECRET_ACCESS_KEY"], of["AWS_SESSION_TOKEN"])
 	bucket, tables, files := aws.String(j.stack.Outputs["Bucket"]), dynamodb.NewFromConfig(account), s3.NewFromConfig(account)
-	put := func(key string, once *string) error {
-		_, err := files.PutObject(t.Context(), &s3.PutObjectInput{Bucket: bucket, Key: &key, IfNoneMatch: once, Body: strings.NewReader("x")})
+	putInto := func(into *string, key string, once *string) error {
+		_, err := files.PutObject(t.Context(), &s3.PutObjectInput{Bucket: into, Key: &key, IfNoneMatch: once, Body: strings.NewReader("x")})
 		return err
 	}
+	put := func(key string, once *string) error { return putInto(bucket, key, once) }
 	_, err = secretsmanager.NewFromConfig(j.stack.AWS.Config()).CreateSecret(t.Context(),
 		&secretsmanager.CreateSecretInput{Name: aws.String("of-somebody-else"), SecretString: aws.String("hunter2")})
 	must(t, err)
 	archived := j.objects()[0].key
 	item := map[string]dynamotypes.AttributeValue{"topic": &dynamotypes.AttributeValueMemberS{Value: "x"}}
 	for what, try := range map[string]func() error{
-		"write an archive key": func() error { return put(strings.Replace(archived, ".baldr.gz", "~1.baldr.gz", 1), aws.String("*")) },
-		"write a marker":       func() error { return put(j.stack.Group+"/x/_bifrost.json", aws.String("*")) },
+		"write an archive key":                 func() error { return put(strings.Replace(archived, ".baldr.gz", "~1.baldr.gz", 1), aws.String("*")) },
+		"write into the bucket beside exports": func() error { return putInto(aws.String(exportBucket), "attic/x", aws.String("*")) },
+		"delete an export": func() error {
+			_, err := files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(exportBucket), Key: aws.String("lake/_bifrost/options.json")})
+			return err
+		},
+		"write a marker": func() error { return put(j.stack.Group+"/x/_bifrost.json", aws.String("*")) },
 		"delete an object": func() error {
 			_, err := files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: &archived})
 			return err
@@ -377,5 +400,8 @@ func (j *jobs) rights(t *testing.T) {
 	// That it overwrites none, the bucket's policy sees to; the local S3 does not know its condition.
 	if err := put(j.stack.Group+"/~jobs/whole/rights.txt", aws.String("*")); err != nil {
 		t.Errorf("a job may not write a file of its own: %v", err)
+	}
+	if err := putInto(aws.String(exportBucket), "lake/rights.txt", aws.String("*")); err != nil {
+		t.Errorf("a job may not write where exports go: %v", err)
 	}
 }

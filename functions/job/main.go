@@ -1,5 +1,5 @@
-// Command job is the function that does the steps of jobs: replays, restores and deep
-// verifications that are cut into items. The state machine of infra/jobs.yaml calls it
+// Command job is the function that does the steps of jobs: replays, restores, deep
+// verifications and exports that are cut into items. The state machine of infra/jobs.yaml calls it
 // with a job.Event (events/job-*.json); it answers a job.Planned, a job.Answer or a
 // job.Report.
 package main
@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/export"
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -39,6 +40,9 @@ func runner(parts *wiring.Parts) *job.Runner {
 		BucketName: parts.Config.Bucket, Tables: parts.Ledger,
 		Connect: func(ctx context.Context, to *job.Target) ([]kgo.Opt, error) {
 			return connect(ctx, parts, to)
+		},
+		Place: func(bucket, prefix string) export.Place {
+			return export.InBucket(parts.Bucket(bucket), bucket, prefix)
 		},
 		Executions: parts.Executions, MaxInFlight: parts.Config.MaxInFlight, Expiration: parts.Config.Expiration,
 		Requests: func() job.Requests {

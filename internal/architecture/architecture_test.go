@@ -63,17 +63,17 @@ var allowances = []allowance{
 	{"internal/replay", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/target", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/export", []string{"baldr", "internal/readback", "internal/bifrost", "internal/schema"}, []string{"github.com/parquet-go/parquet-go"}},
-	{"internal/schema", nil, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},
+	{"internal/schema", []string{"internal/bifrost", "internal/readback"}, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},
 	{"internal/replayplan", []string{"internal/bifrost", "internal/readback", "internal/replay", "internal/target"}, nil},
 	{"internal/restore", []string{"baldr", "internal/readback", "internal/bifrost", "internal/capture", "internal/parallel", "internal/replay", "internal/target"}, []string{"github.com/twmb/franz-go"}},
-	{"internal/job", []string{"baldr", "internal/bifrost", "internal/capture", "internal/parallel", "internal/readback", "internal/recordbatch", "internal/replay", "internal/replayplan", "internal/restore", "internal/target", "internal/verify"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/job", []string{"baldr", "internal/bifrost", "internal/capture", "internal/export", "internal/parallel", "internal/readback", "internal/recordbatch", "internal/replay", "internal/replayplan", "internal/restore", "internal/schema", "internal/target", "internal/verify"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/stepfunctions", nil, []string{awsSDK + "/service/sfn", awsSDK + "/aws"}},
 	{"internal/metrics", []string{"internal/bifrost"}, nil},
 	{"internal/templates", nil, []string{"go.yaml.in/yaml/v3"}}, // developers only: what tests know of template.yaml
 	{"internal/config", []string{"baldr", "internal/bifrost"}, nil},
 	{"internal/localservices", nil, []string{"github.com/twmb/franz-go", awsSDK}}, // developers only, never deployed
 	{"internal/wiring", []string{"internal/awsmeter", "internal/bifrost", "internal/capture", "internal/config", "internal/kafka", "internal/s3store", "internal/dynamoledger", "internal/lambdadispatch", "internal/metrics", "internal/secretsmanager", "internal/stepfunctions"}, []string{awsSDK, "github.com/twmb/franz-go", "github.com/aws/aws-lambda-go/lambdacontext"}},
-	{"functions/job", []string{"internal/config", "internal/job", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go", "github.com/twmb/franz-go"}},
+	{"functions/job", []string{"internal/config", "internal/export", "internal/job", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go", "github.com/twmb/franz-go"}},
 	{"functions", []string{"internal/bifrost", "internal/capture", "internal/config", "internal/wiring"}, []string{"github.com/aws/aws-lambda-go"}},
 	{"cmd", []string{"baldr", "internal"}, []string{"github.com", "golang.org/x", "pgregory.net/rapid"}},
 }

@@ -69,35 +69,48 @@ func imports(t *testing.T) []string {
 }
 
 // TestFunctionsLinkNothingOfTheCommandLine: what CONTRIBUTING.md says is for the
-// command line alone is in no deployed function, however it would get there.
+// command line alone is in no deployed function, however it would get there; what is for
+// jobs as well, in no function but theirs.
 func TestFunctionsLinkNothingOfTheCommandLine(t *testing.T) {
 	t.Parallel()
+	commandLine, jobs := modulesMarked(t, "(command line)"), modulesMarked(t, "(command line, jobs)")
+	for function, banned := range map[string][]string{
+		"./functions/archive":  slices.Concat(commandLine, jobs),
+		"./functions/discover": slices.Concat(commandLine, jobs),
+		"./functions/job":      commandLine,
+	} {
+		cmd := exec.Command("go", "list", "-deps", function)
+		cmd.Dir = root
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		linked := strings.Fields(string(out))
+		if len(linked) < 100 {
+			t.Fatalf("%s links %d packages: the test looks in the wrong place", function, len(linked))
+		}
+		for _, pkg := range linked {
+			if withinAny(pkg, banned) {
+				t.Errorf("%s links %s", function, pkg)
+			}
+		}
+	}
+}
+
+// modulesMarked lists the modules of CONTRIBUTING.md whose names end in the mark.
+func modulesMarked(t *testing.T, mark string) (modules []string) {
+	t.Helper()
 	page, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var modules []string
 	for line := range strings.Lines(string(page)) {
-		if cells := strings.Split(line, "|"); len(cells) == 5 && strings.HasSuffix(strings.TrimSpace(cells[1]), "(command line)") {
+		if cells := strings.Split(line, "|"); len(cells) == 5 && strings.HasSuffix(strings.TrimSpace(cells[1]), mark) {
 			modules = append(modules, strings.Split(cells[1], "`")[1])
 		}
 	}
 	if len(modules) == 0 {
-		t.Fatal("CONTRIBUTING.md marks no module with (command line)")
+		t.Fatalf("CONTRIBUTING.md marks no module with %s", mark)
 	}
-	cmd := exec.Command("go", "list", "-deps", "./functions/...")
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	linked := strings.Fields(string(out))
-	if len(linked) < 100 {
-		t.Fatalf("the functions link %d packages: the test looks in the wrong place", len(linked))
-	}
-	for _, pkg := range linked {
-		if withinAny(pkg, modules) {
-			t.Errorf("a deployed function links %s", pkg)
-		}
-	}
+	return modules
 }

@@ -278,9 +278,9 @@ var blindMutants = map[string][]kindMutant{
 		}}}, "internal/templates", "TestStepsOutlast", ""},
 		{mutant{"a plan that is given up with its function", "its answer takes a moment", []edit{{
 			"../../infra/jobs.yaml",
-			"${JobBytesPerSecond}\n                }\n              },\n              \"OutputPath\": \"$.Payload\",\n" +
+			"${JobExportPrefix}\"\n                }\n              },\n              \"OutputPath\": \"$.Payload\",\n" +
 				"              \"TimeoutSeconds\": 960,",
-			"${JobBytesPerSecond}\n                }\n              },\n              \"OutputPath\": \"$.Payload\",\n" +
+			"${JobExportPrefix}\"\n                }\n              },\n              \"OutputPath\": \"$.Payload\",\n" +
 				"              \"TimeoutSeconds\": 900,",
 		}}}, "internal/templates", "TestStepsOutlast", ""},
 	},

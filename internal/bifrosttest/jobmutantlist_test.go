@@ -57,5 +57,17 @@ func init() {
 		{mutant{"every object in every slice", "what is decoded is counted once", []edit{{
 			"../verify/share.go", "		if slice.Starts.End < math.MaxInt64 {\n", "		if slice.Starts.End < 0 {\n",
 		}}}, "internal/bifrost", "TestAJobFinds", ""},
+		{mutant{"an export beside its prefix", "the stack says where jobs may export to", []edit{{
+			"../job/export.go", "bucket != allowedBucket || !strings.HasPrefix(prefix, allowedPrefix)", "bucket != allowedBucket || prefix == allowedPrefix+allowedPrefix",
+		}}}, "internal/job", "TestExportsThatAreRefused", ""},
+		{mutant{"an export into the archive", "verify would take its files for something foreign", []edit{{
+			"../job/export.go", "export.InsideGroup(prefix, r.Group)", "false",
+		}}}, "internal/job", "TestExportsThatAreRefused", ""},
+		{mutant{"an export that is done when its time is over", "the next call does the rest", []edit{{
+			"../job/export.go", "return true, nil", "return false, nil",
+		}}}, "internal/job", "TestExportsOutlive", ""},
+		{mutant{"a slice without its last object", "a slice ends where its last row ends", []edit{{
+			"../export/slices.go", "last.Starts.End = row.End", "last.Starts.End = row.Start",
+		}}}, "internal/export", "TestSlices", ""},
 	}
 }

@@ -76,6 +76,9 @@ func (l *Log) Produce(values ...string) {
 	}
 }
 
+// ProduceRecord appends a record. Its offset and its timestamp are the log's.
+func (l *Log) ProduceRecord(r baldr.Record) { l.append(Entry{Record: r}) }
+
 // Begin begins a transaction and appends its first records.
 func (l *Log) Begin(values ...string) (transaction int) {
 	l.nextTx++

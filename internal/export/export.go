@@ -57,6 +57,8 @@ type Exporter struct {
 	Typing *Typing
 	// Exported, if not nil, is told of each object that was written.
 	Exported func(bifrost.Row, Object)
+	// Found, if not nil, is told of each object whose files were all there.
+	Found func(bifrost.Row, Object)
 	// Erased, if not nil, is told of an object that was exported before it was erased
 	// from the archive: its files are still in the place.
 	Erased func(Object)
@@ -141,11 +143,15 @@ func (e *Exporter) claimPlace(ctx context.Context, wanted []byte) ([]byte, error
 	return e.Place.CreateOnce(ctx, optionsName, wanted)
 }
 
-// Export writes the objects of a partition that are archived and not written yet.
-func (e *Exporter) Export(ctx context.Context, p bifrost.Partition, summary *Summary) error {
-	for row, err := range readback.Rows(ctx, e.Reader.Catalogue, p, readback.Everything) {
+// Export writes those objects of a partition that start in the range, are archived, and are
+// not written yet.
+func (e *Exporter) Export(ctx context.Context, p bifrost.Partition, starts bifrost.Range, summary *Summary) error {
+	for row, err := range readback.Rows(ctx, e.Reader.Catalogue, p, starts) {
 		if err != nil {
 			return err
+		}
+		if row.Start < starts.Start { // it only reaches into the range
+			continue
 		}
 		switch row.State {
 		case bifrost.StateLost:
@@ -215,6 +221,9 @@ func (e *Exporter) exportObject(ctx context.Context, row bifrost.Row, summary *S
 			before.Start, before.End, before.Key)
 	case before != nil:
 		summary.Before++
+		if e.Found != nil {
+			e.Found(row, *before)
+		}
 		return nil
 	}
 	object := Object{Topic: row.Name, Partition: row.Number, Start: row.Start, End: row.End, Key: row.Facts.Key,

@@ -269,7 +269,7 @@ func TestEachRecordIsInOneFile(t *testing.T) {
 			if err := e.Begin(ctx); err != nil {
 				return err
 			}
-			return e.Export(ctx, partition, &Summary{})
+			return e.Export(ctx, partition, readback.Everything, &Summary{})
 		}
 		place := InBucket(lake, "lake", "x/")
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
@@ -346,7 +346,7 @@ func exportTo(t *testing.T, a *archived, root string) map[string][]byte {
 	if err := e.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Export(t.Context(), a.partition(), &Summary{}); err != nil {
+	if err := e.Export(t.Context(), a.partition(), readback.Everything, &Summary{}); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{}
@@ -412,7 +412,7 @@ func TestLosses(t *testing.T) {
 	}
 	var erased []Object
 	e := Exporter{Reader: a.reader(), Place: place, Options: Options{Layout: 1}, Erased: func(o Object) { erased = append(erased, o) }}
-	if err := e.Export(t.Context(), partition, &Summary{}); err != nil || len(erased) != 1 || len(erased[0].Files) != 1 {
+	if err := e.Export(t.Context(), partition, readback.Everything, &Summary{}); err != nil || len(erased) != 1 || len(erased[0].Files) != 1 {
 		t.Errorf("%v, %v", erased, err)
 	}
 }
@@ -428,7 +428,7 @@ func TestRefusals(t *testing.T) {
 		if err := e.Begin(t.Context()); err != nil {
 			return err
 		}
-		return e.Export(t.Context(), partition, &Summary{})
+		return e.Export(t.Context(), partition, readback.Everything, &Summary{})
 	}
 	if err := begin("x/", Options{Layout: 1}); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/localservices"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/schema"
 )
 
@@ -88,7 +89,7 @@ func TestEnginesReadTypedColumnsAsConfluentsDeserializers(t *testing.T) {
 		if err := e.Begin(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Export(t.Context(), a.partition(), &Summary{}); err != nil {
+		if err := e.Export(t.Context(), a.partition(), readback.Everything, &Summary{}); err != nil {
 			t.Fatal(err)
 		}
 	}

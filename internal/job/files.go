@@ -79,10 +79,11 @@ type Run struct {
 // Done is what was done of an item.
 type Done struct {
 	Item       int                `json:"item"`
-	Records    int64              `json:"records"` // written, by all runs of it; decoded
+	Records    int64              `json:"records"` // written, by all runs of it, or exported; decoded
 	Bytes      int64              `json:"bytes"`
 	Summary    *verify.Summary    `json:"summary,omitempty"`  // of a verification
 	Unlisted   int64              `json:"unlisted,omitempty"` // violations that are counted and not listed
+	Export     *Exported          `json:"export,omitempty"`   // of an export
 	Spent      Spent              `json:"spent"`
 	At         time.Time          `json:"at"`
 	Violations []verify.Violation `json:"-"` // a line each

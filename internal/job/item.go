@@ -14,7 +14,7 @@ import (
 )
 
 // Item is what one worker does at a time: a line of items.jsonl. Of Parts, Group,
-// Partitions and Slice it has one; the item of a restore without records has none.
+// Partitions, Slice and Exports it has one; the item of a restore without records has none.
 type Item struct {
 	Number int `json:"item"` // from 1
 	// Records and Bytes are what the catalogue says that there is to do.
@@ -24,6 +24,7 @@ type Item struct {
 	Group      bool        `json:"group,omitempty"`      // verify what belongs to no partition
 	Partitions []Partition `json:"partitions,omitempty"` // verify their rows and the ends of their objects
 	Slice      *Slice      `json:"slice,omitempty"`      // decode these objects
+	Exports    []Slice     `json:"exports,omitempty"`    // export these objects, one slice after the other
 }
 
 // Partition names one of the archive.
@@ -89,7 +90,7 @@ func (p Part) rule() replay.Part {
 // variable because tests make it tiny.
 var maxItems = 20_000
 
-// together puts items of parts together until there are no more than maxItems. The
+// together puts items of parts or exports together until there are no more than maxItems. The
 // largest come first, so that none is begun when all others are at their end.
 func together(items []Item) []Item {
 	slices.SortStableFunc(items, func(a, b Item) int { return cmp.Compare(b.Bytes, a.Bytes) })
@@ -101,6 +102,7 @@ func together(items []Item) []Item {
 			into = &kept[maxItems-1-i%maxItems]
 		}
 		into.Parts = append(into.Parts, item.Parts...)
+		into.Exports = append(into.Exports, item.Exports...)
 		into.Records += item.Records
 		into.Bytes += item.Bytes
 	}

@@ -31,18 +31,20 @@ type account struct {
 	ledger  *bifrosttest.Ledger
 	source  *bifrosttest.Kafka
 	cluster *kfake.Cluster
+	lake    *bifrosttest.Store // that jobs export into
 	clock   *bifrosttest.Clock
 	machine *machine
 	runner  *Runner
 
-	asked  atomic.Int64
-	opened atomic.Int64 // connections to the cluster that is written into
-	mutex  sync.Mutex
-	before func(Event) error // of each call of the function; tests fail some
-	within time.Duration     // what a call has; 0 for as long as it takes
-	calls  int
-	told   []string // errors of calls
-	runs   int
+	asked   atomic.Int64
+	opened  atomic.Int64 // connections to the cluster that is written into
+	mutex   sync.Mutex
+	before  func(Event) error      // of each call of the function; tests fail some
+	within  time.Duration          // what a call has; 0 for as long as it takes
+	context func() context.Context // of each call; nil for one that does not end
+	calls   int
+	told    []string // errors of calls
+	runs    int
 }
 
 const group = "archive"
@@ -54,7 +56,7 @@ func newAccount(t *testing.T, workers int) *account {
 	}
 	t.Cleanup(cluster.Close)
 	clock := bifrosttest.NewClock(time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC))
-	a := &account{T: t, store: bifrosttest.NewStore(), ledger: bifrosttest.NewLedger(), source: bifrosttest.NewKafka("cluster", clock.Now), cluster: cluster, clock: clock}
+	a := &account{T: t, store: bifrosttest.NewStore(), ledger: bifrosttest.NewLedger(), source: bifrosttest.NewKafka("cluster", clock.Now), cluster: cluster, lake: bifrosttest.NewStore(), clock: clock}
 	tries := 0
 	a.runner = &Runner{
 		Files: Files{Group: group, Bucket: a.store}, BucketName: "bucket", Tables: a.ledger,
@@ -62,6 +64,7 @@ func newAccount(t *testing.T, workers int) *account {
 			a.opened.Add(1)
 			return []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DisableClientMetrics(), kgo.MetadataMinAge(10 * time.Millisecond)}, nil
 		},
+		Place:       a.place,
 		Executions:  func(context.Context) (int, error) { return 100, nil },
 		Requests:    a.requests,
 		MaxInFlight: 8, Cores: 1, Memory: 1 << 30, Now: time.Now,
@@ -90,6 +93,12 @@ func (a *account) archive(topic string, partitions int32, records int) {
 		a.clock.Advance(time.Second)
 		logs[i%int(partitions)].Produce(fmt.Sprintf("%s record %d", topic, i))
 	}
+	a.archiveProduced()
+}
+
+// archiveProduced archives all that there is.
+func (a *account) archiveProduced() {
+	a.Helper()
 	lambda := &bifrosttest.Lambda{}
 	discoverer := &bifrost.Discoverer{
 		Cluster: a.source, History: a.source, Ledger: a.ledger, Store: a.store, Bucket: a.store, Dispatcher: lambda,
@@ -134,7 +143,11 @@ func (a *account) function(payload []byte) (any, error) {
 	if within > 0 {
 		deadline = time.Now().Add(within)
 	}
-	return a.runner.Do(context.Background(), event, deadline)
+	ctx := context.Background()
+	if a.context != nil {
+		ctx = a.context()
+	}
+	return a.runner.Do(ctx, event, deadline)
 }
 
 func (a *account) object(bucket, key string) ([]byte, error) {
@@ -422,7 +435,7 @@ func TestPlansThatAreRefused(t *testing.T) {
 		`{"id":"a/b"}`:  "job ID",
 		`{"id":"x","kind":"replay","topics":["missing"]}`:                                          "missing",
 		`{"id":"x","kind":"replay"}`:                                                               "topics are missing",
-		`{"id":"x","kind":"export"}`:                                                               "want replay, restore or verify",
+		`{"id":"x","kind":"move"}`:                                                                 "want replay, restore, verify or export",
 		`{"id":"x","kind":"verify","topics":["x*"]}`:                                               "nothing to do",
 		`{"id":"x","kind":"verify","workers":3}`:                                                   "workers",
 		`{"id":"x","kind":"replay","topics":["orders"],"to":{"brokers":"b:1","secret":"hunter2"}}`: "a job holds no secret",

@@ -36,7 +36,8 @@ func loadMachine(t *testing.T, workers int) map[string]any {
 		t.Fatal(err)
 	}
 	text, _ := template.Resources("")["Machine"].Get("DefinitionString", "Fn::Sub").(string)
-	text = strings.NewReplacer("${AWS::Partition}", "aws", "${JobFunction}", "the function", "${JobWorkers}", fmt.Sprint(workers), "${JobBytesPerSecond}", "0").Replace(text)
+	text = strings.NewReplacer("${AWS::Partition}", "aws", "${JobFunction}", "the function", "${JobWorkers}", fmt.Sprint(workers), "${JobBytesPerSecond}", "0",
+		"${JobExportBucket}", "lake", "${JobExportPrefix}", "exports").Replace(text)
 	var definition map[string]any
 	if err := json.Unmarshal([]byte(text), &definition); err != nil {
 		t.Fatalf("%v\n%s", err, text)

@@ -52,23 +52,26 @@ func (c call) spent() Spent {
 
 // Report is how an execution of a job ended.
 type Report struct {
-	ID        string    `json:"id"`
-	Kind      Kind      `json:"kind"`
-	Execution string    `json:"execution"`
-	Complete  bool      `json:"complete"` // every item is done, and what comes after them
-	Items     int       `json:"items"`
-	Done      int       `json:"done"`
-	Records   int64     `json:"records"` // of the items that are done; of a replay, that are in the target by all runs
-	Bytes     int64     `json:"bytes"`
-	Failed    int       `json:"failed"`   // items that are not done
-	Failures  []Failure `json:"failures"` // of them, those listed whose worker said why; at most 100
-	Begun     time.Time `json:"begun"`    // this execution
-	Ended     time.Time `json:"ended"`
-	Seconds   float64   `json:"seconds"` // between
-	Cost      Cost      `json:"cost"`
+	ID        string `json:"id"`
+	Kind      Kind   `json:"kind"`
+	Execution string `json:"execution"`
+	Complete  bool   `json:"complete"` // every item is done, and what comes after them
+	Items     int    `json:"items"`
+	Done      int    `json:"done"`
+	// Records and Bytes are those of the items that are done; of a replay or an export, what
+	// is where it was to go, whoever wrote it.
+	Records  int64     `json:"records"`
+	Bytes    int64     `json:"bytes"`
+	Failed   int       `json:"failed"`   // items that are not done
+	Failures []Failure `json:"failures"` // of them, those listed whose worker said why; at most 100
+	Begun    time.Time `json:"begun"`    // this execution
+	Ended    time.Time `json:"ended"`
+	Seconds  float64   `json:"seconds"` // between
+	Cost     Cost      `json:"cost"`
 
 	Verify  *verify.Summary `json:"verify,omitempty"`
 	Restore *restore.Report `json:"restore,omitempty"`
+	Export  *Exported       `json:"export,omitempty"`
 }
 
 // Cost is what the job cost so far, by all of its executions: their plans, the items
@@ -164,6 +167,9 @@ func (r *Runner) sumReport(ctx context.Context, spec Spec) (Report, error) {
 	if spec.Kind == KindVerify {
 		report.Verify = &verify.Summary{}
 	}
+	if spec.Kind == KindExport {
+		report.Export = &Exported{}
+	}
 	open := map[int]bool{}
 	for _, item := range items {
 		open[item.Number] = true
@@ -177,6 +183,9 @@ func (r *Runner) sumReport(ctx context.Context, spec Spec) (Report, error) {
 		report.Cost.addSpent(d.Spent)
 		if d.Summary != nil && report.Verify != nil {
 			report.Verify.Add(*d.Summary)
+		}
+		if d.Export != nil && report.Export != nil {
+			report.Export.add(*d.Export)
 		}
 		return nil
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/export"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
@@ -23,6 +24,7 @@ const (
 	KindReplay  Kind = "replay"
 	KindRestore Kind = "restore"
 	KindVerify  Kind = "verify" // --deep
+	KindExport  Kind = "export"
 )
 
 // Spec is what a job is asked to do: the input of its execution. Bounds that move, such
@@ -39,6 +41,7 @@ type Spec struct {
 	To             *Target  `json:"to,omitempty"` // the cluster that is written into; nil for the archived one
 	Replay         *Replay  `json:"replay,omitempty"`
 	Restore        *Restore `json:"restore,omitempty"`
+	Export         *Export  `json:"export,omitempty"`
 }
 
 // Target is a cluster that is written into, and how to get in there.
@@ -71,6 +74,18 @@ type Restore struct {
 	ACLs    bool   `json:"acls,omitempty"`
 }
 
+// Export says where an export writes to, and what beside the bytes of records.
+type Export struct {
+	To        string `json:"to"` // s3://bucket/prefix
+	Decode    bool   `json:"decode,omitempty"`
+	DecodeKey bool   `json:"decode_key,omitempty"`
+	// Typed and TypedKey are schemas as export.Options has them.
+	Typed    string `json:"typed,omitempty"`
+	TypedKey string `json:"typed_key,omitempty"`
+	// Schemas is the archived topic of a registry, by the name that the archive has for it.
+	Schemas string `json:"schemas,omitempty"`
+}
+
 // ParseSpec reads the input of an execution and checks it. An ID alone is what
 // continues a job that exists.
 func ParseSpec(input []byte) (Spec, error) {
@@ -89,7 +104,7 @@ func ParseSpec(input []byte) (Spec, error) {
 // Continues reports whether the spec has nothing but an ID.
 func (s Spec) Continues() bool {
 	return s.Kind == "" && s.Topics == nil && s.Exclude == nil && s.BytesPerSecond == 0 && s.To == nil &&
-		s.Replay == nil && s.Restore == nil
+		s.Replay == nil && s.Restore == nil && s.Export == nil
 }
 
 // Check says all that is wrong with a spec.
@@ -101,18 +116,21 @@ func (s Spec) Check() error {
 		}
 	}
 	writes := s.Kind == KindReplay || s.Kind == KindRestore
-	add(!writes && s.Kind != KindVerify, "kind %q: want %s, %s or %s", s.Kind, KindReplay, KindRestore, KindVerify)
+	add(!writes && s.Kind != KindVerify && s.Kind != KindExport, "kind %q: want %s, %s, %s or %s",
+		s.Kind, KindReplay, KindRestore, KindVerify, KindExport)
 	add(s.Kind == KindReplay && len(s.Topics) == 0, "topics are missing: a replay names them, as TOPIC or TOPIC:TARGET")
 	add(s.Kind == KindReplay && len(s.Exclude) > 0,
 		"exclude: a replay names its topics, and leaves out what it does not name")
 	add(s.Replay != nil && s.Kind != KindReplay, "replay: it is for jobs of that kind alone")
 	add(s.Restore != nil && s.Kind != KindRestore, "restore: it is for jobs of that kind alone")
+	add(s.Export != nil && s.Kind != KindExport, "export: it is for jobs of that kind alone")
+	add(s.Kind == KindExport && len(s.Topics) == 0, "topics are missing: an export names them, as names or globs")
 	add(s.Kind == KindRestore && (s.Restore == nil || s.Restore.Capture == ""),
 		"restore.capture is missing: which capture is restored?")
 	add(s.Kind == KindRestore && s.To == nil, "to is missing: a restore does not write into the archived cluster")
 	add(s.BytesPerSecond < 0, "bytes_per_second %d: want 0 or more", s.BytesPerSecond)
-	add(!writes && s.BytesPerSecond != 0, "bytes_per_second: a job of kind %s writes nothing that could be held back",
-		s.Kind)
+	add(!writes && s.BytesPerSecond != 0,
+		"bytes_per_second: a job of kind %s writes nothing into Kafka that could be held back", s.Kind)
 	add(!writes && s.To != nil, "to: a job of kind %s writes into no cluster", s.Kind)
 	if s.To != nil {
 		wrong = append(wrong, s.To.check())
@@ -120,7 +138,10 @@ func (s Spec) Check() error {
 	if s.Kind == KindReplay && s.Replay != nil {
 		wrong = append(wrong, s.Replay.check(len(s.Topics)))
 	}
-	if s.Kind == KindRestore || s.Kind == KindVerify {
+	if s.Kind == KindExport {
+		wrong = append(wrong, s.Export.check())
+	}
+	if s.Kind == KindRestore || s.Kind == KindVerify || s.Kind == KindExport {
 		_, err := s.filter()
 		wrong = append(wrong, err)
 	}
@@ -142,6 +163,30 @@ func (t Target) check() error {
 			"a job holds no secret, and reads no file")
 	case t.SameSecurity && (t.Secret != "" || t.SaslMechanism != "" || t.SecurityProtocol != ""):
 		return errors.New("to.same_security is the security of the archived cluster: leave out the rest of it, or this")
+	}
+	return nil
+}
+
+func (x *Export) needsSchemas() bool {
+	return x.Decode || x.DecodeKey || x.Typed != "" || x.TypedKey != ""
+}
+
+func (x *Export) check() error {
+	if x == nil || x.To == "" {
+		return errors.New("export.to is missing: want s3://bucket/prefix, which the stack lets jobs export into")
+	}
+	if _, _, err := export.SplitURL(x.To); err != nil {
+		return fmt.Errorf("export.to %w: a job writes into no directory", err)
+	}
+	if !x.needsSchemas() {
+		if x.Schemas != "" {
+			return errors.New("export.schemas is for decode, decode_key, typed and typed_key of export")
+		}
+		return nil
+	}
+	if x.Schemas == "" || strings.ContainsAny(x.Schemas, "/:") {
+		return fmt.Errorf("export.schemas %q: want the archived topic of a registry, such as _schemas: "+
+			"a job reads no file and asks no registry", x.Schemas)
 	}
 	return nil
 }

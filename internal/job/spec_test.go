@@ -12,7 +12,7 @@ import (
 func TestSamples(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../events/job-*.json")
-	if err != nil || len(files) != 7 {
+	if err != nil || len(files) != 8 {
 		t.Fatalf("samples %v, error %v", files, err)
 	}
 	for _, path := range files {
@@ -61,7 +61,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		`{"id":"` + strings.Repeat("x", 49) + `","kind":"verify"}`:                                                     "up to 47",
 		`{"id":"x","kind":"replay","topics":["a"],"workers":1}`:                                                        "workers",
 		`{"id":"x","topics":["a"]}`:                                                                                    `kind ""`,
-		`{"id":"x","kind":"verify","bytes_per_second":5}`:                                                              "nothing that could be held back",
+		`{"id":"x","kind":"verify","bytes_per_second":5}`:                                                              "nothing into Kafka that could be held back",
 		`{"id":"x","kind":"verify",` + to + `}`:                                                                        "writes into no cluster",
 		`{"id":"x","kind":"verify","topics":["[a"]}`:                                                                   "topics [a",
 		`{"id":"x","kind":"verify","exclude":["[a"]}`:                                                                  "exclude [a",
@@ -80,6 +80,19 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		`{"id":"x","kind":"replay","topics":["a"],"replay":{"again":true}}`:                                            "again",
 		`{"id":"x","kind":"restore",` + to + `}`:                                                                       "restore.capture is missing",
 		`{"id":"x","kind":"restore","restore":{"capture":"c"}}`:                                                        "to is missing",
+		`{"id":"x","kind":"export","export":{"to":"s3://b/p"}}`:                                                        "topics are missing",
+		`{"id":"x","kind":"export","topics":["a"]}`:                                                                    "export.to is missing",
+		`{"id":"x","kind":"export","topics":["a"],"export":{}}`:                                                        "export.to is missing",
+		`{"id":"x","kind":"export","topics":["a"],"export":{"to":"/lake"}}`:                                            "no directory",
+		`{"id":"x","kind":"export","topics":["a"],"export":{"to":"s3://b/../p"}}`:                                      "no part of a prefix",
+		`{"id":"x","kind":"export","topics":["[a"],"export":{"to":"s3://b/p"}}`:                                        "topics [a",
+		`{"id":"x","kind":"export","topics":["a"],"export":{"to":"s3://b/p","workers":3}}`:                             "workers",
+		`{"id":"x","kind":"export","topics":["a"],"export":{"to":"s3://b/p","schemas":"_schemas"}}`:                    "export.schemas is for",
+		`{"id":"x","kind":"export","topics":["a"],"export":{"to":"s3://b/p","decode":true}}`:                           "asks no registry",
+		`{"id":"x","kind":"export","topics":["a"],"export":{"to":"s3://b/p","decode":true,"schemas":"http://r:8081"}}`: "asks no registry",
+		`{"id":"x","kind":"export","topics":["a"],"bytes_per_second":5,"export":{"to":"s3://b/p"}}`:                    "nothing into Kafka",
+		`{"id":"x","kind":"export","topics":["a"],` + to + `,"export":{"to":"s3://b/p"}}`:                              "writes into no cluster",
+		`{"id":"x","kind":"verify","export":{"to":"s3://b/p"}}`:                                                        "export: it is for jobs of that kind",
 	} {
 		if _, err := ParseSpec([]byte(spec)); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: error %v, want one that says %q", spec, err, words)

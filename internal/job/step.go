@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/export"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
@@ -32,6 +33,8 @@ type Runner struct {
 	// Connect says how to get into the cluster that is written into; nil is the
 	// archived one.
 	Connect func(ctx context.Context, to *Target) ([]kgo.Opt, error)
+	// Place is where an export writes to: the keys of a bucket that begin with the prefix.
+	Place func(bucket, prefix string) export.Place
 	// Executions says how many functions the account runs at the same time, for all
 	// that it has not reserved.
 	Executions  func(ctx context.Context) (int, error)
@@ -54,11 +57,13 @@ type Event struct {
 	// Plan: the stack's parameters JobWorkers and JobBytesPerSecond.
 	Workers int `json:"workers,omitempty"`
 	// Of all workers in a plan, of this one in a work; 0 for no limit.
-	BytesPerSecond int64  `json:"bytes_per_second,omitempty"`
-	ID             string `json:"id,omitempty"`    // work
-	Item           *Item  `json:"item,omitempty"`  // work
-	Spent          Spent  `json:"spent,omitzero"`  // work: by the invocations before
-	Begun          string `json:"begun,omitempty"` // finish: when the execution began
+	BytesPerSecond int64 `json:"bytes_per_second,omitempty"`
+	// Plan: the stack's parameters JobExportBucket and JobExportPrefix, as s3://bucket/prefix.
+	ExportTo string `json:"export_to,omitempty"`
+	ID       string `json:"id,omitempty"`    // work
+	Item     *Item  `json:"item,omitempty"`  // work
+	Spent    Spent  `json:"spent,omitzero"`  // work: by the invocations before
+	Begun    string `json:"begun,omitempty"` // finish: when the execution began
 }
 
 // ParseEvent reads an event and checks that its step has what it needs.
@@ -136,7 +141,7 @@ func (r *Runner) Plan(ctx context.Context, e Event) (Planned, error) {
 	items, err := r.Items(ctx, spec.ID)
 	planned := err == nil
 	if errors.Is(err, bifrost.ErrNotFound) {
-		items, err = r.cutItems(ctx, spec)
+		items, err = r.cutItems(ctx, spec, e.ExportTo)
 	}
 	if err != nil {
 		return Planned{}, fmt.Errorf("plan job %s: %w", spec.ID, err)
@@ -238,13 +243,15 @@ func (r *Runner) leavesRoom(ctx context.Context, workers int) error {
 		"%s, or ask AWS for a higher quota of concurrent executions", all, r.MaxInFlight+keptForTicks, workers, advice)
 }
 
-// cutItems plans the items.
-func (r *Runner) cutItems(ctx context.Context, spec Spec) (items []Item, err error) {
+// cutItems plans the items. Exports may go to exportTo.
+func (r *Runner) cutItems(ctx context.Context, spec Spec, exportTo string) (items []Item, err error) {
 	switch spec.Kind {
 	case KindReplay:
 		items, err = r.planReplay(ctx, spec)
 	case KindRestore:
 		items, err = r.planRestore(ctx, spec)
+	case KindExport:
+		items, err = r.planExport(ctx, spec, exportTo)
 	default:
 		items, err = r.planVerify(ctx, spec)
 	}
@@ -273,9 +280,12 @@ func (r *Runner) Work(ctx context.Context, e Event, deadline time.Time) (Answer,
 	defer stop()
 	result := Done{Item: e.Item.Number}
 	more := false
-	if spec.Kind == KindVerify {
+	switch spec.Kind {
+	case KindVerify:
 		err = r.verifyItem(within, spec, *e.Item, &result)
-	} else {
+	case KindExport:
+		more, err = r.exportItem(within, spec, *e.Item, &result)
+	default:
 		more, err = r.replayItem(within, spec, *e.Item, e.BytesPerSecond, &result)
 	}
 	spent := e.Spent.plus(call.spent())

@@ -13,6 +13,7 @@
 //	columns.go     the columns that an Avro schema makes; convert.go puts data into them
 //	newest.go      which schema of a topic is the newest
 //	log.go         schemas from the records of the registry's own topic
+//	topic.go       that topic as it is archived
 //	registry.go    schemas from a registry
 //	files.go       schemas from files
 //

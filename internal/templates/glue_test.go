@@ -174,8 +174,9 @@ func TestNumbers(t *testing.T) {
 			"Parameters.CaptureDays": "Default 90 MaxValue 36500 MinValue 0",
 			// A Distributed Map has at most 10,000 children at once (AWS Step Functions Developer Guide, quotas).
 			"Parameters.JobWorkers": "Default 50 MaxValue 10000 MinValue 1", "Parameters.JobBytesPerSecond": "Default 0 MaxValue 1000000000000 MinValue 0",
-			"Parameters.JobMemory":      "Default 1769 MaxValue 3008 MinValue 512",
-			"Parameters.TransitionDays": "Default 0 MaxValue 36500 MinValue 0",
+			"Parameters.JobMemory":       "Default 1769 MaxValue 3008 MinValue 512",
+			"Parameters.JobExportPrefix": "MaxLength 100",
+			"Parameters.TransitionDays":  "Default 0 MaxValue 36500 MinValue 0",
 			// The ledger is what repeats; an event that is older than a tick is worth nothing.
 			"Resources.ArchiveFunction.Properties.EventInvokeConfig":  "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
 			"Resources.DiscoverFunction.Properties.EventInvokeConfig": "MaximumEventAgeInSeconds 60 MaximumRetryAttempts 0",
@@ -306,9 +307,11 @@ func TestConditions(t *testing.T) {
 			"HasJobSecrets": not(map[string]any{"Fn::Join": []any{"", ref("JobSecretArns")}}, ""),
 			"HasJobSecretKeys": map[string]any{"Fn::And": []any{map[string]any{"Condition": "HasJobSecrets"},
 				not(map[string]any{"Fn::Join": []any{"", ref("JobSecretKeyArns")}}, "")}},
-			"HasJobMskCluster": not(ref("JobMskClusterArn"), ""),
-			"HasAthena":        not(ref("AthenaExports"), ""),
-			"InVpc":            not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
+			"HasJobMskCluster":   not(ref("JobMskClusterArn"), ""),
+			"HasJobExportBucket": not(ref("JobExportBucket"), ""),
+			"HasJobExportKey":    map[string]any{"Fn::And": []any{map[string]any{"Condition": "HasJobExportBucket"}, not(ref("JobExportKeyArn"), "")}},
+			"HasAthena":          not(ref("AthenaExports"), ""),
+			"InVpc":              not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
 		},
 		"infra/data.yaml": {
 			"MakesBucket": equals(ref("ExistingBucket"), ""), "HasKey": not(ref("KmsKeyArn"), ""), "Locks": not(ref("ObjectLockMode"), "NONE"),

@@ -22,6 +22,12 @@ func TestRefusedBeforeThereIsData(t *testing.T) {
 		"SubnetIds=subnet-0a SecurityGroupIds=default",
 		"ArchiveMemory=3009", // Lambda refuses it in a new account
 		"DiscoverMemory=10240",
+		"JobExportBucket=my-lake JobExportPrefix=bifrost", // the group by default
+		"JobExportBucket=my-lake Group=lake",
+		"JobExportBucket=lake JobExportPrefix=bifrost/exports",
+		"JobExportBucket=s3://lake",
+		"JobExportBucket=lake JobExportPrefix=",
+		"JobExportKeyArn=alias/lake",
 		"TransitionClass=STANDARD_IA TransitionDays=1",
 		"TransitionClass=STANDARD_IA TransitionDays=07",
 		"TransitionClass=STANDARD_IA TransitionDays=29",
@@ -49,6 +55,9 @@ func TestRefusedBeforeThereIsData(t *testing.T) {
 		"",
 		"SubnetIds=subnet-0a,subnet-0b SecurityGroupIds=sg-0a",
 		"ArchiveMemory=3008 DiscoverMemory=3008",
+		"JobExportBucket=my-lake JobExportPrefix=kafka",
+		"JobExportBucket=my-lake",
+		"Group=lake",
 		"TransitionClass=STANDARD_IA TransitionDays=0",
 		"TransitionClass=STANDARD_IA TransitionDays=30",
 		"TransitionClass=GLACIER_IR TransitionDays=1",

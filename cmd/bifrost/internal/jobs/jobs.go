@@ -29,8 +29,8 @@ func New(a *app.App, group string) *cobra.Command {
 		Use:     "jobs",
 		GroupID: group,
 		Short:   "Look at, stop and continue what was started with --as-job",
-		Long: `Jobs are replays, restores and deep verifications that many functions do side by
-side. bifrost jobs lists them; its commands show, stop and continue one.
+		Long: `Jobs are replays, restores, deep verifications and exports that many functions do
+side by side. bifrost jobs lists them; its commands show, stop and continue one.
 docs/jobs.md tells how they work, and how the console starts them.`,
 		Example: "  bifrost jobs\n  bifrost jobs show verify-20260131T120000\n" +
 			"  bifrost jobs continue verify-20260131T120000",

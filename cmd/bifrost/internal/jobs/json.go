@@ -62,6 +62,7 @@ type jobReportJSON struct {
 	Cost     job.Cost         `json:"cost"`
 	Verify   *verify.Summary  `json:"verify"`
 	Restore  *restore.Report  `json:"restore"`
+	Export   *job.Exported    `json:"export"`
 }
 
 type jobFailureJSON struct {
@@ -98,6 +99,7 @@ func newJobReportJSON(r *job.Report) *jobReportJSON {
 	j := &jobReportJSON{
 		Complete: r.Complete, Items: r.Items, Done: r.Done, Failed: r.Failed, Failures: []jobFailureJSON{},
 		Records: r.Records, Bytes: r.Bytes, Seconds: r.Seconds, Cost: r.Cost, Verify: r.Verify, Restore: r.Restore,
+		Export: r.Export,
 	}
 	for _, f := range r.Failures {
 		j.Failures = append(j.Failures, jobFailureJSON{f.Item, f.Error, human.Timestamp(f.At)})

@@ -118,6 +118,19 @@ func sayReport(a *app.App, r *job.Report) {
 	a.Say("%s records, %s; %s of %s items done; %.0f s, %.0f function seconds, %s calls, about $%.2f.",
 		human.Count(r.Records), human.Size(r.Bytes), human.Count(int64(r.Done)), human.Count(int64(r.Items)), r.Seconds,
 		r.Cost.FunctionSeconds, human.Count(r.Cost.Invocations), r.Cost.Dollars)
+	if x := r.Export; x != nil {
+		a.Say("%s files of %s objects are in the place of the export.", human.Count(x.Files), human.Count(x.Objects))
+		if x.Erased > 0 {
+			a.Warn("%s objects were erased from the archive after they had been exported; their files are still there",
+				human.Count(x.Erased))
+		}
+		if x.Lost > 0 {
+			a.Warn("%s offsets are recorded gaps; the place lists them in _bifrost/lost", human.Count(x.Lost))
+		}
+		if x.Waiting > 0 {
+			a.Say("%s offsets are planned and not archived yet: start another job later.", human.Count(x.Waiting))
+		}
+	}
 	if r.Restore != nil {
 		for _, d := range r.Restore.Differences {
 			a.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)

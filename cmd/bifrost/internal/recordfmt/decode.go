@@ -4,6 +4,7 @@ package recordfmt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
@@ -29,7 +29,7 @@ type Decoding struct {
 	Values, Keys bool
 	// Typed and TypedKey are schemas as export.Options has them.
 	Typed, TypedKey string
-	schemas         string
+	Schemas         string // where the schemas are
 }
 
 // schemasTopic is where a registry keeps its schemas unless it is told otherwise.
@@ -41,7 +41,7 @@ func (d *Decoding) AddFlags(c *cobra.Command) {
 		"decode values that begin with the ID of a schema: Avro, "+
 			"Protobuf and JSON as Confluent's serializers write them")
 	c.Flags().BoolVar(&d.Keys, "decode-key", false, "decode keys likewise")
-	c.Flags().StringVar(&d.schemas, "schemas", schemasTopic,
+	c.Flags().StringVar(&d.Schemas, "schemas", schemasTopic,
 		"where schemas are: a topic of the archive, the URL of a registry, a directory with files such as 17.avsc, "+
 			"or a file of cat --json of such a topic")
 }
@@ -58,7 +58,8 @@ func (d *Decoding) AddTypedFlags(c *cobra.Command) {
 	add(&d.TypedKey, "typed-key", export.TopicKeySubject, "decode Avro keys likewise, into key_record")
 }
 
-func (d *Decoding) wantsDecoding() bool {
+// Any reports whether something is to be decoded.
+func (d *Decoding) Any() bool {
 	return d.Values || d.Keys || d.Typed != "" || d.TypedKey != ""
 }
 
@@ -73,7 +74,7 @@ type RecordDecoder struct {
 
 // OpenDecoder finds the schemas. Parts are those of an archive that is open, or nil.
 func (d *Decoding) OpenDecoder(ctx context.Context, a *app.App, parts *wiring.Parts) (*RecordDecoder, error) {
-	if !d.wantsDecoding() {
+	if !d.Any() {
 		return nil, nil
 	}
 	source, err := d.findSchemas(ctx, a, parts)
@@ -89,15 +90,15 @@ func (d *Decoding) OpenDecoder(ctx context.Context, a *app.App, parts *wiring.Pa
 }
 
 func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Parts) (schema.Source, error) {
-	if strings.Contains(d.schemas, "://") {
-		source, err := schema.NewRegistry(d.schemas)
+	if strings.Contains(d.Schemas, "://") {
+		source, err := schema.NewRegistry(d.Schemas)
 		if err != nil {
 			err = usage.Errorf("--schemas: %w", err)
 		}
 		return source, err
 	}
-	_, statErr := os.Stat(d.schemas)
-	if !incarnationName.MatchString(d.schemas) {
+	_, statErr := os.Stat(d.Schemas)
+	if !incarnationName.MatchString(d.Schemas) {
 		return d.readSchemaFiles()
 	}
 	if parts == nil {
@@ -106,7 +107,7 @@ func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Pa
 			if statErr == nil {
 				return d.readSchemaFiles()
 			}
-			return nil, fmt.Errorf("--schemas %s is a topic of an archive: %w", d.schemas, err)
+			return nil, fmt.Errorf("--schemas %s is a topic of an archive: %w", d.Schemas, err)
 		}
 		defer parts.Close()
 	}
@@ -114,21 +115,21 @@ func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Pa
 	if err != nil {
 		return nil, fmt.Errorf("look for the schemas: %w", err)
 	}
-	rows, err := readback.Topic(all, d.schemas)
+	rows, err := readback.Topic(all, d.Schemas)
 	if err != nil {
 		if statErr == nil {
 			return d.readSchemaFiles()
 		}
 		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files",
-			d.schemas, err)
+			d.Schemas, err)
 	}
 	return d.readSchemaTopic(ctx, a, parts, rows)
 }
 
 func (d *Decoding) readSchemaFiles() (schema.Source, error) {
-	source, err := schema.ReadFiles(d.schemas)
+	source, err := schema.ReadFiles(d.Schemas)
 	if err != nil {
-		err = fmt.Errorf("--schemas %s: %w", d.schemas, err)
+		err = fmt.Errorf("--schemas %s: %w", d.Schemas, err)
 	}
 	return source, err
 }
@@ -138,7 +139,6 @@ func (d *Decoding) readSchemaFiles() (schema.Source, error) {
 func (d *Decoding) readSchemaTopic(
 	ctx context.Context, a *app.App, parts *wiring.Parts, rows []bifrost.Progress,
 ) (schema.Source, error) {
-	log := schema.NewLog()
 	reader := settings.NewReader(parts, 1)
 	reader.Skipped = func(r bifrost.Row) {
 		if r.State == bifrost.StateLost && r.GapReason != bifrost.ReasonBeforeFirstSight {
@@ -146,17 +146,13 @@ func (d *Decoding) readSchemaTopic(
 				r.Partition, r.Range, r.GapReason)
 		}
 	}
-	for _, p := range rows {
-		for record, err := range reader.Records(ctx, readback.Query{Partition: p.Partition}) {
-			if err != nil {
-				return nil, fmt.Errorf("read the schemas: %w", err)
-			}
-			log.Add(record.Key, record.Value)
-		}
+	log, err := schema.ReadTopic(ctx, reader, rows)
+	if errors.Is(err, schema.ErrNoSchema) {
+		err = fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files",
+			d.Schemas, err)
 	}
-	if log.Len() == 0 {
-		return nil, fmt.Errorf("--schemas %s: the archive has no schema in this topic; "+
-			"--schemas takes another topic, the URL of a registry, or files", d.schemas)
+	if err != nil {
+		return nil, err // not the log: one that is nil would be a source all the same
 	}
 	return log, nil
 }
@@ -174,29 +170,9 @@ func (d *RecordDecoder) Typing(a *app.App) *export.Typing {
 	}
 }
 
-// DecodeColumns is what an export writes beside a key and a value. What has no header is
-// not decoded and no failure.
-func (d *RecordDecoder) DecodeColumns(ctx context.Context, r *baldr.Record) (columns export.Decoded, err error) {
-	if d.Keys {
-		if columns.KeyJSON, columns.KeyError, err = d.decodeColumn(ctx, r.Key); err != nil {
-			return columns, fmt.Errorf("decode the key at offset %d: %w", r.Offset, err)
-		}
-	}
-	if d.Values {
-		if columns.ValueJSON, columns.ValueError, err = d.decodeColumn(ctx, r.Value); err != nil {
-			return columns, fmt.Errorf("decode the value at offset %d: %w", r.Offset, err)
-		}
-	}
-	return columns, nil
-}
-
-func (d *RecordDecoder) decodeColumn(ctx context.Context, data []byte) (text, reason []byte, err error) {
-	decoded, err := d.decoder.Decode(ctx, data)
-	if decoded.Reason != "" {
-		d.countFailure(decoded.Reason)
-		reason = []byte(decoded.Reason)
-	}
-	return decoded.JSON, reason, err
+// Columns decodes what an export writes beside keys and values.
+func (d *RecordDecoder) Columns() *export.ColumnDecoder {
+	return &export.ColumnDecoder{Decoder: d.decoder, Keys: d.Keys, Values: d.Values, Failed: d.countFailure}
 }
 
 // DecodeRecord replaces the key and the value by what they say, where that was asked for
