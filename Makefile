@@ -57,6 +57,7 @@ soak: $(LOCALSERVICES) ## Simulate and kill for longer: make soak MINUTES=10.
 	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestTheSpliceUnderFaults ./cmd/bifrost
 	$(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
+	$(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -run 'TestABrokerIsKilled|TestAQuota' ./internal/replay
 	$(GO) test -tags soak -count=1 -v ./cmd/release
 
 # The template's processor is not that of most machines here. QEMU runs its programs: the packages with

@@ -4,12 +4,10 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -28,11 +26,11 @@ func (w *writer) commitTransaction(ctx context.Context) error {
 			return err
 		}
 	}
-	for i := range w.lanes {
-		if err := w.lanes[i].awaitBatch(); err != nil {
-			return err
-		}
+	if err := w.collectBatches(ctx, 0); err != nil {
+		return err
 	}
+	w.limitWindow()
+	begun := time.Now()
 	w.finishStretch()
 	position := w.part.Position.withStretch(w.stretch)
 	if err := w.writeState(ctx, position); err != nil {
@@ -43,10 +41,17 @@ func (w *writer) commitTransaction(ctx context.Context) error {
 			w.stretch.Span.Start, w.stretch.Span.End, w.shutOut(err))
 	}
 	w.open = false
+	w.longest = min(max(maxTime, commits*time.Since(begun)), maxFarTime)
+	if w.most *= 2; w.most > mostWorth {
+		w.most = 0
+	}
 	w.part.Position = position
 	w.countCommitted(w.stretch)
 	return nil
 }
+
+// mostWorth is a number of batches that a transaction hardly reaches.
+const mostWorth = 1000
 
 // finishStretch completes the stretch once all offsets are known.
 func (w *writer) finishStretch() {
@@ -89,19 +94,16 @@ func (w *writer) writeState(ctx context.Context, position Position) error {
 	if err := w.addPartitions(ctx); err != nil {
 		return err
 	}
-	var replaced, stretch, last error
-	var all sync.WaitGroup
-	all.Go(func() { replaced = w.sameTarget(ctx) })
-	all.Go(func() { stretch = w.tellOne(ctx, &w.offsets, w.part.pair.stretchKey(w.stretch.Number), w.stretch) })
-	all.Go(func() { last = w.tellOne(ctx, &w.position, w.part.pair.positionKey(), position) })
-	all.Wait()
-	if replaced != nil {
-		return replaced
+	if err := w.tellOne(ctx, &w.offsets, w.part.pair.stretchKey(w.stretch.Number), w.stretch); err != nil {
+		return err
 	}
-	if err := cmp.Or(stretch, last); err != nil {
-		return fmt.Errorf("write the position to topic %s: %w", w.state.name, err)
+	if err := w.tellOne(ctx, &w.position, w.part.pair.positionKey(), position); err != nil {
+		return err
 	}
-	return nil
+	if err := w.sameTarget(ctx); err != nil {
+		return err
+	}
+	return w.collectBatches(ctx, 0)
 }
 
 func (w *writer) tellOne(ctx context.Context, to *target, key string, value any) error {
@@ -109,13 +111,13 @@ func (w *writer) tellOne(ctx context.Context, to *target, key string, value any)
 	if err != nil {
 		return err
 	}
-	var b recordbatch.Writer
-	b.Add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()},
-		recordbatch.Limits{Codec: recordbatch.DefaultCodec})
-	if _, err = w.producer.sendBatch(ctx, to, &b); err != nil {
-		return w.shutOut(err)
+	s := &sent{partition: to.partition, batch: w.takeBatch(), done: make(chan struct{})}
+	s.explain = func(err error) error {
+		return fmt.Errorf("write the position to topic %s: %w", w.state.name, w.shutOut(err))
 	}
-	return nil
+	s.batch.Add(&baldr.Record{Key: []byte(key), Value: text, Timestamp: time.Now().UnixMilli()},
+		recordbatch.Limits{Codec: recordbatch.DefaultCodec})
+	return w.startBatch(ctx, to, s)
 }
 
 // sameTarget asks the brokers that have taken the batches of the transaction. One that
@@ -178,19 +180,27 @@ func (w *writer) shutOut(err error) error {
 }
 
 // abortTransaction gives up what is not committed. What cannot be aborted now, Kafka aborts
-// when the transaction's time is over or the replay is run again.
+// when the transaction's time is over or the replay is run again. That is with a new
+// epoch, so that a batch which comes later is refused. The epoch of an abort from here
+// is that of the batches: it comes when all of them are answered, or not at all.
 func (w *writer) abortTransaction(ctx context.Context) error {
 	if !w.open {
 		return nil
 	}
 	w.open = false
-	w.stopSending()
-	// Before Kafka 3.6 a batch that arrives behind the end of its transaction begins
-	// another one, which nobody ends. So its connection goes first.
-	w.producer.client.Close()
-	w.producer.client = w.client
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.options.abortPatience)
 	defer cancel()
+	for len(w.onWay) > 0 {
+		select {
+		case <-w.onWay[0].done:
+			_ = w.collectBatch() // why it is given up is known
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	if w.unclear {
+		return nil
+	}
 	err := w.producer.endTransaction(ctx, false)
 	if err != nil && !isFenced(err) {
 		return fmt.Errorf("abort the transaction: %w", err)

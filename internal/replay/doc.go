@@ -28,6 +28,9 @@
 //     state topic may have lost something. Nothing that is decided can change any more.
 //  4. Make the topics that do not exist, and write what is left.
 //
+// No batch is ever sent twice. An answer that is not clean interrupts the transaction,
+// and its part takes steps 2 to 4 once more (interruption.go).
+//
 // Order is kept for each partition: one producer, in sequence, idempotent. What would
 // break it is objected to before anything is written (order.go).
 //

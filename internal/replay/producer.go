@@ -6,14 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
-
-	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
 // producer speaks the protocol of a transactional producer (KIP-98) by itself,
@@ -21,10 +20,9 @@ import (
 // producer is not used. The client finds coordinators, keeps connections and
 // encodes requests.
 //
-// A batch that got no answer is sent again as it is; the broker knows it by its
-// sequence number, and answers with the offset it has. So only one batch of a
-// partition may be on its way at a time. Everything else that goes wrong ends the
-// transaction, and the run: what is committed stands, and the next run goes on.
+// Any number of batches of a partition are on their way, in order, and none is ever
+// sent again. Whatever is not answered as it should be ends the transaction:
+// decisions/0022 says why nothing late can count, and goOn what happens next.
 type producer struct {
 	client   *kgo.Client
 	name     string // transactional ID
@@ -119,19 +117,47 @@ func (t transaction) timedOut(of identity) bool {
 		t.state != "CompleteCommit"
 }
 
-// endTransaction commits the transaction, or aborts it.
+// endTransaction commits the transaction, or aborts it. A commit that no broker has
+// answered is not sent again: the first one may come when the next transaction is open,
+// and commit a part of that (decisions/0022).
 func (p *producer) endTransaction(ctx context.Context, commit bool) error {
 	return insist(ctx, func(ctx context.Context) error {
+		coordinator, err := p.findCoordinator(ctx)
+		if err != nil {
+			return err
+		}
 		request := kmsg.NewPtrEndTxnRequest()
 		request.TransactionalID = p.name
 		request.ProducerID, request.ProducerEpoch = p.identity.id, p.identity.epoch
 		request.Commit = commit
-		response, err := request.RequestWith(ctx, p.client)
-		if err != nil {
+		response, err := request.RequestWith(ctx, p.client.Broker(int(coordinator))) // which sends it once
+		switch {
+		case err != nil && commit:
+			return fmt.Errorf("%w: %w", errUnanswered, err)
+		case err != nil:
 			return err
 		}
 		return kerr.ErrorForCode(response.ErrorCode)
 	})
+}
+
+// errUnanswered says that nobody knows what became of a commit.
+var errUnanswered = errors.New("no answer to the commit")
+
+// findCoordinator asks for the broker that keeps the producer's transactions.
+func (p *producer) findCoordinator(ctx context.Context) (int32, error) {
+	request := kmsg.NewPtrFindCoordinatorRequest()
+	request.CoordinatorKey, request.CoordinatorKeys = p.name, []string{p.name}
+	request.CoordinatorType = 1 // of transactions
+	response, err := request.RequestWith(ctx, p.client)
+	if err != nil {
+		return -1, err
+	}
+	if len(response.Coordinators) == 1 { // since Kafka 3.0
+		found := response.Coordinators[0]
+		return found.NodeID, kerr.ErrorForCode(found.ErrorCode)
+	}
+	return response.NodeID, kerr.ErrorForCode(response.ErrorCode)
 }
 
 // target is a partition that a producer writes to, by one goroutine at a time.
@@ -140,36 +166,51 @@ type target struct {
 	partition int32
 	leader    int32 // broker, -1 unknown
 	sequence  int32 // of the next record
+	end       int64 // offset behind the last batch that was answered
 }
 
-// sendBatch writes a batch and returns the offset of its first record.
-func (p *producer) sendBatch(ctx context.Context, t *target, b *recordbatch.Writer) (offset int64, err error) {
-	request := kmsg.NewPtrProduceRequest()
+// startBatch sends a batch. Its turn is when it is written to the connection: what is sent
+// to this partition after that is behind it. The answer is given to done, from another
+// goroutine. The memory of the batch is borrowed until then.
+func (p *producer) startBatch(ctx context.Context, t *target, batch []byte, done func(offset int64, err error)) (
+	turn <-chan struct{}) {
+	request := &produceInTurn{ProduceRequest: kmsg.NewPtrProduceRequest()}
 	request.TransactionID = &p.name
 	request.Acks = -1 // all replicas in sync
 	request.TimeoutMillis = int32(ackTimeout.Milliseconds())
 	request.Topics = []kmsg.ProduceRequestTopic{{Topic: t.topic,
-		Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition,
-			Records: b.Seal(recordbatch.Producer{ID: p.identity.id, Epoch: p.identity.epoch}, t.sequence)}}}}
-	err = insist(ctx, func(ctx context.Context) error {
-		if t.leader < 0 {
-			leader, err := p.findLeader(ctx, t.topic, t.partition)
-			if err != nil {
-				return err
-			}
-			t.leader = leader
-		}
-		response, err := request.RequestWith(ctx, p.client.Broker(int(t.leader)))
-		if err == nil {
-			offset, err = answer(response)
-		}
+		Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: t.partition, Records: batch}}}}
+	came := make(chan struct{})
+	request.itsTurn = sync.OnceFunc(func() { close(came) })
+	broker := p.client.Broker(int(t.leader))
+	go func() {
+		defer request.itsTurn() // it may have failed before
+		response, err := broker.Request(ctx, request)
 		if err != nil {
-			t.leader = -1
+			done(0, err)
+			return
 		}
-		return err
-	})
-	t.sequence = sequenceAfter(t.sequence, b.Count())
-	return offset, err
+		produced, isProduced := response.(*kmsg.ProduceResponse)
+		if !isProduced {
+			done(0, fmt.Errorf("the broker answered a batch with %T", response))
+			return
+		}
+		done(answer(produced))
+	}()
+	return came
+}
+
+// produceInTurn is a request that says when it is written: the client has one goroutine
+// for each broker that encodes requests and writes them, one after the other.
+type produceInTurn struct {
+	*kmsg.ProduceRequest
+	itsTurn func()
+}
+
+// AppendTo implements kmsg.Request.
+func (r *produceInTurn) AppendTo(dst []byte) []byte {
+	r.itsTurn()
+	return r.ProduceRequest.AppendTo(dst)
 }
 
 // sequenceAfter is the sequence of the record behind some records. Brokers count from 0
@@ -246,6 +287,6 @@ func insist(ctx context.Context, do func(context.Context) error) error {
 func passing(err error) bool {
 	var closed *kgo.ErrFirstReadEOF
 	return kerr.IsRetriable(err) || errors.Is(err, kerr.ConcurrentTransactions) || errors.Is(err, errUndecided) ||
-		errors.Is(err, errNothing) || errors.Is(err, errThrottled) || kgo.IsRetryableBrokerErr(err) ||
-		errors.As(err, &closed)
+		errors.Is(err, errNothing) || errors.Is(err, errThrottled) ||
+		!errors.Is(err, errUnanswered) && (kgo.IsRetryableBrokerErr(err) || errors.As(err, &closed))
 }

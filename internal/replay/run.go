@@ -71,6 +71,7 @@ type runner struct {
 	source     Source
 	options    Options
 	identities map[pair]identity // of the producers
+	fenced     sync.Mutex        // for identities
 	state      topicFacts        // the state topic
 	pace       *pace
 	commits    sync.Mutex // for options.Committed
@@ -132,9 +133,9 @@ func (r *runner) fenceAndLook(ctx context.Context) (*Outlook, error) {
 }
 
 // fencePairs initializes the producers of pairs: what an earlier run left open is aborted,
-// and that run can write no more. This run writes as whom it is known now, and never
-// asks again: a later run would be shut out by that, and what it has written meanwhile
-// be written twice.
+// and that run can write no more. This run writes as whom it is known now. It does not
+// ask again without another look at what is committed: a later run would be shut out by
+// that, and what it has written meanwhile be written twice.
 func (r *runner) fencePairs(ctx context.Context, outlook *Outlook) (n int, err error) {
 	var pairs []pair
 	for _, p := range outlook.Parts {
@@ -142,17 +143,7 @@ func (r *runner) fencePairs(ctx context.Context, outlook *Outlook) (n int, err e
 			pairs = append(pairs, p.pair)
 		}
 	}
-	var mutex sync.Mutex
-	err = parallel.Try(ctx, max(fencesAtOnce, r.options.Parallel), pairs, func(ctx context.Context, p pair) error {
-		by, err := initialize(ctx, r.client, p.transactionalID(), r.options.transactionTimeout)
-		if err != nil {
-			return fmt.Errorf("initialize the producer %s: %w", p.transactionalID(), err)
-		}
-		mutex.Lock()
-		defer mutex.Unlock()
-		r.identities[p] = by
-		return nil
-	})
+	err = parallel.Try(ctx, max(fencesAtOnce, r.options.Parallel), pairs, r.fencePair)
 	return len(pairs), err
 }
 
@@ -173,21 +164,6 @@ func (r *runner) replayAll(ctx context.Context, outlook *Outlook) error {
 		}
 		return nil
 	})
-}
-
-// replayPart writes what is left of one part.
-func (r *runner) replayPart(ctx context.Context, p *PartOutlook) error {
-	writer, err := r.newWriter(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer writer.close()
-	for _, s := range p.Todo {
-		if err := writer.writeSegment(ctx, s); err != nil {
-			return errors.Join(err, writer.abortTransaction(ctx))
-		}
-	}
-	return nil
 }
 
 func (r *runner) countCommitted(s Stretch) {

@@ -70,6 +70,10 @@ type network struct {
 	dieAt       int // at which request; 0 never
 	die         context.CancelFunc
 	dead        bool
+	writes      int
+	cutAt       int  // at which write all connections are cut; 0 never
+	half        bool // of that write is sent
+	cuts        int
 }
 
 var errDead = errors.New("killed")
@@ -86,7 +90,35 @@ func (n *network) dial(ctx context.Context, protocol, address string) (net.Conn,
 		return nil, errDead
 	}
 	n.connections = append(n.connections, connection)
-	return connection, nil
+	return wire{connection, n}, nil
+}
+
+// wire is a connection that may be cut. The run lives on.
+type wire struct {
+	net.Conn
+	of *network
+}
+
+func (w wire) Write(b []byte) (int, error) {
+	w.of.mutex.Lock()
+	w.of.writes++
+	cut, half := w.of.writes == w.of.cutAt, w.of.half
+	w.of.mutex.Unlock()
+	if !cut {
+		return w.Conn.Write(b)
+	}
+	if half {
+		b = b[:len(b)/2]
+	}
+	n, err := w.Conn.Write(b)
+	w.of.mutex.Lock()
+	defer w.of.mutex.Unlock()
+	w.of.cuts++
+	for _, connection := range w.of.connections {
+		connection.Close()
+	}
+	w.of.connections = nil
+	return n, err
 }
 
 // OnBrokerWrite implements kgo.HookBrokerWrite. A run dies like a process does: with
@@ -632,6 +664,8 @@ func (w *world) start(t *rapid.T, request Request, want int) (added int, killed 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	w.net = &network{die: cancel, dieAt: rapid.SampledFrom([]int{0, 0, 5, 20, 60, 80, 90, 100, 110, 120, 130, 140, 150}).Draw(t, "dies at")}
+	w.net.cutAt = rapid.SampledFrom([]int{0, 0, 30, 50, 60, 65, 70, 75, 80, 90}).Draw(t, "is cut at")
+	w.net.half = rapid.Bool().Draw(t, "in the middle")
 	options := w.options
 	options.Client = append(slices.Clone(options.Client), kgo.Dialer(w.net.dial), kgo.WithHooks(w.net))
 	batches := recordbatch.Shape{Codec: recordbatch.DefaultCodec, Bytes: rapid.SampledFrom([]int64{150, 400, 0}).Draw(t, "batch bytes")}

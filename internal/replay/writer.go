@@ -15,14 +15,26 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
-// A transaction ends when one of these is reached. Committing takes some 10 ms in
-// which this partition sends nothing; the time makes that little, and keeps readers
-// of committed records waiting no longer. The state record, which has all runs
-// of offsets, must stay below Kafka's default for the size of a batch.
+// A transaction ends when one of these is reached. Committing takes five round trips in
+// which this partition sends nothing; the time makes that little, and keeps readers of
+// committed records waiting no longer. Where round trips are long, it is longer. The
+// state record, which has all runs of offsets, must stay below Kafka's default for the
+// size of a batch.
 const (
-	maxTime = time.Second
-	maxRuns = 10_000 // of some 40 bytes as JSON
+	maxTime    = time.Second
+	maxFarTime = 5 * time.Second
+	commits    = 40     // times as long as its last two round trips is a transaction at least
+	maxRuns    = 10_000 // of some 40 bytes as JSON
 )
+
+// onWayMost is how many bytes of batches may be on their way: what a fast partition sends
+// while a far broker answers. They are kept until then.
+var onWayMost = 16 << 20
+
+// onWayTime is how long what is on its way may take, as far as can be told from the
+// transaction before: a target that takes a hundred kilobytes a second must not get more
+// at once than it can answer before Kafka gives the transaction up.
+const onWayTime = 2 * time.Second
 
 // writer replays one source partition.
 type writer struct {
@@ -36,36 +48,46 @@ type writer struct {
 	offsets   target               // where stretches go on the state topic
 	position  target               // where the position goes
 	told      bool                 // both are part of the transaction
-	ctx       context.Context      // of what is on its way
+	ctx       context.Context      // of what is on its way, which outlives the run's
 	giveUp    context.CancelFunc
-	segmentOf Segment // what is being written
-	open      bool    // in a transaction
+	onWay     []*sent               // in the order in which they were sent
+	bytes     int                   // of what is on its way
+	window    int                   // a batch is sent when less than so many bytes are on their way
+	taken     int                   // bytes of the transaction that were answered
+	unclear   bool                  // no broker has said what became of a batch
+	free      []*recordbatch.Writer // to be filled
+	segmentOf Segment               // what is being written
+	open      bool                  // in a transaction
 	begun     time.Time
-	written   int64 // records of the transaction
-	next      int64 // source offset after the last record
+	longest   time.Duration // that a transaction takes
+	most      int           // batches that one may have, after an interruption; 0 for any number
+	batches   int           // of the transaction
+	written   int64         // records of the transaction
+	next      int64         // source offset after the last record
 	stretch   Stretch
 	runs      []run
 }
 
-// lane is the way to one partition of the target: a batch that is filled, and at
-// most one that is sent meanwhile.
+// lane is the way to one partition of the target.
 type lane struct {
 	target
 	joined  bool  // the transaction
 	latest  *sent // of the transaction's batches, nil before the first
-	filling recordbatch.Writer
+	filling *recordbatch.Writer
 	filled  *sent // what filling will be
-	sending recordbatch.Writer
-	onWay   *sent // nil when nothing is
 }
 
-// sent is where a batch is written to.
+// sent is a batch, and where it is written to.
 type sent struct {
 	partition int32
 	first     int64 // source offset of its first record
 	base      int64 // its own offset, when done is closed
 	count     int32
 	sequence  int32 // of its first record
+	bytes     int
+	to        *target
+	batch     *recordbatch.Writer
+	explain   func(error) error
 	err       error
 	done      chan struct{}
 }
@@ -79,7 +101,7 @@ type run struct {
 	count  int64
 }
 
-func (r *runner) newWriter(ctx context.Context, p *PartOutlook) (*writer, error) {
+func (r *runner) newWriter(ctx context.Context, p *PartOutlook, most int) (*writer, error) {
 	client, err := kgo.NewClient(append(r.options.Client[:len(r.options.Client):len(r.options.Client)],
 		kgo.MaxVersions(protocol),
 		kgo.BrokerMaxWriteBytes(1<<30), // its most: one record may be as large as its topic takes
@@ -87,9 +109,9 @@ func (r *runner) newWriter(ctx context.Context, p *PartOutlook) (*writer, error)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, part: p, limits: r.options.Batches[p.Target].Limits(),
-		producer: producer{client, p.pair.transactionalID(), r.identities[p.pair]}}
-	w.ctx, w.giveUp = context.WithCancel(ctx)
+	w := &writer{runner: r, part: p, limits: r.options.Batches[p.Target].Limits(), longest: maxTime, window: 1, most: most,
+		producer: producer{client, p.pair.transactionalID(), r.identityOf(p.pair)}}
+	w.ctx, w.giveUp = context.WithCancel(context.WithoutCancel(ctx))
 	if err := w.openTarget(ctx); err != nil {
 		w.close()
 		return nil, err
@@ -99,19 +121,26 @@ func (r *runner) newWriter(ctx context.Context, p *PartOutlook) (*writer, error)
 
 // openTarget finds out where to write.
 func (w *writer) openTarget(ctx context.Context) error {
-	w.position = target{topic: w.state.name, partition: w.part.pair.stateShard(), leader: -1}
-	w.offsets = target{topic: w.state.name, partition: w.part.pair.mapShard(), leader: -1}
-	if !w.request.Rekey {
-		w.lanes = []lane{w.laneTo(w.part.Source.Number)}
-		return nil
-	}
-	w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.part.Target) // murmur2, as Kafka's own producers
-	facts, err := w.describeTopics(ctx, w.part.Target)
+	facts, err := cluster{w.producer.client}.describeTopics(ctx, w.part.Target, w.state.name)
 	if err != nil {
 		return err
 	}
+	to := func(topic string, partition int32) target {
+		leader, known := facts[topic].leaders[partition]
+		if !known {
+			leader = -1
+		}
+		return target{topic: topic, partition: partition, leader: leader}
+	}
+	w.position = to(w.state.name, w.part.pair.stateShard())
+	w.offsets = to(w.state.name, w.part.pair.mapShard())
+	if !w.request.Rekey {
+		w.lanes = []lane{{target: to(w.part.Target, w.part.Source.Number)}}
+		return nil
+	}
+	w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.part.Target) // murmur2, as Kafka's own producers
 	for partition := range int32(len(facts[w.part.Target].leaders)) {
-		w.lanes = append(w.lanes, w.laneTo(partition))
+		w.lanes = append(w.lanes, lane{target: to(w.part.Target, partition)})
 	}
 	if len(w.lanes) == 0 {
 		return errTopicReplaced
@@ -119,23 +148,13 @@ func (w *writer) openTarget(ctx context.Context) error {
 	return nil
 }
 
-func (w *writer) laneTo(partition int32) lane {
-	return lane{target: target{topic: w.part.Target, partition: partition, leader: -1}}
-}
-
-// stopSending ends what is on its way.
-func (w *writer) stopSending() {
-	w.giveUp()
-	for i := range w.lanes {
-		_ = w.lanes[i].awaitBatch() // why it is given up is known
-	}
-}
-
+// close ends what is on its way, and its connections.
 func (w *writer) close() {
-	w.stopSending()
-	if w.producer.client != w.client { // after an abort it is the run's own
-		w.producer.client.Close()
+	w.giveUp()
+	for _, s := range w.onWay {
+		<-s.done
 	}
+	w.producer.client.Close()
 }
 
 // writeSegment writes one part of what is left. What has no record up to its end is done as
@@ -148,7 +167,7 @@ func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 			err = errValuesOnly
 		}
 		if err != nil {
-			return err
+			return sourceError{err}
 		}
 		if !whole && !s.Wants(record.Timestamp) {
 			continue
@@ -164,6 +183,11 @@ func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 	return w.commitTransaction(ctx)
 }
 
+// sourceError is an error of the archive: what is written again meets it again.
+type sourceError struct{ error }
+
+func (e sourceError) Unwrap() error { return e.error }
+
 // writeRecord takes one record, and commits when the transaction is full.
 func (w *writer) writeRecord(ctx context.Context, r *baldr.Record) error {
 	size := len(r.Key) + len(r.Value)
@@ -172,17 +196,22 @@ func (w *writer) writeRecord(ctx context.Context, r *baldr.Record) error {
 	}
 	w.beginTransaction()
 	l := w.laneOf(r)
+	if l.filling == nil {
+		l.filling = w.takeBatch()
+	}
 	if !l.filling.Add(r, w.limits) {
 		if err := w.sendLane(ctx, l); err != nil {
 			return err
 		}
+		l.filling = w.takeBatch()
 		l.filling.Add(r, w.limits)
 	}
 	w.noteOffset(l, r.Offset)
 	w.stretch.Bytes += int64(size)
 	w.written++
 	w.next = r.Offset + 1
-	if len(w.runs) >= maxRuns || w.written%recordsALook == 0 && time.Since(w.begun) > maxTime {
+	if len(w.runs) >= maxRuns || w.most > 0 && w.batches >= w.most ||
+		w.written%recordsALook == 0 && time.Since(w.begun) > w.longest {
 		return w.commitTransaction(ctx)
 	}
 	return nil
@@ -200,7 +229,7 @@ func (w *writer) keepPace(ctx context.Context, bytes int) error {
 	if pause <= 0 {
 		return nil
 	}
-	if w.open && time.Since(w.begun)+pause > maxTime {
+	if w.open && time.Since(w.begun)+pause > w.longest {
 		if err := w.commitTransaction(ctx); err != nil {
 			return err
 		}
@@ -218,7 +247,7 @@ func (w *writer) beginTransaction() {
 		return
 	}
 	w.open, w.begun, w.written, w.runs = true, time.Now(), 0, w.runs[:0]
-	w.told = false
+	w.told, w.batches, w.taken = false, 0, 0
 	ask := w.part.Ask
 	w.stretch = Stretch{
 		Number: w.part.Position.Stretch + 1, Source: w.part.Source.Name, Part: w.part.Source.Number,
@@ -226,12 +255,7 @@ func (w *writer) beginTransaction() {
 		Span:   Span{w.next, 0, ask.Since, ask.Until},
 	}
 	for i := range w.lanes {
-		l := &w.lanes[i]
-		l.joined, l.latest = false, nil
-		if w.choose != nil {
-			// two batches' memory for each of a thousand partitions would be too much to keep
-			*l = lane{target: l.target}
-		}
+		w.lanes[i].joined, w.lanes[i].latest = false, nil
 	}
 }
 
@@ -259,13 +283,10 @@ func (w *writer) noteOffset(l *lane, source int64) {
 	w.runs = append(w.runs, run{source: source, to: l.filled, index: int64(l.filling.Count()) - 1, count: 1})
 }
 
-// sendLane sends the batch of a lane once the one before has arrived.
+// sendLane sends the batch of a lane, behind those that are on their way.
 func (w *writer) sendLane(ctx context.Context, l *lane) error {
-	if l.filling.Count() == 0 {
+	if l.filling == nil || l.filling.Count() == 0 {
 		return nil
-	}
-	if err := l.awaitBatch(); err != nil {
-		return err
 	}
 	if !l.joined {
 		if err := w.addPartitions(ctx); err != nil {
@@ -275,18 +296,120 @@ func (w *writer) sendLane(ctx context.Context, l *lane) error {
 	if renewed, ok := w.choose.(kgo.TopicPartitionerOnNewBatch); ok {
 		renewed.OnNewBatch() // records without a key go to another partition
 	}
-	l.filling, l.sending = l.sending, l.filling
-	l.filling.Reset()
-	l.onWay, l.latest = l.filled, l.filled
-	l.onWay.count, l.onWay.sequence = l.sending.Count(), l.sequence
-	go func(on *sent) {
-		defer close(on.done)
-		on.base, on.err = w.producer.sendBatch(w.ctx, &l.target, &l.sending)
-		if on.err != nil {
-			on.err = fmt.Errorf("%d records from source offset %d on: %w", on.count, on.first, w.explainError(on.err))
+	s := l.filled
+	s.batch, l.filling = l.filling, nil
+	s.explain = func(err error) error {
+		return fmt.Errorf("%d records from source offset %d on: %w", s.count, s.first, w.explainError(err))
+	}
+	l.latest = s
+	return w.startBatch(ctx, &l.target, s)
+}
+
+// startBatch puts a batch on its way once there is room for it.
+func (w *writer) startBatch(ctx context.Context, to *target, s *sent) error {
+	if err := w.collectBatches(ctx, w.window); err != nil {
+		return err
+	}
+	if to.leader < 0 {
+		err := insist(ctx, func(ctx context.Context) (err error) {
+			to.leader, err = w.producer.findLeader(ctx, to.topic, to.partition)
+			return err
+		})
+		if err != nil {
+			return s.explain(err)
 		}
-	}(l.onWay)
+	}
+	s.count, s.sequence, s.to = s.batch.Count(), to.sequence, to
+	raw := s.batch.Seal(recordbatch.Producer{ID: w.producer.identity.id, Epoch: w.producer.identity.epoch}, s.sequence)
+	to.sequence = sequenceAfter(to.sequence, s.count)
+	s.bytes = len(raw)
+	w.onWay = append(w.onWay, s)
+	w.bytes += s.bytes
+	w.batches++
+	turn := w.producer.startBatch(w.ctx, to, raw, func(offset int64, err error) {
+		s.base, s.err = offset, err
+		close(s.done)
+	})
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// collectBatches takes the answers to batches in the order in which they were sent: those
+// that are there, and as many more as leave less than so many bytes on their way. The
+// first that is not answered as it should be is why those behind it are not either.
+func (w *writer) collectBatches(ctx context.Context, bytes int) error {
+	for len(w.onWay) > 0 {
+		s := w.onWay[0]
+		select {
+		case <-s.done:
+		default:
+			if w.bytes < bytes {
+				return nil
+			}
+			select {
+			case <-s.done:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if err := w.collectBatch(); err != nil {
+			return s.explain(err)
+		}
+	}
 	return nil
+}
+
+// collectBatch takes the answer to the first batch that is on its way, which is there.
+func (w *writer) collectBatch() error {
+	s := w.onWay[0]
+	w.onWay = w.onWay[1:]
+	w.bytes -= s.bytes
+	if len(w.free) < freeMost {
+		w.free = append(w.free, s.batch)
+	}
+	s.batch = nil
+	var said *kerr.Error
+	w.unclear = w.unclear || s.err != nil && !errors.As(s.err, &said)
+	if s.err != nil {
+		return s.err
+	}
+	if s.base < s.to.end {
+		return fmt.Errorf("%w: offset %d behind %d", errOrder, s.base, s.to.end)
+	}
+	s.to.end = s.base + int64(s.count)
+	w.taken += s.bytes
+	w.window = min(w.window+s.bytes, onWayMost)
+	return nil
+}
+
+// limitWindow lets no more be on its way than was answered in onWayTime. It grows from
+// there with each answer.
+func (w *writer) limitWindow() {
+	speed := float64(w.taken) / max(time.Since(w.begun), time.Millisecond).Seconds()
+	w.window = min(int(speed*onWayTime.Seconds())+1, onWayMost)
+}
+
+// errOrder says that a partition has batches in another order than they were sent in.
+var errOrder = errors.New("batches came in another order")
+
+// freeMost is how many batches' memory is kept: as many as are on their way to one
+// partition. Two for each of a thousand partitions would be too much.
+const freeMost = 32
+
+// takeBatch is an empty batch.
+func (w *writer) takeBatch() *recordbatch.Writer {
+	n := len(w.free)
+	if n == 0 {
+		return &recordbatch.Writer{}
+	}
+	b := w.free[n-1]
+	w.free = w.free[:n-1]
+	b.Reset()
+	return b
 }
 
 // addPartitions makes all partitions for which there is something part of the transaction,
@@ -294,7 +417,7 @@ func (w *writer) sendLane(ctx context.Context, l *lane) error {
 func (w *writer) addPartitions(ctx context.Context) error {
 	var partitions []int32
 	for i := range w.lanes {
-		if l := &w.lanes[i]; !l.joined && l.filling.Count() > 0 {
+		if l := &w.lanes[i]; !l.joined && l.filling != nil && l.filling.Count() > 0 {
 			partitions = append(partitions, l.partition)
 			l.joined = true
 		}
@@ -314,17 +437,6 @@ func (w *writer) addPartitions(ctx context.Context) error {
 		return w.explainError(err)
 	}
 	return nil
-}
-
-// awaitBatch waits for the batch that is on its way.
-func (l *lane) awaitBatch() error {
-	if l.onWay == nil {
-		return nil
-	}
-	<-l.onWay.done
-	err := l.onWay.err
-	l.onWay = nil
-	return err
 }
 
 // explainError says what an error of the target is about.

@@ -1,0 +1,212 @@
+package replay
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"iter"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
+)
+
+// doingAt is a source that does something once, before it gives the record at an offset.
+func doingAt(source Source, offset int64, do func() error) Source {
+	var once sync.Once
+	return func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
+		return func(yield func(baldr.Record, error) bool) {
+			for r, err := range source(ctx, p, span) {
+				if r.Offset == offset {
+					once.Do(func() { err = do() })
+				}
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// countRequests counts those of one kind that the brokers get.
+func countRequests(cluster *kfake.Cluster, key kmsg.Key) *atomic.Int64 {
+	n := new(atomic.Int64)
+	cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		n.Add(1)
+		return nil, nil, false
+	})
+	return n
+}
+
+func inSmallBatches(cluster *kfake.Cluster) Options {
+	options := optionsOf(cluster)
+	options.Batches = map[string]recordbatch.Shape{"target": {Codec: recordbatch.Uncompressed, Bytes: 500}}
+	return options
+}
+
+// Many batches are on their way at once, and the broker gets them in order: nothing
+// interrupts a run, and while one is not answered many others are sent.
+func TestManyOnTheWay(t *testing.T) {
+	t.Parallel()
+	const held, behind = 60, 50
+	cluster := startCluster(t, 1)
+	fences := countRequests(cluster, kmsg.InitProducerID)
+	var sent atomic.Int64
+	enough := make(chan struct{})
+	options := inSmallBatches(cluster)
+	options.Client = append(options.Client, kgo.WithHooks(produceHook{func() {
+		if sent.Add(1) == held+behind {
+			close(enough)
+		}
+	}}))
+	var came atomic.Int64
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if came.Add(1) == held {
+			cluster.SleepControl(func() { <-enough }) // it is not answered before
+		}
+		return nil, nil, false
+	})
+	source, request := archived(2_000, 100), requestOf(2_000, 1)
+	outlook := replayAll(t, request, source, options)
+	if fences.Load() != 1 {
+		t.Errorf("%d fences: something has interrupted the run", fences.Load())
+	}
+	mustHoldAll(t, cluster, request, source, outlook)
+}
+
+// produceHook is told when a batch was written to a connection.
+type produceHook struct{ wrote func() }
+
+// OnBrokerWrite implements kgo.HookBrokerWrite.
+func (h produceHook) OnBrokerWrite(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, _ error) {
+	if key == int16(kmsg.Produce) {
+		h.wrote()
+	}
+}
+
+// A run that ends while a batch has no answer does not abort in the epoch of that batch,
+// which may come later. The next run aborts in another one.
+func TestTheUnansweredAreNotAborted(t *testing.T) {
+	t.Parallel()
+	for _, unanswered := range []bool{false, true} {
+		cluster := startCluster(t, 1)
+		ends := countRequests(cluster, kmsg.EndTxn)
+		options := inSmallBatches(cluster)
+		var cut atomic.Bool
+		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			if unanswered && !cut.Swap(true) {
+				return nil, errors.New("the connection is cut"), true
+			}
+			return nil, nil, false
+		})
+		source, request := archived(2_000, 100), requestOf(2_000, 1)
+		unreadable := errors.New("unreadable")
+		failing := doingAt(source, 5, func() error { return unreadable })
+		if _, err := Start(t.Context(), request, failing, options); !errors.Is(err, unreadable) {
+			t.Fatalf("the run ended with %v", err)
+		}
+		if aborted := ends.Load() > 0; aborted == unanswered || cut.Load() != unanswered {
+			t.Errorf("a batch without an answer: %v; aborted: %v", unanswered, aborted)
+		}
+		mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
+	}
+}
+
+// A run that is interrupted after another one has taken over ends, and does not shut out
+// that one in turn.
+func TestShutOutAndInterrupted(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := inSmallBatches(cluster)
+	source, request := archived(2_000, 100), requestOf(2_000, 1)
+	var fences *atomic.Int64
+	taken := doingAt(source, 1_001, func() error {
+		_, err := Start(t.Context(), request, source, options)
+		fences = countRequests(cluster, kmsg.InitProducerID)
+		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			return nil, errors.New("the connection is cut"), true
+		})
+		return err
+	})
+	if _, err := Start(t.Context(), request, taken, options); !errors.Is(err, ErrShutOut) {
+		t.Errorf("the run that was shut out ended with %v", err)
+	}
+	if fences.Load() > 0 {
+		t.Error("it has shut out the other one")
+	}
+	mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
+}
+
+// A commit without an answer is not sent again, and nothing else is in its epoch: it may
+// come when the next transaction is open. Whether it was served, the next look says.
+func TestTheUnansweredIsNotCommittedAgain(t *testing.T) {
+	t.Parallel()
+	for _, served := range []bool{false, true} {
+		cluster := startCluster(t, 3)
+		options := optionsOf(cluster)
+		var lost, again atomic.Int64
+		unanswered := int16(-1) // epoch; used by the brokers' one goroutine
+		cluster.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			epoch := r.(*kmsg.EndTxnRequest).ProducerEpoch
+			if epoch <= unanswered {
+				again.Add(1)
+			}
+			if lost.Load() == 3 {
+				return nil, nil, false
+			}
+			lost.Add(1)
+			unanswered = epoch
+			if served {
+				return nil, nil, false
+			}
+			return nil, errors.New("the connection is cut"), true
+		})
+		if served {
+			var ends atomic.Int64
+			options.Client = append(options.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+				connection, err := (&net.Dialer{}).DialContext(ctx, network, address)
+				return &deaf{Conn: connection, ends: &ends}, err
+			}))
+		}
+		source, request := archived(25_000, 10), requestOf(25_000, 1)
+		request.Rekey = true // so that a transaction is full at ten thousand records or so
+		outlook := replayAll(t, request, source, options)
+		if lost.Load() < 2 || again.Load() > 0 {
+			t.Errorf("%d commits without an answer, %d requests behind one in the same epoch", lost.Load(), again.Load())
+		}
+		mustHoldAll(t, cluster, request, source, outlook)
+	}
+}
+
+// deaf is a connection that is cut when the answer to a commit comes, three times.
+type deaf struct {
+	net.Conn
+	ends *atomic.Int64
+	lose atomic.Bool
+}
+
+func (d *deaf) Write(b []byte) (int, error) {
+	if len(b) > 6 && binary.BigEndian.Uint16(b[4:]) == uint16(kmsg.EndTxn) && d.ends.Add(1) <= 3 {
+		d.lose.Store(true)
+	}
+	return d.Conn.Write(b)
+}
+
+func (d *deaf) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	if d.lose.Load() {
+		return 0, errors.Join(net.ErrClosed, d.Conn.Close())
+	}
+	return n, err
+}
