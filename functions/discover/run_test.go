@@ -190,3 +190,29 @@ func TestMainAnswersATickThatFails(t *testing.T) {
 		t.Errorf("%d lines of metrics, want that of the one tick: %s", len(lines), fmt.Sprint(lines))
 	}
 }
+
+// What a tick reports has what came of the capture of the cluster: the alarm that nothing is
+// captured rests on that metric, and whoever looks for the reason on the line of the log.
+func TestATickReportsItsCapture(t *testing.T) {
+	t.Parallel()
+	for minutes, captures := range map[string]bool{"60": true, "0": false} {
+		tables, _ := emptyTables(t, new(atomic.Bool))
+		answers, written := runtimefake.Run(t, append(environment(t, tables), "BIFROST_CAPTURE_MINUTES="+minutes), func(int) {}, `{}`)
+		var answer, logged struct{ Tick, Capture *json.RawMessage }
+		if len(answers) != 1 || json.Unmarshal([]byte(answers[0].Body), &answer) != nil || (answer.Capture != nil) != captures {
+			t.Errorf("%s minutes: answers %+v, want one with a capture: %v", minutes, answers, captures)
+		}
+		metrics := metricLines(t, written)
+		if len(metrics) != 1 || (metrics[0]["Captured"] != nil) != captures {
+			t.Errorf("%s minutes: metrics %v, want Captured: %v", minutes, metrics, captures)
+		}
+		for line := range strings.Lines(written) {
+			if strings.Contains(line, `"msg":"tick"`) && json.Unmarshal([]byte(line), &logged) != nil {
+				t.Errorf("no JSON: %s", line)
+			}
+		}
+		if logged.Tick == nil || json.Unmarshal(*logged.Tick, &logged) != nil || (logged.Capture != nil) != captures {
+			t.Errorf("%s minutes: no capture on the line of the tick, or one too many:\n%s", minutes, written)
+		}
+	}
+}

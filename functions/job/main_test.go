@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/runtimefake"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -63,17 +66,37 @@ func TestConnect(t *testing.T) {
 	}
 }
 
-// The rule has what the configuration says: the group, the bucket, how many functions
-// archive, when the bucket deletes objects.
-func TestTheRunnerIsThatOfTheConfiguration(t *testing.T) {
+// What does the steps of jobs has each of its parts, and each from its own setting.
+func TestRunnerHasAllParts(t *testing.T) {
 	t.Parallel()
-	parts := &wiring.Parts{Config: config.Config{Group: "the-group", Bucket: "the-bucket", MaxInFlight: 7, Expiration: 48 * time.Hour}}
-	r := runner(parts)
-	if r.Group != "the-group" || r.BucketName != "the-bucket" || r.MaxInFlight != 7 || r.Expiration != 48*time.Hour {
-		t.Errorf("runner %+v", r)
+	values := map[string]string{
+		"BIFROST_BROKERS": "127.0.0.1:1", "BIFROST_GROUP": "the-group", "BIFROST_BUCKET": "the-bucket", "BIFROST_PROGRESS_TABLE": "p",
+		"BIFROST_OBJECTS_TABLE": "o", "BIFROST_MAX_IN_FLIGHT": "6", "BIFROST_EXPIRATION_DAYS": "7",
 	}
-	one, other := r.NewID(), r.NewID()
-	if r.Cores < 1 || time.Since(r.Now()).Abs() > time.Minute || one == other {
-		t.Errorf("%d cores, the time %v, the IDs %s and %s", r.Cores, r.Now(), one, other)
+	c, err := config.Load(config.Archiver, func(name string) (string, bool) { v, ok := values[name]; return v, ok })
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := wiring.Open(t.Context(), c, awsconfig.WithRegion("eu-west-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parts.Close()
+	r := runner(parts)
+	for i := range reflect.TypeOf(*r).NumField() {
+		if field := reflect.TypeOf(*r).Field(i); field.IsExported() && reflect.ValueOf(*r).Field(i).IsZero() && field.Name != "Memory" {
+			t.Errorf("%s is nothing", field.Name)
+		}
+	}
+	for what, pair := range map[string][2]any{
+		"group": {r.Files.Group, "the-group"}, "bucket": {r.BucketName, "the-bucket"}, "functions at the same time": {r.MaxInFlight, 6},
+		"age at which objects expire": {r.Expiration, 7 * 24 * time.Hour}, "memory": {r.Memory, config.FunctionMemory()},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: %v, want %v", what, pair[0], pair[1])
+		}
+	}
+	if one, other := r.NewID(), r.NewID(); one == other {
+		t.Error("an ID twice")
 	}
 }

@@ -301,6 +301,12 @@ var damages = []struct {
 			return nil
 		})
 	}},
+	{verify.GapStillReadable, "records given up as deleted by request", verify.Options{Deep: true, Kafka: true}, func(s *stack) {
+		s.rewrite(s.row(s.laterName(), 0, manyRecords), func(_ []baldr.Record, summary *baldr.Summary) []baldr.Record {
+			summary.Kind, summary.Reason, summary.Missing = baldr.KindGap, bifrost.ReasonRequest, baldr.Missing{}
+			return nil
+		})
+	}},
 }
 
 // forkKey is where the record of a fork lies that is made now: the log of the

@@ -121,6 +121,25 @@ func TestStartAtTheEndDoesNotCryWolf(t *testing.T) {
 	}
 }
 
+// What is not committed when an archive begins at the end is read by consumers later, and so
+// is archived: it begins at the last stable offset.
+func TestStartAtTheEndTakesOpenTransactions(t *testing.T) {
+	t.Parallel()
+	w := newWatched(t)
+	w.start = bifrost.StartPosition{Latest: true}
+	log := w.kafka.CreateTopic("orders", 1).Logs[0]
+	log.Produce("before the start")
+	open := log.Begin("in a transaction")
+	log.Produce("behind it")
+	w.tickAfter(time.Minute)
+	log.End(open, true)
+	w.tickAfter(time.Minute)
+	rows, err := w.ledger.ListProgress(t.Context())
+	if err != nil || len(rows) != 1 || rows[0].StartOffset != 1 {
+		t.Errorf("rows %+v, error %v, want a start at the last stable offset 1", rows, err)
+	}
+}
+
 func TestRefusedConfigurationStopsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWatched(t)

@@ -354,4 +354,48 @@ var blindMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/internal/replays/command.go", "From: r.From, To: r.To, Since", "From: r.From, To: r.From, Since",
 		}}}, "cmd/bifrost", "TestFlagsReach", ""},
 	},
+	"a part of the whole, or its neighbour": {
+		{mutant{"a tick reported before its capture", "an alarm rests on its metric", []edit{{
+			"../../functions/discover/main.go",
+			"		summary.Capture = s.capturer.CaptureDue(ctx, deadline)\n		s.parts.ReportTick(ctx, summary)\n",
+			"		s.parts.ReportTick(ctx, summary)\n		summary.Capture = s.capturer.CaptureDue(ctx, deadline)\n",
+		}}}, "functions/discover", "TestATickReports", ""},
+		{mutant{"jobs that know of no expiration", "they would miss what has expired", []edit{{
+			"../../functions/job/main.go", ", Expiration: parts.Config.Expiration,", ",",
+		}}}, "functions/job", "TestRunnerHas", ""},
+		{mutant{"jobs that wait for all functions", "each limit has its own setting", []edit{{
+			"../../functions/job/main.go", "Executions: parts.Executions, MaxInFlight: parts.Config.MaxInFlight,", "Executions: parts.Executions,",
+		}}}, "functions/job", "TestRunnerHas", ""},
+		{mutant{"a key that one role may not use", "every function reads what is encrypted", []edit{{
+			"../../template.yaml", "Roles: [!Ref DiscoverRole, !Ref ArchiveRole, !Ref JobRole]", "Roles: [!Ref DiscoverRole, !Ref ArchiveRole]",
+		}}}, "internal/templates", "TestPoliciesAre", ""},
+		{mutant{"a start behind open transactions", "they are read later, and archived", []edit{{
+			"../bifrost/birth.go", "		return s.seen.LastStable, nil", "		return s.seen.HighWatermark, nil",
+		}}}, "internal/bifrost", "TestStartAtTheEndTakes", ""},
+		{mutant{"a bound of times that finish leaves raised", "each has two names, and two sides", []edit{{
+			"../restore/settings.go", "\"message.timestamp.after.max.ms\", ", "",
+		}}}, "internal/restore", "TestEverySetting", ""},
+		{mutant{"a bound of bytes that finish leaves raised", "what is lifted is put back", []edit{{
+			"../restore/settings.go", "	\"max.message.bytes\", \"min.insync.replicas\",", "	\"min.insync.replicas\",",
+		}}}, "internal/restore", "TestEverySetting", ""},
+		{mutant{"stretches in the order of their digits", "10 is behind 9", []edit{{
+			"../replay/statetopic.go", "\"%s%012d\", p.stretchKeys()", "\"%s%d\", p.stretchKeys()",
+		}}}, "internal/replay", "TestManyStretches", ""},
+		{mutant{"positions of before a commit", "who asks for stable ones waits", []edit{{
+			"../gateway/committed.go", "request.Version, request.RequireStable = greatestByName, stable", "request.Version = greatestByName",
+		}}}, "internal/gateway", "TestStablePositions", ""},
+		{mutant{"unfinished for minutes", "another export is at work on it", []edit{{
+			"../export/directory.go", "time.Since(info.ModTime()) > 24*time.Hour", "time.Since(info.ModTime()) > 24*time.Minute",
+		}}}, "internal/export", "TestUnfinishedFiles", ""},
+		{mutant{"a token without its extensions", "the secret has them", []edit{{
+			"../kafka/security.go", "oauth.Auth{Token: token, Extensions: c.Extensions}", "oauth.Auth{Token: token}",
+		}}}, "internal/kafka", "TestWhatASecretSays", ""},
+		{mutant{"a password for the name", "each has its own field", []edit{{
+			"../kafka/security.go", "plain.Auth{User: c.Username, Pass: c.Password}", "plain.Auth{User: c.Password, Pass: c.Password}",
+		}}}, "internal/kafka", "TestWhatASecretSays", ""},
+		{mutant{"gaps by request are believed", "Kafka may still have their records", []edit{{
+			"../verify/kafka.go", "row.GapReason != bifrost.ReasonRetention && row.GapReason != bifrost.ReasonRequest ||",
+			"row.GapReason != bifrost.ReasonRetention ||",
+		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
+	},
 }

@@ -473,3 +473,32 @@ func TestPlacesInBuckets(t *testing.T) {
 		}
 	}
 }
+
+// What an export has not finished belongs to it for a day: it may wait for a slow archive, and
+// be resumed on a laptop that slept. What is older was left by one that was killed.
+func TestUnfinishedFilesAreKeptForADay(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	folder := filepath.Join(root, "_bifrost", "unfinished")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	kept := map[string]bool{}
+	for age, keeps := range map[time.Duration]bool{
+		0: true, time.Hour: true, 23*time.Hour + 55*time.Minute: true, 24*time.Hour + 5*time.Minute: false, 48 * time.Hour: false,
+	} {
+		name, at := filepath.Join(folder, age.String()), time.Now().Add(-age)
+		if err := errors.Join(os.WriteFile(name, nil, 0o600), os.Chtimes(name, at, at)); err != nil {
+			t.Fatal(err)
+		}
+		kept[age.String()] = keeps
+	}
+	if _, err := InDirectory(root); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range kept {
+		if _, err := os.Stat(filepath.Join(folder, name)); (err == nil) != want {
+			t.Errorf("unfinished for %s: error %v, want that it is kept: %v", name, err, want)
+		}
+	}
+}

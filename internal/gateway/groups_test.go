@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -424,4 +425,43 @@ func TestAGatewayEndsWhileAMemberJoins(t *testing.T) {
 	go client.PollFetches(t.Context())
 	<-joining
 	s.stop() // drainTime is an hour in tests
+}
+
+// What decides which position a client gets is passed on, in both forms of the request: one that
+// asks for stable positions must not see that of before a transaction which is being committed.
+func TestStablePositionsAreAskedFor(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.write(t, 0, 2)
+	c.tick(0, 2)
+	s := serve(t, c.archive, c.live)
+	asked := make(chan bool, 100)
+	c.fake.ControlKey(int16(kmsg.OffsetFetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.fake.KeepControl()
+		asked <- r.(*kmsg.OffsetFetchRequest).RequireStable
+		return nil, nil, false
+	})
+	for _, version := range []int16{7, 9} {
+		versions := kversion.Stable()
+		versions.SetMaxKeyVersion(int16(kmsg.OffsetFetch), version)
+		client := s.client(t, kgo.MaxVersions(versions))
+		for _, stable := range []bool{true, false} {
+			request := kmsg.NewPtrOffsetFetchRequest()
+			topic, group := kmsg.NewOffsetFetchRequestTopic(), kmsg.NewOffsetFetchRequestGroup()
+			topic.Topic, topic.Partitions = "orders", []int32{0}
+			group.Group = "g"
+			group.Topics = []kmsg.OffsetFetchRequestGroupTopic{{Topic: topic.Topic, Partitions: topic.Partitions}}
+			request.RequireStable, request.Group, request.Topics = stable, "g", []kmsg.OffsetFetchRequestTopic{topic}
+			request.Groups = []kmsg.OffsetFetchRequestGroup{group}
+			if _, err := client.Request(t.Context(), request); err != nil {
+				t.Fatalf("version %d: %v", version, err)
+			}
+			if len(asked) != 1 {
+				t.Fatalf("version %d: the cluster is asked %d times, want once", version, len(asked))
+			}
+			if got := <-asked; got != stable {
+				t.Errorf("version %d: the cluster is asked for stable positions: %v, want %v", version, got, stable)
+			}
+		}
+	}
 }

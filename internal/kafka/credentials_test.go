@@ -287,3 +287,31 @@ func TestTokenEndpointIsNotTrusted(t *testing.T) {
 		}
 	}
 }
+
+// All that the secret says reaches the broker, by each mechanism: what is read and not sent shows
+// only with a cluster that asks for it, such as for extensions (KIP-342).
+func TestWhatASecretSaysIsSent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mechanism string
+		secret    string
+		first     string // that the client sends
+	}{
+		{Plain, `{"username":"a","password":"b"}`, "\x00a\x00b"},
+		{OAuthBearer, `{"token":"abc"}`, "n,,\x01auth=Bearer abc\x01\x01"},
+		{OAuthBearer, `{"token":"abc","extensions":{"logicalCluster":"lkc-1","identityPoolId":"pool-2"}}`,
+			"n,,\x01auth=Bearer abc\x01identityPoolId=pool-2\x01logicalCluster=lkc-1\x01\x01"},
+		{ScramSHA256, `{"username":"a","password":"b"}`, "n,,n=a,r="},
+		{ScramSHA512, `{"username":"a","password":"b"}`, "n,,n=a,r="},
+	} {
+		keyring, err := newKeyring(Security{TLS: true, Mechanism: c.mechanism, Secret: secretText{text: c.secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mechanism := keyring.newMechanism()
+		_, sent, err := mechanism.Authenticate(t.Context(), "broker:9092")
+		if err != nil || mechanism.Name() != c.mechanism || !strings.HasPrefix(string(sent), c.first) {
+			t.Errorf("%s, %s: sends %q as %s, error %v; want %q", c.mechanism, c.secret, sent, mechanism.Name(), err, c.first)
+		}
+	}
+}

@@ -588,3 +588,31 @@ func TestAPositionIsReadBehindTheFence(t *testing.T) {
 	}
 	mustHoldAll(t, cluster, request, source, outlook)
 }
+
+// What a pair has written comes back in the order in which it was written, and up to its
+// position: from the tenth on, numbers do not sort as their digits do.
+func TestManyStretchesStandInOrder(t *testing.T) {
+	t.Parallel()
+	for _, last := range []int64{9, 10, 100, 1001} {
+		var p pair
+		r := &stateReader{shards: map[int32]shard{}}
+		values := map[string][]byte{"stretch/another/1": []byte(`{"number":1}`)}
+		for number := range last + 2 {
+			value, err := json.Marshal(Stretch{Number: number})
+			if err != nil {
+				t.Fatal(err)
+			}
+			values[p.stretchKey(number)] = value
+		}
+		r.shards[p.mapShard()] = shard{values: values}
+		found, err := r.readStretches(t.Context(), p, Position{Stretch: last})
+		if err != nil || int64(len(found)) != last+1 {
+			t.Fatalf("%d stretches up to %d, error %v", len(found), last, err)
+		}
+		for i, s := range found {
+			if s.Number != int64(i) {
+				t.Fatalf("of %d, stretch %d stands at %d", last, s.Number, i)
+			}
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package restore
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,5 +84,41 @@ func TestSettingsThatTheTargetDoesNotKnow(t *testing.T) {
 	topic := capture.Topic{Settings: map[string]string{"message.timestamp.difference.max.ms": "5"}}
 	if lifted, different := compare(topic, actual{}, nil); len(lifted) != 0 || len(different) != 1 || different[0].Reason != "the brokers do not know it" {
 		t.Errorf("lifted %+v, different %+v", lifted, different)
+	}
+}
+
+// A replay may ask for other settings than a topic had, in every version of Kafka: each of them
+// is lifted, so that finish puts it back.
+func TestEverySettingThatAReplayRaisesIsLifted(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime",
+		"message.timestamp.before.max.ms": "9223372036854775807", "message.timestamp.after.max.ms": "9223372036854775807",
+		"message.timestamp.difference.max.ms": "9223372036854775807", "max.message.bytes": "2000000", "min.insync.replicas": "1",
+	} {
+		topic := capture.Topic{Settings: map[string]string{}, Inherited: map[string]string{}}
+		now := actual{replicas: 3, settings: map[string]kadm.Config{name: config(name, value, "", "3")}}
+		if lifted, different := compare(topic, now, nil); len(lifted) != 1 || lifted[0].Name != name || len(different) != 0 {
+			t.Errorf("%s=%s: lifted %+v, different %+v", name, value, lifted, different)
+		}
+	}
+	// These are all that advice and errors of a replay name.
+	named := map[string]bool{}
+	for _, path := range []string{"../target/topic.go", "../replay/writer.go"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`(?:message\.timestamp|retention|cleanup|max\.message)\.[a-z.]+[a-z]`).FindAllString(string(text), -1) {
+			named[name] = true
+		}
+	}
+	for name := range named {
+		if !slices.Contains(liftable, name) {
+			t.Errorf("a replay asks for %s, and finish would not put it back", name)
+		}
+	}
+	if len(named) < 8 {
+		t.Errorf("%d settings are named: %v", len(named), named)
 	}
 }

@@ -193,6 +193,33 @@ func checkNarrow(t *testing.T, role string, s statement) {
 	}
 }
 
+// What one policy allows to several roles, it allows to that of every function: one that is left
+// out fails at its first request, and in the stacks alone that have the policy's condition.
+func TestPoliciesAreOfEveryFunction(t *testing.T) {
+	t.Parallel()
+	template, roles, found := load(t, "template.yaml"), map[string]bool{}, 0
+	for _, f := range template.Resources("AWS::Serverless::Function") {
+		role, _ := f.Get("Role", "Fn::GetAtt").([]any)
+		roles[fmt.Sprint(role[0])] = true
+	}
+	for _, kind := range []string{"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"} {
+		for name, policy := range template.Resources(kind) {
+			found++
+			of := map[string]bool{}
+			list, _ := policy.Get("Roles").([]any)
+			for _, role := range list {
+				of[fmt.Sprint(Get(role, "Ref"))] = true
+			}
+			if !maps.Equal(of, roles) || len(list) != len(of) {
+				t.Errorf("%s is of %v, want the roles of all functions, %v", name, of, roles)
+			}
+		}
+	}
+	if found == 0 || len(roles) != 3 {
+		t.Errorf("%d policies, roles %v", found, roles)
+	}
+}
+
 // Whoever reads a statement reads its reason: the comment is on the line above, but
 // for the condition that the statement depends on.
 func TestEveryStatementHasItsReason(t *testing.T) {
