@@ -211,7 +211,7 @@ func TestFlagsReachTheJob(t *testing.T) {
 	}
 	// Of one command alone, or refused beside --as-job, or about what is printed.
 	others := map[string]string{
-		"restore": "as-job finish help json parallel plan", "verify": "as-job fix gaps help json kafka parallel yes",
+		"restore": "as-job finish help json parallel plan", "verify": "as-job fix gaps help json kafka parallel record yes",
 		"replay": "again all as-job dry-run help json offset-map parallel show", "export": "as-job help json workers",
 	}
 	for name, flags := range known {

@@ -164,7 +164,7 @@ func TestReadersPolicyIsThePages(t *testing.T) {
 		allowed = append(allowed, statement.Action...)
 	}
 	documented := documentedActions(t)
-	for _, command := range []string{"status", "topics", "ls", "cat", "get", "export", "clusters", "verify"} {
+	for _, command := range []string{"status", "topics", "ls", "cat", "get", "export", "clusters", "verify", "verify --record"} {
 		needed = append(needed, documented[command]...)
 	}
 	slices.Sort(allowed)
@@ -201,6 +201,7 @@ func TestCommandsNeedWhatThePageSays(t *testing.T) {
 		{"export", []string{"export", orders, "--to", t.TempDir() + "/lake"}},
 		{"replay", []string{"replay", orders + ":" + s.topics + "x", "--create"}},
 		{"capture", []string{"capture"}},
+		{"verify --record", []string{"verify", "--record"}},
 		{"clusters", []string{"clusters", "list"}},
 		{"rebuild", []string{"rebuild", "--anew", orders}},
 	} {

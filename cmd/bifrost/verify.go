@@ -43,11 +43,15 @@ Kafka still has. Topics may be globs. docs/verify.md explains each kind of viola
 
 --fix puts right what the bucket proves: wrong progress rows, rows that contradict
 the object which they name, objects hidden by a delete marker. It shows first what
-it would do, asks, and verifies again. What is not proven it leaves as it is.`,
+it would do, asks, and verifies again. What is not proven it leaves as it is.
+
+--record keeps what was found in the bucket, below GROUP/~verify/, where bifrost
+report finds it. It is all that verify writes without --fix.`,
 		Example: `  bifrost verify
   bifrost verify --deep orders 'payments.*'
   bifrost verify --deep --as-job
   bifrost verify --fix
+  bifrost verify --deep --record
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
@@ -65,6 +69,7 @@ it would do, asks, and verifies again. What is not proven it leaves as it is.`,
 	c.Flags().IntVar(&v.parallel, "parallel", 16, "objects looked at side by side")
 	c.Flags().BoolVar(&v.fix, "fix", false, "put right what the bucket proves, after asking")
 	c.Flags().BoolVar(&v.yes, "yes", false, "with --fix: do not ask")
+	c.Flags().BoolVar(&v.record, "record", false, "keep what was found in the bucket, for bifrost report")
 	jobs.AddFlag(c, &v.asJob)
 	app.AddJSON(c, &v.json)
 	return c
@@ -75,7 +80,7 @@ func (v *verifier) startAsJob(c *cobra.Command, topics []string) error {
 	if !v.options.Deep {
 		return usage.Errorf("--as-job is for --deep: without it, tables and ends of objects are a matter of minutes")
 	}
-	if err := jobs.RefuseFlags(c, "kafka", "gaps", "parallel", "fix", "yes"); err != nil {
+	if err := jobs.RefuseFlags(c, "kafka", "gaps", "parallel", "fix", "yes", "record"); err != nil {
 		return err
 	}
 	return jobs.Start(v.App, c.Context(), job.Spec{
@@ -91,9 +96,10 @@ type verifier struct {
 	gaps, json bool
 	asJob      bool
 	fix, yes   bool
+	record     bool
 	parallel   int
 	found      verifyJSON
-	violations []verify.Violation // for --fix
+	violations []verify.Violation // for --fix, --record
 }
 
 // verifyJSON is what verify --json prints.
@@ -153,10 +159,14 @@ func (v *verifier) look(ctx context.Context, parts *wiring.Parts, topics []strin
 	}
 	v.found, v.violations = verifyJSON{Violations: []verify.Violation{}, Gaps: []rangeJSON{}}, nil
 	v.options.Gap = v.describeGap
+	began := v.Now()
 	v.found.Summary, err = rule.Verify(ctx, v.options, v.showViolation)
 	v.found.Complete = err == nil
 	if err == nil && v.found.Summary.Partitions == 0 {
 		err = noneMatches(topics)
+	}
+	if recordErr := v.recordFound(ctx, parts, topics, began, err); recordErr != nil {
+		err = errors.Join(err, recordErr)
 	}
 	if showErr := v.showSummary(); showErr != nil {
 		return showErr
@@ -167,8 +177,29 @@ func (v *verifier) look(ctx context.Context, parts *wiring.Parts, topics []strin
 	return err
 }
 
+// recordFound keeps what was found, if asked to. Names that match nothing leave nothing to
+// keep.
+func (v *verifier) recordFound(ctx context.Context, parts *wiring.Parts, topics []string, began time.Time,
+	failure error) error {
+	if !v.record || v.found.Complete && failure != nil {
+		return nil
+	}
+	r := verify.Record{
+		At: began, EndedAt: v.Now(), Topics: topics, Deep: v.options.Deep, Kafka: v.options.Kafka,
+		Complete: v.found.Complete, Summary: v.found.Summary, Violations: v.violations,
+	}
+	if failure != nil {
+		r.Error = failure.Error()
+	}
+	key, err := verify.WriteRecord(ctx, parts.Store, parts.Config.Group, r)
+	if err == nil && !v.json {
+		v.Say("Recorded in %s.", key)
+	}
+	return err
+}
+
 func (v *verifier) showViolation(found verify.Violation) {
-	if v.fix {
+	if v.fix || v.record {
 		v.violations = append(v.violations, found)
 	}
 	if v.json {

@@ -123,5 +123,10 @@ func CheckJobID(id string) error {
 	return nil
 }
 
-// isJobFile reports whether a job may have put a file at the key.
-func isJobFile(group, key string) bool { return strings.HasPrefix(key, JobsPrefix(group)) }
+// verifications is the element of a key below which the records of verifications lie. No
+// topic has such a name.
+const verifications = "~verify"
+
+// VerificationsPrefix is what the keys of the records of all verifications of a group start
+// with.
+func VerificationsPrefix(group string) string { return group + "/" + verifications + "/" }

@@ -30,7 +30,7 @@ func ListPartitions(ctx context.Context, bucket KeyLister, group string, other f
 		for _, key := range page {
 			p, ok := PartitionOf(group, key)
 			switch n := len(partitions); {
-			case isMark(group, key), isJobFile(group, key): // no part of the archive's records
+			case besideRecords(group, key) != "":
 			case !ok:
 				other(key)
 			case n == 0 || partitions[n-1] != p:
@@ -44,13 +44,21 @@ func ListPartitions(ctx context.Context, bucket KeyLister, group string, other f
 		if p, ok := PartitionOf(group, after); ok {
 			after = PartitionPrefix(group, p) + afterAll
 		}
-		if isJobFile(group, after) {
-			after = JobsPrefix(group) + afterAll
-		}
-		if isMark(group, after) {
-			after = MarksPrefix(group) + afterAll
+		if passed := besideRecords(group, after); passed != "" {
+			after = passed + afterAll
 		}
 	}
+}
+
+// besideRecords is the prefix of the key if what lies below that prefix is no part of the
+// archive's records: marks, files of jobs, records of verifications. Otherwise it is empty.
+func besideRecords(group, key string) string {
+	for _, prefix := range []string{MarksPrefix(group), JobsPrefix(group), VerificationsPrefix(group)} {
+		if strings.HasPrefix(key, prefix) {
+			return prefix
+		}
+	}
+	return ""
 }
 
 // KnownPartitions is every partition that the bucket, the progress table or the
@@ -75,7 +83,7 @@ func comparePartitions(a, b Partition) int {
 // PartitionOf is the partition under whose prefix the key lies.
 func PartitionOf(group, key string) (Partition, bool) {
 	parts := strings.SplitN(strings.TrimPrefix(key, group+"/"), "/", 3)
-	if len(parts) < 3 || parts[0] == ClustersName || parts[0] == jobs {
+	if len(parts) < 3 || parts[0] == ClustersName || parts[0] == jobs || parts[0] == verifications {
 		return Partition{}, false
 	}
 	number, err := strconv.ParseInt(strings.TrimPrefix(parts[1], "partition="), 10, 32)

@@ -407,6 +407,3 @@ func (m *Marks) EndRebuild(ctx context.Context, mark TablesMark) error {
 	}
 	return nil
 }
-
-// isMark reports whether Bifrost may have put a mark at the key.
-func isMark(group, key string) bool { return strings.HasPrefix(key, MarksPrefix(group)) }

@@ -13,6 +13,7 @@
 //	marker.go     who owns a topic's path, and where a cut log goes on
 //	marks.go      whether the tables are older than the bucket
 //	share.go      the same in shares, for a job that is done by many
+//	record.go     what is kept of a verification in the bucket
 package verify
 
 import (
