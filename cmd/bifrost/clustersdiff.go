@@ -84,7 +84,7 @@ func diffCaptures(ctx context.Context, a *app.App, first, second string, asJSON 
 		err = showDrift(a, from, to, drift)
 	}
 	if err == nil && len(drift.Differences) > 0 {
-		err = app.ErrUnhealthy
+		err = app.Unhealthyf("they differ in %d things", len(drift.Differences))
 	}
 	return err
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,10 +44,14 @@ func runDoctor(ctx context.Context, a *app.App, asJSON bool) error {
 	} else if err := showChecks(a, checks); err != nil {
 		return err
 	}
+	var failed []string
 	for _, c := range checks {
 		if c.Result == doctor.ResultFailed {
-			return app.ErrUnhealthy
+			failed = append(failed, c.Name)
 		}
+	}
+	if len(failed) > 0 {
+		return app.Unhealthyf("%d of %d checks failed: %s", len(failed), len(checks), strings.Join(failed, ", "))
 	}
 	return nil
 }

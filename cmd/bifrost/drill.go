@@ -74,9 +74,17 @@ func (d *driller) run(ctx context.Context) error {
 		d.tellReport(report)
 	}
 	if err == nil && !report.Stands() {
-		return app.ErrUnhealthy
+		return d.summarizeFailure(report)
 	}
 	return err
+}
+
+// summarizeFailure is the end of a drill that cannot be relied on.
+func (d *driller) summarizeFailure(report *restore.DrillReport) error {
+	if report.Restore == nil {
+		return app.Unhealthyf("nothing was written: %d things have to be settled first", len(report.Refusals))
+	}
+	return app.Unhealthyf("%d partitions are not as they were", len(report.Wrong))
 }
 
 func (d *driller) tellReport(report *restore.DrillReport) {
@@ -84,7 +92,6 @@ func (d *driller) tellReport(report *restore.DrillReport) {
 		d.Warn("%s", refusal)
 	}
 	if report.Restore == nil {
-		d.Say("Nothing was written.")
 		return
 	}
 	for _, wrong := range report.Wrong {

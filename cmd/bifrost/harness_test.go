@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,7 +32,36 @@ import (
 // TestMain lets this test binary stand in for the bifrost binary: testscript puts
 // it on the path under that name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bifrost": func() { os.Exit(run(os.Args[1:])) }})
+	testscript.Main(m, map[string]func(){"bifrost": func() { os.Exit(runWithReason(os.Args[1:])) }})
+}
+
+// exitNoReason is how a command ends here that failed and did not say why: no test expects it.
+const exitNoReason = 99
+
+// runWithReason is run, and holds every command of every test to this: an exit code other
+// than 0 comes with a line that says why.
+func runWithReason(args []string) int {
+	terminal := os.Stderr
+	read, write, err := os.Pipe()
+	if err != nil {
+		fmt.Fprintln(terminal, err)
+		return exitNoReason
+	}
+	os.Stderr = write
+	var talk bytes.Buffer
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.MultiWriter(terminal, &talk), read)
+		copied <- err
+	}()
+	code := run(args)
+	_ = write.Close()
+	<-copied // whoever closed standard error does not read the reason either
+	if code != exitOK && !regexp.MustCompile(`(?m)^bifrost: ..`).Match(talk.Bytes()) {
+		fmt.Fprintf(terminal, "bifrost %q ended with %d and did not say why\n", args, code)
+		return exitNoReason
+	}
+	return code
 }
 
 // A sandbox is an archive of one test: a bucket, tables and topics of its own on

@@ -108,8 +108,8 @@ func TestWhatWasNotLookedAtIsNotWell(t *testing.T) {
 			sights := condition.NewSights(config.Config{Stalled: 45 * time.Minute}, ticks, now)
 			w := condition.Overview{Rows: condition.JudgeRows([]bifrost.Progress{p}, sights), Ticks: sights}
 			healthy := c.word == ""
-			if got := w.Failure() == nil; got != healthy {
-				t.Errorf("status calls it healthy: %v", got)
+			if err := w.Failure(); (err == nil) != healthy || err != nil && !strings.Contains(err.Error(), c.word) {
+				t.Errorf("status ends with %v", err)
 			}
 			js := newStatusJSON(w, now)
 			text, _ := json.Marshal(js)

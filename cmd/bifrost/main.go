@@ -51,7 +51,7 @@ func executeCommand(ctx context.Context, a *app.App, args []string) int {
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
-	if err != nil && code != exitOK && !errors.Is(err, app.ErrSilent) {
+	if err != nil && code != exitOK {
 		fmt.Fprintf(a.Talk, "bifrost: %s\n", human.Visible(err.Error()))
 		if code == exitUsage {
 			fmt.Fprintf(a.Talk, "%s --help tells more\n", command.CommandPath())
@@ -67,7 +67,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitOK
 	case usage.Is(err):
 		return exitUsage
-	case errors.Is(err, app.ErrUnhealthy):
+	case app.IsUnhealthy(err):
 		return exitUnhealthy
 	case ctx.Err() != nil:
 		return exitInterrupted

@@ -100,11 +100,11 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 		tellFailed(a, summary.Failed, summary.Failures)
 	}
 	if summary.Older && summary.Failures == 0 {
-		return fmt.Errorf("the tables are still older than the bucket, and ticks plan nothing: "+
-			"run it for all topics: %w", app.ErrUnhealthy)
+		return app.Unhealthyf("the tables are still older than the bucket, and ticks plan nothing: " +
+			"run bifrost rebuild for all topics")
 	}
 	if summary.Failures > 0 {
-		return fmt.Errorf("%d partitions failed; run it again: %w", summary.Failures, app.ErrUnhealthy)
+		return app.Unhealthyf("%d partitions failed; the others are done: run it again", summary.Failures)
 	}
 	return nil
 }

@@ -235,7 +235,7 @@ func TestRefusalsLeaveNothing(t *testing.T) {
 		"like another": {[]string{source + ":" + s.topics + ".metrics", "--create"}, "collide"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.mustAgree(t, 3, []string{c.says, "Nothing was written"}, append([]string{"replay"}, c.args...)...)
+			s.mustAgree(t, 3, []string{c.says, "othing was written"}, append([]string{"replay"}, c.args...)...)
 			s.run(t, append([]string{"replay", "--force"}, c.args...)...).must(t, 3)
 		})
 	}

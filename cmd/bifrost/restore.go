@@ -194,8 +194,7 @@ func (r *restorer) run(ctx context.Context) error {
 	}
 	r.tell(rule, plan)
 	if !r.finish && len(plan.Refusals) > 0 {
-		r.Say("Nothing was written.")
-		return app.ErrUnhealthy
+		return app.Unhealthyf("nothing was written: %d things have to be settled first", len(plan.Refusals))
 	}
 	if r.finish && r.yes && !r.plan {
 		return r.finishNow(ctx, rule, plan)
@@ -252,7 +251,7 @@ func (r *restorer) showPlan(ctx context.Context, rule *restore.Restorer, plan *r
 		return err
 	}
 	err = r.show(report)
-	if !r.plan && (err == nil || errors.Is(err, app.ErrUnhealthy)) {
+	if !r.plan && (err == nil || app.IsUnhealthy(err)) {
 		return usage.Errorf("this writes into the cluster %s: give --yes to do it, or --plan to see it alone",
 			report.Target)
 	}

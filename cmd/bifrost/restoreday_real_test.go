@@ -40,7 +40,7 @@ func TestTheDayTheRegionIsGone(t *testing.T) {
 	day.tablesAreNowhereElse(t)
 	day.must(t, dir, 0, "The archive is what the tables say")
 	day.must(t, dir, 0, "transactional")
-	day.must(t, dir, 3, "Nothing was written", "group ahead")
+	day.must(t, dir, 3, "nothing was written", "group ahead")
 	day.must(t, dir, 3)
 	sameButForWhatIsListed(t, before, target.Addr(), readReport(t, filepath.Join(dir, "restored.json")))
 	day.must(t, dir, 3, "Settings are put back", "Topic short: once its settings are put back, about 50 records are older")

@@ -136,7 +136,7 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 		return err
 	}
 	err = v.look(ctx, parts, topics)
-	if !v.fix || !errors.Is(err, app.ErrUnhealthy) {
+	if !v.fix || !app.IsUnhealthy(err) {
 		return err
 	}
 	fixer := fix.Fixer{App: v.App, Yes: v.yes, Wait: func(ctx context.Context, until time.Time, partitions int) error {
@@ -172,7 +172,7 @@ func (v *verifier) look(ctx context.Context, parts *wiring.Parts, topics []strin
 		return showErr
 	}
 	if err == nil && v.found.Summary.Violations > 0 {
-		return app.ErrUnhealthy
+		return v.summarizeViolations()
 	}
 	return err
 }
@@ -248,13 +248,15 @@ func (v *verifier) showSummary() error {
 	}
 	if s.Violations == 0 && v.found.Complete && s.Partitions > 0 {
 		v.Say("%s", v.Paint(v.Talk, console.StyleGood, "The archive is what the tables say."))
-	} else if s.Violations > 0 {
-		var kinds []string
-		for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {
-			kinds = append(kinds, fmt.Sprintf("%d %s", s.Kinds[kind], kind))
-		}
-		v.Say("%s %s", v.Paint(v.Talk, console.StyleBad, fmt.Sprintf("%d violations:", s.Violations)),
-			strings.Join(kinds, ", "))
 	}
 	return nil
+}
+
+// summarizeViolations is the end of a verification that found some.
+func (v *verifier) summarizeViolations() error {
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(v.found.Summary.Kinds)) {
+		kinds = append(kinds, fmt.Sprintf("%d %s", v.found.Summary.Kinds[kind], kind))
+	}
+	return app.Unhealthyf("%d violations: %s", v.found.Summary.Violations, strings.Join(kinds, ", "))
 }

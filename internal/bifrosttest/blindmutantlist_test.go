@@ -319,16 +319,16 @@ var blindMutants = map[string][]kindMutant{
 			"\tif !s.cold {\n\t\trole = config.Reader\n",
 		}}}, "cmd/bifrost", "TestWhoNeeds", ""},
 		{mutant{"violations of a job that runs", "they stay", []edit{{
-			"../../cmd/bifrost/internal/jobs/show.go", "if ended && !s.Complete || violated || differs {",
-			"if ended && (!s.Complete || violated || differs) {",
+			"../../cmd/bifrost/internal/jobs/show.go", "case violations > 0:",
+			"case violations > 0 && !s.Running():",
 		}}}, "cmd/bifrost/internal/jobs", "TestWhatIsWrongWith", ""},
 		{mutant{"a restore that differs and is complete", "exit codes say so", []edit{{
-			"../../cmd/bifrost/internal/jobs/show.go", "if ended && !s.Complete || violated || differs {",
-			"if ended && !s.Complete || violated || differs && !s.Complete {",
+			"../../cmd/bifrost/internal/jobs/show.go", "case s.Report != nil && s.Report.Restore != nil && !s.Report.Restore.Stands():",
+			"case s.Report != nil && s.Report.Restore != nil && !s.Report.Restore.Stands() && !s.Complete:",
 		}}}, "cmd/bifrost/internal/jobs", "TestWhatIsWrongWith", ""},
 		{mutant{"a job that runs is not complete", "it need not be", []edit{{
-			"../../cmd/bifrost/internal/jobs/show.go", "if ended && !s.Complete || violated || differs {",
-			"if !(ended && s.Complete) || violated || differs {",
+			"../../cmd/bifrost/internal/jobs/show.go", "case !s.Running() && !s.Complete:",
+			"case !s.Complete:",
 		}}}, "cmd/bifrost/internal/jobs", "TestWhatIsWrongWith", ""},
 		{mutant{"partitions left for want of time", "doctor advises", []edit{{
 			"../../cmd/bifrost/internal/doctor/kafka.go", "if last.Failures+last.Unfinished > 0 {",

@@ -3,8 +3,6 @@
 package app
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -37,13 +35,6 @@ func (a *App) SayNothingArchived() {
 func AddJSON(c *cobra.Command, asJSON *bool) {
 	c.Flags().BoolVar(asJSON, "json", false, "print JSON instead, for scripts")
 }
-
-// ErrSilent marks an error whose words are out already: a table that shows what
-// is wrong needs no more.
-var ErrSilent = errors.New("")
-
-// ErrUnhealthy ends a command that did its work and found something wrong.
-var ErrUnhealthy = fmt.Errorf("unhealthy%w", ErrSilent)
 
 // UnhealthyMeaning is the annotation that says what exit code 3 means for a command.
 const UnhealthyMeaning = "unhealthy"

@@ -93,17 +93,32 @@ func blind(p bifrost.Progress) int {
 	return 0
 }
 
-// Failure is errUnhealthy when a person should look.
+// Failure says in a line why a person should look; nil if nobody needs to.
 func (w Overview) Failure() error {
-	if w.IsHealthy() {
-		return nil
+	problem, unhealthy := w.TickProblem(), slices.DeleteFunc(slices.Clone(w.Rows), Judged.isHealthy)
+	switch {
+	case problem != "" && len(unhealthy) > 0:
+		return app.Unhealthyf("%s; %s", problem, describeUnhealthy(unhealthy, len(w.Rows)))
+	case problem != "":
+		return app.Unhealthyf("%s", problem)
+	case len(unhealthy) > 0:
+		return app.Unhealthyf("%s", describeUnhealthy(unhealthy, len(w.Rows)))
 	}
-	return app.ErrUnhealthy
+	return nil
+}
+
+func (p Judged) isHealthy() bool { return !Unhealthy(p) }
+
+// describeUnhealthy counts partitions that a person should look at, and names the first.
+func describeUnhealthy(unhealthy []Judged, all int) string {
+	first := unhealthy[0]
+	return fmt.Sprintf("%d of %d partitions need a look; %s is %s: %s", len(unhealthy), all, first.Partition,
+		first.Status, cmp.Or(first.whatIsWrong(), "see bifrost help status"))
 }
 
 // IsHealthy reports whether nobody needs to look.
 func (w Overview) IsHealthy() bool {
-	return w.TickProblem() == "" && !slices.ContainsFunc(w.Rows, Unhealthy)
+	return w.Failure() == nil
 }
 
 // TickProblem is what is wrong with the ticks. That none is on record is for the rows
@@ -197,9 +212,8 @@ func TellProblem(a *app.App, w Overview) {
 	}
 }
 
-// TellTicks says that too, and when everything was looked at last.
+// TellTicks says when everything was looked at last.
 func TellTicks(a *app.App, w Overview) {
-	TellProblem(a, w)
 	if last, ok := w.Ticks.Last(); ok && !last.CompleteAt.IsZero() {
 		a.Say("The last complete tick was %s.", human.Ago(last.CompleteAt, a.Now()))
 	}

@@ -56,11 +56,11 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 		Report:        newJobReportJSON(s.Report),
 		Violations:    []verify.Violation{},
 	}
-	violated := false
+	violations := 0
 	if s.Kind == job.KindVerify {
 		err := control.EachDone(ctx, s.ID, func(d job.Done) error {
 			for _, found := range d.Violations {
-				violated = true
+				violations++
 				if asJSON {
 					shown.Violations = append(shown.Violations, found)
 				} else {
@@ -68,6 +68,7 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 				}
 			}
 			if d.Unlisted > 0 {
+				violations += int(d.Unlisted)
 				a.Warn("item %d found %s violations more, "+
 					"which are counted and not listed", d.Item, human.Count(d.Unlisted))
 			}
@@ -84,10 +85,19 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 	} else {
 		sayJob(a, s)
 	}
-	ended := !s.Running()
-	differs := s.Report != nil && s.Report.Restore != nil && !s.Report.Restore.Stands()
-	if ended && !s.Complete || violated || differs {
-		return app.ErrUnhealthy
+	return failureOf(s, violations)
+}
+
+// failureOf says in a line what is wrong with a job; nil if nothing is.
+func failureOf(s job.Status, violations int) error {
+	switch {
+	case violations > 0:
+		return app.Unhealthyf("job %s has found %s violations", s.ID, human.Count(int64(violations)))
+	case !s.Running() && !s.Complete:
+		return app.Unhealthyf("job %s has ended and is not complete: bifrost jobs continue %s goes on with what is left",
+			s.ID, s.ID)
+	case s.Report != nil && s.Report.Restore != nil && !s.Report.Restore.Stands():
+		return app.Unhealthyf("%d things are not as they were captured", len(s.Report.Restore.Differences))
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -45,7 +44,7 @@ func TestWhatIsWrongWithAJob(t *testing.T) {
 					status := job.Status{ID: "one", Kind: c.kind, State: state, Complete: complete, Report: c.report}
 					err := showJob(a, t.Context(), controlWith(t, c.violations), status, asJSON)
 					wrong := c.wrong || state != job.StateRunning && !complete
-					if errors.Is(err, app.ErrUnhealthy) != wrong || err != nil && !wrong {
+					if app.IsUnhealthy(err) != wrong || err != nil && !wrong {
 						t.Errorf("%s, line %d, complete %v: error %v, want unhealthy %v", state, n, complete, err, wrong)
 					}
 				}
@@ -98,7 +97,7 @@ func TestViolationsThatCannotBeRead(t *testing.T) {
 	control.Bucket.(*bifrosttest.Store).Put(bifrost.JobPrefix("g", "one")+"done/000003.jsonl", []byte("{"))
 	status := job.Status{ID: "one", Kind: job.KindVerify, State: job.StateRunning}
 	err := showJob(app.New(nil, io.Discard, io.Discard), t.Context(), control, status, false)
-	if err == nil || errors.Is(err, app.ErrUnhealthy) {
+	if err == nil || app.IsUnhealthy(err) {
 		t.Errorf("error %v", err)
 	}
 }

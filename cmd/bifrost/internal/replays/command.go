@@ -271,8 +271,7 @@ func (r *replayer) withoutAgain() string {
 // explainRefusal makes a refusal an end with exit code 3.
 func (r *replayer) explainRefusal(err error) error {
 	if errors.Is(err, replay.ErrRefused) {
-		r.Warn("%v", err)
-		return app.ErrUnhealthy
+		return app.Unhealthyf("%w", err)
 	}
 	return err
 }

@@ -23,9 +23,8 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 	for _, reason := range reasons {
 		r.Warn("%s", reason)
 	}
-	if len(r.look.Refused(true)) > 0 {
-		r.Say("Nothing was written.")
-		return nil, app.ErrUnhealthy
+	if n := len(r.look.Refused(true)); n > 0 {
+		return nil, app.Unhealthyf("nothing was written: %d things have to be settled first", n)
 	}
 	outlook, err := replay.Look(ctx, request, r.readSource, r.replayOptions())
 	if err != nil {
@@ -40,8 +39,8 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 		return outlook, nil
 	}
 	slices.Sort(answers)
-	r.Say("Nothing was written. %s goes on all the same.", strings.Join(slices.Compact(answers), " and "))
-	return nil, app.ErrUnhealthy
+	return nil, app.Unhealthyf("nothing was written: %s goes on all the same",
+		strings.Join(slices.Compact(answers), " and "))
 }
 
 // lookInto looks at the target topics, made or to be made, and says what is worth knowing.

@@ -1,0 +1,28 @@
+// The end of a command that has found something wrong.
+
+package app
+
+import (
+	"errors"
+	"fmt"
+)
+
+// An unhealthy error ends a command that did its work and found something wrong: exit
+// code 3. It can only be made with a reason, which is printed as that of any other error.
+type unhealthy struct{ reason error }
+
+// Error is the reason.
+func (u unhealthy) Error() string { return u.reason.Error() }
+
+// Unwrap is the reason.
+func (u unhealthy) Unwrap() error { return u.reason }
+
+// Unhealthyf is fmt.Errorf for the end of a command that found something wrong. The words
+// sum up what was printed, or are the reason alone.
+func Unhealthyf(format string, args ...any) error { return unhealthy{fmt.Errorf(format, args...)} }
+
+// IsUnhealthy reports whether an error is, or wraps, such an end.
+func IsUnhealthy(err error) bool {
+	var found unhealthy
+	return errors.As(err, &found)
+}
