@@ -19,7 +19,7 @@ var typeActions = map[string][]string{
 	"AWS::S3::BucketPolicy":            {"s3:PutBucketPolicy", "s3:GetBucketPolicy"},
 	"AWS::DynamoDB::Table":             {"dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:UpdateContinuousBackups", "dynamodb:DescribeContinuousBackups"},
 	"AWS::Serverless::Function":        {"lambda:CreateFunction", "lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction", "lambda:PutFunctionConcurrency", "lambda:PutFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs", "iam:PassRole", "s3:GetObject"},
-	"AWS::IAM::Role":                   {"iam:CreateRole", "iam:GetRole", "iam:DeleteRole", "iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy"},
+	"AWS::IAM::Role":                   {"iam:CreateRole", "iam:GetRole", "iam:DeleteRole", "iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"},
 	"AWS::IAM::Policy":                 {"iam:PutRolePolicy", "iam:DeleteRolePolicy"},
 	"AWS::Scheduler::Schedule":         {"scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule", "iam:PassRole"},
 	"AWS::Scheduler::ScheduleGroup":    {"scheduler:CreateScheduleGroup", "scheduler:GetScheduleGroup", "scheduler:DeleteScheduleGroup"},

@@ -311,6 +311,7 @@ func TestConditions(t *testing.T) {
 			"HasJobExportBucket": not(ref("JobExportBucket"), ""),
 			"HasJobExportKey":    map[string]any{"Fn::And": []any{map[string]any{"Condition": "HasJobExportBucket"}, not(ref("JobExportKeyArn"), "")}},
 			"HasAthena":          not(ref("AthenaExports"), ""),
+			"IsBounded":          not(ref("PermissionsBoundary"), ""),
 			"InVpc":              not(map[string]any{"Fn::Join": []any{"", ref("SubnetIds")}}, ""),
 		},
 		"infra/data.yaml": {
