@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -64,8 +65,15 @@ type Life struct {
 	Newer      bool    `json:"newer,omitempty"`
 }
 
+// endless stands in an item for times without an end. The state machine hands items on, and its
+// numbers are those of JavaScript: a larger one comes back as another.
+const endless = 1 << 53
+
 func partOf(p replay.Part) Part {
 	part := Part{Partition: partitionOf(p.Source), Life: p.Life, Target: p.Target, Span: p.Ask}
+	if p.Ask.Bounded() {
+		part.Span.Until = min(p.Ask.Until, endless)
+	}
 	for _, l := range p.Others {
 		part.Others = append(part.Others, Life{Topic: l.Name, Life: l.Life, Partitions: l.Numbers, Newer: l.Newer})
 	}
@@ -74,6 +82,9 @@ func partOf(p replay.Part) Part {
 
 func (p Part) rule() replay.Part {
 	part := replay.Part{Source: p.Partition.rule(), Life: p.Life, Target: p.Target, Ask: p.Span}
+	if p.Span.Until == endless {
+		part.Ask.Until = math.MaxInt64
+	}
 	for _, l := range p.Others {
 		part.Others = append(part.Others, replay.Life{
 			Name:    l.Topic,
