@@ -117,7 +117,9 @@ func TestReplicasOfATopicThatIsMade(t *testing.T) {
 	for replicas, want := range map[int]int16{0: -1, 1: 1, 2: 2, 3: 3, 4: 3} {
 		c := newCluster(t)
 		var asked int16
-		c.makes(func(topic kmsg.CreateTopicsRequestTopic, _ *kmsg.CreateTopicsResponseTopic) { asked = topic.ReplicationFactor })
+		c.makes(func(topic kmsg.CreateTopicsRequestTopic, _ *kmsg.CreateTopicsResponseTopic) {
+			asked = topic.ReplicationFactor
+		})
 		c.look(Request{Needs: []Need{{Topic: "t", Partitions: 1, Replicas: replicas}}, Create: true})
 		if asked != want {
 			t.Errorf("of a source with %d replicas: asked for %d, want %d", replicas, asked, want)

@@ -328,7 +328,9 @@ func TestRefusalsOfARehearsal(t *testing.T) {
 	} {
 		c := newCluster(t)
 		c.hasTopics(nil)
-		c.makes(func(asked kmsg.CreateTopicsRequestTopic, answer *kmsg.CreateTopicsResponseTopic) { answer.ErrorCode = x.code.Code })
+		c.makes(func(asked kmsg.CreateTopicsRequestTopic, answer *kmsg.CreateTopicsResponseTopic) {
+			answer.ErrorCode = x.code.Code
+		})
 		if reasons := c.look(Request{Needs: needT, Create: true}).Refused(true); len(reasons) != 1 || !strings.Contains(reasons[0], x.words) {
 			t.Errorf("%v: refused for %q, want %q", x.code, reasons, x.words)
 		}
