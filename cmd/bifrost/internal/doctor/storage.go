@@ -206,15 +206,20 @@ func (b *bucketDoctor) checkLifecycle(ctx context.Context) finding {
 }
 
 // unknown is a setting that these credentials may not see, or this service does
-// not have. The archive works without the answer.
+// not have. The archive works without the answer, and of a service that is not
+// Amazon's nobody can demand it.
 func unknown(err error, action string) finding {
 	var code smithy.APIError
+	var garbled *smithy.DeserializationError
 	found := "not known: " + err.Error()
-	if errors.As(err, &code) {
+	switch {
+	case errors.As(err, &garbled):
+		return fine("not known: this service answers %s as Amazon's does not", action)
+	case errors.As(err, &code) && slices.Contains(unknownCalls, code.ErrorCode()):
+		return fine("not known: this service, which is not Amazon's, does not have the call of %s (%s)", action,
+			code.ErrorCode())
+	case errors.As(err, &code):
 		found = "not known: " + code.ErrorCode()
-		if slices.Contains(unknownCalls, code.ErrorCode()) {
-			return advice(found, "nothing, if this service is not Amazon's: it does not have the call of "+action)
-		}
 	}
 	return advice(found, "allow "+action+" to these credentials to have it checked")
 }
@@ -238,8 +243,7 @@ func (t *tableDoctor) checkTable(ctx context.Context, name, variable string, key
 		return broken(err, variable+" names a table that does not exist in this account and region")
 	}
 	if garbled := (*smithy.DeserializationError)(nil); errors.As(err, &garbled) {
-		return advice(name+" is there, and described as DynamoDB does not: "+garbled.Error(),
-			"nothing on a local stand-in for AWS; elsewhere, see what answers at the endpoint")
+		return t.tryKeys(ctx, name, variable, keys) // a stand-in for AWS describes tables in its own way
 	}
 	if err != nil {
 		return broken(err,
@@ -257,6 +261,23 @@ func (t *tableDoctor) checkTable(ctx context.Context, name, variable string, key
 		}
 	}
 	return fine("%s, %s items as of some hours ago", name, human.Count(aws.ToInt64(out.Table.ItemCount)))
+}
+
+// tryKeys checks by reading that a table is there and has these keys, a text and a number. No
+// row has the ones that are read.
+func (t *tableDoctor) tryKeys(ctx context.Context, name, variable string, keys []string) finding {
+	_, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &name, Key: map[string]dynamotypes.AttributeValue{
+		keys[0]: &dynamotypes.AttributeValueMemberS{Value: "~doctor"},
+		keys[1]: &dynamotypes.AttributeValueMemberN{Value: "0"},
+	}})
+	switch {
+	case hasCode(err, "ValidationException"):
+		return broken(fmt.Errorf("%s has other keys than %q and %q: %w", name, keys[0], keys[1], err),
+			"are the names of the two tables swapped? "+variable)
+	case err != nil:
+		return broken(err, "allow dynamodb:GetItem on the tables; check region and network")
+	}
+	return fine("%s can be read; this service, which is not Amazon's, does not say how large it is", name)
 }
 
 func (t *tableDoctor) checkBackups(ctx context.Context, name string) finding {

@@ -1,0 +1,65 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+)
+
+// standIn answers as local AWS do: descriptions in their own way, calls that they do not know,
+// and reads as DynamoDB, which refuses keys that are not the table's.
+func standIn(t *testing.T, keys ...string) aws.Config {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		refuse := func(code string) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"__type": "com.amazonaws.dynamodb.v20120810#%s", "message": "no"}`, code)
+		}
+		switch operation {
+		case "DescribeTable":
+			fmt.Fprint(w, `{"Table": {"CreationDateTime": "2026-01-01T00:00:00Z"}}`)
+		case "GetItem":
+			for _, key := range keys {
+				if !strings.Contains(string(body), `"`+key+`"`) {
+					refuse("ValidationException")
+					return
+				}
+			}
+			fmt.Fprint(w, `{}`)
+		default:
+			refuse("UnknownOperationException")
+		}
+	}))
+	t.Cleanup(server.Close)
+	return aws.Config{BaseEndpoint: &server.URL, Region: "eu-west-1", RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")}
+}
+
+// What is as it should be on a stand-in for AWS is no warning; what is wrong there still fails.
+func TestAStandInForAWSIsNoWarning(t *testing.T) {
+	t.Parallel()
+	cfg := standIn(t, "topic", "partition")
+	tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
+	for name, look := range map[string]func(context.Context) finding{
+		"table":   func(ctx context.Context) finding { return tables.checkTable(ctx, "p", "V", "topic", "partition") },
+		"backups": func(ctx context.Context) finding { return tables.checkBackups(ctx, "p") },
+		"alarms":  newAlarmDoctor(cfg, "bifrost").checkAlarms,
+	} {
+		if f := look(t.Context()); f.err != nil || f.warning || !strings.Contains(f.found, "Amazon's") {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	if f := tables.checkTable(t.Context(), "p", "V", "partition_key", "start_offset"); f.err == nil || !strings.Contains(f.next, "swapped") {
+		t.Errorf("a table with other keys: %+v", f)
+	}
+}
