@@ -198,3 +198,18 @@ func TestHealthIsTold(t *testing.T) {
 	s.inside(t, "accept", "diverged", orders, "0", "5").must(t, 2, "give --yes")
 	s.inside(t, "accept", "diverged", orders, "0", "5", "--yes").must(t, 0, "goes on from offset 5")
 }
+
+// Of tables that are older than the bucket, a rebuild of some topics is not enough, and says so.
+func TestARebuildSaysThatItIsNotEnough(t *testing.T) {
+	t.Parallel()
+	s := newFakes(t).sandbox(t)
+	for _, topic := range []string{"-orders", "-payments"} {
+		must(t, s.topic(t.Context(), s.topics+topic, 1))
+		must(t, s.produce(t.Context(), numbered(s.topics+topic, 0, 0, 5)...))
+	}
+	s.inside(t, "flush").must(t, 0)
+	must(t, s.setAttribute(t.Context(), "progress", "@tables", "0", "mark", "0")) // a backup was restored
+	some := s.inside(t, "rebuild", s.topics+"-orders")
+	some.must(t, 3, "the tables are still older than the bucket, and ticks plan nothing: run bifrost rebuild for all topics")
+	s.inside(t, "rebuild").must(t, 0)
+}
