@@ -47,7 +47,7 @@ test: lint templates ## Run every test, against real Kafka, DynamoDB Local, S3 a
 	$(SIMULATION) -run 'TestCombinedFaults|TestRandom' -simulate=45s
 
 # A third of the time each: simulated faults, processes that are killed, a deployed
-# stack under faults. Then a million records go around through a replay that is killed.
+# stack under faults. Then a million records go through exports, and around through a replay, that are killed.
 soak: $(LOCALSERVICES) ## Simulate and kill for longer: make soak MINUTES=10.
 	$(SIMULATION) -run 'TestEveryFault|TestCombinedFaults|TestRandom' -simulate=$$(( $(MINUTES) * 20 ))s
 	BIFROST_KILL_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestKill ./internal/killtest
@@ -56,6 +56,7 @@ soak: $(LOCALSERVICES) ## Simulate and kill for longer: make soak MINUTES=10.
 	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -timeout 24h -run 'TestOperations|TestDeployedSoak|TestCutLog|TestBlocked|TestKilledWorkers|TestUpgrade|TestJobs|TestAJobOver|TestARM64' ./cmd/localservices
 	BIFROST_SOAK_SECONDS=$$(( $(MINUTES) * 20 )) $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestTheSpliceUnderFaults ./cmd/bifrost
 	$(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -run TestWarm ./functions/archive -args -invocations=1000
+	BIFROST_EXPORT_RECORDS=1000000 $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEnginesRead ./cmd/bifrost
 	BIFROST_ROUND_TRIP_RECORDS=1000000 $(LOCALSERVICES) run $(GO) test -tags real -count=1 -v -timeout 24h -run TestEveryRecordComesBack ./cmd/bifrost
 	$(LOCALSERVICES) run $(GO) test -tags real,soak -count=1 -v -run 'TestABrokerIsKilled|TestAQuota' ./internal/replay
 	$(GO) test -tags soak -count=1 -v ./cmd/release
