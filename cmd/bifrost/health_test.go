@@ -123,15 +123,17 @@ func TestWhatWasNotLookedAtIsNotWell(t *testing.T) {
 			if !strings.Contains(table.String()+w.TickProblem(), c.word) {
 				t.Errorf("status says %q\n%s", w.TickProblem(), table.String())
 			}
-			cover, err := reportpage.NewCoverage(t.Context(), bifrosttest.NewLedger(), w.Rows, readback.Times{}, now)
+			scan, err := reportpage.NewScan(t.Context(), bifrosttest.NewLedger(), w.Rows, readback.Times{}, now)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var page bytes.Buffer
-			if err := reportpage.PageTemplate.Execute(&page, reportpage.NewPage(config.Config{}, w, cover, 0, now)); err != nil {
+			facts := reportpage.Facts{Seen: w, Scan: scan, Now: now}
+			if err := reportpage.NewPage(facts).WritePage(&page); err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.Contains(page.String(), `<b class="good">yes</b><span>healthy`); got != healthy || !strings.Contains(page.String(), c.word) {
+			got := !strings.Contains(page.String(), `class="verdict bad"`)
+			if got != healthy || got != strings.Contains(page.String(), `class="verdict good"`) || !strings.Contains(page.String(), c.word) {
 				t.Errorf("the report calls it healthy: %v", got)
 			}
 		})

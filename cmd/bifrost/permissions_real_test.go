@@ -164,7 +164,8 @@ func TestReadersPolicyIsThePages(t *testing.T) {
 		allowed = append(allowed, statement.Action...)
 	}
 	documented := documentedActions(t)
-	for _, command := range []string{"status", "topics", "ls", "cat", "get", "export", "clusters", "verify", "verify --record"} {
+	for _, command := range []string{"status", "topics", "ls", "cat", "get", "export", "clusters", "report", "verify",
+		"verify --record"} {
 		needed = append(needed, documented[command]...)
 	}
 	slices.Sort(allowed)
@@ -202,6 +203,7 @@ func TestCommandsNeedWhatThePageSays(t *testing.T) {
 		{"replay", []string{"replay", orders + ":" + s.topics + "x", "--create"}},
 		{"capture", []string{"capture"}},
 		{"verify --record", []string{"verify", "--record"}},
+		{"report", []string{"report", "--output", t.TempDir() + "/report.html"}},
 		{"clusters", []string{"clusters", "list"}},
 		{"rebuild", []string{"rebuild", "--anew", orders}},
 	} {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"io"
 	"os"
@@ -23,18 +22,20 @@ func newReport(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "report [TOPIC ...]",
 		GroupID: groupLook,
-		Short:   "Write one HTML page: coverage, lag, sizes, rates, cost",
-		Long: `Report writes one self-contained page, for all topics or those named: a map of
-every partition over the times of its records (archived, at work, gap), and tables
-of lag, sizes, rates and cost. The page needs no network and no script.`,
+		Short:   "Write one HTML page: is all well, coverage, losses, growth, cost",
+		Long: `Report writes one self-contained page, for all topics or those named: first whether a
+person has to look, and at what; then each topic over offsets and over the times of its
+records, with its partitions on request; growth, what waits and how long until Kafka may
+delete it, every gap with its reason, the last verifications (verify --record) and
+captures, and what a month costs. The page needs no network and no script.`,
 		Example:           "  bifrost report > report.html\n  bifrost report orders --since 30d --output orders.html",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
 		RunE:              func(c *cobra.Command, topics []string) error { return r.run(c.Context(), topics) },
 	}
 	c.Flags().StringVarP(&r.output, "output", "o", "-", "file to write; - is standard output")
-	c.Flags().StringVar(&r.Since, "since", "", "begin of the map: a time as for cat")
-	c.Flags().StringVar(&r.Until, "until", "", "end of the map")
+	c.Flags().StringVar(&r.Since, "since", "", "begin of the time that is shown: a time as for cat")
+	c.Flags().StringVar(&r.Until, "until", "", "end of the time that is shown")
 	c.Flags().StringVar(&r.restored, "restore", "", "a file with what restore --json printed, for a section about it")
 	c.Flags().Float64Var(&r.price, "price", 0.023,
 		"dollars for a GB in a month; S3 Standard's list price in us-east-1 in 2026")
@@ -58,24 +59,25 @@ func (r *report) run(ctx context.Context, topics []string) error {
 		return err
 	}
 	defer parts.Close()
-	seen, err := condition.ReadOverview(ctx, parts, topics, r.Now())
-	if err != nil {
-		return err
-	}
-	c, err := reportpage.NewCoverage(ctx, parts.Ledger, seen.Rows, r.Times, r.Now())
-	if err != nil {
-		return err
-	}
-	page := reportpage.NewPage(parts.Config, seen, c, r.price, r.Now())
+	facts := reportpage.Facts{Config: parts.Config, Price: r.price, Now: r.Now()}
 	if r.restored != "" {
-		if page.Restored, err = reportpage.ReadRestored(r.restored); err != nil {
+		if facts.Restored, err = reportpage.ReadRestored(r.restored); err != nil {
 			return err
 		}
 	}
-	if r.output == "-" {
-		return reportpage.PageTemplate.Execute(r.Out, page)
+	if facts.Seen, err = condition.ReadOverview(ctx, parts, topics, facts.Now); err != nil {
+		return err
 	}
-	return writeFile(r.output, func(w io.Writer) error { return reportpage.PageTemplate.Execute(w, page) })
+	facts.Scan, err = reportpage.NewScan(ctx, parts.Ledger, facts.Seen.Rows, r.Times, facts.Now)
+	if err != nil {
+		return err
+	}
+	facts.Checks = reportpage.ReadChecks(ctx, parts.Store, parts.Config.Group)
+	page := reportpage.NewPage(facts)
+	if r.output == "-" {
+		return page.WritePage(r.Out)
+	}
+	return writeFile(r.output, page.WritePage)
 }
 
 func writeFile(name string, write func(io.Writer) error) error {

@@ -149,16 +149,12 @@ func topicsTable(all []topicSummary) *console.Table {
 func firstRecord(ctx context.Context, catalogue readback.Catalogue, partitions []condition.Judged) (time.Time, error) {
 	var first time.Time
 	for _, p := range partitions {
-		for row, err := range readback.Rows(ctx, catalogue, p.Partition, readback.Everything) {
-			if err != nil {
-				return first, err
-			}
-			if row.State == bifrost.StateArchived && row.Facts.FirstTimestamp >= 0 {
-				if at := human.Millis(row.Facts.FirstTimestamp); first.IsZero() || at.Before(first) {
-					first = at
-				}
-				break
-			}
+		ms, found, err := readback.FirstTimestamp(ctx, catalogue, p.Partition)
+		if err != nil {
+			return first, err
+		}
+		if at := human.Millis(ms); found && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
 	return first, nil

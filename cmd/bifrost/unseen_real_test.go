@@ -150,7 +150,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 	s.run(t, "status").must(t, 3, "LEADER_NOT_AVAILABLE")
 	s.run(t, "status", "--live").must(t, 3, "LEADER_NOT_AVAILABLE")
 	s.run(t, "flush", payments).must(t, 0)
-	s.run(t, "report").must(t, 0, "unhealthy partitions", "LEADER_NOT_AVAILABLE")
+	s.run(t, "report").must(t, 0, "Unhealthy: ", "LEADER_NOT_AVAILABLE")
 	s.run(t, "doctor").must(t, 3, "1 of 4 partitions have none, such as topic "+orders, "no broker leads it")
 
 	must(t, dead.Start(t.Context()))
@@ -199,7 +199,7 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 		t.Errorf("%d partitions are healthy and %d are not, want the new one and the old one", healthy, sick)
 	}
 	s.run(t, "status").must(t, 3, "the brokers are those of cluster")
-	s.run(t, "report").must(t, 0, "unhealthy partitions")
+	s.run(t, "report").must(t, 0, "Unhealthy: ")
 	s.run(t, "doctor").must(t, 0, "of the partitions in the tables 1 are of it, and 1 of cluster")
 }
 

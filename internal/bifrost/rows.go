@@ -53,6 +53,10 @@ const (
 	ReasonErased       = "erased"        // archived, and its object is gone for good by somebody's decision
 )
 
+// IsLoss reports whether a gap of this reason is news. What was gone before Bifrost
+// started, what the configuration leaves out and what a person had erased is not.
+func IsLoss(reason string) bool { return reason == ReasonRetention || reason == ReasonTopicDeleted }
+
 // Observation is what one tick read of a partition in Kafka.
 type Observation struct {
 	LogStart      int64     // first offset that can be read

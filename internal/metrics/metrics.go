@@ -103,7 +103,7 @@ func (e Emitter) Ranges(results []bifrost.RangeResult, failed bool) error {
 			continue // counted by whoever settled it
 		}
 		ranges, records, raw, stored = ranges+1, records+r.Records, raw+r.RawBytes, stored+r.StoredBytes
-		if isLoss(r.GapReason) {
+		if bifrost.IsLoss(r.GapReason) {
 			gaps, lost = gaps+1, lost+r.EndOffset-r.StartOffset
 		}
 	}
@@ -119,12 +119,6 @@ func (e Emitter) Ranges(results []bifrost.RangeResult, failed bool) error {
 		{LostOffsets, count, lost},
 		{FailedRanges, count, failures},
 	})
-}
-
-// isLoss reports whether a gap of this reason is news. What was gone before Bifrost
-// started, what the configuration leaves out and what a person had erased is not.
-func isLoss(reason string) bool {
-	return reason == bifrost.ReasonRetention || reason == bifrost.ReasonTopicDeleted
 }
 
 // The embedded metric format, as far as it is used here.

@@ -61,6 +61,20 @@ func Rows(
 	}
 }
 
+// FirstTimestamp is the least timestamp, in milliseconds, in the first range of the
+// partition with records; false if there is none.
+func FirstTimestamp(ctx context.Context, catalogue Catalogue, p bifrost.Partition) (ms int64, found bool, err error) {
+	for row, err := range Rows(ctx, catalogue, p, Everything) {
+		if err != nil {
+			return 0, false, err
+		}
+		if row.State == bifrost.StateArchived && row.Facts.FirstTimestamp >= 0 {
+			return row.Facts.FirstTimestamp, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
 // firstRow is the start of the row that holds the offset, or the offset itself.
 func firstRow(ctx context.Context, catalogue Catalogue, p bifrost.Partition, offset int64) (int64, error) {
 	if offset <= 0 {

@@ -1,12 +1,13 @@
-// Package reportpage makes the HTML page of the command report: a map of every partition
-// over the times of its records, tables of lag, sizes, rates and cost.
+// Package reportpage makes the HTML page of the command report: whether a person has to
+// look, each topic over offsets and over time, gaps with their reasons, growth, captures,
+// verifications, the bill.
 package reportpage
 
 import (
 	_ "embed"
 	"fmt"
 	"html/template"
-	"slices"
+	"io"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
@@ -18,107 +19,168 @@ import (
 //go:embed report.html
 var pageText string
 
-// PageTemplate is the page; it takes what NewPage returns.
-var PageTemplate = template.Must(template.New("report").Parse(pageText))
+var pageTemplate = template.Must(template.New("report").Parse(pageText))
 
-// page is what the template shows. Everything is text already, so that the
-// template only places it.
-type page struct {
-	Title, Version, Made, From, To   string
-	Seen, Problem                    string // when everything was looked at, and what is wrong with the ticks
-	Figures                          []figure
-	Lines                            []pageLine
-	MoreLines                        int
-	Topics                           [][]pageCell
-	Bars                             []pageBar
-	MostRate                         string
-	Restored                         *restoredPage // nil for none
-	Width, Height, RateHeight, Price float64
+// Facts are what the page tells of.
+type Facts struct {
+	Config   config.Config
+	Seen     condition.Overview
+	Scan     *Scan // of the same rows
+	Checks   Checks
+	Price    float64 // dollars for a GB in a month
+	Restored *Restored
+	Now      time.Time
 }
 
-type figure struct{ Name, Value, Class string }
+// Page is what the template shows. Everything is text already, so that the template only
+// places it.
+type Page struct {
+	Title, Group, Bucket, Version, Made, From, To, Seen string
 
-type pageLine struct {
-	Name, Status, Class, Lag, Records, LastRecord string
-	Y                                             float64
-	Runs                                          []pageRun
+	Verdict  finding
+	Findings []finding
+	Figures  []figure
+
+	Ticks       []axisTick
+	Topics      []pageTopic
+	MoreTopics  string // which are not listed; empty for none
+	Outside     string // records that the axis does not show; empty for none
+	Nearest     []pageThreat
+	MoreNearest int
+
+	Rates rateChart
+
+	Reasons  []pageReason
+	Gaps     []pageGap
+	MoreGaps int
+
+	Captures      []captureLine
+	CaptureError  string
+	Verifications []verifiedLine
+	VerifiedError string
+
+	Costs                 []costLine
+	CostTotal, CostGrowth string
+
+	Restored *Restored
 }
 
-// pageRun is a stretch of columns of one state.
-type pageRun struct {
-	X, Width     float64
-	Class, Title string
-}
+// figure is one number of the head of the page.
+type figure struct{ Name, Value, Note, Class string }
 
-type pageCell struct{ Text, Class string }
-
-type pageBar struct {
-	X, Y, Width, Height float64
-	Title               string
-}
-
-const (
-	mapWidth   = 800.0 // units of the SVG, which scales
-	lineHeight = 16.0
-	rateHeight = 90.0
-	mostLines  = 500 // of partitions in the map: more are more than anybody looks at
-)
-
-// NewPage puts into words what the page shows. Price is dollars for a GB in a month.
-func NewPage(c config.Config, seen condition.Overview, cover *coverage, price float64, now time.Time) page {
-	p := page{
-		Title:      "Bifrost: " + c.Group + " in " + c.Bucket,
-		Version:    app.BuildVersion(),
-		Made:       human.Moment(now),
-		From:       human.Moment(cover.from),
-		To:         human.Moment(cover.to),
-		Width:      mapWidth,
-		RateHeight: rateHeight,
-		Price:      price,
+// NewPage puts the facts into words.
+func NewPage(f Facts) *Page {
+	s := f.Scan
+	p := &Page{
+		Title:    "Bifrost: " + f.Config.Group + " in " + f.Config.Bucket,
+		Group:    f.Config.Group,
+		Bucket:   f.Config.Bucket,
+		Version:  app.BuildVersion(),
+		Made:     human.Moment(f.Now),
+		From:     human.Moment(s.from),
+		To:       human.Moment(s.to),
+		Seen:     "No tick is known to have looked at everything.",
+		Ticks:    timeTicks(s.from, s.to),
+		Restored: f.Restored,
 	}
-	p.Problem, p.Seen = seen.TickProblem(), "at no time"
-	if last, ok := seen.Ticks.Last(); ok && !last.CompleteAt.IsZero() {
-		p.Seen = human.Moment(last.CompleteAt)
+	if last, ok := f.Seen.Ticks.Last(); ok && !last.CompleteAt.IsZero() {
+		p.Seen = fmt.Sprintf("A tick looked at everything %s, at %s.", human.Ago(last.CompleteAt, f.Now),
+			human.Moment(last.CompleteAt))
 	}
-	p.Figures = figures(seen, cover, price)
-	for i, line := range cover.lines[:min(mostLines, len(cover.lines))] {
-		p.Lines = append(p.Lines, newPageLine(line, cover, float64(i)*lineHeight, now))
+	var sum condition.Judged
+	if len(f.Seen.Rows) > 0 {
+		sum = condition.SumOf(f.Seen.Rows)
 	}
-	p.MoreLines = len(cover.lines) - len(p.Lines)
-	p.Height = float64(len(p.Lines)) * lineHeight
-	for _, topic := range condition.ByTopic(seen.Rows) {
-		p.Topics = append(p.Topics, topicLine(condition.SumOf(topic), len(topic), price, now))
+	p.findingSection(f, sum)
+	p.checkSection(f)
+	p.costSection(s, sum.StoredBytes, len(f.Seen.Rows), f.Price)
+	p.figureSection(f, sum)
+	p.topicSection(f)
+	p.threatSection(f)
+	p.gapSection(s)
+	p.Rates = newRateChart(s)
+	if n := s.total.outside; n > 0 {
+		p.Outside = fmt.Sprintf("%s objects have records from before or after this time, by their producers' clocks; "+
+			"--since and --until show another.", human.Count(n))
 	}
-	p.drawBars(cover)
 	return p
 }
 
-func figures(seen condition.Overview, cover *coverage, price float64) []figure {
-	rows, sum, sick := seen.Rows, condition.Judged{}, 0
-	if len(rows) > 0 {
-		sum = condition.SumOf(rows)
+// WritePage writes the page as HTML.
+func (p *Page) WritePage(w io.Writer) error { return pageTemplate.Execute(w, p) }
+
+func (p *Page) figureSection(f Facts, sum condition.Judged) {
+	s, t := f.Scan, f.Scan.total
+	archived, note := share(sum, t)
+	growth := figure{Name: "Growth a day", Value: human.Size(t.growth / 7), Note: trend(t.growth, t.growthBefore)}
+	lost := figure{Name: "Lost", Value: human.Count(t.lost), Note: "offsets in " + some(s.gaps.losses, "gap")}
+	if t.lost > 0 {
+		lost.Class = "bad"
 	}
-	for _, p := range rows {
-		if condition.Unhealthy(p) {
-			sick++
-		}
+	threat := figure{Name: "Time to loss", Value: "no threat", Note: "Kafka keeps what waits"}
+	if sum.Blind > 0 {
+		threat.Value, threat.Note = "unknown", "no tick has looked at "+some(sum.Blind, "partition")
 	}
-	state := figure{"healthy", "yes", "good"}
+	if !sum.Threat.IsZero() {
+		threat.Value, threat.Class = untilLoss(sum, f.Now), threatClass(sum, f)
+		threat.Note = "until Kafka may delete what waits"
+	}
+	topics := len(condition.ByTopic(f.Seen.Rows))
+	p.Figures = []figure{
+		{"Archived", archived, note, ""},
+		{"Lag", sum.KnownLag(), "offsets that wait", warnIf(sum.Blind > 0)},
+		threat,
+		lost,
+		{"Records", human.Count(sum.Records), fmt.Sprintf("%s, %s", some(topics, "topic"),
+			some(len(f.Seen.Rows), "partition")), ""},
+		{"Stored", human.Size(sum.StoredBytes), fmt.Sprintf("of %s raw, %s objects", human.Size(sum.RawBytes),
+			human.Count(t.objects)), ""},
+		growth,
+		{"A month costs", p.CostTotal, "at list prices", ""},
+	}
+}
+
+// share is how much of the offsets that were to be archived is archived, and of how many.
+func share(sum condition.Judged, t tally) (text, note string) {
+	whole := t.archived + t.lost + t.removed + waitingOf(sum, t)
 	switch {
-	case sick > 0:
-		state = figure{"unhealthy partitions", human.Count(int64(sick)), "bad"}
-	case !seen.IsHealthy():
-		state = figure{"healthy", "not known", "bad"}
+	case whole == 0 && sum.Blind > 0:
+		return "unknown", "no tick has looked"
+	case whole == 0:
+		return "-", "nothing to archive"
+	case sum.Blind > 0:
+		return "unknown", "of " + human.Count(whole) + " offsets or more"
 	}
-	return []figure{
-		state, {"topics", human.Count(int64(len(condition.ByTopic(rows)))), ""},
-		{"partitions", human.Count(int64(len(rows))), ""}, {"objects", human.Count(cover.objects), ""},
-		{"records", human.Count(sum.Records), ""}, {"raw", human.Size(sum.RawBytes), ""},
-		{"stored", human.Size(sum.StoredBytes), ""}, {"ratio", human.Ratio(sum.RawBytes, sum.StoredBytes), ""},
-		{"lag", sum.KnownLag(), warnIf(sum.Lag() > 0 || sum.Blind > 0)},
-		{"lost offsets", human.Count(sum.Lost), warnIf(sum.Lost > 0)},
-		{"storage a month", dollars(sum.StoredBytes, price), ""},
+	return percent(t.archived, whole), "of " + human.Count(whole) + " offsets"
+}
+
+// waitingOf is how many offsets are in no object and no gap. Of a sum of partitions the
+// offsets are sums too.
+func waitingOf(sum condition.Judged, t tally) int64 {
+	return max(0, max(sum.LastStable, sum.NextOffset)-t.archived-t.lost-t.apart-t.removed)
+}
+
+// trend compares a week with the one before.
+func trend(week, before int64) string {
+	switch {
+	case week == 0 && before == 0:
+		return "nothing in two weeks"
+	case before == 0:
+		return "stored, over a week; nothing in the week before"
 	}
+	change := 100 * (float64(week) - float64(before)) / float64(before)
+	if change > 999 {
+		return "stored, over a week; more than ten times the week before"
+	}
+	return fmt.Sprintf("stored, over a week; %+.0f %% to the week before", change)
+}
+
+// some writes a number of things in the singular or the plural.
+func some(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return human.Count(int64(n)) + " " + thing + "s"
 }
 
 func warnIf(yes bool) string {
@@ -126,96 +188,4 @@ func warnIf(yes bool) string {
 		return "warn"
 	}
 	return ""
-}
-
-// dollars is what so many bytes cost in a month.
-func dollars(bytes int64, price float64) string {
-	return fmt.Sprintf("$%.2f", float64(bytes)/1e9*price)
-}
-
-func topicLine(sum condition.Judged, partitions int, price float64, now time.Time) []pageCell {
-	rate := "-"
-	if days := now.Sub(sum.LastRecordAt).Hours() / 24; !sum.LastRecordAt.IsZero() {
-		rate = fmt.Sprintf("%.1f", days)
-	}
-	class := "good"
-	if condition.Unhealthy(sum) {
-		class = "bad"
-	}
-	return []pageCell{
-		{sum.Name, ""},
-		{string(sum.Status), class},
-		{human.Count(int64(partitions)), "n"},
-		{sum.KnownLag(), "n " + warnIf(sum.Lag() > 0 || sum.Blind > 0)},
-		{human.Count(sum.Records), "n"},
-		{human.Size(sum.RawBytes), "n"},
-		{human.Size(sum.StoredBytes), "n"},
-		{human.Ratio(sum.RawBytes, sum.StoredBytes), "n"},
-		{human.Count(sum.Lost), "n " + warnIf(sum.Lost > 0)},
-		{human.Moment(sum.LastRecordAt), ""},
-		{rate, "n"},
-		{dollars(sum.StoredBytes, price), "n"},
-		{condition.ErrorCell(sum).Text, "bad"},
-	}
-}
-
-var stateWords = map[state]string{stateArchived: "archived", stateInFlight: "at work", stateGap: "gap"}
-
-func newPageLine(line coverageLine, cover *coverage, y float64, now time.Time) pageLine {
-	p := line.partition
-	l := pageLine{
-		Name:       p.String(),
-		Status:     string(p.Status),
-		Lag:        p.KnownLag(),
-		Records:    human.Count(p.Records),
-		LastRecord: human.Ago(p.LastRecordAt, now),
-		Y:          y,
-	}
-	if condition.Unhealthy(p) {
-		l.Class = "bad"
-	}
-	width := mapWidth / columns
-	for first := 0; first < columns; {
-		last := first
-		for last+1 < columns && line.cells[last+1] == line.cells[first] {
-			last++
-		}
-		if s := line.cells[first]; s != stateNothing {
-			title := fmt.Sprintf("%s: %s, %s to %s", p, stateWords[s], human.Moment(cover.columnStart(first)),
-				human.Moment(cover.columnStart(last+1)))
-			l.Runs = append(l.Runs, pageRun{
-				X:     float64(first) * width,
-				Width: float64(last-first+1) * width,
-				Class: [...]string{"", "archived", "flight", "gap"}[s],
-				Title: title,
-			})
-		}
-		first = last + 1
-	}
-	return l
-}
-
-// columnStart is when a column begins.
-func (c *coverage) columnStart(column int) time.Time {
-	return c.from.Add(time.Duration(float64(c.to.Sub(c.from)) * float64(column) / columns))
-}
-
-// drawBars draw the rate of raw bytes over time.
-func (p *page) drawBars(cover *coverage) {
-	seconds := cover.to.Sub(cover.from).Seconds() / columns
-	most := slices.Max(cover.bytes[:])
-	p.MostRate = human.Size(int64(most/seconds)) + "/s"
-	for n, bytes := range cover.bytes {
-		if bytes == 0 || most == 0 {
-			continue
-		}
-		height := max(1, bytes/most*rateHeight)
-		p.Bars = append(p.Bars, pageBar{
-			X:      float64(n) * mapWidth / columns,
-			Y:      rateHeight - height,
-			Width:  mapWidth/columns - 1,
-			Height: height,
-			Title:  fmt.Sprintf("%s/s at %s", human.Size(int64(bytes/seconds)), human.Moment(cover.columnStart(n))),
-		})
-	}
 }

@@ -13,15 +13,18 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/restore"
 )
 
-// restoredPage is the section of the page that tells of a restore, as text.
-type restoredPage struct {
+// Restored is the section of the page that tells of a restore, as text.
+type Restored struct {
 	Summary, Verdict, Class string
 	Topics, Differences     [][]pageCell
 	NotRestored             []string
 }
 
+// pageCell is a cell of a table.
+type pageCell struct{ Text, Class string }
+
 // ReadRestored reads what restore --json printed.
-func ReadRestored(file string) (*restoredPage, error) {
+func ReadRestored(file string) (*Restored, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("--restore: %w", err)
@@ -35,12 +38,12 @@ func ReadRestored(file string) (*restoredPage, error) {
 	return newRestoredPage(r), nil
 }
 
-func newRestoredPage(r restore.Report) *restoredPage {
+func newRestoredPage(r restore.Report) *Restored {
 	done := "restored into"
 	if r.Plan {
 		done = "planned for"
 	}
-	p := &restoredPage{
+	p := &Restored{
 		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s.",
 			r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes)),
 		Verdict: "All that was asked for stands where it stood.", Class: "good", NotRestored: r.NotRestored,
