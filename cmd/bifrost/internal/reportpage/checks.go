@@ -1,4 +1,4 @@
-// The last captures and the last verifications.
+// What the bucket says of captures, of verifications.
 
 package reportpage
 

@@ -1,4 +1,4 @@
-// What of the archive needs a person, and what such a person should know.
+// What of the archive a person should know, the worst first.
 
 package reportpage
 
