@@ -43,7 +43,7 @@ type Page struct {
 
 	Ticks       []axisTick
 	Topics      []pageTopic
-	MoreTopics  string // which are not listed; empty for none
+	MoreTopics  string // which are not listed, or not with their partitions; empty for none
 	Outside     string // records that the axis does not show; empty for none
 	Nearest     []pageThreat
 	MoreNearest int

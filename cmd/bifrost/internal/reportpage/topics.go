@@ -23,7 +23,7 @@ var mostPageBytes = 2_600_000
 const (
 	topicBytes     = 430
 	partitionBytes = 215
-	openedBytes    = 650
+	openedBytes    = 680
 )
 
 // htmlLength is how long a text is once it is escaped.
@@ -111,8 +111,16 @@ func (p *Page) topicSection(f Facts) {
 		p.Topics = append(p.Topics, topic)
 	}
 	// Topics come first; their partitions take what is left.
+	closed := 0
 	for n, g := range groups {
 		left = p.Topics[n].addPartitions(g, f, left)
+		if p.Topics[n].Opened == "" && len(g.rows) > 1 {
+			closed++
+		}
+	}
+	if closed > 0 {
+		p.MoreTopics = fmt.Sprintf("The partitions of %s are not listed, for want of room: bifrost report TOPIC ... "+
+			"lists those of the topics that are named.", some(closed, "topic"))
 	}
 }
 
@@ -138,7 +146,7 @@ func newTopic(g group, f Facts) pageTopic {
 // addPartitions lists the partitions, those that need a person first, as far as there is
 // room, and answers what is left of it.
 func (t *pageTopic) addPartitions(g group, f Facts, left int) int {
-	if len(g.rows) == 1 {
+	if len(g.rows) == 1 || left < openedBytes+partitionBytes {
 		return left
 	}
 	order := make([]int, len(g.rows))
