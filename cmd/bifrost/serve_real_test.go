@@ -26,63 +26,6 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
-func printedBy(t *testing.T, command *exec.Cmd) string {
-	t.Helper()
-	var out, problem bytes.Buffer
-	command.Stdout, command.Stderr = &out, &problem
-	if err := command.Run(); err != nil {
-		t.Fatalf("%v: %v\n%s\n%s", command.Args, err, problem.String(), out.String())
-	}
-	return out.String()
-}
-
-func javaReader(t *testing.T, servers, topic string, steps ...string) string {
-	t.Helper()
-	return javaReaderOf(t, localservices.PartKafka, servers, topic, steps...)
-}
-
-func java3Reader(t *testing.T, servers, topic string, steps ...string) string {
-	t.Helper()
-	must(t, localservices.Install(t.Context(), nil, localservices.PartKafkaClients3))
-	return javaReaderOf(t, localservices.PartKafkaClients3, servers, topic, steps...)
-}
-
-func javaReaderOf(t *testing.T, p localservices.Part, servers, topic string, steps ...string) string {
-	t.Helper()
-	command, err := localservices.JavaClient(t.Context(), p, "testdata/gateway/Read.java",
-		append([]string{servers, topic}, steps...)...)
-	must(t, err)
-	return printedBy(t, command)
-}
-
-func kafkaPythonReader(t *testing.T, servers, topic string, steps ...string) string {
-	t.Helper()
-	must(t, localservices.Install(t.Context(), nil, localservices.PartKafkaPython))
-	python, err := localservices.Tool("python-kafka")
-	must(t, err)
-	return printedBy(t, exec.CommandContext(t.Context(), python,
-		append([]string{"testdata/gateway/kafkapython.py", servers, topic}, steps...)...))
-}
-
-func kafkajsReader(t *testing.T, servers, topic string, steps ...string) string {
-	t.Helper()
-	must(t, localservices.Install(t.Context(), nil, localservices.PartKafkajs))
-	node, err := localservices.Tool("node")
-	must(t, err)
-	modules, err := localservices.Tool("kafkajs")
-	must(t, err)
-	command := exec.CommandContext(t.Context(), node,
-		append([]string{"testdata/gateway/kafkajs.js", servers, topic}, steps...)...)
-	command.Env = append(command.Environ(), "NODE_PATH="+modules)
-	return printedBy(t, command)
-}
-
-func librdkafkaReader(t *testing.T, servers, topic string, steps ...string) string {
-	t.Helper()
-	arguments := append([]string{"testdata/gateway/read.py", servers, topic}, steps...)
-	return printedBy(t, exec.CommandContext(t.Context(), localservices.PythonForTest(t), arguments...))
-}
-
 // franzReader reads each partition to its end, as the others do.
 func franzReader(t *testing.T, servers, topic string, steps ...string) string {
 	t.Helper()
@@ -225,19 +168,53 @@ func TestKafkaClientsReadTheArchive(t *testing.T) {
 		s.bifrost(t, "flush")
 	}
 	gateway := s.served(t)
-	clients := map[string]func(*testing.T, string, string, ...string) string{
-		"java": javaReader, "java-3.9": java3Reader, "librdkafka": librdkafkaReader, "franz-go": franzReader,
-		"kafka-python": kafkaPythonReader,
+	steps := []string{"earliest", "offset:333", fmt.Sprint("time:", base+1100), fmt.Sprint("time:", base+1_000_000), "topic:" + logged, "earliest", "offset:7"}
+	expected := sectionsOf(franzReader(t, s.brokers, orders, steps...))
+	if len(expected[0].lines) < 1200 || len(expected[3].lines) > 0 {
+		t.Fatalf("%d records from earliest, %d from the end", len(expected[0].lines), len(expected[3].lines))
 	}
-	for name, read := range clients {
+	readers := map[string]func(t *testing.T, servers string) string{
+		"java":         func(t *testing.T, servers string) string { return java.read(t, servers, orders, steps...) },
+		"java-3.9":     func(t *testing.T, servers string) string { return java3.read(t, servers, orders, steps...) },
+		"librdkafka":   func(t *testing.T, servers string) string { return librdkafka.read(t, servers, orders, steps...) },
+		"kafka-python": func(t *testing.T, servers string) string { return python.read(t, servers, orders, steps...) },
+		"aiokafka":     func(t *testing.T, servers string) string { return aiokafka.read(t, servers, orders, steps...) },
+		"kcat":         func(t *testing.T, servers string) string { return kcatReader(t, servers, orders, steps...) },
+		"franz-go":     func(t *testing.T, servers string) string { return franzReader(t, servers, orders, steps...) },
+		"sarama": func(t *testing.T, servers string) string {
+			return sarama.read(t, servers, orders, counted(expected)...)
+		},
+		"kafka-go": func(t *testing.T, servers string) string {
+			records, markers, others := withoutOthers(kafkaGo.read(t, servers, orders, steps...), expected)
+			t.Logf("beside the records kafka-go shows %d transaction markers and %d aborted records", markers, others)
+			if servers == s.brokers {
+				return withTimesOf(expected, records)
+			}
+			if others > 0 {
+				t.Errorf("%d records that are not committed", others)
+			}
+			return records
+		},
+	}
+	for name, p := range consoles() {
+		readers[name] = func(t *testing.T, servers string) string { return consoleReader(t, p, servers, orders, expected) }
+	}
+	for name, read := range readers {
 		t.Run(name, func(t *testing.T) {
-			steps := []string{"earliest", "offset:333", fmt.Sprint("time:", base+1100), fmt.Sprint("time:", base+1_000_000), "topic:" + logged, "earliest", "offset:7"}
-			want, got := inOrder(read(t, s.brokers, orders, steps...)), inOrder(read(t, gateway, orders, steps...))
+			t.Parallel()
+			fromKafka := read(t, s.brokers)
+			want, got := inOrder(fromKafka), inOrder(read(t, gateway))
 			if got != want {
 				t.Errorf("from the gateway:\n%s\nfrom Kafka:\n%s", firstDifference(got, want), firstDifference(want, got))
 			}
-			if strings.Count(want, "\n") < 4000 {
-				t.Errorf("only %d lines were compared", strings.Count(want, "\n"))
+			least := 0
+			for _, e := range expected {
+				if !strings.HasPrefix(name, "console") || !strings.HasPrefix(e.step, "time:") { // it has no times
+					least += len(e.lines)
+				}
+			}
+			if n := strings.Count(fromKafka, "\n") - strings.Count("\n"+fromKafka, "\n# "); n != least {
+				t.Errorf("%d records were compared, want %d", n, least)
 			}
 		})
 	}
@@ -304,38 +281,105 @@ func TestKafkaClientsSeeALoss(t *testing.T) {
 		return all
 	}
 	for name, c := range map[string]struct {
-		read                 func(*testing.T, string, string, ...string) string
+		read                 func(t *testing.T, servers, topic string, steps ...string) string
 		loss, group, refused string
-		steps                []string
+		first                string // the step that reads
 	}{
-		"java": {javaReader, "TopicAuthorizationException", "GroupAuthorizationException", "TopicAuthorizationException", []string{"subscribe", "produce"}},
-		"java-3.9": {java3Reader, "TopicAuthorizationException", "GroupAuthorizationException", "TopicAuthorizationException",
-			[]string{"subscribe", "produce"}},
-		"kafka-python": {kafkaPythonReader, "TopicAuthorizationFailedError", "GroupAuthorizationFailedError",
-			"TopicAuthorizationFailedError", []string{"subscribe", "produce"}},
-		"librdkafka": {librdkafkaReader, "TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED", "TOPIC_AUTHORIZATION_FAILED", []string{"subscribe", "produce"}},
-		"franz-go":   {franzReader, "TOPIC_AUTHORIZATION_FAILED: Not authorized to access topics: [Topic authorization failed.]", "", "", nil},
+		"java":         {java.read, "error TopicAuthorizationException", "error GroupAuthorizationException", "error TopicAuthorizationException", "earliest"},
+		"java-3.9":     {java3.read, "error TopicAuthorizationException", "error GroupAuthorizationException", "error TopicAuthorizationException", "earliest"},
+		"kafka-python": {python.read, "error TopicAuthorizationFailedError", "error GroupAuthorizationFailedError", "error TopicAuthorizationFailedError", "earliest"},
+		"aiokafka":     {aiokafka.read, "error TopicAuthorizationFailedError", "error GroupAuthorizationFailedError", "error TopicAuthorizationFailedError", "earliest"},
+		"librdkafka":   {librdkafka.read, "error TOPIC_AUTHORIZATION_FAILED", "error GROUP_AUTHORIZATION_FAILED", "error TOPIC_AUTHORIZATION_FAILED", "earliest"},
+		"franz-go":     {franzReader, "error TOPIC_AUTHORIZATION_FAILED: Not authorized to access topics: [Topic authorization failed.]", "", "", "earliest"},
+		"sarama":       {sarama.read, "error " + saramaTopic, "error " + saramaGroup, "error " + saramaProducer, "earliest:15"},
+		"kafka-go": {kafkaGo.read, "error Topic Authorization Failed", "in the log alone: Group Authorization Failed",
+			"error Topic Authorization Failed", "earliest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := strings.Split(strings.TrimSpace(c.read(t, gateway, topic, append([]string{"resume:15", "earliest"}, c.steps...)...)), "\n")
-			want := append([]string{"# resume:15", "# earliest"}, lines(0, 10)...)
-			want = append(append(want, "error "+c.loss), lines(15, 20)...)
-			if c.steps != nil {
-				want = append(want, "# subscribe", "error "+c.group, "# produce", "error "+c.refused)
+			t.Parallel()
+			steps := []string{"resume:15", c.first}
+			want := append(append(append([]string{"# resume:15", "# " + c.first}, lines(0, 10)...), c.loss), lines(15, 20)...)
+			if c.group != "" {
+				steps = append(steps, "subscribe", "produce")
+				want = append(want, "# subscribe", c.group, "# produce", c.refused)
 			}
+			got := strings.Split(strings.TrimSpace(c.read(t, gateway, topic, steps...)), "\n")
 			if !slices.Equal(got, want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		})
 	}
-	refused := "# subscribe\nerror GROUP_AUTHORIZATION_FAILED\n# produce\nerror TOPIC_AUTHORIZATION_FAILED\n"
-	if got := kafkajsReader(t, gateway, topic, "subscribe", "produce"); got != refused {
-		t.Errorf("kafkajs: got\n%s\nwant\n%s", got, refused)
+	t.Run("kafkajs", func(t *testing.T) {
+		t.Parallel()
+		refused := "# subscribe\nerror GROUP_AUTHORIZATION_FAILED\n# produce\nerror TOPIC_AUTHORIZATION_FAILED\n"
+		if got := readingProgram(kafkajs).read(t, gateway, topic, "subscribe", "produce"); got != refused {
+			t.Errorf("got\n%s\nwant\n%s", got, refused)
+		}
+	})
+	t.Run("kcat", func(t *testing.T) {
+		t.Parallel()
+		from := []string{"-C", "-q", "-e", "-b", gateway, "-t", topic, "-f", kcatFormat, "-o"}
+		endsWith(t, kcat(t, append(from, "beginning")...), "Topic authorization failed", func(out string) {
+			sameRecords(t, kcatLines(t, out), lines(0, 10))
+		})
+		sameRecords(t, kcatLines(t, printedBy(t, kcat(t, append(from, "15")...))), lines(15, 20))
+		endsWith(t, kcat(t, "-b", gateway, "-G", "somebody", topic), "Group authorization failed", nil)
+		producer := kcat(t, "-P", "-b", gateway, "-t", topic)
+		producer.Stdin = strings.NewReader("x\n")
+		endsWith(t, producer, "Topic authorization failed", nil)
+	})
+	for name, p := range consoles() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"--bootstrap-server", gateway, "--topic", topic}
+			must(t, localservices.Install(t.Context(), nil, p))
+			tool := func(more ...string) *exec.Cmd {
+				command, err := localservices.JavaTool(t.Context(), p, "org.apache.kafka.tools.consumer.ConsoleConsumer", append(args, more...)...)
+				must(t, err)
+				return command
+			}
+			endsWith(t, tool("--partition", "0", "--offset", "earliest"), "TopicAuthorizationException", func(out string) {
+				if got := strings.Fields(out); len(got) != 10 || got[9] != "value-0-9" {
+					t.Errorf("before the loss: %q", got)
+				}
+			})
+			endsWith(t, tool("--from-beginning"), "GroupAuthorizationException", nil)
+		})
 	}
 	skipping := s.served(t, "--skip-lost")
 	got := franzReader(t, skipping, topic, "earliest")
 	if want := "# earliest\n" + strings.Join(append(lines(0, 10), lines(15, 20)...), "\n") + "\n"; got != want {
 		t.Errorf("with --skip-lost: got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What sarama calls what it is told.
+const (
+	saramaTopic    = "kafka server: The client is not authorized to access this topic"
+	saramaGroup    = "kafka server: The client is not authorized to access this group"
+	saramaProducer = saramaTopic
+)
+
+// endsWith runs a program that ends by itself because of an error, and says so.
+func endsWith(t *testing.T, command *exec.Cmd, problem string, check func(out string)) {
+	t.Helper()
+	var out, said bytes.Buffer
+	command.Stdout, command.Stderr = &out, &said
+	err := command.Run()
+	t.Logf("%v: %v\n%s", command.Args[len(command.Args)-2:], err, said.String())
+	if !strings.Contains(said.String(), problem) {
+		t.Errorf("%v, %v: want %q in\n%s", command.Args, err, problem, said.String())
+	}
+	if check != nil {
+		check(out.String())
+	}
+}
+
+// sameRecords compares lines, but for the headers.
+func sameRecords(t *testing.T, printed string, want []string) {
+	t.Helper()
+	if got, want := withoutHeaders(strings.Split(strings.TrimSpace(printed), "\n")), withoutHeaders(want); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -25,7 +26,7 @@ import (
 
 // franzGroup reads records of a topic as members of a group, and commits them. The first
 // member begins alone, the others join once it has read something.
-func franzGroup(t *testing.T, servers, topic, group string, n, size int) string {
+func franzGroup(t *testing.T, servers, topic, group string, n, size int, more ...kgo.Opt) string {
 	t.Helper()
 	var out strings.Builder
 	var members []*kgo.Client
@@ -35,8 +36,8 @@ func franzGroup(t *testing.T, servers, topic, group string, n, size int) string 
 			t.Fatalf("after a minute %d records", read)
 		}
 		if len(members) < size && (len(members) == 0 || read > 0) {
-			client, err := kgo.NewClient(kgo.SeedBrokers(servers), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
-				kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.HeartbeatInterval(500*time.Millisecond))
+			client, err := kgo.NewClient(append(more, kgo.SeedBrokers(servers), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+				kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.HeartbeatInterval(500*time.Millisecond))...)
 			must(t, err)
 			defer client.Close()
 			members = append(members, client)
@@ -115,21 +116,25 @@ func TestGroupsReadTheArchiveAndTheLiveLog(t *testing.T) {
 		}
 		return all
 	}
-	for name, read := range map[string]func(t *testing.T, group string) string{
-		"java": func(t *testing.T, group string) string {
-			return javaReader(t, gateway, topic, steps(group)...)
-		},
-		"java-3.9": func(t *testing.T, group string) string {
-			return java3Reader(t, gateway, topic, steps(group)...)
-		},
-		"kafka-python": func(t *testing.T, group string) string {
-			return kafkaPythonReader(t, gateway, topic, steps(group)...)
-		},
+	all := map[string]func(t *testing.T, group string) string{
+		"java":         func(t *testing.T, group string) string { return java.read(t, gateway, topic, steps(group)...) },
+		"java-3.9":     func(t *testing.T, group string) string { return java3.read(t, gateway, topic, steps(group)...) },
+		"kafka-python": func(t *testing.T, group string) string { return python.read(t, gateway, topic, steps(group)...) },
+		"aiokafka":     func(t *testing.T, group string) string { return aiokafka.read(t, gateway, topic, steps(group)...) },
 		"kafkajs": func(t *testing.T, group string) string {
-			return kafkajsReader(t, gateway, topic, steps(group)...)
+			return readingProgram(kafkajs).read(t, gateway, topic, steps(group)...)
 		},
-		"librdkafka": func(t *testing.T, group string) string {
-			return librdkafkaReader(t, gateway, topic, steps(group)...)
+		"librdkafka": func(t *testing.T, group string) string { return librdkafka.read(t, gateway, topic, steps(group)...) },
+		"kafka-go": func(t *testing.T, group string) string {
+			toTheEnd := append(steps(group)[:2:2], "group:"+group+":0:1")
+			expected := []section{{lines: want}, {lines: want}, {lines: want}}
+			records, markers, others := withoutOthers(kafkaGo.read(t, gateway, topic, toTheEnd...), expected)
+			t.Logf("beside the records kafka-go shows %d transaction markers and %d aborted records", markers, others)
+			return firstOfEach(t, records)
+		},
+		"kcat": func(t *testing.T, group string) string {
+			args := []string{"-b", gateway, "-X", "auto.offset.reset=earliest", "-X", "heartbeat.interval.ms=500", "-f", kcatFormat, "-u", "-G", group, topic}
+			return kcatLines(t, s.readAsGroup(t, group, len(want), kcatEnd, func(more ...string) *exec.Cmd { return kcat(t, append(more, args...)...) }, "-c", "50"))
 		},
 		"franz-go": func(t *testing.T, group string) (all string) {
 			for _, p := range parts {
@@ -137,37 +142,61 @@ func TestGroupsReadTheArchiveAndTheLiveLog(t *testing.T) {
 			}
 			return all
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			group := topic + "-" + name
-			got := slices.DeleteFunc(strings.Split(strings.TrimSpace(read(t, group)), "\n"), func(line string) bool { return line[0] == '#' })
-			mustBeInOrder(t, got)
-			want := want
-			if name == "kafkajs" || name == "librdkafka" { // no order of headers, and names up to a zero byte
-				want = withoutHeaders(want)
-				got = withoutHeaders(got)
-			}
-			slices.Sort(got)
-			if !slices.Equal(got, want) {
-				t.Errorf("%d records; from the gateway:\n%s\nfrom Kafka, %d:\n%s", len(got),
-					firstDifference(strings.Join(got, "\n"), strings.Join(want, "\n")), len(want), firstDifference(strings.Join(want, "\n"), strings.Join(got, "\n")))
-			}
-			client, err := s.client()
-			must(t, err)
-			defer client.Close()
-			lags, err := kadm.NewClient(client).Lag(ctx, group)
-			must(t, err)
-			if lag := lags[group].Lag.Total(); lag > 4 || len(lags[group].Lag[topic]) != 2 { // markers at the end
-				t.Errorf("in the cluster the group lags by %d, %v", lag, lags[group].Lag)
-			}
-		})
 	}
+	if soaking {
+		all["sarama"] = func(t *testing.T, group string) string { return sarama.read(t, gateway, topic, steps(group)...) }
+	}
+	for name, p := range consoles() {
+		all[name] = func(t *testing.T, group string) string {
+			return s.readByConsole(t, p, gateway, topic, group, len(want))
+		}
+	}
+	t.Run("clients", func(t *testing.T) {
+		for name, read := range all {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				group := topic + "-" + name
+				got := slices.DeleteFunc(strings.Split(strings.TrimSpace(read(t, group)), "\n"), func(line string) bool { return line[0] == '#' })
+				mustBeInOrder(t, got)
+				want := slices.Clone(want)
+				if slices.Contains([]string{"kafkajs", "kafka-go", "librdkafka", "kcat", "console", "console-3.9"}, name) {
+					// No order of headers, names up to a zero byte, or null for empty values.
+					want = withoutHeaders(want)
+					got = withoutHeaders(got)
+				}
+				if name == "kafka-go" { // which shows what is empty as null
+					want, got = withoutNull(want), withoutNull(got)
+				}
+				slices.Sort(want)
+				slices.Sort(got)
+				if !slices.Equal(got, want) {
+					t.Errorf("%d records; from the gateway:\n%s\nfrom Kafka, %d:\n%s", len(got),
+						firstDifference(strings.Join(got, "\n"), strings.Join(want, "\n")), len(want), firstDifference(strings.Join(want, "\n"), strings.Join(got, "\n")))
+				}
+				client, err := s.client()
+				must(t, err)
+				defer client.Close()
+				lags, err := kadm.NewClient(client).Lag(ctx, group)
+				must(t, err)
+				if lag := lags[group].Lag.Total(); lag > 4 || len(lags[group].Lag[topic]) != 2 { // markers at the end
+					t.Errorf("in the cluster the group lags by %d, %v", lag, lags[group].Lag)
+				}
+			})
+		}
+	})
 	must(t, s.produce(ctx, numbered(topic, 0, 55, 60)...))
-	for _, name := range []string{"java", "java-3.9", "librdkafka", "franz-go", "kafka-python", "kafkajs"} {
+	for name := range all {
 		if got := strings.Count(franzGroup(t, s.brokers, topic, topic+"-"+name, 5, 1), "\n"); got != 5 {
 			t.Errorf("%s: in the cluster the group goes on with %d records, want 5", name, got)
 		}
 	}
+}
+
+// readByConsole reads with two runs of kafka-console-consumer, the second of two members.
+func (s *sandbox) readByConsole(t *testing.T, p localservices.Part, servers, topic, group string, records int) string {
+	t.Helper()
+	member := func(more ...string) *exec.Cmd { return consoleMember(t, p, servers, topic, group, more...) }
+	return consoleLines(t, s.readAsGroup(t, group, records, consoleLine, member, "--max-messages", "50"))
 }
 
 // withoutHeaders are lines of records without the headers, sorted.
@@ -177,6 +206,31 @@ func withoutHeaders(lines []string) (short []string) {
 	}
 	slices.Sort(short)
 	return short
+}
+
+// firstOfEach leaves out lines that are repeated: at a rebalance kafka-go begins again at
+// what was committed when it joined, and a commit that is on its way comes after that.
+func firstOfEach(t *testing.T, printed string) string {
+	t.Helper()
+	seen := map[string]bool{}
+	var out strings.Builder
+	for line := range strings.Lines(printed) {
+		if seen[line] && line[0] != '#' {
+			t.Logf("again: %.60s", line)
+			continue
+		}
+		seen[line] = true
+		out.WriteString(line)
+	}
+	return out.String()
+}
+
+// withoutNull are lines in which null and empty are the same.
+func withoutNull(lines []string) (all []string) {
+	for _, line := range lines {
+		all = append(all, strings.ReplaceAll(line+" ", " null ", " ' "))
+	}
+	return all
 }
 
 // mustBeInOrder checks that the offsets of each partition grow.
@@ -238,17 +292,21 @@ func spliceTime(t *testing.T) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// Producers write, ticks archive, the log is cut behind them, gateway and broker are
-// killed and started: a group that began at earliest gets each record once and in
+// Producers write, ticks archive, the log is cut behind them, gateway and brokers are
+// killed and started, and leaders move: a group that began at earliest gets each record once and in
 // order, ends at the live end, and goes on in the cluster from its position.
 func TestTheSpliceUnderFaults(t *testing.T) {
 	t.Parallel()
 	const partitions = 2
-	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{})
-	s, err := newSandbox(t.Context(), broker.Addr(), localservices.DynamoDB(t), localservices.S3(t))
+	// A broker that is started again is not known before its last session has ended.
+	quick := map[string]string{"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500",
+		"leader.imbalance.check.interval.seconds": "1", "offsets.topic.replication.factor": "2"}
+	first := localservices.KafkaForTest(t, localservices.KafkaOptions{Properties: quick})
+	brokers := []*localservices.KafkaBroker{first, localservices.KafkaForTest(t, localservices.KafkaOptions{Properties: quick, Join: first})}
+	s, err := newSandbox(t.Context(), first.Addr()+","+brokers[1].Addr(), localservices.DynamoDB(t), localservices.S3(t))
 	must(t, err)
 	ctx, topic := t.Context(), s.topics+"-orders"
-	must(t, s.topic(ctx, topic, partitions))
+	s.replicatedTopic(t, topic, partitions, len(brokers))
 	must(t, s.produce(ctx, numbered(topic, 0, 0, 200)...))
 	must(t, s.produce(ctx, numbered(topic, 1, 0, 200)...))
 	s.bifrost(t, "flush")
@@ -263,10 +321,13 @@ func TestTheSpliceUnderFaults(t *testing.T) {
 	reader := newOrderedReader(t, address, topic, group)
 	var work sync.WaitGroup
 	work.Go(func() { s.archiveUntil(t, topic, partitions, done) })
-	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
 	for began, turn := time.Now(), 0; time.Since(began) < spliceTime(t); turn++ {
 		reader.readFor(t, time.Duration(500+random.IntN(1500))*time.Millisecond)
 		if turn%4 == 2 {
+			broker := brokers[random.IntN(len(brokers))]
 			writing.Lock()
 			err := broker.Kill()
 			writing.Unlock()
@@ -287,12 +348,30 @@ func TestTheSpliceUnderFaults(t *testing.T) {
 	for number := range int32(partitions) {
 		must(t, s.produce(ctx, numbered(topic, number, total, total+10)...))
 	}
-	again := newOrderedReader(t, broker.Addr(), topic, group)
+	again := newOrderedReader(t, first.Addr(), topic, group)
 	defer again.client.Close()
 	for number := range int32(partitions) {
 		again.next[number] = total
 	}
 	again.readTo(t, total+10)
+}
+
+// replicatedTopic makes a topic with a replica of each partition on so many brokers.
+func (s *sandbox) replicatedTopic(t *testing.T, topic string, partitions int32, replicas int) {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	forever := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		made, err := kadm.NewClient(client).CreateTopic(t.Context(), partitions, int16(replicas), forever, topic)
+		if err = errors.Join(err, made.Err); err == nil {
+			return
+		}
+		if time.Since(began) > 30*time.Second { // not all brokers are there yet
+			t.Fatal(err)
+		}
+	}
 }
 
 // writeUntil writes numbered records into each partition until done is closed, and

@@ -29,8 +29,9 @@ const (
 	fetchTogether = 16
 )
 
-// errorPause is how long an answer with nothing but errors is held back: Java asks
-// thousands of times a second otherwise. A variable because tests do not wait.
+// errorPause is how long an answer with nothing but errors is held back, if the client
+// waits as long: Java asks thousands of times a second otherwise, kafka-go takes no answer
+// that comes later. A variable because tests do not wait.
 var errorPause = 500 * time.Millisecond
 
 // fetching is one partition of a fetch on its way.
@@ -71,7 +72,7 @@ func (c *connection) fetch(ctx context.Context, request *kmsg.FetchRequest, held
 		failed, left = anyFailed(all), time.Until(deadline)
 		switch {
 		case failed:
-			c.wait(ctx, errorPause)
+			c.wait(ctx, min(errorPause, left))
 			return response, nil
 		case left <= 0 || c.drained() || ctx.Err() != nil:
 			return response, nil

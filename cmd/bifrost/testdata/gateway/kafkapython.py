@@ -3,6 +3,7 @@
 Arguments and output are those of Read.java.
 """
 
+import os
 import sys
 import time
 
@@ -18,10 +19,19 @@ def text(b):
     return "null" if b is None else "'" + b.hex()
 
 
+def login():
+    """KAFKA_LOGIN is MECHANISM:USER:PASSWORD, KAFKA_CA the file with the certificate to believe, if there are any."""
+    mechanism, user, password = (os.environ.get("KAFKA_LOGIN", "") + "::").split(":")[:3]
+    return {
+        "security_protocol": "SASL_SSL", "sasl_mechanism": mechanism, "sasl_plain_username": user, "sasl_plain_password": password,
+        "ssl_cafile": os.environ["KAFKA_CA"],
+    } if mechanism else {}
+
+
 def consumer(**more):
     return KafkaConsumer(**{
         "bootstrap_servers": servers, "isolation_level": "read_committed", "enable_auto_commit": False,
-        "auto_offset_reset": "earliest", "group_id": None, "heartbeat_interval_ms": 500, **more,
+        "auto_offset_reset": "earliest", "group_id": None, "heartbeat_interval_ms": 500, **login(), **more,
     })
 
 

@@ -3,6 +3,7 @@
 Arguments and output are those of Read.java.
 """
 
+import os
 import sys
 import time
 
@@ -17,10 +18,19 @@ def text(b):
     return "null" if b is None else "'" + b.hex()
 
 
+def login():
+    """KAFKA_LOGIN is MECHANISM:USER:PASSWORD, KAFKA_CA the file with the certificate to believe, if there are any."""
+    mechanism, user, password = (os.environ.get("KAFKA_LOGIN", "") + "::").split(":")[:3]
+    return {
+        "security.protocol": "SASL_SSL", "sasl.mechanism": mechanism, "sasl.username": user, "sasl.password": password,
+        "ssl.ca.location": os.environ["KAFKA_CA"],
+    } if mechanism else {}
+
+
 def consumer(**more):
     return Consumer({
         "bootstrap.servers": servers, "group.id": "somebody", "enable.auto.commit": False,
-        "auto.offset.reset": "error", "enable.partition.eof": True, "isolation.level": "read_committed", **more,
+        "auto.offset.reset": "error", "enable.partition.eof": True, "isolation.level": "read_committed", **login(), **more,
     })
 
 

@@ -1,0 +1,5 @@
+//go:build real && soak
+
+package main
+
+func init() { soaking = true }
