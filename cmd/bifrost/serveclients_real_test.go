@@ -24,7 +24,7 @@ import (
 )
 
 // soaking says that clients which take long are tried, too: kafka-console-consumer starts
-// a JVM for each position and member, and sarama's rebalances last.
+// a JVM for each position and member, and sarama and kafka-go take long to rebalance.
 var soaking bool
 
 // consoles are the parts that have kafka-console-consumer.
