@@ -372,6 +372,21 @@ func TestWhatCannotBeServed(t *testing.T) {
 	}
 }
 
+// A client that waits shortly has an error before it gives up. The pause is of all tests,
+// so none runs beside this one.
+func TestAnErrorComesWithinTheClientsWait(t *testing.T) {
+	defer func(before time.Duration) { errorPause = before }(errorPause)
+	errorPause = time.Hour
+	a, p := newArchive(), partitionOf("orders", 0)
+	a.archive(p, 5, baldr.Options{}, some(0, 5)...)
+	a.lose(p, 10, bifrost.ReasonRetention)
+	s := serve(t, a)
+	got := s.pull(t, s.client(t, kgo.RequestTimeoutOverhead(time.Second), kgo.RequestRetries(0)), "orders", 0, 5, 20).answer
+	if got.ErrorCode != kerr.TopicAuthorizationFailed.Code {
+		t.Errorf("error %d", got.ErrorCode)
+	}
+}
+
 // A store that fails for a while does no harm.
 func TestAStoreThatFails(t *testing.T) {
 	t.Parallel()
