@@ -397,5 +397,8 @@ var blindMutants = map[string][]kindMutant{
 			"../verify/kafka.go", "row.GapReason != bifrost.ReasonRetention && row.GapReason != bifrost.ReasonRequest ||",
 			"row.GapReason != bifrost.ReasonRetention ||",
 		}}}, "internal/bifrost", "TestVerifyFindsDamage", ""},
+		{mutant{"decoded values for decoded keys", "each option has its own flag", []edit{{
+			"../../cmd/bifrost/export.go", "DecodeKey: e.decode.Keys,\n", "DecodeKey: e.decode.Values,\n",
+		}}}, "cmd/bifrost", "TestOptionsOf", ""},
 	},
 }
