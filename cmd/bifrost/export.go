@@ -30,7 +30,7 @@ func newExport(a *app.App) *cobra.Command {
 		Use:     "export TOPIC ... --to DIR|s3://BUCKET/PREFIX",
 		GroupID: groupRead,
 		Short:   "Write what is archived as Parquet, for query engines",
-		Long: `Export writes Parquet files that DuckDB, pyarrow and Spark read, one for each
+		Long: `Export writes Parquet files that DuckDB and pyarrow read, one for each
 object and day: topic=orders/date=2026-01-31/00000-00000000000000000000.parquet.
 Run it again to add what has been archived since: whatever exports ran into one
 place, at once, killed or repeated, a record is in exactly one file. Topics may be
@@ -38,7 +38,7 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
 		Example: `  bifrost export orders --to ./lake
   bifrost export 'payments.*' --to s3://my-lake/kafka --decode
   bifrost export orders --to ./typed --typed
-  bifrost export '*' --to s3://my-lake/kafka --as-job
+  bifrost export '*' --to s3://my-lake/lake --as-job
   duckdb -c "select date, count(*) from 'lake/topic=*/date=*/*.parquet' group by date"`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,

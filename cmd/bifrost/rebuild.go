@@ -38,7 +38,8 @@ the stack also goes on by itself.`,
 		Example:           "  bifrost rebuild\n  bifrost rebuild --anew orders\n  bifrost verify",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{app.UnhealthyMeaning: "some partitions failed; the others are done"},
+		Annotations: map[string]string{app.UnhealthyMeaning: "some partitions failed, " +
+			"or the tables are still older than the bucket"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			return runRebuild(c.Context(), a, topics, anew, asJSON)
 		},

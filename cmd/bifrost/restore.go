@@ -44,8 +44,8 @@ docs/restore.md leads through it.
   bifrost restore --at 2026-01-31T12:00:00Z --to-brokers other:9092 --topics 'orders*,payments' --groups --acls --yes
   bifrost restore --at latest --to-brokers other:9092 --finish --yes`,
 		Args: cobra.NoArgs,
-		Annotations: map[string]string{app.UnhealthyMeaning: "something does not stand where it stood, " +
-			"or nothing was written because something stands against it"},
+		Annotations: map[string]string{app.UnhealthyMeaning: "something is not as it was captured, " +
+			"or something prevented the restore and nothing was written"},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if r.asJob {
 				return r.startAsJob(c)

@@ -35,7 +35,7 @@ func newVerify(a *app.App) *cobra.Command {
 		Use:     "verify [TOPIC ...]",
 		GroupID: groupCheck,
 		Short:   "Compare tables, bucket and, if asked, Kafka with each other",
-		Long: `Verify changes nothing and may run at any time. Alone it reads the tables and the
+		Long: `Verify changes nothing without --fix and may run at any time. It reads the tables and the
 end of each object: every offset is in one object or one recorded gap, and each
 object is there, with the size, the checksum and the facts that its row says.
 --deep downloads and decodes every object; --kafka compares record by record what
@@ -55,7 +55,7 @@ report finds it. It is all that verify writes without --fix.`,
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{app.UnhealthyMeaning: "something is not as it has to be"},
+		Annotations:       map[string]string{app.UnhealthyMeaning: "violations were found"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			if v.asJob {
 				return v.startAsJob(c, topics)

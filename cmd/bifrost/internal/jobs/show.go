@@ -17,7 +17,7 @@ import (
 
 // jobUnhealthy is what exit code 3 means of a job.
 const jobUnhealthy = "the job ended and is not complete, a verification found something, " +
-	"or something does not stand where it stood"
+	"or something is not as it was captured"
 
 func newShow(a *app.App) *cobra.Command {
 	var asJSON, follow bool
