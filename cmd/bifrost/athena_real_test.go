@@ -209,7 +209,10 @@ func (l lake) produceOrders(t *testing.T, topic string, recent time.Time) {
 	defer client.Close()
 	must(t, client.BeginTransaction())
 	must(t, client.ProduceSync(t.Context(), r(1, "8", "in a transaction", january(31, 0, 0, 1, 0))).FirstErr())
-	must(t, client.EndTransaction(t.Context(), kgo.TryCommit)) // its marker is offset 2
+	must(t, client.EndTransaction(t.Context(), kgo.TryCommit))
+	for l.end(t, topic) < 7+3 { // the marker, which comes after the answer, is offset 2
+		time.Sleep(20 * time.Millisecond)
+	}
 	must(t, l.produce(t.Context(), r(1, "9", "older", recent.Add(-2*time.Hour))))
 }
 
