@@ -267,7 +267,9 @@ type tailKey struct {
 	own       string
 }
 
-// tailBytes is how much of a log is looked at behind a position.
+// tailBytes is how much of a log is looked at behind a position. What the pair itself has
+// there does not count until some of it is committed: one transaction, or what is left of
+// interrupted ones, may be larger, and what is behind it must not be overlooked.
 var tailBytes = 32 << 20
 
 // tailFrom reads a log from an offset on. Without producers to look for it ends with the
@@ -294,7 +296,10 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 		if err != nil {
 			return t, err
 		}
-		if size += len(b.raw); size > tailBytes {
+		if !own[b.producer] || t.committed >= 0 {
+			size += len(b.raw)
+		}
+		if size > tailBytes {
 			t.unseen = b.base
 			break
 		}
