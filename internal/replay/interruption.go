@@ -132,7 +132,9 @@ func canGoOn(ctx context.Context, err error) bool {
 
 // goOn does with one part what a run does when it begins: it fences, which aborts the
 // transaction with a new epoch, so that none of its batches can come later; then it
-// looks what is committed. What another run has committed meanwhile is seen.
+// looks what is committed. What another run has committed meanwhile is seen. What this run
+// knows to be committed has to be seen too: a look that does not know it got an old answer,
+// or the state topic was cut.
 func (r *runner) goOn(ctx context.Context, p *PartOutlook, first int64) error {
 	if err := r.fencePair(ctx, p.pair); err != nil {
 		return err
@@ -149,6 +151,10 @@ func (r *runner) goOn(ctx context.Context, p *PartOutlook, first int64) error {
 		return kerr.UnknownTopicOrPartition
 	case fresh.pair != p.pair:
 		return errTopicReplaced
+	case fresh.told < p.Position.Stretch:
+		return fmt.Errorf("%w: topic %s tells of %d transactions of %s, and %d are committed: its leader has answered "+
+			"with less than it has, or has lost it; run the command again", errObjected, stateTopic, fresh.told, p.Source,
+			p.Position.Stretch)
 	case len(fresh.Objections) > 0:
 		return fmt.Errorf("%w: %s", errObjected, textOf(fresh.Objections))
 	}

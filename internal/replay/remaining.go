@@ -48,6 +48,7 @@ type PartOutlook struct {
 
 	pair    pair
 	made    bool            // the target topic exists
+	told    int64           // number of the last stretch that the state topic knows; the position may be behind it
 	foreign map[int32]int64 // by partition of the target, the first known record that no replay has written
 }
 
@@ -193,7 +194,7 @@ func (l *looker) lookAtPart(ctx context.Context, part Part) (*PartOutlook, error
 		if err != nil {
 			return nil, err
 		}
-		p.Position, p.Busy = position, busy
+		p.Position, p.Busy, p.told = position, busy, position.Stretch
 		if err := l.checkTarget(ctx, p, topic); err != nil {
 			return nil, fmt.Errorf("look for %s in topic %s: %w", part.Source, part.Target, err)
 		}

@@ -1,11 +1,16 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Here a look gets an old answer, or one from the middle of another run. Whatever it
@@ -55,4 +60,77 @@ func TestMuchBehindAPosition(t *testing.T) {
 			mustRefuse(t, requestOf(100, 1), archived(100, 10), options, AnswerAgain, "the state of this replay is lost")
 		})
 	}
+}
+
+// endsOf are the high watermarks of the logs that a look asks for.
+func endsOf(cluster *kfake.Cluster) map[string]map[int32]int64 {
+	ends := map[string]map[int32]int64{}
+	for _, topic := range []string{"target", stateTopic} {
+		ends[topic] = map[int32]int64{}
+		for _, p := range cluster.PartitionInfos(topic) {
+			ends[topic][p.Partition] = p.HighWatermark
+		}
+	}
+	return ends
+}
+
+// answerEnds makes brokers say that logs end where they did before, as one does that does
+// not lead any more and has not heard of it, until that is over.
+func answerEnds(cluster *kfake.Cluster, ends map[string]map[int32]int64, over *atomic.Bool) {
+	cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if over.Load() {
+			return nil, nil, false
+		}
+		request := r.(*kmsg.ListOffsetsRequest)
+		response := request.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, topic := range request.Topics {
+			answer := kmsg.NewListOffsetsResponseTopic()
+			answer.Topic = topic.Topic
+			for _, p := range topic.Partitions {
+				found := kmsg.NewListOffsetsResponseTopicPartition()
+				if found.Partition, found.Offset = p.Partition, 0; p.Timestamp == -1 {
+					found.Offset = ends[topic.Topic][p.Partition]
+				}
+				answer.Partitions = append(answer.Partitions, found)
+			}
+			response.Topics = append(response.Topics, answer)
+		}
+		return response, nil, true
+	})
+}
+
+// What the run itself has committed, it does not write again because a broker says that
+// its logs are as they were before.
+func TestALookThatIsOlderThanTheRun(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := inSmallBatches(cluster)
+	source, request := archived(2_000, 100), requestOf(2_000, 1)
+	replayAll(t, requestOf(50, 1), source, options)
+	before := endsOf(cluster)
+	var committed atomic.Int64
+	var over atomic.Bool
+	options.Committed = func(records, _ int64) { committed.Add(records) }
+	later := doingAt(source, 1_001, func() error {
+		time.Sleep(maxTime + 100*time.Millisecond) // what was read before is committed
+		return nil
+	})
+	cut := doingAt(later, 1_500, func() error {
+		answerEnds(cluster, before, &over)
+		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			return nil, errors.New("the connection is cut"), true
+		})
+		return nil
+	})
+	_, err := Start(t.Context(), request, cut, options)
+	if !errors.Is(err, errObjected) || !strings.Contains(err.Error(), "tells of 1 transactions of source/0, and 2 are committed") {
+		t.Errorf("error %v", err)
+	}
+	if committed.Load() == 0 {
+		t.Error("nothing was committed before the old answer")
+	}
+	over.Store(true)
+	options.Committed = nil
+	mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
 }
