@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -151,7 +152,7 @@ func (l *looker) hasLeftovers(ctx context.Context, p *PartOutlook, topic topicFa
 	if mark, some := p.Position.markIn(lost.Partition); some {
 		from = max(from, mark.nextOffset())
 	}
-	t, err := l.tailFrom(ctx, topic, lost.Partition, from, map[int64]bool{lost.ProducerID: true})
+	t, err := l.tailFrom(ctx, topic, lost.Partition, from, l.producersOf(p, lost.ProducerID))
 	if err != nil {
 		return false, err
 	}
@@ -164,11 +165,18 @@ func (l *looker) checkEnded(ctx context.Context, p *PartOutlook, topic topicFact
 	if _, fenced := l.identities[p.pair]; !fenced {
 		return nil
 	}
+	own := l.producersOf(p, mark.ProducerID)
+	if own.overtakenBy(mark.ProducerID, mark.Epoch) {
+		return ErrShutOut // the position that was read is of that run
+	}
 	size := 0
 	for b, err := range l.readBatches(ctx, topic, mark.Partition, mark.nextOffset(),
 		l.ends[topic.name][mark.Partition].end) {
 		if err != nil {
 			return err
+		}
+		if own.overtakenBy(b.producer, b.epoch) {
+			return ErrShutOut
 		}
 		if size += len(b.raw); size > tailBytes || b.control && b.producer == mark.ProducerID {
 			return nil
@@ -219,12 +227,11 @@ func (l *looker) checkBeyond(ctx context.Context, p *PartOutlook, topic topicFac
 		if marked {
 			from = max(from, mark.nextOffset())
 		}
-		own := map[int64]bool{}
-		if by, fenced := l.identities[p.pair]; fenced && (by.epoch > 0 || marked) {
-			own[by.id] = true
-			if marked {
-				own[mark.ProducerID] = true
-			}
+		var own producers
+		if by, fenced := l.identities[p.pair]; fenced && marked {
+			own = l.producersOf(p, by.id, mark.ProducerID)
+		} else if fenced && by.epoch > 0 {
+			own = l.producersOf(p, by.id)
 		}
 		t, err := l.tailFrom(ctx, topic, partition, from, own)
 		if err != nil {
@@ -252,6 +259,34 @@ func (l *looker) checkBeyond(ctx context.Context, p *PartOutlook, topic topicFac
 	return nil
 }
 
+// producers are those that write as one pair, by their IDs: the newest epoch that is not
+// of another run which has begun since this one has fenced. Kafka gives all runs of a pair
+// the same ID, so that it is the epoch that tells them apart.
+type producers map[int64]int16
+
+func (l *looker) producersOf(p *PartOutlook, ids ...int64) producers {
+	own := producers{}
+	for _, id := range ids {
+		own[id] = math.MaxInt16
+		if by, fenced := l.identities[p.pair]; fenced && by.id == id {
+			own[id] = by.epoch
+		}
+	}
+	return own
+}
+
+func (own producers) have(id int64) bool {
+	_, some := own[id]
+	return some
+}
+
+// overtakenBy reports whether this is another run that has taken over: what it writes is
+// neither lost nor cut, but under way.
+func (own producers) overtakenBy(id int64, epoch int16) bool {
+	newest, some := own[id]
+	return some && epoch > newest
+}
+
 // tail is what a log has from an offset on.
 type tail struct {
 	committed int64 // offset of the first batch of the pair that is committed, -1 none
@@ -275,7 +310,7 @@ var tailBytes = 32 << 20
 // tailFrom reads a log from an offset on. Without producers to look for it ends with the
 // first record that no replay has written.
 func (l *looker) tailFrom(ctx context.Context, topic topicFacts, partition int32, from int64,
-	own map[int64]bool) (tail, error) {
+	own producers) (tail, error) {
 	key := tailKey{topic.name, partition, from, fmt.Sprint(own)}
 	if t, known := l.tails[key]; known {
 		return t, nil
@@ -288,7 +323,7 @@ func (l *looker) tailFrom(ctx context.Context, topic topicFacts, partition int32
 }
 
 func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32, from int64,
-	own map[int64]bool) (tail, error) {
+	own producers) (tail, error) {
 	t := tail{-1, -1, -1, -1}
 	pending := map[int64]int64{} // by producer, offset of its first batch that has not ended
 	size := 0
@@ -296,7 +331,10 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 		if err != nil {
 			return t, err
 		}
-		if !own[b.producer] || t.committed >= 0 {
+		if own.overtakenBy(b.producer, b.epoch) {
+			return t, ErrShutOut
+		}
+		if !own.have(b.producer) || t.committed >= 0 {
 			size += len(b.raw)
 		}
 		if size > tailBytes {
@@ -321,7 +359,7 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 		if written < 0 {
 			continue
 		}
-		if own[b.producer] {
+		if own.have(b.producer) {
 			if t.committed < 0 {
 				t.committed = written
 			}
@@ -343,7 +381,7 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 	}
 	if t.unseen < 0 {
 		for producer, first := range pending {
-			if own[producer] {
+			if own.have(producer) {
 				t.open = first
 			}
 		}

@@ -134,3 +134,70 @@ func TestALookThatIsOlderThanTheRun(t *testing.T) {
 	options.Committed = nil
 	mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
 }
+
+// afterTheFence does something once when a topic is asked for its end by a run that has
+// fenced.
+func afterTheFence(cluster *kfake.Cluster, topic string, do func()) {
+	var fenced, done atomic.Bool
+	cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fenced.Store(true)
+		return nil, nil, false
+	})
+	cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if request := r.(*kmsg.ListOffsetsRequest); fenced.Load() && request.Topics[0].Topic == topic && !done.Swap(true) {
+			cluster.SleepControl(do)
+		}
+		return nil, nil, false
+	})
+}
+
+// Another run that takes over while this one looks is not a target that was cut, nor a
+// state that was lost: whoever believed that, would write everything once more.
+func TestShutOutWhileItLooks(t *testing.T) {
+	t.Parallel()
+	source, request := archived(100, 10), requestOf(100, 1)
+	for _, c := range []struct {
+		name, topic string
+		other       func(t *testing.T, cluster *kfake.Cluster, before PartOutlook)
+	}{
+		{"committed", "target", func(t *testing.T, cluster *kfake.Cluster, _ PartOutlook) {
+			if _, err := Start(t.Context(), request, source, optionsOf(cluster)); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"open", "target", func(t *testing.T, cluster *kfake.Cluster, before PartOutlook) {
+			client := producerOf(t, cluster, before.pair)
+			if err := client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("0/50 ")}).FirstErr(); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"committed, and its end not in the target yet", stateTopic, func(t *testing.T, cluster *kfake.Cluster, before PartOutlook) {
+			client := producerOf(t, cluster, before.pair)
+			r, err := client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("0/50 ")}).First()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s := Stretch{Number: 2, Source: "source", Target: "target", Span: AllTimes(50, 51), Records: 1,
+				Marks: []Mark{{Partition: 0, First: r.Offset, Base: r.Offset, Count: 1, ProducerID: r.ProducerID, Epoch: r.ProducerEpoch}},
+				Map:   []Mapping{{50, 0, r.Offset, 1}}}
+			forge(t, cluster, before.pair, before.Position.withStretch(s), s)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cluster := startCluster(t, 1)
+			options := optionsOf(cluster)
+			replayAll(t, requestOf(50, 1), source, options)
+			before := lookOf(t, request, source, options).Parts[0]
+			afterTheFence(cluster, c.topic, func() { c.other(t, cluster, before) })
+			if _, err := Start(t.Context(), request, source, options); !errors.Is(err, ErrShutOut) || errors.Is(err, ErrRefused) {
+				t.Errorf("the run that was shut out ended with %v", err)
+			}
+			if c.name == "committed" {
+				mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
+			}
+		})
+	}
+}
