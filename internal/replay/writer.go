@@ -161,7 +161,7 @@ func (w *writer) close() {
 // well, and the position says so: or the next run would look through it again.
 func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 	w.segmentOf, w.next = s, s.Start
-	whole := s.Whole()
+	whole, skipped := s.Whole(), 0
 	for record, err := range w.source(ctx, w.part.Part, s.Hull()) {
 		if err == nil && record.Offset < 0 {
 			err = errValuesOnly
@@ -170,6 +170,11 @@ func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 			return sourceError{err}
 		}
 		if !whole && !s.Wants(record.Timestamp) {
+			if skipped++; skipped%recordsALook == 0 && w.open && time.Since(w.begun) > w.longest {
+				if err := w.commitTransaction(ctx); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		if err := w.writeRecord(ctx, &record); err != nil {
@@ -199,7 +204,8 @@ func (w *writer) writeRecord(ctx context.Context, r *baldr.Record) error {
 	if l.filling == nil {
 		l.filling = w.takeBatch()
 	}
-	if !l.filling.Add(r, w.limits) {
+	sends := !l.filling.Add(r, w.limits)
+	if sends {
 		if err := w.sendLane(ctx, l); err != nil {
 			return err
 		}
@@ -211,15 +217,16 @@ func (w *writer) writeRecord(ctx context.Context, r *baldr.Record) error {
 	w.written++
 	w.next = r.Offset + 1
 	if len(w.runs) >= maxRuns || w.most > 0 && w.batches >= w.most ||
-		w.written%recordsALook == 0 && time.Since(w.begun) > w.longest {
+		(sends || w.written%recordsALook == 0) && time.Since(w.begun) > w.longest {
 		return w.commitTransaction(ctx)
 	}
 	return nil
 }
 
 // recordsALook is how many records go between two looks at the clock, which would
-// cost a replay two hundredths of its time if it were looked at for each. What is
-// slow for the sake of --throttle looks in keepPace too.
+// cost a replay two hundredths of its time if it were looked at for each. Behind each batch
+// it is looked at as well: records may be large, and the target slow. What is slow for the
+// sake of --throttle looks in keepPace too.
 const recordsALook = 16
 
 // keepPace waits until so many bytes may go. No transaction stays open meanwhile
