@@ -174,10 +174,12 @@ func (w *writer) shutOut(err error) error {
 	if now, askErr := w.producer.describeTransaction(ctx); askErr == nil && !now.timedOut(w.producer.identity) {
 		return fmt.Errorf("%w: %w", ErrShutOut, err)
 	}
-	return fmt.Errorf("a transaction stood open for %s, and Kafka gives up one that does so for %s; nothing of it "+
-		"counts. The archive, this machine or the target is slow: %w",
-		open.Round(time.Second), w.options.transactionTimeout, err)
+	return fmt.Errorf("%w for %s, and Kafka gives up one that does so for %s; nothing of it counts. The archive, this "+
+		"machine or the target is slow: %w", errStoodOpen, open.Round(time.Second), w.options.transactionTimeout, err)
 }
+
+// errStoodOpen says that it is Kafka, and not another run, that has ended a transaction.
+var errStoodOpen = errors.New("a transaction stood open")
 
 // abortTransaction gives up what is not committed. What cannot be aborted now, Kafka aborts
 // when the transaction's time is over or the replay is run again. That is with a new

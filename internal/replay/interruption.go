@@ -114,7 +114,8 @@ func (r *runner) writePart(ctx context.Context, p *PartOutlook, now *attempt) er
 }
 
 // canGoOn reports whether another transaction may do what one did not: a broker is away,
-// a connection was cut, a leader has changed, or a batch came without the one before.
+// a connection was cut, a leader has changed, a batch came without the one before, or
+// Kafka has given it up because it took too long.
 func canGoOn(ctx context.Context, err error) bool {
 	var archive sourceError
 	if err == nil || ctx.Err() != nil || errors.As(err, &archive) || errors.Is(err, ErrShutOut) ||
@@ -127,7 +128,8 @@ func canGoOn(ctx context.Context, err error) bool {
 	}
 	return kerr.IsRetriable(said) || errors.Is(err, kerr.OutOfOrderSequenceNumber) ||
 		errors.Is(err, kerr.DuplicateSequenceNumber) || errors.Is(err, kerr.UnknownProducerID) ||
-		errors.Is(err, kerr.TransactionAbortable) || errors.Is(err, kerr.ConcurrentTransactions)
+		errors.Is(err, kerr.TransactionAbortable) || errors.Is(err, kerr.ConcurrentTransactions) ||
+		errors.Is(err, errStoodOpen)
 }
 
 // goOn does with one part what a run does when it begins: it fences, which aborts the
