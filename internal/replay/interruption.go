@@ -27,11 +27,16 @@ type attempt struct {
 func (r *runner) replayPart(ctx context.Context, p *PartOutlook) error {
 	first := p.Position.Stretch + 1 // of this run
 	var now attempt
+	last := p.Position.Stretch // when it was interrupted before
 	for {
 		err := r.writePart(ctx, p, &now)
 		if !canGoOn(ctx, err) {
 			return err
 		}
+		if p.Position.Stretch != last || now.since.IsZero() { // a look may have found what the run did not know
+			now.since = time.Now()
+		}
+		last = p.Position.Stretch
 		if err := r.goOnInTime(ctx, p, first, now, err); err != nil {
 			return err
 		}
@@ -86,24 +91,21 @@ func (r *runner) mustNotBeShutOut(ctx context.Context, of pair, begun time.Time)
 
 // writePart writes what is left of a part, until something interrupts it.
 func (r *runner) writePart(ctx context.Context, p *PartOutlook, now *attempt) error {
+	now.begun = time.Time{}
 	writer, err := r.newWriter(ctx, p, now.most)
 	if err != nil {
 		return err
 	}
 	defer writer.close()
-	before := p.Position.Stretch
 	for _, s := range p.Todo {
 		if err = writer.writeSegment(ctx, s); err != nil {
 			break
 		}
 	}
-	if p.Position.Stretch > before || now.since.IsZero() {
-		now.since = time.Now()
-	}
 	if err == nil {
 		return nil
 	}
-	now.most, now.begun = max(1, writer.batches/2), time.Time{}
+	now.most = max(1, writer.batches/2)
 	if writer.open {
 		now.begun = writer.begun
 	}

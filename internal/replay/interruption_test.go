@@ -210,3 +210,26 @@ func (d *deaf) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// A run that cannot even connect when it begins to write waits for the brokers, as one
+// does that has written before.
+func TestInterruptedBeforeItWrites(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := optionsOf(cluster)
+	var refuse, refused atomic.Int64
+	options.Client = append(options.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if refuse.Add(-1) >= 0 {
+			refused.Add(1)
+			return nil, errors.New("connection refused")
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}))
+	options.Begun = func(*Outlook) { refuse.Store(10) }
+	source, request := archived(2_000, 100), requestOf(2_000, 1)
+	outlook := replayAll(t, request, source, options)
+	if refused.Load() < 10 {
+		t.Errorf("%d connections were refused", refused.Load())
+	}
+	mustHoldAll(t, cluster, request, source, outlook)
+}
