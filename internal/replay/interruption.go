@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -44,30 +45,34 @@ func (r *runner) replayPart(ctx context.Context, p *PartOutlook) error {
 }
 
 // goOnInTime goes on behind an interruption, unless another run has taken over or it takes
-// too long.
+// too long. It does what a run does when it begins: it fences, which aborts the transaction
+// with a new epoch, so that none of its batches can come later; then it looks what is
+// committed. Whoever has taken over is asked for until there is an answer. And once the
+// fence is answered it is not repeated: it would shut out a run that has begun since.
 func (r *runner) goOnInTime(ctx context.Context, p *PartOutlook, first int64, now attempt, why error) error {
 	inTime, cancel := context.WithDeadline(ctx, now.since.Add(patience))
 	defer cancel()
-	if err := r.mustNotBeShutOut(inTime, p.pair, now.begun); err != nil {
-		return fmt.Errorf("%w; a transaction was interrupted before: %w", err, why)
-	}
-	for inTime.Err() == nil {
-		err := r.goOn(inTime, p, first)
-		switch {
-		case err == nil:
-			return nil
-		case inTime.Err() == nil && !canGoOn(ctx, err):
-			return fmt.Errorf("%w; a transaction was interrupted before: %w", err, why)
+	for _, step := range []func() error{
+		func() error { return r.mustNotBeShutOut(inTime, p.pair, now.begun) },
+		func() error { return r.fencePair(inTime, p.pair) },
+		func() error { return r.lookAgain(inTime, p, first) },
+	} {
+		for err := step(); err != nil; err = step() {
+			switch {
+			case ctx.Err() != nil:
+				return context.Cause(ctx)
+			case inTime.Err() != nil:
+				return why
+			case !canGoOn(ctx, err):
+				return fmt.Errorf("%w; a transaction was interrupted before: %w", err, why)
+			}
+			select {
+			case <-inTime.Done():
+			case <-time.After(brokersPause):
+			}
 		}
-		select {
-		case <-inTime.Done():
-		case <-time.After(brokersPause):
-		}
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return why
+	return nil
 }
 
 // mustNotBeShutOut asks who writes the pair now. A run that another has shut out does not
@@ -81,12 +86,20 @@ func (r *runner) mustNotBeShutOut(ctx context.Context, of pair, begun time.Time)
 	})
 	timedOut := !begun.IsZero() && time.Since(begun) >= r.options.transactionTimeout && now.timedOut(old.identity)
 	switch {
-	case ctx.Err() != nil, err != nil && passing(err):
+	case err != nil && !refusesToTell(err):
 		return err
 	case err != nil, now.identity == old.identity, timedOut:
 		return nil // brokers before 3.0 do not know the question
 	}
 	return ErrShutOut
+}
+
+// refusesToTell reports whether a broker has answered a question, with an error that it
+// would answer again. One that is too old is not even asked by the client, which has no
+// exported error for that.
+func refusesToTell(err error) bool {
+	var said *kerr.Error
+	return errors.As(err, &said) && !passing(err) || strings.Contains(err.Error(), "broker is too old")
 }
 
 // writePart writes what is left of a part, until something interrupts it.
@@ -134,15 +147,10 @@ func canGoOn(ctx context.Context, err error) bool {
 		errors.Is(err, errStoodOpen)
 }
 
-// goOn does with one part what a run does when it begins: it fences, which aborts the
-// transaction with a new epoch, so that none of its batches can come later; then it
-// looks what is committed. What another run has committed meanwhile is seen. What this run
-// knows to be committed has to be seen too: a look that does not know it got an old answer,
-// or the state topic was cut.
-func (r *runner) goOn(ctx context.Context, p *PartOutlook, first int64) error {
-	if err := r.fencePair(ctx, p.pair); err != nil {
-		return err
-	}
+// lookAgain looks what is committed of one part, behind a fence. What another run has
+// committed meanwhile is seen. What this run knows to be committed has to be seen too: a
+// look that does not know it got an old answer, or the state topic was cut.
+func (r *runner) lookAgain(ctx context.Context, p *PartOutlook, first int64) error {
 	request := Request{Parts: []Part{p.Part}, Rekey: r.request.Rekey, Again: r.request.Again, Force: r.request.Force,
 		first: first}
 	outlook, err := lookAt(ctx, r.cluster, request, r.source, r.knownIdentities())

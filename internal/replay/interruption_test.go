@@ -6,14 +6,18 @@ import (
 	"errors"
 	"iter"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
@@ -230,6 +234,122 @@ func TestInterruptedBeforeItWrites(t *testing.T) {
 	outlook := replayAll(t, request, source, options)
 	if refused.Load() < 10 {
 		t.Errorf("%d connections were refused", refused.Load())
+	}
+	mustHoldAll(t, cluster, request, source, outlook)
+}
+
+// A run that is shut out does not take a broker that is away for one that does not know
+// who has taken over: it asks until it is told.
+func TestShutOutAndNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := inSmallBatches(cluster)
+	source, request := archived(2_000, 100), requestOf(2_000, 1)
+	var refuse, refused atomic.Int64
+	shutOut := options
+	shutOut.Client = append(shutOut.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if refuse.Add(-1) >= 0 {
+			refused.Add(1)
+			return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}))
+	var fences *atomic.Int64
+	came := countRequests(cluster, kmsg.Produce)
+	taken := doingAt(source, 1_001, func() error {
+		for last := int64(-1); last != came.Load(); time.Sleep(100 * time.Millisecond) { // nothing is on its way
+			last = came.Load()
+		}
+		_, err := Start(t.Context(), request, source, options)
+		fences = countRequests(cluster, kmsg.InitProducerID)
+		var cut atomic.Int64
+		cluster.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			switch r.(type) {
+			case *kmsg.ProduceRequest, *kmsg.DescribeTransactionsRequest:
+				if cut.Add(1) <= 3 {
+					refuse.Store(10)
+					return nil, errors.New("the connection is cut"), true
+				}
+			}
+			return nil, nil, false
+		})
+		return err
+	})
+	if _, err := Start(t.Context(), request, taken, shutOut); !errors.Is(err, ErrShutOut) {
+		t.Errorf("the run that was shut out ended with %v", err)
+	}
+	if fences.Load() > 0 || refused.Load() < 10 {
+		t.Errorf("it has shut out the other one with %d fences; %d connections were refused", fences.Load(), refused.Load())
+	}
+	mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
+}
+
+// Brokers before Kafka 3.0 do not know the question, and others may not answer it to
+// everybody. That keeps nobody from going on.
+func TestInterruptedWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for name, with := range map[string]*kerr.Error{"too old": nil, "not authorized": kerr.TransactionalIDAuthorizationFailed} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			of := []kfake.Opt{kfake.NumBrokers(2), kfake.SeedTopics(1, "target")}
+			if with == nil {
+				of = append(of, kfake.MaxVersions(kversion.V2_8_0()))
+			}
+			cluster, err := kfake.NewCluster(of...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(cluster.Close)
+			options := inSmallBatches(cluster)
+			asked := countRequests(cluster, kmsg.DescribeTransactions)
+			if with != nil {
+				cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeTransactions}, Err: with, Count: -1})
+			}
+			fences := countRequests(cluster, kmsg.InitProducerID)
+			source, request := archived(2_000, 100), requestOf(2_000, 1)
+			outlook := replayAll(t, request, doingAt(source, 1_001, func() error {
+				cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+					return nil, errors.New("the connection is cut"), true
+				})
+				return nil
+			}), options)
+			if fences.Load() < 2 || (asked.Load() > 0) != (with != nil) {
+				t.Errorf("%d fences, %d questions", fences.Load(), asked.Load())
+			}
+			mustHoldAll(t, cluster, request, source, outlook)
+		})
+	}
+}
+
+// One fence is enough for as many looks as it takes: another one would shut out a run that
+// has begun meanwhile.
+func TestOneFenceForManyLooks(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := inSmallBatches(cluster)
+	var refuse, refused atomic.Int64
+	options.Client = append(options.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if refuse.Add(-1) >= 0 {
+			refused.Add(1)
+			return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}))
+	fences := countRequests(cluster, kmsg.InitProducerID)
+	source, request := archived(2_000, 100), requestOf(2_000, 1)
+	outlook := replayAll(t, request, doingAt(source, 1_001, func() error {
+		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			return nil, errors.New("the connection is cut"), true
+		})
+		cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+			refuse.Store(10)
+			return nil, errors.New("the connection is cut"), true
+		})
+		return nil
+	}), options)
+	if fences.Load() != 2 || refused.Load() < 10 {
+		t.Errorf("%d fences, want one in the beginning and one behind the interruption; %d connections were refused", fences.Load(), refused.Load())
 	}
 	mustHoldAll(t, cluster, request, source, outlook)
 }

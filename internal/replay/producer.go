@@ -22,7 +22,7 @@ import (
 //
 // Any number of batches of a partition are on their way, in order, and none is ever
 // sent again. Whatever is not answered as it should be ends the transaction:
-// decisions/0022 says why nothing late can count, and goOn what happens next.
+// decisions/0022 says why nothing late can count, and goOnInTime what happens next.
 type producer struct {
 	client   *kgo.Client
 	name     string // transactional ID
