@@ -51,6 +51,13 @@ func countRequests(cluster *kfake.Cluster, key kmsg.Key) *atomic.Int64 {
 	return n
 }
 
+// awaitQuiet waits until no more requests come: none is on its way.
+func awaitQuiet(came *atomic.Int64) {
+	for last := int64(-1); last != came.Load(); time.Sleep(100 * time.Millisecond) {
+		last = came.Load()
+	}
+}
+
 func inSmallBatches(cluster *kfake.Cluster) Options {
 	options := optionsOf(cluster)
 	options.Batches = map[string]recordbatch.Shape{"target": {Codec: recordbatch.Uncompressed, Bytes: 500}}
@@ -134,7 +141,9 @@ func TestShutOutAndInterrupted(t *testing.T) {
 	options := inSmallBatches(cluster)
 	source, request := archived(2_000, 100), requestOf(2_000, 1)
 	var fences *atomic.Int64
+	came := countRequests(cluster, kmsg.Produce)
 	taken := doingAt(source, 1_001, func() error {
+		awaitQuiet(came)
 		_, err := Start(t.Context(), request, source, options)
 		fences = countRequests(cluster, kmsg.InitProducerID)
 		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -257,9 +266,7 @@ func TestShutOutAndNobodyAnswers(t *testing.T) {
 	var fences *atomic.Int64
 	came := countRequests(cluster, kmsg.Produce)
 	taken := doingAt(source, 1_001, func() error {
-		for last := int64(-1); last != came.Load(); time.Sleep(100 * time.Millisecond) { // nothing is on its way
-			last = came.Load()
-		}
+		awaitQuiet(came)
 		_, err := Start(t.Context(), request, source, options)
 		fences = countRequests(cluster, kmsg.InitProducerID)
 		var cut atomic.Int64
