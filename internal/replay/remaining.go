@@ -32,6 +32,8 @@ type Source func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record,
 type Outlook struct {
 	Parts    []PartOutlook
 	Warnings []Warning // in order of topics
+
+	told bool // the state topic was there
 }
 
 // Warning is something about a target topic that a person should know.
@@ -135,6 +137,7 @@ func (l *looker) askAll(ctx context.Context) (err error) {
 	if l.state, err = l.newStateReader(ctx); err != nil {
 		return err
 	}
+	l.out.told = l.state.exists
 	for _, part := range l.request.Parts {
 		if topic, made := l.topics[part.Target]; made {
 			if _, _, err := l.state.readPosition(ctx, pairOf(part, topic)); err != nil {

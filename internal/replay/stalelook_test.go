@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -200,4 +201,38 @@ func TestShutOutWhileItLooks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A broker that does not know the state topic is not believed once another one has it.
+func TestALookWithoutTheStateTopic(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := optionsOf(cluster)
+	source, request := archived(100, 10), requestOf(100, 1)
+	replayAll(t, requestOf(50, 1), source, options)
+	before := endsOf(cluster)
+	before["target"][0] = 0 // nor does it know that something was written
+	var told atomic.Bool
+	answerEnds(cluster, before, &told)
+	cluster.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		asked := r.(*kmsg.MetadataRequest)
+		if told.Load() || len(asked.Topics) != 1 || asked.Topics[0].Topic == nil || *asked.Topics[0].Topic != stateTopic {
+			return nil, nil, false
+		}
+		response := asked.ResponseKind().(*kmsg.MetadataResponse)
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic, topic.ErrorCode = asked.Topics[0].Topic, kerr.UnknownTopicOrPartition.Code
+		response.Topics = append(response.Topics, topic)
+		return response, nil, true
+	})
+	cluster.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
+		told.Store(true)
+		return nil, nil, false
+	})
+	outlook := replayAll(t, request, source, options)
+	if !told.Load() {
+		t.Error("nobody was asked to make the topic")
+	}
+	mustHoldAll(t, cluster, request, source, outlook)
 }

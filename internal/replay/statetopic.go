@@ -42,8 +42,8 @@ func targetOf(positionKey string) (string, bool) { // the identity of the target
 	return rest[at+1:], true
 }
 
-// ensureStateTopic makes the state topic unless it is there.
-func (c cluster) ensureStateTopic(ctx context.Context) (topicFacts, error) {
+// ensureStateTopic makes the state topic unless it is there, and reports whether it did.
+func (c cluster) ensureStateTopic(ctx context.Context) (state topicFacts, made bool, err error) {
 	compact := "compact"
 	segment := "16777216"     // small ones are compacted sooner, and positions read sooner
 	const brokersDefault = -1 // replication (KIP-464)
@@ -53,10 +53,12 @@ func (c cluster) ensureStateTopic(ctx context.Context) (topicFacts, error) {
 	if err == nil {
 		err = response.Err
 	}
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return topicFacts{}, fmt.Errorf("make the topic %s, which keeps the positions of replays: %w", stateTopic, err)
+	made = err == nil
+	if !made && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return topicFacts{}, false, fmt.Errorf("make the topic %s, which keeps the positions of replays: %w", stateTopic, err)
 	}
-	return c.awaitTopic(ctx, stateTopic)
+	state, err = c.awaitTopic(ctx, stateTopic)
+	return state, made, err
 }
 
 // awaitTopic returns when a topic is known and its leaders answer for it. The
