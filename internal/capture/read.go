@@ -81,7 +81,7 @@ func OpenAt(ctx context.Context, source Source, captures []Listed, at time.Time)
 			return s, err
 		}
 	}
-	return Snapshot{}, fmt.Errorf("no capture was made at or before %s: %w", at.Format(time.RFC3339),
+	return Snapshot{}, fmt.Errorf("no capture was made at or before %s: %w", at.UTC().Format(time.RFC3339),
 		bifrost.ErrNotFound)
 }
 

@@ -50,7 +50,7 @@ func (a *Accepter) acceptDiverged(ctx context.Context, p bifrost.Partition, from
 	}
 	if record.From != from {
 		return p, fmt.Errorf("it was accepted on %s that it goes on from offset %d as %s",
-			record.AcceptedAt.Format(time.RFC3339), record.From, next.Name)
+			record.AcceptedAt.UTC().Format(time.RFC3339), record.From, next.Name)
 	}
 	return next, a.leaveBranch(ctx, p, next, from)
 }
