@@ -70,7 +70,7 @@ func init() {
 			"../export/slices.go", "last.Starts.End = row.End", "last.Starts.End = row.Start",
 		}}}, "internal/export", "TestSlices", ""},
 		{mutant{"a batch without an answer counts", "each is answered, or the transaction does not count", []edit{{
-			"../replay/writer.go", "	if s.err != nil {\n		return s.err\n	}\n	if s.base < s.to.end {", "	if s.err != nil && !w.unclear {\n		return s.err\n	}\n	if s.base < 0 {",
+			"../replay/onway.go", "	if s.err != nil {\n		return s.err\n	}\n	if s.base < s.to.end {", "	if s.err != nil && !w.unclear {\n		return s.err\n	}\n	if s.base < 0 {",
 		}}}, "internal/replay", "TestConnectionsBreak", ""},
 		{mutant{"an abort while a batch is on its way", "it may come behind the abort", []edit{{
 			"../replay/commit.go", "	if w.unclear {\n		return nil\n	}\n", "",
@@ -82,7 +82,7 @@ func init() {
 			"../replay/producer.go", "	return came\n", "	now := make(chan struct{})\n	close(now)\n	return now\n",
 		}}}, "internal/replay", "TestManyOnTheWay", ""},
 		{mutant{"one batch at a time", "a far broker does not make a partition slow", []edit{{
-			"../replay/writer.go", "var onWayMost = 16 << 20", "var onWayMost = 1",
+			"../replay/onway.go", "var onWayMost = 16 << 20", "var onWayMost = 1",
 		}}}, "internal/replay", "TestManyOnTheWay", ""},
 		{mutant{"back behind an interruption", "whoever was shut out ends", []edit{{
 			"../replay/interruption.go", "	case err != nil, now.identity == old.identity, timedOut:", "	case err != nil, now.id == old.identity.id, timedOut:",

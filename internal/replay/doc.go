@@ -34,7 +34,8 @@
 // Order is kept for each partition: one producer, in sequence, idempotent. What would
 // break it is objected to before anything is written (order.go).
 //
-// The way of a record: writer.go chooses its partition and remembers its offset, package
-// recordbatch encodes it, producer.go sends the batch, and commit.go ends the transaction
-// with the position in it.
+// The way of a record: lanes.go chooses its partition, writer.go puts it into a batch and
+// remembers its offset, package recordbatch encodes it, onway.go keeps the batches in
+// order until they are answered, producer.go sends them, and commit.go ends the
+// transaction with the position in it.
 package replay

@@ -27,15 +27,6 @@ const (
 	maxRuns    = 10_000 // of some 40 bytes as JSON
 )
 
-// onWayMost is how many bytes of batches may be on their way: what a fast partition sends
-// while a far broker answers. They are kept until then.
-var onWayMost = 16 << 20
-
-// onWayTime is how long what is on its way may take, as far as can be told from the
-// transaction before: a target that takes a hundred kilobytes a second must not get more
-// at once than it can answer before Kafka gives the transaction up.
-const onWayTime = 2 * time.Second
-
 // writer replays one source partition.
 type writer struct {
 	*runner
@@ -68,30 +59,6 @@ type writer struct {
 	runs      []run
 }
 
-// lane is the way to one partition of the target.
-type lane struct {
-	target
-	joined  bool  // the transaction
-	latest  *sent // of the transaction's batches, nil before the first
-	filling *recordbatch.Writer
-	filled  *sent // what filling will be
-}
-
-// sent is a batch, and where it is written to.
-type sent struct {
-	partition int32
-	first     int64 // source offset of its first record
-	base      int64 // its own offset, when done is closed
-	count     int32
-	sequence  int32 // of its first record
-	bytes     int
-	to        *target
-	batch     *recordbatch.Writer
-	explain   func(error) error
-	err       error
-	done      chan struct{}
-}
-
 // run is a number of records that have consecutive offsets in the source, and are
 // side by side in a batch.
 type run struct {
@@ -109,43 +76,21 @@ func (r *runner) newWriter(ctx context.Context, p *PartOutlook, most int) (*writ
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{runner: r, part: p, limits: r.options.Batches[p.Target].Limits(), longest: maxTime, window: 1, most: most,
-		producer: producer{client, p.pair.transactionalID(), r.identityOf(p.pair)}}
+	w := &writer{
+		runner:   r,
+		producer: producer{client, p.pair.transactionalID(), r.identityOf(p.pair)},
+		part:     p,
+		limits:   r.options.Batches[p.Target].Limits(),
+		window:   1,
+		longest:  maxTime,
+		most:     most,
+	}
 	w.ctx, w.giveUp = context.WithCancel(context.WithoutCancel(ctx))
 	if err := w.openTarget(ctx); err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
-}
-
-// openTarget finds out where to write.
-func (w *writer) openTarget(ctx context.Context) error {
-	facts, err := cluster{w.producer.client}.describeTopics(ctx, w.part.Target, w.state.name)
-	if err != nil {
-		return err
-	}
-	to := func(topic string, partition int32) target {
-		leader, known := facts[topic].leaders[partition]
-		if !known {
-			leader = -1
-		}
-		return target{topic: topic, partition: partition, leader: leader}
-	}
-	w.position = to(w.state.name, w.part.pair.stateShard())
-	w.offsets = to(w.state.name, w.part.pair.mapShard())
-	if !w.request.Rekey {
-		w.lanes = []lane{{target: to(w.part.Target, w.part.Source.Number)}}
-		return nil
-	}
-	w.choose = kgo.StickyKeyPartitioner(nil).ForTopic(w.part.Target) // murmur2, as Kafka's own producers
-	for partition := range int32(len(facts[w.part.Target].leaders)) {
-		w.lanes = append(w.lanes, lane{target: to(w.part.Target, partition)})
-	}
-	if len(w.lanes) == 0 {
-		return errTopicReplaced
-	}
-	return nil
 }
 
 // close ends what is on its way, and its connections.
@@ -266,15 +211,6 @@ func (w *writer) beginTransaction() {
 	}
 }
 
-// laneOf finds the way to the partition that a record goes to.
-func (w *writer) laneOf(r *baldr.Record) *lane {
-	if w.choose == nil {
-		return &w.lanes[0]
-	}
-	w.keyed.Key = r.Key
-	return &w.lanes[w.choose.Partition(&w.keyed, len(w.lanes))]
-}
-
 // noteOffset remembers that the record just added to a lane has this source offset.
 func (w *writer) noteOffset(l *lane, source int64) {
 	if l.filling.Count() == 1 {
@@ -288,162 +224,6 @@ func (w *writer) noteOffset(l *lane, source int64) {
 		}
 	}
 	w.runs = append(w.runs, run{source: source, to: l.filled, index: int64(l.filling.Count()) - 1, count: 1})
-}
-
-// sendLane sends the batch of a lane, behind those that are on their way.
-func (w *writer) sendLane(ctx context.Context, l *lane) error {
-	if l.filling == nil || l.filling.Count() == 0 {
-		return nil
-	}
-	if !l.joined {
-		if err := w.addPartitions(ctx); err != nil {
-			return err
-		}
-	}
-	if renewed, ok := w.choose.(kgo.TopicPartitionerOnNewBatch); ok {
-		renewed.OnNewBatch() // records without a key go to another partition
-	}
-	s := l.filled
-	s.batch, l.filling = l.filling, nil
-	s.explain = func(err error) error {
-		return fmt.Errorf("%d records from source offset %d on: %w", s.count, s.first, w.explainError(err))
-	}
-	l.latest = s
-	return w.startBatch(ctx, &l.target, s)
-}
-
-// startBatch puts a batch on its way once there is room for it.
-func (w *writer) startBatch(ctx context.Context, to *target, s *sent) error {
-	if err := w.collectBatches(ctx, w.window); err != nil {
-		return err
-	}
-	if to.leader < 0 {
-		err := insist(ctx, func(ctx context.Context) (err error) {
-			to.leader, err = w.producer.findLeader(ctx, to.topic, to.partition)
-			return err
-		})
-		if err != nil {
-			return s.explain(err)
-		}
-	}
-	s.count, s.sequence, s.to = s.batch.Count(), to.sequence, to
-	raw := s.batch.Seal(recordbatch.Producer{ID: w.producer.identity.id, Epoch: w.producer.identity.epoch}, s.sequence)
-	to.sequence = sequenceAfter(to.sequence, s.count)
-	s.bytes = len(raw)
-	w.onWay = append(w.onWay, s)
-	w.bytes += s.bytes
-	w.batches++
-	turn := w.producer.startBatch(w.ctx, to, raw, func(offset int64, err error) {
-		s.base, s.err = offset, err
-		close(s.done)
-	})
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// collectBatches takes the answers to batches in the order in which they were sent: those
-// that are there, and as many more as leave less than so many bytes on their way. The
-// first that is not answered as it should be is why those behind it are not either.
-func (w *writer) collectBatches(ctx context.Context, bytes int) error {
-	for len(w.onWay) > 0 {
-		s := w.onWay[0]
-		select {
-		case <-s.done:
-		default:
-			if w.bytes < bytes {
-				return nil
-			}
-			select {
-			case <-s.done:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		if err := w.collectBatch(); err != nil {
-			return s.explain(err)
-		}
-	}
-	return nil
-}
-
-// collectBatch takes the answer to the first batch that is on its way, which is there.
-func (w *writer) collectBatch() error {
-	s := w.onWay[0]
-	w.onWay = w.onWay[1:]
-	w.bytes -= s.bytes
-	if len(w.free) < freeMost {
-		w.free = append(w.free, s.batch)
-	}
-	s.batch = nil
-	var said *kerr.Error
-	w.unclear = w.unclear || s.err != nil && !errors.As(s.err, &said)
-	if s.err != nil {
-		return s.err
-	}
-	if s.base < s.to.end {
-		return fmt.Errorf("%w: offset %d behind %d", errOrder, s.base, s.to.end)
-	}
-	s.to.end = s.base + int64(s.count)
-	w.taken += s.bytes
-	w.window = min(w.window+s.bytes, onWayMost)
-	return nil
-}
-
-// limitWindow lets no more be on its way than was answered in onWayTime. It grows from
-// there with each answer.
-func (w *writer) limitWindow() {
-	speed := float64(w.taken) / max(time.Since(w.begun), time.Millisecond).Seconds()
-	w.window = min(int(speed*onWayTime.Seconds())+1, onWayMost)
-}
-
-// errOrder says that a partition has batches in another order than they were sent in.
-var errOrder = errors.New("batches came in another order")
-
-// freeMost is how many batches' memory is kept: as many as are on their way to one
-// partition. Two for each of a thousand partitions would be too much.
-const freeMost = 32
-
-// takeBatch is an empty batch.
-func (w *writer) takeBatch() *recordbatch.Writer {
-	n := len(w.free)
-	if n == 0 {
-		return &recordbatch.Writer{}
-	}
-	b := w.free[n-1]
-	w.free = w.free[:n-1]
-	b.Reset()
-	return b
-}
-
-// addPartitions makes all partitions for which there is something part of the transaction,
-// in one request, and those of the state topic with the first of them.
-func (w *writer) addPartitions(ctx context.Context) error {
-	var partitions []int32
-	for i := range w.lanes {
-		if l := &w.lanes[i]; !l.joined && l.filling != nil && l.filling.Count() > 0 {
-			partitions = append(partitions, l.partition)
-			l.joined = true
-		}
-	}
-	joining := map[string][]int32{}
-	if len(partitions) > 0 {
-		joining[w.part.Target] = partitions
-	}
-	if !w.told {
-		joining[w.state.name] = []int32{w.position.partition, w.offsets.partition}
-		w.told = true
-	}
-	if len(joining) == 0 {
-		return nil
-	}
-	if err := w.producer.addPartitions(ctx, joining); err != nil {
-		return w.explainError(err)
-	}
-	return nil
 }
 
 // explainError says what an error of the target is about.
