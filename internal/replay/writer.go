@@ -30,33 +30,32 @@ const (
 // writer replays one source partition.
 type writer struct {
 	*runner
-	producer  producer
-	part      *PartOutlook
-	limits    recordbatch.Limits   // of batches
-	choose    kgo.TopicPartitioner // of partitions by key; nil to keep them
-	keyed     kgo.Record           // what it looks at
-	lanes     []lane               // by partition of the target; just one when partitions are kept
-	offsets   target               // where stretches go on the state topic
-	position  target               // where the position goes
-	told      bool                 // both are part of the transaction
-	ctx       context.Context      // of what is on its way, which outlives the run's
-	giveUp    context.CancelFunc
-	onWay     []*sent               // in the order in which they were sent
-	bytes     int                   // of what is on its way
-	window    int                   // a batch is sent when less than so many bytes are on their way
-	taken     int                   // bytes of the transaction that were answered
-	unclear   bool                  // no broker has said what became of a batch
-	free      []*recordbatch.Writer // to be filled
-	segmentOf Segment               // what is being written
-	open      bool                  // in a transaction
-	begun     time.Time
-	longest   time.Duration // that a transaction takes
-	most      int           // batches that one may have, after an interruption; 0 for any number
-	batches   int           // of the transaction
-	written   int64         // records of the transaction
-	next      int64         // source offset after the last record
-	stretch   Stretch
-	runs      []run
+	producer producer
+	part     *PartOutlook
+	limits   recordbatch.Limits   // of batches
+	choose   kgo.TopicPartitioner // of partitions by key; nil to keep them
+	keyed    kgo.Record           // what it looks at
+	lanes    []lane               // by partition of the target; just one when partitions are kept
+	offsets  target               // where stretches go on the state topic
+	position target               // where the position goes
+	told     bool                 // both are part of the transaction
+	ctx      context.Context      // of what is on its way, which outlives the run's
+	giveUp   context.CancelFunc
+	onWay    []*sent               // in the order in which they were sent
+	bytes    int                   // of what is on its way
+	window   int                   // a batch is sent when less than so many bytes are on their way
+	taken    int                   // bytes of the transaction that were answered
+	unclear  bool                  // no broker has said what became of a batch
+	free     []*recordbatch.Writer // to be filled
+	open     bool                  // in a transaction
+	begun    time.Time
+	longest  time.Duration // that a transaction takes
+	most     int           // batches that one may have, after an interruption; 0 for any number
+	batches  int           // of the transaction
+	written  int64         // records of the transaction
+	next     int64         // source offset after the last record
+	stretch  Stretch
+	runs     []run
 }
 
 // run is a number of records that have consecutive offsets in the source, and are
@@ -105,7 +104,7 @@ func (w *writer) close() {
 // writeSegment writes one part of what is left. What has no record up to its end is done as
 // well, and the position says so: or the next run would look through it again.
 func (w *writer) writeSegment(ctx context.Context, s Segment) error {
-	w.segmentOf, w.next = s, s.Start
+	w.next = s.Start
 	whole, skipped := s.Whole(), 0
 	for record, err := range w.source(ctx, w.part.Part, s.Hull()) {
 		if err == nil && record.Offset < 0 {
