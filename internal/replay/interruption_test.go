@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"iter"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,26 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
-
-// doingAt is a source that does something once, before it gives the record at an offset.
-func doingAt(source Source, offset int64, do func() error) Source {
-	var once sync.Once
-	return func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
-		return func(yield func(baldr.Record, error) bool) {
-			for r, err := range source(ctx, p, span) {
-				if r.Offset == offset {
-					once.Do(func() { err = do() })
-				}
-				if !yield(r, err) {
-					return
-				}
-			}
-		}
-	}
-}
 
 // countRequests counts those of one kind that the brokers get.
 func countRequests(cluster *kfake.Cluster, key kmsg.Key) *atomic.Int64 {
@@ -56,6 +36,32 @@ func awaitQuiet(came *atomic.Int64) {
 	for last := int64(-1); last != came.Load(); time.Sleep(100 * time.Millisecond) {
 		last = came.Load()
 	}
+}
+
+// cutAt cuts the connection when the next request of one kind comes, which is not served.
+func cutAt(cluster *kfake.Cluster, key kmsg.Key) {
+	cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		return nil, errors.New("the connection is cut"), true
+	})
+}
+
+// refusing makes connections, but so many that come next are refused, and counted.
+func refusing(next, refused *atomic.Int64, with error) kgo.Opt {
+	return kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if next.Add(-1) >= 0 {
+			refused.Add(1)
+			return nil, with
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	})
+}
+
+// errNobodyListens is what a machine answers on which no broker runs. The client knows it
+// and tries again.
+var errNobodyListens = &net.OpError{
+	Op:  "dial",
+	Net: "tcp",
+	Err: os.NewSyscallError("connect", syscall.ECONNREFUSED),
 }
 
 func inSmallBatches(cluster *kfake.Cluster) Options {
@@ -146,9 +152,7 @@ func TestShutOutAndInterrupted(t *testing.T) {
 		awaitQuiet(came)
 		_, err := Start(t.Context(), request, source, options)
 		fences = countRequests(cluster, kmsg.InitProducerID)
-		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-			return nil, errors.New("the connection is cut"), true
-		})
+		cutAt(cluster, kmsg.Produce)
 		return err
 	})
 	if _, err := Start(t.Context(), request, taken, options); !errors.Is(err, ErrShutOut) {
@@ -187,16 +191,18 @@ func TestTheUnansweredIsNotCommittedAgain(t *testing.T) {
 		})
 		if served {
 			var ends atomic.Int64
-			options.Client = append(options.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+			dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 				connection, err := (&net.Dialer{}).DialContext(ctx, network, address)
 				return &deaf{Conn: connection, ends: &ends}, err
-			}))
+			}
+			options.Client = append(options.Client, kgo.Dialer(dial))
 		}
 		source, request := archived(25_000, 10), requestOf(25_000, 1)
 		request.Rekey = true // so that a transaction is full at ten thousand records or so
 		outlook := replayAll(t, request, source, options)
 		if lost.Load() < 2 || again.Load() > 0 {
-			t.Errorf("%d commits without an answer, %d requests behind one in the same epoch", lost.Load(), again.Load())
+			t.Errorf("%d commits without an answer, %d requests behind one in the same epoch", lost.Load(),
+				again.Load())
 		}
 		mustHoldAll(t, cluster, request, source, outlook)
 	}
@@ -231,13 +237,7 @@ func TestInterruptedBeforeItWrites(t *testing.T) {
 	cluster := startCluster(t, 1)
 	options := optionsOf(cluster)
 	var refuse, refused atomic.Int64
-	options.Client = append(options.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
-		if refuse.Add(-1) >= 0 {
-			refused.Add(1)
-			return nil, errors.New("connection refused")
-		}
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}))
+	options.Client = append(options.Client, refusing(&refuse, &refused, errors.New("connection refused")))
 	options.Begun = func(*Outlook) { refuse.Store(10) }
 	source, request := archived(2_000, 100), requestOf(2_000, 1)
 	outlook := replayAll(t, request, source, options)
@@ -256,13 +256,7 @@ func TestShutOutAndNobodyAnswers(t *testing.T) {
 	source, request := archived(2_000, 100), requestOf(2_000, 1)
 	var refuse, refused atomic.Int64
 	shutOut := options
-	shutOut.Client = append(shutOut.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
-		if refuse.Add(-1) >= 0 {
-			refused.Add(1)
-			return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-		}
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}))
+	shutOut.Client = append(shutOut.Client, refusing(&refuse, &refused, errNobodyListens))
 	var fences *atomic.Int64
 	came := countRequests(cluster, kmsg.Produce)
 	taken := doingAt(source, 1_001, func() error {
@@ -287,7 +281,8 @@ func TestShutOutAndNobodyAnswers(t *testing.T) {
 		t.Errorf("the run that was shut out ended with %v", err)
 	}
 	if fences.Load() > 0 || refused.Load() < 10 {
-		t.Errorf("it has shut out the other one with %d fences; %d connections were refused", fences.Load(), refused.Load())
+		t.Errorf("it has shut out the other one with %d fences; %d connections were refused", fences.Load(),
+			refused.Load())
 	}
 	mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
 }
@@ -296,7 +291,10 @@ func TestShutOutAndNobodyAnswers(t *testing.T) {
 // everybody. That keeps nobody from going on.
 func TestInterruptedWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
-	for name, with := range map[string]*kerr.Error{"too old": nil, "not authorized": kerr.TransactionalIDAuthorizationFailed} {
+	for name, with := range map[string]*kerr.Error{
+		"too old":        nil,
+		"not authorized": kerr.TransactionalIDAuthorizationFailed,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			of := []kfake.Opt{kfake.NumBrokers(2), kfake.SeedTopics(1, "target")}
@@ -316,9 +314,7 @@ func TestInterruptedWithoutAnAnswer(t *testing.T) {
 			fences := countRequests(cluster, kmsg.InitProducerID)
 			source, request := archived(2_000, 100), requestOf(2_000, 1)
 			outlook := replayAll(t, request, doingAt(source, 1_001, func() error {
-				cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-					return nil, errors.New("the connection is cut"), true
-				})
+				cutAt(cluster, kmsg.Produce)
 				return nil
 			}), options)
 			if fences.Load() < 2 || (asked.Load() > 0) != (with != nil) {
@@ -336,19 +332,11 @@ func TestOneFenceForManyLooks(t *testing.T) {
 	cluster := startCluster(t, 1)
 	options := inSmallBatches(cluster)
 	var refuse, refused atomic.Int64
-	options.Client = append(options.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
-		if refuse.Add(-1) >= 0 {
-			refused.Add(1)
-			return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-		}
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}))
+	options.Client = append(options.Client, refusing(&refuse, &refused, errNobodyListens))
 	fences := countRequests(cluster, kmsg.InitProducerID)
 	source, request := archived(2_000, 100), requestOf(2_000, 1)
 	outlook := replayAll(t, request, doingAt(source, 1_001, func() error {
-		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-			return nil, errors.New("the connection is cut"), true
-		})
+		cutAt(cluster, kmsg.Produce)
 		cluster.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
 			refuse.Store(10)
 			return nil, errors.New("the connection is cut"), true
@@ -356,7 +344,8 @@ func TestOneFenceForManyLooks(t *testing.T) {
 		return nil
 	}), options)
 	if fences.Load() != 2 || refused.Load() < 10 {
-		t.Errorf("%d fences, want one in the beginning and one behind the interruption; %d connections were refused", fences.Load(), refused.Load())
+		t.Errorf("%d fences, want one in the beginning and one behind the interruption; %d connections were refused",
+			fences.Load(), refused.Load())
 	}
 	mustHoldAll(t, cluster, request, source, outlook)
 }

@@ -53,6 +53,23 @@ func archived(n int64, size int) Source {
 	}
 }
 
+// doingAt is a source that does something once, before it gives the record at an offset.
+func doingAt(source Source, offset int64, do func() error) Source {
+	var once sync.Once
+	return func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
+		return func(yield func(baldr.Record, error) bool) {
+			for r, err := range source(ctx, p, span) {
+				if r.Offset == offset {
+					once.Do(func() { err = do() })
+				}
+				if !yield(r, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func requestOf(n int64, partitions int32) Request {
 	var request Request
 	for p := range partitions {

@@ -40,7 +40,8 @@ func TestMuchBehindAPosition(t *testing.T) {
 			p := replayAll(t, requestOf(50, 1), archived(50, 10), options).Parts[0].pair
 			client := producerOf(t, cluster, p)
 			for size := 0; size < tailBytes+1<<20; size += 900_000 {
-				if err := client.ProduceSync(t.Context(), &kgo.Record{Value: make([]byte, 900_000)}).FirstErr(); err != nil {
+				large := &kgo.Record{Value: make([]byte, 900_000)}
+				if err := client.ProduceSync(t.Context(), large).FirstErr(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -51,14 +52,16 @@ func TestMuchBehindAPosition(t *testing.T) {
 				if err := client.BeginTransaction(); err != nil {
 					t.Fatal(err)
 				}
-				if err := client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("0/50 ")}).FirstErr(); err != nil {
+				next := &kgo.Record{Value: []byte("0/50 ")}
+				if err := client.ProduceSync(t.Context(), next).FirstErr(); err != nil {
 					t.Fatal(err)
 				}
 				if err := client.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
 					t.Fatal(err)
 				}
 			}
-			mustRefuse(t, requestOf(100, 1), archived(100, 10), options, AnswerAgain, "the state of this replay is lost")
+			mustRefuse(t, requestOf(100, 1), archived(100, 10), options, AnswerAgain,
+				"the state of this replay is lost")
 		})
 	}
 }
@@ -119,13 +122,12 @@ func TestALookThatIsOlderThanTheRun(t *testing.T) {
 	})
 	cut := doingAt(later, 1_500, func() error {
 		answerEnds(cluster, before, &over)
-		cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-			return nil, errors.New("the connection is cut"), true
-		})
+		cutAt(cluster, kmsg.Produce)
 		return nil
 	})
 	_, err := Start(t.Context(), request, cut, options)
-	if !errors.Is(err, errObjected) || !strings.Contains(err.Error(), "tells of 1 transactions of source/0, and 2 are committed") {
+	const says = "tells of 1 transactions of source/0, and 2 are committed"
+	if !errors.Is(err, errObjected) || !strings.Contains(err.Error(), says) {
 		t.Errorf("error %v", err)
 	}
 	if committed.Load() == 0 {
@@ -146,7 +148,8 @@ func afterTheFence(cluster *kfake.Cluster, topic string, do func()) {
 	})
 	cluster.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		if request := r.(*kmsg.ListOffsetsRequest); fenced.Load() && request.Topics[0].Topic == topic && !done.Swap(true) {
+		asked := r.(*kmsg.ListOffsetsRequest).Topics[0].Topic
+		if fenced.Load() && asked == topic && !done.Swap(true) {
 			cluster.SleepControl(do)
 		}
 		return nil, nil, false
@@ -173,7 +176,8 @@ func TestShutOutWhileItLooks(t *testing.T) {
 				t.Error(err)
 			}
 		}},
-		{"committed, and its end not in the target yet", stateTopic, func(t *testing.T, cluster *kfake.Cluster, before PartOutlook) {
+		{"committed, and its end not in the target yet", stateTopic, func(t *testing.T, cluster *kfake.Cluster,
+			before PartOutlook) {
 			client := producerOf(t, cluster, before.pair)
 			r, err := client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("0/50 ")}).First()
 			if err != nil {
@@ -181,8 +185,9 @@ func TestShutOutWhileItLooks(t *testing.T) {
 				return
 			}
 			s := Stretch{Number: 2, Source: "source", Target: "target", Span: AllTimes(50, 51), Records: 1,
-				Marks: []Mark{{Partition: 0, First: r.Offset, Base: r.Offset, Count: 1, ProducerID: r.ProducerID, Epoch: r.ProducerEpoch}},
-				Map:   []Mapping{{50, 0, r.Offset, 1}}}
+				Marks: []Mark{{Partition: 0, First: r.Offset, Base: r.Offset, Count: 1,
+					ProducerID: r.ProducerID, Epoch: r.ProducerEpoch}},
+				Map: []Mapping{{50, 0, r.Offset, 1}}}
 			forge(t, cluster, before.pair, before.Position.withStretch(s), s)
 		}},
 	} {
@@ -193,7 +198,8 @@ func TestShutOutWhileItLooks(t *testing.T) {
 			replayAll(t, requestOf(50, 1), source, options)
 			before := lookOf(t, request, source, options).Parts[0]
 			afterTheFence(cluster, c.topic, func() { c.other(t, cluster, before) })
-			if _, err := Start(t.Context(), request, source, options); !errors.Is(err, ErrShutOut) || errors.Is(err, ErrRefused) {
+			_, err := Start(t.Context(), request, source, options)
+			if !errors.Is(err, ErrShutOut) || errors.Is(err, ErrRefused) {
 				t.Errorf("the run that was shut out ended with %v", err)
 			}
 			if c.name == "committed" {
@@ -217,7 +223,8 @@ func TestALookWithoutTheStateTopic(t *testing.T) {
 	cluster.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		asked := r.(*kmsg.MetadataRequest)
-		if told.Load() || len(asked.Topics) != 1 || asked.Topics[0].Topic == nil || *asked.Topics[0].Topic != stateTopic {
+		if told.Load() || len(asked.Topics) != 1 || asked.Topics[0].Topic == nil ||
+			*asked.Topics[0].Topic != stateTopic {
 			return nil, nil, false
 		}
 		response := asked.ResponseKind().(*kmsg.MetadataResponse)

@@ -9,7 +9,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -109,24 +108,13 @@ func TestATargetReplacedOnTheWay(t *testing.T) {
 	request, options := requestOf(100, 1), optionsOf(cluster)
 	options.MakeTargets = makeTarget(t, cluster, 1)
 	all := archived(100, 10)
-	var once sync.Once
-	replacing := func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
-		return func(yield func(baldr.Record, error) bool) {
-			for r, err := range all(ctx, p, span) {
-				if r.Offset == 50 {
-					once.Do(func() {
-						deleteTopic(t, cluster, "target")
-						if err := options.MakeTargets(ctx); err != nil {
-							t.Error(err)
-						}
-					})
-				}
-				if !yield(r, err) {
-					return
-				}
-			}
+	replacing := doingAt(all, 50, func() error {
+		deleteTopic(t, cluster, "target")
+		if err := options.MakeTargets(t.Context()); err != nil {
+			t.Error(err)
 		}
-	}
+		return nil
+	})
 	if _, err := Start(t.Context(), request, replacing, options); !errors.Is(err, errTopicReplaced) {
 		t.Fatalf("error %v, want %v", err, errTopicReplaced)
 	}
@@ -462,27 +450,18 @@ func TestATransactionThatTimedOut(t *testing.T) {
 			cluster := startCluster(t, 1)
 			source, request, options := archived(100, 10), requestOf(100, 1), optionsOf(cluster)
 			options.transactionTimeout = 300 * time.Millisecond
-			options.Batches = map[string]recordbatch.Shape{"target": {Codec: recordbatch.DefaultCodec, Bytes: 100}} // so that something is sent at once
-			var once sync.Once
-			slow := func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
-				return func(yield func(baldr.Record, error) bool) {
-					for r, err := range source(ctx, p, span) {
-						if r.Offset == 50 {
-							once.Do(func() {
-								time.Sleep(options.transactionTimeout + 500*time.Millisecond)
-								if another {
-									if _, err := Start(ctx, request, source, options); err != nil {
-										t.Error(err)
-									}
-								}
-							})
-						}
-						if !yield(r, err) {
-							return
-						}
+			options.Batches = map[string]recordbatch.Shape{
+				"target": {Codec: recordbatch.DefaultCodec, Bytes: 100}, // so that something is sent at once
+			}
+			slow := doingAt(source, 50, func() error {
+				time.Sleep(options.transactionTimeout + 500*time.Millisecond)
+				if another {
+					if _, err := Start(t.Context(), request, source, options); err != nil {
+						t.Error(err)
 					}
 				}
-			}
+				return nil
+			})
 			_, err := Start(t.Context(), request, slow, options)
 			if errors.Is(err, ErrShutOut) != another || (err == nil) == another {
 				t.Errorf("error %v", err)
