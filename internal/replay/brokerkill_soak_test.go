@@ -5,7 +5,6 @@ package replay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"sync/atomic"
 	"testing"
@@ -23,10 +22,8 @@ import (
 func TestABrokerIsKilled(t *testing.T) {
 	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{})
 	const records, kills = 60_000, 3
-	all, request := archived(records, 2_000), requestOf(records, 1)
-	target := fmt.Sprintf("killed-%d", time.Now().UnixNano())
-	request.Parts[0].Target = target
-	options := optionsOn(t, broker.Addr(), target)
+	all := archived(records, 2_000)
+	request, options := replayOn(t, broker.Addr(), "killed", records)
 	var taken atomic.Int64
 	source := func(ctx context.Context, p Part, span Span) iter.Seq2[baldr.Record, error] {
 		return func(yield func(baldr.Record, error) bool) {
@@ -61,7 +58,7 @@ func TestABrokerIsKilled(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	mustHaveOnce(t, broker.Addr(), target, request, all)
+	mustHaveOnce(t, broker.Addr(), request, all)
 }
 
 // TestAQuota: a target that takes little, and holds its answers back, gets no more than it
@@ -69,10 +66,8 @@ func TestABrokerIsKilled(t *testing.T) {
 func TestAQuota(t *testing.T) {
 	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{})
 	const records, client = 2_500, "slow"
-	source, request := archived(records, 2_000), requestOf(records, 1)
-	target := fmt.Sprintf("quota-%d", time.Now().UnixNano())
-	request.Parts[0].Target = target
-	options := optionsOn(t, broker.Addr(), target)
+	source := archived(records, 2_000)
+	request, options := replayOn(t, broker.Addr(), "quota", records)
 	options.Client = append(options.Client, kgo.ClientID(client))
 	options.transactionTimeout = 15 * time.Second
 	admin, err := kgo.NewClient(options.Client...)
@@ -91,5 +86,5 @@ func TestAQuota(t *testing.T) {
 	if _, err := Start(t.Context(), request, source, options); err != nil {
 		t.Fatal(err)
 	}
-	mustHaveOnce(t, broker.Addr(), target, request, source)
+	mustHaveOnce(t, broker.Addr(), request, source)
 }

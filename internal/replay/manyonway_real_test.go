@@ -32,15 +32,14 @@ func TestManyOnTheWayOnKafka(t *testing.T) {
 	t.Parallel()
 	brokers := localservices.Kafka(t)
 	const records = 12_000
-	source, request := archived(records, 2_000), requestOf(records, 1)
-	target := fmt.Sprintf("many-%d", time.Now().UnixNano())
-	request.Parts[0].Target = target
-	options := optionsOn(t, brokers, target)
+	source := archived(records, 2_000)
+	request, options := replayOn(t, brokers, "many", records)
 	var cuts, written, committed atomic.Int64
-	options.Client = append(options.Client, kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		connection, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		return cutting{connection, &cuts, &written}, err
-	}))
+	}
+	options.Client = append(options.Client, kgo.Dialer(dial))
 	options.Committed = func(records, _ int64) { committed.Add(records) }
 	var runs sync.WaitGroup
 	for range 2 {
@@ -57,7 +56,7 @@ func TestManyOnTheWayOnKafka(t *testing.T) {
 	if cuts.Load() < 3 {
 		t.Errorf("only %d cuts", cuts.Load())
 	}
-	mustHaveOnce(t, brokers, target, request, source)
+	mustHaveOnce(t, brokers, request, source)
 	t.Logf("%d cuts, %d records committed", cuts.Load(), committed.Load())
 }
 
@@ -85,10 +84,8 @@ func TestGivenUpOnKafka(t *testing.T) {
 	t.Parallel()
 	brokers := localservices.Kafka(t)
 	const records = 20_000
-	source, request := archived(records, 1_000), requestOf(records, 1)
-	target := fmt.Sprintf("given-up-%d", time.Now().UnixNano())
-	request.Parts[0].Target = target
-	options := optionsOn(t, brokers, target)
+	source := archived(records, 1_000)
+	request, options := replayOn(t, brokers, "given-up", records)
 	for end := int64(1_003); end < records; end += 3_003 {
 		ctx, giveUp := context.WithCancel(t.Context())
 		stopped := doingAt(source, end, func() error { giveUp(); return nil })
@@ -100,7 +97,7 @@ func TestGivenUpOnKafka(t *testing.T) {
 	if _, err := Start(t.Context(), request, source, options); err != nil {
 		t.Fatal(err)
 	}
-	mustHaveOnce(t, brokers, target, request, source)
+	mustHaveOnce(t, brokers, request, source)
 }
 
 // TestSizesOnKafka: records that are larger than what may be on its way, and batches that
@@ -123,20 +120,19 @@ func TestSizesOnKafka(t *testing.T) {
 			}
 		}
 	}
-	request := requestOf(60, 1)
-	target := fmt.Sprintf("sizes-%d", time.Now().UnixNano())
-	request.Parts[0].Target = target
-	options := optionsOn(t, brokers, target)
+	request, options := replayOn(t, brokers, "sizes", 60)
+	target := request.Parts[0].Target
 	options.Batches[target] = recordbatch.Shape{Codec: recordbatch.Uncompressed, Bytes: 1_000}
 	_, err := Start(t.Context(), request, large, options)
-	if !errors.Is(err, kerr.MessageTooLarge) || !strings.Contains(err.Error(), "raise max.message.bytes of topic "+target) {
+	if !errors.Is(err, kerr.MessageTooLarge) ||
+		!strings.Contains(err.Error(), "raise max.message.bytes of topic "+target) {
 		t.Fatalf("the run ended with %v", err)
 	}
 	alterTopic(t, brokers, target, "max.message.bytes", strconv.Itoa(21<<20))
 	if _, err := Start(t.Context(), request, large, options); err != nil {
 		t.Fatal(err)
 	}
-	mustHaveOnce(t, brokers, target, request, large)
+	mustHaveOnce(t, brokers, request, large)
 }
 
 func alterTopic(t *testing.T, brokers, topic, key, value string) {
@@ -146,16 +142,20 @@ func alterTopic(t *testing.T, brokers, topic, key, value string) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	answers, err := kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: key, Value: &value}}, topic)
+	alter := []kadm.AlterConfig{{Name: key, Value: &value}}
+	answers, err := kadm.NewClient(client).AlterTopicConfigs(t.Context(), alter, topic)
 	if err := errors.Join(err, answers[0].Err); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// optionsOn are those of a run on real brokers, with small batches that hardly compress,
-// and a topic for it.
-func optionsOn(t *testing.T, brokers, target string) Options {
+// replayOn is what a run on real brokers is asked for: the first offsets of one partition,
+// in small batches that hardly compress, into a topic of its own, which is made here.
+func replayOn(t *testing.T, brokers, name string, offsets int64) (Request, Options) {
 	t.Helper()
+	request := requestOf(offsets, 1)
+	target := fmt.Sprintf("%s-%d", name, time.Now().UnixNano())
+	request.Parts[0].Target = target
 	options := Options{
 		Client: []kgo.Opt{kgo.SeedBrokers(brokers)}, Parallel: 1,
 		Batches: map[string]recordbatch.Shape{target: {Codec: recordbatch.Uncompressed, Bytes: 100_000}},
@@ -166,19 +166,21 @@ func optionsOn(t *testing.T, brokers, target string) Options {
 	}
 	t.Cleanup(client.Close)
 	forever := "-1"
-	response, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, map[string]*string{"retention.ms": &forever}, target)
+	settings := map[string]*string{"retention.ms": &forever}
+	response, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, settings, target)
 	if err := errors.Join(err, response.Err); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := (cluster{client}).awaitTopic(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
-	return options
+	return request, options
 }
 
 // mustHaveOnce reads what is committed, by a consumer that knows nothing of replays.
-func mustHaveOnce(t *testing.T, brokers, target string, request Request, source Source) {
+func mustHaveOnce(t *testing.T, brokers string, request Request, source Source) {
 	t.Helper()
+	target := request.Parts[0].Target
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(target),
