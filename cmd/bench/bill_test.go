@@ -42,7 +42,8 @@ func TestTheWorkedBill(t *testing.T) {
 		sum += dollars
 		if part := factor.FindStringSubmatch(row[3]); part != nil {
 			priced++
-			figure := regexp.MustCompile("\\| `" + regexp.QuoteMeta(part[2]) + "` \\| ([0-9.]+) \\|").FindSubmatch(costs)
+			cost := regexp.MustCompile("\\| `" + regexp.QuoteMeta(part[2]) + "` \\| ([0-9.]+) \\|")
+			figure := cost.FindSubmatch(costs)
 			if figure == nil {
 				t.Fatalf("docs/cost.md has no figure %s", part[2])
 			}

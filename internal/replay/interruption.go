@@ -165,8 +165,8 @@ func (r *runner) lookAgain(ctx context.Context, p *PartOutlook, first int64) err
 		return errTopicReplaced
 	case fresh.told < p.Position.Stretch:
 		return fmt.Errorf("%w: topic %s tells of %d transactions of %s, and %d are committed: its leader has "+
-			"answered with less than it has, or has lost it; run the command again", errObjected, stateTopic, fresh.told,
-			p.Source, p.Position.Stretch)
+			"answered with less than it has, or has lost it; run the command again", errObjected, stateTopic,
+			fresh.told, p.Source, p.Position.Stretch)
 	case len(fresh.Objections) > 0:
 		return fmt.Errorf("%w: %s", errObjected, textOf(fresh.Objections))
 	}

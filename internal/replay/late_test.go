@@ -208,7 +208,8 @@ func (s *modelState) settled() bool { return s.parts[0].marker == 0 && s.parts[1
 func (s *modelState) arrive(b modelBatch) bool {
 	p := &s.parts[b.part]
 	switch {
-	case b.epoch < p.epoch, p.epoch == b.epoch && b.sequence != p.last+1, p.epoch >= 0 && b.epoch > p.epoch && b.sequence != 0:
+	case b.epoch < p.epoch, p.epoch == b.epoch && b.sequence != p.last+1,
+		p.epoch >= 0 && b.epoch > p.epoch && b.sequence != 0:
 		return false
 	}
 	p.epoch, p.last = b.epoch, b.sequence
@@ -494,10 +495,13 @@ func TestNothingComesLate(t *testing.T) {
 		t.Error(wrong)
 	}
 	for name, broken := range map[string]rules{
-		"aborted in its own epoch, unanswered": {abortUnanswered: true}, "committed, unanswered": {commitUnanswered: true},
-		"from memory": {trustMemory: true}, "a look before the fence": {lookBefore: true},
-		"back, from memory": {returnShutOut: true}, "sent before it joined": {joinLate: true},
-		"committed twice": {commitTwice: true},
+		"aborted in its own epoch, unanswered": {abortUnanswered: true},
+		"committed, unanswered":                {commitUnanswered: true},
+		"from memory":                          {trustMemory: true},
+		"a look before the fence":              {lookBefore: true},
+		"back, from memory":                    {returnShutOut: true},
+		"sent before it joined":                {joinLate: true},
+		"committed twice":                      {commitTwice: true},
 	} {
 		if n, wrong := explore(bounds{records: 3, window: 2, inits: 3, cuts: 2}, broken); wrong == "" {
 			t.Errorf("%s: nothing is wrong in %d states", name, n)

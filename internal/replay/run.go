@@ -117,8 +117,8 @@ func (r *runner) prepareParts(ctx context.Context) (*Outlook, error) {
 	// Whoever said that there is none was wrong, or it has come meanwhile.
 	for begun := time.Now(); err == nil && !made && !outlook.told; {
 		if time.Since(begun) > patience {
-			return nil, fmt.Errorf("topic %s, which keeps the positions of replays, is there, but not all brokers say so: "+
-				"run the command again", stateTopic)
+			return nil, fmt.Errorf("topic %s, which keeps the positions of replays, is there, but not all brokers "+
+				"say so: run the command again", stateTopic)
 		}
 		outlook, err = r.fenceAndLook(ctx)
 	}

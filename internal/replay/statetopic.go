@@ -55,7 +55,8 @@ func (c cluster) ensureStateTopic(ctx context.Context) (state topicFacts, made b
 	}
 	made = err == nil
 	if !made && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return topicFacts{}, false, fmt.Errorf("make the topic %s, which keeps the positions of replays: %w", stateTopic, err)
+		return topicFacts{}, false, fmt.Errorf("make the topic %s, which keeps the positions of replays: %w",
+			stateTopic, err)
 	}
 	state, err = c.awaitTopic(ctx, stateTopic)
 	return state, made, err
