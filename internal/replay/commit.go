@@ -94,10 +94,10 @@ func (w *writer) writeState(ctx context.Context, position Position) error {
 	if err := w.addPartitions(ctx); err != nil {
 		return err
 	}
-	if err := w.tellOne(ctx, &w.offsets, w.part.pair.stretchKey(w.stretch.Number), w.stretch); err != nil {
+	if err := w.writeStateRecord(ctx, &w.offsets, w.part.pair.stretchKey(w.stretch.Number), w.stretch); err != nil {
 		return err
 	}
-	if err := w.tellOne(ctx, &w.position, w.part.pair.positionKey(), position); err != nil {
+	if err := w.writeStateRecord(ctx, &w.position, w.part.pair.positionKey(), position); err != nil {
 		return err
 	}
 	if err := w.sameTarget(ctx); err != nil {
@@ -106,7 +106,7 @@ func (w *writer) writeState(ctx context.Context, position Position) error {
 	return w.collectBatches(ctx, 0)
 }
 
-func (w *writer) tellOne(ctx context.Context, to *target, key string, value any) error {
+func (w *writer) writeStateRecord(ctx context.Context, to *target, key string, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return err

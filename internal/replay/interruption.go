@@ -163,10 +163,10 @@ func (r *runner) lookAgain(ctx context.Context, p *PartOutlook, first int64) err
 		return kerr.UnknownTopicOrPartition
 	case fresh.pair != p.pair:
 		return errTopicReplaced
-	case fresh.told < p.Position.Stretch:
+	case fresh.lastKnown < p.Position.Stretch:
 		return fmt.Errorf("%w: topic %s tells of %d transactions of %s, and %d are committed: its leader has "+
 			"answered with less than it has, or has lost it; run the command again", errObjected, stateTopic,
-			fresh.told, p.Source, p.Position.Stretch)
+			fresh.lastKnown, p.Source, p.Position.Stretch)
 	case len(fresh.Objections) > 0:
 		return fmt.Errorf("%w: %s", errObjected, textOf(fresh.Objections))
 	}

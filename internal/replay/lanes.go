@@ -95,9 +95,9 @@ func (w *writer) addPartitions(ctx context.Context) error {
 	if len(partitions) > 0 {
 		joining[w.part.Target] = partitions
 	}
-	if !w.told {
+	if !w.stateJoined {
 		joining[w.state.name] = []int32{w.position.partition, w.offsets.partition}
-		w.told = true
+		w.stateJoined = true
 	}
 	if len(joining) == 0 {
 		return nil

@@ -33,7 +33,7 @@ type Outlook struct {
 	Parts    []PartOutlook
 	Warnings []Warning // in order of topics
 
-	told bool // the state topic was there
+	stateExists bool // the topic that keeps positions is there
 }
 
 // Warning is something about a target topic that a person should know.
@@ -48,10 +48,10 @@ type PartOutlook struct {
 	Busy       bool        // another run is writing, or was killed a moment ago
 	Objections []Objection // that no flag has answered
 
-	pair    pair
-	made    bool            // the target topic exists
-	told    int64           // number of the last stretch that the state topic knows; the position may be behind it
-	foreign map[int32]int64 // by partition of the target, the first known record that no replay has written
+	pair      pair
+	made      bool            // the target topic exists
+	lastKnown int64           // number of the last stretch that the state topic knows; the position may be behind it
+	foreign   map[int32]int64 // by partition of the target, the first known record that no replay has written
 }
 
 // Foreign are the partitions of the target that have records which no replay has
@@ -137,7 +137,7 @@ func (l *looker) askAll(ctx context.Context) (err error) {
 	if l.state, err = l.newStateReader(ctx); err != nil {
 		return err
 	}
-	l.out.told = l.state.exists
+	l.out.stateExists = l.state.exists
 	for _, part := range l.request.Parts {
 		if topic, made := l.topics[part.Target]; made {
 			if _, _, err := l.state.readPosition(ctx, pairOf(part, topic)); err != nil {
@@ -197,7 +197,7 @@ func (l *looker) lookAtPart(ctx context.Context, part Part) (*PartOutlook, error
 		if err != nil {
 			return nil, err
 		}
-		p.Position, p.Busy, p.told = position, busy, position.Stretch
+		p.Position, p.Busy, p.lastKnown = position, busy, position.Stretch
 		if err := l.checkTarget(ctx, p, topic); err != nil {
 			return nil, fmt.Errorf("look for %s in topic %s: %w", part.Source, part.Target, err)
 		}

@@ -115,7 +115,7 @@ func (r *runner) prepareParts(ctx context.Context) (*Outlook, error) {
 	var made bool
 	r.state, made, err = r.ensureStateTopic(ctx)
 	// Whoever said that there is none was wrong, or it has come meanwhile.
-	for begun := time.Now(); err == nil && !made && !outlook.told; {
+	for begun := time.Now(); err == nil && !made && !outlook.stateExists; {
 		if time.Since(begun) > patience {
 			return nil, fmt.Errorf("topic %s, which keeps the positions of replays, is there, but not all brokers "+
 				"say so: run the command again", stateTopic)

@@ -30,32 +30,32 @@ const (
 // writer replays one source partition.
 type writer struct {
 	*runner
-	producer producer
-	part     *PartOutlook
-	limits   recordbatch.Limits   // of batches
-	choose   kgo.TopicPartitioner // of partitions by key; nil to keep them
-	keyed    kgo.Record           // what it looks at
-	lanes    []lane               // by partition of the target; just one when partitions are kept
-	offsets  target               // where stretches go on the state topic
-	position target               // where the position goes
-	told     bool                 // both are part of the transaction
-	ctx      context.Context      // of what is on its way, which outlives the run's
-	giveUp   context.CancelFunc
-	onWay    []*sent               // in the order in which they were sent
-	bytes    int                   // of what is on its way
-	window   int                   // a batch is sent when less than so many bytes are on their way
-	taken    int                   // bytes of the transaction that were answered
-	unclear  bool                  // no broker has said what became of a batch
-	free     []*recordbatch.Writer // to be filled
-	open     bool                  // in a transaction
-	begun    time.Time
-	longest  time.Duration // that a transaction takes
-	most     int           // batches that one may have, after an interruption; 0 for any number
-	batches  int           // of the transaction
-	written  int64         // records of the transaction
-	next     int64         // source offset after the last record
-	stretch  Stretch
-	runs     []run
+	producer    producer
+	part        *PartOutlook
+	limits      recordbatch.Limits   // of batches
+	choose      kgo.TopicPartitioner // of partitions by key; nil to keep them
+	keyed       kgo.Record           // what it looks at
+	lanes       []lane               // by partition of the target; just one when partitions are kept
+	offsets     target               // where stretches go on the state topic
+	position    target               // where the position goes
+	stateJoined bool                 // the state topic is part of the transaction
+	ctx         context.Context      // of what is on its way, which outlives the run's
+	giveUp      context.CancelFunc
+	onWay       []*sent               // in the order in which they were sent
+	bytes       int                   // of what is on its way
+	window      int                   // a batch is sent when less than so many bytes are on their way
+	taken       int                   // bytes of the transaction that were answered
+	unclear     bool                  // no broker has said what became of a batch
+	free        []*recordbatch.Writer // to be filled
+	open        bool                  // in a transaction
+	begun       time.Time
+	longest     time.Duration // that a transaction takes
+	most        int           // batches that one may have, after an interruption; 0 for any number
+	batches     int           // of the transaction
+	written     int64         // records of the transaction
+	next        int64         // source offset after the last record
+	stretch     Stretch
+	runs        []run
 }
 
 // run is a number of records that have consecutive offsets in the source, and are
@@ -198,7 +198,7 @@ func (w *writer) beginTransaction() {
 		return
 	}
 	w.open, w.begun, w.written, w.runs = true, time.Now(), 0, w.runs[:0]
-	w.told, w.batches, w.taken = false, 0, 0
+	w.stateJoined, w.batches, w.taken = false, 0, 0
 	ask := w.part.Ask
 	w.stretch = Stretch{
 		Number: w.part.Position.Stretch + 1, Source: w.part.Source.Name, Part: w.part.Source.Number,
