@@ -82,7 +82,9 @@ func pythonProgram(p localservices.Part, tool, source string) readingProgram {
 		must(t, localservices.Install(t.Context(), nil, p))
 		program, err := localservices.Tool(tool)
 		must(t, err)
-		return exec.CommandContext(t.Context(), program, append([]string{"testdata/gateway/" + source, servers, topic}, steps...)...)
+		// Without bytecode of steps.py, which would be left beside it.
+		args := append([]string{"-B", "testdata/gateway/" + source, servers, topic}, steps...)
+		return exec.CommandContext(t.Context(), program, args...)
 	}
 }
 

@@ -6,24 +6,19 @@ Arguments and output are those of Read.java.
 import asyncio
 import os
 import ssl
-import sys
 import time
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-servers, topic = sys.argv[1:3]
-resume = -1
+import steps
+
 read_by_groups = 0
 
 
-def text(b):
-    return "null" if b is None else "'" + b.hex()
-
-
 def login():
-    """KAFKA_LOGIN is MECHANISM:USER:PASSWORD, KAFKA_CA the file with the certificate to believe, if there are any."""
-    mechanism, user, password = (os.environ.get("KAFKA_LOGIN", "") + "::").split(":")[:3]
+    """KAFKA_CA is the file with the certificate to believe, if there is a login."""
+    mechanism, user, password = steps.login()
     if not mechanism:
         return {}
     return {
@@ -34,7 +29,7 @@ def login():
 
 async def consumer(*topics, **more):
     c = AIOKafkaConsumer(*topics, **{
-        "bootstrap_servers": servers, "isolation_level": "read_committed", "enable_auto_commit": False,
+        "bootstrap_servers": steps.servers, "isolation_level": "read_committed", "enable_auto_commit": False,
         "auto_offset_reset": "earliest", "heartbeat_interval_ms": 500, "fetch_max_wait_ms": 200, **login(), **more,
     })
     await c.start()
@@ -42,14 +37,13 @@ async def consumer(*topics, **more):
 
 
 def show(r):
-    headers = "".join(f" {text(k.encode())}={text(v)}" for k, v in r.headers)
-    print(r.partition, r.offset, r.timestamp, r.timestamp_type, text(r.key), text(r.value) + headers)
+    steps.show(r.partition, r.offset, r.timestamp, r.timestamp_type, r.key, r.value, r.headers)
 
 
 async def read(mode, argument):
     c = await consumer()
-    await c._client.set_topics([topic])  # who assigns has to know which partitions there are
-    all = [TopicPartition(topic, p) for p in sorted(c.partitions_for_topic(topic))]
+    await c._client.set_topics([steps.topic])  # who assigns has to know which partitions there are
+    all = [TopicPartition(steps.topic, p) for p in sorted(c.partitions_for_topic(steps.topic))]
     c.assign(all)
     ends = await c.end_offsets(all)
     if mode == "earliest":
@@ -70,14 +64,14 @@ async def read(mode, argument):
                     show(r)
         except TopicAuthorizationFailedError as e:
             print("error", type(e).__name__)
-            c.seek(TopicPartition(topic, 0), resume)
+            c.seek(TopicPartition(steps.topic, 0), steps.resume)
     await c.stop()
 
 
 async def subscribe():
     c = None
     try:
-        c = AIOKafkaConsumer(topic, bootstrap_servers=servers, group_id="somebody")
+        c = AIOKafkaConsumer(steps.topic, bootstrap_servers=steps.servers, group_id="somebody")
         await c.start()
         await c.getmany(timeout_ms=10000)
         print("no error")
@@ -87,10 +81,10 @@ async def subscribe():
 
 
 async def produce():
-    p = AIOKafkaProducer(bootstrap_servers=servers)
+    p = AIOKafkaProducer(bootstrap_servers=steps.servers)
     await p.start()
     try:
-        await p.send_and_wait(topic, b"x")
+        await p.send_and_wait(steps.topic, b"x")
         print("no error")
     except KafkaError as e:
         print("error", type(e).__name__)
@@ -105,7 +99,7 @@ async def group(name, n, size):
         if time.time() - began > 60:
             raise SystemExit(f"after a minute {read_by_groups} records")
         if len(members) < size and (not members or read_by_groups > before):
-            members.append(await consumer(topic, group_id=name))
+            members.append(await consumer(steps.topic, group_id=name))
         for c in members:
             some = [r for records in (await c.getmany(timeout_ms=100, max_records=20)).values() for r in records]
             if len(members) == size and c.assignment():
@@ -122,23 +116,8 @@ async def group(name, n, size):
 
 
 async def main():
-    global topic, resume
-    for step in sys.argv[3:]:
-        print("#", step)
-        mode, _, argument = step.partition(":")
-        if mode == "topic":
-            topic = argument
-        elif mode == "resume":
-            resume = int(argument)
-        elif mode == "subscribe":
-            await subscribe()
-        elif mode == "produce":
-            await produce()
-        elif mode == "group":
-            name, n, size = argument.split(":")
-            await group(name, int(n), int(size))
-        else:
-            await read(mode, argument)
+    for call in steps.calls(read, subscribe, produce, group):
+        await call()
 
 
 asyncio.run(main())

@@ -4,24 +4,19 @@ Arguments and output are those of Read.java.
 """
 
 import os
-import sys
 import time
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-servers, topic = sys.argv[1:3]
-resume = -1
+import steps
+
 read_by_groups = 0
 
 
-def text(b):
-    return "null" if b is None else "'" + b.hex()
-
-
 def login():
-    """KAFKA_LOGIN is MECHANISM:USER:PASSWORD, KAFKA_CA the file with the certificate to believe, if there are any."""
-    mechanism, user, password = (os.environ.get("KAFKA_LOGIN", "") + "::").split(":")[:3]
+    """KAFKA_CA is the file with the certificate to believe, if there is a login."""
+    mechanism, user, password = steps.login()
     return {
         "security_protocol": "SASL_SSL", "sasl_mechanism": mechanism, "sasl_plain_username": user, "sasl_plain_password": password,
         "ssl_cafile": os.environ["KAFKA_CA"],
@@ -30,19 +25,18 @@ def login():
 
 def consumer(**more):
     return KafkaConsumer(**{
-        "bootstrap_servers": servers, "isolation_level": "read_committed", "enable_auto_commit": False,
+        "bootstrap_servers": steps.servers, "isolation_level": "read_committed", "enable_auto_commit": False,
         "auto_offset_reset": "earliest", "group_id": None, "heartbeat_interval_ms": 500, **login(), **more,
     })
 
 
 def show(r):
-    headers = "".join(f" {text(k.encode())}={text(v)}" for k, v in r.headers or [])
-    print(r.partition, r.offset, r.timestamp, r.timestamp_type, text(r.key), text(r.value) + headers)
+    steps.show(r.partition, r.offset, r.timestamp, r.timestamp_type, r.key, r.value, r.headers)
 
 
 def read(mode, argument):
     c = consumer()
-    all = [TopicPartition(topic, p) for p in c.partitions_for_topic(topic)]
+    all = [TopicPartition(steps.topic, p) for p in c.partitions_for_topic(steps.topic)]
     c.assign(all)
     ends = c.end_offsets(all)
     if mode == "earliest":
@@ -63,13 +57,13 @@ def read(mode, argument):
                     show(r)
         except TopicAuthorizationFailedError as e:
             print("error", type(e).__name__)
-            c.seek(TopicPartition(topic, 0), resume)
+            c.seek(TopicPartition(steps.topic, 0), steps.resume)
     c.close()
 
 
 def subscribe():
     c = consumer(group_id="somebody")
-    c.subscribe([topic])
+    c.subscribe([steps.topic])
     try:
         c.poll(timeout_ms=10000)
         print("no error")
@@ -79,9 +73,9 @@ def subscribe():
 
 
 def produce():
-    p = KafkaProducer(bootstrap_servers=servers, enable_idempotence=False)
+    p = KafkaProducer(bootstrap_servers=steps.servers, enable_idempotence=False)
     try:
-        p.send(topic, b"x").get(timeout=20)
+        p.send(steps.topic, b"x").get(timeout=20)
         print("no error")
     except KafkaError as e:
         print("error", type(e).__name__)
@@ -96,7 +90,7 @@ def group(name, n, size):
             raise SystemExit(f"after a minute {read_by_groups} records")
         if len(members) < size and (not members or read_by_groups > before):
             members.append(consumer(group_id=name))
-            members[-1].subscribe([topic])
+            members[-1].subscribe([steps.topic])
         for c in members:
             some = [r for records in c.poll(timeout_ms=100, max_records=20).values() for r in records]
             if len(members) == size and c.assignment():
@@ -112,19 +106,5 @@ def group(name, n, size):
         c.close(autocommit=False)
 
 
-for step in sys.argv[3:]:
-    print("#", step)
-    mode, _, argument = step.partition(":")
-    if mode == "topic":
-        topic = argument
-    elif mode == "resume":
-        resume = int(argument)
-    elif mode == "subscribe":
-        subscribe()
-    elif mode == "produce":
-        produce()
-    elif mode == "group":
-        name, n, size = argument.split(":")
-        group(name, int(n), int(size))
-    else:
-        read(mode, argument)
+for call in steps.calls(read, subscribe, produce, group):
+    call()

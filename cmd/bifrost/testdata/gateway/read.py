@@ -4,23 +4,18 @@ Arguments and output are those of Read.java.
 """
 
 import os
-import sys
 import time
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
-servers, topic = sys.argv[1:3]
-resume = -1
+import steps
+
 read_by_groups = 0
 
 
-def text(b):
-    return "null" if b is None else "'" + b.hex()
-
-
 def login():
-    """KAFKA_LOGIN is MECHANISM:USER:PASSWORD, KAFKA_CA the file with the certificate to believe, if there are any."""
-    mechanism, user, password = (os.environ.get("KAFKA_LOGIN", "") + "::").split(":")[:3]
+    """KAFKA_CA is the file with the certificate to believe, if there is a login."""
+    mechanism, user, password = steps.login()
     return {
         "security.protocol": "SASL_SSL", "sasl.mechanism": mechanism, "sasl.username": user, "sasl.password": password,
         "ssl.ca.location": os.environ["KAFKA_CA"],
@@ -29,24 +24,23 @@ def login():
 
 def consumer(**more):
     return Consumer({
-        "bootstrap.servers": servers, "group.id": "somebody", "enable.auto.commit": False,
+        "bootstrap.servers": steps.servers, "group.id": "somebody", "enable.auto.commit": False,
         "auto.offset.reset": "error", "enable.partition.eof": True, "isolation.level": "read_committed", **login(), **more,
     })
 
 
 def show(m):
-    headers = "".join(f" {text(k.encode())}={text(v)}" for k, v in m.headers() or [])
     kind, at = m.timestamp()
-    print(m.partition(), m.offset(), -1 if kind == 0 else at, 1 if kind == 2 else 0, text(m.key()), text(m.value()) + headers)
+    steps.show(m.partition(), m.offset(), -1 if kind == 0 else at, 1 if kind == 2 else 0, m.key(), m.value(), m.headers())
 
 
 def read(mode, argument):
     c = consumer()
-    numbers = c.list_topics(topic, timeout=20).topics[topic].partitions
+    numbers = c.list_topics(steps.topic, timeout=20).topics[steps.topic].partitions
     if mode == "time":
-        at = c.offsets_for_times([TopicPartition(topic, p, int(argument)) for p in numbers], timeout=20)
+        at = c.offsets_for_times([TopicPartition(steps.topic, p, int(argument)) for p in numbers], timeout=20)
     else:
-        at = [TopicPartition(topic, p, OFFSET_BEGINNING if mode == "earliest" else int(argument)) for p in numbers]
+        at = [TopicPartition(steps.topic, p, OFFSET_BEGINNING if mode == "earliest" else int(argument)) for p in numbers]
     c.assign(at)
     left = set(numbers)
     while left:
@@ -59,13 +53,13 @@ def read(mode, argument):
             left.discard(m.partition())
         else:
             print("error", m.error().name())
-            c.seek(TopicPartition(topic, m.partition(), resume))
+            c.seek(TopicPartition(steps.topic, m.partition(), steps.resume))
     c.close()
 
 
 def subscribe():
     c = consumer()
-    c.subscribe([topic])
+    c.subscribe([steps.topic])
     m = c.poll(10)
     print("no error" if m is None or m.error() is None else "error " + m.error().name())
     c.close()
@@ -73,8 +67,8 @@ def subscribe():
 
 def produce():
     told = []
-    p = Producer({"bootstrap.servers": servers, "message.timeout.ms": 15000})
-    p.produce(topic, b"x", on_delivery=lambda err, _: told.append(err))
+    p = Producer({"bootstrap.servers": steps.servers, "message.timeout.ms": 15000})
+    p.produce(steps.topic, b"x", on_delivery=lambda err, _: told.append(err))
     p.flush(20)
     print("error " + told[0].name() if told and told[0] else "no error")
 
@@ -91,7 +85,7 @@ def group(name, n, size):
                 "group.id": name, "auto.offset.reset": "earliest", "heartbeat.interval.ms": 500, "enable.partition.eof": False,
                 "enable.auto.offset.store": True,
             }))
-            members[-1].subscribe([topic])
+            members[-1].subscribe([steps.topic])
         for c in members:
             messages = c.consume(20, 0.1)
             if len(members) == size and c.assignment():
@@ -109,19 +103,5 @@ def group(name, n, size):
         c.close()
 
 
-for step in sys.argv[3:]:
-    print("#", step)
-    mode, _, argument = step.partition(":")
-    if mode == "topic":
-        topic = argument
-    elif mode == "resume":
-        resume = int(argument)
-    elif mode == "subscribe":
-        subscribe()
-    elif mode == "produce":
-        produce()
-    elif mode == "group":
-        name, n, size = argument.split(":")
-        group(name, int(n), int(size))
-    else:
-        read(mode, argument)
+for call in steps.calls(read, subscribe, produce, group):
+    call()
