@@ -173,19 +173,19 @@ func TestKafkaClientsReadTheArchive(t *testing.T) {
 	if len(expected[0].lines) < 1200 || len(expected[3].lines) > 0 {
 		t.Fatalf("%d records from earliest, %d from the end", len(expected[0].lines), len(expected[3].lines))
 	}
-	readers := map[string]func(t *testing.T, servers string) string{
-		"java":         func(t *testing.T, servers string) string { return java.read(t, servers, orders, steps...) },
-		"java-3.9":     func(t *testing.T, servers string) string { return java3.read(t, servers, orders, steps...) },
-		"librdkafka":   func(t *testing.T, servers string) string { return librdkafka.read(t, servers, orders, steps...) },
-		"kafka-python": func(t *testing.T, servers string) string { return python.read(t, servers, orders, steps...) },
-		"aiokafka":     func(t *testing.T, servers string) string { return aiokafka.read(t, servers, orders, steps...) },
-		"kcat":         func(t *testing.T, servers string) string { return kcatReader(t, servers, orders, steps...) },
-		"franz-go":     func(t *testing.T, servers string) string { return franzReader(t, servers, orders, steps...) },
-		"sarama": func(t *testing.T, servers string) string {
-			return sarama.read(t, servers, orders, counted(expected)...)
+	readers := map[string]topicReader{
+		"java":         java.read,
+		"java-3.9":     java3.read,
+		"librdkafka":   librdkafka.read,
+		"kafka-python": python.read,
+		"aiokafka":     aiokafka.read,
+		"kcat":         kcatReader,
+		"franz-go":     franzReader,
+		"sarama": func(t *testing.T, servers, topic string, _ ...string) string {
+			return sarama.read(t, servers, topic, counted(expected)...)
 		},
-		"kafka-go": func(t *testing.T, servers string) string {
-			records, markers, others := withoutOthers(kafkaGo.read(t, servers, orders, steps...), expected)
+		"kafka-go": func(t *testing.T, servers, topic string, steps ...string) string {
+			records, markers, others := withoutOthers(kafkaGo.read(t, servers, topic, steps...), expected)
 			t.Logf("beside the records kafka-go shows %d transaction markers and %d aborted records", markers, others)
 			if servers == s.brokers {
 				return withTimesOf(expected, records)
@@ -197,13 +197,15 @@ func TestKafkaClientsReadTheArchive(t *testing.T) {
 		},
 	}
 	for name, p := range consoles() {
-		readers[name] = func(t *testing.T, servers string) string { return consoleReader(t, p, servers, orders, expected) }
+		readers[name] = func(t *testing.T, servers, topic string, _ ...string) string {
+			return consoleReader(t, p, servers, topic, expected)
+		}
 	}
 	for name, read := range readers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fromKafka := read(t, s.brokers)
-			want, got := inOrder(fromKafka), inOrder(read(t, gateway))
+			fromKafka := read(t, s.brokers, orders, steps...)
+			want, got := inOrder(fromKafka), inOrder(read(t, gateway, orders, steps...))
 			if got != want {
 				t.Errorf("from the gateway:\n%s\nfrom Kafka:\n%s", firstDifference(got, want), firstDifference(want, got))
 			}
@@ -281,7 +283,7 @@ func TestKafkaClientsSeeALoss(t *testing.T) {
 		return all
 	}
 	for name, c := range map[string]struct {
-		read                 func(t *testing.T, servers, topic string, steps ...string) string
+		read                 topicReader
 		loss, group, refused string
 		first                string // the step that reads
 	}{

@@ -35,6 +35,10 @@ func consoles() map[string]localservices.Part {
 	return map[string]localservices.Part{"console": localservices.PartKafkaTools, "console-3.9": localservices.PartKafkaTools3}
 }
 
+// A topicReader reads a topic in steps that testdata/gateway/Read.java lists, and answers
+// what it was given as recordLine prints it, with a heading for each step.
+type topicReader func(t *testing.T, servers, topic string, steps ...string) string
+
 // A readingProgram is a command that reads a topic with one of Kafka's clients, in steps
 // that testdata/gateway/Read.java lists, and prints records as recordLine does.
 type readingProgram func(t *testing.T, servers, topic string, steps ...string) *exec.Cmd
