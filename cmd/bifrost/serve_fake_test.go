@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -59,15 +58,6 @@ func ping(t testing.TB, address string, options ...kgo.Opt) error {
 	return client.Ping(t.Context())
 }
 
-// freePort is an address on which nothing listens.
-func freePort(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // hashed is the line of a user, from the command.
 func hashed(t testing.TB, password string, args ...string) string {
 	t.Helper()
@@ -94,7 +84,7 @@ func TestServeDoesWhatItsFlagsSay(t *testing.T) {
 	s.inside(t, "flush").must(t, 0)
 	must(t, s.produce(t.Context(), numbered(orders, 0, 20, 30)...))
 
-	metrics := freePort(t)
+	metrics := freeAddress(t)
 	cold := s.served(t, "--topics", "*-orders", "--metrics", metrics, "--compression", "lz4", "--skip-lost")
 	if topics := topicsOf(t, cold); len(topics) != 1 || topics[0] != orders {
 		t.Errorf("cold it has %v", topics)

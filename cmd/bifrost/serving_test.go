@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // served starts a gateway of the archive, and answers its address. It has to end by
@@ -55,4 +58,12 @@ func (s *sandbox) serving(t *testing.T, args ...string) (address string, stop fu
 		t.Fatal("serve is not ready after a minute")
 	}
 	return "", nil
+}
+
+// freeAddress is an address on which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	port, err := localservices.FreePort()
+	must(t, err)
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }

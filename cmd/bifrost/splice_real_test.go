@@ -506,13 +506,6 @@ func (r *orderedReader) readTo(t *testing.T, end int) {
 	}
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	port, err := localservices.FreePort()
-	must(t, err)
-	return fmt.Sprintf("127.0.0.1:%d", port)
-}
-
 // runUntilSaid starts a program and waits until it prints a word. Printed is all that it
 // has printed, once it has ended.
 func runUntilSaid(t *testing.T, command *exec.Cmd, word string) (printed func() string) {
