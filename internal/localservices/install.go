@@ -177,11 +177,11 @@ func lockFile(path string) (unlock func(), err error) {
 //go:embed parts/*.xml parts/*.txt parts/*.json
 var lists embed.FS
 
-// jars returns the folder that holds the libraries of a part from Maven.
-func (p Part) jars() (string, error) { return local(p.name + "-" + p.version) }
+// folder returns where a part is of which each version has a folder of its own.
+func (p Part) folder() (string, error) { return local(p.name + "-" + p.version) }
 
 func installMaven(ctx context.Context, p Part) error {
-	dir, err := p.jars()
+	dir, err := p.folder()
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func installNPM(ctx context.Context, p Part) error {
 	if err := PartNode.ensure(ctx, nil); err != nil {
 		return err
 	}
-	dir, err := p.jars()
+	dir, err := p.folder()
 	if err != nil {
 		return err
 	}

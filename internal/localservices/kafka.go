@@ -260,7 +260,7 @@ func java(p Part, args ...string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("localservices: start %s: install a JDK 17: %w", p, err)
 	}
-	jars, err := p.jars()
+	jars, err := p.folder()
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 // installKcat unpacks kcat, whatever its version, and the libraries that are not on this
 // machine: Debian and Ubuntu have it. Nothing of it is installed outside of .local.
 func installKcat(ctx context.Context, p Part) error {
-	dir, err := p.jars()
+	dir, err := p.folder()
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func installKcat(ctx context.Context, p Part) error {
 
 // Kcat returns a command that runs kcat.
 func Kcat(ctx context.Context, args ...string) (*exec.Cmd, error) {
-	dir, err := PartKcat.jars()
+	dir, err := PartKcat.folder()
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type Registry struct {
 
 // installRegistry unpacks an archive that has everything a registry needs.
 func installRegistry(ctx context.Context, p Part) error {
-	dir, err := p.jars()
+	dir, err := p.folder()
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func StartRegistry(ctx context.Context, brokers string) (*Registry, error) {
 	if err := Install(ctx, nil, PartRegistry); err != nil {
 		return nil, err
 	}
-	jars, err := PartRegistry.jars()
+	jars, err := PartRegistry.folder()
 	if err != nil {
 		return nil, err
 	}

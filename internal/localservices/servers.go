@@ -107,7 +107,7 @@ func (s *Server) Remove() error {
 // in memory. It listens on every interface: it has no option for one.
 func StartDynamoDB(ctx context.Context) (*Server, error) {
 	return startServer(ctx, PartDynamoDB, func(_ string, port int) ([]string, error) {
-		jars, err := PartDynamoDB.jars()
+		jars, err := PartDynamoDB.folder()
 		if err != nil {
 			return nil, err
 		}

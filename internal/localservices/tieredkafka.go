@@ -17,7 +17,7 @@ func StartTieredKafka(ctx context.Context) (*KafkaBroker, error) {
 	if err := Install(ctx, nil, PartKafka, PartTieredStorage); err != nil {
 		return nil, err
 	}
-	jars, err := PartTieredStorage.jars()
+	jars, err := PartTieredStorage.folder()
 	if err != nil {
 		return nil, err
 	}
