@@ -3,7 +3,7 @@ import org.apache.kafka.common.utils.AppInfoParser;
 import org.apache.kafka.tools.consumer.ConsoleConsumer;
 
 /**
- * Runs kafka-console-consumer several times in one JVM, for serve_real_test.go. Arguments: bootstrap servers,
+ * Runs kafka-console-consumer several times in one JVM, for the tests of the gateway. Arguments: bootstrap servers,
  * topic, and steps: topic:NAME (from here on), PARTITION:OFFSET:RECORDS (an offset as the tool takes it).
  */
 public class Console {

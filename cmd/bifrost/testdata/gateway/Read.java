@@ -8,7 +8,7 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.*;
 
 /**
- * Reads a topic with Kafka's own client, and prints what it is given, for serve_real_test.go.
+ * Reads a topic with Kafka's own client, and prints what it is given, for the tests of the gateway.
  * Arguments: bootstrap servers, topic, and steps: topic:NAME (from here on), earliest, offset:N, time:MILLIS,
  * resume:N (on from offset N of a partition whose error was shown), subscribe, produce,
  * group:NAME:N:MEMBERS (so many members of a group read until N records were read by groups, and commit them).

@@ -1,4 +1,4 @@
-"""Reads a topic with librdkafka, and prints what it is given, for serve_real_test.go.
+"""Reads a topic with librdkafka, and prints what it is given, for the tests of the gateway.
 
 Arguments and output are those of Read.java.
 """
