@@ -91,7 +91,10 @@ func (a *archive) scan(t *testing.T, times readback.Times) *Scan {
 
 func (a *archive) facts(t *testing.T) Facts {
 	t.Helper()
-	c := config.Config{Group: "g", Bucket: "b", Stalled: 45 * time.Minute, TimeToLoss: 6 * time.Hour, CaptureEvery: 15 * time.Minute}
+	c := config.Config{
+		Group: "shop", Bucket: "shop-archive",
+		Stalled: 45 * time.Minute, TimeToLoss: 6 * time.Hour, CaptureEvery: 15 * time.Minute,
+	}
 	tick := bifrost.TickRecord{ID: "t", ClusterID: "c", StartedAt: now.Add(-time.Minute), EndedAt: now, CompleteAt: now.Add(-30 * time.Second)}
 	sights := condition.NewSights(c, []bifrost.TickRecord{tick}, now)
 	seen := condition.Overview{Rows: condition.JudgeRows(a.rows, sights), Ticks: sights}
