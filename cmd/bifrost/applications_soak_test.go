@@ -73,7 +73,8 @@ func TestApplicationsGoOn(t *testing.T) {
 	must(t, source.Kill())
 
 	target, _ := clusterOfItsOwn(t)
-	s.run(t, "restore", "--at", "latest", "--to-brokers", target.Addr(), "--groups", "--yes").must(t, 0, "All that was asked for stands where it stood")
+	s.run(t, "restore", "--at", "latest", "--to-brokers", target.Addr(), "--groups", "--yes").
+		must(t, 0, "All that was asked for is as it was captured")
 	var resumed sync.WaitGroup
 	for _, a := range all {
 		resumed.Go(func() { a.run(t, target.Addr(), 0) })

@@ -127,7 +127,9 @@ func (s *sandbox) drills(t *testing.T) {
 func (s *sandbox) showsRestored(t *testing.T, file string) {
 	t.Helper()
 	page := s.bifrost(t, "report", "--restore", file)
-	for _, words := range []string{">Restore</h2>", "do not stand where they stood", "it was ahead of what is restored", "share-group"} {
+	for _, words := range []string{
+		">Restore</h2>", "are not as they were captured", "it was ahead of what is restored", "share-group",
+	} {
 		if !strings.Contains(page, words) {
 			t.Errorf("the page does not have %q", words)
 		}

@@ -61,7 +61,7 @@ func (r *restorer) showText(report *restore.Report) error {
 	}
 	r.tellLifted(report)
 	if report.Stands() && !report.Plan {
-		r.Say("All that was asked for stands where it stood.")
+		r.Say("All that was asked for is as it was captured.")
 	}
 	return nil
 }

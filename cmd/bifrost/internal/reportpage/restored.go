@@ -46,13 +46,13 @@ func newRestoredPage(r restore.Report) *Restored {
 	p := &Restored{
 		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s.",
 			r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes)),
-		Verdict: "All that was asked for stands where it stood.", Class: "good", NotRestored: r.NotRestored,
+		Verdict: "All that was asked for is as it was captured.", Class: "good", NotRestored: r.NotRestored,
 	}
 	if r.Plan {
 		p.Verdict, p.Class = "Nothing was written.", ""
 	}
 	if n := len(r.Differences); n > 0 {
-		p.Verdict, p.Class = fmt.Sprintf("%s things do not stand where they stood.", human.Count(int64(n))), "bad"
+		p.Verdict, p.Class = fmt.Sprintf("%s things are not as they were captured.", human.Count(int64(n))), "bad"
 	}
 	for _, t := range r.Topics {
 		p.Topics = append(p.Topics, []pageCell{
