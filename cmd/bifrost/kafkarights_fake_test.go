@@ -6,8 +6,6 @@ package main
 
 import (
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -134,22 +132,9 @@ func (r *rightsRecorder) take() []string {
 // target, by command.
 func documentedRights(t *testing.T) map[string][2][]string {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/security.md")
-	must(t, err)
-	_, section, found := strings.Cut(string(page), "### What each command needs in Kafka\n")
-	if !found {
-		t.Fatal("docs/security.md has no such section")
-	}
-	section, _, _ = strings.Cut(section, "\n### ")
 	rows := map[string][2][]string{}
-	for line := range strings.Lines(section) {
-		cells := strings.Split(line, "|")
-		if len(cells) < 5 || !strings.Contains(cells[1], "`") {
-			continue
-		}
-		for _, command := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
-			rows[command[1]] = [2][]string{rightsIn(cells[2]), rightsIn(cells[3])}
-		}
+	for command, cells := range commandTable(t, "### What each command needs in Kafka", 2) {
+		rows[command] = [2][]string{rightsIn(cells[0]), rightsIn(cells[1])}
 	}
 	return rows
 }

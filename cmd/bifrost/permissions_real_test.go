@@ -128,26 +128,14 @@ var actionName = regexp.MustCompile("`((?:s3|dynamodb):[A-Za-z]+)`")
 // documentedActions reads the table of docs/security.md: the actions of each command, and those
 // that reading needs, which stand in all rows.
 func documentedActions(t *testing.T) map[string][]string {
-	page, err := os.ReadFile("../../docs/security.md")
-	must(t, err)
-	_, section, found := strings.Cut(string(page), "### What each command needs\n")
-	if !found {
-		t.Fatal("docs/security.md has no such section")
-	}
-	section, _, _ = strings.Cut(section, "\n### ")
+	t.Helper()
 	rows := map[string][]string{}
-	for line := range strings.Lines(section) {
-		cells := strings.Split(line, "|")
-		if len(cells) < 4 || !strings.Contains(cells[1], "`") {
-			continue
-		}
+	for command, cells := range commandTable(t, "### What each command needs", 1) {
 		var actions []string
-		for _, match := range actionName.FindAllStringSubmatch(cells[2], -1) {
+		for _, match := range actionName.FindAllStringSubmatch(cells[0], -1) {
 			actions = append(actions, match[1])
 		}
-		for _, command := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
-			rows[command[1]] = actions
-		}
+		rows[command] = actions
 	}
 	return rows
 }
