@@ -200,6 +200,24 @@ func (s *sandbox) end(t testing.TB, topic string) (end int64) {
 	return end
 }
 
+// setting is what a topic has for one of its settings; empty if it has none.
+func (s *sandbox) setting(t testing.TB, topic, name string) string {
+	t.Helper()
+	client, err := s.client()
+	must(t, err)
+	defer client.Close()
+	described, err := kadm.NewClient(client).DescribeTopicConfigs(t.Context(), topic)
+	must(t, err)
+	config, err := described.On(topic, nil)
+	must(t, err)
+	for _, c := range config.Configs {
+		if c.Key == name {
+			return c.MaybeValue()
+		}
+	}
+	return ""
+}
+
 // deleteTopic deletes a topic and waits until it is gone.
 func (s *sandbox) deleteTopic(ctx context.Context, topic string) error {
 	client, err := s.client()

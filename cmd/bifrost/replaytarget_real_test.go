@@ -27,8 +27,8 @@ func (s *sandbox) mustAgree(t testing.TB, code int, words []string, args ...stri
 	s.run(t, args...).must(t, code, words...)
 }
 
-// topicsNow lists the topics of the cluster whose names begin as the test's do, with
-// their settings where they are not the cluster's.
+// topicsNow lists the topics of the cluster whose names begin as the test's do, with how
+// many partitions they have.
 func topicsNow(t testing.TB, s *sandbox) map[string]int {
 	t.Helper()
 	client, err := s.client()
@@ -43,23 +43,6 @@ func topicsNow(t testing.TB, s *sandbox) map[string]int {
 		}
 	}
 	return topics
-}
-
-func settingOf(t testing.TB, s *sandbox, topic, name string) string {
-	t.Helper()
-	client, err := s.client()
-	must(t, err)
-	defer client.Close()
-	described, err := kadm.NewClient(client).DescribeTopicConfigs(t.Context(), topic)
-	must(t, err)
-	config, err := described.On(topic, nil)
-	must(t, err)
-	for _, c := range config.Configs {
-		if c.Key == name {
-			return c.MaybeValue()
-		}
-	}
-	return ""
 }
 
 // prose is what a JSON document of that size compresses like, and noise what nothing
@@ -139,7 +122,7 @@ func TestTargetsTakeWhatTheSourceTook(t *testing.T) {
 			s.bifrost(t, "flush")
 			s.mustAgree(t, 0, []string{c.says}, "replay", source+":"+target, "--create")
 			for setting, want := range c.want {
-				if got := settingOf(t, s, target, setting); got != want {
+				if got := s.setting(t, target, setting); got != want {
 					t.Errorf("%s is %s, want %s", setting, got, want)
 				}
 			}

@@ -81,7 +81,8 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	if n := target.end(t, orders); n != 0 {
 		t.Fatalf("%d records were written before --yes", n)
 	}
-	inside("--exclude", "*payments", "--yes").must(t, 0, "57 records are there", "All that was asked for is as it was captured", "lifted on 1 topics")
+	inside("--exclude", "*payments", "--yes").
+		must(t, 0, "57 records are there", "All that was asked for is as it was captured", "lifted on 1 topics")
 	// Each of two partitions ends with the marker of its transaction.
 	if n, others := target.end(t, orders), target.end(t, payments); n != 57+2 || others != 0 {
 		t.Errorf("%d offsets of one topic and %d of the other, want 59 and 0", n, others)
@@ -118,21 +119,6 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	if len(drilled.Topics) != 1 || drilled.Records != 57 || drilled.Positions != 1 {
 		t.Errorf("drilled %+v", drilled)
 	}
-}
-
-func (s *sandbox) setting(t testing.TB, topic, name string) string {
-	t.Helper()
-	client, err := s.client()
-	must(t, err)
-	defer client.Close()
-	configs, err := kadm.NewClient(client).DescribeTopicConfigs(t.Context(), topic)
-	must(t, err)
-	for _, config := range configs[0].Configs {
-		if config.Key == name && config.Value != nil {
-			return *config.Value
-		}
-	}
-	return ""
 }
 
 // TestExportWritesWhereItIsTold: each object once, of the topics that are named, in a
