@@ -13,13 +13,10 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/job"
 )
 
-const (
-	machine     = "arn:aws:states:eu-west-1:123456789012:stateMachine:jobs"
-	otherSecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:target-a1b2c3"
-)
-
-// Each flag reaches the job, and none stands for another one.
-func TestEachFlagReachesTheJob(t *testing.T) {
+// A command starts one execution of the machine that is named, under the ID that was given or
+// one made of the time, with all of its flags together; and ends as the execution does. That
+// each flag alone reaches the job is for TestFlagsReachTheJob.
+func TestAsJobStartsOneExecution(t *testing.T) {
 	t.Parallel()
 	f := newFakes(t)
 	s := f.sandbox(t)
@@ -29,7 +26,7 @@ func TestEachFlagReachesTheJob(t *testing.T) {
 	must(t, json.Unmarshal([]byte(s.inside(t, "capture", "--json").out), &captured))
 	target := func() *job.Target { return &job.Target{Brokers: "b1:9092,b2:9092"} }
 	secured := target()
-	secured.SecurityProtocol, secured.SaslMechanism, secured.Secret = "SASL_SSL", "PLAIN", otherSecret
+	secured.SecurityProtocol, secured.SaslMechanism, secured.Secret = "SASL_SSL", "PLAIN", targetSecret
 	same := target()
 	same.SameSecurity = true
 	for name, c := range map[string]struct {
@@ -37,9 +34,10 @@ func TestEachFlagReachesTheJob(t *testing.T) {
 		want job.Spec
 	}{
 		"replay": {[]string{
-			"replay", "orders:copy", "--id", "the-id", "--to-brokers", "b1:9092,b2:9092", "--to-security-protocol", "SASL_SSL",
-			"--to-sasl-mechanism", "PLAIN", "--to-secret", otherSecret, "--partitions", "4,1-2", "--from", "10", "--to", "20",
-			"--since", "1700000001000", "--until", "1700000002000", "--rekey", "--create", "--force", "--compression", "lz4", "--throttle", "3MB",
+			"replay", "orders:copy", "--id", "the-id", "--to-brokers", "b1:9092,b2:9092",
+			"--to-security-protocol", "SASL_SSL", "--to-sasl-mechanism", "PLAIN", "--to-secret", targetSecret,
+			"--partitions", "4,1-2", "--from", "10", "--to", "20", "--since", "1700000001000", "--until", "1700000002000",
+			"--rekey", "--create", "--force", "--compression", "lz4", "--throttle", "3MB",
 		}, job.Spec{
 			ID: "the-id", Kind: job.KindReplay, Topics: []string{"orders:copy"}, BytesPerSecond: 3_000_000, To: secured,
 			Replay: &job.Replay{Partitions: []int32{1, 2, 4}, From: 10, To: 20, Since: 1700000001000, Until: 1700000002000,
@@ -49,9 +47,8 @@ func TestEachFlagReachesTheJob(t *testing.T) {
 			job.Spec{Kind: job.KindReplay, Topics: []string{"*"}, To: same, Replay: &job.Replay{}}},
 		"replay into the archived cluster": {[]string{"replay", "a:b", "c:d", "--rekey"},
 			job.Spec{Kind: job.KindReplay, Topics: []string{"a:b", "c:d"}, Replay: &job.Replay{Rekey: true}}},
-		"replay that makes topics": {[]string{"replay", "a:b", "--create"}, job.Spec{Kind: job.KindReplay, Topics: []string{"a:b"}, Replay: &job.Replay{Create: true}}},
-		"replay that must":         {[]string{"replay", "a:b", "--force"}, job.Spec{Kind: job.KindReplay, Topics: []string{"a:b"}, Replay: &job.Replay{Force: true}}},
-		"verify":                   {[]string{"verify", "--deep", "orders", "pay*"}, job.Spec{Kind: job.KindVerify, Topics: []string{"orders", "pay*"}}},
+		"verify": {[]string{"verify", "--deep", "orders", "pay*"},
+			job.Spec{Kind: job.KindVerify, Topics: []string{"orders", "pay*"}}},
 		"restore": {[]string{"restore", "--at", "latest", "--to-brokers", "b1:9092,b2:9092", "--topics", "cli*, orders", "--exclude", "x*", "--groups", "--throttle", "500kB", "--yes"},
 			job.Spec{Kind: job.KindRestore, Topics: []string{"cli*", "orders"}, Exclude: []string{"x*"}, BytesPerSecond: 500_000, To: target(),
 				Restore: &job.Restore{Capture: captured.Positions, Groups: true}}},

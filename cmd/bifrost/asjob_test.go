@@ -23,7 +23,10 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/job"
 )
 
-const targetSecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:of-the-target"
+const (
+	machine      = "arn:aws:states:eu-west-1:123456789012:stateMachine:jobs"
+	targetSecret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:of-the-target"
+)
 
 // latestCapture is the key of the one capture of the account.
 var latestCapture = capture.PositionsKey("g", "c", time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC))
@@ -179,7 +182,7 @@ func TestFlagsReachTheJob(t *testing.T) {
 		a := app.New(strings.NewReader(""), io.Discard, io.Discard)
 		for name, value := range map[string]string{
 			"BIFROST_BROKERS": "archived:9092", "BIFROST_BUCKET": "bucket", "BIFROST_GROUP": "g", "BIFROST_PROGRESS_TABLE": "p",
-			"BIFROST_OBJECTS_TABLE": "o", "BIFROST_JOB_MACHINE": "arn:aws:states:eu-west-1:123456789012:stateMachine:jobs",
+			"BIFROST_OBJECTS_TABLE": "o", "BIFROST_JOB_MACHINE": machine,
 			"BIFROST_TO_SECURITY_PROTOCOL": "", "BIFROST_TO_SASL_MECHANISM": "", "BIFROST_TO_SECRET": "",
 		} {
 			a.SetVariable(name, value)
