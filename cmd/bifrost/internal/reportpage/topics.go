@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -52,16 +53,26 @@ type pageTopic struct {
 // strip is a stretch of time as paths of an SVG, one for each state.
 type strip struct{ Archived, Flight, Apart, Lost string }
 
+// stretches are the columns between which the state stays the same: where each begins, and
+// where the next one does.
+func stretches(cells *[columns]state) iter.Seq2[int, int] {
+	return func(yield func(first, end int) bool) {
+		for first, end := 0, 1; first < columns; first, end = end, end+1 {
+			for end < columns && cells[end] == cells[first] {
+				end++
+			}
+			if !yield(first, end) {
+				return
+			}
+		}
+	}
+}
+
 // newStrip draws the cells: each stretch of one state is a line as thick as the strip.
 func newStrip(cells *[columns]state) strip {
 	var paths [stateLost + 1]strings.Builder
-	for first := 0; first < columns; {
-		last := first
-		for last+1 < columns && cells[last+1] == cells[first] {
-			last++
-		}
-		fmt.Fprintf(&paths[cells[first]], "M%d 5h%d", first, last-first+1)
-		first = last + 1
+	for first, end := range stretches(cells) {
+		fmt.Fprintf(&paths[cells[first]], "M%d 5h%d", first, end-first)
 	}
 	return strip{paths[stateArchived].String(), paths[stateInFlight].String(), paths[stateApart].String(),
 		paths[stateLost].String()}
@@ -247,16 +258,11 @@ var stateWords = [...]string{"", "archived", "planned or at work", "gap, no loss
 // spansOf says in words what a strip shows, for whoever does not see it.
 func spansOf(cells *[columns]state, s *Scan) string {
 	var spans []string
-	for first := 0; first < columns; {
-		last := first
-		for last+1 < columns && cells[last+1] == cells[first] {
-			last++
-		}
+	for first, end := range stretches(cells) {
 		if word := stateWords[cells[first]]; word != "" {
 			spans = append(spans, fmt.Sprintf("%s %s to %s", word, short(s.columnStart(first)),
-				short(s.columnStart(last+1))))
+				short(s.columnStart(end))))
 		}
-		first = last + 1
 	}
 	const most = 4
 	if len(spans) > most {
