@@ -4,6 +4,7 @@ package reportpage
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -132,7 +133,7 @@ func boolFirst(a, b bool) int {
 }
 
 // pageGap is a line of the list.
-type pageGap struct{ Partition, From, To, Offsets, Class, Kind, Reason, Words, At string }
+type pageGap struct{ Partition, From, To, Offsets, Class, Kind, Reason, At string }
 
 // pageReason is the sum of the gaps with one reason.
 type pageReason struct{ Reason, Words, Kind, Class, Offsets string }
@@ -160,11 +161,7 @@ func (p *Page) gapSection(s *Scan) {
 		})
 	}
 	p.MoreGaps = s.gaps.count - len(list)
-	reasons := make([]string, 0, len(s.gaps.byReason))
-	for reason := range s.gaps.byReason {
-		reasons = append(reasons, reason)
-	}
-	slices.SortFunc(reasons, func(a, b string) int {
+	reasons := slices.SortedFunc(maps.Keys(s.gaps.byReason), func(a, b string) int {
 		return cmp.Or(cmp.Compare(kindOf(a), kindOf(b)), cmp.Compare(a, b))
 	})
 	for _, reason := range reasons {
