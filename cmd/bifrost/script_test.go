@@ -16,10 +16,11 @@ import (
 
 // TestScripts runs the scripts in testdata/script through the binary: with the real
 // parts against Apache Kafka, DynamoDB Local and versitygw, in "go test ./..." against
-// services in the process. $T begins the names of a script's
-// topics. Beside testscript's own commands there are:
+// services in the process. $T begins the names of a script's topics. Beside testscript's
+// own commands there are:
 //
 //	topic NAME PARTITIONS [SETTING=VALUE ...]   make a topic
+//	delete-topic NAME                           delete it, and wait until it is gone
 //	delete-object KEY                           delete an object of the bucket
 //	lose-tables                                 empty both tables
 //	diverge NAME                                say in the table that the log of partition 0 was cut
