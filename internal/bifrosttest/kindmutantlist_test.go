@@ -277,6 +277,12 @@ var kindMutants = map[string][]kindMutant{
 		{mutant{"another default", "a stack does by default what a program does", []edit{{
 			"../../template.yaml", "    Default: 134217728\n", "    Default: 13421772\n",
 		}}}, "internal/templates", "TestParameters", ""},
+		{mutant{"days that Athena does not look for", "clocks that are not set say 1970", []edit{{
+			"../../template.yaml", "    Default: 1970-01-01,NOW+1DAYS\n", "    Default: 2020-01-01,NOW+1DAYS\n",
+		}}}, "internal/export", "TestAthenaFinds", ""},
+		{mutant{"a folder that Athena does not look into", "it is called as export calls it", []edit{{
+			"../../infra/athena.yaml", "/topic=${!topic}/date=${!date}\n", "/topic=${!topic}/day=${!date}\n",
+		}}}, "internal/export", "TestAthenaFinds", ""},
 		{mutant{"a period of hours", "alarms speak within minutes", []edit{{
 			"../../infra/observability.yaml", "      MetricName: Diverged\n      Dimensions: [{ Name: Stack, Value: !Ref Name }]\n      Statistic: Maximum\n      Period: 300\n", "      MetricName: Diverged\n      Dimensions: [{ Name: Stack, Value: !Ref Name }]\n      Statistic: Maximum\n      Period: 3600\n",
 		}}}, "internal/templates", "TestNumbers", ""},
