@@ -92,6 +92,8 @@ func TestAthenaFindsEveryFile(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	days := []int64{0, 1, int64(dayOf(now.UnixMilli())), int64(dayOf(now.UnixMilli())) - 400}
+	const exports = "s3://my-lake/kafka"
+	tables := athenaTables(t, exports)
 	for _, topic := range []string{"orders", "a.b-c_D", "orders@AAAAAAAAAAAAAAAAAAAAAA"} {
 		a := newArchived()
 		a.topic = topic
@@ -99,16 +101,16 @@ func TestAthenaFindsEveryFile(t *testing.T) {
 			a.add(baldr.Record{Timestamp: d * millisecondsOfADay})
 		}
 		a.add(baldr.Record{Timestamp: -1}, baldr.Record{Timestamp: endOfTime}, baldr.Record{Timestamp: -5})
-		const exports = "s3://my-lake/kafka"
 		seen := map[string][]string{}
 		for name := range exportTo(t, a, filepath.Join(t.TempDir(), "lake")) {
 			folder := exports + "/" + path.Dir(name)
-			for table, found := range athenaTables(t, exports) {
+			for table, found := range tables {
 				if !strings.HasPrefix(folder, found.location) {
 					t.Errorf("%s lies outside of the location %s of %s", folder, found.location, table)
 				}
 				values, ok := found.projection.Partition(folder, now)
-				if ok && values["topic"] != topic || ok && table == "records" && !strings.HasSuffix(folder, "/date="+values["date"]) {
+				if ok && values["topic"] != topic ||
+					ok && table == "records" && !strings.HasSuffix(folder, "/date="+values["date"]) {
 					t.Errorf("%s is partition %v of %s", folder, values, table)
 				}
 				if ok {
