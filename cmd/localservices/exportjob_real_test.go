@@ -114,18 +114,13 @@ func (e *endToEnd) exportTwice(control *job.Control, spec job.Spec) job.Status {
 	return e.followJob(control, spec.ID, execution)
 }
 
-// doubleItems calls the function for items that children have in hand.
+// doubleItems waits until the job has items, and calls the function once more for each.
 func (e *endToEnd) doubleItems(control *job.Control, id, execution string) {
 	e.Helper()
 	for {
 		items, err := control.Items(e.Context(), id)
 		for _, item := range items {
-			payload, err := json.Marshal(job.Event{Step: "work", ID: id, Item: &item})
-			e.check(err)
-			_, err = lambda.NewFromConfig(e.stack.AWS.Config()).Invoke(e.Context(), &lambda.InvokeInput{
-				FunctionName: aws.String(e.stack.Outputs["JobFunction"]), InvocationType: "Event", Payload: payload,
-			})
-			e.check(err)
+			e.callWorker(id, item)
 		}
 		run, runErr := control.Machine.Describe(e.Context(), execution)
 		e.check(runErr)
@@ -134,6 +129,17 @@ func (e *endToEnd) doubleItems(control *job.Control, id, execution string) {
 		}
 		e.check(pause(e.Context()))
 	}
+}
+
+// callWorker calls the function for an item that a child may have in hand, and does not wait for it.
+func (e *endToEnd) callWorker(id string, item job.Item) {
+	e.Helper()
+	payload, err := json.Marshal(job.Event{Step: "work", ID: id, Item: &item})
+	e.check(err)
+	_, err = lambda.NewFromConfig(e.stack.AWS.Config()).Invoke(e.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(e.stack.Outputs["JobFunction"]), InvocationType: "Event", Payload: payload,
+	})
+	e.check(err)
 }
 
 func (e *endToEnd) followJob(control *job.Control, id, execution string) job.Status {

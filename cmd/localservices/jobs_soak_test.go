@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -114,8 +112,31 @@ func (j *jobs) follow(t *testing.T, id, execution string) job.Status {
 	return j.followJob(j.control, id, execution)
 }
 
-// replay kills half of the functions again and again, calls some once more at the same
-// time, and stops the job once half of it is done.
+// followToTheEnd continues the job after its execution until it is complete, ten times at most.
+func (j *jobs) followToTheEnd(t *testing.T, id, execution string) job.Status {
+	t.Helper()
+	status := j.follow(t, id, execution)
+	for n := 0; !status.Complete && n < 10; n++ {
+		time.Sleep(time.Second) // the name of an execution has the second
+		execution, err := j.control.Continue(t.Context(), id)
+		must(t, err)
+		status = j.follow(t, id, execution)
+	}
+	return status
+}
+
+// killWorkers kills the job functions that run now.
+func (j *jobs) killWorkers() (killed int) {
+	for _, pid := range j.processesOf("JobFunction") {
+		if syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed++
+		}
+	}
+	return killed
+}
+
+// replay kills the functions again and again, calls some once more at the same time, then stops
+// the job and continues it.
 func (j *jobs) replay(t *testing.T, records int) {
 	target := strings.ReplaceAll(j.prefix, "plain", "copy") + "target"
 	execution, err := j.control.Start(t.Context(), job.Spec{
@@ -124,11 +145,7 @@ func (j *jobs) replay(t *testing.T, records int) {
 	})
 	must(t, err)
 	for kills, looks := 0, 0; kills < 6 && looks < 60; looks++ {
-		for _, pid := range j.processesOf("JobFunction") {
-			if syscall.Kill(pid, syscall.SIGKILL) == nil {
-				kills++
-			}
-		}
+		kills += j.killWorkers()
 		j.double(t)
 		time.Sleep(2 * time.Second) // to kill them at other places each time
 		if status, err := j.control.Status(t.Context(), "replay"); err == nil && !status.Running() {
@@ -138,13 +155,7 @@ func (j *jobs) replay(t *testing.T, records int) {
 	if n, err := j.control.Stop(t.Context(), "replay"); err != nil {
 		t.Fatalf("stopped %d: %v", n, err)
 	}
-	status := j.follow(t, "replay", execution)
-	for n := 0; !status.Complete && n < 10; n++ {
-		time.Sleep(time.Second) // the name of an execution has the second
-		execution, err := j.control.Continue(t.Context(), "replay")
-		must(t, err)
-		status = j.follow(t, "replay", execution)
-	}
+	status := j.followToTheEnd(t, "replay", execution)
 	if !status.Complete || status.Report.Records != int64(records) {
 		t.Fatalf("status %+v, report %+v", status, status.Report)
 	}
@@ -162,7 +173,9 @@ func (j *jobs) replay(t *testing.T, records int) {
 func (j *jobs) export(t *testing.T, records int) {
 	j.makeExportBucket()
 	topic, to := j.topic("plain"), "s3://"+exportBucket+"/lake"
-	execution, err := j.control.Start(t.Context(), job.Spec{ID: "export", Kind: job.KindExport, Topics: []string{topic}, Export: &job.Export{To: to}})
+	execution, err := j.control.Start(t.Context(), job.Spec{
+		ID: "export", Kind: job.KindExport, Topics: []string{topic}, Export: &job.Export{To: to},
+	})
 	must(t, err)
 	command := make(chan error, 1)
 	go func() {
@@ -174,24 +187,14 @@ func (j *jobs) export(t *testing.T, records int) {
 	}()
 	kills := 0
 	for looks := 0; kills < 6 && looks < 200; looks++ {
-		for _, pid := range j.processesOf("JobFunction") {
-			if syscall.Kill(pid, syscall.SIGKILL) == nil {
-				kills++
-			}
-		}
+		kills += j.killWorkers()
 		time.Sleep(300 * time.Millisecond) // to kill them at other places each time
 		if status, err := j.control.Status(t.Context(), "export"); err == nil && !status.Running() {
 			break
 		}
 	}
 	j.doubleItems(j.control, "export", execution)
-	status := j.follow(t, "export", execution)
-	for n := 0; !status.Complete && n < 10; n++ {
-		time.Sleep(time.Second) // the name of an execution has the second
-		execution, err := j.control.Continue(t.Context(), "export")
-		must(t, err)
-		status = j.follow(t, "export", execution)
-	}
+	status := j.followToTheEnd(t, "export", execution)
 	must(t, <-command)
 	if !status.Complete || status.Report.Records != int64(records) || kills == 0 {
 		t.Fatalf("%d kills, status %+v, report %+v", kills, status, status.Report)
@@ -325,19 +328,14 @@ func (j *jobs) valuesAt(brokers, topic string, partition int32) (values []string
 	return values
 }
 
-// double calls the function for an item that a child may have in hand.
+// double calls the function for the first item of the replay once more.
 func (j *jobs) double(t *testing.T) {
 	items, err := j.control.Items(t.Context(), "replay")
 	if errors.Is(err, bifrost.ErrNotFound) {
 		return
 	}
 	must(t, err)
-	payload, err := json.Marshal(job.Event{Step: "work", ID: "replay", Item: &items[0]})
-	must(t, err)
-	_, err = lambda.NewFromConfig(j.stack.AWS.Config()).Invoke(t.Context(), &lambda.InvokeInput{
-		FunctionName: aws.String(j.stack.Outputs["JobFunction"]), InvocationType: "Event", Payload: payload,
-	})
-	must(t, err)
+	j.callWorker("replay", items[0])
 }
 
 // rights takes the credentials of a function that is there, and tries what a job must
