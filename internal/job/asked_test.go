@@ -178,7 +178,7 @@ func TestStoppingEndsWhatRuns(t *testing.T) {
 	a := newAccount(t, 2)
 	a.archive("orders", 2, 10)
 	m := &manualMachine{states: map[string]Execution{}}
-	c := &Control{Files: a.runner.Files, Machine: m, Now: a.clock.Now}
+	c := a.control(m)
 	spec, err := json.Marshal(replayOf("one", "orders:copy"))
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestStoppingEndsWhatRuns(t *testing.T) {
 	if err != nil || status.Execution != "arn:of:b-last" || status.Runs != 4 || !status.Running() || status.Kind != KindReplay || status.Bytes <= 0 || status.DoneBytes != 0 {
 		t.Errorf("status %+v, error %v", status, err)
 	}
-	if n, err := (&Control{Files: c.Files, Machine: &unreachable{}, Now: c.Now}).Stop(t.Context(), "one"); n != 0 || !errors.Is(err, errUnreachable) {
+	if n, err := a.control(&unreachable{}).Stop(t.Context(), "one"); n != 0 || !errors.Is(err, errUnreachable) {
 		t.Errorf("with a machine that does not answer %d were stopped, error %v", n, err)
 	}
 	if n, err := c.Stop(t.Context(), "one"); n != 2 || err != nil {
@@ -212,7 +212,7 @@ func TestStoppingEndsWhatRuns(t *testing.T) {
 	if status, err := c.Status(t.Context(), "one"); err != nil || status.State != StateUnknown || status.Execution != "arn:of:b-last" || status.Complete || status.Report != nil {
 		t.Errorf("once it is forgotten: status %+v, error %v", status, err)
 	}
-	if _, err := (&Control{Files: c.Files, Machine: &unreachable{}, Now: c.Now}).Status(t.Context(), "one"); !errors.Is(err, errUnreachable) {
+	if _, err := a.control(&unreachable{}).Status(t.Context(), "one"); !errors.Is(err, errUnreachable) {
 		t.Errorf("with a machine that does not answer: error %v", err)
 	}
 }
@@ -224,7 +224,7 @@ func TestAReportOfWhatIsNotDone(t *testing.T) {
 	a := newAccount(t, 2)
 	a.archive("orders", 3, 12)
 	m := &manualMachine{states: map[string]Execution{"arn:of:1": {State: StateRunning}}}
-	c := &Control{Files: a.runner.Files, Machine: m, Now: a.clock.Now}
+	c := a.control(m)
 	spec, err := json.Marshal(replayOf("one", "orders:copy"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -102,14 +101,8 @@ func (a *account) mustBeExported(prefix, topic string, partitions int32, records
 		if !strings.HasPrefix(key, prefix+"topic="+topic+"/") {
 			continue
 		}
-		object, err := a.lake.Open(context.Background(), key)
-		if err != nil {
-			a.Fatal(err)
-		}
-		content, err := io.ReadAll(io.NewSectionReader(object, 0, object.Stored().Size))
-		if err != nil {
-			a.Fatal(err)
-		}
+		versions := a.lake.Versions(key)
+		content := versions[len(versions)-1]
 		rows, err := parquet.Read[exportedRecord](bytes.NewReader(content), int64(len(content)))
 		if err != nil {
 			a.Fatalf("%s: %v", key, err)
@@ -191,7 +184,7 @@ func TestAnExportByManyIsAnExport(t *testing.T) {
 				t.Errorf("report %+v, export %+v", report, x)
 			}
 			a.mustBeExported("exports/", "orders", partitions, records)
-			if status, err := (&Control{Files: a.runner.Files, Machine: &manualMachine{}, Now: a.clock.Now}).Status(t.Context(), "one"); err != nil ||
+			if status, err := a.control(&manualMachine{}).Status(t.Context(), "one"); err != nil ||
 				!status.Complete || status.Records != records || status.DoneRecords != records || status.Bytes != report.Bytes {
 				t.Errorf("status %+v, error %v", status, err)
 			}

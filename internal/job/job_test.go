@@ -79,6 +79,11 @@ func newAccount(t *testing.T, workers int) *account {
 	return a
 }
 
+// control starts, shows and stops the jobs of the account on this state machine.
+func (a *account) control(m Machine) *Control {
+	return &Control{Files: a.runner.Files, Machine: m, Now: a.clock.Now}
+}
+
 // requests are counted as if each call of anything were one of each.
 func (a *account) requests() Requests {
 	n := float64(a.asked.Add(1))
@@ -530,7 +535,7 @@ func TestControl(t *testing.T) {
 	a := newAccount(t, 2)
 	a.archive("orders", 2, 10)
 	m := &manualMachine{states: map[string]Execution{}}
-	c := &Control{Files: a.runner.Files, Machine: m, Now: a.clock.Now}
+	c := a.control(m)
 	ctx := context.Background()
 	if _, err := c.Status(ctx, "one"); err == nil || !strings.Contains(err.Error(), "there is no job one") {
 		t.Errorf("error %v", err)
