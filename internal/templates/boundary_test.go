@@ -2,7 +2,6 @@ package templates
 
 import (
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -14,14 +13,9 @@ import (
 // none if none was: an account that lets no role be made without one takes them all.
 func TestEveryRoleIsBounded(t *testing.T) {
 	t.Parallel()
-	paths, err := filepath.Glob(root + "/infra/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	bounded := map[string]any{"Fn::If": []any{"IsBounded", ref("PermissionsBoundary"), ref("AWS::NoValue")}}
 	roles := 0
-	for _, path := range append(paths, root+"/template.yaml") {
-		path, _ = filepath.Rel(root, path)
+	for _, path := range everyTemplate(t) {
 		template := load(t, path)
 		for name, r := range template.Resources("") {
 			switch {

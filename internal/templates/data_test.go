@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -19,6 +20,20 @@ func load(t *testing.T, path string) Template {
 		t.Fatal(err)
 	}
 	return template
+}
+
+// everyTemplate is the paths of all templates that may be deployed, below root.
+func everyTemplate(t *testing.T) []string {
+	t.Helper()
+	nested, err := filepath.Glob(root + "/infra/*.yaml")
+	if err != nil || len(nested) == 0 {
+		t.Fatalf("templates %v, error %v", nested, err)
+	}
+	paths := []string{"template.yaml"}
+	for _, path := range nested {
+		paths = append(paths, "infra/"+filepath.Base(path))
+	}
+	return paths
 }
 
 func ref(name string) map[string]any { return map[string]any{"Ref": name} }

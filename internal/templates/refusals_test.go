@@ -202,7 +202,7 @@ func used(in any, function string) (found []any) {
 // reads one: a template that is deployed as it is has to do without.
 func TestRuleFunctionsAreWrittenOut(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml", "infra/athena.yaml"} {
+	for _, path := range everyTemplate(t) {
 		text, err := os.ReadFile(root + "/" + path)
 		if err != nil {
 			t.Fatal(err)
@@ -232,7 +232,7 @@ func TestWhatIsBuiltIsWhatIsDeployed(t *testing.T) {
 // amazonaws.com, and each has its own console. China has neither.
 func TestPartitions(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"template.yaml", "infra/data.yaml", "infra/network.yaml", "infra/observability.yaml", "infra/jobs.yaml", "infra/athena.yaml"} {
+	for _, path := range everyTemplate(t) {
 		text := fmt.Sprint(load(t, path).root)
 		if strings.Contains(text, "AWS::URLSuffix") || strings.Contains(text, "arn:aws:") {
 			t.Errorf("%s spells names of AWS in two ways", path)
