@@ -111,7 +111,7 @@ func (r *Runner) checkPlace(to, allowed string) error {
 	return nil
 }
 
-// exporter is the rule of an export, as the command has it.
+// exporter exports as the command does that is given what the spec says.
 func (r *Runner) exporter(ctx context.Context, spec Spec) (*export.Exporter, error) {
 	asked := spec.Export
 	bucket, prefix, err := export.SplitURL(asked.To)
