@@ -233,7 +233,8 @@ func (e *expression) update(to item, fixed keyNames) error {
 		case name == fixed.hash, name == fixed.sort:
 			e.fail("Cannot update attribute %s. This attribute is part of the key", name)
 		case changed[name]:
-			e.fail("Two document paths overlap with each other; must remove or rewrite one of these paths; path: [%s]", name)
+			e.fail("Two document paths overlap with each other; must remove or rewrite one of these paths; "+
+				"path: [%s]", name)
 		}
 		changed[name] = true
 		return name
@@ -248,10 +249,11 @@ func (e *expression) update(to item, fixed keyNames) error {
 			case "REMOVE":
 				delete(to, name)
 			case "ADD":
-				to[name] = e.sum(value{"N": "0"}, "+")
-				if now, ok := e.item[name]; ok {
-					to[name] = e.combine(now, to[name], "+")
+				now, ok := e.item[name]
+				if !ok {
+					now = value{"N": "0"}
 				}
+				to[name] = e.sum(now, "+")
 			default:
 				e.fail("syntax error near %q", clause)
 			}
@@ -276,10 +278,9 @@ func (e *expression) assigned() value {
 	return left
 }
 
-func (e *expression) sum(left value, sign string) value { return e.combine(left, e.operand(), sign) }
-
-func (e *expression) combine(left, right value, sign string) value {
-	a, b := numberOf(left), numberOf(right)
+// sum adds the next operand to a number, or subtracts it.
+func (e *expression) sum(left value, sign string) value {
+	a, b := numberOf(left), numberOf(e.operand())
 	if a == nil || b == nil {
 		e.fail("An operand in the update expression has an incorrect data type, or does not exist in the item")
 		return nil

@@ -78,9 +78,15 @@ func segmentOf(key value, segments int) int {
 	return int(h.Sum32() % uint32(segments))
 }
 
-// order sorts by hash key, sort key, then by the keys of the table itself.
+// positionNames are the attributes that say where an item is when items are read by these keys:
+// theirs, then those of the table itself.
+func (t *table) positionNames(by keyNames) []string {
+	return []string{by.hash, by.sort, t.hash, t.sort}
+}
+
+// order sorts by position.
 func (t *table) order(by keyNames, x, y item) int {
-	for _, name := range []string{by.hash, by.sort, t.hash, t.sort} {
+	for _, name := range t.positionNames(by) {
 		if c, _ := compare(x[name], y[name]); c != 0 {
 			return c
 		}
@@ -96,7 +102,7 @@ func (s *Server) page(
 ) (map[string]any, error) {
 	slices.SortFunc(found, order)
 	if r.ExclusiveStartKey != nil {
-		for _, name := range []string{by.hash, by.sort, t.hash, t.sort} {
+		for _, name := range t.positionNames(by) {
 			if r.ExclusiveStartKey[name] == nil {
 				return nil, invalid("The provided starting key is invalid: %s", name)
 			}
@@ -114,7 +120,7 @@ func (s *Server) page(
 	if len(found) >= size {
 		found = found[:size]
 		last := item{}
-		for _, name := range []string{by.hash, by.sort, t.hash, t.sort} {
+		for _, name := range t.positionNames(by) {
 			last[name] = found[size-1][name]
 		}
 		answer["LastEvaluatedKey"] = last
