@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -149,21 +148,6 @@ func (p *process) logTail() string {
 		return err.Error()
 	}
 	return tail(string(log), 3000)
-}
-
-// FreePort returns a port on 127.0.0.1 that nobody listens on. It lies below the
-// ports that systems give to outgoing connections, so that a server which is
-// stopped for a while finds its port free again.
-func FreePort() (int, error) {
-	const first, count = 20000, 12000
-	for range 100 {
-		port := first + rand.IntN(count)
-		listener, err := net.Listen("tcp", address(port))
-		if err == nil {
-			return port, listener.Close()
-		}
-	}
-	return 0, fmt.Errorf("localservices: no free port from %d to %d", first, first+count-1)
 }
 
 // address returns host:port of a port on this machine.

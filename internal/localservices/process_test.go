@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		os.Stdout.WriteString(strconv.Itoa(p.cmd.Process.Pid) + "\n")
 		select {}
 	}
+	if os.Getenv("LOCALSERVICES_TEST_PORTS") != "" {
+		printPorts()
+		return
+	}
 	os.Exit(m.Run())
 }
 
