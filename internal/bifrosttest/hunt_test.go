@@ -154,9 +154,16 @@ func buildTests(ctx context.Context, pkg, overlay, binary string) error {
 	return nil
 }
 
+// asFound keeps rapid from looking for a smaller failure, for half a minute, once it has one.
+const asFound = "-rapid.shrinktime=0s"
+
 // test runs the tests of a plant where go test would.
 func (p plant) test(ctx context.Context, binary string) (output string, err error) {
-	command := exec.CommandContext(ctx, binary, append([]string{"-test.timeout=10m", "-test.run=" + p.run}, p.flags...)...)
+	flags := append([]string{"-test.timeout=10m", "-test.failfast", "-test.run=" + p.run}, p.flags...)
+	if exec.CommandContext(ctx, binary, "-test.list=^$", asFound).Run() == nil {
+		flags = append(flags, asFound)
+	}
+	command := exec.CommandContext(ctx, binary, flags...)
 	command.Dir = p.pkg
 	command.Env = append(os.Environ(), p.environment...)
 	said, err := command.CombinedOutput()
