@@ -146,8 +146,8 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// SelectProgress reads the progress rows of the named topics, or of all, in order. A topic's
-// own name stands for all of its lives.
+// SelectProgress reads the progress rows of the named topics, or of all, in order, and each row
+// once, however often it is named. A topic's own name stands for all of its lives.
 func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([]bifrost.Progress, error) {
 	all, err := catalogue.ListProgress(ctx)
 	if err != nil {
@@ -158,18 +158,18 @@ func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([
 		return all, nil
 	}
 	var selected []bifrost.Progress
+	done := map[string]bool{}
 	for _, name := range names {
-		rows, err := Topic(all, name)
 		later := LaterLives(all, name)
-		if err != nil && len(later) == 0 {
+		if _, err := Topic(all, name); err != nil && len(later) == 0 {
 			return nil, err
 		}
-		selected = append(selected, rows...)
-		for _, life := range later {
-			if !slices.Contains(names, life) {
+		for _, life := range append([]string{name}, later...) {
+			if !done[life] {
 				rows, _ := Topic(all, life)
 				selected = append(selected, rows...)
 			}
+			done[life] = true
 		}
 	}
 	return selected, nil
