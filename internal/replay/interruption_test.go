@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 	"os"
+	"reflect"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -68,6 +70,47 @@ func inSmallBatches(cluster *kfake.Cluster) Options {
 	options := optionsOf(cluster)
 	options.Batches = map[string]recordbatch.Shape{"target": {Codec: recordbatch.Uncompressed, Bytes: 500}}
 	return options
+}
+
+// What a broker is told of times is in milliseconds: after how long it gives a transaction
+// up, how long it may wait for followers, and for something to answer.
+func TestTimesThatBrokersAreTold(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	var mutex sync.Mutex
+	told := map[string]map[int32]bool{}
+	for _, key := range []kmsg.Key{kmsg.InitProducerID, kmsg.Produce, kmsg.Fetch} {
+		cluster.ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			var ms int32
+			switch r := r.(type) {
+			case *kmsg.InitProducerIDRequest:
+				ms = r.TransactionTimeoutMillis
+			case *kmsg.ProduceRequest:
+				ms = r.TimeoutMillis
+			case *kmsg.FetchRequest:
+				ms = r.MaxWaitMillis
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			if told[key.Name()] == nil {
+				told[key.Name()] = map[int32]bool{}
+			}
+			told[key.Name()][ms] = true
+			return nil, nil, false
+		})
+	}
+	request, source := requestOf(50, 1), archived(50, 10)
+	replayAll(t, request, source, optionsOf(cluster))
+	replayAll(t, requestOf(60, 1), archived(60, 10), optionsOf(cluster)) // looks at what is there
+	want := map[string]map[int32]bool{
+		"InitProducerID": {60_000: true},
+		"Produce":        {10_000: true},
+		"Fetch":          {100: true},
+	}
+	if !reflect.DeepEqual(told, want) {
+		t.Errorf("brokers are told %v ms, want %v", told, want)
+	}
 }
 
 // Many batches are on their way at once, and the broker gets them in order: nothing

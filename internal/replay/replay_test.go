@@ -47,6 +47,24 @@ func TestTheMapTellsEveryRecord(t *testing.T) {
 	})
 }
 
+// TestPaceOfPieces: however small the pieces are in which bytes go, they go at the rate.
+func TestPaceOfPieces(t *testing.T) {
+	t.Parallel()
+	const rate, bytes = 1_000_000, 3_000_000
+	for _, piece := range []int{1000, 4096, 999_999, bytes} {
+		p := newPace(rate)
+		begun := p.next
+		for left := bytes; left > 0; left -= piece {
+			p.reserveBytes(min(piece, left))
+		}
+		// What was rounded away of each piece is less than a nanosecond.
+		lost := time.Duration(bytes/piece + 1)
+		if takes := p.next.Sub(begun); takes < bytes/rate*time.Second-lost {
+			t.Errorf("%d bytes in pieces of %d take %s at %d a second", bytes, piece, takes, rate)
+		}
+	}
+}
+
 func TestPace(t *testing.T) {
 	t.Parallel()
 	if p := newPace(0); p.reserveBytes(1<<30) != 0 {

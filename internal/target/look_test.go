@@ -2,10 +2,13 @@ package target
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -430,6 +433,43 @@ func TestTopicsAreMadeAndTakenBack(t *testing.T) {
 		if got := details[name].err == nil; got != want {
 			t.Errorf("topic %s is there: %v, want %v", name, got, want)
 		}
+	}
+}
+
+// TestHowLongKafkaMayTake: a topic is on all brokers some time after it was made, and gone some
+// time after it was deleted; Kafka is given as long for it as for any answer, in milliseconds.
+func TestHowLongKafkaMayTake(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	times := map[string]int32{}
+	var mutex sync.Mutex
+	note := func(name string, ms int32) bool {
+		mutex.Lock()
+		defer mutex.Unlock()
+		times[name] = ms
+		return false
+	}
+	c.answers(kmsg.CreateTopics, func(r kmsg.Request, _ kmsg.Response) bool {
+		request := r.(*kmsg.CreateTopicsRequest)
+		return note(fmt.Sprint("made, only to see whether it can be: ", request.ValidateOnly), request.TimeoutMillis)
+	})
+	c.answers(kmsg.DeleteTopics, func(r kmsg.Request, _ kmsg.Response) bool {
+		return note("deleted", r.(*kmsg.DeleteTopicsRequest).TimeoutMillis)
+	})
+	made, err := c.look(Request{Needs: needT, Create: true}).Make(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if removed, left, err := made.TakeBack(t.Context()); err != nil || len(removed) != 1 || len(left) != 0 {
+		t.Fatalf("removed %q, left %q, error %v", removed, left, err)
+	}
+	want := map[string]int32{
+		"made, only to see whether it can be: true":  15_000,
+		"made, only to see whether it can be: false": 15_000,
+		"deleted": 15_000,
+	}
+	if !maps.Equal(times, want) {
+		t.Errorf("Kafka may take %v ms, want %v", times, want)
 	}
 }
 
