@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/iotest"
 )
@@ -32,6 +33,33 @@ func TestForeignFiles(t *testing.T) {
 	for name, file := range files {
 		if _, err := Open(bytes.NewReader(file), int64(len(file)), ReaderOptions{}); !errors.Is(err, ErrNotBaldr) {
 			t.Errorf("%s: %v, want ErrNotBaldr", name, err)
+		}
+	}
+}
+
+// TestVerdictsOfLargeFiles: a file that Open does not read in one piece is judged by its
+// head, wherever it was cut and whatever its last 64 KiB begin with.
+func TestVerdictsOfLargeFiles(t *testing.T) {
+	t.Parallel()
+	var records []Record
+	for value := range slices.Chunk(noise(6*TailBytes), 4000) {
+		records = append(records, Record{Offset: int64(len(records)), Timestamp: -1, Value: value})
+	}
+	object, _ := write(t, records, Options{MemberBytes: 50_000})
+	if len(object) < 4*TailBytes {
+		t.Fatalf("an object of %d bytes is no large one", len(object))
+	}
+	second := open(t, object, ReaderOptions{}).members[1].position
+	for _, length := range []int{
+		TailBytes - 1, TailBytes, TailBytes + 1, TailBytes + headBytes, 2 * TailBytes, int(second) + TailBytes,
+		len(object) - footerMemberBytes, len(object) - 1,
+	} {
+		_, err := Open(bytes.NewReader(object[:length]), int64(length), ReaderOptions{})
+		expectVerdict(t, err, io.ErrUnexpectedEOF)
+		// In a file of somebody else an object is one more piece of data.
+		foreign := append(bytes.Repeat([]byte("x"), length), object[:TailBytes]...)
+		if _, err = Open(bytes.NewReader(foreign), int64(len(foreign)), ReaderOptions{}); !errors.Is(err, ErrNotBaldr) {
+			t.Errorf("%d bytes before a part of an object: %v, want ErrNotBaldr", length, err)
 		}
 	}
 }

@@ -165,6 +165,43 @@ func TestTheLiveLogGoesOnWhereTheArchiveEnds(t *testing.T) {
 	}
 }
 
+// The end of a live log may dip under a new leader. No answer is below what is archived:
+// a client would begin again, or show a negative lag.
+func TestNoPositionIsBelowTheArchivesEnd(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.write(t, 0, 5)
+	c.tick(0, 10)
+	client := serve(t, c.archive, c.live).client(t)
+	admin := kadm.NewClient(client)
+	asked := map[string]func() (kadm.ListedOffsets, error){
+		"latest":           func() (kadm.ListedOffsets, error) { return admin.ListEndOffsets(t.Context(), "orders") },
+		"latest committed": func() (kadm.ListedOffsets, error) { return admin.ListCommittedOffsets(t.Context(), "orders") },
+		"an hour ago": func() (kadm.ListedOffsets, error) {
+			return admin.ListOffsetsAfterMilli(t.Context(), time.Now().Add(-time.Hour).UnixMilli(), "orders")
+		},
+	}
+	for what, list := range asked {
+		listed, err := list()
+		if at, _ := listed.Lookup("orders", 0); err != nil || at.Err != nil || at.Offset != 10 {
+			t.Errorf("%s: %+v, %v; the archive ends at 10", what, at, err)
+		}
+	}
+	request := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	partition := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+	partition.CurrentLeaderEpoch = -1
+	request.Topics = []kmsg.OffsetForLeaderEpochRequestTopic{
+		{Topic: "orders", Partitions: []kmsg.OffsetForLeaderEpochRequestTopicPartition{partition}},
+	}
+	response, err := request.RequestWith(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end := response.Topics[0].Partitions[0]; end.ErrorCode != 0 || end.EndOffset != 10 {
+		t.Errorf("the end of the epoch: %+v; the archive ends at 10", end)
+	}
+}
+
 // The switch is the archive's end: what both have comes from the archive.
 func TestWhatBothHaveComesFromTheArchive(t *testing.T) {
 	t.Parallel()

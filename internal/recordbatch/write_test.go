@@ -59,26 +59,35 @@ func TestBatchesHoldWhatWasAdded(t *testing.T) {
 	})
 }
 
-// A batch stays below its limit even if nothing in it can be compressed, and is
-// about as large as that if it can.
-func TestBatchesFillUp(t *testing.T) {
-	t.Parallel()
-	noise := make([]byte, 500)
+// valuesOfKinds make values of about so many bytes that compress not at all, well, and to
+// nearly nothing.
+func valuesOfKinds(size int) map[string]func() []byte {
 	random := uint64(1)
-	for name, value := range map[string]func() []byte{
+	draw := func() uint64 {
+		random = random*6364136223846793005 + 1442695040888963407
+		return random
+	}
+	return map[string]func() []byte{
 		"noise": func() []byte {
+			noise := make([]byte, size)
 			for i := range noise {
-				random = random*6364136223846793005 + 1442695040888963407
-				noise[i] = byte(random >> 56)
+				noise[i] = byte(draw() >> 56)
 			}
 			return noise
 		},
 		"text": func() []byte {
-			random = random*6364136223846793005 + 1442695040888963407
-			return fmt.Appendf(noise[:0], `{"user": %d, "page": "/a/b/c", "referrer": "https://example.com/search?q=%x"}`, random>>40, random)
+			const event = `{"user": %d, "page": "/a/b/c", "referrer": "https://example.com/search?q=%x"}`
+			return fmt.Appendf(nil, event, draw()>>40, draw())
 		},
-		"zeros": func() []byte { return make([]byte, 500) },
-	} {
+		"zeros": func() []byte { return make([]byte, size) },
+	}
+}
+
+// A batch stays below its limit even if nothing in it can be compressed, and is
+// about as large as that if it can.
+func TestBatchesFillUp(t *testing.T) {
+	t.Parallel()
+	for name, value := range valuesOfKinds(500) {
 		for codec := range Codec(len(CodecNames)) {
 			var b Writer
 			for b.Add(&baldr.Record{Value: value()}, Shape{Codec: codec}.Limits()) {
@@ -91,6 +100,34 @@ func TestBatchesFillUp(t *testing.T) {
 				t.Errorf("%s, %s: full at %d bytes, %d before compression", name, codec, len(encoded), b.raw)
 			}
 			t.Logf("%s, %s: %d records in %d bytes", name, codec, b.count, len(encoded))
+		}
+	}
+}
+
+// A broker that compresses again with another codec takes the batch as well: its limit is
+// for what it makes of it, and some of what compresses well here it does not compress at all.
+func TestBatchesFitWhenTheyAreCompressedAgain(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int64{0, 1000, 20_000, 300_000} {
+		for sent := range Codec(len(CodecNames)) {
+			to := Shape{Codec: sent, Bytes: limit, Recompressed: true}.Limits()
+			for name, value := range valuesOfKinds(min(to.Bytes/20, 500)) {
+				var b Writer
+				var records []baldr.Record
+				for record := (baldr.Record{Value: value()}); b.Add(&record, to); record = (baldr.Record{Value: value()}) {
+					records = append(records, record)
+				}
+				for kept := range Codec(len(CodecNames)) {
+					var again Writer
+					for i := range records {
+						again.Add(&records[i], Limits{Codec: kept, Bytes: math.MaxInt, RawBytes: math.MaxInt})
+					}
+					if size := len(again.Seal(Producer{}, 0)); size > to.Bytes {
+						t.Errorf("%s, sent with %s: %d records have %d bytes with %s, the limit is %d",
+							name, sent, len(records), size, kept, to.Bytes)
+					}
+				}
+			}
 		}
 	}
 }
