@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -131,7 +132,9 @@ func (b Belonging) CheckBucket(ctx context.Context) error {
 	if err != nil && !errors.Is(err, bifrost.ErrNotFound) {
 		return fmt.Errorf("look to which bucket the tables belong: %w", err)
 	}
-	if progress == "" && objects == "" {
+	named := slices.DeleteFunc([]string{progress, objects}, func(key string) bool { return key == "" })
+	named = slices.Compact(named)
+	if len(named) == 0 {
 		return nil
 	}
 	if mark.Number > 0 {
@@ -139,18 +142,16 @@ func (b Belonging) CheckBucket(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, key := range []string{progress, objects} {
-		if key == "" {
-			continue
-		}
+	for _, key := range named {
 		_, err := b.Bucket.Open(ctx, key)
 		if !errors.Is(err, bifrost.ErrNotFound) {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: the bucket %s has nothing of what the tables name, neither their marks nor %s%s: are "+
+	return fmt.Errorf("%w: the bucket %s has nothing of what the tables name, neither their marks nor %s: are "+
 		"BIFROST_BUCKET and the names of the tables those of one stack? If they are, the bucket has been emptied: "+
-		"look for older versions of its objects, or a replica", ErrOtherArchive, b.BucketName, progress, objects)
+		"look for older versions of its objects, or a replica", ErrOtherArchive, b.BucketName,
+		strings.Join(named, " nor "))
 }
 
 // LostTables says that empty tables are not those of a new archive: the bucket has

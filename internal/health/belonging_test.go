@@ -103,3 +103,19 @@ func TestLostTables(t *testing.T) {
 		}
 	}
 }
+
+// The objects that the bucket lacks are named one by one, each once.
+func TestObjectsThatTheBucketLacksAreNamed(t *testing.T) {
+	t.Parallel()
+	const other = "mine/orders/partition=1/00000000000000000000.baldr.gz"
+	for want, tables := range map[string]namedTables{
+		"nor " + object + ": are":                   {progress: object, objects: object},
+		"nor " + object + " nor " + other + ": are": {progress: object, objects: other},
+		"nor " + other + ": are":                    {objects: other},
+	} {
+		err := health.Belonging{Group: "mine", Tables: tables, Bucket: keys{}}.CheckBucket(t.Context())
+		if !errors.Is(err, health.ErrOtherArchive) || !strings.Contains(err.Error(), "marks "+want) {
+			t.Errorf("%+v: error %v, want one that says %q", tables, err, want)
+		}
+	}
+}
