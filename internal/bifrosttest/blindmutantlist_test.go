@@ -401,4 +401,68 @@ var blindMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/export.go", "DecodeKey: e.decode.Keys,\n", "DecodeKey: e.decode.Values,\n",
 		}}}, "cmd/bifrost", "TestOptionsOf", ""},
 	},
+	"units, sides and sizes": {
+		{mutant{"seconds for Kafka to make a topic", "it is told milliseconds", []edit{{
+			"../target/look.go", "int32(patience.Milliseconds())", "int32(patience.Seconds())",
+		}}}, "internal/target", "TestHowLongKafka", ""},
+		{mutant{"seconds for Kafka to delete a topic", "it is told milliseconds", []edit{{
+			"../target/make.go", "int32(patience.Milliseconds())", "int32(patience.Seconds())",
+		}}}, "internal/target", "TestHowLongKafka", ""},
+		{mutant{"a transaction of sixty milliseconds", "it is given up after a minute", []edit{{
+			"../replay/producer.go", "int32(timeout.Milliseconds())", "int32(timeout.Seconds())",
+		}}}, "internal/replay", "TestTimesThatBrokers", ""},
+		{mutant{"followers that have ten milliseconds", "they have as many seconds", []edit{{
+			"../replay/producer.go", "int32(ackTimeout.Milliseconds())", "int32(ackTimeout.Seconds())",
+		}}}, "internal/replay", "TestTimesThatBrokers", ""},
+		{mutant{"a look that waits for nothing", "brokers may have nothing yet", []edit{{
+			"../replay/targetlog.go", "int32(scanWait.Milliseconds())", "int32(scanWait.Seconds())",
+		}}}, "internal/replay", "TestTimesThatBrokers", ""},
+		{mutant{"a rate in whole seconds", "small pieces count, too", []edit{{
+			"../replay/pace.go", "time.Duration(float64(bytes) / float64(p.rate) * float64(time.Second))",
+			"time.Duration(float64(bytes)/float64(p.rate)) * time.Second",
+		}}}, "internal/replay", "TestPaceOfPieces", ""},
+		{mutant{"a clock that is behind", "S3 refuses what is off either way", []edit{{
+			"../../cmd/bifrost/internal/doctor/storage.go", "case b.skew.Abs() > mostSkew:", "case b.skew > mostSkew:",
+		}}}, "cmd/bifrost/internal/doctor", "TestClocksThatAre", ""},
+		{mutant{"a clock that is a little ahead", "the warning comes before the failure", []edit{{
+			"../../cmd/bifrost/internal/doctor/storage.go", "case b.skew.Abs() > worrySkew:", "case -b.skew > worrySkew:",
+		}}}, "cmd/bifrost/internal/doctor", "TestClocksThatAre", ""},
+		{mutant{"large files judged by their tail", "their head says what they are", []edit{{
+			"../../baldr/file.go", "	if f.size > int64(len(tail)) {", "	if f.size > int64(len(tail)) && len(tail) < headBytes {",
+		}}}, "baldr", "TestVerdictsOfLarge", ""},
+		{mutant{"batches as large as the topic takes", "what a broker makes of them may be larger", []edit{{
+			"../recordbatch/shape.go", "s.RawBytes = s.Bytes - s.Bytes/8 //", "s.RawBytes = s.Bytes //",
+		}}}, "internal/recordbatch", "TestBatchesFitWhen", ""},
+	},
+	"what a person sees of it": {
+		{mutant{"a topic that is named twice", "each partition counts once", []edit{{
+			"../readback/catalogue.go", "			if !done[life] {", "			if life == name || !done[life] {",
+		}}}, "internal/readback", "TestEachRowIs", ""},
+		{mutant{"a later life that is named as well", "each partition counts once", []edit{{
+			"../readback/catalogue.go", "			if !done[life] {", "			if life != name || !done[life] {",
+		}}}, "internal/readback", "TestEachRowIs", ""},
+		{mutant{"a live end below the archive's", "no position is below it", []edit{{
+			"../gateway/positions.go", "			l.to.Offset = max(answer.Offset, l.nextOffset())\n", "			l.to.Offset = answer.Offset\n",
+		}}}, "internal/gateway", "TestNoPositionIs", ""},
+		{mutant{"a live offset of a time below the archive's end", "no position is below it", []edit{{
+			"../gateway/positions.go", "l.to.Offset, l.to.Timestamp = max(answer.Offset, l.nextOffset()), answer.Timestamp",
+			"l.to.Offset, l.to.Timestamp = answer.Offset, answer.Timestamp",
+		}}}, "internal/gateway", "TestNoPositionIs", ""},
+		{mutant{"uploads that stay open", "whoever interrupts pays for none", []edit{{
+			"../export/bucket.go", "f.Upload.Abort(context.WithoutCancel(f.ctx))", "f.Upload.Abort(f.ctx)",
+		}}}, "internal/export", "TestAnInterruptedExport", ""},
+		{mutant{"captures that differ, as JSON", "a script goes by the exit code", []edit{{
+			"../../cmd/bifrost/clustersdiff.go", "	if err == nil && len(drift.Differences) > 0 {",
+			"	if err == nil && !asJSON && len(drift.Differences) > 0 {",
+		}}}, "cmd/bifrost", "TestWhatIsWrongIs", ""},
+		{mutant{"partitions out of order", "they come in order", []edit{{
+			"../../cmd/bifrost/internal/settings/selection.go", "	slices.Sort(s.Numbers)\n", "",
+		}}}, "cmd/bifrost/internal/settings", "TestPartitionsThat", ""},
+		{mutant{"partitions that are named twice", "each partition counts once", []edit{{
+			"../../cmd/bifrost/internal/settings/selection.go", "	s.Numbers = slices.Compact(s.Numbers)\n", "",
+		}}}, "cmd/bifrost/internal/settings", "TestPartitionsThat", ""},
+		{mutant{"an object that the bucket lacks, twice", "each is named once", []edit{{
+			"../health/belonging.go", "	named = slices.Compact(named)\n", "",
+		}}}, "internal/health", "TestObjectsThatTheBucket", ""},
+	},
 }
