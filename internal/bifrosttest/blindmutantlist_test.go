@@ -464,5 +464,12 @@ var blindMutants = map[string][]kindMutant{
 		{mutant{"an object that the bucket lacks, twice", "each is named once", []edit{{
 			"../health/belonging.go", "	named = slices.Compact(named)\n", "",
 		}}}, "internal/health", "TestObjectsThatTheBucket", ""},
+		{mutant{"tables that cannot be read end a topic", "what was not read is told", []edit{{
+			"../readback/catalogue.go", "		yield(bifrost.Row{}, fmt.Errorf(\"read the catalogue of %s: %w\", p, err))\n",
+			"		_ = fmt.Sprint(p, err)\n",
+		}}}, "internal/readback", "TestRowsOfARange", ""},
+		{mutant{"a row that ends where the range begins", "ranges are half-open", []edit{{
+			"../readback/catalogue.go", "rows[0].End <= offset {", "rows[0].End < offset {",
+		}}}, "internal/readback", "TestRowsOfARange", ""},
 	},
 }
