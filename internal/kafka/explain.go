@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // A secretError says that there are no credentials to try.
@@ -34,7 +35,8 @@ func (c *Client) explainError(ctx context.Context, err error) error {
 }
 
 // Explain adds to an error of another client, which was made with [Security.Options],
-// what it means for the security and what to do about it.
+// what it means for the security and what to do about it. An error that is not of a
+// connection to Kafka is returned as it is.
 func (s Security) Explain(brokers []string, err error) error {
 	return explanation{strings.Join(brokers, ","), s, s.secretPlace()}.explainCause(err)
 }
@@ -50,9 +52,12 @@ func (e explanation) explainCause(err error) error {
 	names := e.security.nameSecret()
 	var answer *kerr.Error
 	var secret *secretError
+	var ofAWS interface{ Service() string } // what every error of an AWS client is in (smithy.OperationError)
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &ofAWS):
+		return err
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return fmt.Errorf("brokers %s refuse the credentials: %w (%s)", e.brokers, err, e.where)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
@@ -68,10 +73,15 @@ func (e explanation) explainCause(err error) error {
 	case errors.As(err, &answer):
 		return err
 	}
-	return fmt.Errorf("brokers %s: %w (%s)", e.brokers, err, e.adviceFor(err))
+	advice := e.adviceFor(err)
+	if advice == "" {
+		return err
+	}
+	return fmt.Errorf("brokers %s: %w (%s)", e.brokers, err, advice)
 }
 
-// adviceFor is the next step after an error of the connection.
+// adviceFor is the next step after an error of the connection to the brokers; empty for any
+// other error, which no address would mend.
 func (e explanation) adviceFor(err error) string {
 	var (
 		authority x509.UnknownAuthorityError
@@ -109,8 +119,18 @@ func (e explanation) adviceFor(err error) string {
 		return "no machine has that name here: check it, and whether it can only be looked up inside another network"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: check address and port"
+	case !isOfConnection(err):
+		return ""
 	}
 	return "check their addresses, the network between, and whether they want TLS or SASL" + e.withheldCause()
+}
+
+// isOfConnection reports whether an error came from the network, or from a client that found
+// nobody there. The client says of a dial that failed only in words that it was one.
+func isOfConnection(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, errImpatient) || errors.Is(err, io.EOF) ||
+		kgo.IsRetryableBrokerErr(err) || strings.Contains(err.Error(), "unable to dial")
 }
 
 // hungUp reports whether a broker ended the connection where an answer was due.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,15 @@ type namedSecret string
 
 func (s namedSecret) String() string                       { return string(s) }
 func (s namedSecret) Read(context.Context) ([]byte, error) { return nil, errors.New("not for tests") }
+
+// An error as the clients of AWS give it.
+type ofAWS struct {
+	service string
+	error
+}
+
+func (e ofAWS) Service() string { return e.service }
+func (e ofAWS) Unwrap() error   { return e.error }
 
 // TestWhatErrorsOfConnectionsMean: each error names the brokers, its own cause, and the
 // setting that mends it by the name that the operator knows; and no other error's advice.
@@ -61,8 +71,14 @@ func TestWhatErrorsOfConnectionsMean(t *testing.T) {
 		"they hang up on credentials":      {plainWithTLS, eof("?"), []string{"may refuse the credentials", "see secret arn:of:it"}},
 		"no such name":                     {Security{}, &net.DNSError{Err: "no such host", Name: "b"}, []string{"no machine has that name here"}},
 		"nothing listens":                  {Security{}, fmt.Errorf("dial: %w", syscall.ECONNREFUSED), []string{"nothing listens there"}},
-		"something else":                   {Security{}, errors.New("i/o timeout"), []string{"check their addresses, the network between"}},
-		"something else, and withheld":     {Security{Withheld: true}, errors.New("i/o timeout"), []string{"check their addresses", "; they got none of the archived cluster's credentials"}},
+		"nobody answers":                   {Security{}, &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, []string{"check their addresses, the network between"}},
+		"nobody answered in time":          {Security{}, errImpatient, []string{"check their addresses"}},
+		"a dial":                           {Security{}, errors.New("unable to dial: tls: no supported versions"), []string{"check their addresses"}},
+		"cut in the middle":                {Security{}, io.ErrUnexpectedEOF, []string{"check their addresses"}},
+		"an archive that contradicts":      {Security{Withheld: true}, errors.New("orders/0: offset 7 is in two objects"), nil},
+		"an object that is not there":      {Security{}, ofAWS{"S3", errors.New("NoSuchKey")}, nil},
+		"nothing listens at S3":            {Security{}, ofAWS{"S3", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}, nil},
+		"nobody answers, and withheld":     {Security{Withheld: true}, os.ErrDeadlineExceeded, []string{"check their addresses", "; they got none of the archived cluster's credentials"}},
 		"a hang-up that tells nothing":     {Security{}, eof("?"), []string{"check their addresses"}},
 		"TLS that ended for another cause": {tlsOnly, eof("?"), []string{"check their addresses"}},
 	} {
