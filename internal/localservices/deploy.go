@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -209,6 +211,38 @@ func samOutputs(ctx context.Context, at Endpoint, stack string) (map[string]stri
 		outputs[o.OutputKey] = o.OutputValue
 	}
 	return outputs, nil
+}
+
+// completeStorage sets what the template says of the bucket and the tables and the local AWS
+// takes from requests alone: the rule for unfinished uploads, and recovery to a point in time.
+func completeStorage(ctx context.Context, at Endpoint, outputs map[string]string) error {
+	_, err := s3.NewFromConfig(at.Config()).PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
+		Bucket: aws.String(outputs["Bucket"]),
+		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
+			ID:     aws.String("abort-unfinished-uploads"),
+			Status: types.ExpirationStatusEnabled,
+			Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")},
+			AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{
+				DaysAfterInitiation: aws.Int32(7),
+			},
+		}}},
+	})
+	if err != nil {
+		return fmt.Errorf("localservices: set the lifecycle of %s: %w", outputs["Bucket"], err)
+	}
+	tables := dynamodb.NewFromConfig(at.Config())
+	for _, table := range []string{outputs["ProgressTable"], outputs["ObjectsTable"]} {
+		_, err := tables.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
+			TableName: aws.String(table),
+			PointInTimeRecoverySpecification: &dynamotypes.PointInTimeRecoverySpecification{
+				PointInTimeRecoveryEnabled: aws.Bool(true),
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("localservices: set the recovery of %s: %w", table, err)
+		}
+	}
+	return nil
 }
 
 // makeBucket makes a bucket unless it is there.

@@ -257,8 +257,10 @@ func (s *Stack) redeploy(ctx context.Context, template string) (err error) {
 	if err := samDeploy(ctx, s.AWS, stackName, template, s.parameters); err != nil {
 		return err
 	}
-	s.Outputs, err = samOutputs(ctx, s.AWS, stackName)
-	return err
+	if s.Outputs, err = samOutputs(ctx, s.AWS, stackName); err != nil {
+		return err
+	}
+	return completeStorage(ctx, s.AWS, s.Outputs)
 }
 
 // Update deploys what is deployed with other values of some parameters.

@@ -3,6 +3,7 @@
 package localservices
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -17,7 +18,10 @@ import (
 func TestUpAndDownAreSafeToRepeat(t *testing.T) {
 	t.Parallel()
 	h := home(t.TempDir())
-	options := StackOptions{Kafka: Kafka(t), Parameters: map[string]string{"IncludeTopics": "nothing-of-that-name"}}
+	options := StackOptions{Kafka: Kafka(t), Parameters: map[string]string{
+		"IncludeTopics":       "nothing-of-that-name",
+		"PermissionsBoundary": "arn:aws:iam::000000000000:policy/developers",
+	}}
 	t.Cleanup(func() {
 		if err := h.down(); err != nil {
 			t.Error(err)
@@ -35,6 +39,7 @@ func TestUpAndDownAreSafeToRepeat(t *testing.T) {
 		t.Errorf("a second up moved the stack from %v to %v", first.Env(), second.Env())
 	}
 	sourceEnv(t, h, first.Env())
+	askDoctor(t, first)
 
 	state, err := h.readState()
 	if err != nil {
@@ -52,6 +57,34 @@ func TestUpAndDownAreSafeToRepeat(t *testing.T) {
 	}
 	if exists(h.envFile()) || exists(h.stateFile()) {
 		t.Error("down left its files")
+	}
+}
+
+// askDoctor runs the check that newcomers run first. What it warns of is to be true of this
+// stack: nothing is wrong with what was deployed. The cluster is not the test's own.
+func askDoctor(t *testing.T, s *Stack) {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./cmd/bifrost", "doctor", "--json")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), s.Env()...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("doctor: %v\n%s", err, out)
+	}
+	var answer struct {
+		Checks []struct{ Name, Result, Found, Next string }
+	}
+	if err := json.Unmarshal(out, &answer); err != nil || len(answer.Checks) < 15 {
+		t.Fatalf("%v: doctor says %s", err, out)
+	}
+	for _, check := range answer.Checks {
+		ofKafka := slices.Contains([]string{"topics selected", "offsets", "retention"}, check.Name)
+		if check.Result != "ok" && !ofKafka {
+			t.Errorf("%s: %s: %s (%s)", check.Name, check.Result, check.Found, check.Next)
+		}
 	}
 }
 

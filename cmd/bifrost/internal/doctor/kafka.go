@@ -85,6 +85,10 @@ func selected(topics []bifrost.Topic, filter bifrost.TopicFilter) finding {
 			n++
 		}
 	}
+	if len(topics) == 0 {
+		return advice("there is no topic, or none that these credentials may describe",
+			"if the cluster has topics, allow Describe on them; otherwise make one")
+	}
 	if n == 0 {
 		return advice(fmt.Sprintf("none of %d is selected by %s", len(topics), filter),
 			"see BIFROST_INCLUDE_TOPICS, and whether the credentials may describe the topics")
@@ -178,7 +182,7 @@ func sameCluster(ctx context.Context, parts *wiring.Parts, clusterID string) fin
 		}
 	}
 	if len(rows) == 0 {
-		return fine("no tick has run yet")
+		return fine("no partition has a row yet")
 	}
 	if len(others) == 0 {
 		return fine("the same, %d partitions", same)
