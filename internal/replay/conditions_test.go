@@ -41,6 +41,9 @@ func TestTimesOfASegment(t *testing.T) {
 			first, last = last, first
 		}
 		all, none := s.Times(first, last)
+		if share := s.Share(first, last); share < 0 || share > 1 || all && share < 0.999 || none && share > 0.001 {
+			t.Fatalf("%+v between %d and %d: all %v, none %v, and a share of %g", s.times, first, last, all, none, share)
+		}
 		for _, between := range []int64{math.MinInt64, -1, 0, 1, 2, 3, 4, 5, math.MaxInt64 - 1, math.MaxInt64} {
 			if between < first || between > last {
 				continue

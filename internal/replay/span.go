@@ -121,6 +121,16 @@ func (s Segment) Times(first, last int64) (all, none bool) {
 	return all, none
 }
 
+// Share is about which share of the records with timestamps in [first, last] are part of the
+// segment, from 0 to 1: the one that is, if as many records are of each time.
+func (s Segment) Share(first, last int64) float64 {
+	end, part := float64(last)+1, 0.0
+	for _, i := range s.times {
+		part += max(0, min(end, float64(i.until))-max(float64(first), float64(i.since)))
+	}
+	return min(1, part/(end-float64(first)))
+}
+
 // spans are what has been written of a partition. No span contains another.
 type spans []Span
 

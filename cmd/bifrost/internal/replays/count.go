@@ -5,6 +5,7 @@ package replays
 import (
 	"context"
 	"iter"
+	"math"
 	"runtime"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -33,8 +34,8 @@ func (c counted) totalRecords() (n int64) {
 }
 
 // countLeft adds up what the catalogue says of what is left. Of an object of which only a
-// part is wanted, the records are counted in the object if it has to be exact, and are
-// all that it may have otherwise.
+// part is wanted, the records are counted in the object if it has to be exact, and otherwise
+// are its share of offsets and of time.
 func (r *replayer) countLeft(ctx context.Context, outlook *replay.Outlook, exact bool) (counted, error) {
 	left := make(counted, len(outlook.Parts))
 	for i, p := range outlook.Parts {
@@ -65,7 +66,11 @@ func (r *replayer) countSegment(ctx context.Context, p replay.Part, s replay.Seg
 		case within.Start == row.Start && within.End == row.End && (all || s.Whole()):
 			n += row.Facts.Records
 		case !exact:
-			n += min(row.Facts.Records, within.End-within.Start)
+			share := float64(within.End-within.Start) / float64(row.Len())
+			if !s.Whole() {
+				share *= s.Share(row.Facts.FirstTimestamp, row.Facts.LastTimestamp)
+			}
+			n += int64(math.Ceil(share * float64(row.Facts.Records)))
 		default:
 			for record, err := range r.readSource(ctx, p, within.Hull()) {
 				if err != nil {
