@@ -426,6 +426,13 @@ func checkMarkup(t *testing.T, page string) {
 		if tag == nil || !slices.Contains(pageTags, tag[1]) {
 			t.Fatalf("no tag of the page: %.80q", rest)
 		}
+		if strings.Contains(tag[2], "tabindex") && !strings.Contains(tag[2], `role="region" aria-label`) {
+			t.Errorf("the keyboard reaches something that a screen reader has no name for: %s", tag[0])
+		}
+		if strings.Contains(tag[2], `role="img"`) && !strings.Contains(tag[2], `aria-label="`) &&
+			!strings.HasPrefix(rest[len(tag[0]):], "<title>") {
+			t.Errorf("a picture has no words: %s", tag[0])
+		}
 		for _, a := range pageAttribute.FindAllStringSubmatch(tag[2], -1) {
 			switch key, value := a[1], a[2]; {
 			case !slices.Contains(pageAttributes, key), key == "href" && !strings.HasPrefix(value, "#"):
