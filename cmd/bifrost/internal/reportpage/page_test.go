@@ -459,6 +459,29 @@ func checkMarkup(t *testing.T, page string) {
 	}
 }
 
+// Each status that a partition can have is explained on the page and in the glossary.
+func TestEachStatusIsExplained(t *testing.T) {
+	t.Parallel()
+	glossary, err := os.ReadFile("../../../../docs/glossary.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("../../../../internal/bifrost/rows.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statuses := regexp.MustCompile(`Status\w+ +Status = "(\w+)"`).FindAllSubmatch(source, -1)
+	if len(statuses) < 6 {
+		t.Fatalf("found %d statuses", len(statuses))
+	}
+	page := write(t, newArchive().facts(t))
+	for _, status := range statuses {
+		if word := string(status[1]); !strings.Contains(string(glossary), "| "+word+" |") || !strings.Contains(page, word) {
+			t.Errorf("%s is not explained", word)
+		}
+	}
+}
+
 // largeArchive has so many topics with so many partitions each, all of which lost something.
 // A name takes the number of its topic.
 func largeArchive(topics, partitions int, name string) *archive {
