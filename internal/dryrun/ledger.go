@@ -76,7 +76,9 @@ func (l *Ledger) Started() []bifrost.Task {
 func (l *Ledger) Made() []bifrost.Partition {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	return slices.Clone(l.made)
+	return slices.SortedFunc(slices.Values(l.made), func(a, b bifrost.Partition) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
+	})
 }
 
 // Dropped lists the partitions whose progress row was deleted, to be made anew.

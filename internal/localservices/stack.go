@@ -313,6 +313,7 @@ func (s *Stack) Env() []string {
 		"BIFROST_JOB_MACHINE=" + s.Outputs["JobMachine"],
 		"BIFROST_DISCOVER_FUNCTION=" + s.Outputs["DiscoverFunction"],
 		"BIFROST_ARCHIVE_FUNCTION=" + s.Outputs["ArchiveFunction"],
+		"BIFROST_MAX_AGE_SECONDS=" + s.parameters["MaxAgeSeconds"], // or plan would wait where a tick does not
 	}, s.AWS.Env()...)
 }
 

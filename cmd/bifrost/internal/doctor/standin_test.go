@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go"
 )
 
 // standIn answers as local AWS do: descriptions in their own way, calls that they do not know,
@@ -61,5 +62,26 @@ func TestAStandInForAWSIsNoWarning(t *testing.T) {
 	}
 	if f := tables.checkTable(t.Context(), "p", "V", "partition_key", "start_offset"); f.err == nil || !strings.Contains(f.next, "swapped") {
 		t.Errorf("a table with other keys: %+v", f)
+	}
+}
+
+// Permissions are advised only to whom they are denied: no permission brings a bucket that is not there.
+func TestPermissionsAreAdvisedToWhomTheyAreDenied(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err  error
+		next string
+	}{
+		"denied by S3":       {&smithy.GenericAPIError{Code: "AccessDenied"}, "allow s3:Get"},
+		"denied by DynamoDB": {&smithy.GenericAPIError{Code: "AccessDeniedException"}, "allow s3:Get"},
+		"no bucket":          {&smithy.GenericAPIError{Code: "NoSuchBucket"}, "see the line of the bucket"},
+		"no table":           {&smithy.GenericAPIError{Code: "TableNotFoundException"}, "or the table itself"},
+		"another region":     {&smithy.GenericAPIError{Code: "PermanentRedirect"}, "see the line of the bucket"},
+		"nobody there":       {io.ErrUnexpectedEOF, "check the region"},
+	} {
+		if got := unknown(c.err, "s3:Get"); !got.warning || !strings.Contains(got.next, c.next) ||
+			strings.Contains(got.next, "allow") != strings.Contains(c.next, "allow") {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

@@ -220,9 +220,17 @@ func unknown(err error, action string) finding {
 			code.ErrorCode())
 	case errors.As(err, &code):
 		found = "not known: " + code.ErrorCode()
+		if !slices.Contains(refusals, code.ErrorCode()) {
+			return advice(found, "see the line of the bucket or the table itself")
+		}
+	default:
+		return advice(found, "check the region, the endpoint and the network")
 	}
 	return advice(found, "allow "+action+" to these credentials to have it checked")
 }
+
+// refusals are the answers to credentials that may not make a call.
+var refusals = []string{"AccessDenied", "AccessDeniedException", "Forbidden", "UnauthorizedOperation"}
 
 // unknownCalls are the answers of services that do not know a call.
 var unknownCalls = []string{"NotImplemented", "MethodNotAllowed", "UnknownOperationException", "InvalidAction",

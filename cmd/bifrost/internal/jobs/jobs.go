@@ -101,6 +101,10 @@ func listJobs(a *app.App, ctx context.Context, asJSON bool) error {
 	if asJSON {
 		return a.PrintJSON(newListJSON(all))
 	}
+	if len(all) == 0 {
+		a.Say("There are no jobs: --as-job starts one.")
+		return nil
+	}
 	t := &console.Table{Columns: []console.Column{{Title: "job"}, {Title: "kind"}, {Title: "state"}, {Title: "begun"},
 		{Title: "items", Right: true}, {Title: "done", Right: true}, {Title: "bytes done", Right: true}}}
 	for _, s := range all {
