@@ -129,21 +129,26 @@ func (c *connection) next(began time.Time) error {
 		return err
 	}
 	defer answer.release()
-	patience := writeTime + time.Duration(len(answer.bytes)/writeRate)*time.Second
+	patience := writeTime + time.Duration(answer.size()/writeRate)*time.Second
 	if err := c.conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := c.conn.Write(answer.bytes); err != nil {
-		return err
-	}
-	c.metrics.sent.Add(float64(len(answer.bytes)))
-	return nil
+	sent, err := answer.parts.WriteTo(c.conn)
+	c.metrics.sent.Add(float64(sent))
+	return err
 }
 
 // answer is what is sent, and the memory that it has until it is.
 type answer struct {
-	bytes   []byte
+	parts   net.Buffers
 	release func()
+}
+
+func (a answer) size() (bytes int) {
+	for _, part := range a.parts {
+		bytes += len(part)
+	}
+	return bytes
 }
 
 // receive reads a request of so many bytes, and answers it.
@@ -274,14 +279,20 @@ func (c *connection) answer(request kmsg.Request, correlation int32) (answer, er
 		held.release()
 		return answer{}, err
 	}
-	buffer := make([]byte, 8, 8+held.bytes)
+	header := make([]byte, 8, 512)
 	if response.IsFlexible() && response.Key() != int16(kmsg.ApiVersions) {
-		buffer = append(buffer, 0) // no tags in the header
+		header = append(header, 0) // no tags in the header
 	}
-	buffer = response.AppendTo(buffer)
-	binary.BigEndian.PutUint32(buffer, uint32(len(buffer)-4))
-	binary.BigEndian.PutUint32(buffer[4:], uint32(correlation))
-	return answer{buffer, held.release}, nil
+	made := answer{release: held.release}
+	if fetched, ok := response.(*kmsg.FetchResponse); ok {
+		made.parts = fetchParts(header, fetched)
+	} else {
+		made.parts = net.Buffers{response.AppendTo(header)}
+	}
+	begin := made.parts[0]
+	binary.BigEndian.PutUint32(begin, uint32(made.size()-4))
+	binary.BigEndian.PutUint32(begin[4:], uint32(correlation))
+	return made, nil
 }
 
 // hold is the memory of an answer.

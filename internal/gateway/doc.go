@@ -12,7 +12,7 @@
 //	topics.go      which topics there are, each life of a topic under a name of its own
 //	cluster.go     metadata: one node, which leads every partition
 //	positions.go   the offsets at a position or a time
-//	fetch.go       records
+//	fetch.go       records; fetchanswer.go the bytes of an answer with them
 //	live.go        the live cluster: leaders, coordinators, where its logs begin and end
 //	splice.go      records of the live log, where the archive ends
 //	upstream.go    a client's own connections to the live cluster

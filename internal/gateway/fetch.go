@@ -327,7 +327,7 @@ func later(a, b time.Time) time.Time {
 // hold takes memory for an answer in the place of what it has.
 func (c *connection) hold(ctx context.Context, held *hold, bytes int64) bool {
 	held.release()
-	release, err := c.memory.answers.take(ctx, 2*bytes) // the records, and the answer with them
+	release, err := c.memory.answers.take(ctx, 2*bytes) // the records, and the copy that joins several batches
 	if err != nil {
 		c.metrics.starved.Inc()
 		return false

@@ -77,6 +77,13 @@ func (r ref) facts() baldr.MemberFacts { return r.file.members[r.member] }
 // stored, what is inflated, the batch while it grows, and the batch.
 func (r ref) loadBytes() int64 { return 3 * (r.facts().RawBytes + r.facts().EnvelopeBytes) }
 
+// batchBytes is about what one batch of a member takes when it is not compressed: of each
+// record the lengths and differences are a few bytes more than they are in the member.
+func (r ref) batchBytes() int {
+	facts := r.facts()
+	return int(facts.RawBytes+facts.EnvelopeBytes+8*facts.Records) + recordbatch.HeaderBytes
+}
+
 // load reads a segment, or finds it in memory.
 func (g *Gateway) load(r ref) (*segment, error) {
 	return g.cache.segments.get(g.ctx, r.key(), func() (*segment, int64, error) {
@@ -99,11 +106,14 @@ func (g *Gateway) load(r ref) (*segment, error) {
 func encode(r ref, codec recordbatch.Codec) (*segment, error) {
 	s := &segment{}
 	var w recordbatch.StoredWriter
+	if codec == recordbatch.Uncompressed {
+		w.Grow(r.batchBytes())
+	}
 	seal := func() {
 		first, last := w.Offsets()
 		b := batch{first, last, w.Seal()}
 		s.batches = append(s.batches, b)
-		s.bytes += int64(len(b.encoded))
+		s.bytes += int64(cap(b.encoded))
 	}
 	for record, err := range r.file.Member(r.facts()) {
 		if err != nil {

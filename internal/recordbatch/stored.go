@@ -3,7 +3,9 @@
 package recordbatch
 
 import (
+	"bytes"
 	"math"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -43,6 +45,12 @@ func (w *StoredWriter) Add(r *baldr.Record, codec Codec) bool {
 	return true
 }
 
+// Grow makes room for batches of so many bytes, their headers included: what is not
+// compressed is written once, into the memory that Seal returns.
+func (w *StoredWriter) Grow(size int) {
+	w.writer.encoded = slices.Grow(w.writer.encoded[:0], size)
+}
+
 // Count is the number of records in the batch.
 func (w *StoredWriter) Count() int32 { return w.writer.Count() }
 
@@ -56,9 +64,13 @@ func (w *StoredWriter) Seal() []byte {
 	if w.kind == baldr.LogAppendTime {
 		header.Attributes = logAppendTimeBit
 	}
-	sealed := append([]byte(nil), w.writer.seal(header)...)
-	w.writer.Reset()
-	return sealed
+	defer w.writer.Reset()
+	sealed := w.writer.seal(header)
+	if cap(sealed)-len(sealed) <= len(sealed)/8 {
+		w.writer.encoded = nil
+		return sealed
+	}
+	return bytes.Clone(sealed) // and write the next one into the room that there is
 }
 
 // CommitMarker is a batch that holds nothing but the marker of a committed transaction

@@ -42,18 +42,22 @@ const crcEnd = 21
 func (b *Writer) Add(r *baldr.Record, to Limits) bool { return b.addAt(int64(b.count), r, to) }
 
 // addAt is Add for a record that is so many offsets behind the first one.
-func (b *Writer) addAt(index int64, r *baldr.Record, to Limits) bool {
+func (b *Writer) addAt(index int64, r *baldr.Record, limits Limits) bool {
 	if b.count == 0 {
-		b.begin(r, to.Codec)
+		b.begin(r, limits.Codec)
 	}
 	delta := r.Timestamp - b.firstTimestamp
 	size := recordSize(r, delta, index)
 	if pending := len(b.block) + binary.MaxVarintLen64 + size; b.count > 0 &&
-		(len(b.encoded)+b.coder.atMost(pending) > to.Bytes || b.raw+binary.MaxVarintLen64+size > to.RawBytes) {
+		(len(b.encoded)+b.coder.atMost(pending) > limits.Bytes || b.raw+binary.MaxVarintLen64+size > limits.RawBytes) {
 		return false
 	}
-	begin := len(b.block)
-	dst := binary.AppendVarint(b.block, int64(size))
+	to := &b.block
+	if b.codec == Uncompressed {
+		to = &b.encoded // there is nothing to do with it first
+	}
+	begin := len(*to)
+	dst := binary.AppendVarint(*to, int64(size))
 	dst = append(dst, 0) // attributes, of which records have none
 	dst = binary.AppendVarint(dst, delta)
 	dst = binary.AppendVarint(dst, index)
@@ -65,7 +69,7 @@ func (b *Writer) addAt(index int64, r *baldr.Record, to Limits) bool {
 		dst = append(dst, h.Key...)
 		dst = appendBytes(dst, h.Value)
 	}
-	b.block = dst
+	*to = dst
 	b.raw += len(dst) - begin
 	b.count++
 	b.lastDelta = index
