@@ -120,6 +120,19 @@ func (p *partition) row(ctx context.Context, offset int64, ready bool) (bifrost.
 			from = below[0].Start
 		}
 	}
+	return p.readWindow(ctx, from, offset)
+}
+
+// rowFrom is row for an offset at which a row begins: one read of the tables at most.
+func (p *partition) rowFrom(ctx context.Context, start int64) (bifrost.Row, error) {
+	if row, _, ok := p.knownRow(start); ok {
+		return row, nil
+	}
+	return p.readWindow(ctx, start, start)
+}
+
+// readWindow reads rows from a start on, and returns the one that has the offset.
+func (p *partition) readWindow(ctx context.Context, from, offset int64) (row bifrost.Row, err error) {
 	rows, err := p.options.Catalogue.Rows(ctx, p.name, from, windowRows)
 	if err != nil {
 		return row, err

@@ -112,7 +112,7 @@ func (p *partition) since(ctx context.Context, timestamp int64) (position, error
 		return nowhere, fmt.Errorf("look for a time in %s: %w", p.name, err)
 	}
 	for i := x.find(timestamp); i < len(x.starts); i++ {
-		row, err := p.row(ctx, x.starts[i], false)
+		row, err := p.rowFrom(ctx, x.starts[i])
 		if err != nil {
 			return nowhere, err
 		}
