@@ -17,6 +17,8 @@ import (
 	"os"
 	"regexp"
 	"slices"
+
+	"github.com/bifrost-archive/bifrost/cmd/bench/internal/topicreader"
 )
 
 // A figure is one line of output.
@@ -36,7 +38,7 @@ type benchmark struct {
 
 // benchmarks lists all there are. Add yours here.
 var benchmarks = slices.Concat(formatBenchmarks, pathBenchmarks, scaleBenchmarks, costBenchmarks, playBenchmarks,
-	trickleBenchmarks, cliBenchmarks, jobBenchmarks)
+	trickleBenchmarks, cliBenchmarks, jobBenchmarks, gatewayBenchmarks)
 
 var docs = flag.String("docs", "",
 	"put the figures into the tables of the pages in this directory, and draw its pictures")
@@ -53,6 +55,10 @@ func main() {
 	}
 	if job := os.Getenv(pathProcess); job != "" {
 		runPath(job)
+		return
+	}
+	if os.Getenv(readerProcess) != "" {
+		check(topicreader.RunFranz(processorSeconds))
 		return
 	}
 	if description := os.Getenv(jobProcess); description != "" {

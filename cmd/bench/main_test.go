@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The tests' own program is a process of ticks when it is started as one.
@@ -16,6 +17,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	rounds, formatViews, seekBytes = 1, 2_000, 3e6
+	seekObjects, seekRoundTrip = 2_500, time.Microsecond
 	os.Exit(m.Run())
 }
 
@@ -74,6 +76,18 @@ func TestFormatBenchmarksInSmall(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Times are looked for among few objects: each is found, with two reads of S3 at most.
+func TestGatewaySeekInSmall(t *testing.T) {
+	t.Parallel()
+	figures := map[string]float64{}
+	if err := benchGatewaySeek(func(f figure) { figures[f.Name] = f.Value }); err != nil {
+		t.Fatal(err)
+	}
+	if reads, measured := figures["gateway/seek/reads"]; !measured || reads < 1 || reads > 2 {
+		t.Errorf("the most reads of S3 are %v, want 1 or 2", reads)
 	}
 }
 

@@ -98,6 +98,9 @@ type Server struct {
 	process  *process
 }
 
+// PID returns the process id of the server, which leads its own process group.
+func (s *Server) PID() int { return s.process.cmd.Process.Pid }
+
 // Remove kills the server and removes its data.
 func (s *Server) Remove() error {
 	return errors.Join(s.process.stop(syscall.SIGKILL), os.RemoveAll(s.dir))
