@@ -274,6 +274,45 @@ func TestALiveLogThatWasTruncated(t *testing.T) {
 	}
 }
 
+// A new leader may know of a lower high watermark than consumers have read to. Who comes
+// back to a position above it is not told that the log was truncated.
+func TestAnEndThatDipsIsNoTruncation(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.write(t, 0, 20)
+	c.tick(0, 10)
+	s := serve(t, c.archive, c.live)
+	epoch := int32(-1)
+	first := s.client(t, assign(0))
+	for next := int64(0); next < 20; {
+		for _, r := range first.PollFetches(t.Context()).Records() {
+			next, epoch = r.Offset+1, r.LeaderEpoch
+		}
+	}
+	if err := c.fake.MoveTopicPartition("orders", 0, 1-c.fake.LeaderFor("orders", 0)); err != nil {
+		t.Fatal(err)
+	}
+	c.write(t, 0, 1) // without which this fake does not know where the epoch ended
+	c.fake.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.fake.KeepControl()
+		request := r.(*kmsg.ListOffsetsRequest)
+		response := request.ResponseKind().(*kmsg.ListOffsetsResponse)
+		one, p := kmsg.NewListOffsetsResponseTopic(), kmsg.NewListOffsetsResponseTopicPartition()
+		one.Topic, p.Offset = "orders", 12
+		p.Partition = request.Topics[0].Partitions[0].Partition
+		one.Partitions = append(one.Partitions, p)
+		response.Topics = append(response.Topics, one)
+		return response, nil, true
+	})
+	again := s.client(t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		"orders": {0: kgo.NewOffset().At(18).WithEpoch(epoch)},
+	}))
+	same(t, take(t, again, 3), expect(0, 18, 21))
+	if epoch < 0 {
+		t.Error("the batches of the live log have no epoch: nothing was tried")
+	}
+}
+
 // The log under another leader epoch than that of the last batch is asked whether it
 // still has that.
 func TestALiveLogThatIsCutWhileItIsRead(t *testing.T) {

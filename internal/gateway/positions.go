@@ -5,6 +5,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -145,8 +146,9 @@ func (p *partition) problem(err error) int16 {
 }
 
 // offsetForLeaderEpoch answers that every epoch goes on to the end. No answer, or -1,
-// is a truncation for clients, and they begin again; so is an end below their position,
-// which is why the live cluster is asked for its own.
+// is a truncation for clients, and they begin again; so is an end below their position.
+// A new leader may know of a lower high watermark than consumers have read to, so where
+// its log ends is what it says of the epoch.
 func (c *connection) offsetForLeaderEpoch(
 	ctx context.Context, request *kmsg.OffsetForLeaderEpochRequest, _ *hold,
 ) (kmsg.Response, error) {
@@ -167,16 +169,48 @@ func (c *connection) offsetForLeaderEpoch(
 		return nil, err
 	}
 	response := request.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+	list := c.topics.current()
+	var all []epochAsked
 	for i, t := range listed.(*kmsg.ListOffsetsResponse).Topics {
 		to := kmsg.NewOffsetForLeaderEpochResponseTopic()
-		to.Topic = t.Topic
+		to.Topic, to.Partitions = t.Topic, make([]kmsg.OffsetForLeaderEpochResponseTopicPartition, len(t.Partitions))
 		for k, p := range t.Partitions {
-			answer := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+			answer := &to.Partitions[k]
+			*answer = kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
 			answer.Partition, answer.LeaderEpoch = p.Partition, request.Topics[i].Partitions[k].LeaderEpoch
 			answer.EndOffset, answer.ErrorCode = p.Offset, p.ErrorCode
-			to.Partitions = append(to.Partitions, answer)
+			if p.ErrorCode == 0 {
+				all = append(all, epochAsked{list.byName[t.Topic].partitions[p.Partition], answer})
+			}
 		}
 		response.Topics = append(response.Topics, to)
 	}
-	return response, nil
+	return response, parallel.Try(ctx, fetchTogether, all, c.raiseToEpochEnd)
+}
+
+// epochAsked is one partition of an OffsetForLeaderEpoch on its way.
+type epochAsked struct {
+	*partition
+	to *kmsg.OffsetForLeaderEpochResponseTopicPartition
+}
+
+// raiseToEpochEnd asks the live leader where its log ends for the epoch. If it has
+// another one, it is for the next fetch to find out that the log was truncated.
+func (c *connection) raiseToEpochEnd(ctx context.Context, asked epochAsked) error {
+	node, goesOn := asked.leaderOf(ctx)
+	if !goesOn || asked.to.LeaderEpoch < 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, upstreamPatience)
+	defer cancel()
+	ofEpoch, end, err := c.live.epochEnd(ctx, node, asked.place(), asked.to.LeaderEpoch)
+	switch {
+	case err != nil:
+		c.live.changed()
+		c.losses.failed(asked.name, -1, fmt.Errorf("ask the live cluster where its log ends: %w", err))
+		asked.to.EndOffset, asked.to.ErrorCode = -1, kerr.LeaderNotAvailable.Code
+	case ofEpoch == asked.to.LeaderEpoch:
+		asked.to.EndOffset = max(asked.to.EndOffset, end)
+	}
+	return nil
 }

@@ -1,12 +1,19 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +113,91 @@ func TestUsersSeeTheirTopics(t *testing.T) {
 	if err := nobody.Ping(t.Context()); err == nil {
 		t.Error("who does not say who it is got in")
 	}
+}
+
+// librdkafka before 2.6.1 says its nonce twice in its last message. Kafka lets it in, and so
+// does the gateway, if the password is right and nothing else is wrong.
+func TestClientsThatRepeatTheirNonce(t *testing.T) {
+	t.Parallel()
+	a, _ := small()
+	all := users(t, hashed(t, "alice", "wonderland", "*"))
+	s := serve(t, a, func(o *Options) { o.Users = all })
+	for name, c := range map[string]struct {
+		repeating
+		in bool
+	}{
+		"right":               {repeating{"alice", "wonderland", "nonce", ""}, true},
+		"another password":    {repeating{"alice", "wonderlanD", "nonce", ""}, false},
+		"nobody":              {repeating{"mallory", "wonderland", "nonce", ""}, false},
+		"another nonce":       {repeating{"alice", "wonderland", "ecnon", ""}, false},
+		"thrice":              {repeating{"alice", "wonderland", "noncenonce", ""}, false},
+		"on behalf of others": {repeating{"alice", "wonderland", "nonce", "a=bob"}, false},
+		"as a library does":   {repeating{"alice", "wonderland", "", ""}, true},
+	} {
+		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
+			client := s.client(t, kgo.SASL(repeatingMechanism{c.repeating, mechanism}), kgo.RequestRetries(0))
+			if err := client.Ping(t.Context()); (err == nil) != c.in {
+				t.Errorf("%s, %s: %v", name, mechanism, err)
+			}
+		}
+	}
+}
+
+// repeating is a client that says something before the nonce that it was given.
+type repeating struct{ user, password, says, header string }
+
+type repeatingMechanism struct {
+	repeating
+	name string
+}
+
+func (m repeatingMechanism) Name() string { return m.name }
+
+func (m repeatingMechanism) Authenticate(context.Context, string) (sasl.Session, []byte, error) {
+	bare := "n=" + m.user + ",r=nonce"
+	return &repeatingSession{m, bare, ""}, []byte("n," + m.header + "," + bare), nil
+}
+
+type repeatingSession struct {
+	repeatingMechanism
+	bare, signature string
+}
+
+func (s *repeatingSession) Challenge(challenge []byte) (bool, []byte, error) {
+	if bytes.HasPrefix(challenge, []byte("v=")) {
+		if string(challenge) != s.signature {
+			return false, nil, fmt.Errorf("the gateway signs %s, want %s", challenge, s.signature)
+		}
+		return true, nil, nil
+	}
+	hash := mechanisms[s.name].hash
+	fields := strings.Split(string(challenge), ",")
+	salt, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(fields[1], "s="))
+	if err != nil {
+		return false, nil, err
+	}
+	iterations, err := strconv.Atoi(strings.TrimPrefix(fields[2], "i="))
+	if err != nil {
+		return false, nil, err
+	}
+	salted, err := pbkdf2.Key(hash, s.password, salt, iterations, hash().Size())
+	if err != nil {
+		return false, nil, err
+	}
+	signed := func(key []byte, text string) []byte {
+		sum := hmac.New(hash, key)
+		sum.Write([]byte(text))
+		return sum.Sum(nil)
+	}
+	final := "c=" + base64.StdEncoding.EncodeToString([]byte("n,"+s.header+",")) + ",r=" + s.says + strings.TrimPrefix(fields[0], "r=")
+	clientKey := signed(salted, "Client Key")
+	stored := hash()
+	stored.Write(clientKey)
+	proof := signed(stored.Sum(nil), s.bare+","+string(challenge)+","+final)
+	subtle.XORBytes(proof, proof, clientKey)
+	signature := signed(signed(salted, "Server Key"), s.bare+","+string(challenge)+","+final)
+	s.signature = "v=" + base64.StdEncoding.EncodeToString(signature)
+	return false, []byte(final + ",p=" + base64.StdEncoding.EncodeToString(proof)), nil
 }
 
 // Without TLS no password goes over the wire, and before a client has said who it is,
