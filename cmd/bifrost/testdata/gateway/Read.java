@@ -18,7 +18,16 @@ public class Read {
     static long resume = -1;
     static int read = 0;
 
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] args) {
+        try {
+            steps(args);
+        } catch (Throwable e) { // for which a program in one source file has no words of its own
+            e.printStackTrace();
+            System.exit(1);
+        }
+    }
+
+    static void steps(String[] args) throws Exception {
         servers = args[0];
         topic = args[1];
         for (String step : Arrays.asList(args).subList(2, args.length)) {

@@ -71,7 +71,7 @@ async def read(mode, argument):
 async def subscribe():
     c = None
     try:
-        c = AIOKafkaConsumer(steps.topic, bootstrap_servers=steps.servers, group_id="somebody")
+        c = AIOKafkaConsumer(steps.topic, bootstrap_servers=steps.servers, group_id="somebody", **login())
         await c.start()
         await c.getmany(timeout_ms=10000)
         print("no error")
@@ -81,7 +81,7 @@ async def subscribe():
 
 
 async def produce():
-    p = AIOKafkaProducer(bootstrap_servers=steps.servers)
+    p = AIOKafkaProducer(bootstrap_servers=steps.servers, **login())
     await p.start()
     try:
         await p.send_and_wait(steps.topic, b"x")

@@ -65,7 +65,7 @@ def subscribe():
     c = consumer(group_id="somebody")
     c.subscribe([steps.topic])
     try:
-        c.poll(timeout_ms=10000)
+        c.poll(timeout_ms=30000)
         print("no error")
     except GroupAuthorizationFailedError as e:
         print("error", type(e).__name__)
@@ -73,7 +73,7 @@ def subscribe():
 
 
 def produce():
-    p = KafkaProducer(bootstrap_servers=steps.servers, enable_idempotence=False)
+    p = KafkaProducer(bootstrap_servers=steps.servers, enable_idempotence=False, **login())
     try:
         p.send(steps.topic, b"x").get(timeout=20)
         print("no error")

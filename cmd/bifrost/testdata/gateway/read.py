@@ -60,14 +60,14 @@ def read(mode, argument):
 def subscribe():
     c = consumer()
     c.subscribe([steps.topic])
-    m = c.poll(10)
+    m = c.poll(30)
     print("no error" if m is None or m.error() is None else "error " + m.error().name())
     c.close()
 
 
 def produce():
     told = []
-    p = Producer({"bootstrap.servers": steps.servers, "message.timeout.ms": 15000})
+    p = Producer({"bootstrap.servers": steps.servers, "message.timeout.ms": 15000, **login()})
     p.produce(steps.topic, b"x", on_delivery=lambda err, _: told.append(err))
     p.flush(20)
     print("error " + told[0].name() if told and told[0] else "no error")
