@@ -470,6 +470,40 @@ func TestARecordLargerThanTheMemory(t *testing.T) {
 	}
 }
 
+// A topic of a thousand partitions is read to the end of each with the least memory, beside
+// a topic that never had a record.
+func TestAThousandPartitions(t *testing.T) {
+	t.Parallel()
+	const partitions = 1000
+	a := newArchive()
+	for number := range int32(partitions) {
+		a.archive(partitionOf("wide", number), 5, baldr.Options{}, some(0, 3)...)
+	}
+	a.progress(partitionOf("empty", 0), bifrost.StatusOpen)
+	s := serve(t, a, func(o *Options) { o.Memory = LeastMemory })
+	client := s.client(t, kgo.ConsumeTopics("wide", "empty"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	next, read := make([]int64, partitions), 0
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for read < 3*partitions {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("after %d records: %v", read, err)
+		}
+		for _, r := range fetches.Records() {
+			if r.Topic != "wide" || r.Offset != next[r.Partition] {
+				t.Fatalf("%s/%d: offset %d, want %d", r.Topic, r.Partition, r.Offset, next[r.Partition])
+			}
+			next[r.Partition]++
+			read++
+		}
+	}
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), "empty")
+	if end, ok := ends.Lookup("empty", 0); err != nil || !ok || end.Offset != 0 || end.Err != nil {
+		t.Errorf("the end of the empty topic: %+v, %v", end, err)
+	}
+}
+
 func TestAnAddressForClients(t *testing.T) {
 	t.Parallel()
 	for address, ok := range map[string]bool{"archive:9092": true, "[::1]:9092": true, "0.0.0.0:9092": false, "[::]:9092": false, ":9092": false, "archive": false, "archive:0": false, "archive:70000": false} {
