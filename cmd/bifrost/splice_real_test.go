@@ -447,21 +447,30 @@ func (s *sandbox) archiveUntil(t *testing.T, topic string, partitions int32, don
 	}
 }
 
-// orderedReader is a member of a group that checks what it is given.
+// orderedReader is a member of a group that checks what it is given. It keeps a record
+// only with the commit behind it: who is assigned a partition anew begins at a position
+// that was committed, and what was read behind that comes again.
 type orderedReader struct {
-	client *kgo.Client
-	topic  string
-	next   map[int32]int
-	polls  int
+	client    *kgo.Client
+	topic     string
+	next      map[int32]int
+	committed map[int32]int  // the coordinator has answered that it has this, or more
+	assigned  chan []int32   // partitions that were assigned since the last poll
+	rewound   map[int32]bool // assigned, and no record has come since
+	polls     int
 }
 
 func newOrderedReader(t *testing.T, address, topic, group string) *orderedReader {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+	r := &orderedReader{topic: topic, next: map[int32]int{0: 0, 1: 0}, committed: map[int32]int{},
+		assigned: make(chan []int32, 1000), rewound: map[int32]bool{}}
+	var err error
+	r.client, err = kgo.NewClient(kgo.SeedBrokers(address), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxPartitionBytes(8000),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) { r.assigned <- partitions[topic] }),
 		kgo.RetryTimeout(time.Minute))
 	must(t, err)
-	return &orderedReader{client: client, topic: topic, next: map[int32]int{0: 0, 1: 0}}
+	return r
 }
 
 // poll takes what comes, and commits it.
@@ -471,7 +480,18 @@ func (r *orderedReader) poll(t *testing.T) {
 	fetches := r.client.PollFetches(ctx)
 	cancel()
 	r.polls++
+	fetches.EachError(func(_ string, number int32, err error) {
+		if lost := (*kgo.ErrDataLoss)(nil); errors.As(err, &lost) {
+			t.Fatalf("partition %d: the client was told of a truncation: %v", number, err)
+		}
+	})
+	for len(r.assigned) > 0 {
+		for _, number := range <-r.assigned {
+			r.rewound[number] = true
+		}
+	}
 	for _, record := range fetches.Records() {
+		r.takeUpAgain(t, record)
 		want := numbered(r.topic, record.Partition, r.next[record.Partition], r.next[record.Partition]+1)[0]
 		if string(record.Value) != string(want.Value) || record.Offset != int64(r.next[record.Partition]) {
 			t.Fatalf("partition %d: offset %d has %q, want offset %d with %q", record.Partition, record.Offset, record.Value, r.next[record.Partition], want.Value)
@@ -480,7 +500,24 @@ func (r *orderedReader) poll(t *testing.T) {
 	}
 	commit, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	_ = r.client.CommitUncommittedOffsets(commit) // the next one says the same
+	if r.client.CommitUncommittedOffsets(commit) != nil {
+		return // the next one says the same
+	}
+	for number, at := range r.client.CommittedOffsets()[r.topic] {
+		r.committed[number] = max(r.committed[number], int(at.Offset))
+	}
+}
+
+// takeUpAgain goes back to where a partition begins that was assigned anew: not below what
+// is known to be committed, and not above what was read.
+func (r *orderedReader) takeUpAgain(t *testing.T, first *kgo.Record) {
+	t.Helper()
+	number, at := first.Partition, int(first.Offset)
+	if r.rewound[number] && r.committed[number] <= at && at < r.next[number] {
+		t.Logf("partition %d was assigned anew: from %d back to %d, committed %d", number, r.next[number], at, r.committed[number])
+		r.next[number] = at
+	}
+	r.rewound[number] = false
 }
 
 func (r *orderedReader) readFor(t *testing.T, d time.Duration) {
