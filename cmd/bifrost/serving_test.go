@@ -42,6 +42,13 @@ func (s *sandbox) serving(t *testing.T, args ...string) (address string, stop fu
 			}
 		}
 	}()
+	t.Cleanup(func() { // of a test that failed before it ended it
+		if command.ProcessState == nil {
+			_ = command.Process.Kill()
+			<-ended
+			_ = command.Wait()
+		}
+	})
 	stop = func(signal syscall.Signal) {
 		must(t, command.Process.Signal(signal))
 		<-ended
