@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -13,8 +14,8 @@ import (
 // MirrorMaker starts Apache Kafka's MirrorMaker 2, which copies every topic of one
 // cluster into another under the same name, and translates the positions of its groups,
 // and stops it with the test. It copies committed records alone, and translates as often
-// as it can.
-func MirrorMaker(t testing.TB, from, to string) {
+// as it can. Further properties are NAME=VALUE.
+func MirrorMaker(t testing.TB, from, to string, more ...string) {
 	t.Helper()
 	ctx := context.Background()
 	must := func(err error) {
@@ -45,6 +46,10 @@ func MirrorMaker(t testing.TB, from, to string) {
 		"status.storage.replication.factor":            "1",
 		"config.storage.replication.factor":            "1",
 		"from->to.sync.topic.acls.enabled":             "false",
+	}
+	for _, property := range more {
+		name, value, _ := strings.Cut(property, "=")
+		properties[name] = value
 	}
 	file := filepath.Join(dir, "mirror-maker.properties")
 	must(writeProperties(file, properties))
