@@ -69,13 +69,15 @@ type Exporter struct {
 // Object is what stands in the place about an object whose files are all there.
 // Names in JSON are a promise.
 type Object struct {
-	Topic     string       `json:"topic"`
-	Partition int32        `json:"partition"`
-	Start     int64        `json:"start_offset"`
-	End       int64        `json:"end_offset"`
-	Key       string       `json:"object"`
-	Checksum  string       `json:"checksum_crc64nvme"`
-	Records   int64        `json:"records"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Start     int64  `json:"start_offset"`
+	End       int64  `json:"end_offset"`
+	Key       string `json:"object"`
+	Checksum  string `json:"checksum_crc64nvme"`
+	Records   int64  `json:"records"`
+	// Undecoded is how many keys and values could not be decoded: their columns have the reasons.
+	Undecoded int64        `json:"undecoded,omitempty"`
 	Files     []ObjectFile `json:"files"`
 }
 
@@ -99,9 +101,11 @@ type Summary struct {
 	Objects int64 `json:"objects"` // written now
 	Before  int64 `json:"before"`  // that were there
 	Records int64 `json:"records"` // written now
-	Files   int64 `json:"files"`   // written now
-	Lost    int64 `json:"lost_offsets"`
-	Waiting int64 `json:"not_archived_offsets"`
+	// Undecoded is how many keys and values of the records written now could not be decoded.
+	Undecoded int64 `json:"undecoded"`
+	Files     int64 `json:"files"` // written now
+	Lost      int64 `json:"lost_offsets"`
+	Waiting   int64 `json:"not_archived_offsets"`
 }
 
 // ErrOtherOptions says that the place belongs to an export of another kind.
@@ -242,6 +246,7 @@ func (e *Exporter) exportObject(ctx context.Context, row bifrost.Row, summary *S
 	}
 	summary.Objects++
 	summary.Records += object.Records
+	summary.Undecoded += object.Undecoded
 	summary.Files += int64(len(object.Files))
 	if e.Exported != nil {
 		e.Exported(row, object)
@@ -274,6 +279,7 @@ func (e *Exporter) writeFiles(ctx context.Context, row bifrost.Row, object *Obje
 			return err
 		}
 	}
+	object.Undecoded = open.undecoded
 	for _, d := range slices.Sorted(maps.Keys(open.files)) {
 		f := open.files[d]
 		if err := f.complete(ctx); err != nil {
@@ -315,6 +321,8 @@ type openFiles struct {
 	typed    *typedTopic
 	files    map[day]*parquetFile
 	pending  int64
+	// undecoded counts keys and values whose columns have a reason instead of what they hold.
+	undecoded int64
 }
 
 func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
@@ -325,10 +333,14 @@ func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 			return err
 		}
 		decoded = &d
+		o.countUndecoded(d.KeyError, d.ValueError)
 	}
 	typed, err := o.exporter.decodeTyped(ctx, o.typed, r)
 	if err != nil {
 		return err
+	}
+	for _, v := range typed {
+		o.countUndecoded(v.reason)
 	}
 	d := o.days.of(r.Timestamp)
 	f := o.files[d]
@@ -354,6 +366,14 @@ func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 	}
 	o.pending -= f.pending
 	return f.endRowGroup()
+}
+
+func (o *openFiles) countUndecoded(reasons ...[]byte) {
+	for _, reason := range reasons {
+		if reason != nil {
+			o.undecoded++
+		}
+	}
 }
 
 func (o *openFiles) abortAll() {

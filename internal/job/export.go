@@ -28,14 +28,17 @@ var (
 type Exported struct {
 	Objects int64 `json:"objects"` // whose files are all there
 	Files   int64 `json:"files"`
-	Erased  int64 `json:"erased_objects"` // whose files are there, and which were erased from the archive since
-	Lost    int64 `json:"lost_offsets"`
-	Waiting int64 `json:"not_archived_offsets"` // planned, and left for another export
+	// Undecoded is how many keys and values of these objects could not be decoded.
+	Undecoded int64 `json:"undecoded"`
+	Erased    int64 `json:"erased_objects"` // whose files are there, and which were erased from the archive since
+	Lost      int64 `json:"lost_offsets"`
+	Waiting   int64 `json:"not_archived_offsets"` // planned, and left for another export
 }
 
 func (x *Exported) add(other Exported) {
 	x.Objects += other.Objects
 	x.Files += other.Files
+	x.Undecoded += other.Undecoded
 	x.Erased += other.Erased
 	x.Lost += other.Lost
 	x.Waiting += other.Waiting
@@ -175,6 +178,7 @@ func (r *Runner) exportItem(ctx context.Context, spec Spec, item Item, result *D
 	rule.Found = func(row bifrost.Row, o export.Object) {
 		done.Objects++
 		done.Files += int64(len(o.Files))
+		done.Undecoded += o.Undecoded
 		result.Records += o.Records
 		result.Bytes += row.Facts.RawBytes
 		told.records += float64(o.Records)

@@ -351,6 +351,42 @@ func TestTypedExportsByManyHaveTheSameColumns(t *testing.T) {
 	}
 }
 
+// Keys and values that could not be decoded are counted in the report, whichever run wrote the
+// files: a second job over the same place says the same.
+func TestExportsReportWhatIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, 2)
+	a.source.CreateTopic("_schemas", 1)
+	a.addSchema(1, `{"type":"record","name":"Order","fields":[{"name":"n","type":"long"}]}`)
+	orders := a.source.CreateTopic("orders", 2).Logs
+	unknown := []byte{0, 0, 0, 0, 9, 2}
+	for i := range 20 {
+		r := baldr.Record{Value: []byte{0, 0, 0, 0, 1, 2}}
+		switch i % 5 {
+		case 0:
+			r.Value = unknown // no schema has this ID
+		case 1:
+			r.Key = unknown
+		case 2:
+			r.Value = []byte("text") // without a header: nothing to decode, but no record either
+		case 3:
+			r.Value = nil
+		}
+		orders[i%2].ProduceRecord(r)
+	}
+	a.archiveProduced()
+	spec := exportOf("one", "s3://lake/exports", "orders")
+	spec.Export.Decode, spec.Export.DecodeKey, spec.Export.Typed, spec.Export.Schemas = true, true, export.TopicSubject, "_schemas"
+	const want = 4 + 4 + (4 + 4) // values, keys, and records: with an unknown ID and without any
+	for _, id := range []string{"one", "two"} {
+		spec.ID = id
+		report, err := a.execute(spec)
+		if err != nil || report.Records != 20 || report.Export.Undecoded != want {
+			t.Errorf("%s: report %+v, export %+v, want %d undecoded, error %v", id, report, report.Export, want, err)
+		}
+	}
+}
+
 // An object that does not fit into a function's time ends its item, which says what to do:
 // without end, functions would begin it again and again.
 func TestAnObjectThatFitsIntoNoFunction(t *testing.T) {

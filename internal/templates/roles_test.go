@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -190,6 +191,42 @@ func checkNarrow(t *testing.T, role string, s statement) {
 		if role != "DiscoverRole" || !slices.Equal(resource["Fn::GetAtt"].([]any), []any{"Data", "Outputs.ProgressTableArn"}) {
 			t.Errorf("%s, %s: deletes rows of %v, want only discover of progress", role, s.sid, s.resource)
 		}
+	}
+}
+
+// The bucket that jobs export into is somebody else's, so the role itself refuses to replace
+// what is there: for every key, with the condition of the archive's own bucket.
+func TestJobsOverwriteNoExport(t *testing.T) {
+	t.Parallel()
+	archive := map[string]any{}
+	list, _ := load(t, "infra/data.yaml").Resources("")["BucketPolicy"].Get("PolicyDocument", "Statement").([]any)
+	for _, s := range list {
+		if Get(s, "Sid") == "RefuseOverwrites" {
+			archive, _ = Get(s, "Condition").(map[string]any)
+		}
+	}
+	policies, _ := load(t, "template.yaml").Resources("AWS::IAM::Role")["JobRole"].Get("Policies").([]any)
+	found := 0
+	for _, policy := range policies {
+		statements, _ := Get(policy, "PolicyDocument", "Statement").([]any)
+		for _, s := range statements {
+			choice, conditional := Get(s, "Fn::If").([]any)
+			if !conditional || Get(choice[1], "Effect") != "Deny" || Get(choice[1], "Sid") == "KeepCodeOffTheNetwork" {
+				continue
+			}
+			found++
+			refusal := choice[1]
+			if choice[0] != "HasJobExportBucket" || !slices.Equal(texts(Get(refusal, "Action")), []string{"s3:PutObject"}) ||
+				Get(refusal, "Resource", "Fn::Sub") != "arn:${AWS::Partition}:s3:::${JobExportBucket}/*" {
+				t.Errorf("under %v: %v", choice[0], refusal)
+			}
+			if condition := Get(refusal, "Condition"); len(archive) != 2 || !reflect.DeepEqual(condition, archive) {
+				t.Errorf("refuses under %v, the archive's bucket under %v", condition, archive)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d refusals", found)
 	}
 }
 

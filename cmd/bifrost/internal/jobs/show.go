@@ -130,6 +130,10 @@ func sayReport(a *app.App, r *job.Report) {
 		r.Cost.FunctionSeconds, human.Count(r.Cost.Invocations), r.Cost.Dollars)
 	if x := r.Export; x != nil {
 		a.Say("%s files of %s objects are in the place of the export.", human.Count(x.Files), human.Count(x.Objects))
+		if x.Undecoded > 0 {
+			a.Warn("%s keys or values could not be decoded: their bytes are there, and the reason in key_error, "+
+				"value_error, key_record_error or record_error", human.Count(x.Undecoded))
+		}
 		if x.Erased > 0 {
 			a.Warn("%s objects were erased from the archive after they had been exported; their files are still there",
 				human.Count(x.Erased))
