@@ -7,6 +7,7 @@
 //	days.go         which days of an object have a file of their own
 //	typed.go        columns of a topic's newest schema, which a place keeps to
 //	parquetfile.go  records to Parquet
+//	rowbatch.go     rows on their way into its columns
 //	shred.go        what the columns of a schema hold, to Parquet
 //	columns.go      keys and values decoded beside their bytes
 //	place.go        what is asked of the place that files are written into

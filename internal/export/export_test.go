@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	mostDays, rowGroupBytes = 3, 2<<10
+	mostDays, rowGroupBytes, batchRows, batchBytes = 3, 2<<10, 5, 400
 	m.Run()
 }
 

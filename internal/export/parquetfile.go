@@ -59,8 +59,12 @@ const (
 // bloomBits is how many bits of a bloom filter a key has: one wrong answer in a hundred.
 const bloomBits = 10
 
-// pageBytes is how much of a column is compressed at once.
+// pageBytes is how much of a column is compressed at once. Pages of 40 KiB take about as long,
+// and 11 percent more room.
 const pageBytes = 512 << 10
+
+// codec is of all files, since it keeps its encoders.
+var codec = &zstd.Codec{Level: zstd.SpeedFastest}
 
 // parquetFile writes records to a file of the place.
 type parquetFile struct {
@@ -71,9 +75,7 @@ type parquetFile struct {
 	records int64
 	pending int64 // bytes of records in the row group that is open
 
-	one          [1]parquet.Value // used again for each value
-	keys, values []parquet.Value  // of the headers of a record, likewise
-
+	batch rowBatch
 	typed []*shredder // of the columns of schemas
 }
 
@@ -91,7 +93,7 @@ func newParquetFile(
 	schema, shredders := typed.addTo(schema)
 	options := []parquet.WriterOption{schema,
 		parquet.PageBufferSize(pageBytes),
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.Compression(codec),
 		parquet.BloomFilters(parquet.SplitBlockFilter(bloomBits, "key")),
 		// Statistics in the headers of pages hold whole values, four times. Row groups and
 		// the index of pages have those of keys and numbers, which engines use.
@@ -105,99 +107,55 @@ func newParquetFile(
 		}
 	}
 	w := parquet.NewGenericWriter[any](to, options...)
-	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name, typed: shredders}, nil
-}
-
-// bytesOrNull is a value of an optional column at the top.
-func bytesOrNull(b []byte, column int) parquet.Value {
-	if b == nil {
-		return parquet.NullValue().Level(0, 0, column)
+	own := columnValueError + 1
+	if !decoded {
+		own = columnKeyJSON
 	}
-	return parquet.ByteArrayValue(b).Level(0, 1, column)
+	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name, batch: newRowBatch(own),
+		typed: shredders}, nil
 }
 
 // writeRecord takes in a record. Its memory is not kept.
 func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded, typed []typedValue) error {
-	timestamp := parquet.NullValue().Level(0, 0, columnTimestamp)
-	if usable(r.Timestamp) {
-		timestamp = parquet.Int64Value(r.Timestamp).Level(0, 1, columnTimestamp)
-	}
-	values := [...]parquet.Value{
-		parquet.Int32Value(partition).Level(0, 0, columnPartition),
-		parquet.Int64Value(r.Offset).Level(0, 0, columnOffset),
-		timestamp,
-		parquet.Int64Value(r.Timestamp).Level(0, 0, columnTimestampMS),
-		timestampTypes[r.TimestampType].Level(0, 0, columnTimestampType),
-		bytesOrNull(r.Key, columnKey),
-		bytesOrNull(r.Value, columnValue),
-	}
-	for column, v := range values {
-		if err := f.putValue(column, v); err != nil {
-			return f.failureOf(r, err)
+	size := sizeOf(r, d)
+	if !f.batch.hasRoom(size) {
+		if err := f.writeBatch(); err != nil {
+			return err
 		}
 	}
-	if err := f.writeHeaders(r); err != nil {
-		return f.failureOf(r, err)
-	}
-	if d != nil {
-		for i, text := range [][]byte{d.KeyJSON, d.KeyError, d.ValueJSON, d.ValueError} {
-			if err := f.putValue(columnKeyJSON+i, bytesOrNull(text, columnKeyJSON+i)); err != nil {
-				return f.failureOf(r, err)
-			}
+	f.batch.addRecord(partition, r, d)
+	if size > batchBytes { // the batch refers to the record's own memory
+		if err := f.writeBatch(); err != nil {
+			return err
 		}
 	}
 	for i, v := range typed {
 		if err := f.typed[i].write(f.columns, v); err != nil {
-			return f.failureOf(r, err)
+			return fmt.Errorf("write offset %d to %s: %w", r.Offset, f.name, err)
 		}
 		f.pending += int64(v.size + bytesOfLeaf*len(f.typed[i].values))
 	}
 	f.records++
-	f.pending += sizeOf(r, d)
+	f.pending += int64(size)
 	return nil
 }
 
-// timestampTypes are the values of their column.
-var timestampTypes = [...]parquet.Value{
-	baldr.CreateTime:    parquet.ByteArrayValue([]byte(baldr.CreateTime.String())),
-	baldr.LogAppendTime: parquet.ByteArrayValue([]byte(baldr.LogAppendTime.String())),
-}
-
-func (f *parquetFile) putValue(column int, v parquet.Value) error {
-	f.one[0] = v
-	_, err := f.columns[column].WriteRowValues(f.one[:])
-	return err
-}
-
-func (f *parquetFile) failureOf(r *baldr.Record, err error) error {
-	return fmt.Errorf("write offset %d to %s: %w", r.Offset, f.name, err)
-}
-
-func (f *parquetFile) writeHeaders(r *baldr.Record) error {
-	keys, values := f.keys[:0], f.values[:0]
-	for i, h := range r.Headers {
-		repeated := min(i, 1)
-		keys = append(keys, parquet.ByteArrayValue(h.Key).Level(repeated, 1, columnHeaderKey))
-		if h.Value == nil {
-			values = append(values, parquet.NullValue().Level(repeated, 1, columnHeaderValue))
-		} else {
-			values = append(values, parquet.ByteArrayValue(h.Value).Level(repeated, 2, columnHeaderValue))
+// writeBatch gives the rows that are collected to the columns.
+func (f *parquetFile) writeBatch() error {
+	for i, values := range f.batch.columns {
+		if _, err := f.columns[i].WriteRowValues(values); err != nil {
+			return fmt.Errorf("write %d records to %s: %w", f.batch.rows, f.name, err)
 		}
 	}
-	if len(r.Headers) == 0 {
-		keys = append(keys, parquet.NullValue().Level(0, 0, columnHeaderKey))
-		values = append(values, parquet.NullValue().Level(0, 0, columnHeaderValue))
-	}
-	f.keys, f.values = keys, values
-	if _, err := f.columns[columnHeaderKey].WriteRowValues(keys); err != nil {
-		return err
-	}
-	_, err := f.columns[columnHeaderValue].WriteRowValues(values)
-	return err
+	f.batch.reset()
+	return nil
 }
 
 // endRowGroup ends the row group.
 func (f *parquetFile) endRowGroup() error {
+	if err := f.writeBatch(); err != nil {
+		return err
+	}
 	f.pending = 0
 	if err := f.writer.Flush(); err != nil {
 		return fmt.Errorf("write %s: %w", f.name, err)
@@ -207,6 +165,9 @@ func (f *parquetFile) endRowGroup() error {
 
 // complete ends the file and makes it visible.
 func (f *parquetFile) complete(ctx context.Context) error {
+	if err := f.writeBatch(); err != nil {
+		return err
+	}
 	if err := f.writer.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", f.name, err)
 	}
@@ -219,13 +180,14 @@ func (f *parquetFile) complete(ctx context.Context) error {
 // bytesOfLeaf is about what each record costs in each leaf of a schema, null or not.
 const bytesOfLeaf = 16
 
-func sizeOf(r *baldr.Record, d *Decoded) int64 {
+// sizeOf is about what a record takes in memory, and no less than its bytes.
+func sizeOf(r *baldr.Record, d *Decoded) int {
 	size := len(r.Key) + len(r.Value) + 64
 	for _, h := range r.Headers {
 		size += len(h.Key) + len(h.Value)
 	}
 	if d != nil {
-		size += len(d.KeyJSON) + len(d.ValueJSON)
+		size += len(d.KeyJSON) + len(d.KeyError) + len(d.ValueJSON) + len(d.ValueError)
 	}
-	return int64(size)
+	return size
 }

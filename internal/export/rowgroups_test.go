@@ -16,7 +16,8 @@ func TestRowGroupsAreAsLargeAsTheyMayBe(t *testing.T) {
 	t.Parallel()
 	a := newArchived()
 	one := baldr.Record{Timestamp: 1, Value: bytes.Repeat([]byte("v"), 36)}
-	each := (rowGroupBytes + sizeOf(&one, nil) - 1) / sizeOf(&one, nil)
+	size := int64(sizeOf(&one, nil))
+	each := (rowGroupBytes + size - 1) / size
 	var records []baldr.Record
 	for range 3*each + 1 {
 		records = append(records, one)

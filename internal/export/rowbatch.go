@@ -1,0 +1,104 @@
+// Rows on their way into the columns of a file.
+
+package export
+
+import (
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+)
+
+// A batch has at most batchRows rows with batchBytes bytes together, or one that is larger. They
+// are variables because tests make them small.
+var (
+	batchRows  = 1024
+	batchBytes = pageBytes / 2
+)
+
+// A rowBatch collects rows column by column: a column takes many values at once much faster
+// than one by one.
+type rowBatch struct {
+	rows    int
+	columns [][]parquet.Value
+	bytes   []byte // what the values refer to; it never grows, or they would refer to what it was
+}
+
+func newRowBatch(columns int) rowBatch {
+	return rowBatch{columns: make([][]parquet.Value, columns), bytes: make([]byte, 0, batchBytes)}
+}
+
+func (b *rowBatch) hasRoom(size int) bool {
+	return b.rows < batchRows && len(b.bytes)+size <= cap(b.bytes)
+}
+
+// addRecord adds a record. One that has no room refers to the record's own memory: the batch
+// has to be written before that is used again.
+func (b *rowBatch) addRecord(partition int32, r *baldr.Record, d *Decoded) {
+	b.rows++
+	b.add(columnPartition, parquet.Int32Value(partition).Level(0, 0, columnPartition))
+	b.add(columnOffset, parquet.Int64Value(r.Offset).Level(0, 0, columnOffset))
+	timestamp := parquet.NullValue().Level(0, 0, columnTimestamp)
+	if usable(r.Timestamp) {
+		timestamp = parquet.Int64Value(r.Timestamp).Level(0, 1, columnTimestamp)
+	}
+	b.add(columnTimestamp, timestamp)
+	b.add(columnTimestampMS, parquet.Int64Value(r.Timestamp).Level(0, 0, columnTimestampMS))
+	b.add(columnTimestampType, timestampTypes[r.TimestampType].Level(0, 0, columnTimestampType))
+	b.add(columnKey, bytesOrNull(b.keep(r.Key), columnKey))
+	b.add(columnValue, bytesOrNull(b.keep(r.Value), columnValue))
+	b.addHeaders(r.Headers)
+	if d != nil {
+		for i, text := range [...][]byte{d.KeyJSON, d.KeyError, d.ValueJSON, d.ValueError} {
+			b.add(columnKeyJSON+i, bytesOrNull(b.keep(text), columnKeyJSON+i))
+		}
+	}
+}
+
+// timestampTypes are the values of their column.
+var timestampTypes = [...]parquet.Value{
+	baldr.CreateTime:    parquet.ByteArrayValue([]byte(baldr.CreateTime.String())),
+	baldr.LogAppendTime: parquet.ByteArrayValue([]byte(baldr.LogAppendTime.String())),
+}
+
+func (b *rowBatch) add(column int, v parquet.Value) { b.columns[column] = append(b.columns[column], v) }
+
+// bytesOrNull is a value of an optional column at the top, null for nil.
+func bytesOrNull(data []byte, column int) parquet.Value {
+	if data == nil {
+		return parquet.NullValue().Level(0, 0, column)
+	}
+	return parquet.ByteArrayValue(data).Level(0, 1, column)
+}
+
+func (b *rowBatch) addHeaders(headers []baldr.Header) {
+	if len(headers) == 0 {
+		b.add(columnHeaderKey, parquet.NullValue().Level(0, 0, columnHeaderKey))
+		b.add(columnHeaderValue, parquet.NullValue().Level(0, 0, columnHeaderValue))
+	}
+	for i, h := range headers {
+		repeated := min(i, 1)
+		b.add(columnHeaderKey, parquet.ByteArrayValue(b.keep(h.Key)).Level(repeated, 1, columnHeaderKey))
+		value := parquet.NullValue().Level(repeated, 1, columnHeaderValue)
+		if h.Value != nil {
+			value = parquet.ByteArrayValue(b.keep(h.Value)).Level(repeated, 2, columnHeaderValue)
+		}
+		b.add(columnHeaderValue, value)
+	}
+}
+
+// keep copies bytes, but for nil, if there is room.
+func (b *rowBatch) keep(data []byte) []byte {
+	begin := len(b.bytes)
+	if data == nil || len(data) > cap(b.bytes)-begin {
+		return data
+	}
+	b.bytes = append(b.bytes, data...)
+	return b.bytes[begin:]
+}
+
+func (b *rowBatch) reset() {
+	b.rows, b.bytes = 0, b.bytes[:0]
+	for i := range b.columns {
+		b.columns[i] = b.columns[i][:0]
+	}
+}
