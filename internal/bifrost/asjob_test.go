@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/verify"
@@ -34,7 +36,12 @@ func (s *stack) jobs() *job.Runner {
 // and answers all that it has found.
 func (s *stack) verifyAsJob(random *rand.Rand, id string, topics ...string) ([]verify.Violation, job.Report) {
 	s.Helper()
-	ctx, r := context.Background(), s.jobs()
+	return s.verifyBy(s.jobs(), random, id, topics...)
+}
+
+func (s *stack) verifyBy(r *job.Runner, random *rand.Rand, id string, topics ...string) ([]verify.Violation, job.Report) {
+	s.Helper()
+	ctx := context.Background()
 	input, _ := json.Marshal(job.Spec{ID: id, Kind: job.KindVerify, Topics: topics})
 	const execution = "arn:aws:states:eu-west-1:000000000000:execution:bifrost-job:one"
 	if _, err := r.Plan(ctx, job.Event{Job: input, Execution: execution, Workers: 50}); err != nil {
@@ -99,6 +106,45 @@ func TestAJobFindsWhatTheCommandFinds(t *testing.T) {
 				t.Errorf("beside the files of a job\n%+v, want\n%+v", again, want)
 			}
 		})
+	}
+}
+
+// mustFindAsJob holds what a job finds against what the command finds, and deletes the
+// files of the job.
+func (s *stack) mustFindAsJob(t *rapid.T) {
+	t.Helper()
+	want, _ := s.verify(verify.Options{Deep: true})
+	found, _ := s.verifyAsJob(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order of items"), 1)), "one")
+	if !slices.Equal(inOrder(found), inOrder(want)) {
+		t.Errorf("a job found\n%+v, want\n%+v", found, want)
+	}
+	for _, key := range s.store.Keys() {
+		if strings.HasPrefix(key, bifrost.JobsPrefix(testGroup)) {
+			s.store.Delete(key)
+		}
+	}
+}
+
+// TestAJobFindsRottenBytes: what the store does not notice, and only deep verification
+// finds, in each object of the archive.
+func TestAJobFindsRottenBytes(t *testing.T) {
+	t.Parallel()
+	s := seasoned(t)
+	for i, key := range s.objectKeys() {
+		bucket := rotten{Store: s.store, key: key, at: len(s.content(key)) / 3}
+		var want []verify.Violation
+		command := s.verifier()
+		command.Bucket = bucket
+		_, err := command.Verify(t.Context(), verify.Options{Deep: true}, func(v verify.Violation) { want = append(want, v) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		runner := s.jobs()
+		runner.Bucket = bucket
+		found, report := s.verifyBy(runner, rand.New(rand.NewPCG(uint64(i), 2)), fmt.Sprint("rotten-", i))
+		if len(want) == 0 || !slices.Equal(inOrder(found), inOrder(want)) || report.Verify.Violations != int64(len(want)) {
+			t.Errorf("%s: found\n%+v, want\n%+v", key, found, want)
+		}
 	}
 }
 
