@@ -84,6 +84,9 @@ func init() {
 		{mutant{"one batch at a time", "a far broker does not make a partition slow", []edit{{
 			"../replay/onway.go", "var onWayMost = 16 << 20", "var onWayMost = 1",
 		}}}, "internal/replay", "TestManyOnTheWay", ""},
+		{mutant{"a transaction in the silence", "Kafka gives up what stands open for a minute", []edit{{
+			"../replay/silence.go", "w.open && time.Since(w.begun) > w.longest", "w.open && w.begun.IsZero()",
+		}}}, "internal/replay", "TestASilentSource", ""},
 		{mutant{"back behind an interruption", "whoever was shut out ends", []edit{{
 			"../replay/interruption.go", "	case err != nil, now.identity == old.identity, timedOut:", "	case err != nil, now.id == old.identity.id, timedOut:",
 		}}}, "internal/replay", "TestShutOutAndInterrupted", ""},

@@ -37,5 +37,5 @@
 // The way of a record: lanes.go chooses its partition, writer.go puts it into a batch and
 // remembers its offset, package recordbatch encodes it, onway.go keeps the batches in
 // order until they are answered, producer.go sends them, and commit.go ends the
-// transaction with the position in it.
+// transaction with the position in it. When no record comes, silence.go has it ended.
 package replay

@@ -78,8 +78,10 @@ func requestOf(n int64, partitions int32) Request {
 	return request
 }
 
+// optionsOf are those of tests in which a source that waits for something is no silent one.
 func optionsOf(cluster *kfake.Cluster) Options {
 	return Options{
+		silence:  time.Hour,
 		Client:   []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MetadataMinAge(10 * time.Millisecond), kgo.RetryBackoffFn(func(int) time.Duration { return time.Millisecond })},
 		Parallel: 2,
 	}

@@ -33,6 +33,7 @@ type Options struct {
 	// Tests cut them short.
 	abortPatience      time.Duration // how long to try to abort a transaction
 	transactionTimeout time.Duration // when Kafka gives one up
+	silence            time.Duration // how often the clock is looked at while no record comes
 }
 
 // transactionTimeout is how long Kafka waits for a producer that has died before
@@ -46,6 +47,7 @@ func Start(ctx context.Context, request Request, source Source, options Options)
 	request.Parts = distinct(request.Parts)
 	options.abortPatience = cmp.Or(options.abortPatience, abortPatience)
 	options.transactionTimeout = cmp.Or(options.transactionTimeout, transactionTimeout)
+	options.silence = cmp.Or(options.silence, maxTime)
 	client, err := kgo.NewClient(append(options.Client[:len(options.Client):len(options.Client)],
 		kgo.MaxVersions(protocol))...)
 	if err != nil {

@@ -105,7 +105,24 @@ func (w *writer) close() {
 // well, and the position says so: or the next run would look through it again.
 func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 	w.next = s.Start
-	whole, skipped := s.Whole(), 0
+	inner, silence := w.commitInSilence(ctx)
+	err := w.writeRecords(inner, s, silence)
+	if late := silence.end(); late != nil {
+		return late
+	}
+	if err != nil {
+		return err
+	}
+	if w.next < s.End {
+		w.beginTransaction()
+		w.next = s.End
+	}
+	return w.commitTransaction(ctx)
+}
+
+// writeRecords writes the records of a segment. No other record of the archive counts.
+func (w *writer) writeRecords(ctx context.Context, s Segment, silence *silence) error {
+	whole := s.Whole()
 	for record, err := range w.source(ctx, w.part.Part, s.Hull()) {
 		if err == nil && record.Offset < 0 {
 			err = errValuesOnly
@@ -114,22 +131,18 @@ func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 			return sourceError{err}
 		}
 		if !whole && !s.Wants(record.Timestamp) {
-			if skipped++; skipped%recordsALook == 0 && w.open && time.Since(w.begun) > w.longest {
-				if err := w.commitTransaction(ctx); err != nil {
-					return err
-				}
-			}
 			continue
 		}
-		if err := w.writeRecord(ctx, &record); err != nil {
+		silence.writer.Lock()
+		if err = silence.failure; err == nil {
+			err = w.writeRecord(ctx, &record)
+		}
+		silence.writer.Unlock()
+		if err != nil {
 			return err
 		}
 	}
-	if w.next < s.End {
-		w.beginTransaction()
-		w.next = s.End
-	}
-	return w.commitTransaction(ctx)
+	return nil
 }
 
 // sourceError is an error of the archive: what is written again meets it again.
@@ -170,7 +183,7 @@ func (w *writer) writeRecord(ctx context.Context, r *baldr.Record) error {
 // recordsALook is how many records go between two looks at the clock, which would
 // cost a replay two hundredths of its time if it were looked at for each. Behind each batch
 // it is looked at as well: records may be large, and the target slow. What is slow for the
-// sake of --throttle looks in keepPace too.
+// sake of --throttle looks in keepPace too, and where no record comes silence looks.
 const recordsALook = 16
 
 // keepPace waits until so many bytes may go. No transaction stays open meanwhile
