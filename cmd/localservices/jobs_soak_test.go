@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -54,10 +55,10 @@ func TestJobs(t *testing.T) {
 	})
 	t.Run("replay", func(t *testing.T) { j.replay(t, records) })
 	t.Run("export", func(t *testing.T) { j.export(t, records) })
-	t.Run("rights", j.rights)
 	t.Run("restore", j.restore)
 	t.Run("restore without records", j.restoreEmpty)
 	t.Run("secret", func(t *testing.T) { j.secret(t, records) })
+	t.Run("rights", j.rights)
 	t.Run("damage", func(t *testing.T) {
 		lost := e.objects()[0]
 		_, err := s3.NewFromConfig(e.stack.AWS.Config()).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(e.stack.Outputs["Bucket"]), Key: &lost.key})
@@ -144,9 +145,10 @@ func (j *jobs) replay(t *testing.T, records int) {
 		To: &job.Target{Brokers: j.brokers}, Replay: &job.Replay{Create: true},
 	})
 	must(t, err)
+	item := j.firstItem(t, "replay", execution) // a plan that is killed three times fails its execution
 	for kills, looks := 0, 0; kills < 6 && looks < 60; looks++ {
 		kills += j.killWorkers()
-		j.double(t)
+		j.callWorker("replay", item)
 		time.Sleep(2 * time.Second) // to kill them at other places each time
 		if status, err := j.control.Status(t.Context(), "replay"); err == nil && !status.Running() {
 			break
@@ -177,6 +179,7 @@ func (j *jobs) export(t *testing.T, records int) {
 		ID: "export", Kind: job.KindExport, Topics: []string{topic}, Export: &job.Export{To: to},
 	})
 	must(t, err)
+	j.firstItem(t, "export", execution)
 	command := make(chan error, 1)
 	go func() {
 		out, err := j.run("export", topic, "--to", to)
@@ -277,8 +280,8 @@ func (j *jobs) secret(t *testing.T, records int) {
 	}
 }
 
-// said is all that anybody can read of a job: its files, the history of its execution, and
-// the log of its function.
+// said is all that anybody can read of a job: its files, the histories of its execution and
+// of the children that do its items, and the log of its function.
 func (j *jobs) said(t *testing.T, id, execution string) string {
 	var all strings.Builder
 	prefix := bifrost.JobPrefix(j.stack.Group, id)
@@ -301,18 +304,47 @@ func (j *jobs) said(t *testing.T, id, execution string) string {
 	if all.Len() == 0 {
 		t.Error("the job has no files")
 	}
-	history := sfn.NewGetExecutionHistoryPaginator(sfn.NewFromConfig(j.stack.AWS.Config()),
-		&sfn.GetExecutionHistoryInput{ExecutionArn: &execution, IncludeExecutionData: aws.Bool(true)})
-	for history.HasMorePages() {
-		page, err := history.NextPage(t.Context())
+	machine := sfn.NewFromConfig(j.stack.AWS.Config())
+	executions := append(j.childrenOf(t, machine, execution), execution)
+	if len(executions) != 1+partitionsEach {
+		t.Errorf("the job has %d children, want one for each of %d partitions", len(executions)-1, partitionsEach)
+	}
+	for _, of := range executions {
+		history := sfn.NewGetExecutionHistoryPaginator(machine,
+			&sfn.GetExecutionHistoryInput{ExecutionArn: &of, IncludeExecutionData: aws.Bool(true)})
+		for history.HasMorePages() {
+			page, err := history.NextPage(t.Context())
+			must(t, err)
+			all.Write(encode(map[string]any{"events": page.Events}))
+		}
+		described, err := machine.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: &of})
 		must(t, err)
-		all.Write(encode(map[string]any{"events": page.Events}))
+		all.Write(encode(map[string]any{"input": described.Input, "output": described.Output, "cause": described.Cause}))
 	}
 	log := j.log("JobFunction")
 	if log == "" {
 		t.Error("the job function has no log")
 	}
 	return all.String() + log
+}
+
+// childrenOf are the executions of the items.
+func (j *jobs) childrenOf(t *testing.T, machine *sfn.Client, execution string) (children []string) {
+	t.Helper()
+	for runs := sfn.NewListMapRunsPaginator(machine, &sfn.ListMapRunsInput{ExecutionArn: &execution}); runs.HasMorePages(); {
+		page, err := runs.NextPage(t.Context())
+		must(t, err)
+		for _, run := range page.MapRuns {
+			for all := sfn.NewListExecutionsPaginator(machine, &sfn.ListExecutionsInput{MapRunArn: run.MapRunArn}); all.HasMorePages(); {
+				page, err := all.NextPage(t.Context())
+				must(t, err)
+				for _, child := range page.Executions {
+					children = append(children, *child.ExecutionArn)
+				}
+			}
+		}
+	}
+	return children
 }
 
 // valuesOf are the values that a consumer sees.
@@ -328,18 +360,24 @@ func (j *jobs) valuesAt(brokers, topic string, partition int32) (values []string
 	return values
 }
 
-// double calls the function for the first item of the replay once more.
-func (j *jobs) double(t *testing.T) {
-	items, err := j.control.Items(t.Context(), "replay")
-	if errors.Is(err, bifrost.ErrNotFound) {
-		return
+// firstItem waits until the job is planned.
+func (j *jobs) firstItem(t *testing.T, id, execution string) job.Item {
+	t.Helper()
+	for {
+		items, err := j.control.Items(t.Context(), id)
+		if err == nil {
+			return items[0]
+		}
+		if run, runErr := j.control.Machine.Describe(t.Context(), execution); runErr != nil || run.State != job.StateRunning {
+			t.Fatalf("job %s ended before it was planned: %+v, error %v; %v", id, run, runErr, err)
+		}
+		must(t, pause(t.Context()))
 	}
-	must(t, err)
-	j.callWorker("replay", items[0])
 }
 
 // rights takes the credentials of a function that is there, and tries what a job must
-// not do. What it may do shows that they are good.
+// not do. What it may do shows that they are good. It runs behind secret, so that the role
+// has a secret that it may read.
 func (j *jobs) rights(t *testing.T) {
 	pids := j.processesOf("JobFunction")
 	if len(pids) == 0 {
@@ -364,8 +402,17 @@ func (j *jobs) rights(t *testing.T) {
 		&secretsmanager.CreateSecretInput{Name: aws.String("of-somebody-else"), SecretString: aws.String("hunter2")})
 	must(t, err)
 	archived := j.objects()[0].key
-	item := map[string]dynamotypes.AttributeValue{"topic": &dynamotypes.AttributeValueMemberS{Value: "x"}}
-	for what, try := range map[string]func() error{
+	number := func(n string) dynamotypes.AttributeValue { return &dynamotypes.AttributeValueMemberN{Value: n} }
+	partition := &dynamotypes.AttributeValueMemberS{Value: j.topic("plain")}
+	keys := map[string]map[string]dynamotypes.AttributeValue{ // of a row that is there
+		"ObjectsTable":  {"partition_key": &dynamotypes.AttributeValueMemberS{Value: j.topic("plain") + "/0"}, "start_offset": number("0")},
+		"ProgressTable": {"topic": partition, "partition": number("0")},
+	}
+	named := func(name string) error {
+		_, err := secretsmanager.NewFromConfig(account).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &name})
+		return err
+	}
+	forbidden := map[string]func() error{
 		"write an archive key":                 func() error { return put(strings.Replace(archived, ".baldr.gz", "~1.baldr.gz", 1), aws.String("*")) },
 		"write into the bucket beside exports": func() error { return putInto(aws.String(exportBucket), "attic/x", aws.String("*")) },
 		"delete an export": func() error {
@@ -377,23 +424,64 @@ func (j *jobs) rights(t *testing.T) {
 			_, err := files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: &archived})
 			return err
 		},
-		"write a row": func() error {
-			_, err := tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(j.stack.Outputs["ObjectsTable"]), Item: item})
+		"overwrite an object": func() error { return put(archived, nil) },
+		"copy an object": func() error {
+			_, err := files.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: bucket, CopySource: aws.String(*bucket + "/" + archived),
+				Key: aws.String(strings.Replace(archived, ".baldr.gz", "~1.baldr.gz", 1))})
 			return err
 		},
-		"write progress": func() error {
-			_, err := tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(j.stack.Outputs["ProgressTable"]), Item: item})
+		"begin an object in parts": func() error {
+			_, err := files.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: bucket, Key: &archived})
 			return err
 		},
-		"read a secret that was not named": func() error {
-			_, err := secretsmanager.NewFromConfig(account).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("of-somebody-else")})
+		"write beside the group": func() error { return put("elsewhere/x", aws.String("*")) },
+		"delete a file of a job": func() error {
+			_, err := files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String(j.stack.Group + "/~jobs/whole/job.json")})
 			return err
 		},
-	} {
+		"read a secret that was not named": func() error { return named("of-somebody-else") },
+		"start a job": func() error {
+			_, err := sfn.NewFromConfig(account).StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: aws.String(j.stack.Outputs["JobMachine"])})
+			return err
+		},
+		"call a function": func() error {
+			_, err := lambda.NewFromConfig(account).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(j.stack.Outputs["ArchiveFunction"])})
+			return err
+		},
+	}
+	for output, key := range keys {
+		table := aws.String(j.stack.Outputs[output])
+		forbidden["write a row of "+output] = func() error {
+			_, err := tables.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: table, Item: key})
+			return err
+		}
+		forbidden["change a row of "+output] = func() error {
+			_, err := tables.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{TableName: table, Key: key})
+			return err
+		}
+		forbidden["delete a row of "+output] = func() error {
+			_, err := tables.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: table, Key: key})
+			return err
+		}
+		forbidden["write rows together of "+output] = func() error {
+			_, err := tables.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{
+				TransactItems: []dynamotypes.TransactWriteItem{{Put: &dynamotypes.Put{TableName: table, Item: key}}}})
+			return err
+		}
+		forbidden["write a batch of rows of "+output] = func() error {
+			_, err := tables.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]dynamotypes.WriteRequest{
+				*table: {{PutRequest: &dynamotypes.PutRequest{Item: key}}}}})
+			return err
+		}
+	}
+	for what, try := range forbidden {
 		var refused smithy.APIError
 		if err := try(); !errors.As(err, &refused) || !strings.Contains(refused.ErrorCode(), "AccessDenied") {
 			t.Errorf("a job may %s: %v", what, err)
 		}
+	}
+	if err := named("of-the-target"); err != nil {
+		t.Errorf("a job may not read the secret that JobSecretArns names: %v", err)
 	}
 	// That it overwrites none, the bucket's policy sees to; the local S3 does not know its condition.
 	if err := put(j.stack.Group+"/~jobs/whole/rights.txt", aws.String("*")); err != nil {
