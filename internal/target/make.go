@@ -81,21 +81,15 @@ func (m *Made) makeTopics(ctx context.Context, admin administrator, topics []Top
 // awaitTopics returns when the leaders of all partitions answer, and these credentials may
 // write.
 func (m *Made) awaitTopics(ctx context.Context, admin administrator) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
+	err := awaitLeaders(ctx, func(ctx context.Context) error {
 		ends, err := admin.ListEndOffsets(ctx, m.Names()...)
 		if err == nil {
 			err = ends.Error()
 		}
-		if err == nil {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the topics that were made: %w", err)
-		case <-time.After(awaitPause):
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	details, err := admin.describeTopics(ctx, m.Names()...)
 	if err != nil {
@@ -109,7 +103,29 @@ func (m *Made) awaitTopics(ctx context.Context, admin administrator) error {
 	return nil
 }
 
+// leadersPatience is how long topics that were made may take to have leaders that answer.
+// There may be thousands of partitions, and brokers that are busy make their logs one after
+// the other: that is more than one request takes.
+const leadersPatience = 5 * time.Minute
+
 const awaitPause = 50 * time.Millisecond
+
+// awaitLeaders asks until the leaders of what was made answer.
+func awaitLeaders(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, leadersPatience)
+	defer cancel()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the topics that were made: %w", err)
+		case <-time.After(awaitPause):
+		}
+	}
+}
 
 // TakeBack deletes the topics of this run that nothing was written into, after it has
 // failed. It names those that it leaves: because there is something in them, or because
