@@ -55,7 +55,6 @@ func TestJobs(t *testing.T) {
 	})
 	t.Run("replay", func(t *testing.T) { j.replay(t, records) })
 	t.Run("export", func(t *testing.T) { j.export(t, records) })
-	t.Run("restore", j.restore)
 	t.Run("restore without records", j.restoreEmpty)
 	t.Run("secret", func(t *testing.T) { j.secret(t, records) })
 	t.Run("rights", j.rights)
@@ -79,7 +78,7 @@ func TestJobs(t *testing.T) {
 		if !errors.As(err, &unhealthy) || unhealthy.ExitCode() != 3 || !strings.Contains(out, "object_missing") || !strings.Contains(out, lost.key) {
 			t.Errorf("the command: %v\n%s", err, out)
 		}
-		if out := o.must("jobs"); strings.Count(out, "complete") != 8 {
+		if out := o.must("jobs"); strings.Count(out, "complete") != 7 {
 			t.Errorf("jobs\n%s", out)
 		}
 	})
@@ -207,26 +206,6 @@ func (j *jobs) export(t *testing.T, records int) {
 		partition := fmt.Sprintf("%s/%d", topic, p)
 		if got[partition] != want[partition] || got[partition].Records == 0 {
 			t.Errorf("%s: files have %+v, Kafka has %+v", partition, got[partition], want[partition])
-		}
-	}
-}
-
-// restore brings the topic back in another cluster, as the command starts it.
-func (j *jobs) restore(t *testing.T) {
-	other := localservices.KafkaForTest(t, localservices.KafkaOptions{})
-	out, err := j.run("restore", "--at", "latest", "--to-brokers", other.Addr(), "--topics", j.topic("plain"), "--yes", "--as-job")
-	if err != nil || !strings.Contains(out, "restore: complete") {
-		t.Errorf("%v\n%s", err, out)
-	}
-	// What the command itself says of the target then: nothing is left to do.
-	out, err = j.run("restore", "--at", "latest", "--to-brokers", other.Addr(), "--topics", j.topic("plain"), "--yes", "--json")
-	if err != nil || !strings.Contains(out, `"complete": true`) {
-		t.Errorf("the command: %v\n%s", err, out)
-	}
-	for p := range int32(partitionsEach) {
-		got, want := j.valuesAt(other.Addr(), j.topic("plain"), p), j.valuesOf(j.topic("plain"), p)
-		if !slices.Equal(got, want) {
-			t.Errorf("partition %d has %d records, want %d, or they are in another order", p, len(got), len(want))
 		}
 	}
 }
