@@ -261,3 +261,27 @@ func TestCommandsNeedWhatThePageSays(t *testing.T) {
 		t.Errorf("%d commands were tried, the page has %d", len(tried), len(documented))
 	}
 }
+
+// commandTable reads the table below a heading of docs/security.md: the cells behind each
+// command. Rows with fewer than that many are none of it.
+func commandTable(t testing.TB, heading string, least int) map[string][]string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/security.md")
+	must(t, err)
+	_, section, found := strings.Cut(string(page), heading+"\n")
+	if !found {
+		t.Fatalf("docs/security.md has no section %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n### ")
+	rows := map[string][]string{}
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, "|")
+		if len(cells) < least+3 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		for _, command := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			rows[command[1]] = cells[2 : len(cells)-1]
+		}
+	}
+	return rows
+}
