@@ -121,7 +121,7 @@ func testsByPackage(plants []plant) map[string]string {
 func (g *game) build(t *testing.T, pkg, overlay string) (binary string) {
 	t.Helper()
 	if overlay != "" {
-		binary = filepath.Join(t.TempDir(), "tests")
+		binary = filepath.Join(t.TempDir(), "tests.test")
 		if err := buildTests(t.Context(), pkg, overlay, binary); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func (g *game) build(t *testing.T, pkg, overlay string) (binary string) {
 	g.mu.Lock()
 	once, ok := g.builds[pkg]
 	if !ok {
-		binary := filepath.Join(g.dir, fmt.Sprintf("tests%d", len(g.builds)))
+		binary := filepath.Join(g.dir, fmt.Sprintf("tests%d.test", len(g.builds)))
 		once = sync.OnceValues(func() (string, error) {
 			return binary, buildTests(context.Background(), pkg, g.overlay, binary)
 		})
