@@ -195,7 +195,9 @@ func (f *flush) findStuck(
 	stuck := map[bifrost.TopicPartition]error{}
 	for tp := range left {
 		for _, failed := range summary.Failed {
-			if failed.Topic == tp.Topic && (failed.Partition == nil || *failed.Partition == tp.Partition) {
+			// Over older tables a tick looks at nothing, until a person does something.
+			if summary.Older && failed.Topic == "" ||
+				failed.Topic == tp.Topic && (failed.Partition == nil || *failed.Partition == tp.Partition) {
 				stuck[tp] = errors.New(failed.Error)
 			}
 		}

@@ -3,6 +3,7 @@
 package bifrost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (d *Discoverer) Tick(ctx context.Context, deadline time.Time) (TickSummary,
 	t.report.summary.ID = d.NewGeneration()
 	err := t.runPasses(ctx)
 	t.report.summary.Planned = len(t.planned.rows)
-	t.newRecorder().recordTick(ctx, t.view, err)
+	t.newRecorder().recordTick(ctx, t.view, cmp.Or(err, t.idle))
 	return t.report.summary, err
 }
 
@@ -137,6 +138,7 @@ func (t *tick) readMark(ctx context.Context) (mark TablesMark, current bool) {
 	mark, err := t.marks.Read(ctx)
 	if err != nil {
 		t.report.addFailure(failureOf(err))
+		t.idle = err
 	}
 	t.report.summary.Older = errors.Is(err, ErrTablesOlder)
 	return mark, err == nil
@@ -154,6 +156,7 @@ type tick struct {
 	builder *PartitionBuilder
 	planned plannedRows
 	view    *view       // of the last pass; nil before the first
+	idle    error       // why nothing was looked at, which the record of the tick says
 	again   atomic.Bool // a progress row was made or moved in this pass: read everything again
 }
 

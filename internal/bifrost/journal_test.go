@@ -289,3 +289,31 @@ func TestAnInterruptedTickIsNotOnRecord(t *testing.T) {
 		t.Errorf("records before %+v, after %+v", before, after)
 	}
 }
+
+// Who asks how the archive is goes by the record: a tick that looked at nothing is no tick
+// after which all is well.
+func TestATickOverOlderTablesIsOnRecord(t *testing.T) {
+	t.Parallel()
+	n := newNoted(t)
+	n.produce(n.kafka.CreateTopic("orders", 1).Logs[0], 1)
+	n.run(2)
+	before, err := n.ledger.Ticks(t.Context())
+	if err != nil || len(before) != 1 || before[0].Error != "" {
+		t.Fatalf("%v: records %+v", err, before)
+	}
+	n.ledger.LoseMark()
+	if summary, err := n.tick(time.Time{}); err != nil || !summary.Older {
+		t.Fatalf("%v: summary %+v", err, summary)
+	}
+	after, err := n.ledger.Ticks(t.Context())
+	if err != nil || len(after) != 1 || !strings.Contains(after[0].Error, "run bifrost rebuild") {
+		t.Fatalf("%v: records %+v", err, after)
+	}
+	if !after[0].CompleteAt.Equal(before[0].CompleteAt) {
+		t.Errorf("complete at %v, before at %v", after[0].CompleteAt, before[0].CompleteAt)
+	}
+	sights := health.Sights{Ticks: after, Patience: 45 * time.Minute, Now: n.clock.Now()}
+	if problem := sights.Problem(); !strings.Contains(problem, "run bifrost rebuild") {
+		t.Errorf("the problem is %q", problem)
+	}
+}
