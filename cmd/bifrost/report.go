@@ -73,6 +73,7 @@ func (r *report) run(ctx context.Context, topics []string) error {
 		return err
 	}
 	facts.Checks = reportpage.ReadChecks(ctx, parts.Store, parts.Config.Group)
+	facts.Checks.BucketErr = settings.Belonging(parts).CheckBucket(ctx)
 	page := reportpage.NewPage(facts)
 	if r.output == "-" {
 		return page.WritePage(r.Out)

@@ -23,6 +23,8 @@ type Checks struct {
 	CaptureErr       error
 	Verifications    []verify.Record // the newest first
 	VerificationsErr error
+	// BucketErr is why nobody knows whether the bucket has what the tables name, or that it has not.
+	BucketErr error
 }
 
 // mostVerifications is how many of them are shown.

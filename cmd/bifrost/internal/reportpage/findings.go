@@ -25,6 +25,10 @@ func (p *Page) findingSection(f Facts, sum condition.Judged) {
 		p.Findings = append(p.Findings, finding{"bad", "Nobody knows how the archive is", problem,
 			"bifrost doctor says what keeps ticks from working."})
 	}
+	if err := f.Checks.BucketErr; err != nil {
+		p.Findings = append(p.Findings, finding{"bad", "Nobody knows whether the bucket has what the tables say",
+			err.Error(), "Look at BIFROST_BUCKET and at who may read it; bifrost doctor tries both."})
+	}
 	sick := p.findUnhealthy(f)
 	p.findThreats(f)
 	p.findLosses(f.Scan)
@@ -48,7 +52,7 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 	case sick > 0:
 		return finding{"bad", "A person has to look", fmt.Sprintf("Unhealthy: %s of %s.",
 			some(sick, "partition"), human.Count(int64(len(f.Seen.Rows)))), ""}
-	case !f.Seen.IsHealthy():
+	case !f.Seen.IsHealthy() || f.Checks.BucketErr != nil:
 		return finding{"bad", "It is not known whether the archive is healthy", "See below.", ""}
 	case count["bad"] > 0:
 		return finding{"bad", "A person has to look", "All partitions are archived, and something else is wrong.", ""}

@@ -350,6 +350,8 @@ func TestTheVerdict(t *testing.T) {
 		"a bucket that may not be listed": {func(_ *archive, f *Facts) {
 			f.Checks = Checks{CaptureErr: errors.New("AccessDenied c"), VerificationsErr: errors.New("AccessDenied v")}
 		}, "good", []string{"Not known: AccessDenied c", "Not known in full: AccessDenied v"}},
+		"a bucket that is not there": {func(_ *archive, f *Facts) { f.Checks.BucketErr = errors.New("NoSuchBucket") }, "bad",
+			[]string{"It is not known whether the archive is healthy", "NoSuchBucket"}},
 	} {
 		a := newArchive()
 		p := a.partition("orders", 0, 100).Partition
