@@ -71,6 +71,17 @@ print(offsets(key=b"k7"))
 print([(o.partition, o.start, o.alternative, o.summary()["kind"]) for o in baldr.objects(sys.argv[1], "orders")])
 first = next(baldr.read_topic(sys.argv[1], "orders"))
 print([first.topic, first.partition, first.time.isoformat()])
+
+def mistake(topic, **bounds):
+    try:
+        print(list(baldr.read_topic(sys.argv[1], topic, **bounds)))
+    except Exception as error:
+        print(type(error).__name__, str(error).replace(sys.argv[1], "ARCHIVE"))
+
+mistake("orders", partition=17)
+mistake("orders", key="k7")
+mistake("empty")
+mistake("damaged")
 `
 
 // Of a topic, what is selected comes in order and once, also where two objects overlap.
@@ -104,6 +115,10 @@ func TestPythonPackageReadsTopics(t *testing.T) {
 	put(1, "00000000000000000000", 0, 5, KindGap)
 	put(1, "00000000000000000005", 5, 6, KindRecords)
 	check(t, os.WriteFile(filepath.Join(archive, "orders", "_bifrost.json"), []byte("{}"), 0o600))
+	check(t, os.MkdirAll(filepath.Join(archive, "empty"), 0o755))
+	damaged := filepath.Join(archive, "damaged", "partition=0")
+	check(t, os.MkdirAll(damaged, 0o755))
+	check(t, os.WriteFile(filepath.Join(damaged, "00000000000000000000.baldr.gz"), []byte("\x1f\x8b\x08"), 0o600))
 	got := run(t, "python3", "-B", "-c", selectWithPackage, archive)
 	want := `[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 5]
 [5]
@@ -112,6 +127,10 @@ func TestPythonPackageReadsTopics(t *testing.T) {
 [7]
 [(0, 0, 0, 'records'), (0, 3, 0, 'records'), (0, 5, 1, 'records'), (1, 0, 0, 'gap'), (1, 5, 0, 'records')]
 ['page-views', 0, '1970-01-01T00:00:00+00:00']
+LookupError ARCHIVE has no object of partition 17 of topic 'orders': it has some of [0, 1]
+TypeError key is str: want bytes, which is what keys of records are
+LookupError ARCHIVE has no object of topic 'empty': look at the group in the one, and at capitals and @ID in the other
+FormatError ARCHIVE/damaged/partition=0/00000000000000000000.baldr.gz: damaged or cut: the footer
 `
 	if got != want {
 		t.Errorf("the package selects\n%swant\n%s", got, want)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
-from ._format import Record, read, summary
+from ._format import FormatError, Record, read, summary
 
 Time = Union[datetime, str, int, None]
 
@@ -38,15 +39,19 @@ def objects(archive: Union[str, "os.PathLike[str]"], topic: str, *, partition: O
 
     archive is s3://bucket/group, or a directory with the objects of a group. topic is the archive's name
     of one life of a topic: orders, or orders@ID. client is a client of boto3 for S3; without one, boto3's
-    own settings count.
+    own settings count. Raises LookupError if there is none: a name that is wrong is no empty topic.
     """
     text = os.fspath(archive)
     if text.startswith("s3://"):
         bucket, _, group = text[5:].strip("/").partition("/")
-        found = _in_bucket(client or _new_client(), bucket, "/".join(filter(None, [group, topic])) + "/")
+        found = list(_in_bucket(client or _new_client(), bucket, "/".join(filter(None, [group, topic])) + "/"))
     else:
-        found = _in_directory(os.path.join(text, topic))
+        found = list(_in_directory(os.path.join(text, topic)))
+    if not found:
+        raise LookupError("%s has no object of topic %r: look at the group in the one, and at capitals and @ID in the other" % (text, topic))
     chosen = [o for o in found if partition is None or o.partition == partition]
+    if not chosen:
+        raise LookupError("%s has no object of partition %s of topic %r: it has some of %s" % (text, partition, topic, sorted({o.partition for o in found})))
     return sorted(chosen, key=lambda o: (o.partition, o.start, o.alternative))
 
 
@@ -116,8 +121,11 @@ def read_topic(
 
     All bounds are half-open. since and until are datetimes, ISO 8601 or milliseconds since 1970; what has no
     zone is UTC. Offsets that two objects hold come once. Objects without keys and offsets (Format=values) are
-    refused as soon as a bound needs them.
+    refused as soon as a bound needs them. Raises LookupError if the archive has no object of the topic, or of
+    the partition, and FormatError with the object's name if one is damaged.
     """
+    if key is not None and not isinstance(key, bytes):
+        raise TypeError("key is %s: want bytes, which is what keys of records are" % type(key).__name__)
     first, last = _milliseconds(since), _milliseconds(until)
     chosen = objects(archive, topic, partition=partition, client=client)
     reached: Dict[int, int] = {}
@@ -125,7 +133,7 @@ def read_topic(
         follows = i + 1 < len(chosen) and chosen[i + 1].partition == o.partition
         if follows and chosen[i + 1].start <= start and chosen[i + 1].start > o.start or end is not None and o.start >= end:
             continue
-        with o.open() as file:
+        with o.open() as file, _named(o.name):
             facts = summary(file)
             if facts["kind"] == "gap" or _outside(facts, first, last):
                 continue
@@ -138,6 +146,15 @@ def read_topic(
                     continue
                 yield replace(r, topic=facts["topic"], partition=o.partition)
         reached[o.partition] = max(reached.get(o.partition, 0), facts["end_offset"])
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Puts the object's name before what is wrong with it."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError("%s: %s" % (name, error)) from error
 
 
 def _outside(facts: Dict[str, Any], first: Optional[int], last: Optional[int]) -> bool:
