@@ -79,7 +79,7 @@ func acceptCommand(a *app.App, c *cobra.Command, decision string, accept accepta
 		}
 		err = accept(c.Context(), a, p, offset, asJSON)
 		if errors.Is(err, bifrost.ErrNotFound) {
-			err = fmt.Errorf("%w; bifrost status --partitions lists what is archived", err)
+			err = fmt.Errorf("%w; bifrost ls %s lists the ranges", err, p.Name)
 		}
 		return err
 	}

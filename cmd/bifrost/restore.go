@@ -75,6 +75,7 @@ type restoreFlags struct {
 func (f *restoreFlags) addTo(c *cobra.Command) {
 	flags := c.Flags()
 	f.into.AddTo(c)
+	flags.Lookup("to-brokers").Usage = "brokers of the cluster to restore into"
 	flags.StringVar(&f.at, "at", "", "which capture: a time, latest, or CLUSTER@TIME")
 	flags.StringVar(&f.topics, "topics", "", "only these topics: globs with commas between, as in IncludeTopics")
 	flags.StringVar(&f.exclude, "exclude", "", "not these topics: globs with commas between, as in ExcludeTopics")

@@ -30,7 +30,7 @@ type Selection struct {
 // AddBounds adds --from, --to, --since and --until.
 func (s *Selection) AddBounds(c *cobra.Command) {
 	c.Flags().Int64Var(&s.From, "from", 0, "first offset")
-	c.Flags().Int64Var(&s.To, "to", 0, "first offset that is too many; 0 for no end")
+	c.Flags().Int64Var(&s.To, "to", 0, "offset to end before; 0 for no end")
 	c.Flags().StringVar(&s.Since, "since", "",
 		"records not older than this: 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, or 90m or 7d ago")
 	c.Flags().StringVar(&s.Until, "until", "", "records older than this")
