@@ -89,7 +89,10 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	if err != nil {
 		return err
 	}
-	p := planner{now: a.Now(), settings: discover.Settings, planned: ledger.Planned(), tasks: ledger.Started()}
+	p := planner{
+		now: a.Now(), settings: discover.Settings, planned: ledger.Planned(), tasks: ledger.Started(),
+		older: summary.Older,
+	}
 	steps, err := p.planSteps(ctx, ledger, parts.Kafka)
 	if err != nil {
 		return err
@@ -143,6 +146,7 @@ type planner struct {
 	settings bifrost.Settings
 	planned  []bifrost.Row
 	tasks    []bifrost.Task
+	older    bool // than the bucket are the tables
 }
 
 // planSteps are the ranges of the tick, then the partitions that it leaves alone.
@@ -231,6 +235,8 @@ func (p *planner) whyNot(row bifrost.Progress) string {
 		return "cannot be looked at: " + row.Trouble.Error
 	case row.Suspicion != "":
 		return "must be seen by two ticks: " + row.Suspicion
+	case p.older:
+		return "nothing is planned: " + bifrost.ErrTablesOlder.Error()
 	case unread > 0 && wait > 0:
 		return fmt.Sprintf("%s offsets wait for an object of full size, or %s longer",
 			human.Count(unread), human.Span(wait))

@@ -51,6 +51,7 @@ func TestWhatIsWrongIsWrongAsJSON(t *testing.T) {
 	same("doctor", "--objects-table", "missing")
 	must(t, s.setAttribute(t.Context(), "progress", "@tables", "0", "mark", "0")) // a backup was restored
 	must(t, s.produce(t.Context(), numbered(orders, 0, 10, 15)...))
+	s.inside(t, "plan").must(t, 0, "nothing is planned: the tables are older than the bucket")
 	s.inside(t, "flush").must(t, 1, "run bifrost rebuild")
 	s.inside(t, "status").must(t, 3, "run bifrost rebuild")
 	same("rebuild", payments)
