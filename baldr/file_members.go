@@ -2,7 +2,10 @@
 
 package baldr
 
-import "iter"
+import (
+	"iter"
+	"sort"
+)
 
 // MemberFacts are what the index of an object says of one of its data members.
 type MemberFacts struct {
@@ -38,3 +41,28 @@ func (f *File) Members() iter.Seq[MemberFacts] {
 
 // ValueBytes is the size of all values of the member.
 func (m MemberFacts) ValueBytes() int64 { return m.RawBytes - frameHeaderBytes*m.Records }
+
+// A MemberReader reads single data members of Files, one after the other, and keeps its
+// memory from one to the next. The zero value is ready. It must not be used by several
+// goroutines at once.
+type MemberReader struct{ loader loader }
+
+// Records returns the records of the member of f of which f.Members has told these
+// facts: one ReadAt. They are lent until the next call. ErrNoEnvelope says that the
+// member cannot be found, because it has values only.
+func (r *MemberReader) Records(f *File, facts MemberFacts) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		i := sort.Search(len(f.members), func(i int) bool { return f.members[i].lastOffset >= facts.FirstOffset })
+		switch {
+		case !facts.HasEnvelope:
+			yield(Record{}, ErrNoEnvelope)
+		case i == len(f.members):
+		default:
+			l := &r.loader
+			l.opts, l.member = f.opts, &f.members[i]
+			l.opts.ValuesOnly = false
+			l.err = l.read(f.r)
+			l.yieldAll(nil, false, yield)
+		}
+	}
+}

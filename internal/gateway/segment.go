@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -102,6 +103,13 @@ func (g *Gateway) load(r ref) (*segment, error) {
 	})
 }
 
+// memberReaders read members. Each keeps the memory that it has inflated one into: to get
+// it anew for each would take more time than to copy it into batches.
+var memberReaders = sync.Pool{New: func() any { return new(baldr.MemberReader) }}
+
+// keptBytes bounds the loadBytes of members for which that memory is kept: what most have.
+const keptBytes = 4 * 3 * baldr.DefaultMemberBytes
+
 // encode makes batches of a member.
 func encode(r ref, codec recordbatch.Codec) (*segment, error) {
 	s := &segment{}
@@ -115,7 +123,11 @@ func encode(r ref, codec recordbatch.Codec) (*segment, error) {
 		s.batches = append(s.batches, b)
 		s.bytes += int64(cap(b.encoded))
 	}
-	for record, err := range r.file.Member(r.facts()) {
+	reader := memberReaders.Get().(*baldr.MemberReader)
+	if r.loadBytes() <= keptBytes { // of a long one the memory is given up
+		defer memberReaders.Put(reader)
+	}
+	for record, err := range r.file.Member(r.facts(), reader) {
 		if err != nil {
 			return nil, err
 		}

@@ -36,19 +36,15 @@ func (r *Reader) OpenRow(ctx context.Context, row bifrost.Row) (*RowFile, error)
 func (f *RowFile) Members() []baldr.MemberFacts { return slices.Collect(f.object.file.Members()) }
 
 // Member returns the records of one member that are in the row: one read of the store.
-// They are borrowed, as those of [Reader.Records].
-func (f *RowFile) Member(facts baldr.MemberFacts) iter.Seq2[baldr.Record, error] {
+// They are in the memory of by, and borrowed until it reads again.
+func (f *RowFile) Member(facts baldr.MemberFacts, by *baldr.MemberReader) iter.Seq2[baldr.Record, error] {
 	return func(yield func(baldr.Record, error) bool) {
-		if !facts.HasEnvelope {
-			yield(baldr.Record{}, f.object.explainError(baldr.ErrNoEnvelope))
-			return
-		}
-		for record, err := range f.object.file.From(facts.FirstOffset) {
+		for record, err := range by.Records(f.object.file, facts) {
 			if err != nil {
 				yield(baldr.Record{}, f.object.explainError(err))
 				return
 			}
-			if record.Offset >= f.object.row.End || !yield(record, nil) || record.Offset >= facts.LastOffset {
+			if record.Offset >= f.object.row.End || !yield(record, nil) {
 				return
 			}
 		}
