@@ -95,6 +95,17 @@ func (l *lru[Key, Value]) ready(key Key) (value Value, ok bool) {
 	return e.value, true
 }
 
+// begun reports whether the value of the key is there, or will be.
+func (l *lru[Key, Value]) begun(key Key) bool {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	e := l.entries[key]
+	if e != nil && e.place != nil {
+		l.used.MoveToFront(e.place)
+	}
+	return e != nil
+}
+
 func (l *lru[Key, Value]) drop(e *entry[Key, Value]) {
 	l.used.Remove(e.place)
 	delete(l.entries, e.key)

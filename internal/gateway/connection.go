@@ -53,11 +53,24 @@ type connection struct {
 
 	upstream  *kgo.Client // to the live cluster; nil until it is needed
 	passed    map[*partition]*passed
+	ahead     map[*partition]*readAhead
 	rebalance int32 // milliseconds that the other members of its group may take
 }
 
 func newConnection(g *Gateway, conn net.Conn) *connection {
-	return &connection{Gateway: g, conn: conn, login: login{done: g.options.Users == nil}}
+	return &connection{
+		Gateway: g, conn: conn, login: login{done: g.options.Users == nil}, ahead: map[*partition]*readAhead{},
+	}
+}
+
+// readAheadOf is what reads ahead of this client in a partition.
+func (c *connection) readAheadOf(p *partition) *readAhead {
+	a := c.ahead[p]
+	if a == nil {
+		a = &readAhead{partition: p}
+		c.ahead[p] = a
+	}
+	return a
 }
 
 // readsFrom notes from how many partitions the connection fetches; 0 when it is over.

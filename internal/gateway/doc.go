@@ -22,6 +22,7 @@
 //	partition.go   one partition as a log: what is at an offset, and what is behind it
 //	times.go       which range a time is in
 //	segment.go     a member of an object as batches; cache.go keeps some in memory
+//	readahead.go   what is read before clients ask for it
 //	memory.go      who may have how much
 //	metrics.go     what it did, for Prometheus
 //

@@ -261,7 +261,7 @@ func (c *connection) collect(
 	}
 	for _, f := range order {
 		if n := len(f.batches); n > 0 {
-			f.readAhead(f.batches[n-1].last + 1)
+			c.readAheadOf(f.partition).goOn(f.batches[n-1].last + 1)
 		}
 	}
 }

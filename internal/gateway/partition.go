@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sort"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -22,7 +21,6 @@ type partition struct {
 	*Gateway
 	name    bifrost.Partition
 	topicID bifrost.TopicID
-	ahead   atomic.Int32 // read-aheads under way
 
 	mutex               sync.Mutex
 	status              bifrost.Status
@@ -310,46 +308,4 @@ func (p *partition) next(ctx context.Context, offset int64, ready bool) ([]batch
 		}
 		at = min(found.facts().LastOffset+1, found.row.End) // its last records are behind the row
 	}
-}
-
-// What is read ahead of a client, for each of its positions at most.
-const (
-	mostAheadBytes    = 8 << 20
-	mostAheadSegments = 16
-	mostAheads        = 4 // at once, of one partition
-)
-
-// readAhead loads what comes behind the offset, as far as there is room for it.
-func (p *partition) readAhead(offset int64) {
-	if p.ahead.Add(1) > mostAheads {
-		p.ahead.Add(-1)
-		return
-	}
-	go func() {
-		defer p.ahead.Add(-1)
-		room := min(mostAheadBytes, p.memory.cacheBytes/2/max(1, p.reading.Load()))
-		for range mostAheadSegments {
-			at, holeEnd, err := p.locate(p.ctx, offset, false)
-			if err != nil || at.file == nil && holeEnd == 0 {
-				return
-			}
-			if at.file == nil {
-				offset = holeEnd
-				continue
-			}
-			bytes := at.facts().RawBytes + at.facts().EnvelopeBytes
-			if room -= bytes; room < 0 {
-				return
-			}
-			if _, ok := p.cache.segments.ready(at.key()); !ok {
-				release, ok := p.memory.loads.offer(at.loadBytes())
-				if !ok {
-					return
-				}
-				release()
-				go func() { _, _ = p.load(at) }() // whoever wants it gets the error
-			}
-			offset = min(at.facts().LastOffset+1, at.row.End)
-		}
-	}()
 }
