@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -110,6 +111,8 @@ func (s *serve) run(ctx context.Context) error {
 	options.Catalogue, options.Objects, options.Log = parts.Ledger, parts.Store, parts.Log
 	// What is read from the store is garbage soon: the collector has to know the limit.
 	debug.SetMemoryLimit(options.Memory)
+	// With one thread, what a client has sent or taken is not noticed while members are inflated.
+	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	g, err := gateway.New(ctx, options)
 	if err != nil {
 		return err
