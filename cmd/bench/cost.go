@@ -9,7 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/internal/awsmeter"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// What AWS bills is counted as it is for the reports of jobs.
+type (
+	usage = awsmeter.Usage
+	meter = awsmeter.Meter
 )
 
 var costBenchmarks = []benchmark{{"cost", benchCost}}

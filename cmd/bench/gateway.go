@@ -7,14 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,10 +19,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/cmd/bench/internal/longpartition"
 	"github.com/bifrost-archive/bifrost/cmd/bench/internal/topicreader"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/gateway"
 	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
@@ -36,6 +29,8 @@ var gatewayBenchmarks = []benchmark{
 	{"gateway/java", benchGatewayJava},
 	{"gateway/librdkafka", benchGatewayLibrdkafka},
 	{"gateway/franz", benchGatewayFranz},
+	{"gateway/tiered/java", benchGatewayTieredJava},
+	{"gateway/tiered/franz", benchGatewayTieredFranz},
 	{"gateway/processor", benchGatewayProcessor},
 }
 
@@ -73,8 +68,9 @@ type gatewayBench struct {
 	bytes   int64 // of keys and values
 }
 
-// newGatewayBench starts the real parts and fills them.
-func newGatewayBench(ctx context.Context) (b *gatewayBench, err error) {
+// newGatewayBench starts the real parts and fills them. A tiered broker has all but the
+// last record of each partition in tiered storage alone.
+func newGatewayBench(ctx context.Context, tiered bool) (b *gatewayBench, err error) {
 	b = &gatewayBench{}
 	defer func() {
 		if err != nil {
@@ -84,12 +80,18 @@ func newGatewayBench(ctx context.Context) (b *gatewayBench, err error) {
 	if b.cliArchive, err = newCLIArchive(ctx); err != nil {
 		return b, err
 	}
-	if b.broker, err = localservices.StartKafka(ctx, localservices.KafkaOptions{}); err != nil {
+	start := func(ctx context.Context) (*localservices.KafkaBroker, error) {
+		return localservices.StartKafka(ctx, localservices.KafkaOptions{})
+	}
+	if tiered {
+		start = localservices.StartTieredKafka
+	}
+	if b.broker, err = start(ctx); err != nil {
 		return b, err
 	}
 	b.kafka = topicServer{b.broker.Addr(), b.broker.PID()}
 	records := pageViews(gatewayRecords, 1)
-	if err := b.fill(ctx, records); err != nil {
+	if err := b.fill(ctx, records, tiered); err != nil {
 		return b, err
 	}
 	for _, r := range records {
@@ -107,7 +109,7 @@ func newGatewayBench(ctx context.Context) (b *gatewayBench, err error) {
 }
 
 // fill writes the same records into the broker and into the archive.
-func (b *gatewayBench) fill(ctx context.Context, records []baldr.Record) error {
+func (b *gatewayBench) fill(ctx context.Context, records []baldr.Record, tiered bool) error {
 	for p := range int32(gatewayPartitions) {
 		partition := bifrost.Partition{Name: gatewayTopic, Number: p}
 		if err := b.archive(ctx, partition, records, gatewayObjects); err != nil {
@@ -117,32 +119,82 @@ func (b *gatewayBench) fill(ctx context.Context, records []baldr.Record) error {
 			records[i].Offset -= gatewayObjects * gatewayRecords
 		}
 	}
-	return produceViews(ctx, b.broker.Addr(), records)
+	return produceViews(ctx, b.broker.Addr(), records, tiered)
 }
 
 // produceViews writes records into every partition, not compressed, which is what costs
 // the broker and its readers the least.
-func produceViews(ctx context.Context, brokers string, records []baldr.Record) error {
+func produceViews(ctx context.Context, brokers string, records []baldr.Record, tiered bool) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(100_000))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	admin := kadm.NewClient(client)
 	settings := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
-	response, err := kadm.NewClient(client).CreateTopic(ctx, gatewayPartitions, 1, settings, gatewayTopic)
+	if tiered {
+		settings["remote.storage.enable"] = kadm.StringPtr("true")
+		settings["local.retention.ms"] = kadm.StringPtr("1")
+		settings["segment.bytes"] = kadm.StringPtr(strconv.Itoa(tieredSegment))
+	}
+	response, err := admin.CreateTopic(ctx, gatewayPartitions, 1, settings, gatewayTopic)
 	if err := errors.Join(err, response.Err); err != nil {
 		return err
 	}
 	promise := kgo.AbortingFirstErrPromise(client)
-	for range gatewayObjects {
+	produce := func(records []baldr.Record) {
 		for i := range records {
 			for p := range int32(gatewayPartitions) {
 				client.Produce(ctx, viewFor(&records[i], p), promise.Promise())
 			}
 		}
 	}
-	return promise.Err()
+	for range gatewayObjects - 1 {
+		produce(records)
+	}
+	last := len(records) - 1
+	produce(records[:last])
+	if err := client.Flush(ctx); err != nil {
+		return err
+	}
+	if tiered { // the last record begins another segment
+		roll := []kadm.AlterConfig{{Name: "segment.ms", Value: kadm.StringPtr("1")}}
+		if _, err := admin.AlterTopicConfigs(ctx, roll, gatewayTopic); err != nil {
+			return err
+		}
+	}
+	produce(records[last:])
+	if err := promise.Err(); err != nil || !tiered {
+		return err
+	}
+	return awaitTiered(ctx, admin, int64(gatewayObjects*len(records)-1))
+}
+
+// tieredSegment is the size in bytes of the segments of a tiered topic.
+const tieredSegment = 64 << 20
+
+// awaitTiered waits until the broker has nothing but tiered storage of what is below an
+// offset in each partition.
+func awaitTiered(ctx context.Context, admin *kadm.Client, below int64) error {
+	var local kadm.ListedOffsets
+	for range 600 {
+		var err error
+		if local, err = admin.ListLocalLogStartOffsets(ctx, gatewayTopic); err != nil {
+			return err
+		}
+		moved := 0
+		local.Each(func(o kadm.ListedOffset) {
+			if o.Offset == below {
+				moved++
+			}
+		})
+		if moved == gatewayPartitions {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return fmt.Errorf("after two minutes the broker still has segments below offset %d: %v", below, local)
 }
 
 func viewFor(r *baldr.Record, partition int32) *kgo.Record {
@@ -177,7 +229,7 @@ func (b *gatewayBench) serve(ctx context.Context) error {
 func (b *gatewayBench) stop() {
 	if b.serving != nil && b.serving.Process != nil {
 		check(b.serving.Process.Signal(syscall.SIGTERM))
-		_ = b.serving.Wait() // it says with its status that it was interrupted
+		check(b.serving.Wait())
 	}
 	if b.broker != nil {
 		check(b.broker.Remove())
@@ -258,22 +310,30 @@ func startFranz(ctx context.Context, core int) (*topicreader.Reader, error) {
 }
 
 func benchGatewayJava(report func(figure)) error {
-	return benchGatewayClient(report, "java", topicreader.StartJava)
+	return benchGatewayClient(report, "java", topicreader.StartJava, false)
 }
 
 func benchGatewayLibrdkafka(report func(figure)) error {
-	return benchGatewayClient(report, "librdkafka", topicreader.StartLibrdkafka)
+	return benchGatewayClient(report, "librdkafka", topicreader.StartLibrdkafka, false)
 }
 
 func benchGatewayFranz(report func(figure)) error {
-	return benchGatewayClient(report, "franz", startFranz)
+	return benchGatewayClient(report, "franz", startFranz, false)
+}
+
+func benchGatewayTieredJava(report func(figure)) error {
+	return benchGatewayClient(report, "tiered/java", topicreader.StartJava, true)
+}
+
+func benchGatewayTieredFranz(report func(figure)) error {
+	return benchGatewayClient(report, "tiered/franz", startFranz, true)
 }
 
 // benchGatewayClient lets one client read the topic from a broker and from the gateway,
 // in turns.
-func benchGatewayClient(report func(figure), name string, start readerStarter) error {
+func benchGatewayClient(report func(figure), name string, start readerStarter, tiered bool) error {
 	ctx := context.Background()
-	b, err := newGatewayBench(ctx)
+	b, err := newGatewayBench(ctx, tiered)
 	if err != nil {
 		return err
 	}
@@ -304,7 +364,11 @@ func benchGatewayClient(report func(figure), name string, start readerStarter) e
 	for i := range ratios {
 		ratios[i] = ours[i].speed() / brokers[i].speed()
 	}
-	report(figure{Name: name + "/ratio", Value: median(ratios), Unit: "of the broker's MB/s", Target: "at least 0.8"})
+	target := "at least 0.8"
+	if tiered {
+		target = "at least 1.0"
+	}
+	report(figure{Name: name + "/ratio", Value: median(ratios), Unit: "of the broker's MB/s", Target: target})
 	return nil
 }
 
@@ -327,7 +391,7 @@ func (b *gatewayBench) speedFigure(name string, costs []serverCost) figure {
 // consumers with one.
 func benchGatewayProcessor(report func(figure)) error {
 	ctx := context.Background()
-	b, err := newGatewayBench(ctx)
+	b, err := newGatewayBench(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -379,108 +443,4 @@ func medianRatio(subject, base []float64) float64 {
 		ratios[i] = subject[i] / base[i]
 	}
 	return median(ratios)
-}
-
-// What a time is looked for in. Tests take less.
-var (
-	seekObjects   = int64(1_000_000)
-	seekRoundTrip = 30 * time.Millisecond // to S3 and to the tables
-)
-
-const seekQuestions = 50
-
-// benchGatewaySeek asks for times in a partition of a million objects.
-func benchGatewaySeek(report func(figure)) error {
-	ctx := context.Background()
-	played := longpartition.New(seekObjects, seekRoundTrip)
-	heap := heapBytes()
-	client, stop, err := servePlayed(ctx, played)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	random := rand.New(rand.NewPCG(1, 1))
-	ask := func() error {
-		timestamp := longpartition.Timestamp(random.Int64N(played.End()))
-		listed, err := client.ListOffsetsAfterMilli(ctx, timestamp, longpartition.Topic)
-		if err == nil {
-			err = listed.Error()
-		}
-		if err != nil {
-			return err
-		}
-		offset, _ := listed.Lookup(longpartition.Topic, 0)
-		if want := played.Since(timestamp); offset.Offset != want {
-			return fmt.Errorf("the first offset of %d is said to be %d, and is %d", timestamp, offset.Offset, want)
-		}
-		return nil
-	}
-	began, requests := time.Now(), played.Requests.Load()
-	if err := ask(); err != nil {
-		return err
-	}
-	report(figure{Name: "gateway/seek/first", Value: time.Since(began).Seconds(), Unit: "s",
-		Note: fmt.Sprintf("the first question, which reads the catalogue of %d objects in %d requests of %d ms",
-			seekObjects, played.Requests.Load()-requests, seekRoundTrip.Milliseconds())})
-	report(figure{Name: "gateway/seek/memory", Value: float64(heapBytes()-heap) / (1 << 20), Unit: "MiB",
-		Note: "of the whole gateway, after that"})
-	times, reads := make([]float64, seekQuestions), int64(0)
-	requests = played.Requests.Load()
-	for i := range times {
-		began, before := time.Now(), played.Reads.Load()
-		if err := ask(); err != nil {
-			return err
-		}
-		times[i], reads = time.Since(began).Seconds(), max(reads, played.Reads.Load()-before)
-	}
-	perQuestion := float64(played.Requests.Load()-requests) / seekQuestions
-	report(figure{Name: "gateway/seek/reads", Value: float64(reads), Unit: "reads of S3", Target: "at most 2",
-		Note: fmt.Sprintf("the most of %d questions for random times, "+
-			"each answer compared with a search without an index", seekQuestions)})
-	report(figure{Name: "gateway/seek/time", Value: 1000 * median(times), Unit: "ms", Target: "at most 150",
-		Note: fmt.Sprintf("the median of them, the longest took %.0f ms; %d ms for each round trip to S3, "+
-			"and to the tables, which are asked %.1f times",
-			1000*slices.Max(times), seekRoundTrip.Milliseconds(), perQuestion)})
-	return nil
-}
-
-// heapBytes is what is in use of the heap, without garbage.
-func heapBytes() int64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
-}
-
-// servePlayed serves a played partition in this process, to a client that is warm.
-func servePlayed(ctx context.Context, played *longpartition.Partition) (client *kadm.Client, stop func(), err error) {
-	g, err := gateway.New(ctx, gateway.Options{Catalogue: played, Objects: played, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, nil, err
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, nil, err
-	}
-	serving, end := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- g.Serve(serving, listener) }()
-	client, err = kadm.NewOptClient(kgo.SeedBrokers(listener.Addr().String()),
-		kgo.RequestTimeoutOverhead(10*time.Minute))
-	stop = func() {
-		if client != nil {
-			client.Close()
-		}
-		end()
-		check(<-ended)
-	}
-	if err != nil {
-		stop()
-		return nil, nil, err
-	}
-	if _, err := client.ListEndOffsets(ctx, longpartition.Topic); err != nil {
-		stop()
-		return nil, nil, err
-	}
-	return client, stop, nil
 }
