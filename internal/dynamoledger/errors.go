@@ -94,13 +94,18 @@ func refused(err error) bool {
 	return ok && response.HTTPStatusCode() >= 400 && response.HTTPStatusCode() < 500
 }
 
+// ErrNoTable says that there is no table of that name where these credentials and this
+// region lead.
+var ErrNoTable = errors.New("does not exist")
+
 // failureOf wraps an error that is not about a condition. A table that is not there
-// is a mistake in the configuration, so the error names the variable.
+// is a mistake in the configuration, so the error names the variable, and the region,
+// which may be the mistake.
 func (l *Ledger) failureOf(doing string, err error) error {
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
-		return fmt.Errorf("%s: table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE) does not exist in "+
-			"this account and region: %w",
-			doing, l.tables.Progress, l.tables.Objects, err)
+		return fmt.Errorf("%s: table %q (BIFROST_PROGRESS_TABLE) or %q (BIFROST_OBJECTS_TABLE) %w in "+
+			"region %s of this account: %w",
+			doing, l.tables.Progress, l.tables.Objects, ErrNoTable, l.client.Options().Region, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -33,7 +33,8 @@ func (l *Ledger) someText(ctx context.Context, table, variable, attribute string
 		ExpressionAttributeNames: map[string]string{"#a": attribute},
 	})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		return "", fmt.Errorf("table %q (%s) does not exist in this account and region: %w", table, variable, err)
+		return "", fmt.Errorf("table %q (%s) %w in region %s of this account: %w", table, variable, ErrNoTable,
+			l.client.Options().Region, err)
 	}
 	if err != nil {
 		return "", l.failureOf("look for the key of an object in table "+table, err)

@@ -83,10 +83,16 @@ func pause(attempt int, _ error) (time.Duration, error) {
 	return rand.N(longest), nil
 }
 
+// ErrNoBucket says that there is no bucket of that name where these credentials and this
+// region lead.
+var ErrNoBucket = errors.New("does not exist")
+
 // The error codes of S3 that mean something here (API reference, Error responses).
 const (
 	codeNoSuchKey           = "NoSuchKey"
 	codeNoSuchBucket        = "NoSuchBucket"
+	codeRedirect            = "PermanentRedirect"
+	codeOtherRegion         = "AuthorizationHeaderMalformed"
 	codeNoSuchUpload        = "NoSuchUpload"
 	codePreconditionFailed  = "PreconditionFailed"
 	codeConditionalConflict = "ConditionalRequestConflict"
@@ -130,7 +136,10 @@ func (s *Store) translateError(err error) error {
 	case hasCode(err, codeConditionalConflict):
 		return fmt.Errorf("two conditional writes met at the key and S3 refused this one; begin a new upload: %w", err)
 	case hasCode(err, codeNoSuchBucket):
-		return fmt.Errorf("the bucket %s (BIFROST_BUCKET) does not exist: %w", s.bucket, err)
+		return fmt.Errorf("the bucket %s (BIFROST_BUCKET) %w: %w", s.bucket, ErrNoBucket, err)
+	case hasCode(err, codeRedirect), hasCode(err, codeOtherRegion):
+		return fmt.Errorf("the bucket %s (BIFROST_BUCKET) %w in region %s (AWS_REGION): %w", s.bucket, ErrNoBucket,
+			s.client.Options().Region, err)
 	}
 	return err
 }

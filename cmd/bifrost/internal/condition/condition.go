@@ -228,7 +228,7 @@ func ErrorCell(p Judged) console.Cell {
 	if text != "" && text == p.Trouble.Error {
 		text = fmt.Sprintf("%s (since %s)", text, human.Moment(p.Trouble.Since))
 	}
-	return console.Styled(text, console.StyleBad)
+	return console.Styled(human.PlainError(text), console.StyleBad)
 }
 
 // KnownLag is the lag in words: what nobody knows is not 0.

@@ -11,6 +11,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/internal/config"
 )
 
@@ -71,6 +72,7 @@ func (d *checkup) runCheck(ctx context.Context, name string, look func(context.C
 	case f.warning:
 		c.Result = ResultWarning
 	}
+	c.Found = human.PlainError(c.Found)
 	d.checks = append(d.checks, c)
 }
 

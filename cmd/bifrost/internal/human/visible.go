@@ -44,22 +44,20 @@ func OneLine(text string) string { return strings.ReplaceAll(Visible(text), "\n"
 // Painted is a text with colours of our own, which is shown as it is.
 type Painted string
 
-// Shown are the arguments of a format, made visible.
+// Shown are the arguments of a format, made visible; errors in plain words.
 func Shown(args []any) []any {
 	all := make([]any, len(args))
 	for i, arg := range args {
 		all[i] = arg
-		text := ""
 		switch v := arg.(type) {
 		case string:
-			text = v
+			all[i] = Visible(v)
 		case error:
-			text = v.Error()
+			all[i] = Visible(PlainError(v.Error()))
 		case fmt.Stringer:
-			text = v.String()
-		}
-		if safe := Visible(text); safe != text {
-			all[i] = safe
+			if text := v.String(); Visible(text) != text {
+				all[i] = Visible(text)
+			}
 		}
 	}
 	return all

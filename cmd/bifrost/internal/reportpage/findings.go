@@ -27,7 +27,7 @@ func (p *Page) findingSection(f Facts, sum condition.Judged) {
 	}
 	if err := f.Checks.BucketErr; err != nil {
 		p.Findings = append(p.Findings, finding{"bad", "Nobody knows whether the bucket has what the tables say",
-			err.Error(), "Look at BIFROST_BUCKET and at who may read it; bifrost doctor tries both."})
+			human.PlainError(err.Error()), "Look at BIFROST_BUCKET and at who may read it; bifrost doctor tries both."})
 	}
 	sick := p.findUnhealthy(f)
 	p.findThreats(f)

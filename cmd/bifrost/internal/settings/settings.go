@@ -5,16 +5,21 @@ package settings
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"os"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/spf13/pflag"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
@@ -102,20 +107,48 @@ func (s *Settings) AWSOptions() []func(*awsconfig.LoadOptions) error {
 
 // OpenParts makes the parts that a command works with. The first use of each connects,
 // so that a command which reads tables needs no Kafka.
-// Group and tables that belong to different archives are refused as wrong settings.
+// Group, tables and bucket that are not there, or belong to different archives, are refused
+// as wrong settings.
 func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Parts, error) {
 	parts, err := s.OpenUnchecked(ctx, role)
 	if err != nil {
 		return nil, err
 	}
-	if err := Belonging(parts).CheckGroup(ctx); err != nil {
+	if err := checkBelonging(ctx, parts); err != nil {
 		parts.Close()
-		if errors.Is(err, health.ErrOtherArchive) {
-			err = usage.Of(err)
-		}
 		return nil, err
 	}
 	return parts, nil
+}
+
+func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
+	if err := Belonging(parts).CheckGroup(ctx); err != nil {
+		if isWrongSetting(err) {
+			return usage.Of(err)
+		}
+		return explainSilence(err)
+	}
+	// A bucket that cannot be asked is no proof: what needs it says so, and the tables can be
+	// read without it.
+	if err := Belonging(parts).CheckBucket(ctx); isWrongSetting(err) {
+		return usage.Of(err)
+	}
+	return nil
+}
+
+// isWrongSetting reports whether a name leads nowhere, or to another archive.
+func isWrongSetting(err error) bool {
+	return errors.Is(err, health.ErrOtherArchive) || errors.Is(err, s3store.ErrNoBucket) ||
+		errors.Is(err, dynamoledger.ErrNoTable)
+}
+
+// explainSilence says which settings decide where AWS is, if nothing answers there.
+func explainSilence(err error) error {
+	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent {
+		return fmt.Errorf("%w; nothing answers for AWS there: look at AWS_REGION (--region), at AWS_ENDPOINT_URL "+
+			"(--endpoint-url), and at the network", err)
+	}
+	return err
 }
 
 // Belonging compares the settings of the parts with what tables and bucket know.
@@ -124,10 +157,11 @@ func Belonging(parts *wiring.Parts) health.Belonging {
 		Bucket: parts.Store}
 }
 
-// CheckBucket refuses a bucket that has nothing of what the tables name.
+// CheckBucket is what OpenParts looks for in the bucket, for what calls objects missing, or
+// changes the tables: a bucket that cannot be asked is refused too.
 func CheckBucket(ctx context.Context, parts *wiring.Parts) error {
 	err := Belonging(parts).CheckBucket(ctx)
-	if errors.Is(err, health.ErrOtherArchive) {
+	if isWrongSetting(err) {
 		err = usage.Of(err)
 	}
 	return err
@@ -140,7 +174,24 @@ func (s *Settings) OpenUnchecked(ctx context.Context, role config.Role) (*wiring
 	if err != nil {
 		return nil, err
 	}
+	if err := s.checkEndpoint(); err != nil {
+		return nil, err
+	}
 	return wiring.Open(ctx, c, s.AWSOptions()...)
+}
+
+// checkEndpoint refuses an address that no request can be sent to.
+func (s *Settings) checkEndpoint() error {
+	address, _ := s.LookupVariable("AWS_ENDPOINT_URL")
+	if address == "" {
+		return nil
+	}
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		return usage.Errorf("AWS_ENDPOINT_URL (--endpoint-url) is %q: want an address such as http://127.0.0.1:4566",
+			address)
+	}
+	return nil
 }
 
 // NewReader reads the archive on the given number of cores.
