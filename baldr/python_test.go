@@ -82,6 +82,13 @@ mistake("orders", partition=17)
 mistake("orders", key="k7")
 mistake("empty")
 mistake("damaged")
+
+import warnings
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    baldr.objects(sys.argv[1], "again")
+    baldr.objects(sys.argv[1], "again@A")
+print([str(w.message) for w in told])
 `
 
 // Of a topic, what is selected comes in order and once, also where two objects overlap.
@@ -119,6 +126,9 @@ func TestPythonPackageReadsTopics(t *testing.T) {
 	damaged := filepath.Join(archive, "damaged", "partition=0")
 	check(t, os.MkdirAll(damaged, 0o755))
 	check(t, os.WriteFile(filepath.Join(damaged, "00000000000000000000.baldr.gz"), []byte("\x1f\x8b\x08"), 0o600))
+	for _, life := range []string{"again", "again@A", "again@B", "again2@C"} {
+		putTopic(t, archive, life, "now")
+	}
 	got := run(t, "python3", "-B", "-c", selectWithPackage, archive)
 	want := `[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 5]
 [5]
@@ -131,6 +141,7 @@ LookupError ARCHIVE has no object of partition 17 of topic 'orders': it has some
 TypeError key is str: want bytes, which is what keys of records are
 LookupError ARCHIVE has no object of topic 'empty': look at the group in the one, and at capitals and @ID in the other
 FormatError ARCHIVE/damaged/partition=0/00000000000000000000.baldr.gz: damaged or cut: the footer
+['again is the first life of the topic; it goes on as again@A, again@B, which is not read unless it is named']
 `
 	if got != want {
 		t.Errorf("the package selects\n%swant\n%s", got, want)

@@ -120,6 +120,28 @@ func TestFlagsThatAJobRefuses(t *testing.T) {
 	}
 }
 
+// A job that replays the first life of a topic alone says so, as the command does that replays by itself.
+func TestAJobTellsOfLaterLives(t *testing.T) {
+	t.Parallel()
+	f := newFakes(t)
+	s := f.sandbox(t)
+	topic := s.topics + "-again"
+	for range 2 {
+		must(t, s.topic(t.Context(), topic, 1))
+		must(t, s.produce(t.Context(), numbered(topic, 0, 0, 5)...))
+		s.inside(t, "flush").must(t, 0)
+		must(t, s.deleteTopic(t.Context(), topic))
+	}
+	const told = "is the first life of the topic; it goes on as"
+	replay := []string{"replay", topic + ":copy", "--as-job", "--job-machine", machine, "--id"}
+	s.inside(t, append(replay, "first")...).must(t, 3, topic+" "+told)
+	all := s.inside(t, "replay", "--all", "--as-job", "--job-machine", machine, "--id", "all")
+	all.must(t, 3)
+	if strings.Contains(all.talk, told) {
+		t.Error("a job that replays all lives speaks of those that it does not read")
+	}
+}
+
 // Jobs are listed, shown, stopped and gone on with: by the ARN of their last execution.
 func TestJobsAreShownStoppedAndContinued(t *testing.T) {
 	t.Parallel()

@@ -77,6 +77,11 @@ func getRecord(
 		return err
 	}
 	defer parts.Close()
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		return err
+	}
+	a.TellLives(all, p.Name)
 	decoder, err := decode.OpenDecoder(ctx, a, parts)
 	if err != nil {
 		return err

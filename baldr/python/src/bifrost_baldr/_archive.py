@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -39,16 +40,23 @@ def objects(archive: Union[str, "os.PathLike[str]"], topic: str, *, partition: O
 
     archive is s3://bucket/group, or a directory with the objects of a group. topic is the archive's name
     of one life of a topic: orders, or orders@ID. client is a client of boto3 for S3; without one, boto3's
-    own settings count. Raises LookupError if there is none: a name that is wrong is no empty topic.
+    own settings count. Raises LookupError if there is none: a name that is wrong is no empty topic. Warns
+    (UserWarning) if the topic was deleted and made again, and goes on under names that this one does not include.
     """
     text = os.fspath(archive)
     if text.startswith("s3://"):
         bucket, _, group = text[5:].strip("/").partition("/")
-        found = list(_in_bucket(client or _new_client(), bucket, "/".join(filter(None, [group, topic])) + "/"))
+        client = client or _new_client()
+        prefix = "/".join(filter(None, [group, topic]))
+        found = list(_in_bucket(client, bucket, prefix + "/"))
+        lives = _lives_in_bucket(client, bucket, prefix)
     else:
         found = list(_in_directory(os.path.join(text, topic)))
+        lives = _lives_in_directory(text, topic)
     if not found:
         raise LookupError("%s has no object of topic %r: look at the group in the one, and at capitals and @ID in the other" % (text, topic))
+    if lives:
+        warnings.warn("%s is the first life of the topic; it goes on as %s, which is not read unless it is named" % (topic, ", ".join(lives)), stacklevel=2)
     chosen = [o for o in found if partition is None or o.partition == partition]
     if not chosen:
         raise LookupError("%s has no object of partition %s of topic %r: it has some of %s" % (text, partition, topic, sorted({o.partition for o in found})))
@@ -77,6 +85,18 @@ def _in_bucket(client: Any, bucket: str, prefix: str) -> Iterator[ObjectFile]:
             parsed = _parse(*elements) if len(elements) == 2 else None
             if parsed:
                 yield ObjectFile("s3://%s/%s" % (bucket, item["Key"]), *parsed, open=_fetch(client, bucket, item["Key"]))
+
+
+def _lives_in_bucket(client: Any, bucket: str, prefix: str) -> List[str]:
+    """The names under which a topic goes on, none for a name that is one of these."""
+    names: List[str] = []
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix + "@", Delimiter="/"):
+        names.extend(common["Prefix"].rstrip("/").rpartition("/")[2] for common in page.get("CommonPrefixes", []))
+    return sorted(names)
+
+
+def _lives_in_directory(archive: str, topic: str) -> List[str]:
+    return sorted(e.name for e in os.scandir(archive) if e.is_dir() and e.name.startswith(topic + "@")) if os.path.isdir(archive) else []
 
 
 def _fetch(client: Any, bucket: str, key: str) -> Callable[[], BinaryIO]:

@@ -4,6 +4,7 @@ package app
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,10 +40,15 @@ func AddJSON(c *cobra.Command, asJSON *bool) {
 // UnhealthyMeaning is the annotation that says what exit code 3 means for a command.
 const UnhealthyMeaning = "unhealthy"
 
-// TellLives says that a name stands for the first life of a topic that has later ones.
-func (a *App) TellLives(all []bifrost.Progress, name string) {
-	if later := readback.LaterLives(all, name); len(later) > 0 {
-		a.Warn("%s is the first life of the topic; it goes on as %s, which is not read unless it is named", name,
-			strings.Join(later, ", "))
+// TellLives says which of the names that are read stand for the first life of a topic that
+// goes on as lives that are not among them.
+func (a *App) TellLives(all []bifrost.Progress, names ...string) {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		later := slices.DeleteFunc(readback.LaterLives(all, name),
+			func(life string) bool { return slices.Contains(names, life) })
+		if len(later) > 0 {
+			a.Warn("%s is the first life of the topic; it goes on as %s, which is not read unless it is named", name,
+				strings.Join(later, ", "))
+		}
 	}
 }

@@ -5,6 +5,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,5 +45,21 @@ func Start(a *app.App, ctx context.Context, spec job.Spec, asJSON bool) error {
 		return err
 	}
 	defer parts.Close()
+	if spec.Kind == job.KindReplay { // to the others a name stands for all lives of its topic
+		all, err := parts.Ledger.ListProgress(ctx)
+		if err != nil {
+			return err
+		}
+		a.TellLives(all, sourcesOf(spec.Topics)...)
+	}
 	return runJob(a, ctx, control, spec, asJSON)
+}
+
+// sourcesOf is the topics of a replay without their targets. A glob stands for all lives.
+func sourcesOf(arguments []string) (names []string) {
+	for _, argument := range arguments {
+		source, _, _ := strings.Cut(argument, ":")
+		names = append(names, source)
+	}
+	return names
 }

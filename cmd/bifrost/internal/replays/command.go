@@ -6,7 +6,6 @@ package replays
 import (
 	"context"
 	"errors"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +21,6 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/job"
-	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 	"github.com/bifrost-archive/bifrost/internal/replayplan"
@@ -175,20 +173,6 @@ func (r *replayer) connectTarget(ctx context.Context) (err error) {
 	return err
 }
 
-// tellLives says which topics go on as lives that are not replayed.
-func (r *replayer) tellLives(all []bifrost.Progress) {
-	sources := map[string]bool{}
-	for _, part := range r.planned.Parts {
-		sources[part.Source.Name] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(sources)) {
-		later := readback.LaterLives(all, name)
-		if slices.ContainsFunc(later, func(life string) bool { return !sources[life] }) {
-			r.TellLives(all, name)
-		}
-	}
-}
-
 // planRequest turns the arguments into a request. Bounds that move, such as --since 1h, are
 // fixed here, and what is archived now is where partitions end.
 func (r *replayer) planRequest(ctx context.Context, args []string) (replay.Request, error) {
@@ -212,7 +196,11 @@ func (r *replayer) planRequest(ctx context.Context, args []string) (replay.Reque
 		return request, err
 	}
 	request.Parts = r.planned.Requested()
-	r.tellLives(all)
+	var sources []string
+	for _, part := range r.planned.Parts {
+		sources = append(sources, part.Source.Name)
+	}
+	r.TellLives(all, sources...)
 	for _, part := range r.planned.Parts {
 		r.lost = append(r.lost, part.Lost...)
 	}
