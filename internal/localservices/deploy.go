@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -213,9 +214,27 @@ func samOutputs(ctx context.Context, at Endpoint, stack string) (map[string]stri
 	return outputs, nil
 }
 
+// functionSettings are the variables of Bifrost that a deployed function has and that are not
+// empty.
+func functionSettings(ctx context.Context, at Endpoint, function string) (map[string]string, error) {
+	answer, err := lambda.NewFromConfig(at.Config()).GetFunctionConfiguration(ctx,
+		&lambda.GetFunctionConfigurationInput{FunctionName: &function})
+	if err != nil {
+		return nil, fmt.Errorf("localservices: ask for the settings of function %s: %w", function, err)
+	}
+	settings := map[string]string{}
+	for name, value := range answer.Environment.Variables {
+		if strings.HasPrefix(name, "BIFROST_") && value != "" {
+			settings[name] = value
+		}
+	}
+	return settings, nil
+}
+
 // completeStorage sets what the template says of the bucket and the tables and the local AWS
-// takes from requests alone: the rule for unfinished uploads, and recovery to a point in time.
-func completeStorage(ctx context.Context, at Endpoint, outputs map[string]string) error {
+// takes from requests alone: the rule for unfinished uploads, recovery to a point in time, and
+// protection from deletion, which it would answer as the template's text, and not as a boolean.
+func completeStorage(ctx context.Context, at Endpoint, outputs map[string]string, protected bool) error {
 	_, err := s3.NewFromConfig(at.Config()).PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 		Bucket: aws.String(outputs["Bucket"]),
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
@@ -240,6 +259,12 @@ func completeStorage(ctx context.Context, at Endpoint, outputs map[string]string
 		})
 		if err != nil {
 			return fmt.Errorf("localservices: set the recovery of %s: %w", table, err)
+		}
+		_, err = tables.UpdateTable(ctx, &dynamodb.UpdateTableInput{
+			TableName: aws.String(table), DeletionProtectionEnabled: aws.Bool(protected),
+		})
+		if err != nil {
+			return fmt.Errorf("localservices: set the protection of %s: %w", table, err)
 		}
 	}
 	return nil

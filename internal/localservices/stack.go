@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,6 +68,7 @@ type Stack struct {
 	build      build
 	template   string            // as built
 	parameters map[string]string // as deployed last
+	settings   map[string]string // variables of the discover function, as deployed last
 }
 
 // stackName is the name of the stack on every local AWS. Each has an AWS of its own.
@@ -260,7 +262,10 @@ func (s *Stack) redeploy(ctx context.Context, template string) (err error) {
 	if s.Outputs, err = samOutputs(ctx, s.AWS, stackName); err != nil {
 		return err
 	}
-	return completeStorage(ctx, s.AWS, s.Outputs)
+	if s.settings, err = functionSettings(ctx, s.AWS, s.Outputs["DiscoverFunction"]); err != nil {
+		return err
+	}
+	return completeStorage(ctx, s.AWS, s.Outputs, s.parameters["DeletionProtection"] == "true")
 }
 
 // Update deploys what is deployed with other values of some parameters.
@@ -301,20 +306,18 @@ func (s *Stack) Deploy(ctx context.Context, root string) error {
 	return s.redeploy(ctx, template)
 }
 
-// Env returns the variables that an outside program needs to find the stack.
-// Their names are a contract.
+// Env returns the variables that an outside program needs to find the stack, and all
+// that its functions were given: what runs beside them decides as they do. Their names
+// are a contract.
 func (s *Stack) Env() []string {
-	return append([]string{
-		"BIFROST_BROKERS=" + s.Brokers,
-		"BIFROST_GROUP=" + s.Group,
-		"BIFROST_BUCKET=" + s.Outputs["Bucket"],
-		"BIFROST_PROGRESS_TABLE=" + s.Outputs["ProgressTable"],
-		"BIFROST_OBJECTS_TABLE=" + s.Outputs["ObjectsTable"],
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(s.settings)) {
+		env = append(env, name+"="+s.settings[name])
+	}
+	return slices.Concat(env, []string{
 		"BIFROST_JOB_MACHINE=" + s.Outputs["JobMachine"],
 		"BIFROST_DISCOVER_FUNCTION=" + s.Outputs["DiscoverFunction"],
-		"BIFROST_ARCHIVE_FUNCTION=" + s.Outputs["ArchiveFunction"],
-		"BIFROST_MAX_AGE_SECONDS=" + s.parameters["MaxAgeSeconds"], // or plan would wait where a tick does not
-	}, s.AWS.Env()...)
+	}, s.AWS.Env())
 }
 
 // Remove stops every part of the stack and removes its data.

@@ -22,6 +22,7 @@ func TestUpAndDownAreSafeToRepeat(t *testing.T) {
 	h := home(t.TempDir())
 	options := StackOptions{Kafka: Kafka(t), Parameters: map[string]string{
 		"IncludeTopics":       "nothing-of-that-name",
+		"DeletionProtection":  "false",
 		"PermissionsBoundary": "arn:aws:iam::000000000000:policy/developers",
 	}}
 	t.Cleanup(func() {
@@ -77,11 +78,37 @@ func askDoctor(t *testing.T, s *Stack) {
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
+	compareSettings(t, binary, s.Env())
+	initAgain := exec.CommandContext(t.Context(), binary, "init")
+	initAgain.Env = append(os.Environ(), s.Env()...)
+	if said, err := initAgain.CombinedOutput(); err != nil {
+		t.Errorf("init beside the stack: %v: %s", err, said)
+	}
 	warnings := []string{"not asked"}
 	for deadline := time.Now().Add(3 * time.Minute); len(warnings) > 0; time.Sleep(time.Second) {
 		if warnings = warningsOf(t, binary, s.Env()); len(warnings) > 0 && time.Now().After(deadline) {
 			t.Fatalf("doctor says %s", strings.Join(warnings, "\n"))
 		}
+	}
+}
+
+// compareSettings expects every variable that bifrost env reads from the deployed stack.
+func compareSettings(t *testing.T, binary string, env []string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), binary, "env", "--stack", stackName)
+	command.Env = append(os.Environ(), env...)
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("env: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+		if want := name + "=" + strings.Trim(value, "'"); !slices.Contains(env, want) {
+			t.Errorf("the functions have %s, and the stack's variables do not", want)
+		}
+	}
+	if !strings.Contains(string(out), "BIFROST_FENCE_PAUSE_SECONDS='5'") {
+		t.Errorf("env says %s", out)
 	}
 }
 
