@@ -146,7 +146,7 @@ func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start in
 	if asJSON {
 		return a.PrintJSON(newRangeJSON(row))
 	}
-	_, err = fmt.Fprintf(a.Out, "%s %s is recorded as lost: %s (%s)\n",
+	_, err = fmt.Fprintf(a.Out, "%s %s is recorded as a gap: %s (%s)\n",
 		row.Partition, row.Range, row.GapReason, human.Visible(row.Facts.Key))
 	return err
 }

@@ -266,7 +266,7 @@ func (k *cat) partitionRecords(
 
 func (k *cat) tellSkipped(r bifrost.Row) {
 	if r.State == bifrost.StateLost {
-		k.Warn("%s: offsets %s are a recorded gap: %s", r.Partition, r.Range, r.GapReason)
+		k.Warn("%s: offsets %s are %s", r.Partition, r.Range, bifrost.DescribeGap(r.GapReason))
 		return
 	}
 	k.Warn("%s: offsets %s are planned and not archived yet", r.Partition, r.Range)

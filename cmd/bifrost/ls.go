@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +28,9 @@ func newLs(a *app.App) *cobra.Command {
 		GroupID: groupLook,
 		Short:   "List the objects of a topic: ranges, records, sizes, times, gaps",
 		Long: `Ls lists the rows of the catalogue: one object each, with the half-open range of
-offsets it holds. A row that is PLANNED has no object yet; one that is LOST is a
-gap: its object says why nobody can read the records any more.
+offsets it holds. A row that is PLANNED has no object yet. One that is a GAP has an
+object that says why there are no records; it is LOST if records were to be archived
+and Kafka deleted them first.
 
 MISSING counts offsets that hold no record in Kafka either, so that nothing is lost:
 markers of transactions, records of aborted ones, and what compaction removed before
@@ -40,12 +42,16 @@ the archive read it; --json tells them apart. All times are in UTC.`,
 		ValidArgsFunction: a.CompletePartitions(0),
 		RunE:              func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0], args[1:]) },
 	}
-	c.Flags().StringVar(&l.state, "state", "", "only rows in this state: PLANNED, ARCHIVED or LOST")
-	app.CompleteWords(c, "state", "PLANNED", "ARCHIVED", "LOST")
+	c.Flags().StringVar(&l.state, "state", "", "only rows in this state: PLANNED, ARCHIVED, GAP (of any reason) or LOST")
+	app.CompleteWords(c, "state", statesToAsk...)
 	l.Selection.AddBounds(c)
 	c.Flags().BoolVar(&l.json, "json", false, "print a JSON object a line instead, for scripts")
 	return c
 }
+
+// statesToAsk are the words of --state.
+var statesToAsk = []string{string(bifrost.StatePlanned), string(bifrost.StateArchived), stateGap,
+	string(bifrost.StateLost)}
 
 type ls struct {
 	*app.App
@@ -63,6 +69,7 @@ type rangeJSON struct {
 	EndOffset      int64       `json:"end_offset"`
 	State          string      `json:"state"`
 	Reason         string      `json:"reason"`
+	Lost           bool        `json:"lost"` // a gap, and records were lost in it
 	Object         string      `json:"object"`
 	Records        int64       `json:"records"`
 	Missing        jsonMissing `json:"missing"`
@@ -94,6 +101,7 @@ func newRangeJSON(r bifrost.Row) rangeJSON {
 		EndOffset:   r.End,
 		State:       string(r.State),
 		Reason:      r.GapReason,
+		Lost:        isLost(r),
 		Object:      r.Facts.Key,
 		Records:     r.Facts.Records,
 		Missing:     jsonMissing(r.Facts.Missing),
@@ -114,9 +122,8 @@ func newRangeJSON(r bifrost.Row) rangeJSON {
 }
 
 func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
-	if l.state != "" && l.state != string(bifrost.StatePlanned) && l.state != string(bifrost.StateArchived) &&
-		l.state != string(bifrost.StateLost) {
-		return usage.Errorf("--state %q: want PLANNED, ARCHIVED or LOST", l.state)
+	if l.state != "" && !slices.Contains(statesToAsk, l.state) {
+		return usage.Errorf("--state %q: want PLANNED, ARCHIVED, GAP or LOST", l.state)
 	}
 	if err := l.Selection.ParseFlags(partitions, l.Now()); err != nil {
 		return err
@@ -172,7 +179,7 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 
 func rowCells(r bifrost.Row) []console.Cell {
 	cells := []console.Cell{console.Plain(fmt.Sprint(r.Number)), console.Plain(fmt.Sprint(r.Start)),
-		console.Plain(fmt.Sprint(r.End)), console.Styled(string(r.State), stateStyles[r.State])}
+		console.Plain(fmt.Sprint(r.End)), stateCell(r)}
 	f := r.Facts
 	switch r.State {
 	case bifrost.StateArchived:
@@ -183,10 +190,39 @@ func rowCells(r bifrost.Row) []console.Cell {
 			console.Plain(human.Moment(human.Millis(f.LastTimestamp))), console.Plain(f.Key), console.Cell{})
 	case bifrost.StateLost:
 		return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Plain(human.Size(f.StoredBytes)),
-			console.Cell{}, console.Cell{}, console.Plain(f.Key), console.Plain("a gap: "+r.GapReason))
+			console.Cell{}, console.Cell{}, console.Plain(f.Key), console.Plain(bifrost.DescribeGap(r.GapReason)))
 	}
 	return append(cells, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{}, console.Cell{},
 		console.Cell{}, console.Cell{}, console.Plain(r.Error))
+}
+
+// stateGap is what a row is shown as that is LOST in the table and whose gap is no loss.
+const stateGap = "GAP"
+
+func stateCell(r bifrost.Row) console.Cell {
+	if r.State == bifrost.StateLost && !isLost(r) {
+		return console.Styled(stateGap, console.StyleWarn)
+	}
+	return console.Styled(string(r.State), stateStyles[r.State])
+}
+
+// isLost reports whether records of the row were lost.
+func isLost(r bifrost.Row) bool {
+	kind, _ := bifrost.ExplainGap(r.GapReason)
+	return r.State == bifrost.StateLost && kind == bifrost.GapLost
+}
+
+// isAsked reports whether the row is in the state that was asked for: GAP is every gap.
+func (l *ls) isAsked(r bifrost.Row) bool {
+	switch l.state {
+	case "":
+		return true
+	case stateGap:
+		return r.State == bifrost.StateLost
+	case string(bifrost.StateLost):
+		return isLost(r)
+	}
+	return l.state == string(r.State)
 }
 
 var stateStyles = map[bifrost.State]console.Style{
@@ -204,7 +240,7 @@ func (l *ls) eachRow(
 			if err != nil {
 				return err
 			}
-			if l.state != "" && l.state != string(row.State) || !l.Times.Overlaps(row) {
+			if !l.isAsked(row) || !l.Times.Overlaps(row) {
 				continue
 			}
 			if err := show(row); err != nil {

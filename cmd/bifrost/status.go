@@ -37,6 +37,9 @@ the early side: retention counts from the oldest record that waits, and bounds b
 size, deletions and segments are taken to come as soon as they can, so with seven
 days of retention it begins below seven days.
 
+GAPS counts the offsets that are in no object, each recorded with its reason. What of
+them was lost, because Kafka deleted it first, bifrost report and bifrost ls say.
+
 OPEN is as it should be: the partition is archived. FENCING waits for uploads that
 S3 may still complete; BLOCKED, a transaction is never ended; DIVERGED, the log was
 cut and a person decides (bifrost accept diverged); CLOSED, the topic is gone and all
@@ -157,7 +160,7 @@ func partitionTable(rows []condition.Judged, now time.Time) *console.Table {
 		{Title: "next offset", Right: true, Spare: 1},
 		{Title: "end", Right: true, Spare: 2},
 		{Title: "records", Right: true, Spare: 4},
-		{Title: "lost", Right: true},
+		{Title: "gaps", Right: true},
 		{Title: "stored", Right: true, Spare: 5},
 		{Title: "last record", Right: true, Spare: 3},
 		{Title: "to loss", Right: true},
@@ -168,7 +171,7 @@ func partitionTable(rows []condition.Judged, now time.Time) *console.Table {
 	for _, p := range rows {
 		t.AddRow(console.Plain(p.Name), console.Plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p),
 			console.Plain(human.Count(p.NextOffset)), console.Plain(p.KnownEnd()),
-			console.Plain(human.Count(p.Records)), lostCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
+			console.Plain(human.Count(p.Records)), gapsCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
 			console.Plain(human.Ago(p.LastRecordAt, now)), lossCell(p, now), console.Plain(human.Ago(p.At, now)),
 			console.Plain(human.Ago(p.SeenAt, now)), condition.ErrorCell(p))
 	}
@@ -182,7 +185,7 @@ func topicTable(rows []condition.Judged, now time.Time) *console.Table {
 		{Title: "status"},
 		{Title: "lag", Right: true},
 		{Title: "records", Right: true, Spare: 2},
-		{Title: "lost", Right: true},
+		{Title: "gaps", Right: true},
 		{Title: "raw", Right: true, Spare: 4},
 		{Title: "stored", Right: true, Spare: 3},
 		{Title: "last record", Right: true, Spare: 1},
@@ -207,7 +210,7 @@ func topicTable(rows []condition.Judged, now time.Time) *console.Table {
 
 func topicCells(name string, partitions int, sum condition.Judged, now time.Time) []console.Cell {
 	return []console.Cell{console.Plain(name), console.Plain(fmt.Sprint(partitions)), statusCell(sum),
-		lagCell(sum), console.Plain(human.Count(sum.Records)), lostCell(sum.Lost),
+		lagCell(sum), console.Plain(human.Count(sum.Records)), gapsCell(sum.Lost),
 		console.Plain(human.Size(sum.RawBytes)), console.Plain(human.Size(sum.StoredBytes)),
 		console.Plain(human.Ago(sum.LastRecordAt, now)), lossCell(sum, now), console.Plain(human.Ago(sum.SeenAt, now)),
 		condition.ErrorCell(sum)}
@@ -233,9 +236,9 @@ func lagCell(p condition.Judged) console.Cell {
 	return console.Plain(p.KnownLag())
 }
 
-func lostCell(lost int64) console.Cell {
-	if lost > 0 {
-		return console.Styled(human.Count(lost), console.StyleWarn)
+func gapsCell(offsets int64) console.Cell {
+	if offsets > 0 {
+		return console.Styled(human.Count(offsets), console.StyleWarn)
 	}
 	return console.Plain("")
 }
@@ -309,6 +312,7 @@ type partitionJSON struct {
 	StoredBytes     int64   `json:"stored_bytes"`
 	MissingOffsets  int64   `json:"missing_offsets"`
 	LostOffsets     int64   `json:"lost_offsets"`
+	GapOffsets      int64   `json:"gap_offsets"`
 	LastRecordAt    *string `json:"last_record_at"`
 	LastRecordMS    *int64  `json:"last_record_ms"`
 	LastArchivedAt  *string `json:"last_archived_at"`
@@ -366,6 +370,7 @@ func newStatusJSON(seen condition.Overview, now time.Time) statusJSON {
 			StoredBytes:     p.StoredBytes,
 			MissingOffsets:  p.Missing,
 			LostOffsets:     p.Lost,
+			GapOffsets:      p.Lost,
 			LastRecordAt:    human.Timestamp(p.LastRecordAt),
 			LastRecordMS:    human.Milliseconds(p.LastRecordAt),
 			LastArchivedAt:  human.Timestamp(p.LastArchivedAt),

@@ -60,6 +60,7 @@ type topicSummary struct {
 	StoredBytes    int64   `json:"stored_bytes"`
 	MissingOffsets int64   `json:"missing_offsets"`
 	LostOffsets    int64   `json:"lost_offsets"`
+	GapOffsets     int64   `json:"gap_offsets"`
 	Lag            *int64  `json:"lag"`
 	FirstRecordAt  *string `json:"first_record_at"`
 	FirstRecordMS  *int64  `json:"first_record_ms"`
@@ -98,6 +99,7 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 			StoredBytes:    sum.StoredBytes,
 			MissingOffsets: sum.Missing,
 			LostOffsets:    sum.Lost,
+			GapOffsets:     sum.Lost,
 			Lag:            sum.IfKnown(sum.Lag()),
 			FirstRecordAt:  human.Timestamp(first),
 			FirstRecordMS:  human.Milliseconds(first),
@@ -133,14 +135,14 @@ func topicsTable(all []topicSummary) *console.Table {
 		{Title: "ratio", Right: true, Spare: 3},
 		{Title: "first record", Spare: 1},
 		{Title: "last record", Spare: 2},
-		{Title: "lost", Right: true},
+		{Title: "gaps", Right: true},
 		{Title: "id", Spare: 6},
 	}}
 	for _, s := range all {
 		t.AddRow(console.Plain(s.Topic), console.Plain(fmt.Sprint(s.Partitions)), console.Plain(human.Count(s.Records)),
 			console.Plain(human.Size(s.RawBytes)), console.Plain(human.Size(s.StoredBytes)),
 			console.Plain(human.Ratio(s.RawBytes, s.StoredBytes)), console.Plain(human.Moment(s.first)),
-			console.Plain(human.Moment(s.last)), lostCell(s.LostOffsets), console.Plain(s.TopicID))
+			console.Plain(human.Moment(s.last)), gapsCell(s.LostOffsets), console.Plain(s.TopicID))
 	}
 	return t
 }

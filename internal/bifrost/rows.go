@@ -53,6 +53,48 @@ const (
 	ReasonErased       = "erased"        // archived, and its object is gone for good by somebody's decision
 )
 
+// GapKind says what a gap means for the archive.
+type GapKind uint8
+
+// The kinds of gaps.
+const (
+	GapLost    GapKind = iota // records were there to be archived, and Kafka deleted them first
+	GapApart                  // nothing that was to be archived here
+	GapRemoved                // taken out on purpose
+)
+
+// gapReasons explains every reason that Bifrost writes.
+var gapReasons = map[string]struct {
+	kind  GapKind
+	words string
+}{
+	ReasonRetention:        {GapLost, "Kafka deleted it by its retention before it was archived"},
+	ReasonTopicDeleted:     {GapLost, "the topic was deleted before it was archived"},
+	ReasonBeforeFirstSight: {GapApart, "Kafka had deleted it before Bifrost first saw the partition"},
+	ReasonSkipped:          {GapApart, "below the start that the settings ask for"},
+	ReasonForked:           {GapApart, "below the fork: in the objects of the branch that was left"},
+	ReasonDiverged:         {GapRemoved, "Kafka cut it off its log before it was archived"},
+	ReasonRequest:          {GapRemoved, "somebody had Kafka delete it (DeleteRecords)"},
+	ReasonErased:           {GapRemoved, "its object was erased, and somebody recorded that"},
+}
+
+// ExplainGap says what a gap of a reason means. A reason that this version does not know is
+// no good news.
+func ExplainGap(reason string) (kind GapKind, words string) {
+	if known, ok := gapReasons[reason]; ok {
+		return known.kind, known.words
+	}
+	return GapLost, "a reason that this version of bifrost does not know"
+}
+
+// DescribeGap says of the offsets of a gap what they are, in the words of the glossary: "lost
+// (retention): ...", "in a gap, no loss (skipped): ...", "in a gap, taken out (erased): ...".
+func DescribeGap(reason string) string {
+	kind, words := ExplainGap(reason)
+	as := map[GapKind]string{GapLost: "lost", GapApart: "in a gap, no loss", GapRemoved: "in a gap, taken out"}
+	return as[kind] + " (" + reason + "): " + words
+}
+
 // IsLoss reports whether a gap of this reason is news. What was gone before Bifrost
 // started, what the configuration leaves out and what a person had erased is not.
 func IsLoss(reason string) bool { return reason == ReasonRetention || reason == ReasonTopicDeleted }

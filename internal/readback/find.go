@@ -60,8 +60,8 @@ func (r *Reader) rowOf(ctx context.Context, p bifrost.Partition, offset int64) (
 		case bifrost.StateArchived:
 			return row, nil
 		case bifrost.StateLost:
-			return row, fmt.Errorf("offset %d of %s was lost with %s, reason %s: %w",
-				offset, p, row.Range, row.GapReason, ErrNoRecord)
+			return row, fmt.Errorf("offset %d of %s, as all of %s, is %s: %w",
+				offset, p, row.Range, bifrost.DescribeGap(row.GapReason), ErrNoRecord)
 		default:
 			return row, fmt.Errorf("offset %d of %s is planned and not archived yet: %w; "+
 				"bifrost flush archives what there is now", offset, p, bifrost.ErrNotFound)

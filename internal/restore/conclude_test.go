@@ -206,14 +206,14 @@ func TestWhatAGroupWouldMiss(t *testing.T) {
 	t.Parallel()
 	p := &Partition{Missing: []Gap{{Range: bifrost.Range{Start: 100, End: 150}, Reason: "retention"}}}
 	for offset, want := range map[int64]string{
-		99: "", 100: "what it would read next is lost: offsets [100, 150), retention", 149: "what it would read next is lost: offsets [149, 150), retention", 150: "",
+		99: "", 100: "what it would read next is not in the archive: offsets [100, 150), retention", 149: "what it would read next is not in the archive: offsets [149, 150), retention", 150: "",
 	} {
 		s := &standing{report: &PositionReport{Source: offset}, partition: p}
 		if s.tellLostAt(); s.report.Reason != want {
 			t.Errorf("offset %d: %q, want %q", offset, s.report.Reason, want)
 		}
 	}
-	for next, want := range map[int64]string{-1: "what it would read next is lost: offsets [120, 150), retention", 150: "what it would read next is lost: offsets [120, 150), retention", 120: "", 130: "what it would read next is lost: offsets [120, 130), retention"} {
+	for next, want := range map[int64]string{-1: "what it would read next is not in the archive: offsets [120, 150), retention", 150: "what it would read next is not in the archive: offsets [120, 150), retention", 120: "", 130: "what it would read next is not in the archive: offsets [120, 130), retention"} {
 		p.Held.End = 200
 		s := &standing{report: &PositionReport{Source: 120, Next: next}, partition: p}
 		if tellLost(s); s.report.Reason != want {

@@ -187,8 +187,8 @@ func TestWhatAGroupMisses(t *testing.T) {
 	t.Parallel()
 	p := &Partition{Held: bifrost.Range{Start: 0, End: 300}, Missing: []Gap{{Range: bifrost.Range{Start: 100, End: 150}, Reason: "retention"}}}
 	for offset, want := range map[int64]string{
-		50: "", 99: "", 100: "what it would read next is lost: offsets [100, 150), retention",
-		120: "what it would read next is lost: offsets [120, 150), retention", 150: "", 300: "",
+		50: "", 99: "", 100: "what it would read next is not in the archive: offsets [100, 150), retention",
+		120: "what it would read next is not in the archive: offsets [120, 150), retention", 150: "", 300: "",
 	} {
 		next := max(offset, 150)
 		if offset < 100 {

@@ -226,7 +226,7 @@ func tellLost(s *standing) {
 	}
 	for _, gap := range s.partition.Missing {
 		if from, to := max(gap.Start, p.Source), min(gap.End, next); from < to {
-			p.Reason = fmt.Sprintf("what it would read next is lost: offsets [%d, %d), %s", from, to, gap.Reason)
+			p.Reason = fmt.Sprintf("what it would read next is not in the archive: offsets [%d, %d), %s", from, to, gap.Reason)
 			return
 		}
 	}
@@ -414,7 +414,7 @@ func (r *Restorer) plannedGroups(ctx context.Context, plan *Plan) ([]GroupReport
 func (s *standing) tellLostAt() {
 	for _, gap := range s.partition.Missing {
 		if gap.Start <= s.report.Source && s.report.Source < gap.End {
-			s.report.Reason = fmt.Sprintf("what it would read next is lost: offsets [%d, %d), %s",
+			s.report.Reason = fmt.Sprintf("what it would read next is not in the archive: offsets [%d, %d), %s",
 				s.report.Source, gap.End, gap.Reason)
 		}
 	}

@@ -142,8 +142,8 @@ func (d *Decoding) readSchemaTopic(
 	reader := settings.NewReader(parts, 1)
 	reader.Skipped = func(r bifrost.Row) {
 		if r.State == bifrost.StateLost && r.GapReason != bifrost.ReasonBeforeFirstSight {
-			a.Warn("%s: offsets %s are a recorded gap (%s); there may have been schemas in it",
-				r.Partition, r.Range, r.GapReason)
+			a.Warn("%s: offsets %s are %s; there may have been schemas in it",
+				r.Partition, r.Range, bifrost.DescribeGap(r.GapReason))
 		}
 	}
 	log, err := schema.ReadTopic(ctx, reader, rows)

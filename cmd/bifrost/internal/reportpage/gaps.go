@@ -20,45 +20,10 @@ type gap struct {
 	at     time.Time // when the last of it was recorded
 }
 
-// gapKind says what a gap means for the archive.
-type gapKind uint8
-
-const (
-	gapLost    gapKind = iota // records were there to be archived, and are gone
-	gapApart                  // nothing that was to be archived here
-	gapRemoved                // taken out on purpose
-)
-
-// gapReasons explains every reason that Bifrost writes.
-var gapReasons = map[string]struct {
-	kind  gapKind
-	words string
-}{
-	bifrost.ReasonRetention:        {gapLost, "Kafka deleted it by its retention before it was archived"},
-	bifrost.ReasonTopicDeleted:     {gapLost, "the topic was deleted before it was archived"},
-	bifrost.ReasonBeforeFirstSight: {gapApart, "Kafka had deleted it before Bifrost first saw the partition"},
-	bifrost.ReasonSkipped:          {gapApart, "below the start that the settings ask for"},
-	bifrost.ReasonForked:           {gapApart, "below the fork: in the objects of the branch that was left"},
-	bifrost.ReasonDiverged:         {gapRemoved, "Kafka cut it off its log before it was archived"},
-	bifrost.ReasonRequest:          {gapRemoved, "somebody had Kafka delete it (DeleteRecords)"},
-	bifrost.ReasonErased:           {gapRemoved, "its object was erased, and somebody recorded that"},
-}
-
-// kindOf is what a gap of the reason means. A reason that this version does not know is no
-// good news.
-func kindOf(reason string) gapKind {
-	if bifrost.IsLoss(reason) {
-		return gapLost
-	}
-	if known, ok := gapReasons[reason]; ok {
-		return known.kind
-	}
-	return gapLost
-}
-
-// wordsOf explains a reason.
-func wordsOf(reason string) string {
-	return cmp.Or(gapReasons[reason].words, "a reason that this version of bifrost does not know")
+// kindOf is what a gap of the reason means.
+func kindOf(reason string) bifrost.GapKind {
+	kind, _ := bifrost.ExplainGap(reason)
+	return kind
 }
 
 // mostGaps is how many gaps the page lists.
@@ -83,7 +48,7 @@ func (l *gapList) addGap(g gap) {
 	}
 	l.count++
 	l.byReason[g.reason] += g.Len()
-	if kindOf(g.reason) == gapLost {
+	if kindOf(g.reason) == bifrost.GapLost {
 		l.losses++
 		if g.at.After(l.lastLoss) {
 			l.lastLoss = g.at
@@ -116,7 +81,7 @@ func (l *gapList) keepGaps(some ...gap) {
 // newestGaps orders gaps, losses first, then the newest, and keeps so many of them.
 func newestGaps(gaps []gap, most int) []gap {
 	slices.SortFunc(gaps, func(a, b gap) int {
-		return cmp.Or(boolFirst(kindOf(a.reason) == gapLost, kindOf(b.reason) == gapLost), b.at.Compare(a.at),
+		return cmp.Or(boolFirst(kindOf(a.reason) == bifrost.GapLost, kindOf(b.reason) == bifrost.GapLost), b.at.Compare(a.at),
 			cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number), cmp.Compare(a.Start, b.Start))
 	})
 	return gaps[:min(most, len(gaps))]
@@ -138,10 +103,10 @@ type pageGap struct{ Partition, From, To, Offsets, Class, Kind, Reason, At strin
 // pageReason is the sum of the gaps with one reason.
 type pageReason struct{ Reason, Words, Kind, Class, Offsets string }
 
-var gapWords = map[gapKind]pageReason{
-	gapLost:    {Kind: "lost", Class: "bad"},
-	gapApart:   {Kind: "no loss"},
-	gapRemoved: {Kind: "taken out", Class: "warn"},
+var gapWords = map[bifrost.GapKind]pageReason{
+	bifrost.GapLost:    {Kind: "lost", Class: "bad"},
+	bifrost.GapApart:   {Kind: "no loss"},
+	bifrost.GapRemoved: {Kind: "taken out", Class: "warn"},
 }
 
 // gapSection puts the gaps into words.
@@ -166,7 +131,8 @@ func (p *Page) gapSection(s *Scan) {
 	})
 	for _, reason := range reasons {
 		words := gapWords[kindOf(reason)]
-		words.Reason, words.Words, words.Offsets = reason, wordsOf(reason), human.Count(s.gaps.byReason[reason])
+		words.Reason, words.Offsets = reason, human.Count(s.gaps.byReason[reason])
+		_, words.Words = bifrost.ExplainGap(reason)
 		p.Reasons = append(p.Reasons, words)
 	}
 }

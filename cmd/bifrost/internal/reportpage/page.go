@@ -110,10 +110,11 @@ func NewPage(f Facts) *Page {
 func (p *Page) WritePage(w io.Writer) error { return pageTemplate.Execute(w, p) }
 
 func (p *Page) figureSection(f Facts, sum condition.Judged) {
-	s, t := f.Scan, f.Scan.total
+	t := f.Scan.total
 	archived, note := share(sum, t)
 	growth := figure{Name: "Growth a day", Value: human.Size(t.growth / 7), Note: trend(t.growth, t.growthBefore)}
-	lost := figure{Name: "Lost", Value: human.Count(t.lost), Note: "offsets in " + some(s.gaps.losses, "gap")}
+	lost := figure{Name: "Lost", Value: human.Count(t.lost), Note: fmt.Sprintf("offsets, of %s in gaps",
+		human.Count(t.lost+t.apart+t.removed))}
 	if t.lost > 0 {
 		lost.Class = "bad"
 	}

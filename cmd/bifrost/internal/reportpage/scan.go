@@ -201,9 +201,9 @@ func (r *rowReader) readRows(ctx context.Context, catalogue readback.Catalogue) 
 // passGap counts a row of a gap.
 func (r *rowReader) passGap(row bifrost.Row) {
 	switch kind := kindOf(row.GapReason); kind {
-	case gapLost:
+	case bifrost.GapLost:
 		r.pending, r.line.lost = stateLost, r.line.lost+row.Len()
-	case gapApart:
+	case bifrost.GapApart:
 		r.pending, r.line.apart = max(r.pending, stateApart), r.line.apart+row.Len()
 	default:
 		r.pending, r.line.removed = max(r.pending, stateApart), r.line.removed+row.Len()

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+)
+
+// What a gap is called is decided once, by its reason: ls shows as LOST and selects as LOST
+// what the glossary calls lost, and everything else that is a gap as GAP.
+func TestAGapIsCalledTheSameEverywhere(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/glossary.md")
+	must(t, err)
+	entry := ""
+	for line := range strings.Lines(string(page)) {
+		if strings.HasPrefix(line, "| lost |") {
+			entry, _, _ = strings.Cut(line, "Gaps of other reasons")
+		}
+	}
+	lost := 0
+	for _, reason := range []string{bifrost.ReasonBeforeFirstSight, bifrost.ReasonSkipped, bifrost.ReasonRetention,
+		bifrost.ReasonRequest, bifrost.ReasonTopicDeleted, bifrost.ReasonForked, bifrost.ReasonDiverged,
+		bifrost.ReasonErased} {
+		row := bifrost.Row{State: bifrost.StateLost, GapReason: reason}
+		want, words := "GAP", "in a gap, "
+		if strings.Contains(entry, "`"+reason+"`") {
+			want, words = "LOST", "lost ("
+			lost++
+		}
+		asked := (&ls{state: "LOST"}).isAsked(row)
+		if got := stateCell(row).Text; got != want || asked != (want == "LOST") || newRangeJSON(row).Lost != asked ||
+			bifrost.IsLoss(reason) != asked || !strings.HasPrefix(bifrost.DescribeGap(reason), words) ||
+			!(&ls{state: "GAP"}).isAsked(row) {
+			t.Errorf("%s: ls shows %s, want %s; selected as LOST: %v; described as %s", reason, got, want, asked,
+				bifrost.DescribeGap(reason))
+		}
+	}
+	if lost != 2 {
+		t.Errorf("the glossary calls gaps of %d reasons lost: %q", lost, entry)
+	}
+}
