@@ -36,6 +36,8 @@ const (
 	kafkajsVersion     = "2.2.4"
 	awsCLIVersion      = "1.46.3"
 	aiokafkaVersion    = "0.14.0"
+	sparkVersion       = "3.5.7"
+	flinkVersion       = "1.20.2"
 )
 
 // A Part is something that can be installed into .local.
@@ -74,6 +76,8 @@ var (
 	PartAiokafka    = Part{"aiokafka", aiokafkaVersion, "python3.11", "aiokafka", installPython}
 	PartKafkajs     = Part{"kafkajs", kafkajsVersion, "python3.11", "kafkajs", installNPM}
 	PartKcat        = Part{"kcat", "distribution", "apt-get", "kcat", installKcat}
+	PartSpark       = Part{"spark", sparkVersion, "mvn", "maven", installMaven}
+	PartFlink       = Part{"flink", flinkVersion, "mvn", "maven", installMaven}
 	// What the pages' commands for AWS are run with.
 	PartAWSCLI = Part{"aws-cli", awsCLIVersion, "python3.11", "aws-cli", installPython}
 )
@@ -82,7 +86,7 @@ var (
 func Parts(names ...string) ([]Part, error) {
 	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM,
 		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaTools, PartKafkaTools3,
-		PartKafkaPython, PartAiokafka, PartKafkajs, PartKcat, PartAWSCLI}
+		PartKafkaPython, PartAiokafka, PartKafkajs, PartKcat, PartSpark, PartFlink, PartAWSCLI}
 	if len(names) == 0 {
 		return all, nil
 	}
