@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,11 +129,41 @@ func (s *serve) run(ctx context.Context) error {
 	}
 	defer stop()
 	topics, partitions := g.Partitions()
+	if err := s.warnOfNothing(ctx, parts, topics); err != nil {
+		return err
+	}
 	parts.Log.Info("ready", "address", listener.Addr().String(), "topics", topics, "partitions", partitions)
 	if err := g.Serve(ctx, listener); err != nil {
 		return err
 	}
 	parts.Log.Info("ended")
+	return nil
+}
+
+// warnOfNothing says that no topic is served, or none for one of the globs: a client would see
+// an empty cluster, and nobody why. What is archived later is served, so it is no error.
+func (s *serve) warnOfNothing(ctx context.Context, parts *wiring.Parts, served int) error {
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		parts.Log.Warn("nothing is served: the archive has no topics yet")
+		return nil
+	}
+	for _, glob := range s.topics {
+		filter, err := bifrost.NewTopicFilter([]string{glob}, nil)
+		if err != nil {
+			return usage.Errorf("--topics: %w", err)
+		}
+		if !slices.ContainsFunc(all, func(p bifrost.Progress) bool { return filter.Selects(p.Topic()) }) {
+			parts.Log.Warn("nothing in the archive matches a glob of --topics; bifrost topics lists what is there",
+				"glob", glob)
+		}
+	}
+	if served == 0 {
+		parts.Log.Warn("nothing is served: --topics and --exclude leave out every topic of the archive")
+	}
 	return nil
 }
 
