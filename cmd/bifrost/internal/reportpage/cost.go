@@ -10,15 +10,14 @@ import (
 
 // The figures of docs/cost.md, in dollars; a test compares them with that page.
 const (
-	largeObject    = 49.3e-6 // an object, beside its bytes: cost/tb/1_mib less cost/tb/128_mib
-	smallObject    = 23e-6   // the same for a range of at most a mebibyte, which shares a function
-	rawByte        = 0.19e-12
-	idleStack      = 0.07    // ticks for a month
-	idlePartition  = 0.00094 // what a tick reads of each partition, for a month
-	monitoring     = 9.72    // metrics, ten alarms, logs and the dashboard: docs/operations.md
-	bytesPerGB     = 1e9
-	daysPerMonth   = 30
-	growthPerMonth = float64(daysPerMonth) / 7
+	largeObject   = 49.3e-6 // an object, beside its bytes: cost/tb/1_mib less cost/tb/128_mib
+	smallObject   = 23e-6   // the same for a range of at most a mebibyte, which shares a function
+	rawByte       = 0.19e-12
+	idleStack     = 0.07    // ticks for a month
+	idlePartition = 0.00094 // what a tick reads of each partition, for a month
+	monitoring    = 9.72    // metrics, ten alarms, logs and the dashboard: docs/operations.md
+	bytesPerGB    = 1e9
+	daysPerMonth  = 30
 )
 
 // costLine is one line of the bill.
@@ -39,7 +38,6 @@ func (p *Page) costSection(s *Scan, stored int64, partitions int, price float64)
 	storage := storageCost(stored, price)
 	made := float64(s.made.small)*smallObject + float64(s.made.large)*largeObject + float64(s.made.raw)*rawByte
 	ticks := idleStack + float64(partitions)*idlePartition
-	grows := storageCost(int64(float64(s.total.growth)*growthPerMonth), price)
 	p.Costs = []costLine{
 		{"Storage", fmt.Sprintf("%s at $%g for a GB", human.Size(stored), price), dollars(storage)},
 		{"Archiving", fmt.Sprintf("%s objects of %s raw in the last 30 days",
@@ -48,5 +46,9 @@ func (p *Page) costSection(s *Scan, stored int64, partitions int, price float64)
 		{"Metrics, alarms, dashboard, logs", "as the template makes them", dollars(monitoring)},
 	}
 	p.CostTotal = dollars(storage + made + ticks + monitoring)
-	p.CostGrowth = dollars(grows)
+	p.CostGrowth = "How much more storage costs with each month is not known before there are records of a day."
+	if bytes, known := s.aDay(s.total.growth); known {
+		p.CostGrowth = fmt.Sprintf("At the present growth, storage costs %s a month more with each month.",
+			dollars(storageCost(int64(bytes*daysPerMonth), price)))
+	}
 }

@@ -112,7 +112,7 @@ func (p *Page) WritePage(w io.Writer) error { return pageTemplate.Execute(w, p) 
 func (p *Page) figureSection(f Facts, sum condition.Judged) {
 	t := f.Scan.total
 	archived, note := share(sum, t)
-	growth := figure{Name: "Growth a day", Value: human.Size(t.growth / 7), Note: trend(t.growth, t.growthBefore)}
+	growth := figure{Name: "Growth a day", Value: f.Scan.growthADay(t.growth), Note: f.Scan.trend()}
 	lost := figure{Name: "Lost", Value: human.Count(t.lost), Note: fmt.Sprintf("offsets, of %s in gaps",
 		human.Count(t.lost+t.apart+t.removed))}
 	if t.lost > 0 {
@@ -161,11 +161,16 @@ func waitingOf(sum condition.Judged, t tally) int64 {
 	return max(0, max(sum.LastStable, sum.NextOffset)-t.archived-t.lost-t.apart-t.removed)
 }
 
-// trend compares a week with the one before.
-func trend(week, before int64) string {
+// trend compares a week with the one before, and says how much of a week there is.
+func (s *Scan) trend() string {
+	week, before, span := s.total.growth, s.total.growthBefore, s.grownFor()
 	switch {
+	case span > 0 && span < leastGrown:
+		return "the records are of the last " + human.Span(span)
 	case week == 0 && before == 0:
 		return "nothing in two weeks"
+	case span < 7*24*time.Hour:
+		return "stored, over the last " + human.Span(span)
 	case before == 0:
 		return "stored, over a week; nothing in the week before"
 	}

@@ -619,3 +619,27 @@ func TestTheBillUsesTheFiguresOfThePage(t *testing.T) {
 		}
 	}
 }
+
+// What a young archive grows by in a day is not told from its first minutes, and its first
+// days are not divided by seven.
+func TestGrowthOfAYoungArchive(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		age                time.Duration
+		figure, note, cost string
+	}{
+		{10 * time.Minute, "unknown", "the records are of the last 10m", "is not known before there are records of a day"},
+		{23 * time.Hour, "unknown", "the records are of the last 23h00m", "is not known before there are records of a day"},
+		{48 * time.Hour, "50 GB", "stored, over the last 2d", "storage costs $34.50 a month more with each month"},
+		{7 * 24 * time.Hour, "14 GB", "stored, over a week; nothing in the week before", "storage costs $9.86 a month more"},
+	} {
+		a := newArchive()
+		a.object(a.partition("orders", 0, 10).Partition, 0, 10, c.age, 0, 500_000_000_000)
+		page := NewPage(a.facts(t))
+		growth := page.Figures[6]
+		if growth.Name != "Growth a day" || growth.Value != c.figure || growth.Note != c.note ||
+			page.Topics[0].Growth != c.figure || !strings.Contains(page.CostGrowth, c.cost) {
+			t.Errorf("of %s: %+v, topic %s, %s", c.age, growth, page.Topics[0].Growth, page.CostGrowth)
+		}
+	}
+}

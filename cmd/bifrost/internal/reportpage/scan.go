@@ -30,6 +30,7 @@ const (
 type Scan struct {
 	from, to   time.Time // of the axis
 	now        time.Time
+	first      time.Time       // of the oldest record whose time can be believed; zero for none
 	partitions []partitionScan // in the order of the progress rows
 	total      tally
 	rates      [columns]float64 // raw bytes, by the times of the records
@@ -131,6 +132,7 @@ func (s *Scan) findSpan(
 	if err != nil {
 		return err
 	}
+	s.first = from
 	to := s.now
 	if from.IsZero() {
 		from = to.Add(-time.Hour)
@@ -149,6 +151,35 @@ func (s *Scan) findSpan(
 	}
 	s.from, s.to = from, to
 	return nil
+}
+
+// leastGrown is how much time growth is told from: minutes say nothing about a day.
+const leastGrown = 24 * time.Hour
+
+// grownFor is the part of the last week of which there are records: what growth is told from.
+func (s *Scan) grownFor() time.Duration {
+	if s.first.IsZero() {
+		return 0
+	}
+	return min(week, s.now.Sub(s.first))
+}
+
+// aDay is how much of what a week has brought falls to a day; false while that is not known.
+func (s *Scan) aDay(grown int64) (bytes float64, known bool) {
+	span := s.grownFor()
+	if span < leastGrown {
+		return 0, false
+	}
+	return float64(grown) / span.Hours() * 24, true
+}
+
+// growthADay is that in words.
+func (s *Scan) growthADay(grown int64) string {
+	bytes, known := s.aDay(grown)
+	if !known {
+		return "unknown"
+	}
+	return human.Size(int64(bytes))
 }
 
 func hasTimes(row bifrost.Row) bool {

@@ -146,7 +146,7 @@ func newTopic(g group, f Facts) pageTopic {
 		pageLine: newLine(g.sum, g.tally, &cells, f),
 		Count:    some(len(g.rows), "partition"),
 		Raw:      human.Size(g.sum.RawBytes),
-		Growth:   human.Size(g.tally.growth / 7),
+		Growth:   f.Scan.growthADay(g.tally.growth),
 		Month:    dollars(storageCost(g.sum.StoredBytes, f.Price)),
 		Spans:    spansOf(&cells, f.Scan),
 	}
