@@ -7,8 +7,10 @@
 #   docs/images/report.sh invented               an invented archive that has something of everything
 #   SHOTS=DIR docs/images/report.sh ...          into DIR, and as on a phone and a wide screen too
 #
+# Before that it looks at the page as a screen reader gets it (accessibility.py), and ends if something has no name.
+#
 # It needs Chromium (Debian: apt-get install chromium; or CHROMIUM=/path/to/one, such as
-# that of "npx playwright install chromium") and, except for the second form, Go.
+# that of "npx playwright install chromium") Python 3 and, except for the second form, Go.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
@@ -22,6 +24,8 @@ invented) (cd "$here/../.." && go test -count=1 -run TestAPageOfEverything ./cmd
 	-args -page "$work/report.html") ;;
 *) cp "$1" "$work/report.html" ;;
 esac
+
+python3 "$here/accessibility.py" "$chromium" "$work/report.html"
 
 shoot() { # name, 0 for dark and 1 for light, width, height, page
 	"$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --no-first-run --disable-background-networking \
