@@ -57,7 +57,7 @@ docs/restore.md leads through it.
 	r.from.addTo(c)
 	flags.BoolVar(&r.groups, "groups", false, "put consumer groups where they stood")
 	flags.BoolVar(&r.acls, "acls", false, "create ACLs that the target lacks")
-	flags.BoolVar(&r.plan, "plan", false, "show what would be done, with sizes and time, and write nothing")
+	flags.BoolVar(&r.plan, "plan", false, "show what would be done, also by --finish, with sizes and time, and write nothing")
 	flags.BoolVar(&r.finish, "finish", false, "put retention, compaction and the other settings back that were lifted")
 	flags.BoolVar(&r.yes, "yes", false, "do it")
 	jobs.AddFlag(c, &r.asJob)
@@ -195,7 +195,13 @@ func (r *restorer) run(ctx context.Context) error {
 	}
 	r.tell(rule, plan)
 	if !r.finish && len(plan.Refusals) > 0 {
-		return app.Unhealthyf("nothing was written: %d things have to be settled first", len(plan.Refusals))
+		if r.plan {
+			if err := r.showPlan(ctx, rule, plan); err != nil && !app.IsUnhealthy(err) {
+				return err
+			}
+		}
+		return app.Unhealthyf("nothing was written: %s to be settled first",
+			human.Have(int64(len(plan.Refusals)), "thing"))
 	}
 	if r.finish && r.yes && !r.plan {
 		return r.finishNow(ctx, rule, plan)
@@ -247,7 +253,11 @@ func (r *restorer) tell(rule *restore.Restorer, plan *restore.Plan) {
 
 // showPlan is the end without --yes: what would be done.
 func (r *restorer) showPlan(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) error {
-	report, err := rule.Planned(ctx, plan)
+	look := rule.Planned
+	if r.finish {
+		look = rule.PlannedFinish
+	}
+	report, err := look(ctx, plan)
 	if err != nil {
 		return err
 	}

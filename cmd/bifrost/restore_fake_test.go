@@ -103,6 +103,14 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	if retention := target.setting(t, orders, "retention.ms"); retention != "-1" {
 		t.Errorf("retention.ms is %s before the end, want it lifted", retention)
 	}
+	toFinish := inside("--topics", orders, "--finish", "--plan")
+	toFinish.must(t, 0, "setting", "of 1 topic would be put back. Nothing was written", "retention.ms", "-1", "604800000")
+	if strings.Contains(toFinish.talk, "100 MB/s") {
+		t.Error("the plan of the finish speaks of writing records")
+	}
+	if retention := target.setting(t, orders, "retention.ms"); retention != "-1" {
+		t.Errorf("retention.ms is %s after a plan", retention)
+	}
 	inside("--topics", orders, "--finish").must(t, 2, "give --yes")
 	inside("--topics", orders, "--finish", "--yes").must(t, 0, "Settings are put back")
 	if retention := target.setting(t, orders, "retention.ms"); retention != "604800000" {

@@ -28,6 +28,8 @@ func (r *restorer) show(report *restore.Report) error {
 
 func (r *restorer) showText(report *restore.Report) error {
 	switch {
+	case report.Plan && r.finish:
+		return r.showFinish(report)
 	case report.Plan:
 		r.Say("%d topics with %s records, %s: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
 			human.Count(report.Records), human.Size(report.Bytes), human.Seconds(report.Seconds))
@@ -62,6 +64,45 @@ func (r *restorer) showText(report *restore.Report) error {
 	r.tellLifted(report)
 	if report.Stands() && !report.Plan {
 		r.Say("All that was asked for is as it was captured.")
+	}
+	return nil
+}
+
+// showFinish shows what --finish would put back.
+func (r *restorer) showFinish(report *restore.Report) error {
+	t := &console.Table{Columns: []console.Column{
+		{Title: "topic", Shrink: true}, {Title: "setting"}, {Title: "now"}, {Title: "then"},
+	}}
+	valueOf := func(value *string) string {
+		if value == nil {
+			return "as the brokers have it"
+		}
+		return *value
+	}
+	settings, topics := 0, 0
+	for _, topic := range report.Topics {
+		for _, s := range topic.Lifted {
+			t.AddRow(console.Plain(topic.Topic), console.Plain(s.Name), console.Plain(valueOf(s.Target)),
+				console.Plain(valueOf(s.Captured)))
+		}
+		if settings += len(topic.Lifted); len(topic.Lifted) > 0 {
+			topics++
+		}
+	}
+	r.Say("%s of %s would be put back. Nothing was written.", human.Some(int64(settings), "setting"),
+		human.Some(int64(topics), "topic"))
+	if settings > 0 {
+		if err := r.PrintTable(t); err != nil {
+			return err
+		}
+	}
+	for _, topic := range report.Topics {
+		if topic.FinishDoes != "" {
+			r.Say("Topic %s: once its settings are put back, %s.", topic.Topic, topic.FinishDoes)
+		}
+	}
+	for _, d := range report.Differences {
+		r.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
 	}
 	return nil
 }

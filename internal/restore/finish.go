@@ -107,9 +107,8 @@ func (r *Restorer) lossesOf(ctx context.Context, p Partition, keep, most int64) 
 // Finish gives every topic of the plan the settings that it had. From then on Kafka
 // deletes and compacts as it did. Topics that lack records are left as they are.
 func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
-	if len(plan.look.Obstacles) > 0 {
-		return nil, fmt.Errorf("whether all records are there cannot be known, so that nothing is put back: %s",
-			strings.Join(plan.look.Obstacles, "; "))
+	if err := plan.checkFinish(); err != nil {
+		return nil, err
 	}
 	admin, done, err := r.admin()
 	if err != nil {
@@ -127,7 +126,7 @@ func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 		switch {
 		case !there: // the report says so
 		case plan.todo[t.Name]:
-			wrong[i] = "records are left to restore, so that its settings stay lifted"
+			wrong[i] = leftToRestore
 		default:
 			puts = append(puts, func(ctx context.Context) error {
 				if err := putBack(ctx, admin, t.Topic, of); err != nil {
@@ -149,9 +148,48 @@ func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 			report.differs("topic", plan.Topics[i].Name, "%s", reason)
 		}
 	}
-	report.Complete = !slices.ContainsFunc(plan.Topics, func(t Topic) bool { return plan.todo[t.Name] })
+	report.Complete = plan.isComplete()
 	r.conclude(report)
 	return report, nil
+}
+
+// checkFinish refuses to put anything back if nobody can say whether all records are there.
+func (p *Plan) checkFinish() error {
+	if len(p.look.Obstacles) > 0 {
+		return fmt.Errorf("whether all records are there cannot be known, so that nothing is put back: %s",
+			strings.Join(p.look.Obstacles, "; "))
+	}
+	return nil
+}
+
+// PlannedFinish is what Finish would do: Lifted are the settings that it would put back. It
+// writes nothing, and ends with the same error and the same differences.
+func (r *Restorer) PlannedFinish(ctx context.Context, plan *Plan) (*Report, error) {
+	if err := plan.checkFinish(); err != nil {
+		return nil, err
+	}
+	report, err := r.newReport(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	report.Plan = true
+	for i := range report.Topics {
+		if t := &report.Topics[i]; plan.todo[t.Topic] && len(t.Lifted) > 0 {
+			report.differs("topic", t.Topic, "%s", leftToRestore)
+			t.Lifted, t.FinishLoses, t.FinishDoes = []Setting{}, 0, ""
+		}
+	}
+	report.Complete = plan.isComplete()
+	r.conclude(report)
+	return report, nil
+}
+
+// leftToRestore is why a topic's settings are not put back.
+const leftToRestore = "records are left to restore, so that its settings stay lifted"
+
+// isComplete reports whether all topics have their records.
+func (p *Plan) isComplete() bool {
+	return !slices.ContainsFunc(p.Topics, func(t Topic) bool { return p.todo[t.Name] })
 }
 
 // putBack sets what was lifted. A setting that the topic inherited is no longer its own,

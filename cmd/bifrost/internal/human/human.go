@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,30 @@ func Count(n int64) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return sign + digits
+}
+
+// Some writes a number of things in the singular or the plural: "1 record", "2,000 records".
+func Some(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	if base, isY := strings.CutSuffix(thing, "y"); isY {
+		return Count(n) + " " + base + "ies"
+	}
+	return Count(n) + " " + thing + "s"
+}
+
+// Are is Some with its verb: "1 record is", "2 records are".
+func Are(n int64, thing string) string { return Some(n, thing) + verb(n, " is", " are") }
+
+// Have is Some with its verb: "1 thing has", "2 things have".
+func Have(n int64, thing string) string { return Some(n, thing) + verb(n, " has", " have") }
+
+func verb(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }
 
 // Size writes bytes with decimal units, as disks and bills count them.

@@ -118,7 +118,7 @@ func (p *Page) findVerification(f Facts) {
 	switch {
 	case last.Summary.Violations > 0:
 		p.Findings = append(p.Findings, finding{"bad",
-			some(int(last.Summary.Violations), "violation") + " in the last verification",
+			human.Some(int64(int(last.Summary.Violations)), "violation") + " in the last verification",
 			fmt.Sprintf("%s: %s.", human.Ago(last.At, f.Now), kindsOf(last)),
 			"bifrost verify names each, with what to do; verify --fix puts right what the bucket proves."})
 	case !last.Complete:
@@ -148,7 +148,7 @@ func newVerifiedLine(r verify.Record, now time.Time) verifiedLine {
 		Ago:    human.Ago(r.At, now),
 		What:   strings.Join(depth, ", "),
 		Topics: cmp.Or(strings.Join(r.Topics, ", "), "all topics"),
-		Looked: fmt.Sprintf("%s, %s objects, %s records", some(r.Summary.Partitions, "partition"),
+		Looked: fmt.Sprintf("%s, %s objects, %s records", human.Some(int64(r.Summary.Partitions), "partition"),
 			human.Count(r.Summary.Objects), human.Count(r.Summary.Records)),
 		Result: "as the tables say", Class: "good",
 	}

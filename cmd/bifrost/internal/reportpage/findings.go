@@ -35,7 +35,7 @@ func (p *Page) findingSection(f Facts, sum condition.Judged) {
 	if sum.Blind > 0 {
 		p.Findings = append(p.Findings, finding{"warn", "Lag and end are not known",
 			fmt.Sprintf("No tick has looked at %s since the rows were made, as after a rebuild.",
-				some(sum.Blind, "partition")), "The next tick does."})
+				human.Some(int64(sum.Blind), "partition")), "The next tick does."})
 	}
 	p.findCaptures(f)
 	p.findVerification(f)
@@ -47,11 +47,11 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 	for _, one := range findings {
 		count[one.Class]++
 	}
-	partitions := some(len(f.Seen.Rows), "partition")
+	partitions := human.Some(int64(len(f.Seen.Rows)), "partition")
 	switch {
 	case sick > 0:
 		return finding{"bad", "A person has to look", fmt.Sprintf("Unhealthy: %s of %s.",
-			some(sick, "partition"), human.Count(int64(len(f.Seen.Rows)))), ""}
+			human.Some(int64(sick), "partition"), human.Count(int64(len(f.Seen.Rows)))), ""}
 	case !f.Seen.IsHealthy() || f.Checks.BucketErr != nil:
 		return finding{"bad", "It is not known whether the archive is healthy", "See below.", ""}
 	case count["bad"] > 0:
@@ -143,6 +143,6 @@ func (p *Page) findLosses(s *Scan) {
 	p.Findings = append(p.Findings, finding{"warn",
 		fmt.Sprintf("%s offsets are lost", human.Count(s.total.lost)),
 		fmt.Sprintf("They are in %s, the last of which was recorded %s, %s. Nothing brings them back from Kafka.",
-			some(s.gaps.losses, "gap"), human.Moment(s.gaps.lastLoss), human.Ago(s.gaps.lastLoss, s.now)),
+			human.Some(int64(s.gaps.losses), "gap"), human.Moment(s.gaps.lastLoss), human.Ago(s.gaps.lastLoss, s.now)),
 		"If producers or another cluster have them, produce them again."})
 }

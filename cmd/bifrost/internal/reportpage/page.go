@@ -120,7 +120,7 @@ func (p *Page) figureSection(f Facts, sum condition.Judged) {
 	}
 	threat := figure{Name: "Time to loss", Value: "no threat", Note: "Kafka keeps what waits"}
 	if sum.Blind > 0 {
-		threat.Value, threat.Note = "unknown", "no tick has looked at "+some(sum.Blind, "partition")
+		threat.Value, threat.Note = "unknown", "no tick has looked at "+human.Some(int64(sum.Blind), "partition")
 	}
 	if !sum.Threat.IsZero() {
 		threat.Value, threat.Class = untilLoss(sum, f.Now), threatClass(sum, f)
@@ -132,8 +132,8 @@ func (p *Page) figureSection(f Facts, sum condition.Judged) {
 		{"Lag", sum.KnownLag(), "offsets that wait", warnIf(sum.Blind > 0)},
 		threat,
 		lost,
-		{"Records", human.Count(sum.Records), fmt.Sprintf("%s, %s", some(topics, "topic"),
-			some(len(f.Seen.Rows), "partition")), ""},
+		{"Records", human.Count(sum.Records), fmt.Sprintf("%s, %s", human.Some(int64(topics), "topic"),
+			human.Some(int64(len(f.Seen.Rows)), "partition")), ""},
 		{"Stored", human.Size(sum.StoredBytes), fmt.Sprintf("of %s raw, %s objects", human.Size(sum.RawBytes),
 			human.Count(t.objects)), ""},
 		growth,
@@ -179,14 +179,6 @@ func (s *Scan) trend() string {
 		return "stored, over a week; more than ten times the week before"
 	}
 	return fmt.Sprintf("stored, over a week; %+.0f %% to the week before", change)
-}
-
-// some writes a number of things in the singular or the plural.
-func some(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return human.Count(int64(n)) + " " + thing + "s"
 }
 
 func warnIf(yes bool) string {

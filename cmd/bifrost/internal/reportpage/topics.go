@@ -116,7 +116,7 @@ func (p *Page) topicSection(f Facts) {
 		left -= topicBytes + htmlLength(topic.Name) + htmlLength(topic.Error) + topic.Strip.size() + len(topic.Spans)
 		if left < 0 && n > 0 {
 			p.MoreTopics = fmt.Sprintf("%s more are not listed, none of which is worse than those that are: "+
-				"bifrost report TOPIC ... shows those that are named.", some(len(groups)-n, "topic"))
+				"bifrost report TOPIC ... shows those that are named.", human.Some(int64(len(groups)-n), "topic"))
 			return
 		}
 		p.Topics = append(p.Topics, topic)
@@ -131,7 +131,7 @@ func (p *Page) topicSection(f Facts) {
 	}
 	if closed > 0 {
 		p.MoreTopics = fmt.Sprintf("The partitions of %s are not listed, for want of room: bifrost report TOPIC ... "+
-			"lists those of the topics that are named.", some(closed, "topic"))
+			"lists those of the topics that are named.", human.Some(int64(closed), "topic"))
 	}
 }
 
@@ -144,7 +144,7 @@ func newTopic(g group, f Facts) pageTopic {
 	}
 	t := pageTopic{
 		pageLine: newLine(g.sum, g.tally, &cells, f),
-		Count:    some(len(g.rows), "partition"),
+		Count:    human.Some(int64(len(g.rows)), "partition"),
 		Raw:      human.Size(g.sum.RawBytes),
 		Growth:   f.Scan.growthADay(g.tally.growth),
 		Month:    dollars(storageCost(g.sum.StoredBytes, f.Price)),
@@ -185,7 +185,7 @@ func (t *pageTopic) addPartitions(g group, f Facts, left int) int {
 		}
 		left -= partitionBytes + htmlLength(line.Error) + line.Strip.size()
 		if left < 0 {
-			t.MorePartitions = some(len(order)-n, "partition") + " more: bifrost status --partitions lists all."
+			t.MorePartitions = human.Some(int64(len(order)-n), "partition") + " more: bifrost status --partitions lists all."
 			return 0
 		}
 		t.Partitions = append(t.Partitions, line)
