@@ -18,7 +18,10 @@ PARAMETERS   ?=
 MINUTES    ?= 30
 
 # The packages that read or write times. The cache of test results does not see TZ.
-TIMED      := ./cmd/bifrost ./internal/bifrost ./internal/config ./internal/dynamoledger ./internal/metrics ./internal/replay
+TIMED      := ./cmd/bifrost ./cmd/bifrost/internal/human ./cmd/bifrost/internal/jobs ./cmd/bifrost/internal/reportpage \
+	./internal/bifrost ./internal/capture ./internal/config ./internal/dynamoledger ./internal/export ./internal/health \
+	./internal/job ./internal/metrics ./internal/repair ./internal/replay ./internal/restore ./internal/schema \
+	./internal/templates ./internal/verify
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up down test check arm64 lint templates build deploy bench figures soak audit release FORCE

@@ -126,6 +126,13 @@ func TestCutIsWhatThePartitionHeld(t *testing.T) {
 			c.span(c.life("t", lifeA, 0, 300), 0, 300, bifrost.StateArchived)
 			c.span(c.life("t@"+lifeA.String()+".1", lifeA, 200, 500), 200, 500, bifrost.StateArchived)
 		}, &[4]int64{100, 400, 400, 0}, "t[100, 200)t@" + lifeA.String() + ".1[200, 400)", "", 300},
+		"a log that was cut ten times": {func(c *catalogue) {
+			c.span(c.life("t", lifeA, 0, 300), 0, 300, bifrost.StateArchived)
+			for n := int64(1); n <= 10; n++ {
+				p := c.life(fmt.Sprintf("t@%s.%d", lifeA, n), lifeA, 10*n, 300)
+				c.span(p, 10*n, 300, bifrost.StateArchived)
+			}
+		}, &[4]int64{0, 110, 110, 0}, "t[0, 10)" + tenBranches(), "", 110},
 		"offsets were not captured": {func(c *catalogue) {
 			c.span(c.life("t", lifeA, 0, 300), 0, 300, bifrost.StateArchived)
 		}, nil, "t[0, 300)", "", 300},
@@ -162,6 +169,14 @@ func TestCutIsWhatThePartitionHeld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tenBranches are ten branches of a life in their order, of ten offsets each: 10 is behind 9.
+func tenBranches() (branches string) {
+	for n := int64(1); n <= 10; n++ {
+		branches += fmt.Sprintf("t@%s.%d%s", lifeA, n, bifrost.Range{Start: 10 * n, End: 10*n + 10})
+	}
+	return branches
 }
 
 // Topics are those that the globs select; where replays keep their positions is none.
