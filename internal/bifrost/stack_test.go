@@ -116,13 +116,17 @@ func (s *stack) verifier() *verify.Verifier {
 	}
 }
 
-// verify answers all that a verification found.
+// verify answers all that a verification found. It leaves nothing open.
 func (s *stack) verify(options verify.Options) ([]verify.Violation, verify.Summary) {
 	s.Helper()
 	var found []verify.Violation
+	before := s.kafka.Reading()
 	summary, err := s.verifier().Verify(context.Background(), options, func(v verify.Violation) { found = append(found, v) })
 	if err != nil {
 		s.Fatalf("verify: %v", err)
+	}
+	if n := s.kafka.Reading(); n != before {
+		s.Fatalf("verify: %d ranges are still being read, and were %d", n, before)
 	}
 	return found, summary
 }

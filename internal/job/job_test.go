@@ -500,10 +500,14 @@ func TestLimitsAreShared(t *testing.T) {
 	spec := replayOf("one", "orders:copy")
 	spec.BytesPerSecond = 1000
 	text, _ := json.Marshal(spec)
-	for most, want := range map[int64]int64{0: 500, 600: 300, 5000: 500} {
-		planned, err := a.runner.Plan(context.Background(), Event{Job: text, Execution: "x:run", Workers: 2, BytesPerSecond: most})
-		if err != nil || planned.BytesPerSecond != want || planned.Items != 3 {
-			t.Errorf("most %d: %+v, error %v", most, planned, err)
+	// A worker without an item writes nothing, and takes nothing of the limit.
+	for _, c := range []struct {
+		most, want int64
+		workers    int
+	}{{0, 500, 2}, {600, 300, 2}, {5000, 500, 2}, {0, 333, 3}, {0, 333, 50}, {600, 200, 50}} {
+		planned, err := a.runner.Plan(context.Background(), Event{Job: text, Execution: "x:run", Workers: c.workers, BytesPerSecond: c.most})
+		if err != nil || planned.BytesPerSecond != c.want || planned.Items != 3 {
+			t.Errorf("most %d, %d workers: %+v, error %v", c.most, c.workers, planned, err)
 		}
 	}
 }
