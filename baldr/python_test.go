@@ -148,6 +148,49 @@ FormatError ARCHIVE/damaged/partition=0/00000000000000000000.baldr.gz: damaged o
 	}
 }
 
+// pagesWithPackage reads a topic from a service that answers with one key at a time, as S3 does with a
+// thousand.
+const pagesWithPackage = withPackage + `
+class Client:
+    def list_objects_v2(self, Bucket, Prefix="", ContinuationToken=""):
+        keys = sorted("group/orders/" + os.path.relpath(os.path.join(at, name), os.path.join(sys.argv[1], "orders"))
+            for at, _, names in os.walk(os.path.join(sys.argv[1], "orders")) for name in names)
+        keys = [key for key in keys if key.startswith(Prefix) and key > ContinuationToken]
+        if len(keys) < 2:
+            return {"IsTruncated": False, "Contents": [{"Key": key} for key in keys]}
+        return {"IsTruncated": True, "Contents": [{"Key": keys[0]}], "NextContinuationToken": keys[0]}
+
+    def get_paginator(self, name):
+        client = self
+        class Pages:
+            def paginate(self, **asked):
+                page = {"NextContinuationToken": ""}
+                while "NextContinuationToken" in page:
+                    page = getattr(client, name)(ContinuationToken=page["NextContinuationToken"], **asked)
+                    yield page
+        return Pages()
+
+    def get_object(self, Bucket, Key):
+        return {"Body": open(os.path.join(sys.argv[1], Key.partition("/")[2]), "rb")}
+
+print([(o.name, o.partition, o.start) for o in baldr.objects("s3://bucket/group", "orders", client=Client())])
+print([(r.partition, r.offset) for r in baldr.read_topic("s3://bucket/group", "orders", client=Client())])
+`
+
+// What lies behind the first page of a listing is read as well.
+func TestPythonPackageReadsAllPages(t *testing.T) {
+	t.Parallel()
+	archive := t.TempDir()
+	putTopic(t, archive, "orders", "now")
+	check(t, os.WriteFile(filepath.Join(archive, "orders", "_bifrost.json"), []byte("{}"), 0o600))
+	const name = "00000000000000000000.baldr.gz"
+	want := "[('s3://bucket/group/orders/partition=0/" + name + "', 0, 0), " +
+		"('s3://bucket/group/orders/partition=1/" + name + "', 1, 0)]\n[(0, 0), (0, 1)]\n"
+	if got := run(t, "python3", "-B", "-W", "ignore", "-c", pagesWithPackage, archive); got != want {
+		t.Errorf("the package reads\n%swant\n%s", got, want)
+	}
+}
+
 // The programs of docs/cookbook.md that need nothing but the package find what is there.
 func TestCookbook(t *testing.T) {
 	t.Parallel()
