@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -151,6 +152,38 @@ func TestCatEndsAtItsLimit(t *testing.T) {
 			t.Errorf("-n %s prints %d records, want %d; exit code %d, errors %v %v", limit, lines, want, code, err, readErr)
 		}
 		out.Close()
+	}
+}
+
+// A file is closed once it is printed: there may be more of them than a process may have open.
+func TestCatClosesItsFiles(t *testing.T) {
+	t.Parallel()
+	names := []string{objectFile(t, 5)}
+	folder := filepath.Dir(names[0])
+	for n := range 50 {
+		names = append(names, filepath.Join(folder, fmt.Sprint(n)))
+		if err := os.Link(names[0], names[n+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, flags := range [][]string{nil, {"-n", "7"}} {
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code, err := execute(t, out, slices.Concat([]string{"cat"}, names, flags)...); code != exitOK || err != nil {
+			t.Fatalf("exit code %d, error %v", code, err)
+		}
+		out.Close()
+		open, err := filepath.Glob("/proc/self/fd/*")
+		if err != nil || len(open) == 0 {
+			t.Fatalf("no open files are known: %v", err)
+		}
+		for _, link := range open {
+			if name, err := os.Readlink(link); err == nil && strings.HasPrefix(name, folder+"/") {
+				t.Errorf("%s is still open", name)
+			}
+		}
 	}
 }
 
