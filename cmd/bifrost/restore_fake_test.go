@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -173,6 +174,30 @@ func TestExportWritesWhereItIsTold(t *testing.T) {
 	s.inside(t, "export", "*", "--to", "s3://"+s.bucket+"/elsewhere").must(t, 0, "Wrote 44 records of 8 objects in 8 files")
 	s.inside(t, "export", "*", "--to", "s3://"+s.bucket+"/elsewhere").must(t, 0, "Wrote 0 records", "8 objects were there")
 	s.inside(t, "verify").must(t, 0)
+}
+
+// TestACaptureIsNamedAsItIsShown: times are shown to the second. What is shown names the capture, and
+// of several in one second the last; a second before, it is not there.
+func TestACaptureIsNamedAsItIsShown(t *testing.T) {
+	t.Parallel()
+	f := newFakes(t)
+	s := f.sandbox(t)
+	must(t, s.topic(t.Context(), s.topics+"-orders", 1))
+	var made struct{ At, Positions string }
+	for range 3 {
+		must(t, json.Unmarshal([]byte(s.inside(t, "capture", "--json").out), &made))
+	}
+	at, err := time.Parse(time.RFC3339, made.At)
+	must(t, err)
+	second := at.Truncate(time.Second)
+	for _, layout := range []string{"2006-01-02 15:04:05Z", time.RFC3339, "2006-01-02T15:04:05"} {
+		shown := s.inside(t, "clusters", "show", "@"+second.Format(layout), "--json")
+		shown.must(t, 0, made.Positions)
+	}
+	before := s.inside(t, "clusters", "show", "@"+second.Add(-time.Second).Format(time.RFC3339), "--json")
+	if strings.Contains(before.out, made.Positions) {
+		t.Errorf("a second before, it is there:\n%s", before.out)
+	}
 }
 
 // TestHealthIsTold: by the exit code, in words, as JSON.
