@@ -110,8 +110,9 @@ func (s *serve) run(ctx context.Context) error {
 		return err
 	}
 	options.Catalogue, options.Objects, options.Log = parts.Ledger, parts.Store, parts.Log
-	// What is read from the store is garbage soon: the collector has to know the limit.
-	debug.SetMemoryLimit(options.Memory)
+	// What is read from the store is garbage soon: the collector has to know the limit. It
+	// does not count the program itself, which is some 40 MB.
+	debug.SetMemoryLimit(options.Memory / 8 * 7)
 	// With one thread, what a client has sent or taken is not noticed while members are inflated.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	g, err := gateway.New(ctx, options)

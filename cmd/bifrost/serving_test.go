@@ -25,6 +25,13 @@ func (s *sandbox) served(t *testing.T, args ...string) string {
 // serving starts a gateway, and answers its address and how to end it.
 func (s *sandbox) serving(t *testing.T, args ...string) (address string, stop func(syscall.Signal)) {
 	t.Helper()
+	address, stop, _ = s.servingProcess(t, args...)
+	return address, stop
+}
+
+// servingProcess is serving that answers the process, too.
+func (s *sandbox) servingProcess(t *testing.T, args ...string) (address string, stop func(syscall.Signal), pid int) {
+	t.Helper()
 	command := s.command(context.Background(), append([]string{"serve"}, args...)...)
 	log, err := command.StderrPipe()
 	must(t, err)
@@ -58,13 +65,13 @@ func (s *sandbox) serving(t *testing.T, args ...string) (address string, stop fu
 	}
 	select {
 	case address := <-ready:
-		return address, stop
+		return address, stop, command.Process.Pid
 	case <-ended:
 		t.Fatal("serve has ended")
 	case <-time.After(time.Minute):
 		t.Fatal("serve is not ready after a minute")
 	}
-	return "", nil
+	return "", nil, 0
 }
 
 // freeAddress is an address on which nothing listens.
