@@ -138,7 +138,10 @@ func TestGroupsReadTheArchiveAndTheLiveLog(t *testing.T) {
 	if soaking {
 		all["kcat"] = func(t *testing.T, group string) string {
 			args := []string{"-b", gateway, "-X", "auto.offset.reset=earliest", "-X", "heartbeat.interval.ms=500", "-f", kcatFormat, "-u", "-G", group, topic}
-			return kcatLines(t, s.readAsGroup(t, group, len(want), kcatEnd, func(more ...string) *exec.Cmd { return kcat(t, append(more, args...)...) }, "-c", "50"))
+			// When kcat -c ends it commits what it has fetched and not printed, if a transaction marker is behind that: from Kafka, too.
+			printed := s.readAsGroup(t, group, 50+len(want), kcatEnd, func(more ...string) *exec.Cmd { return kcat(t, append(more, args...)...) },
+				"-c", "50", "-X", "enable.auto.offset.store=false")
+			return firstOfEach(t, kcatLines(t, printed))
 		}
 		all["kafka-go"] = func(t *testing.T, group string) string {
 			toTheEnd := append(steps(group)[:2:2], "group:"+group+":0:1")
@@ -233,7 +236,13 @@ func firstOfEach(t *testing.T, printed string) string {
 // withoutNull are lines in which null and empty are the same.
 func withoutNull(lines []string) (all []string) {
 	for _, line := range lines {
-		all = append(all, strings.ReplaceAll(line+" ", " null ", " ' "))
+		words := strings.Fields(line)
+		for i := range words {
+			if words[i] == "null" {
+				words[i] = "'"
+			}
+		}
+		all = append(all, strings.Join(words, " "))
 	}
 	return all
 }
