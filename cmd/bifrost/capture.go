@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +73,7 @@ func runCapture(ctx context.Context, a *app.App, asJSON bool) error {
 		{Title: "cluster"}, {Title: "time"}, {Title: "topics", Right: true}, {Title: "partitions", Right: true},
 		{Title: "groups", Right: true}, {Title: "size", Right: true}, {Title: "object", Shrink: true},
 	}}
-	t.AddRow(console.Plain(made.ClusterID), console.Plain(made.At.UTC().Format(time.RFC3339)),
+	t.AddRow(console.Plain(made.ClusterID), console.Plain(human.Moment(made.At)),
 		console.Number(made.Counts.Topics), console.Number(made.Counts.Partitions), console.Number(made.Counts.Groups),
 		console.Plain(human.Size(made.Bytes())), console.Plain(made.Key))
 	tellNotCaptured(a, made.NotCaptured)

@@ -84,7 +84,7 @@ func (d *driller) summarizeFailure(report *restore.DrillReport) error {
 	if report.Restore == nil {
 		return app.Unhealthyf("nothing was written: %d things have to be settled first", len(report.Refusals))
 	}
-	return app.Unhealthyf("%d partitions are not as they were", len(report.Wrong))
+	return app.Unhealthyf("%d partitions are not as before", len(report.Wrong))
 }
 
 func (d *driller) tellReport(report *restore.DrillReport) {
@@ -101,7 +101,7 @@ func (d *driller) tellReport(report *restore.DrillReport) {
 		d.Say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
 	}
 	d.Say("The sample: %s", strings.Join(report.Topics, ", "))
-	d.Say("%s records and %d positions of groups were compared: %d partitions are not as they were.",
+	d.Say("%s records and %d positions of groups were compared: %d partitions are not as before.",
 		human.Count(report.Records), report.Positions, len(report.Wrong))
 	d.Say("%s took %s; all %d topics with %s records, %s, would take %s at that rate.",
 		human.Size(report.Bytes), human.Seconds(report.Seconds), report.AllTopics, human.Count(report.AllRecords),

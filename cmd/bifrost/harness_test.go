@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,8 +62,18 @@ func runWithReason(args []string) int {
 		fmt.Fprintf(terminal, "bifrost %q ended with %d and did not say why\n", args, code)
 		return exitNoReason
 	}
+	if found := onePlural.FindStringSubmatch(talk.String()); found != nil && !slices.Contains(singulars, found[1]) {
+		fmt.Fprintf(terminal, "bifrost %q says %q: a word that human.InNumber does not know\n", args, found[0])
+		return exitNoReason
+	}
 	return code
 }
+
+// onePlural matches what no command of any test says: 1 of a thing in the plural.
+var onePlural = regexp.MustCompile(`(?m)(?:^|[\s(])1 (?:[a-z]+ )?([a-z]{3,}s)\b`)
+
+// singulars are words that only look like a plural.
+var singulars = []string{"was", "has", "this", "less", "waits", "needs", "says", "does"}
 
 // A sandbox is an archive of one test: a bucket, tables and topics of its own on
 // services that tests share.

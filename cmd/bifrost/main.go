@@ -52,7 +52,7 @@ func executeCommand(ctx context.Context, a *app.App, args []string) int {
 	command, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK {
-		fmt.Fprintf(a.Talk, "bifrost: %s\n", human.Visible(human.PlainError(err.Error())))
+		fmt.Fprintf(a.Talk, "bifrost: %s\n", human.InNumber(human.Visible(human.PlainError(err.Error()))))
 		if code == exitUsage {
 			fmt.Fprintf(a.Talk, "%s --help tells more\n", command.CommandPath())
 		}

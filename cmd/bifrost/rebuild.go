@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -113,11 +114,11 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 // waitForFence waits out the fence pause, and says on what it waits.
 func waitForFence(ctx context.Context, a *app.App, until time.Time, partitions int) error {
 	a.Say("%d partitions wait until %s for uploads that older tables may have begun and S3 may still complete.",
-		partitions, until.Local().Format(time.TimeOnly))
+		partitions, human.Moment(until))
 	select {
 	case <-time.After(time.Until(until)):
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("stopped before %s; run it again: %w", until.UTC().Format(time.RFC3339), context.Cause(ctx))
+		return fmt.Errorf("stopped before %s; run it again: %w", human.Moment(until), context.Cause(ctx))
 	}
 }

@@ -81,7 +81,7 @@ func TestTargetsHaveTheirOwnPartitions(t *testing.T) {
 		}
 		return args
 	}
-	s.run(t, names("-a:-x -b:-y -c:-z")...).must(t, 0, "with 6 partitions", "with 1 partitions", "with 3 partitions")
+	s.run(t, names("-a:-x -b:-y -c:-z")...).must(t, 0, "with 6 partitions", "with 1 partition", "with 3 partitions")
 	s.run(t, append(names("-a:-one"), "--partitions", "0")...).must(t, 0)
 	s.run(t, append(names("-c:-keyed"), "--rekey")...).must(t, 0)
 	s.run(t, append(names("-a:-both -b:-both"), "--force")...).must(t, 0)
@@ -179,10 +179,10 @@ func TestTargetsThatWouldRefuse(t *testing.T) {
 		"it keeps none":         {[]string{"compression.type=uncompressed"}, large, nil, 3, "has 4600"},
 		"kept none, given zstd": {[]string{"compression.type=uncompressed"}, large, []string{"--compression", "zstd"}, 3, "with none: set max.message.bytes="},
 		"half a megabyte":       {[]string{"max.message.bytes=500000"}, large, []string{"--compression", "zstd"}, 3, "it takes batches of 500000 bytes and the record at offset"},
-		"without those":         {[]string{"max.message.bytes=500000"}, large, []string{"--to", "1"}, 0, "complete: 1 records"},
+		"without those":         {[]string{"max.message.bytes=500000"}, large, []string{"--to", "1"}, 0, "complete: 1 record,"},
 		"large enough":          {[]string{"max.message.bytes=4000000"}, large, []string{"--compression", "gzip"}, 0, "complete: 3 records"},
 		"two hours ahead":       {nil, future, nil, 3, "set message.timestamp.after.max.ms=9223372036854775807"},
-		"not that one":          {nil, future, []string{"--to", "1"}, 0, "complete: 1 records"},
+		"not that one":          {nil, future, []string{"--to", "1"}, 0, "complete: 1 record,"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

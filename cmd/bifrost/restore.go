@@ -200,8 +200,7 @@ func (r *restorer) run(ctx context.Context) error {
 				return err
 			}
 		}
-		return app.Unhealthyf("nothing was written: %s to be settled first",
-			human.Have(int64(len(plan.Refusals)), "thing"))
+		return app.Unhealthyf("nothing was written: %d things have to be settled first", len(plan.Refusals))
 	}
 	if r.finish && r.yes && !r.plan {
 		return r.finishNow(ctx, rule, plan)

@@ -83,7 +83,7 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 		t.Fatalf("%d records were written before --yes", n)
 	}
 	inside("--exclude", "*payments", "--yes").
-		must(t, 0, "57 records are there", "All that was asked for is as it was captured", "lifted on 1 topics")
+		must(t, 0, "57 records are there", "All that was asked for is as it was captured", "lifted on 1 topic")
 	// Each of two partitions ends with the marker of its transaction.
 	if n, others := target.end(t, orders), target.end(t, payments); n != 57+2 || others != 0 {
 		t.Errorf("%d offsets of one topic and %d of the other, want 59 and 0", n, others)

@@ -128,7 +128,7 @@ func (s *sandbox) showsRestored(t *testing.T, file string) {
 	t.Helper()
 	page := s.bifrost(t, "report", "--restore", file)
 	for _, words := range []string{
-		">Restore</h2>", "are not as they were captured", "it was ahead of what is restored", "share-group",
+		">Restore</h2>", "are not as captured", "it was ahead of what is restored", "share-group",
 	} {
 		if !strings.Contains(page, words) {
 			t.Errorf("the page does not have %q", words)

@@ -21,7 +21,7 @@ func (r *restorer) show(report *restore.Report) error {
 		err = r.showText(report)
 	}
 	if err == nil && !report.Stands() {
-		return app.Unhealthyf("%d things are not as they were captured", len(report.Differences))
+		return app.Unhealthyf("%d things are not as captured", len(report.Differences))
 	}
 	return err
 }

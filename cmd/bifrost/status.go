@@ -203,7 +203,7 @@ func topicTable(rows []condition.Judged, now time.Time) *console.Table {
 		total := condition.SumOf(all)
 		total.Status, total.Error, total.Suspicion, total.Trouble = "", "", "", bifrost.Trouble{}
 		total.Sight = health.Sight{SeenAt: total.SeenAt}
-		t.Foot = append(t.Foot, topicCells(fmt.Sprintf("%d topics", len(all)), len(rows), total, now))
+		t.Foot = append(t.Foot, topicCells(human.Some(int64(len(all)), "topic"), len(rows), total, now))
 	}
 	return t
 }

@@ -137,7 +137,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 	must(t, dead.Kill())
 	s.leader(t, orders, lost, false)
 	place := fmt.Sprintf("%s/%d", orders, lost)
-	s.run(t, "flush").must(t, 1, place+": list offsets: LEADER_NOT_AVAILABLE", "1 partitions or topics failed")
+	s.run(t, "flush").must(t, 1, place+": list offsets: LEADER_NOT_AVAILABLE", "1 partition or topic failed")
 	for name, p := range s.status(t, 3) {
 		if name == fmt.Sprintf("orders/%d", lost) {
 			if p.Healthy || !strings.Contains(p.Error, "LEADER_NOT_AVAILABLE") || p.ErrorSince == nil || p.NextOffset != 10 {
@@ -244,7 +244,7 @@ func TestAFailureElsewhere(t *testing.T) {
 	}
 	var all flushJSON
 	o := s.run(t, "flush", "--json")
-	o.must(t, 1, "every key for this start is taken", "1 partitions failed", "10 offsets are left")
+	o.must(t, 1, "every key for this start is taken", "1 partition failed", "10 offsets are left")
 	must(t, json.Unmarshal([]byte(o.out), &all))
 	if all.Complete || all.Records != 10 || len(all.Failed) != 1 || all.Failed[0].Topic != bad {
 		t.Errorf("flush archived %d records and says that %+v failed", all.Records, all.Failed)

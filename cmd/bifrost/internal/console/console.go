@@ -35,7 +35,7 @@ var ColorWords = []string{"auto", "always", "never"}
 
 // Say writes a line for the person.
 func (c *Console) Say(format string, args ...any) {
-	fmt.Fprintf(c.Talk, format+"\n", human.Shown(args)...)
+	fmt.Fprintln(c.Talk, human.InNumber(fmt.Sprintf(format, human.Shown(args)...)))
 }
 
 // Warn writes a line that the person should not miss.

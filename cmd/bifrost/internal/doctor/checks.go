@@ -72,7 +72,7 @@ func (d *checkup) runCheck(ctx context.Context, name string, look func(context.C
 	case f.warning:
 		c.Result = ResultWarning
 	}
-	c.Found = human.PlainError(c.Found)
+	c.Found = human.InNumber(human.PlainError(c.Found))
 	d.checks = append(d.checks, c)
 }
 

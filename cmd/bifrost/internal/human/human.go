@@ -34,19 +34,6 @@ func Some(n int64, thing string) string {
 	return Count(n) + " " + thing + "s"
 }
 
-// Are is Some with its verb: "1 record is", "2 records are".
-func Are(n int64, thing string) string { return Some(n, thing) + verb(n, " is", " are") }
-
-// Have is Some with its verb: "1 thing has", "2 things have".
-func Have(n int64, thing string) string { return Some(n, thing) + verb(n, " has", " have") }
-
-func verb(n int64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
 // Size writes bytes with decimal units, as disks and bills count them.
 func Size(bytes int64) string {
 	const units = "kMGTPE"

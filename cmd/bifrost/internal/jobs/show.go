@@ -97,7 +97,7 @@ func failureOf(s job.Status, violations int) error {
 		return app.Unhealthyf("job %s has ended and is not complete: bifrost jobs continue %s goes on with what is left",
 			s.ID, s.ID)
 	case s.Report != nil && s.Report.Restore != nil && !s.Report.Restore.Stands():
-		return app.Unhealthyf("%d things are not as they were captured", len(s.Report.Restore.Differences))
+		return app.Unhealthyf("%d things are not as captured", len(s.Report.Restore.Differences))
 	}
 	return nil
 }

@@ -148,8 +148,8 @@ func newVerifiedLine(r verify.Record, now time.Time) verifiedLine {
 		Ago:    human.Ago(r.At, now),
 		What:   strings.Join(depth, ", "),
 		Topics: cmp.Or(strings.Join(r.Topics, ", "), "all topics"),
-		Looked: fmt.Sprintf("%s, %s objects, %s records", human.Some(int64(r.Summary.Partitions), "partition"),
-			human.Count(r.Summary.Objects), human.Count(r.Summary.Records)),
+		Looked: fmt.Sprintf("%s, %s, %s", human.Some(int64(r.Summary.Partitions), "partition"),
+			human.Some(r.Summary.Objects, "object"), human.Some(r.Summary.Records, "record")),
 		Result: "as the tables say", Class: "good",
 	}
 	switch {

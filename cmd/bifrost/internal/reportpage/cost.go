@@ -40,9 +40,9 @@ func (p *Page) costSection(s *Scan, stored int64, partitions int, price float64)
 	ticks := idleStack + float64(partitions)*idlePartition
 	p.Costs = []costLine{
 		{"Storage", fmt.Sprintf("%s at $%g for a GB", human.Size(stored), price), dollars(storage)},
-		{"Archiving", fmt.Sprintf("%s objects of %s raw in the last 30 days",
-			human.Count(s.made.small+s.made.large), human.Size(s.made.raw)), dollars(made)},
-		{"Ticks", fmt.Sprintf("one a minute over %s partitions", human.Count(int64(partitions))), dollars(ticks)},
+		{"Archiving", fmt.Sprintf("%s of %s raw in the last 30 days",
+			human.Some(s.made.small+s.made.large, "object"), human.Size(s.made.raw)), dollars(made)},
+		{"Ticks", fmt.Sprintf("one a minute over %s", human.Some(int64(partitions), "partition")), dollars(ticks)},
 		{"Metrics, alarms, dashboard, logs", "as the template makes them", dollars(monitoring)},
 	}
 	p.CostTotal = dollars(storage + made + ticks + monitoring)

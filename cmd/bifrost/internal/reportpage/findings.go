@@ -60,10 +60,10 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 		return finding{"", "Nothing is archived yet", "No tick has made a row.", ""}
 	case f.Scan.total.lost > 0:
 		return finding{"warn", "Archiving works, and records were lost",
-			fmt.Sprintf("%s are archived as they should be. %s offsets are gone that were never archived: see below.",
-				partitions, human.Count(f.Scan.total.lost)), ""}
+			human.InNumber(fmt.Sprintf("%s are archived as they should be. %s offsets are gone that were never archived: see below.",
+				partitions, human.Count(f.Scan.total.lost))), ""}
 	case count["warn"] > 0:
-		return finding{"warn", "Archiving works", partitions + " are archived as they should be, and nothing is lost. " +
+		return finding{"warn", "Archiving works", human.InNumber(partitions+" are archived as they should be, and nothing is lost. ") +
 			"There is something to know, though.", ""}
 	}
 	return finding{"good", "All is well", partitions + " are archived as they should be, and nothing is lost.", ""}
@@ -141,7 +141,7 @@ func (p *Page) findLosses(s *Scan) {
 		return
 	}
 	p.Findings = append(p.Findings, finding{"warn",
-		fmt.Sprintf("%s offsets are lost", human.Count(s.total.lost)),
+		human.InNumber(fmt.Sprintf("%s offsets are lost", human.Count(s.total.lost))),
 		fmt.Sprintf("They are in %s, the last of which was recorded %s, %s. Nothing brings them back from Kafka.",
 			human.Some(int64(s.gaps.losses), "gap"), human.Moment(s.gaps.lastLoss), human.Ago(s.gaps.lastLoss, s.now)),
 		"If producers or another cluster have them, produce them again."})

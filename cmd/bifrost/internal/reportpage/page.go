@@ -100,8 +100,8 @@ func NewPage(f Facts) *Page {
 	p.gapSection(s)
 	p.Rates = newRateChart(s)
 	if n := s.total.outside; n > 0 {
-		p.Outside = fmt.Sprintf("%s objects have records from before or after this time, by their producers' clocks; "+
-			"--since and --until show another.", human.Count(n))
+		p.Outside = human.InNumber(fmt.Sprintf("%s objects have records from before or after this time, by their producers' clocks; "+
+			"--since and --until show another.", human.Count(n)))
 	}
 	return p
 }
@@ -134,8 +134,8 @@ func (p *Page) figureSection(f Facts, sum condition.Judged) {
 		lost,
 		{"Records", human.Count(sum.Records), fmt.Sprintf("%s, %s", human.Some(int64(topics), "topic"),
 			human.Some(int64(len(f.Seen.Rows)), "partition")), ""},
-		{"Stored", human.Size(sum.StoredBytes), fmt.Sprintf("of %s raw, %s objects", human.Size(sum.RawBytes),
-			human.Count(t.objects)), ""},
+		{"Stored", human.Size(sum.StoredBytes), fmt.Sprintf("of %s raw, %s", human.Size(sum.RawBytes),
+			human.Some(t.objects, "object")), ""},
 		growth,
 		{"A month costs", p.CostTotal, "at list prices", ""},
 	}

@@ -226,7 +226,7 @@ func TestStrangeTimesDoNotStretchTheAxis(t *testing.T) {
 		if s.to.Sub(s.from) != day(10) {
 			t.Errorf("%s: the axis is from %s to %s", name, s.from, s.to)
 		}
-		if page := write(t, a.facts(t)); !strings.Contains(page, "1 objects have records from before or after this time") {
+		if page := write(t, a.facts(t)); !strings.Contains(page, "1 object has records from before or after this time") {
 			t.Errorf("%s: the page does not say that records are outside", name)
 		}
 	}

@@ -52,7 +52,7 @@ func newRestoredPage(r restore.Report) *Restored {
 		p.Verdict, p.Class = "Nothing was written.", ""
 	}
 	if n := len(r.Differences); n > 0 {
-		p.Verdict, p.Class = fmt.Sprintf("%s things are not as they were captured.", human.Count(int64(n))), "bad"
+		p.Verdict, p.Class = human.InNumber(fmt.Sprintf("%s things are not as captured.", human.Count(int64(n)))), "bad"
 	}
 	for _, t := range r.Topics {
 		p.Topics = append(p.Topics, []pageCell{
