@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -144,10 +145,26 @@ func usageOf(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return usage.Of(errors.New(strings.TrimSpace(err.Error()) + "\nusage: " + c.UseLine()))
+			text := usage.PlainWords(strings.TrimSpace(err.Error()))
+			return usage.Of(errors.New(text + looseValue(c, args) + "\nusage: " + c.UseLine()))
 		}
 		return nil
 	}
+}
+
+// looseValue says how a flag that is true or false is given its value, if one stands alone.
+func looseValue(c *cobra.Command, args []string) (advice string) {
+	for _, value := range args {
+		if _, err := strconv.ParseBool(value); err != nil {
+			continue
+		}
+		c.Flags().Visit(func(f *pflag.Flag) {
+			if f.Value.Type() == "bool" {
+				advice = fmt.Sprintf("; write --%s=%s", f.Name, value)
+			}
+		})
+	}
+	return advice
 }
 
 func exitCodesHelp(c *cobra.Command) string {

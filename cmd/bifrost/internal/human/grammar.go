@@ -8,7 +8,7 @@ import (
 )
 
 // one matches a 1 that counts things, with the verb behind it.
-var one = regexp.MustCompile(`(^|[^0-9A-Za-z,.:/_-])1 ((?:[a-z]+ )?)(keys or values|ACLs|captures|checks|credentials|` +
+var one = regexp.MustCompile(`(^|[^0-9A-Za-z,.:/_-])1 ((?:[a-z]+ )?)(keys or values|ACLs|arguments|captures|checks|credentials|` +
 	`differences|failures|files|functions|gaps|groups|items|markers|objects|offsets|partitions or topics|partitions|` +
 	`positions|quotas|ranges|records|rows|settings|stretches|things|topics|uploads|violations|brokers)\b` +
 	`( (?:are|were|have|need|wait)\b)?`)

@@ -14,6 +14,10 @@ var goMessages = []struct {
 	{regexp.MustCompile(`strconv\.ParseBool: parsing "[^"]*": .*`), "want true or false"},
 	{regexp.MustCompile(`time: (?:invalid duration|missing unit in duration|unknown unit .* in duration) "[^"]*"`),
 		"want a time with its unit, such as 90s, 5m or 1h30m"},
+	{regexp.MustCompile(`accepts (\d+) arg\(s\), received (\d+)`), "want $1 arguments, and $2 are given"},
+	{regexp.MustCompile(`requires at least (\d+) arg\(s\), only received (\d+)`),
+		"want at least $1 arguments, and $2 are given"},
+	{regexp.MustCompile(`^unknown command ("[^"]*") for ("bifrost [^"]+")$`), "$2 takes no arguments, such as $1"},
 	{regexp.MustCompile(`parse error on line \d+, column \d+: .*`), "want values with commas between"},
 }
 
