@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -51,13 +52,17 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
 		},
 	}
 	c.Flags().StringVar(&e.to, "to", "", "a directory, or s3://bucket/prefix outside of the archive")
-	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "cores to decompress on")
+	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "cores to work on, and objects to work on at the same time as far as memory allows")
 	e.decode.AddFlags(c)
 	e.decode.AddTypedFlags(c)
 	jobs.AddFlag(c, &e.asJob)
 	app.AddJSON(c, &e.json)
 	return c
 }
+
+// exportMemory is what an export takes at most beside four times the largest record. A heap
+// that may double would take more.
+const exportMemory = 512 << 20
 
 type exporter struct {
 	*app.App
@@ -113,11 +118,11 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := parts.Ledger.ListProgress(ctx)
+	progress, err := parts.Ledger.ListProgress(ctx)
 	if err != nil {
 		return err
 	}
-	rows := export.Partitions(all, filter)
+	rows := export.Partitions(progress, filter)
 	if len(rows) == 0 {
 		return noneMatches(globs)
 	}
@@ -139,23 +144,26 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err := rule.Begin(ctx); err != nil {
 		return err
 	}
+	debug.SetMemoryLimit(exportMemory / 8 * 7)
 	var result exportJSON
+	var all []export.Part
 	for _, p := range rows {
 		result.Topics = append(result.Topics, p.Name)
+		all = append(all, export.Part{Partition: p.Partition, Starts: readback.Everything})
 	}
 	slices.Sort(result.Topics)
 	result.Topics = slices.Compact(result.Topics)
-	for _, p := range rows {
-		if err := rule.Export(ctx, p.Partition, readback.Everything, &result.Summary); err != nil {
-			return err
-		}
+	if err := rule.Export(ctx, &result.Summary, all...); err != nil {
+		return err
 	}
 	return e.showSummary(place, result)
 }
 
 func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.Exporter {
 	return &export.Exporter{
-		Reader: settings.NewReader(parts, e.workers), Place: place,
+		Reader: settings.NewReader(parts, e.workers),
+		Place:  place,
+		AtOnce: e.workers,
 		Options: export.Options{
 			Layout:    1,
 			Bucket:    parts.Config.Bucket,

@@ -118,7 +118,7 @@ var blindMutants = map[string][]kindMutant{
 	},
 	"written down, and counted": {
 		{mutant{"a row group that ends too early", "it holds as much as it may", []edit{{
-			"../export/export.go", "o.pending += f.pending - before", "o.pending += f.pending - before + before",
+			"../export/objectfiles.go", "o.pending += f.pending - before", "o.pending += f.pending - before + before",
 		}}}, "internal/export", "TestRowGroups", ""},
 		{mutant{"a newest record of 1970", "it is newer than none", []edit{{
 			"../dynamoledger/advance.go", "w.Row.Facts.LastTimestamp >= 0", "w.Row.Facts.LastTimestamp > 0",

@@ -14,7 +14,8 @@ import (
 type ColumnDecoder struct {
 	Decoder      *schema.Decoder
 	Keys, Values bool
-	// Failed, if not nil, is told why a key or a value could not be decoded.
+	// Failed, if not nil, is told why a key or a value could not be decoded, by several
+	// goroutines at once.
 	Failed func(reason string)
 }
 

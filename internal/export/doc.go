@@ -3,6 +3,7 @@
 // Reading order:
 //
 //	export.go       topics to rows to objects, and what is told about each
+//	objectfiles.go  the files of an object, and what they take of memory
 //	slices.go       which partitions, and how a job cuts them
 //	days.go         which days of an object have a file of their own
 //	typed.go        columns of a topic's newest schema, which a place keeps to

@@ -8,11 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"iter"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/parallel"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
@@ -22,10 +25,6 @@ const (
 	ownFolder   = "_bifrost/"
 	optionsName = ownFolder + "options.json"
 )
-
-// rowGroupBytes bounds what the open row groups of an object hold together. It is a
-// variable because tests make it small.
-var rowGroupBytes int64 = 128 << 20
 
 // Options are what all exports into one place have in common. Its JSON is kept in
 // the place.
@@ -51,7 +50,10 @@ type Exporter struct {
 	Reader  *readback.Reader
 	Place   Place
 	Options Options
-	// Decode, if not nil, decodes a record.
+	// AtOnce is how many objects are written at the same time, as far as memory allows; 0 is one.
+	AtOnce int
+	// Decode, if not nil, decodes a record. It may be called from several goroutines at once,
+	// as what Typing calls may be; the functions that are told of objects are not.
 	Decode func(ctx context.Context, r *baldr.Record) (Decoded, error)
 	// Typing is needed if the options ask for columns of schemas.
 	Typing *Typing
@@ -63,7 +65,14 @@ type Exporter struct {
 	// from the archive: its files are still in the place.
 	Erased func(Object)
 
-	typed map[string]*typedTopic // by the topics' names
+	mutex sync.Mutex
+	typed map[string]typedTopic // by the topics' names
+}
+
+// A Part is the rows of a partition that start in a range of offsets.
+type Part struct {
+	Partition bifrost.Partition
+	Starts    bifrost.Range
 }
 
 // Object is what stands in the place about an object whose files are all there.
@@ -147,30 +156,57 @@ func (e *Exporter) claimPlace(ctx context.Context, wanted []byte) ([]byte, error
 	return e.Place.CreateOnce(ctx, optionsName, wanted)
 }
 
-// Export writes those objects of a partition that start in the range, are archived, and are
-// not written yet.
-func (e *Exporter) Export(ctx context.Context, p bifrost.Partition, starts bifrost.Range, summary *Summary) error {
-	for row, err := range readback.Rows(ctx, e.Reader.Catalogue, p, starts) {
-		if err != nil {
-			return err
+// Export writes those objects of the parts that are archived and not written yet. After a
+// failure the summary counts what was written before it.
+func (e *Exporter) Export(ctx context.Context, summary *Summary, parts ...Part) error {
+	r := &run{Exporter: e, summary: summary, memory: semaphore.NewWeighted(openBytes)}
+	return parallel.TryEach(ctx, e.AtOnce, e.rowsOf(ctx, parts), func(ctx context.Context, row bifrost.Row) error {
+		if err := r.exportRow(ctx, row); err != nil {
+			return fmt.Errorf("export offsets %s of %s: %w", row.Range, row.Partition, err)
 		}
-		if row.Start < starts.Start { // it only reaches into the range
-			continue
-		}
-		switch row.State {
-		case bifrost.StateLost:
-			err = e.recordLost(ctx, row)
-			summary.Lost += row.Len()
-		case bifrost.StateArchived:
-			err = e.exportObject(ctx, row, summary)
-		default:
-			summary.Waiting += row.Len()
-		}
-		if err != nil {
-			return fmt.Errorf("export offsets %s of %s: %w", row.Range, p, err)
+		return nil
+	})
+}
+
+// rowsOf returns the rows of the parts in order.
+func (e *Exporter) rowsOf(ctx context.Context, parts []Part) iter.Seq2[bifrost.Row, error] {
+	return func(yield func(bifrost.Row, error) bool) {
+		for _, part := range parts {
+			for row, err := range readback.Rows(ctx, e.Reader.Catalogue, part.Partition, part.Starts) {
+				if err == nil && row.Start < part.Starts.Start { // it only reaches into the range
+					continue
+				}
+				if !yield(row, err) || err != nil {
+					return
+				}
+			}
 		}
 	}
+}
+
+// A run is one call of Export, whose objects are written by several goroutines.
+type run struct {
+	*Exporter
+	summary *Summary
+	memory  *semaphore.Weighted // bytes of open row groups
+}
+
+func (r *run) exportRow(ctx context.Context, row bifrost.Row) error {
+	switch row.State {
+	case bifrost.StateLost:
+		return r.recordLost(ctx, row)
+	case bifrost.StateArchived:
+		return r.exportObject(ctx, row)
+	}
+	r.tell(func() { r.summary.Waiting += row.Len() })
 	return nil
+}
+
+// tell counts something or tells the caller, one goroutine at a time.
+func (r *run) tell(what func()) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	what()
 }
 
 // nameOf is the name of what belongs to a row, in a folder.
@@ -179,20 +215,21 @@ func nameOf(row bifrost.Row, folder, ending string) string {
 }
 
 // recordLost lists offsets that are lost, and tells if they had been written before.
-func (e *Exporter) recordLost(ctx context.Context, row bifrost.Row) error {
+func (r *run) recordLost(ctx context.Context, row bifrost.Row) error {
 	content, err := json.Marshal(loss{row.Name, row.Number, row.Start, row.End, row.GapReason})
 	if err != nil {
 		return err
 	}
-	if _, err := e.Place.CreateOnce(ctx, nameOf(row, ownFolder+"lost/", "json"), content); err != nil {
+	if _, err := r.Place.CreateOnce(ctx, nameOf(row, ownFolder+"lost/", "json"), content); err != nil {
 		return err
 	}
-	if row.GapReason != bifrost.ReasonErased || e.Erased == nil {
+	r.tell(func() { r.summary.Lost += row.Len() })
+	if row.GapReason != bifrost.ReasonErased || r.Erased == nil {
 		return nil
 	}
-	before, err := e.readWritten(ctx, row)
+	before, err := r.readWritten(ctx, row)
 	if err == nil && before != nil {
-		e.Erased(*before)
+		r.tell(func() { r.Erased(*before) })
 	}
 	return err
 }
@@ -215,25 +252,27 @@ func (e *Exporter) readWritten(ctx context.Context, row bifrost.Row) (*Object, e
 }
 
 // exportObject writes the files of one object, and last that they are there.
-func (e *Exporter) exportObject(ctx context.Context, row bifrost.Row, summary *Summary) error {
-	before, err := e.readWritten(ctx, row)
+func (r *run) exportObject(ctx context.Context, row bifrost.Row) error {
+	before, err := r.readWritten(ctx, row)
 	switch {
 	case err != nil:
 		return err
 	case before != nil && (before.End != row.End || before.Checksum != row.Facts.Checksum):
-		return fmt.Errorf("%s has offsets [%d, %d) from another object, %s: choose another place", e.Place,
+		return fmt.Errorf("%s has offsets [%d, %d) from another object, %s: choose another place", r.Place,
 			before.Start, before.End, before.Key)
 	case before != nil:
-		summary.Before++
-		if e.Found != nil {
-			e.Found(row, *before)
-		}
+		r.tell(func() {
+			r.summary.Before++
+			if r.Found != nil {
+				r.Found(row, *before)
+			}
+		})
 		return nil
 	}
 	object := Object{Topic: row.Name, Partition: row.Number, Start: row.Start, End: row.End, Key: row.Facts.Key,
 		Checksum: row.Facts.Checksum, Files: []ObjectFile{}}
 	if row.Facts.Records > 0 {
-		if err := e.writeFiles(ctx, row, &object); err != nil {
+		if err := r.writeFiles(ctx, row, &object); err != nil {
 			return err
 		}
 	}
@@ -241,143 +280,17 @@ func (e *Exporter) exportObject(ctx context.Context, row bifrost.Row, summary *S
 	if err != nil {
 		return err
 	}
-	if _, err := e.Place.CreateOnce(ctx, nameOf(row, ownFolder+"objects/", "json"), content); err != nil {
+	if _, err := r.Place.CreateOnce(ctx, nameOf(row, ownFolder+"objects/", "json"), content); err != nil {
 		return err
 	}
-	summary.Objects++
-	summary.Records += object.Records
-	summary.Undecoded += object.Undecoded
-	summary.Files += int64(len(object.Files))
-	if e.Exported != nil {
-		e.Exported(row, object)
-	}
+	r.tell(func() {
+		r.summary.Objects++
+		r.summary.Records += object.Records
+		r.summary.Undecoded += object.Undecoded
+		r.summary.Files += int64(len(object.Files))
+		if r.Exported != nil {
+			r.Exported(row, object)
+		}
+	})
 	return nil
-}
-
-// writeFiles writes the records of an object, each to the file of its day.
-func (e *Exporter) writeFiles(ctx context.Context, row bifrost.Row, object *Object) error {
-	reader := *e.Reader
-	reader.Catalogue = oneRow{e.Reader.Catalogue, row}
-	days, err := daysOf(ctx, &reader, row)
-	if err != nil {
-		return err
-	}
-	typed, err := e.typedOf(ctx, row.Partition)
-	if err != nil {
-		return err
-	}
-	open := &openFiles{exporter: e, row: row, days: days, typed: typed, files: map[day]*parquetFile{}}
-	defer open.abortAll()
-	for r, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
-		if err != nil {
-			return err
-		}
-		if r.Offset < 0 {
-			return baldr.ErrNoEnvelope
-		}
-		if err := open.writeRecord(ctx, &r); err != nil {
-			return err
-		}
-	}
-	object.Undecoded = open.undecoded
-	for _, d := range slices.Sorted(maps.Keys(open.files)) {
-		f := open.files[d]
-		if err := f.complete(ctx); err != nil {
-			return err
-		}
-		object.Files = append(object.Files, ObjectFile{f.name, f.records})
-		object.Records += f.records
-	}
-	return nil
-}
-
-// oneRow is a catalogue of one row, which need not be looked up again.
-type oneRow struct {
-	readback.Catalogue
-	row bifrost.Row
-}
-
-// Rows implements readback.Catalogue.
-func (o oneRow) Rows(_ context.Context, _ bifrost.Partition, from int64, _ int) ([]bifrost.Row, error) {
-	if o.row.Start < from {
-		return nil, nil
-	}
-	return []bifrost.Row{o.row}, nil
-}
-
-// RowsBelow implements readback.Catalogue.
-func (o oneRow) RowsBelow(_ context.Context, _ bifrost.Partition, below int64, _ int) ([]bifrost.Row, error) {
-	if o.row.Start >= below {
-		return nil, nil
-	}
-	return []bifrost.Row{o.row}, nil
-}
-
-// openFiles are the files that records of one object go to.
-type openFiles struct {
-	exporter *Exporter
-	row      bifrost.Row
-	days     days
-	typed    *typedTopic
-	files    map[day]*parquetFile
-	pending  int64
-	// undecoded counts keys and values whose columns have a reason instead of what they hold.
-	undecoded int64
-}
-
-func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
-	var decoded *Decoded
-	if o.exporter.Decode != nil {
-		d, err := o.exporter.Decode(ctx, r)
-		if err != nil {
-			return err
-		}
-		decoded = &d
-		o.countUndecoded(d.KeyError, d.ValueError)
-	}
-	typed, err := o.exporter.decodeTyped(ctx, o.typed, r)
-	if err != nil {
-		return err
-	}
-	for _, v := range typed {
-		o.countUndecoded(v.reason)
-	}
-	d := o.days.of(r.Timestamp)
-	f := o.files[d]
-	if f == nil {
-		name := fmt.Sprintf("%s%s/date=%s/%05d-%020d.parquet", topicFolder, o.row.Name, d, o.row.Number, o.row.Start)
-		if f, err = newParquetFile(ctx, o.exporter.Place, name, decoded != nil, o.typed); err != nil {
-			return err
-		}
-		o.files[d] = f
-	}
-	before := f.pending
-	if err := f.writeRecord(o.row.Number, r, decoded, typed); err != nil {
-		return err
-	}
-	o.pending += f.pending - before
-	if o.pending < rowGroupBytes {
-		return nil
-	}
-	for _, other := range o.files {
-		if other.pending > f.pending {
-			f = other
-		}
-	}
-	o.pending -= f.pending
-	return f.endRowGroup()
-}
-
-func (o *openFiles) countUndecoded(reasons ...[]byte) {
-	for _, reason := range reasons {
-		if reason != nil {
-			o.undecoded++
-		}
-	}
-}
-
-func (o *openFiles) abortAll() {
-	for _, f := range o.files {
-		f.to.Abort()
-	}
 }

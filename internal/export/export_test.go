@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	mostDays, rowGroupBytes, batchRows, batchBytes = 3, 2<<10, 5, 400
+	mostDays, rowGroupBytes, openBytes, batchRows, batchBytes = 3, 2<<10, 4<<10, 5, 400
 	m.Run()
 }
 
@@ -36,6 +36,7 @@ var partition = bifrost.Partition{Name: "orders", Number: 7}
 // An archived is one partition of an archive in memory.
 type archived struct {
 	topic   string // orders unless it is said
+	number  int32  // of the partition
 	ledger  *bifrosttest.Ledger
 	store   *bifrosttest.Store
 	end     int64
@@ -43,11 +44,11 @@ type archived struct {
 }
 
 func newArchived() *archived {
-	return &archived{topic: partition.Name, ledger: bifrosttest.NewLedger(), store: bifrosttest.NewStore(), records: map[int64]baldr.Record{}}
+	return &archived{topic: partition.Name, number: partition.Number, ledger: bifrosttest.NewLedger(), store: bifrosttest.NewStore(), records: map[int64]baldr.Record{}}
 }
 
 func (a *archived) partition() bifrost.Partition {
-	return bifrost.Partition{Name: a.topic, Number: partition.Number}
+	return bifrost.Partition{Name: a.topic, Number: a.number}
 }
 
 func (a *archived) reader() *readback.Reader {
@@ -66,11 +67,12 @@ func (a *archived) add(records ...baldr.Record) {
 		a.records[records[i].Offset] = records[i]
 	}
 	row := bifrost.Row{Partition: a.partition(), Range: bifrost.Range{Start: a.end, End: a.end + int64(len(records)) + 1}, State: bifrost.StateArchived}
-	s, err := w.Close(baldr.Summary{ClusterID: "c", Topic: a.partition().Topic(), Partition: partition.Number, Start: row.Start, End: row.End, LastLeaderEpoch: -1})
+	s, err := w.Close(baldr.Summary{ClusterID: "c", Topic: a.partition().Topic(), Partition: a.number, Start: row.Start, End: row.End, LastLeaderEpoch: -1})
 	if err != nil {
 		panic(err)
 	}
 	row.Facts = bifrost.Facts{Key: bifrost.ObjectKey("g", a.partition(), row.Start, 0), Range: row.Range, Records: s.Records,
+		RawBytes: s.RawBytes, StoredBytes: int64(object.Len()),
 		FirstTimestamp: s.FirstTimestamp, LastTimestamp: s.LastTimestamp, Checksum: bifrosttest.Checksum(object.Bytes())}
 	a.store.Put(row.Facts.Key, object.Bytes())
 	a.ledger.Poke(row)
@@ -264,12 +266,12 @@ func TestEachRecordIsInOneFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
 		a, lake := newArchived(), bifrosttest.NewStore()
-		export := func(place Place) error {
-			e := Exporter{Reader: a.reader(), Place: place, Options: Options{Layout: 1}}
+		export := func(place Place, objects int) error {
+			e := Exporter{Reader: a.reader(), Place: place, Options: Options{Layout: 1}, AtOnce: objects}
 			if err := e.Begin(ctx); err != nil {
 				return err
 			}
-			return e.Export(ctx, partition, readback.Everything, &Summary{})
+			return e.Export(ctx, &Summary{}, Part{partition, readback.Everything})
 		}
 		place := InBucket(lake, "lake", "x/")
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
@@ -290,7 +292,8 @@ func TestEachRecordIsInOneFile(t *testing.T) {
 			var failed [2]error
 			for i := range left[:rapid.IntRange(1, 2).Draw(t, "at once")] {
 				left[i].Store(rapid.Int64Range(0, 60).Draw(t, "calls"))
-				wait.Go(func() { failed[i] = export(dying{place, &left[i]}) })
+				objects := rapid.IntRange(1, 3).Draw(t, "objects at once")
+				wait.Go(func() { failed[i] = export(dying{place, &left[i]}, objects) })
 			}
 			wait.Wait()
 			for _, err := range failed {
@@ -299,7 +302,7 @@ func TestEachRecordIsInOneFile(t *testing.T) {
 				}
 			}
 		}
-		if err := export(place); err != nil {
+		if err := export(place, 2); err != nil {
 			t.Fatalf("%v", err)
 		}
 		files := map[string][]byte{}
@@ -346,7 +349,7 @@ func exportTo(t *testing.T, a *archived, root string) map[string][]byte {
 	if err := e.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Export(t.Context(), a.partition(), readback.Everything, &Summary{}); err != nil {
+	if err := e.Export(t.Context(), &Summary{}, Part{a.partition(), readback.Everything}); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{}
@@ -412,7 +415,7 @@ func TestLosses(t *testing.T) {
 	}
 	var erased []Object
 	e := Exporter{Reader: a.reader(), Place: place, Options: Options{Layout: 1}, Erased: func(o Object) { erased = append(erased, o) }}
-	if err := e.Export(t.Context(), partition, readback.Everything, &Summary{}); err != nil || len(erased) != 1 || len(erased[0].Files) != 1 {
+	if err := e.Export(t.Context(), &Summary{}, Part{partition, readback.Everything}); err != nil || len(erased) != 1 || len(erased[0].Files) != 1 {
 		t.Errorf("%v, %v", erased, err)
 	}
 }
@@ -428,7 +431,7 @@ func TestRefusals(t *testing.T) {
 		if err := e.Begin(t.Context()); err != nil {
 			return err
 		}
-		return e.Export(t.Context(), partition, readback.Everything, &Summary{})
+		return e.Export(t.Context(), &Summary{}, Part{partition, readback.Everything})
 	}
 	if err := begin("x/", Options{Layout: 1}); err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func (f interruptedFile) Complete(ctx context.Context) error {
 func TestAnInterruptedExportLeavesNothingOpen(t *testing.T) {
 	t.Parallel()
 	a := newArchived()
-	for range 2 {
+	for range 4 {
 		a.add(baldr.Record{Timestamp: 1, Value: make([]byte, 5<<10)}, baldr.Record{Timestamp: 2 * millisecondsOfADay}, baldr.Record{Timestamp: -1})
 	}
 	root := t.TempDir()
@@ -71,10 +71,10 @@ func TestAnInterruptedExportLeavesNothingOpen(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			left := &atomic.Int64{}
 			left.Store(calls)
-			e := Exporter{Reader: a.reader(), Place: interrupted{place, left, stop}, Options: Options{Layout: 1}}
+			e := Exporter{Reader: a.reader(), Place: interrupted{place, left, stop}, Options: Options{Layout: 1}, AtOnce: int(calls % 3)}
 			err := e.Begin(ctx)
 			if err == nil {
-				err = e.Export(ctx, partition, readback.Everything, &Summary{})
+				err = e.Export(ctx, &Summary{}, Part{partition, readback.Everything})
 			}
 			if err != nil {
 				interruptions++

@@ -5,6 +5,7 @@ package export
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
@@ -64,7 +65,16 @@ const bloomBits = 10
 const pageBytes = 512 << 10
 
 // codec is of all files, since it keeps its encoders.
-var codec = &zstd.Codec{Level: zstd.SpeedFastest}
+var codec = roomyCodec{&zstd.Codec{Level: zstd.SpeedFastest}}
+
+// roomyCodec compresses into memory that is large enough from the beginning. Memory that grows
+// on the way is there several times over when a record is large.
+type roomyCodec struct{ *zstd.Codec }
+
+// Encode implements compress.Codec.
+func (c roomyCodec) Encode(dst, src []byte) ([]byte, error) {
+	return c.Codec.Encode(slices.Grow(dst[:0], len(src)+len(src)>>10+64), src)
+}
 
 // parquetFile writes records to a file of the place.
 type parquetFile struct {
@@ -80,7 +90,7 @@ type parquetFile struct {
 }
 
 func newParquetFile(
-	ctx context.Context, place Place, name string, decoded bool, typed *typedTopic,
+	ctx context.Context, place Place, name string, decoded bool, typed typedTopic,
 ) (*parquetFile, error) {
 	to, err := place.Create(ctx, name)
 	if err != nil {
@@ -180,9 +190,12 @@ func (f *parquetFile) complete(ctx context.Context) error {
 // bytesOfLeaf is about what each record costs in each leaf of a schema, null or not.
 const bytesOfLeaf = 16
 
+// bytesOfRow is about what a row takes beside keys, values and headers.
+const bytesOfRow = 64
+
 // sizeOf is about what a record takes in memory, and no less than its bytes.
 func sizeOf(r *baldr.Record, d *Decoded) int {
-	size := len(r.Key) + len(r.Value) + 64
+	size := len(r.Key) + len(r.Value) + bytesOfRow
 	for _, h := range r.Headers {
 		size += len(h.Key) + len(h.Value)
 	}

@@ -33,23 +33,27 @@ func (b *rowBatch) hasRoom(size int) bool {
 
 // addRecord adds a record. One that has no room refers to the record's own memory: the batch
 // has to be written before that is used again.
+//
+// Columns look at the levels of values that may be null, and at nothing else but the values.
 func (b *rowBatch) addRecord(partition int32, r *baldr.Record, d *Decoded) {
 	b.rows++
-	b.add(columnPartition, parquet.Int32Value(partition).Level(0, 0, columnPartition))
-	b.add(columnOffset, parquet.Int64Value(r.Offset).Level(0, 0, columnOffset))
-	timestamp := parquet.NullValue().Level(0, 0, columnTimestamp)
+	b.add(columnPartition, parquet.Int32Value(partition))
+	b.add(columnOffset, parquet.Int64Value(r.Offset))
+	timestamp := parquet.Int64Value(r.Timestamp)
+	b.add(columnTimestampMS, timestamp)
 	if usable(r.Timestamp) {
-		timestamp = parquet.Int64Value(r.Timestamp).Level(0, 1, columnTimestamp)
+		timestamp.SetDefinitionLevel(1)
+	} else {
+		timestamp = parquet.NullValue()
 	}
 	b.add(columnTimestamp, timestamp)
-	b.add(columnTimestampMS, parquet.Int64Value(r.Timestamp).Level(0, 0, columnTimestampMS))
-	b.add(columnTimestampType, timestampTypes[r.TimestampType].Level(0, 0, columnTimestampType))
-	b.add(columnKey, bytesOrNull(b.keep(r.Key), columnKey))
-	b.add(columnValue, bytesOrNull(b.keep(r.Value), columnValue))
+	b.add(columnTimestampType, timestampTypes[r.TimestampType])
+	b.add(columnKey, bytesOrNull(b.keep(r.Key), 0))
+	b.add(columnValue, bytesOrNull(b.keep(r.Value), 0))
 	b.addHeaders(r.Headers)
 	if d != nil {
 		for i, text := range [...][]byte{d.KeyJSON, d.KeyError, d.ValueJSON, d.ValueError} {
-			b.add(columnKeyJSON+i, bytesOrNull(b.keep(text), columnKeyJSON+i))
+			b.add(columnKeyJSON+i, bytesOrNull(b.keep(text), 0))
 		}
 	}
 }
@@ -62,26 +66,31 @@ var timestampTypes = [...]parquet.Value{
 
 func (b *rowBatch) add(column int, v parquet.Value) { b.columns[column] = append(b.columns[column], v) }
 
-// bytesOrNull is a value of an optional column at the top, null for nil.
-func bytesOrNull(data []byte, column int) parquet.Value {
-	if data == nil {
-		return parquet.NullValue().Level(0, 0, column)
+// bytesOrNull is an optional value in a group that is there at the level, null for nil.
+func bytesOrNull(data []byte, level int) parquet.Value {
+	v := parquet.NullValue()
+	if data != nil {
+		v = parquet.ByteArrayValue(data)
+		level++
 	}
-	return parquet.ByteArrayValue(data).Level(0, 1, column)
+	v.SetDefinitionLevel(level)
+	return v
 }
 
 func (b *rowBatch) addHeaders(headers []baldr.Header) {
 	if len(headers) == 0 {
-		b.add(columnHeaderKey, parquet.NullValue().Level(0, 0, columnHeaderKey))
-		b.add(columnHeaderValue, parquet.NullValue().Level(0, 0, columnHeaderValue))
+		b.add(columnHeaderKey, parquet.NullValue())
+		b.add(columnHeaderValue, parquet.NullValue())
 	}
 	for i, h := range headers {
-		repeated := min(i, 1)
-		b.add(columnHeaderKey, parquet.ByteArrayValue(b.keep(h.Key)).Level(repeated, 1, columnHeaderKey))
-		value := parquet.NullValue().Level(repeated, 1, columnHeaderValue)
-		if h.Value != nil {
-			value = parquet.ByteArrayValue(b.keep(h.Value)).Level(repeated, 2, columnHeaderValue)
+		key := parquet.ByteArrayValue(b.keep(h.Key))
+		key.SetDefinitionLevel(1)
+		value := bytesOrNull(b.keep(h.Value), 1)
+		if i > 0 {
+			key.SetRepetitionLevel(1)
+			value.SetRepetitionLevel(1)
 		}
+		b.add(columnHeaderKey, key)
 		b.add(columnHeaderValue, value)
 	}
 }

@@ -19,7 +19,7 @@ func TestNoMemoryOfARecordIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	const name = "topic=orders/date=1970-01-01/00000-0.parquet"
-	f, err := newParquetFile(t.Context(), place, name, true, &typedTopic{})
+	f, err := newParquetFile(t.Context(), place, name, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

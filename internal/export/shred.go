@@ -36,14 +36,14 @@ func (f field) Value(reflect.Value) reflect.Value { return reflect.Value{} }
 
 // addTo adds the columns of the topic's schemas, with one for the reason of each that is
 // missing.
-func (t *typedTopic) addTo(s *parquet.Schema) (*parquet.Schema, []*shredder) {
-	if len(t.sides) == 0 {
+func (t typedTopic) addTo(s *parquet.Schema) (*parquet.Schema, []*shredder) {
+	if len(t) == 0 {
 		return s, nil
 	}
 	fields := s.Fields()
 	leaves := leafCounter(len(s.Columns()))
 	var shredders []*shredder
-	for _, side := range t.sides {
+	for _, side := range t {
 		fields = append(fields[:len(fields):len(fields)],
 			field{nodeOf(side.column), side.name},
 			field{parquet.Optional(parquet.String()), side.name + "_error"})
@@ -181,7 +181,7 @@ func (s *shredder) write(columns []*parquet.ColumnWriter, v typedValue) error {
 		}
 	}
 	reason := s.first + len(s.values)
-	_, err := columns[reason].WriteRowValues([]parquet.Value{bytesOrNull(v.reason, reason)})
+	_, err := columns[reason].WriteRowValues([]parquet.Value{bytesOrNull(v.reason, 0)})
 	return err
 }
 

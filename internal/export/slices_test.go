@@ -49,13 +49,13 @@ func TestSlicesTogetherAreThePartition(t *testing.T) {
 		whole, parts := bifrosttest.NewStore(), bifrosttest.NewStore()
 		var all, sum Summary
 		one := Exporter{Reader: a.reader(), Place: InBucket(whole, "lake", "x/")}
-		if err := one.Export(ctx, partition, bifrost.Range{End: a.end}, &all); err != nil {
+		if err := one.Export(ctx, &all, Part{partition, bifrost.Range{End: a.end}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range rapid.Permutation(cut).Draw(t, "order") {
 			rows := sum.Objects
 			e := Exporter{Reader: a.reader(), Place: InBucket(parts, "lake", "x/")}
-			if err := e.Export(ctx, partition, s.Starts, &sum); err != nil {
+			if err := e.Export(ctx, &sum, Part{partition, s.Starts}); err != nil {
 				t.Fatal(err)
 			}
 			if int(sum.Objects-rows) > most {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -23,7 +22,8 @@ import (
 type Typing struct {
 	Source  schema.Source
 	Decoder *schema.Decoder // by the source
-	// Failed, if not nil, is told why a key or a value was not decoded.
+	// Failed, if not nil, is told why a key or a value was not decoded, by several goroutines
+	// at once.
 	Failed func(reason string)
 	// Newer, if not nil, is told that a topic has another newest schema than the place.
 	Newer func(topic string, place, newest schema.Version)
@@ -45,10 +45,7 @@ type typedSide struct {
 }
 
 // typedTopic is the sides of a topic that have columns.
-type typedTopic struct {
-	sides  []typedSide
-	values []typedValue // used again for each record
-}
+type typedTopic []typedSide
 
 // typedValue is what became of one side of one record.
 type typedValue struct {
@@ -98,8 +95,10 @@ func (e *Exporter) CheckSchemas(ctx context.Context, partitions []bifrost.Progre
 }
 
 // typedOf returns the columns of a topic, and the first time makes the place keep to them.
-func (e *Exporter) typedOf(ctx context.Context, p bifrost.Partition) (*typedTopic, error) {
-	if known := e.typed[p.Name]; known != nil {
+func (e *Exporter) typedOf(ctx context.Context, p bifrost.Partition) (typedTopic, error) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if known, ok := e.typed[p.Name]; ok {
 		return known, nil
 	}
 	sides, wanted := e.typedSides()
@@ -113,10 +112,10 @@ func (e *Exporter) typedOf(ctx context.Context, p bifrost.Partition) (*typedTopi
 		}
 	}
 	if e.typed == nil {
-		e.typed = map[string]*typedTopic{}
+		e.typed = map[string]typedTopic{}
 	}
-	e.typed[p.Name] = &typedTopic{sides: sides}
-	return e.typed[p.Name], nil
+	e.typed[p.Name] = sides
+	return sides, nil
 }
 
 // findNewest returns the newest schema of a topic that the options mean, if it makes
@@ -195,13 +194,11 @@ func (e *Exporter) comparePlaceSchema(
 	return nil
 }
 
-// decodeTyped decodes the sides of a record that have columns.
-func (e *Exporter) decodeTyped(ctx context.Context, topic *typedTopic, r *baldr.Record) ([]typedValue, error) {
-	if len(topic.sides) == 0 {
-		return nil, nil
-	}
-	topic.values = slices.Grow(topic.values[:0], len(topic.sides))
-	for _, side := range topic.sides {
+// decodeTyped decodes the sides of a record that have columns, and appends what became of each.
+func (e *Exporter) decodeTyped(
+	ctx context.Context, topic typedTopic, r *baldr.Record, values []typedValue,
+) ([]typedValue, error) {
+	for _, side := range topic {
 		data := side.of(r)
 		value, reason, err := e.Typing.Decoder.DecodeInto(ctx, data, side.column)
 		if err != nil {
@@ -214,7 +211,7 @@ func (e *Exporter) decodeTyped(ctx context.Context, topic *typedTopic, r *baldr.
 				e.Typing.Failed(reason)
 			}
 		}
-		topic.values = append(topic.values, v)
+		values = append(values, v)
 	}
-	return topic.values, nil
+	return values, nil
 }

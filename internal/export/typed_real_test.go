@@ -89,7 +89,7 @@ func TestEnginesReadTypedColumnsAsConfluentsDeserializers(t *testing.T) {
 		if err := e.Begin(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Export(t.Context(), a.partition(), readback.Everything, &Summary{}); err != nil {
+		if err := e.Export(t.Context(), &Summary{}, Part{a.partition(), readback.Everything}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -89,7 +89,7 @@ func TestAPlaceKeepsToItsSchema(t *testing.T) {
 		if err := e.Begin(t.Context()); err != nil {
 			return err
 		}
-		return e.Export(t.Context(), partition, readback.Everything, &Summary{})
+		return e.Export(t.Context(), &Summary{}, Part{partition, readback.Everything})
 	}
 	fileOf := func(prefix string, start int64) []byte {
 		return lake.Versions(fmt.Sprintf("%stopic=orders/date=1970-01-01/00007-%020d.parquet", prefix, start))[0]
@@ -152,7 +152,7 @@ func TestTypedRecordsAreInOneFile(t *testing.T) {
 			if err := e.Begin(context.Background()); err != nil {
 				return err
 			}
-			return e.Export(context.Background(), partition, readback.Everything, &Summary{})
+			return e.Export(context.Background(), &Summary{}, Part{partition, readback.Everything})
 		}
 		place := InBucket(lake, "lake", "x/")
 		for step := range rapid.IntRange(1, 5).Draw(t, "steps") {
@@ -211,7 +211,7 @@ func TestWideSchemasEndRowGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := Exporter{Reader: a.reader(), Place: place, Options: Options{Layout: 1, Typed: TopicSubject}, Typing: typing(l)}
-	if err := e.Export(t.Context(), partition, readback.Everything, &Summary{}); err != nil {
+	if err := e.Export(t.Context(), &Summary{}, Part{partition, readback.Everything}); err != nil {
 		t.Fatal(err)
 	}
 	names, err := filepath.Glob(filepath.Join(place.String(), "topic=orders/date=*/*.parquet"))

@@ -188,19 +188,21 @@ func (r *Runner) exportItem(ctx context.Context, spec Spec, item Item, result *D
 		told.committed(ctx, 0)
 	}
 	rule.Erased = func(export.Object) { done.Erased++ }
-	var summary export.Summary
+	var parts []export.Part
 	for _, s := range item.Exports {
 		starts := bifrost.Range{Start: s.Start, End: s.End}
-		err := rule.Export(ctx, s.rule(), starts, &summary)
-		switch {
-		case err == nil:
-		case !errors.Is(context.Cause(ctx), errDeadline):
-			return false, err
-		case summary.Objects == 0:
-			return false, errors.Join(errNoObjectInTime, err)
-		default:
-			return true, nil
-		}
+		parts = append(parts, export.Part{Partition: s.rule(), Starts: starts})
+	}
+	var summary export.Summary
+	err = rule.Export(ctx, &summary, parts...)
+	switch {
+	case err == nil:
+	case !errors.Is(context.Cause(ctx), errDeadline):
+		return false, err
+	case summary.Objects == 0:
+		return false, errors.Join(errNoObjectInTime, err)
+	default:
+		return true, nil
 	}
 	done.Lost, done.Waiting = summary.Lost, summary.Waiting
 	result.Export = done

@@ -160,14 +160,15 @@ func TestAnExportByManyIsAnExport(t *testing.T) {
 				}
 				return nil
 			}
+			calls := random.IntN(200)
 			others.Go(func() { // the command, killed as well
-				r := a.dying(random.IntN(200))
+				r := a.dying(calls)
 				rule, err := r.exporter(context.Background(), exportOf("", "s3://lake/exports"))
 				if err != nil || rule.Begin(context.Background()) != nil {
 					return
 				}
 				for p := range int32(partitions) {
-					_ = rule.Export(context.Background(), bifrost.Partition{Name: "orders", Number: p}, readback.Everything, &export.Summary{})
+					_ = rule.Export(context.Background(), &export.Summary{}, export.Part{Partition: bifrost.Partition{Name: "orders", Number: p}, Starts: readback.Everything})
 				}
 			})
 			report, err := a.execute(exportOf("one", "s3://lake/exports", "ord*"))

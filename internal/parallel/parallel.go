@@ -1,9 +1,10 @@
 // Package parallel limits how much work is done concurrently: [Each] for items that each
-// keep their own failure, [Try] for items of which the first failure stops the rest.
+// keep their own failure, [Try] and [TryEach] for items of which the first failure stops the rest.
 package parallel
 
 import (
 	"context"
+	"iter"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -41,13 +42,32 @@ func Each[T any](crew Crew, items []T, work func(T)) {
 // first failure cancels the context of the others, prevents new ones from starting, and
 // is returned. When ctx ends, its cause is returned.
 func Try[T any](ctx context.Context, limit int, items []T, work func(ctx context.Context, item T) error) error {
+	return TryEach(ctx, limit, func(yield func(T, error) bool) {
+		for _, item := range items {
+			if !yield(item, nil) {
+				return
+			}
+		}
+	}, work)
+}
+
+// TryEach is Try for items that are found while others are worked on. An error that comes
+// instead of one is a failure too.
+func TryEach[T any](
+	ctx context.Context, limit int, items iter.Seq2[T, error], work func(ctx context.Context, item T) error,
+) error {
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, limit))
-	for _, item := range items {
+	for item, err := range items {
 		if within.Err() != nil {
 			break
 		}
-		group.Go(func() error { return work(within, item) })
+		group.Go(func() error {
+			if err != nil {
+				return err
+			}
+			return work(within, item)
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return err

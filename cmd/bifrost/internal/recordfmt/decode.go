@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -69,6 +70,7 @@ type RecordDecoder struct {
 	Decoding
 	source  schema.Source
 	decoder *schema.Decoder
+	mutex   sync.Mutex     // of what follows: an export decodes in several goroutines
 	failed  map[string]int // keys and values by the reason
 }
 
@@ -212,6 +214,8 @@ const mostReasons = 10
 const otherReasons = "for other reasons"
 
 func (d *RecordDecoder) countFailure(reason string) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
 	if _, known := d.failed[reason]; !known && len(d.failed) >= mostReasons {
 		reason = otherReasons
 	}

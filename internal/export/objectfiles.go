@@ -1,0 +1,199 @@
+// The files of one object.
+
+package export
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+)
+
+// rowGroupBytes bounds what the open row groups of an object hold together, and openBytes
+// those of all objects that are written at the same time. They are variables because tests
+// make them small.
+var (
+	rowGroupBytes int64 = 128 << 20
+	openBytes           = 2 * rowGroupBytes
+)
+
+// largeRecord is how large a record is that has the memory of all open row groups for itself:
+// on its way to the file there are several copies of it. It is not below what a member of
+// several records may have, so that the index tells.
+const largeRecord = baldr.MaxMemberBytes
+
+// openBytesOf is about what the open row groups of an object take at most: keys, headers, and
+// what is decoded are in them beside the values.
+func (r *run) openBytesOf(ctx context.Context, row bifrost.Row) (int64, error) {
+	f := row.Facts
+	if f.RawBytes+f.StoredBytes >= largeRecord {
+		file, err := r.Reader.OpenRow(ctx, row)
+		if err != nil {
+			return 0, err
+		}
+		isLarge := func(m baldr.MemberFacts) bool { return m.RawBytes+int64(m.EnvelopeBytes) >= largeRecord }
+		if slices.ContainsFunc(file.Members(), isLarge) {
+			return openBytes, nil
+		}
+	}
+	return min(rowGroupBytes, 4*(f.RawBytes+f.StoredBytes+f.Records*bytesOfRow)), nil
+}
+
+// writeFiles writes the records of an object, each to the file of its day.
+func (r *run) writeFiles(ctx context.Context, row bifrost.Row, object *Object) error {
+	bytes, err := r.openBytesOf(ctx, row)
+	if err != nil {
+		return err
+	}
+	if err := r.memory.Acquire(ctx, bytes); err != nil {
+		return context.Cause(ctx)
+	}
+	defer r.memory.Release(bytes)
+	reader := *r.Reader
+	reader.Catalogue = oneRow{r.Reader.Catalogue, row}
+	days, err := daysOf(ctx, &reader, row)
+	if err != nil {
+		return err
+	}
+	typed, err := r.typedOf(ctx, row.Partition)
+	if err != nil {
+		return err
+	}
+	open := &openFiles{exporter: r.Exporter, row: row, days: days, typed: typed, files: map[day]*parquetFile{}}
+	defer open.abortAll()
+	for record, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
+		if err != nil {
+			return err
+		}
+		if record.Offset < 0 {
+			return baldr.ErrNoEnvelope
+		}
+		if err := open.writeRecord(ctx, &record); err != nil {
+			return err
+		}
+	}
+	object.Undecoded = open.undecoded
+	for _, d := range slices.Sorted(maps.Keys(open.files)) {
+		f := open.files[d]
+		if err := f.complete(ctx); err != nil {
+			return err
+		}
+		object.Files = append(object.Files, ObjectFile{f.name, f.records})
+		object.Records += f.records
+	}
+	return nil
+}
+
+// oneRow is a catalogue of one row, which need not be looked up again.
+type oneRow struct {
+	readback.Catalogue
+	row bifrost.Row
+}
+
+// Rows implements readback.Catalogue.
+func (o oneRow) Rows(_ context.Context, _ bifrost.Partition, from int64, _ int) ([]bifrost.Row, error) {
+	if o.row.Start < from {
+		return nil, nil
+	}
+	return []bifrost.Row{o.row}, nil
+}
+
+// RowsBelow implements readback.Catalogue.
+func (o oneRow) RowsBelow(_ context.Context, _ bifrost.Partition, below int64, _ int) ([]bifrost.Row, error) {
+	if o.row.Start >= below {
+		return nil, nil
+	}
+	return []bifrost.Row{o.row}, nil
+}
+
+// openFiles are the files that records of one object go to.
+type openFiles struct {
+	exporter *Exporter
+	row      bifrost.Row
+	days     days
+	typed    typedTopic
+	values   []typedValue // of one record
+	files    map[day]*parquetFile
+	pending  int64
+	// undecoded counts keys and values whose columns have a reason instead of what they hold.
+	undecoded int64
+}
+
+func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
+	var decoded *Decoded
+	if o.exporter.Decode != nil {
+		d, err := o.exporter.Decode(ctx, r)
+		if err != nil {
+			return err
+		}
+		decoded = &d
+		o.countUndecoded(d.KeyError, d.ValueError)
+	}
+	var err error
+	if o.values, err = o.exporter.decodeTyped(ctx, o.typed, r, o.values[:0]); err != nil {
+		return err
+	}
+	for _, v := range o.values {
+		o.countUndecoded(v.reason)
+	}
+	d := o.days.of(r.Timestamp)
+	f := o.files[d]
+	if f == nil {
+		name := fmt.Sprintf("%s%s/date=%s/%05d-%020d.parquet", topicFolder, o.row.Name, d, o.row.Number, o.row.Start)
+		if f, err = newParquetFile(ctx, o.exporter.Place, name, decoded != nil, o.typed); err != nil {
+			return err
+		}
+		o.files[d] = f
+	}
+	if sizeOf(r, decoded) >= largeRecord {
+		if err := o.endRowGroups(); err != nil {
+			return err
+		}
+	}
+	before := f.pending
+	if err := f.writeRecord(o.row.Number, r, decoded, o.values); err != nil {
+		return err
+	}
+	o.pending += f.pending - before
+	if o.pending < rowGroupBytes {
+		return nil
+	}
+	for _, other := range o.files {
+		if other.pending > f.pending {
+			f = other
+		}
+	}
+	o.pending -= f.pending
+	return f.endRowGroup()
+}
+
+// endRowGroups makes room for a large record.
+func (o *openFiles) endRowGroups() error {
+	for _, f := range o.files {
+		if f.pending > 0 {
+			if err := f.endRowGroup(); err != nil {
+				return err
+			}
+		}
+	}
+	o.pending = 0
+	return nil
+}
+
+func (o *openFiles) countUndecoded(reasons ...[]byte) {
+	for _, reason := range reasons {
+		if reason != nil {
+			o.undecoded++
+		}
+	}
+}
+
+func (o *openFiles) abortAll() {
+	for _, f := range o.files {
+		f.to.Abort()
+	}
+}
