@@ -216,7 +216,7 @@ func recipesOf(t *testing.T) map[string]string {
 			recipes[name], _, _ = strings.Cut(code, "```")
 		}
 	}
-	if len(recipes) != 3 {
+	if len(recipes) != 4 {
 		t.Fatalf("%d recipes on the page", len(recipes))
 	}
 	return recipes
@@ -231,7 +231,7 @@ func runRecipe(t *testing.T, python, recipe, variable, dir, orders, registry str
 	recipe += `
 import json
 def plain(v):
-    if isinstance(v, bytes): return v.hex()
+    if isinstance(v, (bytes, bytearray)): return v.hex()
     if isinstance(v, dict) and set(v) == {"key", "value"}: return [plain(v["key"]), plain(v["value"])]
     if isinstance(v, (list, tuple)): return [plain(x) for x in v]
     return v

@@ -38,6 +38,8 @@ const (
 	aiokafkaVersion    = "0.14.0"
 	sparkVersion       = "3.5.7"
 	flinkVersion       = "1.20.2"
+	pySparkVersion     = "3.5.9"
+	icebergVersion     = "1.9.2"
 )
 
 // A Part is something that can be installed into .local.
@@ -78,6 +80,8 @@ var (
 	PartKcat        = Part{"kcat", "distribution", "apt-get", "kcat", installKcat}
 	PartSpark       = Part{"spark", sparkVersion, "mvn", "maven", installMaven}
 	PartFlink       = Part{"flink", flinkVersion, "mvn", "maven", installMaven}
+	// PySpark, which brings Spark, and Iceberg's runtime for it.
+	PartPySpark = Part{"pyspark", pySparkVersion + "-iceberg-" + icebergVersion, "python3.11", "pyspark", installPySpark}
 	// What the pages' commands for AWS are run with.
 	PartAWSCLI = Part{"aws-cli", awsCLIVersion, "python3.11", "aws-cli", installPython}
 )
@@ -86,7 +90,7 @@ var (
 func Parts(names ...string) ([]Part, error) {
 	all := []Part{PartKafka, PartTieredStorage, PartMirrorMaker, PartRegistry, PartDynamoDB, PartS3, PartAWS, PartSAM,
 		PartStaticcheck, PartGovulncheck, PartNode, PartEngines, PartQEMU, PartKafkaTools, PartKafkaTools3,
-		PartKafkaPython, PartAiokafka, PartKafkajs, PartKcat, PartSpark, PartFlink, PartAWSCLI}
+		PartKafkaPython, PartAiokafka, PartKafkajs, PartKcat, PartSpark, PartFlink, PartPySpark, PartAWSCLI}
 	if len(names) == 0 {
 		return all, nil
 	}
@@ -227,6 +231,10 @@ func Tool(name string) (string, error) {
 		return local("venv-engines", "bin", "python")
 	case "python-kafka":
 		return local("venv-kafka-python", "bin", "python")
+	case "python-pyspark":
+		return local("venv-pyspark", "bin", "python")
+	case "iceberg":
+		return local("venv-pyspark", icebergJar+"-"+icebergVersion+".jar")
 	case "python-aiokafka":
 		return local("venv-aiokafka", "bin", "python")
 	case "node":
@@ -265,6 +273,21 @@ func installPython(ctx context.Context, p Part) error {
 	// for with extras, and then refuses it because it is not in the list.
 	return command(ctx, nil, filepath.Join(venv, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
 		"--require-hashes", "--no-deps", "--requirement", requirements)
+}
+
+// icebergJar is Iceberg with all that it needs, for a version of Spark and of Scala.
+const icebergJar = "iceberg-spark-runtime-3.5_2.12"
+
+func installPySpark(ctx context.Context, p Part) error {
+	if err := installPython(ctx, p); err != nil {
+		return err
+	}
+	venv, err := local("venv-" + p.name)
+	if err != nil {
+		return err
+	}
+	return command(ctx, nil, "mvn", "--batch-mode", "--quiet", "dependency:copy",
+		"-Dartifact=org.apache.iceberg:"+icebergJar+":"+icebergVersion, "-DoutputDirectory="+venv)
 }
 
 // installNPM installs what a lock file names, with the sums of its packages.
