@@ -18,6 +18,7 @@ func TestEveryPythonPackageIsPinned(t *testing.T) {
 		"kafka-python": {"kafka-python==" + kafkaPythonVersion},
 		"aiokafka":     {"aiokafka==" + aiokafkaVersion},
 		"engines":      {"duckdb==" + enginesVersion, "pyarrow==", "fastavro==", "confluent-kafka=="},
+		"pyspark":      {"pyspark==" + pySparkVersion},
 	} {
 		text, err := lists.ReadFile("parts/" + part + ".txt")
 		if err != nil {
