@@ -45,12 +45,3 @@ func (p pool) take(ctx context.Context, bytes int64) (release func(), err error)
 	}
 	return func() { p.free.Release(bytes) }, nil
 }
-
-// offer is take that does not wait.
-func (p pool) offer(bytes int64) (release func(), ok bool) {
-	bytes = min(bytes, p.size)
-	if !p.free.TryAcquire(bytes) {
-		return nil, false
-	}
-	return func() { p.free.Release(bytes) }, true
-}
