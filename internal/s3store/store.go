@@ -32,6 +32,7 @@ import (
 type Store struct {
 	client  *s3.Client
 	bucket  string
+	setting string    // which names the bucket, for errors; empty for another than the archive's
 	buffers sync.Pool // of *[]byte, each partSize long
 }
 
@@ -53,7 +54,14 @@ func New(cfg aws.Config, bucket string) *Store {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
 	newBuffer := func() any { b := make([]byte, partSize); return &b }
-	return &Store{client: client, bucket: bucket, buffers: sync.Pool{New: newBuffer}}
+	return &Store{client: client, bucket: bucket, setting: " (BIFROST_BUCKET)", buffers: sync.Pool{New: newBuffer}}
+}
+
+// NewOther is New for a bucket that is not the archive's: its errors blame no setting.
+func NewOther(cfg aws.Config, bucket string) *Store {
+	s := New(cfg, bucket)
+	s.setting = ""
+	return s
 }
 
 // maxAttempts bounds the repetitions of one request. Together with their pauses
@@ -136,9 +144,9 @@ func (s *Store) translateError(err error) error {
 	case hasCode(err, codeConditionalConflict):
 		return fmt.Errorf("two conditional writes met at the key and S3 refused this one; begin a new upload: %w", err)
 	case hasCode(err, codeNoSuchBucket):
-		return fmt.Errorf("the bucket %s (BIFROST_BUCKET) %w: %w", s.bucket, ErrNoBucket, err)
+		return fmt.Errorf("the bucket %s%s %w: %w", s.bucket, s.setting, ErrNoBucket, err)
 	case hasCode(err, codeRedirect), hasCode(err, codeOtherRegion):
-		return fmt.Errorf("the bucket %s (BIFROST_BUCKET) %w in region %s (AWS_REGION): %w", s.bucket, ErrNoBucket,
+		return fmt.Errorf("the bucket %s%s %w in region %s (AWS_REGION): %w", s.bucket, s.setting, ErrNoBucket,
 			s.client.Options().Region, err)
 	}
 	return err

@@ -57,7 +57,7 @@ func (p *Parts) Used() awsmeter.Usage {
 
 // Bucket returns another bucket of the same account, which shows with its first use
 // whether it is there.
-func (p *Parts) Bucket(name string) *s3store.Store { return s3store.New(p.aws, name) }
+func (p *Parts) Bucket(name string) *s3store.Store { return s3store.NewOther(p.aws, name) }
 
 // OpenFromEnvironment builds the parts of a function in the role, with the configuration
 // that its environment has.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,12 +63,19 @@ func (m stateMachine) Describe(ctx context.Context, arn string) (job.Execution, 
 	return job.Execution{State: e.Status, Ended: e.Ended, Error: e.Error}, err
 }
 
+// machineARN matches what names a state machine (AWS General Reference, "Step Functions ARNs").
+var machineARN = regexp.MustCompile(`^arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:]+$`)
+
 // openControl opens what starts, shows and stops jobs.
 func openControl(a *app.App, ctx context.Context) (*job.Control, *wiring.Parts, error) {
 	arn, _ := a.LookupVariable(settings.JobMachine)
 	if arn == "" {
 		return nil, nil, usage.Errorf("--job-machine is missing: want the ARN of the state machine of jobs, "+
 			"the output JobMachine of the stack ($%s)", settings.JobMachine)
+	}
+	if !machineARN.MatchString(arn) {
+		return nil, nil, usage.Errorf("--job-machine %q ($%s): want the ARN of a state machine, "+
+			"the output JobMachine of the stack", arn, settings.JobMachine)
 	}
 	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {

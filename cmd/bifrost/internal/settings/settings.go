@@ -130,8 +130,8 @@ func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
 	}
 	// A bucket that cannot be asked is no proof: what needs it says so, and the tables can be
 	// read without it.
-	if err := Belonging(parts).CheckBucket(ctx); isWrongSetting(err) {
-		return usage.Of(err)
+	if err := CheckBucket(ctx, parts); usage.Is(err) {
+		return err
 	}
 	return nil
 }
