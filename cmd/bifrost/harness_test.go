@@ -73,7 +73,7 @@ func runWithReason(args []string) int {
 var onePlural = regexp.MustCompile(`(?m)(?:^|[\s(])1 (?:[a-z]+ )?([a-z]{3,}s)\b`)
 
 // singulars are words that only look like a plural.
-var singulars = []string{"was", "has", "this", "less", "waits", "needs", "says", "does"}
+var singulars = []string{"was", "has", "this", "less", "waits", "needs", "says", "does", "knows"}
 
 // A sandbox is an archive of one test: a bucket, tables and topics of its own on
 // services that tests share.
