@@ -152,6 +152,9 @@ func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded, 
 
 // writeBatch gives the rows that are collected to the columns.
 func (f *parquetFile) writeBatch() error {
+	if f.batch.rows == 0 {
+		return nil
+	}
 	for i, values := range f.batch.columns {
 		if _, err := f.columns[i].WriteRowValues(values); err != nil {
 			return fmt.Errorf("write %d records to %s: %w", f.batch.rows, f.name, err)

@@ -62,12 +62,11 @@ func TryEach[T any](
 		if within.Err() != nil {
 			break
 		}
-		group.Go(func() error {
-			if err != nil {
-				return err
-			}
-			return work(within, item)
-		})
+		if err != nil {
+			group.Go(func() error { return err })
+			break
+		}
+		group.Go(func() error { return work(within, item) })
 	}
 	if err := group.Wait(); err != nil {
 		return err

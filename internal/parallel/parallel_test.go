@@ -94,3 +94,21 @@ func TestAContextThatHasEndedIsTheAnswer(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestAnErrorInsteadOfAnItemEndsAll: what was found before it is worked on, and nothing after it.
+func TestAnErrorInsteadOfAnItemEndsAll(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	var done atomic.Int32
+	err := parallel.TryEach(t.Context(), 1, func(yield func(int, error) bool) {
+		for i := range 1000 {
+			if i == 10 && !yield(0, broken) || i != 10 && !yield(i, nil) {
+				return
+			}
+		}
+		t.Error("all items were asked for")
+	}, func(context.Context, int) error { done.Add(1); return nil })
+	if !errors.Is(err, broken) || done.Load() != 10 {
+		t.Errorf("error %v after %d items", err, done.Load())
+	}
+}
