@@ -152,13 +152,19 @@ FormatError ARCHIVE/damaged/partition=0/00000000000000000000.baldr.gz: damaged o
 // thousand.
 const pagesWithPackage = withPackage + `
 class Client:
-    def list_objects_v2(self, Bucket, Prefix="", ContinuationToken=""):
-        keys = sorted("group/orders/" + os.path.relpath(os.path.join(at, name), os.path.join(sys.argv[1], "orders"))
-            for at, _, names in os.walk(os.path.join(sys.argv[1], "orders")) for name in names)
-        keys = [key for key in keys if key.startswith(Prefix) and key > ContinuationToken]
-        if len(keys) < 2:
-            return {"IsTruncated": False, "Contents": [{"Key": key} for key in keys]}
-        return {"IsTruncated": True, "Contents": [{"Key": keys[0]}], "NextContinuationToken": keys[0]}
+    def list_objects_v2(self, Bucket, Prefix="", Delimiter="", ContinuationToken=""):
+        keys = ["group/" + os.path.relpath(os.path.join(at, name), sys.argv[1])
+            for at, _, names in os.walk(sys.argv[1]) for name in names]
+        keys = [key for key in keys if key.startswith(Prefix)]
+        if Delimiter:
+            keys = {Prefix + key[len(Prefix):].partition(Delimiter)[0] + Delimiter for key in keys}
+        keys = sorted(key for key in keys if key > ContinuationToken)
+        page = {"IsTruncated": len(keys) > 1}
+        if keys:
+            page.update({"CommonPrefixes": [{"Prefix": keys[0]}]} if Delimiter else {"Contents": [{"Key": keys[0]}]})
+        if page["IsTruncated"]:
+            page["NextContinuationToken"] = keys[0]
+        return page
 
     def get_paginator(self, name):
         client = self
@@ -173,7 +179,11 @@ class Client:
     def get_object(self, Bucket, Key):
         return {"Body": open(os.path.join(sys.argv[1], Key.partition("/")[2]), "rb")}
 
-print([(o.name, o.partition, o.start) for o in baldr.objects("s3://bucket/group", "orders", client=Client())])
+import warnings
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    print([(o.name, o.partition, o.start) for o in baldr.objects("s3://bucket/group", "orders", client=Client())])
+print([str(w.message).partition(" goes on as ")[2] for w in told])
 print([(r.partition, r.offset) for r in baldr.read_topic("s3://bucket/group", "orders", client=Client())])
 `
 
@@ -181,11 +191,14 @@ print([(r.partition, r.offset) for r in baldr.read_topic("s3://bucket/group", "o
 func TestPythonPackageReadsAllPages(t *testing.T) {
 	t.Parallel()
 	archive := t.TempDir()
-	putTopic(t, archive, "orders", "now")
+	for _, life := range []string{"orders", "orders@A", "orders@B", "orders2"} {
+		putTopic(t, archive, life, "now")
+	}
 	check(t, os.WriteFile(filepath.Join(archive, "orders", "_bifrost.json"), []byte("{}"), 0o600))
 	const name = "00000000000000000000.baldr.gz"
 	want := "[('s3://bucket/group/orders/partition=0/" + name + "', 0, 0), " +
-		"('s3://bucket/group/orders/partition=1/" + name + "', 1, 0)]\n[(0, 0), (0, 1)]\n"
+		"('s3://bucket/group/orders/partition=1/" + name + "', 1, 0)]\n" +
+		"['orders@A, orders@B, which is not read unless it is named']\n[(0, 0), (0, 1)]\n"
 	if got := run(t, "python3", "-B", "-W", "ignore", "-c", pagesWithPackage, archive); got != want {
 		t.Errorf("the package reads\n%swant\n%s", got, want)
 	}
