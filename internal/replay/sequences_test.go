@@ -402,7 +402,8 @@ func (w *world) foreign(t *rapid.T, topic string) {
 		}
 	}
 	record := &kgo.Record{Topic: topic, Partition: rapid.Int32Range(0, targetPartitions-1).Draw(t, "partition"), Value: []byte("foreign")}
-	client, err := kgo.NewClient(append(w.options.Client, kgo.RecordPartitioner(kgo.ManualPartitioner()))...) // a new one: it remembers topic IDs
+	// A new one: it remembers topic IDs. A broker may not have heard yet of a topic that was just made.
+	client, err := kgo.NewClient(append(w.options.Client, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
