@@ -28,6 +28,7 @@ var actionsOf = map[string][]string{
 	// Without s3:ListBucket S3 answers "forbidden" for a key that is not there.
 	"s3.GetObject":  {"s3:GetObject", "s3:ListBucket"},
 	"s3.HeadObject": {"s3:GetObject", "s3:ListBucket"},
+	"s3.Options":    nil, // asks nobody
 
 	"dynamodb.GetItem":              {"dynamodb:GetItem"},
 	"dynamodb.PutItem":              {"dynamodb:PutItem"},
@@ -37,6 +38,7 @@ var actionsOf = map[string][]string{
 	"dynamodb.Scan":                 {"dynamodb:Scan"},
 	"dynamodb.BatchGetItem":         {"dynamodb:BatchGetItem"},
 	"dynamodb.TransactWriteItems":   nil, // what is in it says
+	"dynamodb.Options":              nil, // asks nobody
 	"dynamodb.types.Put":            {"dynamodb:PutItem"},
 	"dynamodb.types.Update":         {"dynamodb:UpdateItem"},
 	"dynamodb.types.Delete":         {"dynamodb:DeleteItem"},
