@@ -87,6 +87,9 @@ func init() {
 		{mutant{"a transaction in the silence", "Kafka gives up what stands open for a minute", []edit{{
 			"../replay/silence.go", "w.open && time.Since(w.begun) > w.longest", "w.open && w.begun.IsZero()",
 		}}}, "internal/replay", "TestASilentSource", ""},
+		{mutant{"a commit behind a refused batch", "the clock commits nothing of a transaction that lacks one", []edit{{
+			"../replay/silence.go", "	if s.failure == nil {", "	if true {",
+		}}}, "internal/replay", "TestTheClockBehindAFailure", ""},
 		{mutant{"back behind an interruption", "whoever was shut out ends", []edit{{
 			"../replay/interruption.go", "	case err != nil, now.identity == old.identity, timedOut:", "	case err != nil, now.id == old.identity.id, timedOut:",
 		}}}, "internal/replay", "TestShutOutAndInterrupted", ""},

@@ -13,7 +13,7 @@ import (
 // while it has a record in hand, or to the clock.
 type silence struct {
 	writer  sync.Mutex
-	failure error         // of the clock's commit, behind which nothing may be written
+	failure error         // of whoever had the writer, behind which nothing is written or committed
 	stopped chan struct{} // no more records are awaited
 	ended   chan struct{} // the clock does nothing any more
 }
@@ -27,30 +27,44 @@ func (w *writer) commitInSilence(ctx context.Context) (context.Context, *silence
 		defer close(s.ended)
 		clock := time.NewTicker(w.options.silence)
 		defer clock.Stop()
-		for s.failure == nil {
+		for {
 			select {
 			case <-clock.C:
-				s.commitOverdue(ctx, w)
+				if err := s.commitOverdue(ctx, w); err != nil {
+					cancel(err)
+					return
+				}
 			case <-s.stopped:
 				cancel(nil)
 				return
 			}
 		}
-		cancel(s.failure)
 	}()
 	return inner, s
 }
 
-// commitOverdue commits a transaction that has taken its time.
-func (s *silence) commitOverdue(ctx context.Context, w *writer) {
+// takeTurn has the writer do something, unless something has failed before: a batch that
+// was refused is missing in the transaction, and what is left of it must not be committed.
+func (s *silence) takeTurn(do func() error) error {
 	s.writer.Lock()
 	defer s.writer.Unlock()
-	if w.open && time.Since(w.begun) > w.longest {
-		s.failure = w.commitTransaction(ctx)
+	if s.failure == nil {
+		s.failure = do()
 	}
+	return s.failure
 }
 
-// end waits for a commit that is under way, and answers why one has failed.
+// commitOverdue commits a transaction that has taken its time.
+func (s *silence) commitOverdue(ctx context.Context, w *writer) error {
+	return s.takeTurn(func() error {
+		if w.open && time.Since(w.begun) > w.longest {
+			return w.commitTransaction(ctx)
+		}
+		return nil
+	})
+}
+
+// end waits for a commit that is under way, and answers what has failed first.
 func (s *silence) end() error {
 	close(s.stopped)
 	<-s.ended

@@ -107,8 +107,8 @@ func (w *writer) writeSegment(ctx context.Context, s Segment) error {
 	w.next = s.Start
 	inner, silence := w.commitInSilence(ctx)
 	err := w.writeRecords(inner, s, silence)
-	if late := silence.end(); late != nil {
-		return late
+	if failure := silence.end(); failure != nil {
+		return failure
 	}
 	if err != nil {
 		return err
@@ -133,12 +133,7 @@ func (w *writer) writeRecords(ctx context.Context, s Segment, silence *silence) 
 		if !whole && !s.Wants(record.Timestamp) {
 			continue
 		}
-		silence.writer.Lock()
-		if err = silence.failure; err == nil {
-			err = w.writeRecord(ctx, &record)
-		}
-		silence.writer.Unlock()
-		if err != nil {
+		if err := silence.takeTurn(func() error { return w.writeRecord(ctx, &record) }); err != nil {
 			return err
 		}
 	}
