@@ -90,7 +90,8 @@ func newEndToEnd(t *testing.T) *endToEnd {
 
 // endToEndOn is a test with topics of this prefix, and with no stack yet.
 func endToEndOn(t *testing.T, brokers, prefix string) *endToEnd {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func (e *endToEnd) produceTransactions(topic string, records int) {
 	const each = 5000
 	e.create(topic, nil)
 	client, err := kgo.NewClient(kgo.SeedBrokers(e.brokers), kgo.TransactionalID(topic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
 	e.check(err)
 	defer client.Close()
 	for first := 0; first < records; first += each {

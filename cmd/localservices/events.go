@@ -112,7 +112,7 @@ func produce(ctx context.Context, brokers []string) error {
 }
 
 func producePlain(ctx context.Context, brokers []string, random *rand.Rand) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func customer(random *rand.Rand, i int) *kgo.Record {
 
 // produceOrders writes transactions, and aborts each fifth of them.
 func produceOrders(ctx context.Context, brokers []string, random *rand.Rand) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...),
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.UnknownTopicRetries(-1),
 		kgo.TransactionalID("demo-"+strconv.FormatInt(time.Now().UnixNano(), 36)))
 	if err != nil {
 		return err

@@ -26,7 +26,8 @@ func produceTo(ctx context.Context, args []string) error {
 	if len(args) != 1 || brokers == "" {
 		return errors.New("usage: . .local/env; localservices produce TOPIC <lines")
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(args[0]))
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.DefaultProduceTopic(args[0]),
+		kgo.UnknownTopicRetries(-1)) // a broker may not have heard yet of the topic that is made here
 	if err != nil {
 		return err
 	}

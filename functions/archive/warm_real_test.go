@@ -130,7 +130,7 @@ func newWarm(t *testing.T) *warm {
 		key, value, _ := strings.Cut(variable, "=")
 		t.Setenv(key, value)
 	}
-	producer, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	producer, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
 	check(err)
 	t.Cleanup(producer.Close)
 	_, err = kadm.NewClient(producer).CreateTopic(t.Context(), partitions, 1, nil, name)

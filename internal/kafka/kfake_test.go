@@ -63,7 +63,7 @@ func produce(t *testing.T, cluster *kfake.Cluster, topic string, partition int32
 
 func producer(t testing.TB, brokers []string, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...)}, options...)...)
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...), kgo.UnknownTopicRetries(-1)}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

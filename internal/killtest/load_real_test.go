@@ -134,7 +134,8 @@ func (f *truth) end(t *testing.T, brokers string) {
 
 // producePlain writes records of all shapes until ctx ends.
 func producePlain(ctx context.Context, brokers string, seed uint64) (count int, err error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 	if err != nil {
 		return 0, err
 	}

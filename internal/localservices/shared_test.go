@@ -77,7 +77,8 @@ func TestKafkaKeepsDataOverARestart(t *testing.T) {
 	broker := localservices.KafkaForTest(t, localservices.KafkaOptions{
 		Listeners: map[string]string{"SECOND": "PLAINTEXT"},
 	})
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Listener("SECOND")), kgo.DefaultProduceTopic("orders"))
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Listener("SECOND")), kgo.DefaultProduceTopic("orders"),
+		kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		t.Fatal(err)
 	}
