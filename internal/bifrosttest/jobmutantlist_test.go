@@ -87,6 +87,9 @@ func init() {
 		{mutant{"a transaction in the silence", "Kafka gives up what stands open for a minute", []edit{{
 			"../replay/silence.go", "w.open && time.Since(w.begun) > w.longest", "w.open && w.begun.IsZero()",
 		}}}, "internal/replay", "TestASilentSource", ""},
+		{mutant{"an empty answer of a new leader", "it does not know yet how much it has", []edit{{
+			"../replay/targetlog.go", "errors.Is(err, errNothing) && known < to", "errors.Is(err, errNothing) && known > to",
+		}}}, "internal/replay", "TestALookAtANewLeader", ""},
 		{mutant{"a commit behind a refused batch", "the clock commits nothing of a transaction that lacks one", []edit{{
 			"../replay/silence.go", "	if s.failure == nil {", "	if true {",
 		}}}, "internal/replay", "TestTheClockBehindAFailure", ""},

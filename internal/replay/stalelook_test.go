@@ -3,6 +3,7 @@ package replay
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -242,4 +243,59 @@ func TestALookWithoutTheStateTopic(t *testing.T) {
 		t.Error("nobody was asked to make the topic")
 	}
 	mustHoldAll(t, cluster, request, source, outlook)
+}
+
+// answerNothing makes brokers answer so many fetches of a topic with nothing and this high
+// watermark, and counts all of them.
+func answerNothing(cluster *kfake.Cluster, topic string, times, high int64) *atomic.Int64 {
+	of, fetches := cluster.TopicInfo(topic).TopicID, new(atomic.Int64)
+	cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		topics := r.(*kmsg.FetchRequest).Topics
+		if len(topics) != 1 || topics[0].TopicID != of || fetches.Add(1) > times {
+			return nil, nil, false
+		}
+		response := r.ResponseKind().(*kmsg.FetchResponse)
+		partition := kmsg.NewFetchResponseTopicPartition()
+		partition.Partition, partition.HighWatermark = topics[0].Partitions[0].Partition, high
+		answer := kmsg.NewFetchResponseTopic()
+		answer.TopicID, answer.Partitions = of, append(answer.Partitions, partition)
+		response.Topics = append(response.Topics, answer)
+		return response, nil, true
+	})
+	return fetches
+}
+
+// A broker that has just begun to lead answers with nothing behind a high watermark that is
+// older than the log's. However long that takes, it is no empty log: neither is the state
+// lost, nor is anything written twice.
+func TestALookAtANewLeader(t *testing.T) {
+	t.Parallel()
+	for _, topic := range []string{stateTopic, "target"} {
+		t.Run(topic, func(t *testing.T) {
+			t.Parallel()
+			cluster := startCluster(t, 1)
+			options := optionsOf(cluster)
+			source, request := archived(100, 10), requestOf(100, 1)
+			replayAll(t, requestOf(50, 1), source, options)
+			const times = 3 * emptyAnswers
+			fetches := answerNothing(cluster, topic, times, 0)
+			mustHoldAll(t, cluster, request, source, replayAll(t, request, source, options))
+			if n := fetches.Load(); n <= times {
+				t.Errorf("only %d fetches", n)
+			}
+		})
+	}
+}
+
+// A log whose last records are compacted away has nothing up to its end. Whoever knows
+// that end, and answers with nothing several times, is believed.
+func TestALookAtACompactedEnd(t *testing.T) {
+	t.Parallel()
+	cluster := startCluster(t, 1)
+	options := optionsOf(cluster)
+	source, request := archived(100, 10), requestOf(100, 1)
+	replayAll(t, requestOf(50, 1), source, options)
+	answerNothing(cluster, "target", math.MaxInt64, endsOf(cluster)["target"][0])
+	mustRefuse(t, request, source, options, AnswerForce, "was compacted where the last batch of source/0 was")
 }

@@ -207,7 +207,7 @@ func (c cluster) readBatches(ctx context.Context, topic topicFacts, partition in
 	to int64) iter.Seq2[logBatch, error] {
 	return func(yield func(logBatch, error) bool) {
 		for from < to {
-			found, err := c.fetchFrom(ctx, topic, partition, from)
+			found, err := c.fetchFrom(ctx, topic, partition, from, to)
 			if err != nil {
 				yield(logBatch{}, fmt.Errorf("read topic %s, partition %d, from offset %d on: %w", topic.name,
 					partition, from, err))
@@ -228,16 +228,17 @@ func (c cluster) readBatches(ctx context.Context, topic topicFacts, partition in
 
 // A broker that has been asked too much answers with no topic, or an empty one, and
 // with how long it wants to be left alone. One that has just begun to lead answers with
-// nothing until it knows its high watermark, for half a second or so.
+// nothing behind a high watermark that is older than the log's, until its followers have
+// fetched from it.
 var (
 	errThrottled = errors.New("the broker throttles")
 	errNothing   = errors.New("the broker answered with nothing")
 )
 
-// fetchFrom asks the leader for what it has from an offset on. A broker that has nothing
-// several times has nothing.
-func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int32,
-	from int64) (batches []logBatch, err error) {
+// fetchFrom asks the leader for what it has in [from, to). A broker that knows the log that
+// far, and has nothing several times, has nothing.
+func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int32, from,
+	to int64) (batches []logBatch, err error) {
 	leader, empty := topic.leaders[partition], 0
 	err = insist(ctx, func(ctx context.Context) error {
 		if leader < 0 {
@@ -251,7 +252,11 @@ func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int3
 				return kerr.LeaderNotAvailable
 			}
 		}
-		answer, err := c.askFetch(ctx, leader, topic, partition, from)
+		answer, known, err := c.askFetch(ctx, leader, topic, partition, from)
+		if errors.Is(err, errNothing) && known < to {
+			leader = -1 // it may not lead any more
+			return fmt.Errorf("%w: it knows the log up to offset %d, and it had %d before", err, known, to)
+		}
 		if errors.Is(err, errNothing) {
 			if empty++; empty == emptyAnswers {
 				return nil
@@ -274,8 +279,10 @@ func (c cluster) fetchFrom(ctx context.Context, topic topicFacts, partition int3
 // emptyAnswers is how many of them are believed. Each takes scanWait.
 const emptyAnswers = 10
 
+// askFetch asks a leader once. Beside the batches it answers the high watermark that the
+// leader knows, -1 for none.
 func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, partition int32,
-	from int64) ([]logBatch, error) {
+	from int64) (batches []logBatch, known int64, err error) {
 	request := kmsg.NewPtrFetchRequest()
 	request.ReplicaID = -1
 	request.MaxWaitMillis = int32(scanWait.Milliseconds())
@@ -287,30 +294,30 @@ func (c cluster) askFetch(ctx context.Context, leader int32, topic topicFacts, p
 		Partitions: []kmsg.FetchRequestTopicPartition{part}}}
 	response, err := request.RequestWith(ctx, c.client.Broker(int(leader)))
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
 	if err := kerr.ErrorForCode(response.ErrorCode); err != nil {
-		return nil, err
+		return nil, -1, err
 	}
 	if len(response.Topics) != 1 || len(response.Topics[0].Partitions) != 1 {
-		return nil, nothing(ctx, response.ThrottleMillis)
+		return nil, -1, nothing(ctx, response.ThrottleMillis)
 	}
 	p := response.Topics[0].Partitions[0]
 	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	batches, err := parseBatches(p.RecordBatches)
+	batches, err = parseBatches(p.RecordBatches)
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
 	// A batch that begins below the offset holds it; anything else before it is not asked for.
 	for len(batches) > 0 && batches[0].next <= from && !recordbatch.IsOld(batches[0].raw) {
 		batches = batches[1:]
 	}
 	if len(batches) == 0 {
-		return nil, nothing(ctx, response.ThrottleMillis)
+		return nil, p.HighWatermark, nothing(ctx, response.ThrottleMillis)
 	}
-	return batches, nil
+	return batches, p.HighWatermark, nil
 }
 
 // nothing is what an empty answer means. It leaves a broker alone for as long as that
