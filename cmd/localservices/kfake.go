@@ -20,11 +20,25 @@ func serveKfake(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("kfake: port %q: %w", args[0], err)
 	}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port))
+	cluster, err := newEmbeddedKafka(port)
 	if err != nil {
-		return fmt.Errorf("kfake: %w", err)
+		return err
 	}
 	defer cluster.Close()
 	<-ctx.Done()
 	return nil
+}
+
+// newEmbeddedKafka makes the one broker. Kafka's defaults are for three: a replay would refuse it
+// for a transaction log that cannot be made.
+func newEmbeddedKafka(port int) (*kfake.Cluster, error) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.BrokerConfigs(map[string]string{
+		"offsets.topic.replication.factor":         "1",
+		"transaction.state.log.replication.factor": "1",
+		"transaction.state.log.min.isr":            "1",
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("kfake: %w", err)
+	}
+	return cluster, nil
 }
