@@ -120,7 +120,8 @@ func (p *Page) findVerification(f Facts) {
 		p.Findings = append(p.Findings, finding{"bad",
 			human.Some(int64(int(last.Summary.Violations)), "violation") + " in the last verification",
 			fmt.Sprintf("%s: %s.", human.Ago(last.At, f.Now), kindsOf(last)),
-			"bifrost verify names each, with what to do; verify --fix puts right what the bucket proves."})
+			"bifrost verify names each, with what to do; verify --fix puts right what the bucket proves. " +
+				"Then bifrost verify --record: this page tells of the last verification on record."})
 	case !last.Complete:
 		p.Findings = append(p.Findings, finding{"warn", "The last verification could not look at everything",
 			last.Error, "bifrost verify --record"})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
 // finding is one thing that a person should know. Class is bad for what needs somebody,
@@ -48,6 +49,7 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 		count[one.Class]++
 	}
 	partitions := human.Some(int64(len(f.Seen.Rows)), "partition")
+	well := human.InNumber(partitions + " are archived as they should be, and nothing is lost.")
 	switch {
 	case sick > 0:
 		return finding{"bad", "A person has to look", fmt.Sprintf("Unhealthy: %s of %s.",
@@ -55,7 +57,8 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 	case !f.Seen.IsHealthy() || f.Checks.BucketErr != nil:
 		return finding{"bad", "It is not known whether the archive is healthy", "See below.", ""}
 	case count["bad"] > 0:
-		return finding{"bad", "A person has to look", "All partitions are archived, and something else is wrong.", ""}
+		return finding{"bad", "A person has to look", "No partition is unhealthy. To look at: " +
+			titlesOf("bad", findings) + ".", ""}
 	case len(f.Seen.Rows) == 0:
 		return finding{"", "Nothing is archived yet", "No tick has made a row.", ""}
 	case f.Scan.total.lost > 0:
@@ -63,10 +66,37 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 			human.InNumber(fmt.Sprintf("%s are archived as they should be. %s offsets are gone that were never archived: see below.",
 				partitions, human.Count(f.Scan.total.lost))), ""}
 	case count["warn"] > 0:
-		return finding{"warn", "Archiving works", human.InNumber(partitions+" are archived as they should be, and nothing is lost. ") +
-			"There is something to know, though.", ""}
+		return finding{"warn", "Archiving works", well + inGaps(f.Scan) + " There is something to know, though.", ""}
 	}
-	return finding{"good", "All is well", partitions + " are archived as they should be, and nothing is lost.", ""}
+	return finding{"good", "All is well", well + inGaps(f.Scan), ""}
+}
+
+// titlesOf names the findings of a class.
+func titlesOf(class string, findings []finding) string {
+	var titles []string
+	for _, one := range findings {
+		if one.Class == class {
+			titles = append(titles, one.Title)
+		}
+	}
+	return strings.Join(titles, "; ")
+}
+
+// inGaps says how many offsets are in gaps, and why, as a sentence after another one; nothing
+// if there is no gap.
+func inGaps(s *Scan) string {
+	t := s.total
+	gaps := t.lost + t.apart + t.removed
+	if gaps == 0 {
+		return ""
+	}
+	var why []string
+	for _, reason := range s.gaps.reasons() {
+		_, words := bifrost.ExplainGap(reason)
+		why = append(why, fmt.Sprintf("%s %s (%s)", human.Count(s.gaps.byReason[reason]), reason, words))
+	}
+	return fmt.Sprintf(" In gaps: %s of %s offsets (%s), %s.", human.Count(gaps), human.Count(gaps+t.archived),
+		percent(gaps, gaps+t.archived), strings.Join(why, ", "))
 }
 
 // findUnhealthy names the partitions that need a person, those with one error together.

@@ -78,6 +78,13 @@ func (l *gapList) keepGaps(some ...gap) {
 	}
 }
 
+// reasons are those of the gaps, losses first.
+func (l *gapList) reasons() []string {
+	return slices.SortedFunc(maps.Keys(l.byReason), func(a, b string) int {
+		return cmp.Or(cmp.Compare(kindOf(a), kindOf(b)), cmp.Compare(a, b))
+	})
+}
+
 // newestGaps orders gaps, losses first, then the newest, and keeps so many of them.
 func newestGaps(gaps []gap, most int) []gap {
 	slices.SortFunc(gaps, func(a, b gap) int {
@@ -126,10 +133,7 @@ func (p *Page) gapSection(s *Scan) {
 		})
 	}
 	p.MoreGaps = s.gaps.count - len(list)
-	reasons := slices.SortedFunc(maps.Keys(s.gaps.byReason), func(a, b string) int {
-		return cmp.Or(cmp.Compare(kindOf(a), kindOf(b)), cmp.Compare(a, b))
-	})
-	for _, reason := range reasons {
+	for _, reason := range s.gaps.reasons() {
 		words := gapWords[kindOf(reason)]
 		words.Reason, words.Offsets = reason, human.Count(s.gaps.byReason[reason])
 		_, words.Words = bifrost.ExplainGap(reason)

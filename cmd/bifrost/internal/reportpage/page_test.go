@@ -323,7 +323,7 @@ func TestTheVerdict(t *testing.T) {
 		"a topic that was deleted": {func(a *archive, _ *Facts) { a.gap(a.rows[0].Partition, 100, 3100, bifrost.ReasonTopicDeleted) }, "warn",
 			[]string{"records were lost", "the topic was deleted before"}},
 		"a gap before Bifrost came": {func(a *archive, _ *Facts) { a.gap(a.rows[0].Partition, 100, 3100, bifrost.ReasonBeforeFirstSight) }, "good",
-			[]string{"before Bifrost first saw", "no loss"}},
+			[]string{"before Bifrost first saw", "no loss", "nothing is lost. In gaps: 3,000 of 3,100 offsets (96.7 %), 3,000 before_first_sight (Kafka"}},
 		"a reason of a later version": {func(a *archive, _ *Facts) { a.gap(a.rows[0].Partition, 100, 3100, "evaporated") }, "warn",
 			[]string{"does not know", "evaporated"}},
 		"an error": {func(a *archive, _ *Facts) { a.rows[0].Error = "no leader" }, "bad", []string{"A person has to look", "no leader", "Unhealthy: 1 partition of 1"}},
@@ -333,14 +333,14 @@ func TestTheVerdict(t *testing.T) {
 		}, "bad", []string{"no leader", "3,000 offsets are lost"}},
 		"near to loss": {func(a *archive, _ *Facts) {
 			a.rows[0].LastStable, a.rows[0].HighWatermark, a.rows[0].LossAt = 200, 200, now.Add(2*time.Hour)
-		}, "bad", []string{"Near to loss: orders/0", "2h00m"}},
+		}, "bad", []string{"Near to loss: orders/0", "2h00m", "No partition is unhealthy. To look at: Near to loss: orders/0."}},
 		"far from loss": {func(a *archive, _ *Facts) {
 			a.rows[0].LastStable, a.rows[0].HighWatermark, a.rows[0].LossAt = 200, 200, now.Add(48*time.Hour)
 		}, "good", []string{"2d", "50.0 %"}},
 		"not looked at": {func(a *archive, _ *Facts) { a.rows[0].Observation = bifrost.Observation{} }, "warn", []string{"Lag and end are not known", "unknown"}},
 		"violations": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications[0].Summary = verify.Summary{Violations: 3, Kinds: map[verify.Kind]int64{verify.ObjectMissing: 3}}
-		}, "bad", []string{"3 violations in the last verification", "object_missing"}},
+		}, "bad", []string{"3 violations in the last verification", "object_missing", "To look at: 3 violations in the last verification.", "bifrost verify --record:"}},
 		"a verification that saw half": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications[0].Complete, f.Checks.Verifications[0].Error = false, "access denied"
 		}, "warn", []string{"could not look at everything", "access denied"}},

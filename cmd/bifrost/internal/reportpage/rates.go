@@ -65,12 +65,22 @@ func newRateChart(s *Scan) rateChart {
 	for _, share := range []float64{1, 0.5} {
 		c.Lines = append(c.Lines, rateLine{100 - 100*share, perSecond(top * share)})
 	}
-	c.Summary = fmt.Sprintf("The most was %s, about %s.", perSecond(most), short(s.columnStart(mostAt)))
+	c.Summary = fmt.Sprintf("The most was %s, %s.", perSecond(most),
+		spanOf(s.columnStart(mostAt), s.columnStart(mostAt+1)))
 	if isCut && cuts > 0 {
 		c.Summary += fmt.Sprintf(" It does not fit: %s cut, so that the others can be seen.", areCut(cuts))
 	}
 	c.fillTable(s)
 	return c
+}
+
+// spanOf writes a bucket of the chart with both its ends, to the minute.
+func spanOf(from, to time.Time) string {
+	begin, end := short(from), short(to.Add(time.Minute-time.Nanosecond)) // a minute that has begun counts
+	if day, clock, _ := strings.Cut(end, " "); strings.HasPrefix(begin, day) {
+		end = clock
+	}
+	return "from " + begin + " to " + end
 }
 
 func areCut(n int) string {

@@ -4,6 +4,7 @@ package reportpage
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -17,6 +18,8 @@ import (
 type Restored struct {
 	Summary, Verdict, Class string
 	Topics, Differences     [][]pageCell
+	Groups                  [][]pageCell // a line for each position
+	MoreGroups              string       // positions that are not listed; empty for none
 	NotRestored             []string
 }
 
@@ -57,15 +60,54 @@ func newRestoredPage(r restore.Report) *Restored {
 	for _, t := range r.Topics {
 		p.Topics = append(p.Topics, []pageCell{
 			{t.Topic, ""},
-			{human.Count(int64(t.Partitions)), "n"},
-			{human.Count(t.Records), "n"},
-			{human.Size(t.Bytes), "n"},
-			{human.Count(int64(len(t.Lifted))), "n " + warnIf(len(t.Lifted) > 0)},
+			{human.Count(int64(t.Partitions)), "r"},
+			{human.Count(t.Records), "r"},
+			{human.Size(t.Bytes), "r"},
+			{human.Count(int64(len(t.Lifted))), "r " + warnIf(len(t.Lifted) > 0)},
 			{t.FinishDoes, ""},
 		})
 	}
 	for _, d := range r.Differences {
 		p.Differences = append(p.Differences, []pageCell{{d.Kind, ""}, {d.Name, ""}, {d.Reason, "bad"}})
 	}
+	p.listGroups(r.Groups)
 	return p
+}
+
+// mostPositions is how many positions of groups the page lists.
+const mostPositions = 1000
+
+// listGroups lists the positions, those with something against them first. A group of which
+// none is known has a line, too.
+func (p *Restored) listGroups(groups []restore.GroupReport) {
+	var against, standing [][]pageCell
+	add := func(g restore.GroupReport, partition, stood, image, committed, reason string) {
+		line := []pageCell{{g.Group, ""}, {g.State, ""}, {partition, ""}, {stood, "r"}, {image, "r"}, {committed, "r"}}
+		if reason == "" {
+			standing = append(standing, append(line, pageCell{"nothing", ""}))
+			return
+		}
+		against = append(against, append(line, pageCell{reason, "w bad"}))
+	}
+	for _, g := range groups {
+		if len(g.Positions) == 0 {
+			add(g, "–", "–", "–", "–", g.Reason)
+		}
+		for _, at := range g.Positions {
+			image, committed := "–", "–"
+			if at.Target >= 0 {
+				image = human.Count(at.Target)
+			}
+			if at.Committed != nil {
+				committed = human.Count(*at.Committed)
+			}
+			add(g, fmt.Sprintf("%s/%d", at.Topic, at.Partition), human.Count(at.Source), image, committed,
+				cmp.Or(at.Reason, g.Reason))
+		}
+	}
+	all := append(against, standing...)
+	p.Groups = all[:min(len(all), mostPositions)]
+	if more := len(all) - len(p.Groups); more > 0 {
+		p.MoreGroups = human.Some(int64(more), "more position")
+	}
 }
