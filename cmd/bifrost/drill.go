@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,12 +20,13 @@ func newDrill(a *app.App) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "drill --at TIME|latest --to-brokers HOST:PORT",
 		GroupID: groupCheck,
-		Short:   "Restore a sample, compare it, and say how long everything would take",
+		Short:   "Restore a sample, compare it, and say how long all topics would take",
 		Long: `Drill restores topics that it chooses by chance, up to --sample raw bytes, into a
 cluster that is there for that, with the positions of groups in them. Then it reads
 the sample back, compares it with the archive record by record, and each position
-with the record that is read from there, and says how long all of the capture would
-take at the same rate: the recovery time that was measured.
+with the record that is read from there, and says how long all topics of the capture,
+or those that --topics and --exclude leave of them, would take at the same rate: the
+recovery time that was measured.
 
 The topics stay in the target, as a restore leaves them: delete them before the next
 drill.`,
@@ -101,9 +103,17 @@ func (d *driller) tellReport(report *restore.DrillReport) {
 		d.Say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
 	}
 	d.Say("The sample: %s", strings.Join(report.Topics, ", "))
-	d.Say("%s records and %d positions of groups were compared: %d partitions are not as before.",
-		human.Count(report.Records), report.Positions, len(report.Wrong))
-	d.Say("%s took %s; all %d topics with %s records, %s, would take %s at that rate.",
-		human.Size(report.Bytes), human.Seconds(report.Seconds), report.AllTopics, human.Count(report.AllRecords),
-		human.Size(report.AllBytes), human.Seconds(report.AllSeconds))
+	result := "all partitions are as before"
+	if n := len(report.Wrong); n > 0 {
+		result = fmt.Sprintf("%d partitions are not as before", n)
+	}
+	d.Say("%s records and %d positions of groups were compared: %s.", human.Count(report.Records), report.Positions,
+		result)
+	of := "of the capture"
+	if d.from.topics != "" || d.from.exclude != "" {
+		of = "that --topics and --exclude leave"
+	}
+	d.Say("%s raw took %s; all %d topics %s, with %s records, %s raw, would take %s at that rate.",
+		human.Size(report.Bytes), human.Seconds(report.Seconds), report.AllTopics, of,
+		human.Count(report.AllRecords), human.Size(report.AllBytes), human.Seconds(report.AllSeconds))
 }

@@ -74,7 +74,7 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	inside("--finish", "--groups").must(t, 2, "leave out --groups")
 	s.inside(t, "restore", "--at", "2001-01-01", "--to-brokers", target.brokers).must(t, 1, "no capture was made at or before 2001")
 	planned := inside("--topics", orders, "--groups", "--plan")
-	planned.must(t, 0, "57 records", "Nothing was written", "retention.ms", "readers")
+	planned.must(t, 0, "57 records, ", "B raw: about", "Nothing was written", "retention.ms", "readers", "RAW")
 	if strings.Contains(planned.out, payments) {
 		t.Errorf("the plan has a topic that was not named:\n%s", planned.out)
 	}
@@ -83,7 +83,7 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 		t.Fatalf("%d records were written before --yes", n)
 	}
 	inside("--exclude", "*payments", "--yes").
-		must(t, 0, "57 records are there", "All that was asked for is as it was captured", "lifted on 1 topic")
+		must(t, 0, "57 records are there, ", "B of keys and values", "KEYS, VALUES", "All that was asked for is as it was captured", "lifted on 1 topic")
 	// Each of two partitions ends with the marker of its transaction.
 	if n, others := target.end(t, orders), target.end(t, payments); n != 57+2 || others != 0 {
 		t.Errorf("%d offsets of one topic and %d of the other, want 59 and 0", n, others)
@@ -128,6 +128,9 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	if len(drilled.Topics) != 1 || drilled.Records != 57 || drilled.Positions != 1 {
 		t.Errorf("drilled %+v", drilled)
 	}
+	s.inside(t, "drill", "--at", "latest", "--to-brokers", newCluster(t), "--topics", orders, "--yes").
+		must(t, 0, "all partitions are as before", "all 1 topic that --topics and --exclude leave, with 57 records")
+	s.inside(t, "drill", "--at", "latest", "--to-brokers", newCluster(t), "--yes").must(t, 0, "topics of the capture, with")
 }
 
 // TestExportWritesWhereItIsTold: each object once, of the topics that are named, in a

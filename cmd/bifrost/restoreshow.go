@@ -31,12 +31,12 @@ func (r *restorer) showText(report *restore.Report) error {
 	case report.Plan && r.finish:
 		return r.showFinish(report)
 	case report.Plan:
-		r.Say("%d topics with %s records, %s: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
+		r.Say("%d topics with %s records, %s raw: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
 			human.Count(report.Records), human.Size(report.Bytes), human.Seconds(report.Seconds))
 	case r.finish:
 		r.Say("Settings are put back.")
 	default:
-		r.Say("%s records are there, %s; this run took %s.", human.Count(report.Records), human.Size(report.Bytes),
+		r.Say("%s records are there, %s of keys and values; this run took %s.", human.Count(report.Records), human.Size(report.Bytes),
 			human.Seconds(report.Seconds))
 	}
 	for _, a := range report.ACLs {
@@ -132,12 +132,16 @@ func (r *restorer) tellLifted(report *restore.Report) {
 }
 
 func restoredTopics(report *restore.Report) *console.Table {
+	size := "keys, values" // which is what a replay counts
+	if report.Plan {
+		size = "raw" // which is what the archive counts
+	}
 	t := &console.Table{Columns: []console.Column{
 		{Title: "topic", Shrink: true},
 		{Title: "parts", Right: true},
 		{Title: "replicas", Right: true, Spare: 2},
 		{Title: "records", Right: true},
-		{Title: "size", Right: true},
+		{Title: size, Right: true},
 		{Title: "missing offsets", Right: true},
 		{Title: "lifted", Spare: 1},
 	}}

@@ -20,7 +20,7 @@ type Report struct {
 	Differences    []Difference  `json:"differences"`
 	NotRestored    []string      `json:"not_restored"` // what no restore puts back
 	Records        int64         `json:"records"`      // that are there; of a plan, that will be
-	Bytes          int64         `json:"bytes"`        // raw, the same
+	Bytes          int64         `json:"bytes"`        // of keys and values; of a plan to restore, raw
 	MissingOffsets int64         `json:"missing_offsets"`
 	QuietTails     int           `json:"quiet_tails"` // partitions of which the tail had waited for its object
 	Seconds        float64       `json:"seconds"`     // of this run; of a plan, an estimate

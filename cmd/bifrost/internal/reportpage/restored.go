@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
@@ -17,6 +18,7 @@ import (
 // Restored is the section of the page that tells of a restore, as text.
 type Restored struct {
 	Summary, Verdict, Class string
+	Size                    string // what the sizes are of
 	Topics, Differences     [][]pageCell
 	Groups                  [][]pageCell // a line for each position
 	MoreGroups              string       // positions that are not listed; empty for none
@@ -42,13 +44,14 @@ func ReadRestored(file string) (*Restored, error) {
 }
 
 func newRestoredPage(r restore.Report) *Restored {
-	done := "restored into"
+	done, size := "restored into", "keys and values"
 	if r.Plan {
-		done = "planned for"
+		done, size = "planned for", "raw"
 	}
 	p := &Restored{
-		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s.",
-			r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes)),
+		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s (%s).",
+			r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes), size),
+		Size:    strings.ToUpper(size[:1]) + size[1:],
 		Verdict: "All that was asked for is as it was captured.", Class: "good", NotRestored: r.NotRestored,
 	}
 	if r.Plan {
