@@ -223,7 +223,7 @@ func (r *Report) add(of TopicReport) {
 			if gap.Quiet {
 				r.QuietTails++
 			}
-			r.differs("partition", fmt.Sprintf("%s/%d", of.Topic, p.Partition), "offsets [%d, %d) are not there: %s",
+			r.differs("partition", fmt.Sprintf("%s/%d", of.Topic, p.Partition), "offsets [%d, %d) cannot be restored: %s",
 				gap.Start, gap.End, gap.Reason)
 		}
 	}

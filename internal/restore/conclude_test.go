@@ -120,6 +120,9 @@ func TestQuietTailsAreCounted(t *testing.T) {
 	if got, want := fmt.Sprint(report.QuietTails, report.MissingOffsets, report.Records, report.Bytes, len(report.Topics), len(report.Differences)), "2 7 22 33 2 3"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	if got, want := report.Differences[1].Reason, "offsets [0, 1) cannot be restored: gap"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
 
 // A plan says of settings that the capture does not have that they are not known, and tells no

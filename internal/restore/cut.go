@@ -184,7 +184,7 @@ func (r *Restorer) readBranch(ctx context.Context, p *Partition, b branch) error
 			p.Records += min(row.Facts.Records, of.Len())
 			p.Bytes += row.Facts.RawBytes * of.Len() / row.Len()
 		case bifrost.StateLost:
-			p.miss(of, "a recorded gap: "+row.GapReason)
+			p.miss(of, gapReason(row.GapReason))
 		default:
 			p.miss(of, "planned and not archived")
 		}
@@ -192,6 +192,19 @@ func (r *Restorer) readBranch(ctx context.Context, p *Partition, b branch) error
 	p.miss(bifrost.Range{Start: at, End: b.End}, "the catalogue has no row of it: bifrost verify tells more")
 	return nil
 }
+
+// gapReason says why a gap cannot be restored. What was erased may have been restored before:
+// nothing that the archive can say tells whether the target has it.
+func gapReason(reason string) string {
+	text := "a recorded gap: " + reason
+	if reason == bifrost.ReasonErased {
+		text += ". " + erasedHere
+	}
+	return text
+}
+
+const erasedHere = "The archive has none of them any more; a target that got them before may still have them, " +
+	"and to erase them there is up to you"
 
 const quietTail = "It is the tail of a quiet partition, " +
 	"which waits for its object for up to QuietMaxAgeSeconds: it was in Kafka alone"

@@ -110,6 +110,12 @@ func TestCutIsWhatThePartitionHeld(t *testing.T) {
 			c.span(p, 100, 150, bifrost.StateLost)
 			c.span(p, 150, 300, bifrost.StateArchived)
 		}, &[4]int64{0, 300, 300, 0}, "t[0, 300)", "[100, 150) a recorded gap: retention;", 250},
+		"a gap of what was erased": {func(c *catalogue) {
+			p := c.life("t", lifeA, 0, 300)
+			c.span(p, 0, 100, bifrost.StateLost)
+			c.span(p, 100, 300, bifrost.StateArchived)
+			c.rows[p][0].GapReason = bifrost.ReasonErased
+		}, &[4]int64{0, 300, 300, 0}, "t[0, 300)", "[0, 100) a recorded gap: erased. " + erasedHere + ";", 200},
 		"a row is missing": {func(c *catalogue) {
 			p := c.life("t", lifeA, 0, 300)
 			c.span(p, 0, 100, bifrost.StateArchived)
