@@ -30,7 +30,11 @@ func TestEnginesReadWhatAConsumerReads(t *testing.T) {
 	python := localservices.PythonForTest(t)
 	s := sandboxOf(t)
 	ctx := t.Context()
-	orders, registry := s.topics+"-orders", s.topics+"-schemas"
+	orders, registry, documents := s.topics+"-orders", s.topics+"-schemas", s.topics+"-documents"
+	must(t, s.topic(ctx, documents, 1))
+	for _, document := range []string{`{"customer":"a","amount":7}`, `{"customer":"b","amount":700}`} {
+		must(t, s.produce(ctx, &kgo.Record{Topic: documents, Value: []byte(document)}))
+	}
 	must(t, s.topic(ctx, orders, 2, "message.timestamp.after.max.ms="+strconv.Itoa(math.MaxInt64)))
 	must(t, s.topic(ctx, registry, 1, "cleanup.policy=compact"))
 	must(t, s.produce(ctx, &kgo.Record{Topic: registry, Key: []byte(`{"keytype":"SCHEMA","subject":"o","version":1,"magic":1}`),
@@ -88,6 +92,8 @@ func TestEnginesReadWhatAConsumerReads(t *testing.T) {
 	if len(avro) < n/20 || !slices.Equal(decoded, avro) {
 		t.Errorf("fastavro decodes %d values and cat %d, and they differ", len(decoded), len(avro))
 	}
+
+	s.readsJSON(t, python, recipes["JSON in DuckDB"], documents)
 
 	// A place has one kind of export, and what is decoded stands beside the bytes.
 	command := s.command(ctx, "export", orders, "--to", lake, "--decode", "--schemas", registry)
@@ -204,6 +210,28 @@ func hexOf(b []byte) any {
 	return fmt.Sprintf("%x", b)
 }
 
+// readsJSON runs the recipe for values that are JSON, on a topic that has no others.
+func (s *sandbox) readsJSON(t *testing.T, python, recipe, topic string) {
+	t.Helper()
+	dir := t.TempDir()
+	s.bifrost(t, "export", topic, "--to", filepath.Join(dir, "lake"))
+	got := runRecipe(t, python, recipe, "rows", dir, topic, topic)
+	if want := []string{`[0,1,"b"]`}; !slices.Equal(got, want) {
+		t.Errorf("JSON: %q, want %q", got, want)
+	}
+	// What the page says of a place in which nothing is lost.
+	none := `import duckdb
+lost = "lake/_bifrost/lost/topic=orders/*.json"
+try:
+    rows = duckdb.sql("select * from read_json('" + lost + "')").fetchall()
+except duckdb.IOException as e:
+    rows = [["No files found" in str(e), duckdb.sql("from glob('" + lost + "')").fetchall()]]
+`
+	if got := runRecipe(t, python, none, "rows", dir, topic, topic); !slices.Equal(got, []string{"[true,[]]"}) {
+		t.Errorf("nothing is lost, and DuckDB says %q", got)
+	}
+}
+
 // recipesOf returns the Python of docs/engines.md by the headings.
 func recipesOf(t *testing.T) map[string]string {
 	t.Helper()
@@ -216,7 +244,7 @@ func recipesOf(t *testing.T) map[string]string {
 			recipes[name], _, _ = strings.Cut(code, "```")
 		}
 	}
-	if len(recipes) != 4 {
+	if len(recipes) != 5 {
 		t.Fatalf("%d recipes on the page", len(recipes))
 	}
 	return recipes
