@@ -88,13 +88,18 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     baldr.objects(sys.argv[1], "again")
     baldr.objects(sys.argv[1], "again@A")
-print([str(w.message) for w in told])
+    print(offsets(), offsets(partition=0), offsets(start=2, end=4), offsets(start=5))
+    list(baldr.read_topic(sys.argv[1], "gaps", start=8))
+    list(baldr.read_topic(sys.argv[1], "gaps"))
+for w in told:
+    print(w.category.__name__, w.message)
 `
 
 // Of a topic, what is selected comes in order and once, also where two objects overlap.
 func TestPythonPackageReadsTopics(t *testing.T) {
 	t.Parallel()
 	archive := t.TempDir()
+	topic := "orders"
 	put := func(partition int, name string, start, end int64, kind Kind) {
 		var records []Record
 		for offset := start; kind == KindRecords && offset < end; offset++ {
@@ -105,7 +110,7 @@ func TestPythonPackageReadsTopics(t *testing.T) {
 		if kind == KindGap {
 			summary.Reason = "retention"
 		}
-		directory := filepath.Join(archive, "orders", fmt.Sprint("partition=", partition))
+		directory := filepath.Join(archive, topic, fmt.Sprint("partition=", partition))
 		check(t, os.MkdirAll(directory, 0o755))
 		var content bytes.Buffer
 		w := NewWriter(&content, Options{})
@@ -121,6 +126,11 @@ func TestPythonPackageReadsTopics(t *testing.T) {
 	put(0, "00000000000000000005~1", 5, 10, KindRecords)
 	put(1, "00000000000000000000", 0, 5, KindGap)
 	put(1, "00000000000000000005", 5, 6, KindRecords)
+	topic = "gaps"
+	for n := range int64(6) { // each is of two objects
+		put(int(n), "00000000000000000003", 3, 5, KindGap)
+		put(int(n), "00000000000000000005", 5, 8, KindGap)
+	}
 	check(t, os.WriteFile(filepath.Join(archive, "orders", "_bifrost.json"), []byte("{}"), 0o600))
 	check(t, os.MkdirAll(filepath.Join(archive, "empty"), 0o755))
 	damaged := filepath.Join(archive, "damaged", "partition=0")
@@ -141,7 +151,16 @@ LookupError ARCHIVE has no object of partition 17 of topic 'orders': it has some
 TypeError key is str: want bytes, which is what keys of records are
 LookupError ARCHIVE has no object of topic 'empty': look at the group in the one, and at capitals and @ID in the other
 FormatError ARCHIVE/damaged/partition=0/00000000000000000000.baldr.gz: damaged or cut: the footer
-['again is the first life of the topic; it goes on as again@A, again@B, which is not read unless it is named']
+[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 5] [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] [2, 3] [5, 6, 7, 8, 9, 5]
+UserWarning again is the first life of the topic; it goes on as again@A, again@B, which is not read unless it is named
+UserWarning orders: no records of offsets [0, 5) of partition 1, a recorded gap: retention
+UserWarning orders: no records of offsets [2, 4) of partition 1, a recorded gap: retention
+UserWarning gaps: no records of offsets [3, 8) of partition 0, a recorded gap: retention; ` +
+		`offsets [3, 8) of partition 1, a recorded gap: retention; ` +
+		`offsets [3, 8) of partition 2, a recorded gap: retention; ` +
+		`offsets [3, 8) of partition 3, a recorded gap: retention; ` +
+		`offsets [3, 8) of partition 4, a recorded gap: retention; ` +
+		`and 1 more, which objects() lists
 `
 	if got != want {
 		t.Errorf("the package selects\n%swant\n%s", got, want)

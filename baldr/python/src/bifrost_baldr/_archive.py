@@ -141,7 +141,8 @@ def read_topic(
 
     All bounds are half-open. since and until are datetimes, ISO 8601 or milliseconds since 1970; what has no
     zone is UTC. Offsets that two objects hold come once. Objects without keys and offsets (Format=values) are
-    refused as soon as a bound needs them. Raises LookupError if the archive has no object of the topic, or of
+    refused as soon as a bound needs them. Behind the last record it warns once (UserWarning) of the offsets within
+    start and end that are in recorded gaps, with the reason of each: erased, retention and so on. Raises LookupError if the archive has no object of the topic, or of
     the partition, and FormatError with the object's name if one is damaged.
     """
     if key is not None and not isinstance(key, bytes):
@@ -149,13 +150,17 @@ def read_topic(
     first, last = _milliseconds(since), _milliseconds(until)
     chosen = objects(archive, topic, partition=partition, client=client)
     reached: Dict[int, int] = {}
+    gaps: List[_Gap] = []
     for i, o in enumerate(chosen):
         follows = i + 1 < len(chosen) and chosen[i + 1].partition == o.partition
         if follows and chosen[i + 1].start <= start and chosen[i + 1].start > o.start or end is not None and o.start >= end:
             continue
         with o.open() as file, _named(o.name):
             facts = summary(file)
-            if facts["kind"] == "gap" or _outside(facts, first, last):
+            if facts["kind"] == "gap":
+                _add_gap(gaps, o.partition, max(start, facts["start_offset"]), _least(end, facts["end_offset"]), facts["reason"])
+                continue
+            if _outside(facts, first, last):
                 continue
             file.seek(0)
             for r in read(file):
@@ -166,6 +171,32 @@ def read_topic(
                     continue
                 yield replace(r, topic=facts["topic"], partition=o.partition)
         reached[o.partition] = max(reached.get(o.partition, 0), facts["end_offset"])
+    if gaps:
+        warnings.warn("%s: no records of %s" % (topic, _in_words(gaps)), stacklevel=2)
+
+
+_Gap = Tuple[int, int, int, str]  # partition, offsets from and to, reason
+_MOST_GAPS = 5  # that a warning names
+
+
+def _least(end: Optional[int], other: int) -> int:
+    return other if end is None else min(end, other)
+
+
+def _add_gap(gaps: List[_Gap], partition: int, start: int, end: int, reason: str) -> None:
+    """Adds a gap, to the last one if it goes on: one gap may be of many objects."""
+    if start >= end:
+        return
+    if gaps and (gaps[-1][0], gaps[-1][2], gaps[-1][3]) == (partition, start, reason):
+        start = gaps.pop()[1]
+    gaps.append((partition, start, end, reason))
+
+
+def _in_words(gaps: List[_Gap]) -> str:
+    named = ["offsets [%d, %d) of partition %d, a recorded gap: %s" % (g[1], g[2], g[0], g[3]) for g in gaps[:_MOST_GAPS]]
+    if len(gaps) > _MOST_GAPS:
+        named.append("and %d more, which objects() lists" % (len(gaps) - _MOST_GAPS))
+    return "; ".join(named)
 
 
 @contextmanager
