@@ -49,6 +49,7 @@ themselves. Files need no archive and no settings.
   zcat old/0000000.baldr.gz | bifrost cat -`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompletePartitions(0),
+		Annotations:       map[string]string{app.UnhealthyMeaning: "the row of a partition is gone: nothing was read"},
 		RunE:              func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
 	}
 	flags := c.Flags()
@@ -165,6 +166,11 @@ func (k *cat) openTopicRecords(
 	selected, err := k.Selection.SelectPartitions(rows)
 	if err != nil {
 		return nil, err
+	}
+	if len(k.Numbers) == 0 {
+		if err := readback.CheckRows(ctx, parts.Ledger, rows); err != nil {
+			return nil, fmt.Errorf("nothing was read: %w; or name the partitions to read", err)
+		}
 	}
 	reader := settings.NewReader(parts, k.workers)
 	reader.Skipped = k.tellSkipped

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -43,7 +44,8 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
   duckdb -c "select date, count(*) from 'lake/topic=*/date=*/*.parquet' group by date"`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{app.UnhealthyMeaning: "with --as-job: the job ended and is not complete"},
+		Annotations: map[string]string{app.UnhealthyMeaning: "the row of a partition is gone: all others were exported; " +
+			"with --as-job: the job ended and is not complete"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			if e.asJob {
 				return e.startAsJob(c, topics)
@@ -126,6 +128,10 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if len(rows) == 0 {
 		return noneMatches(globs)
 	}
+	gone := readback.CheckRows(ctx, parts.Ledger, rows)
+	if gone != nil && !errors.Is(gone, readback.ErrRowGone) {
+		return gone
+	}
 	decoder, err := e.decode.OpenDecoder(ctx, e.App, parts)
 	if err != nil {
 		return err
@@ -156,7 +162,7 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err := rule.Export(ctx, &result.Summary, all...); err != nil {
 		return err
 	}
-	return e.showSummary(place, result)
+	return errors.Join(e.showSummary(place, result), gone)
 }
 
 func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.Exporter {

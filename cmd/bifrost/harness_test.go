@@ -177,6 +177,18 @@ func (s *sandbox) setAttribute(ctx context.Context, table, key, number, attribut
 	return err
 }
 
+// deleteRow deletes the progress row of a partition.
+func (s *sandbox) deleteRow(ctx context.Context, topic, partition string) error {
+	_, err := dynamodb.NewFromConfig(s.db).DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &s.tables.Progress,
+		Key: map[string]types.AttributeValue{"topic": &types.AttributeValueMemberS{Value: topic},
+			"partition": &types.AttributeValueMemberN{Value: partition}},
+		ConditionExpression:      aws.String("attribute_exists(#k)"),
+		ExpressionAttributeNames: map[string]string{"#k": "topic"},
+	})
+	return err
+}
+
 // loseTables deletes both tables and makes them again, empty.
 func (s *sandbox) loseTables(ctx context.Context) error {
 	client := dynamodb.NewFromConfig(s.db)

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -40,7 +41,9 @@ the archive read it; --json tells them apart. All times are in UTC.`,
   bifrost ls orders --since 7d --json | jq -r .object`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompletePartitions(0),
-		RunE:              func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0], args[1:]) },
+		Annotations: map[string]string{app.UnhealthyMeaning: "the row of a partition is gone, whose objects are not " +
+			"listed"},
+		RunE: func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0], args[1:]) },
 	}
 	c.Flags().StringVar(&l.state, "state", "", "only rows in this state: PLANNED, ARCHIVED, GAP (of any reason) or LOST")
 	app.CompleteWords(c, "state", statesToAsk...)
@@ -146,10 +149,19 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	if err != nil {
 		return err
 	}
+	var gone error
+	if len(l.Numbers) == 0 {
+		gone = readback.CheckRows(ctx, parts.Ledger, rows)
+	}
+	return errors.Join(l.listRows(ctx, parts.Ledger, selected), gone)
+}
+
+// listRows prints what the catalogue has of the partitions.
+func (l *ls) listRows(ctx context.Context, catalogue readback.Catalogue, selected []bifrost.Progress) error {
 	if l.json {
 		return l.WriteBuffered(func(out *bufio.Writer) error {
 			lines := json.NewEncoder(out)
-			return l.eachRow(ctx, parts.Ledger, selected,
+			return l.eachRow(ctx, catalogue, selected,
 				func(r bifrost.Row) error { return lines.Encode(newRangeJSON(r)) })
 		})
 	}
@@ -167,7 +179,7 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 		{Title: "object", Spare: 6},
 		{Title: "why", Shrink: true},
 	}}
-	err = l.eachRow(ctx, parts.Ledger, selected, func(r bifrost.Row) error {
+	err := l.eachRow(ctx, catalogue, selected, func(r bifrost.Row) error {
 		t.AddRow(rowCells(r)...)
 		return nil
 	})

@@ -22,6 +22,7 @@ import (
 //	topic NAME PARTITIONS [SETTING=VALUE ...]   make a topic
 //	delete-topic NAME                           delete it, and wait until it is gone
 //	delete-object KEY                           delete an object of the bucket
+//	delete-row NAME PARTITION                   delete the progress row of a partition
 //	lose-tables                                 empty both tables
 //	diverge NAME                                say in the table that the log of partition 0 was cut
 //	versions                                    keep versions of objects in the bucket
@@ -54,6 +55,9 @@ func TestScripts(t *testing.T) {
 			},
 			"delete-topic": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).deleteTopic(context.Background(), args[0]))
+			},
+			"delete-row": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(ts.Value(sandboxKey{}).(*sandbox).deleteRow(context.Background(), args[0], args[1]))
 			},
 			"lose-tables": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(ts.Value(sandboxKey{}).(*sandbox).loseTables(context.Background()))

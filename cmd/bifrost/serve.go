@@ -28,6 +28,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/gateway"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -151,6 +152,12 @@ func (s *serve) warnOfNothing(ctx context.Context, parts *wiring.Parts, served i
 	if len(all) == 0 {
 		parts.Log.Warn("nothing is served: the archive has no topics yet")
 		return nil
+	}
+	switch err := readback.CheckRows(ctx, parts.Ledger, all); {
+	case errors.Is(err, readback.ErrRowGone):
+		parts.Log.Warn("not every partition is served", "cause", err.Error())
+	case err != nil:
+		return err
 	}
 	for _, glob := range s.topics {
 		filter, err := bifrost.NewTopicFilter([]string{glob}, nil)

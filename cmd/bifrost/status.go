@@ -43,7 +43,8 @@ them was lost, because Kafka deleted it first, bifrost report and bifrost ls say
 OPEN is as it should be: the partition is archived. FENCING waits for uploads that
 S3 may still complete; BLOCKED, a transaction is never ended; DIVERGED, the log was
 cut and a person decides (bifrost accept diverged); CLOSED, the topic is gone and all
-of it is archived; FORKED, another branch goes on. All times are in UTC.
+of it is archived; FORKED, another branch goes on; UNKNOWN, the partition's row is
+gone from the table. All times are in UTC.
 
 A topic's name shows all of its lives if it was deleted and made again.`,
 		Example: `  bifrost status
@@ -53,7 +54,7 @@ A topic's name shows all of its lives if it was deleted and made again.`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations: map[string]string{app.UnhealthyMeaning: "a partition is DIVERGED or BLOCKED, " +
-			"its last attempt failed, or no tick has looked at it lately"},
+			"its last attempt failed, its row is gone, or no tick has looked at it lately"},
 		RunE: func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
 	}
 	c.Flags().BoolVar(&s.byPartition, "partitions", false, "a line a partition")
@@ -170,8 +171,8 @@ func partitionTable(rows []condition.Judged, now time.Time) *console.Table {
 	}}
 	for _, p := range rows {
 		t.AddRow(console.Plain(p.Name), console.Plain(fmt.Sprint(p.Number)), statusCell(p), lagCell(p),
-			console.Plain(human.Count(p.NextOffset)), console.Plain(p.KnownEnd()),
-			console.Plain(human.Count(p.Records)), gapsCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
+			console.Plain(p.KnownCount(p.NextOffset)), console.Plain(p.KnownEnd()),
+			console.Plain(p.KnownCount(p.Records)), gapsCell(p.Lost), console.Plain(human.Size(p.StoredBytes)),
 			console.Plain(human.Ago(p.LastRecordAt, now)), lossCell(p, now), console.Plain(human.Ago(p.At, now)),
 			console.Plain(human.Ago(p.SeenAt, now)), condition.ErrorCell(p))
 	}

@@ -35,6 +35,8 @@ what the other commands take. All times are in UTC.`,
 		Example:           "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].topic'",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
+		Annotations: map[string]string{app.UnhealthyMeaning: "the row of a partition is gone, so the figures of its " +
+			"topic are not complete"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			return runTopics(c.Context(), a, topics, asJSON)
 		},
@@ -81,8 +83,12 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 	if err != nil {
 		return err
 	}
-	all := []topicSummary{}
-	for _, topic := range condition.ByTopic(condition.Unjudged(rows)) {
+	judged, err := condition.AddGone(ctx, parts.Ledger, condition.Unjudged(rows))
+	if err != nil {
+		return err
+	}
+	all, gone := []topicSummary{}, condition.DescribeGone(judged)
+	for _, topic := range condition.ByTopic(judged) {
 		sum := condition.SumOf(topic)
 		first, err := firstRecord(ctx, parts.Ledger, topic)
 		if err != nil {
@@ -116,13 +122,13 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 		}
 	}
 	if asJSON {
-		return a.PrintJSON(topicsJSON{all})
+		return errors.Join(a.PrintJSON(topicsJSON{all}), gone)
 	}
 	if len(all) == 0 {
 		a.SayNothingArchived()
 		return nil
 	}
-	return a.PrintTable(topicsTable(all))
+	return errors.Join(a.PrintTable(topicsTable(all)), gone)
 }
 
 func topicsTable(all []topicSummary) *console.Table {

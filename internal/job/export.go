@@ -59,6 +59,9 @@ func (r *Runner) planExport(ctx context.Context, spec Spec, allowed string) ([]I
 		return nil, err
 	}
 	partitions := export.Partitions(all, filter)
+	if err := readback.CheckRows(ctx, r.Tables, partitions); err != nil {
+		return nil, fmt.Errorf("nothing is exported: %w", err)
+	}
 	cuts := make([][]export.Slice, len(partitions))
 	cut := func(ctx context.Context, i int) (err error) {
 		cuts[i], err = export.Slices(ctx, r.Tables, partitions[i].Partition, ExportBytes, ExportObjects)

@@ -449,6 +449,7 @@ func TestExportsThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.lake.Put("exports/full/something", []byte("else"))
+	a.ledger.PokeProgress(bifrost.Progress{Partition: bifrost.Partition{Name: "halved", Number: 1}})
 	before := slices.Concat(a.lake.Keys(), a.store.Keys())
 	decoded := exportOf("decoded", "s3://lake/exports", "orders")
 	decoded.Export.Decode, decoded.Export.Schemas = true, "orders"
@@ -467,6 +468,7 @@ func TestExportsThatAreRefused(t *testing.T) {
 		"export.schemas orders: no schema":              decoded,
 		"export.schemas registry: ":                     missing,
 		`column record of payments: no schema`:          typed,
+		"the progress row of halved/0 is gone":          exportOf("i", "s3://lake/exports", "halved"),
 		"a job writes into no directory":                exportOf("h", "./lake", "orders"),
 		"was asked for something else: take another ID": exportOf("first", "s3://lake/exports", "*"),
 	} {

@@ -34,6 +34,7 @@ func (r *Runner) planReplay(ctx context.Context, spec Spec) ([]Item, error) {
 			Times: readback.Times{Since: asked.Since, Until: asked.Until},
 		},
 		Rekey:            asked.Rekey,
+		Numbered:         len(asked.Partitions) > 0,
 		SelectPartitions: asked.selectPartitions,
 	}
 	plan, err := planner.Plan(ctx, all, spec.Topics)

@@ -21,6 +21,8 @@ type Planner struct {
 	Bounds
 	// Rekey says that the partitions of the target are chosen by key.
 	Rekey bool
+	// Numbered says that partitions are asked for by their numbers. Otherwise it is all of a topic.
+	Numbered bool
 	// SelectPartitions returns the rows of those partitions of one life that are asked for.
 	SelectPartitions func(life []bifrost.Progress) ([]bifrost.Progress, error)
 }
@@ -107,6 +109,11 @@ func (p *Planner) addTopic(ctx context.Context, plan *Plan, all []bifrost.Progre
 	rows, err := p.SelectPartitions(life)
 	if err != nil {
 		return err
+	}
+	if !p.Numbered {
+		if err := readback.CheckRows(ctx, p.Reader.Catalogue, life); err != nil {
+			return fmt.Errorf("nothing is replayed: %w; or name the partitions to replay", err)
+		}
 	}
 	need := plan.needOf(into)
 	for _, row := range life {

@@ -172,6 +172,9 @@ func TestPlansThatFail(t *testing.T) {
 		"partitions that are not there": {func(a *archive) {
 			a.SelectPartitions = func([]bifrost.Progress) ([]bifrost.Progress, error) { return nil, broken }
 		}, "orders", broken.Error()},
+		"a row that is gone": {func(a *archive) {
+			a.ledger.PokeProgress(bifrost.Progress{Partition: bifrost.Partition{Name: "orders", Number: 2}})
+		}, "orders", "nothing is replayed: the progress row of orders/1 is gone"},
 		"a catalogue that fails": {func(a *archive) { a.Reader = &readback.Reader{Catalogue: failing{a.ledger, broken}} }, "orders", broken.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,8 @@ package app
 import (
 	"errors"
 	"fmt"
+
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // An unhealthy error ends a command that did its work and found something wrong: exit
@@ -21,8 +23,9 @@ func (u unhealthy) Unwrap() error { return u.reason }
 // sum up what was printed, or are the reason alone.
 func Unhealthyf(format string, args ...any) error { return unhealthy{fmt.Errorf(format, args...)} }
 
-// IsUnhealthy reports whether an error is, or wraps, such an end.
+// IsUnhealthy reports whether an error is, or wraps, such an end, or says that a row is gone
+// from the tables.
 func IsUnhealthy(err error) bool {
 	var found unhealthy
-	return errors.As(err, &found)
+	return errors.As(err, &found) || errors.Is(err, readback.ErrRowGone)
 }

@@ -49,7 +49,35 @@ func ReadOverview(ctx context.Context, parts *wiring.Parts, topics []string, now
 		}
 	}
 	sights, err := SightsOf(ctx, parts, now)
-	return Overview{JudgeRows(rows, sights), sights, lost}, err
+	if err != nil {
+		return Overview{}, err
+	}
+	all, err := AddGone(ctx, parts.Ledger, JudgeRows(rows, sights))
+	return Overview{all, sights, lost}, err
+}
+
+// StatusUnknown stands for the status of a partition whose row is gone.
+const StatusUnknown bifrost.Status = "UNKNOWN"
+
+// AddGone adds the partitions whose progress row is gone, of which nothing is known, to rows
+// that are all of their topics.
+func AddGone(ctx context.Context, catalogue readback.Catalogue, rows []Judged) ([]Judged, error) {
+	progress := make([]bifrost.Progress, len(rows))
+	for i, p := range rows {
+		progress[i] = p.Progress
+	}
+	gone, err := readback.GoneRows(ctx, catalogue, progress)
+	if err != nil || len(gone) == 0 {
+		return rows, err
+	}
+	for _, p := range gone {
+		p.Status, p.Error = StatusUnknown, "its progress row is gone or not made yet: "+readback.ErrRowGone.Error()
+		rows = append(rows, Judged{Progress: p, Blind: blind(p)})
+	}
+	slices.SortFunc(rows, func(a, b Judged) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
+	})
+	return rows, nil
 }
 
 // SightsOf reads what the ticks have left on record.
@@ -67,6 +95,10 @@ func NewSights(c config.Config, ticks []bifrost.TickRecord, now time.Time) healt
 func JudgeRows(rows []bifrost.Progress, sights health.Sights) []Judged {
 	all := make([]Judged, len(rows))
 	for i, p := range rows {
+		if p.Status == StatusUnknown {
+			all[i] = Judged{Progress: p, Blind: blind(p)}
+			continue
+		}
 		all[i] = Judged{Progress: p, Sight: sights.Of(p), Threat: p.Threat(), Blind: blind(p)}
 		if all[i].Excluded {
 			all[i].Trouble = bifrost.Trouble{} // of a tick that still looked; none will take it away
@@ -84,7 +116,8 @@ func Unjudged(rows []bifrost.Progress) []Judged {
 	return all
 }
 
-// blind is 1 if no tick has looked at the log since the row was made, as after a rebuild.
+// blind is 1 if no tick has looked at the log since the row was made, as after a rebuild, or
+// there is no row.
 // A log that is closed or forked goes no further than its row.
 func blind(p bifrost.Progress) int {
 	if p.At.IsZero() && p.Status != bifrost.StatusClosed && p.Status != bifrost.StatusForked {
@@ -252,6 +285,25 @@ func (p Judged) KnownEnd() string {
 
 // unknown stands where a figure would, and nobody knows it.
 const unknown = "unknown"
+
+// KnownCount is a figure of the row in words.
+func (p Judged) KnownCount(figure int64) string {
+	if p.Status == StatusUnknown {
+		return unknown
+	}
+	return human.Count(figure)
+}
+
+// DescribeGone is an error that wraps [readback.ErrRowGone] if the row of a partition is gone.
+func DescribeGone(rows []Judged) error {
+	var gone []bifrost.Progress
+	for _, p := range rows {
+		if p.Status == StatusUnknown {
+			gone = append(gone, p.Progress)
+		}
+	}
+	return readback.DescribeGone(gone)
+}
 
 // IfKnown is the figure for JSON: null while no tick has looked at the log.
 func (p Judged) IfKnown(figure int64) *int64 {

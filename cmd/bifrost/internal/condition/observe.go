@@ -32,6 +32,8 @@ func ObserveLive(ctx context.Context, cluster bifrost.Cluster, rows []bifrost.Pr
 		switch {
 		case p.Status == bifrost.StatusClosed || p.Status == bifrost.StatusForked:
 			continue // for good
+		case p.Status == StatusUnknown:
+			continue // nobody knows how far it is archived
 		case p.ClusterID != clusterID:
 			unseen = fmt.Sprintf("these are the brokers of cluster %s, and not of cluster %s", clusterID, p.ClusterID)
 		case !ok || ids[p.Topic()] != p.TopicID:

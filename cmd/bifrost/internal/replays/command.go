@@ -63,7 +63,8 @@ broken, and whether records would be lost, and refuses.`,
 		},
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations: map[string]string{
-			app.UnhealthyMeaning: "the target would lose records, or get them in another order, so nothing was written",
+			app.UnhealthyMeaning: "the target would lose records, or get them in another order, or the row of " +
+				"a partition is gone, so nothing was written",
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if r.all {
@@ -190,7 +191,7 @@ func (r *replayer) planRequest(ctx context.Context, args []string) (replay.Reque
 	planner := replayplan.Planner{
 		Reader: settings.NewReader(r.parts, 1),
 		Bounds: replayplan.Bounds{From: r.From, To: r.To, Times: r.Times},
-		Rekey:  r.rekey, SelectPartitions: r.Selection.SelectPartitions,
+		Rekey:  r.rekey, Numbered: len(r.Numbers) > 0, SelectPartitions: r.Selection.SelectPartitions,
 	}
 	if r.planned, err = planner.Plan(ctx, all, args); err != nil {
 		return request, err
