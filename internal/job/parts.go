@@ -105,7 +105,7 @@ func (r *Runner) prepareTarget(ctx context.Context, spec Spec, plan *replayplan.
 	}
 	reasons := look.Refused(asked.Force)
 	for _, t := range look.Topics {
-		if reason := plan.IntoItself(look.ClusterID, t.Topic); reason != "" && !asked.Force {
+		if reason, never := plan.IntoItself(look.ClusterID, t.Topic, t.ID); reason != "" && (never || !asked.Force) {
 			reasons = append(reasons, fmt.Sprintf("topic %s: %s", t.Topic, reason))
 		}
 	}

@@ -222,13 +222,18 @@ func (p *Plan) Requested() []replay.Part {
 	return parts
 }
 
-// IntoItself is why a topic of the cluster cannot take what is planned, or empty: it is
-// the one that is archived.
-func (p *Plan) IntoItself(clusterID, topic string) string {
+// IntoItself is why a topic of the cluster, with the ID that it has there or none, does not take
+// what is planned, or empty: it is the one that is archived. If it is the same life of it, its
+// consumers would get every record twice, and no force changes that.
+func (p *Plan) IntoItself(clusterID, topic string, id bifrost.TopicID) (reason string, never bool) {
 	for _, part := range p.Parts {
 		if part.Target == topic && part.Row.ClusterID == clusterID && part.Row.Topic() == topic {
-			return "it is the topic that is archived, so that its records would be there and in the archive twice"
+			reason = fmt.Sprintf("it is the topic that is archived, so that its records would be there and in the "+
+				"archive twice: name another, such as %s:%s-replayed", part.Source.Name, topic)
+			if part.Row.TopicID == id {
+				return reason, true
+			}
 		}
 	}
-	return ""
+	return reason, false
 }

@@ -237,8 +237,8 @@ func TestEverySourceOfATopicIsMeasured(t *testing.T) {
 	}
 }
 
-// The topic that is archived is not written into, by whatever of its partitions; one of
-// the same name elsewhere, or of another name, is.
+// The topic that is archived is not written into, by whatever of its partitions, and never if it
+// is the same life of it; one of the same name elsewhere, or of another name, is.
 func TestIntoItself(t *testing.T) {
 	t.Parallel()
 	a := newArchive()
@@ -255,8 +255,11 @@ func TestIntoItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if why := plan.IntoItself(c.clusterID, c.topic); (why != "") != c.want {
-			t.Errorf("%s into %s of %s: %q", c.argument, c.topic, c.clusterID, why)
+		for _, id := range []bifrost.TopicID{plan.Parts[0].Row.TopicID, {99}, {}} {
+			why, never := plan.IntoItself(c.clusterID, c.topic, id)
+			if same := id == plan.Parts[0].Row.TopicID; (why != "") != c.want || never != (c.want && same) {
+				t.Errorf("%s into %s of %s with ID %s: %q, never %t", c.argument, c.topic, c.clusterID, id, why, never)
+			}
 		}
 	}
 }

@@ -64,8 +64,11 @@ func (r *replayer) lookInto(ctx context.Context) (err error) {
 	}
 	for i := range r.look.Topics {
 		t := &r.look.Topics[i]
-		if reason := r.planned.IntoItself(r.look.ClusterID, t.Topic); reason != "" {
-			t.Problems = append(t.Problems, reason+": name another, as TOPIC:TARGET")
+		switch reason, never := r.planned.IntoItself(r.look.ClusterID, t.Topic, t.ID); {
+		case never:
+			t.Obstacles = append(t.Obstacles, reason)
+		case reason != "":
+			t.Problems = append(t.Problems, reason)
 		}
 		for _, note := range t.Notes {
 			r.Say("Topic %s: %s.", t.Topic, note)
