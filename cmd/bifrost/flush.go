@@ -314,7 +314,7 @@ func (f *flush) showResults(complete bool) error {
 	}}
 	for _, r := range sum.Ranges {
 		t.AddRow(console.Plain(r.Topic), console.Plain(fmt.Sprint(r.Partition)),
-			console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(r.Outcome),
+			console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(outcomeWord(r)),
 			console.Plain(human.Count(r.Records)), console.Plain(human.Size(r.RawBytes)),
 			console.Plain(human.Size(r.StoredBytes)), console.Plain(r.Object))
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // What a gap is called is decided once, by its reason: ls shows as LOST and selects as LOST
-// what the glossary calls lost, and everything else that is a gap as GAP.
+// what the glossary calls lost, and everything else that is a gap as GAP, and so does flush.
 func TestAGapIsCalledTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/glossary.md")
@@ -31,6 +31,10 @@ func TestAGapIsCalledTheSameEverywhere(t *testing.T) {
 			lost++
 		}
 		asked := (&ls{state: "LOST"}).isAsked(row)
+		wrote := bifrost.RangeResult{Outcome: bifrost.OutcomeLost, GapReason: reason}
+		if got := outcomeWord(wrote); got != strings.ToLower(want) {
+			t.Errorf("%s: flush shows %s, want %s", reason, got, strings.ToLower(want))
+		}
 		if got := stateCell(row).Text; got != want || asked != (want == "LOST") || newRangeJSON(row).Lost != asked ||
 			bifrost.IsLoss(reason) != asked || !strings.HasPrefix(bifrost.DescribeGap(reason), words) ||
 			!(&ls{state: "GAP"}).isAsked(row) {

@@ -219,9 +219,12 @@ func stateCell(r bifrost.Row) console.Cell {
 }
 
 // isLost reports whether records of the row were lost.
-func isLost(r bifrost.Row) bool {
-	kind, _ := bifrost.ExplainGap(r.GapReason)
-	return r.State == bifrost.StateLost && kind == bifrost.GapLost
+func isLost(r bifrost.Row) bool { return r.State == bifrost.StateLost && lostFor(r.GapReason) }
+
+// lostFor reports whether the offsets of a gap of the reason were lost.
+func lostFor(reason string) bool {
+	kind, _ := bifrost.ExplainGap(reason)
+	return kind == bifrost.GapLost
 }
 
 // isAsked reports whether the row is in the state that was asked for: GAP is every gap.

@@ -193,11 +193,20 @@ func (w *work) tellRange(r bifrost.RangeResult) {
 	switch r.Outcome {
 	case bifrost.OutcomeGone, bifrost.OutcomeDoneAlready:
 	case bifrost.OutcomeLost:
-		w.Say("%s  %s/%d %s  a gap", r.Outcome, r.Topic, r.Partition, at)
+		w.Say("%s  %s/%d %s  %s", outcomeWord(r), r.Topic, r.Partition, at, bifrost.DescribeGap(r.GapReason))
 	default:
 		w.Say("%s  %s/%d %s  %s records, %s as %s", r.Outcome, r.Topic, r.Partition, at, human.Count(r.Records),
 			human.Size(r.RawBytes), human.Size(r.StoredBytes))
 	}
+}
+
+// outcomeWord is the outcome as people are told it: of gaps, only those are lost that Kafka
+// deleted before they were archived.
+func outcomeWord(r bifrost.RangeResult) string {
+	if r.Outcome == bifrost.OutcomeLost && !lostFor(r.GapReason) {
+		return "gap"
+	}
+	return r.Outcome
 }
 
 // runForever ticks until ctx ends.
