@@ -12,12 +12,14 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
@@ -84,6 +86,7 @@ type cat struct {
 	formatName  string
 	null, json  bool
 	workers     int
+	selected    []bifrost.Progress // partitions of a topic; none of files
 }
 
 func (k *cat) run(ctx context.Context, args []string) error {
@@ -153,7 +156,30 @@ func (k *cat) copyRecords(
 			return nil
 		}
 	}
+	if n == 0 && len(k.selected) > 0 && ctx.Err() == nil {
+		k.tellNothingMatched()
+	}
 	return ctx.Err()
+}
+
+// tellNothingMatched says where the archive of the partitions ends, in which there was no record
+// of those that were asked for.
+func (k *cat) tellNothingMatched() {
+	least, most, newest := k.selected[0].NextOffset, int64(0), time.Time{}
+	for _, p := range k.selected {
+		least, most = min(least, p.NextOffset), max(most, p.NextOffset)
+		if p.LastRecordAt.After(newest) {
+			newest = p.LastRecordAt
+		}
+	}
+	end := fmt.Sprintf("offset %d", most)
+	if least < most {
+		end = fmt.Sprintf("offsets %d to %d", least, most)
+	}
+	if !newest.IsZero() {
+		end += ", its newest record is of " + human.Moment(newest)
+	}
+	k.Say("No record matches: the archive of %s ends at %s.", k.selected[0].Name, end)
 }
 
 // openTopicRecords is the records of the selected partitions.
@@ -172,6 +198,7 @@ func (k *cat) openTopicRecords(
 			return nil, fmt.Errorf("nothing was read: %w; or name the partitions to read", err)
 		}
 	}
+	k.selected = selected
 	reader := settings.NewReader(parts, k.workers)
 	reader.Skipped = k.tellSkipped
 	return k.joinRecords(ctx, reader, selected, f), nil
