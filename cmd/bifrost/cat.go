@@ -52,7 +52,14 @@ themselves. Files need no archive and no settings.
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompletePartitions(0),
 		Annotations:       map[string]string{app.UnhealthyMeaning: "the row of a partition is gone: nothing was read"},
-		RunE:              func(c *cobra.Command, args []string) error { return k.run(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			for name, n := range map[string]int64{"last": k.lastInAll, "last-each": k.last} {
+				if n == 0 && c.Flags().Changed(name) {
+					return usage.Errorf("--%s 0: want a number above 0", name)
+				}
+			}
+			return k.run(c.Context(), args)
+		},
 	}
 	flags := c.Flags()
 	k.Source.AddFlags(c)
