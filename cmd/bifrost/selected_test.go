@@ -59,17 +59,17 @@ func TestLsListsWhatIsSelected(t *testing.T) {
 		want  []int64 // starts
 	}{
 		{want: []int64{0, 3, 6, 9, 11}},
-		{Selection: settings.Selection{Since: "3000"}, want: []int64{3, 6}},
-		{Selection: settings.Selection{Since: "2000"}, want: []int64{0, 3, 6}},
-		{Selection: settings.Selection{Since: "9000"}},
-		{Selection: settings.Selection{Until: "3000"}, want: []int64{0}},
-		{Selection: settings.Selection{Until: "3001"}, want: []int64{0, 3}},
-		{Selection: settings.Selection{Since: "3000", Until: "6000"}, want: []int64{3}},
+		{Selection: settings.Selection{Since: "1970-01-01T00:00:03.000Z"}, want: []int64{3, 6}},
+		{Selection: settings.Selection{Since: "1970-01-01T00:00:02.000Z"}, want: []int64{0, 3, 6}},
+		{Selection: settings.Selection{Since: "1970-01-01T00:00:09.000Z"}},
+		{Selection: settings.Selection{Until: "1970-01-01T00:00:03.000Z"}, want: []int64{0}},
+		{Selection: settings.Selection{Until: "1970-01-01T00:00:03.001Z"}, want: []int64{0, 3}},
+		{Selection: settings.Selection{Since: "1970-01-01T00:00:03.000Z", Until: "1970-01-01T00:00:06.000Z"}, want: []int64{3}},
 		{Selection: settings.Selection{From: 4}, want: []int64{3, 6, 9, 11}},
 		{Selection: settings.Selection{To: 6}, want: []int64{0, 3}},
-		{Selection: settings.Selection{From: 3, To: 7, Since: "5500"}, want: []int64{6}},
+		{Selection: settings.Selection{From: 3, To: 7, Since: "1970-01-01T00:00:05.500Z"}, want: []int64{6}},
 		{state: "LOST", want: []int64{9}},
-		{state: "ARCHIVED", Selection: settings.Selection{Since: "6000"}, want: []int64{6}},
+		{state: "ARCHIVED", Selection: settings.Selection{Since: "1970-01-01T00:00:06.000Z"}, want: []int64{6}},
 		{state: "PLANNED", want: []int64{11}},
 	} {
 		l := &ls{Selection: c.Selection, state: c.state}

@@ -58,14 +58,14 @@ func TestParseTime(t *testing.T) {
 	for text, want := range map[string]string{
 		"2026-01-31T12:30:00Z": "2026-01-31T12:30:00.000Z", "2026-01-31T12:30:00+02:00": "2026-01-31T10:30:00.000Z",
 		"2026-01-31": "2026-01-31T00:00:00.000Z", "1700000000123": "2023-11-14T22:13:20.123Z",
-		"90m": "2026-03-01T10:30:00.000Z", "7d": "2026-02-22T12:00:00.000Z",
+		"100000000000": "1973-03-03T09:46:40.000Z", "90m": "2026-03-01T10:30:00.000Z", "7d": "2026-02-22T12:00:00.000Z",
 	} {
 		ms, err := ParseTime(text, now)
 		if err != nil || *Timestamp(Millis(ms)) != want {
 			t.Errorf("%s: %v, %v; want %s", text, ms, err, want)
 		}
 	}
-	for _, wrong := range []string{"", "yesterday", "-5", "-5m", "2026-13-01", "d"} {
+	for _, wrong := range []string{"", "yesterday", "-5", "-5m", "2026-13-01", "d", "1795970631", "99999999999", "0"} {
 		if ms, err := ParseTime(wrong, now); err == nil {
 			t.Errorf("time %q is taken as %d", wrong, ms)
 		}

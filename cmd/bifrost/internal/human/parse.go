@@ -12,8 +12,12 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
-// ParseTime reads a moment: RFC 3339, a date, milliseconds since the Unix epoch,
-// or how long ago, such as 90m or 7d.
+// leastMilliseconds is the least number that is taken for milliseconds, of 1973: seconds of today,
+// and of the next thousand years, are below it.
+const leastMilliseconds = 100_000_000_000
+
+// ParseTime reads a moment: RFC 3339, a date, milliseconds since the Unix epoch (but for small
+// ones, which are probably seconds), or how long ago, such as 90m or 7d.
 func ParseTime(text string, now time.Time) (ms int64, err error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z", "2006-01-02T15:04",
 		"2006-01-02"} {
@@ -22,6 +26,10 @@ func ParseTime(text string, now time.Time) (ms int64, err error) {
 		}
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
+		if n < leastMilliseconds {
+			return 0, fmt.Errorf("%s would be milliseconds since 1970, so %s: if these are seconds, add 000; "+
+				"if not, write the time out", text, Moment(time.UnixMilli(n)))
+		}
 		return n, nil
 	}
 	if days, isDays := strings.CutSuffix(text, "d"); isDays {

@@ -40,14 +40,15 @@ func TestBounds(t *testing.T) {
 		offsets bifrost.Range
 		times   readback.Times
 	}{
-		"":                          {bifrost.Range{End: everything}, readback.Times{}},
-		"--from 5":                  {bifrost.Range{Start: 5, End: everything}, readback.Times{}},
-		"--to 5":                    {bifrost.Range{End: 5}, readback.Times{}},
-		"--from 4 --to 5":           {bifrost.Range{Start: 4, End: 5}, readback.Times{}},
-		"--since 2h":                {bifrost.Range{End: everything}, readback.Times{Since: now - 2*hour}},
-		"--until 2h":                {bifrost.Range{End: everything}, readback.Times{Until: now - 2*hour}},
-		"--since 2h --until 1h":     {bifrost.Range{End: everything}, readback.Times{Since: now - 2*hour, Until: now - hour}},
-		"--since 1000 --until 1001": {bifrost.Range{End: everything}, readback.Times{Since: 1000, Until: 1001}},
+		"":                      {bifrost.Range{End: everything}, readback.Times{}},
+		"--from 5":              {bifrost.Range{Start: 5, End: everything}, readback.Times{}},
+		"--to 5":                {bifrost.Range{End: 5}, readback.Times{}},
+		"--from 4 --to 5":       {bifrost.Range{Start: 4, End: 5}, readback.Times{}},
+		"--since 2h":            {bifrost.Range{End: everything}, readback.Times{Since: now - 2*hour}},
+		"--until 2h":            {bifrost.Range{End: everything}, readback.Times{Until: now - 2*hour}},
+		"--since 2h --until 1h": {bifrost.Range{End: everything}, readback.Times{Since: now - 2*hour, Until: now - hour}},
+		"--since 1700000001000 --until 1700000001001": {bifrost.Range{End: everything},
+			readback.Times{Since: 1_700_000_001_000, Until: 1_700_000_001_001}},
 	} {
 		s, err := selected(nil, strings.Fields(flags)...)
 		if err != nil || s.OffsetRange() != want.offsets || s.Times != want.times {
