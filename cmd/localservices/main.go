@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -48,12 +49,18 @@ func main() {
 }
 
 func dispatch(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return errUsage
-	}
-	command, ok := commands[args[0]]
-	if !ok {
-		return errUsage
+	command, err := commandOf(args)
+	if err != nil {
+		return err
 	}
 	return command(ctx, args[1:])
+}
+
+// commandOf is the command that the arguments name. None has flags, so what looks like one asks
+// for help: it is no topic, nor a part.
+func commandOf(args []string) (func(ctx context.Context, args []string) error, error) {
+	if len(args) == 0 || commands[args[0]] == nil || len(args) > 1 && strings.HasPrefix(args[1], "-") {
+		return nil, errUsage
+	}
+	return commands[args[0]], nil
 }
