@@ -224,13 +224,19 @@ func (p *planner) whyRange(t bifrost.Task) string {
 	return "planned earlier, and nobody works on it"
 }
 
+// atRest says why nothing is planned where no error does.
+var atRest = map[bifrost.Status]string{
+	bifrost.StatusFencing: "waits for uploads that S3 may still complete",
+	bifrost.StatusClosed:  "the topic is gone, and all of it is archived",
+}
+
 // whyNot says why nothing happens in a partition.
 func (p *planner) whyNot(row bifrost.Progress) string {
 	unread := row.LastStable - row.PlannedOffset
 	wait := row.LastPlannedAt.Add(p.settings.SizingOf(row.Topic()).TailAge(row, row.Observation, p.now)).Sub(p.now)
 	switch {
 	case !row.Status.Workable():
-		return string(row.Status) + cmp.Or(": "+row.Error, "")
+		return fmt.Sprintf("%s: %s", row.Status, cmp.Or(row.Error, atRest[row.Status], "see bifrost status"))
 	case row.Trouble.Error != "":
 		return "cannot be looked at: " + row.Trouble.Error
 	case row.Suspicion != "":

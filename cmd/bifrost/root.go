@@ -169,6 +169,9 @@ func looseValue(c *cobra.Command, args []string) (advice string) {
 
 func exitCodesHelp(c *cobra.Command) string {
 	text := "Exit codes: 0 success, 1 failure, 2 wrong usage"
+	if !c.HasParent() {
+		return text + ", 3 the work was done and something is\nwrong (the help of each command says what), 130 interrupted."
+	}
 	if meaning := c.Annotations[app.UnhealthyMeaning]; meaning != "" {
 		text += ",\n3 " + meaning
 	}

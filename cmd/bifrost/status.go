@@ -55,7 +55,12 @@ A topic's name shows all of its lives if it was deleted and made again.`,
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations: map[string]string{app.UnhealthyMeaning: "a partition is DIVERGED or BLOCKED, " +
 			"its last attempt failed, its row is gone, or no tick has looked at it lately"},
-		RunE: func(c *cobra.Command, topics []string) error { return s.run(c.Context(), topics) },
+		RunE: func(c *cobra.Command, topics []string) error {
+			if c.Flags().Changed("every") && !s.watch {
+				return usage.Errorf("--every %s is the time between two looks of --watch: give that too", s.every)
+			}
+			return s.run(c.Context(), topics)
+		},
 	}
 	c.Flags().BoolVar(&s.byPartition, "partitions", false, "a line a partition")
 	c.Flags().BoolVar(&s.live, "live", false, "ask Kafka for the ends of the logs now")
@@ -89,6 +94,9 @@ func (s *status) run(ctx context.Context, topics []string) error {
 	defer parts.Close()
 	for {
 		seen, err := s.showOnce(ctx, parts, topics)
+		if s.watch && ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
