@@ -106,7 +106,8 @@ func benchExport(report func(figure)) error {
 		Target: "at least 3",
 	})
 	note = fmt.Sprintf("%d cores, the S3 server on them too; pyarrow reads files", runtime.NumCPU())
-	report(figure{Name: "cli/export/speed-all", Value: megabytes(raw, costs["export-all"], wall), Unit: "MB/s", Note: note})
+	report(figure{Name: "cli/export/speed-all", Value: megabytes(raw, costs["export-all"], wall), Unit: "MB/s",
+		Note: note})
 	report(figure{Name: "cli/export/pyarrow-speed-all", Value: megabytes(raw, costs["pyarrow-all"], wall), Unit: "MB/s"})
 	report(figure{
 		Name:   "cli/export/pyarrow",

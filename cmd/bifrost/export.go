@@ -54,7 +54,8 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
 		},
 	}
 	c.Flags().StringVar(&e.to, "to", "", "a directory, or s3://bucket/prefix outside of the archive")
-	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0), "cores to work on, and objects to work on at the same time as far as memory allows")
+	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0),
+		"cores to work on, and objects to work on at the same time as far as memory allows")
 	e.decode.AddFlags(c)
 	e.decode.AddTypedFlags(c)
 	jobs.AddFlag(c, &e.asJob)

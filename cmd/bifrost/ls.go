@@ -45,7 +45,8 @@ the archive read it; --json tells them apart. All times are in UTC.`,
 			"listed"},
 		RunE: func(c *cobra.Command, args []string) error { return l.run(c.Context(), args[0], args[1:]) },
 	}
-	c.Flags().StringVar(&l.state, "state", "", "only rows in this state: PLANNED, ARCHIVED, GAP (of any reason) or LOST")
+	c.Flags().StringVar(&l.state, "state", "",
+		"only rows in this state: PLANNED, ARCHIVED, GAP (of any reason) or LOST")
 	app.CompleteWords(c, "state", statesToAsk...)
 	l.Selection.AddBounds(c)
 	c.Flags().BoolVar(&l.json, "json", false, "print a JSON object a line instead, for scripts")

@@ -57,7 +57,8 @@ docs/restore.md leads through it.
 	r.from.addTo(c)
 	flags.BoolVar(&r.groups, "groups", false, "put consumer groups where they stood")
 	flags.BoolVar(&r.acls, "acls", false, "create ACLs that the target lacks")
-	flags.BoolVar(&r.plan, "plan", false, "show what would be done, also by --finish, with sizes and time, and write nothing")
+	flags.BoolVar(&r.plan, "plan", false,
+		"show what would be done, also by --finish, with sizes and time, and write nothing")
 	flags.BoolVar(&r.finish, "finish", false, "put retention, compaction and the other settings back that were lifted")
 	flags.BoolVar(&r.yes, "yes", false, "do it")
 	jobs.AddFlag(c, &r.asJob)

@@ -28,7 +28,7 @@ func (a *readAhead) goOn(next int64) {
 	if a.working.CompareAndSwap(false, true) {
 		go func() {
 			defer a.working.Store(false)
-			a.work()
+			a.loadSegments()
 		}()
 	}
 }
@@ -36,8 +36,8 @@ func (a *readAhead) goOn(next int64) {
 // stretch is what is read ahead up to an offset.
 type stretch struct{ end, bytes int64 }
 
-// work returns when there is nothing to read, or no room for it.
-func (a *readAhead) work() {
+// loadSegments begins to load what comes next. It returns when there is nothing to read, or no room for it.
+func (a *readAhead) loadSegments() {
 	var ahead []stretch
 	position, offset, bytes := int64(math.MaxInt64), int64(0), int64(0)
 	for {
