@@ -3,12 +3,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -37,8 +39,16 @@ type cliArchive struct {
 	store  *s3store.Store
 	ledger *dynamoledger.Ledger
 	parts  []*localservices.Server
-	raw    int64 // bytes of frames archived
+	reads  *exec.Cmd // the server that objects are read from
+	raw    int64     // bytes of frames archived
 }
+
+// benchBucket is the bucket of the archive.
+const benchBucket = "bench"
+
+// objectServerProcess is the variable that makes this program a server of objects, in front
+// of the S3 server whose URL it has.
+const objectServerProcess = "BIFROST_BENCH_OBJECTS_OF"
 
 // newCLIArchive builds the command line and starts DynamoDB Local and versitygw.
 func newCLIArchive(ctx context.Context) (a *cliArchive, err error) {
@@ -64,7 +74,7 @@ func newCLIArchive(ctx context.Context) (a *cliArchive, err error) {
 		a.parts = append(a.parts, server)
 	}
 	db, storage := a.parts[0].Endpoint, a.parts[1].Endpoint
-	tables, bucket := dynamoledger.Tables{Progress: "progress", Objects: "objects"}, "bench"
+	tables, bucket := dynamoledger.Tables{Progress: "progress", Objects: "objects"}, benchBucket
 	if err := dynamoledger.CreateTables(ctx, db.Config(), tables); err != nil {
 		return a, err
 	}
@@ -73,13 +83,52 @@ func newCLIArchive(ctx context.Context) (a *cliArchive, err error) {
 		return a, err
 	}
 	a.store, a.ledger = s3store.New(storage.Config(), bucket), dynamoledger.New(db.Config(), tables)
+	if storage.URL, err = a.startObjectServer(storage.URL); err != nil {
+		return a, err
+	}
 	a.env = append(os.Environ(), storage.Env()...)
 	a.env = append(a.env, "AWS_ENDPOINT_URL_DYNAMODB="+db.URL, "BIFROST_GROUP=bench", "BIFROST_BUCKET="+bucket,
 		"BIFROST_PROGRESS_TABLE="+tables.Progress, "BIFROST_OBJECTS_TABLE="+tables.Objects)
 	return a, nil
 }
 
+// objectFiles is the directory of the objects as files, by bucket and key.
+func (a *cliArchive) objectFiles() string { return filepath.Join(a.dir, "objects") }
+
+// startObjectServer starts the server that the programs read from and returns its URL.
+func (a *cliArchive) startObjectServer(upstream string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(a.objectFiles(), 0o755); err != nil {
+		return "", err
+	}
+	a.reads = exec.Command(self)
+	a.reads.Dir, a.reads.Env = a.objectFiles(), append(os.Environ(), objectServerProcess+"="+upstream)
+	a.reads.Stderr = os.Stderr
+	if _, err := a.reads.StdinPipe(); err != nil { // it ends with this process
+		return "", err
+	}
+	out, err := a.reads.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := a.reads.Start(); err != nil {
+		return "", err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("start the server of objects: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
 func (a *cliArchive) stop() {
+	if a.reads != nil && a.reads.Process != nil {
+		check(a.reads.Process.Kill())
+		_ = a.reads.Wait() // killed
+	}
 	for _, part := range a.parts {
 		check(part.Remove())
 	}
@@ -148,7 +197,8 @@ func (a *cliArchive) archive(ctx context.Context, p bifrost.Partition, records [
 	return nil
 }
 
-// object writes one object to the bucket, and beside it to a file for zcat.
+// object writes one object to the bucket, and beside it to a file: for zcat, and under its
+// key for the server of objects.
 func (a *cliArchive) object(ctx context.Context, row bifrost.Row, records []baldr.Record) (bifrost.Facts, error) {
 	key := bifrost.ObjectKey("bench", row.Partition, row.Start, 0)
 	upload, err := a.store.Create(ctx, key)
@@ -178,6 +228,16 @@ func (a *cliArchive) object(ctx context.Context, row bifrost.Row, records []bald
 		return bifrost.Facts{}, err
 	}
 	stored, err := upload.Complete(ctx)
+	if err != nil {
+		return bifrost.Facts{}, err
+	}
+	served := filepath.Join(a.objectFiles(), benchBucket, filepath.FromSlash(key))
+	if err := os.MkdirAll(filepath.Dir(served), 0o755); err != nil {
+		return bifrost.Facts{}, err
+	}
+	if err := os.Link(file.Name(), served); err != nil {
+		return bifrost.Facts{}, err
+	}
 	a.raw += s.RawBytes
 	return bifrost.Facts{
 		Key:            key,
@@ -189,5 +249,5 @@ func (a *cliArchive) object(ctx context.Context, row bifrost.Row, records []bald
 		FirstTimestamp: s.FirstTimestamp,
 		LastTimestamp:  s.LastTimestamp,
 		LeaderEpoch:    -1,
-	}, err
+	}, nil
 }

@@ -62,7 +62,7 @@ func benchExport(report func(figure)) error {
 	if err := a.archive(ctx, bifrost.Partition{Name: "views"}, pageViews(catRecords, 1), exportObjects); err != nil {
 		return err
 	}
-	stored, raw := bytesBelow(a.dir, ".gz"), a.raw
+	stored, raw := bytesBelow(a.objectFiles(), ".gz"), a.raw
 	costs, memory := map[string][]cost{}, int64(0)
 	lake := filepath.Join(a.dir, "lake")
 	export := []string{"./bifrost", "export", "views", "--to", lake}

@@ -101,7 +101,7 @@ func newGatewayBench(ctx context.Context, tiered bool) (b *gatewayBench, err err
 	if err := b.serve(ctx); err != nil {
 		return b, err
 	}
-	others := []error{pin(b.kafka.pid, serverCore)}
+	others := []error{pin(b.kafka.pid, serverCore), pin(b.reads.Process.Pid, clientCore)}
 	for _, part := range b.parts {
 		others = append(others, pin(part.PID(), clientCore))
 	}
@@ -280,7 +280,7 @@ func (b *gatewayBench) read(from topicServer, reader *topicreader.Reader, consum
 	if err := dropCaches(); err != nil {
 		return c, err
 	}
-	s3 := b.parts[1].PID()
+	s3 := b.reads.Process.Pid
 	server, storage := secondsOf(from.pid), secondsOf(s3)
 	if c.reading, err = reader.Read(from.address, gatewayTopic, consumers); err != nil {
 		return c, err

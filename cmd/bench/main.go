@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/bifrost-archive/bifrost/cmd/bench/internal/objectserver"
 	"github.com/bifrost-archive/bifrost/cmd/bench/internal/topicreader"
 )
 
@@ -59,6 +60,10 @@ func main() {
 	}
 	if os.Getenv(readerProcess) != "" {
 		check(topicreader.RunFranz(processorSeconds))
+		return
+	}
+	if upstream := os.Getenv(objectServerProcess); upstream != "" {
+		check(objectserver.Run(upstream, "."))
 		return
 	}
 	if description := os.Getenv(jobProcess); description != "" {
