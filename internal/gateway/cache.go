@@ -17,15 +17,17 @@ type cache struct {
 
 func newCache(g *Gateway) *cache {
 	return &cache{
-		segments: newLRU[segmentKey, *segment](g.memory.cacheBytes),
-		files:    newLRU[string, *file](g.memory.cacheBytes / 8),
+		segments: newLRU[segmentKey](g.memory.cacheBytes, func(s *segment) { s.recycle(g.spare) }),
+		files:    newLRU[string](g.memory.cacheBytes/8, func(*file) {}),
 	}
 }
 
 // lru keeps the values that were used last, up to so many bytes, and makes each of
-// them once however many ask for it at the same time.
+// them once however many ask for it at the same time. Values are lent: one that is dropped
+// is given up once everybody has given it back.
 type lru[Key comparable, Value any] struct {
 	most    int64
+	giveUp  func(Value)
 	mutex   sync.Mutex
 	bytes   int64
 	entries map[Key]*entry[Key, Value]
@@ -39,31 +41,61 @@ type entry[Key comparable, Value any] struct {
 	bytes int64
 	err   error
 	place *list.Element
+	lent  int // to so many, one of which is the cache until it drops the value
 }
 
-func newLRU[Key comparable, Value any](most int64) *lru[Key, Value] {
-	return &lru[Key, Value]{most: most, entries: map[Key]*entry[Key, Value]{}, used: list.New()}
+func newLRU[Key comparable, Value any](most int64, giveUp func(Value)) *lru[Key, Value] {
+	return &lru[Key, Value]{most: most, giveUp: giveUp, entries: map[Key]*entry[Key, Value]{}, used: list.New()}
 }
 
-// get returns the value of the key, and makes it if it is not there. An error is not
+// lending is a value that is lent until it is given back, once.
+type lending[Value any] struct {
+	value    Value
+	giveBack func()
+}
+
+// get lends the value of the key, and makes it if it is not there. An error is not
 // kept. Build says how many bytes the value has.
-func (l *lru[Key, Value]) get(ctx context.Context, key Key, build func() (Value, int64, error)) (Value, error) {
+func (l *lru[Key, Value]) get(
+	ctx context.Context, key Key, build func() (Value, int64, error),
+) (lending[Value], error) {
 	l.mutex.Lock()
 	e := l.entries[key]
 	if e == nil {
-		e = &entry[Key, Value]{key: key, made: make(chan struct{})}
+		e = &entry[Key, Value]{key: key, made: make(chan struct{}), lent: 1}
 		l.entries[key] = e
 		go l.fill(e, build)
 	} else if e.place != nil {
 		l.used.MoveToFront(e.place)
 	}
+	lent := l.lend(e)
 	l.mutex.Unlock()
 	select {
 	case <-e.made:
-		return e.value, e.err
+		if e.err != nil {
+			return lending[Value]{}, e.err
+		}
+		lent.value = e.value
+		return lent, nil
 	case <-ctx.Done():
-		var none Value
-		return none, context.Cause(ctx)
+		lent.giveBack()
+		return lending[Value]{}, context.Cause(ctx)
+	}
+}
+
+// lend lends the value of an entry, which may not be made yet.
+func (l *lru[Key, Value]) lend(e *entry[Key, Value]) lending[Value] {
+	e.lent++
+	return lending[Value]{e.value, func() {
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+		l.takeBack(e)
+	}}
+}
+
+func (l *lru[Key, Value]) takeBack(e *entry[Key, Value]) {
+	if e.lent--; e.lent == 0 {
+		l.giveUp(e.value)
 	}
 }
 
@@ -83,16 +115,16 @@ func (l *lru[Key, Value]) fill(e *entry[Key, Value], build func() (Value, int64,
 	}
 }
 
-// ready returns the value of the key if it is there.
-func (l *lru[Key, Value]) ready(key Key) (value Value, ok bool) {
+// ready lends the value of the key if it is there.
+func (l *lru[Key, Value]) ready(key Key) (lent lending[Value], ok bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	e := l.entries[key]
 	if e == nil || e.place == nil {
-		return value, false
+		return lent, false
 	}
 	l.used.MoveToFront(e.place)
-	return e.value, true
+	return l.lend(e), true
 }
 
 // begun reports whether the value of the key is there, or will be.
@@ -110,6 +142,7 @@ func (l *lru[Key, Value]) drop(e *entry[Key, Value]) {
 	l.used.Remove(e.place)
 	delete(l.entries, e.key)
 	l.bytes -= e.bytes
+	l.takeBack(e)
 }
 
 // held is how many bytes the values have.

@@ -310,15 +310,25 @@ func (c *connection) answer(request kmsg.Request, correlation int32) (answer, er
 
 // hold is the memory of an answer.
 type hold struct {
-	bytes    int      // about how many it has
-	releases []func() // give them back once it is sent
+	bytes  int      // about how many it has
+	memory func()   // gives them back
+	lent   []func() // give back what is sent from where it lies
 }
 
+// release is called once the answer is sent.
 func (h *hold) release() {
-	for _, release := range h.releases {
-		release()
+	h.releaseMemory()
+	for _, giveBack := range h.lent {
+		giveBack()
 	}
-	h.releases = nil
+	h.lent = nil
+}
+
+func (h *hold) releaseMemory() {
+	if h.memory != nil {
+		h.memory()
+		h.memory = nil
+	}
 }
 
 // connections are those that are open.

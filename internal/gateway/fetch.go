@@ -43,6 +43,7 @@ type fetching struct {
 	leader   int32 // whose log has it; -1 for none
 	served   bool  // what is before the offset was passed on by this connection
 	batches  []batch
+	lent     []func() // give the batches back
 }
 
 // fetch answers with records, and waits for some as long as the client says. There are
@@ -255,6 +256,8 @@ func (c *connection) collect(
 	total := fromLive
 	for _, f := range order {
 		total += f.put(most-total, total == 0)
+		held.lent = append(held.lent, f.lent...)
+		f.lent = nil
 	}
 	if !c.keep(patience, held, all, total, most) {
 		return
@@ -326,13 +329,13 @@ func later(a, b time.Time) time.Time {
 
 // hold takes memory for an answer in the place of what it has.
 func (c *connection) hold(ctx context.Context, held *hold, bytes int64) bool {
-	held.release()
+	held.releaseMemory()
 	release, err := c.memory.answers.take(ctx, 2*bytes) // the records, and the copy that joins several batches
 	if err != nil {
 		c.metrics.starved.Inc()
 		return false
 	}
-	held.releases = append(held.releases, release)
+	held.memory = release
 	return true
 }
 
@@ -347,20 +350,22 @@ func (c *connection) rotate(all []*fetching) []*fetching {
 // read finds the batches from the offset on: what is at it, and as much as the client
 // takes of what is in memory behind that.
 func (f *fetching) read(ctx context.Context) {
+	f.batches = nil
 	offset, size := f.asked.FetchOffset, int64(0)
 	for {
-		batches, err := f.next(ctx, offset, size > 0)
+		lent, err := f.next(ctx, offset, size > 0)
 		if errors.Is(err, bifrost.ErrNotFound) && size == 0 { // erased since, perhaps
 			f.forget()
-			batches, err = f.next(ctx, offset, false)
+			lent, err = f.next(ctx, offset, false)
 		}
-		if err != nil || len(batches) == 0 {
+		if err != nil || len(lent.value) == 0 {
 			if err != nil && size == 0 && ctx.Err() == nil {
 				f.fail(err)
 			}
 			return
 		}
-		for _, b := range batches {
+		f.lent = append(f.lent, lent.giveBack)
+		for _, b := range lent.value {
 			if size > 0 && size+int64(len(b.encoded)) > int64(f.asked.PartitionMaxBytes) {
 				return
 			}

@@ -51,6 +51,7 @@ type Gateway struct {
 	host    string
 	port    int32
 	memory  *memory
+	spare   *spare
 	cache   *cache
 	topics  *topics
 	metrics *metrics
@@ -79,7 +80,7 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	g := &Gateway{
 		options: o, log: o.Log, now: o.Now, draining: make(chan struct{}),
 		reader: readback.Reader{Catalogue: o.Catalogue, Objects: o.Objects},
-		memory: newMemory(o.Memory), losses: newLossLog(o.Log), offers: offers,
+		memory: newMemory(o.Memory), spare: &spare{}, losses: newLossLog(o.Log), offers: offers,
 	}
 	if g.now == nil {
 		g.now = time.Now

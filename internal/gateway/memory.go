@@ -4,6 +4,8 @@ package gateway
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -44,4 +46,50 @@ func (p pool) take(ctx context.Context, bytes int64) (release func(), err error)
 		return nil, err
 	}
 	return func() { p.free.Release(bytes) }, nil
+}
+
+// spare is memory of batches that nobody reads any more. To write into it takes less time
+// than to get other memory, which is cleared first.
+type spare struct {
+	mutex sync.Mutex
+	left  [][]byte
+}
+
+const (
+	// mostSpare is how many pieces are kept.
+	mostSpare = 8
+	// leastSpare and largestSpare bound pieces in bytes. A batch of an object that is full has
+	// about 1 MiB.
+	leastSpare, largestSpare = 64 << 10, 2 << 20
+	// spareStep is what sizes are rounded up to, so that a piece fits other batches as well.
+	spareStep = 32 << 10
+)
+
+// take returns memory for so many bytes, of which at most a 16th more is left over.
+func (s *spare) take(bytes int) []byte {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	fits := func(piece []byte) bool { return cap(piece) >= bytes && cap(piece)-bytes <= bytes/16 }
+	if i := slices.IndexFunc(s.left, fits); i >= 0 {
+		piece := s.left[i]
+		s.left = slices.Delete(s.left, i, i+1)
+		return piece[:0]
+	}
+	if rounded := (bytes + spareStep - 1) / spareStep * spareStep; rounded-bytes <= bytes/16 {
+		bytes = rounded
+	}
+	return make([]byte, 0, bytes)
+}
+
+// add keeps memory that nobody reads or writes any more, in the place of the oldest.
+func (s *spare) add(piece []byte) {
+	if cap(piece) < leastSpare || cap(piece) > largestSpare {
+		return
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(s.left) == mostSpare {
+		s.left = slices.Delete(s.left, 0, 1)
+	}
+	s.left = append(s.left, piece)
 }

@@ -254,10 +254,11 @@ func (p *partition) locate(ctx context.Context, offset int64, ready bool) (at re
 				return ref{}, 0, lost{row}
 			}
 		} else if row.Facts.Records > 0 {
-			opened, inMemory := p.cache.files.ready(row.Facts.Key)
+			kept, inMemory := p.cache.files.ready(row.Facts.Key)
 			if !inMemory && ready {
 				return ref{}, 0, errNotReady
 			}
+			opened := kept.value
 			if !inMemory {
 				if opened, err = p.openRow(row); err != nil {
 					return ref{}, 0, err
@@ -278,8 +279,9 @@ func (p *partition) locate(ctx context.Context, offset int64, ready bool) (at re
 
 // next returns batches with records from the offset on, or a marker that takes clients
 // over a hole, or nothing at the end of the archive. All of them are of one segment.
-// With ready, what is not in memory is errNotReady.
-func (p *partition) next(ctx context.Context, offset int64, ready bool) ([]batch, error) {
+// With ready, what is not in memory is errNotReady. The batches are lent.
+func (p *partition) next(ctx context.Context, offset int64, ready bool) (lending[[]batch], error) {
+	var none lending[[]batch]
 	for at := offset; ; {
 		found, holeEnd, err := p.locate(ctx, at, ready)
 		nothing := err == nil && found.file == nil && holeEnd == 0
@@ -287,25 +289,27 @@ func (p *partition) next(ctx context.Context, offset int64, ready bool) ([]batch
 		case at > offset && (nothing || errors.As(err, &lost{})):
 			holeEnd = at
 		case err != nil:
-			return nil, err
+			return none, err
 		}
 		if holeEnd > 0 {
-			return []batch{{holeEnd - 1, holeEnd - 1, recordbatch.CommitMarker(holeEnd - 1)}}, nil
+			marker := batch{holeEnd - 1, holeEnd - 1, recordbatch.CommitMarker(holeEnd - 1)}
+			return lending[[]batch]{[]batch{marker}, func() {}}, nil
 		}
 		if found.file == nil {
-			return nil, nil
+			return none, nil
 		}
 		s, ok := p.cache.segments.ready(found.key())
 		if ok {
 			p.metrics.hits.Inc()
 		} else if ready {
-			return nil, errNotReady
+			return none, errNotReady
 		} else if s, err = p.load(found); err != nil {
-			return nil, err
+			return none, err
 		}
-		if batches := s.from(at); len(batches) > 0 {
-			return batches, nil
+		if batches := s.value.from(at); len(batches) > 0 {
+			return lending[[]batch]{batches, s.giveBack}, nil
 		}
+		s.giveBack()
 		at = min(found.facts().LastOffset+1, found.row.End) // its last records are behind the row
 	}
 }

@@ -86,7 +86,11 @@ func (a *readAhead) begin(at ref) bool {
 	}
 	release()
 	if a.next.Load() <= at.facts().LastOffset { // the client is not past it
-		go func() { _, _ = a.load(at) }() // whoever wants it gets the error
+		go func() {
+			if lent, err := a.load(at); err == nil { // whoever wants it gets the error
+				lent.giveBack()
+			}
+		}()
 	}
 	return true
 }

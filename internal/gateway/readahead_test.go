@@ -39,7 +39,10 @@ func TestReadAhead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, ok := s.cache.segments.ready(at.key())
+		lent, ok := s.cache.segments.ready(at.key())
+		if ok {
+			lent.giveBack()
+		}
 		return ok
 	}
 	withoutMemory := func(offsets ...int64) { // where the client asks for one after the other

@@ -50,9 +50,16 @@ type file struct {
 // memberBytes is about what an index keeps of each member.
 const memberBytes = 256
 
+// recycle gives up the memory of the batches, which nobody reads any more.
+func (s *segment) recycle(to *spare) {
+	for _, b := range s.batches {
+		to.add(b.encoded)
+	}
+}
+
 // openRow reads the index of a row's object, or finds it in memory.
 func (g *Gateway) openRow(row bifrost.Row) (*file, error) {
-	return g.cache.files.get(g.ctx, row.Facts.Key, func() (*file, int64, error) {
+	lent, err := g.cache.files.get(g.ctx, row.Facts.Key, func() (*file, int64, error) {
 		g.metrics.reads.Inc()
 		opened, err := g.reader.OpenRow(g.ctx, row)
 		if err != nil {
@@ -61,6 +68,7 @@ func (g *Gateway) openRow(row bifrost.Row) (*file, error) {
 		f := &file{opened, opened.Members()}
 		return f, int64(len(f.members)+16) * memberBytes, nil
 	})
+	return lent.value, err // its memory is the collector's, so it need not be given back
 }
 
 // ref is where a segment is.
@@ -85,8 +93,8 @@ func (r ref) batchBytes() int {
 	return int(facts.RawBytes+facts.EnvelopeBytes+8*facts.Records) + recordbatch.HeaderBytes
 }
 
-// load reads a segment, or finds it in memory.
-func (g *Gateway) load(r ref) (*segment, error) {
+// load reads a segment, or finds it in memory, and lends it.
+func (g *Gateway) load(r ref) (lending[*segment], error) {
 	return g.cache.segments.get(g.ctx, r.key(), func() (*segment, int64, error) {
 		release, err := g.memory.loads.take(g.ctx, r.loadBytes())
 		if err != nil {
@@ -95,7 +103,7 @@ func (g *Gateway) load(r ref) (*segment, error) {
 		defer release()
 		g.metrics.reads.Inc()
 		g.metrics.loads.Inc()
-		s, err := encode(r, g.options.Codec)
+		s, err := g.encode(r)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -111,11 +119,11 @@ var memberReaders = sync.Pool{New: func() any { return new(baldr.MemberReader) }
 const keptBytes = 4 * 3 * baldr.DefaultMemberBytes
 
 // encode makes batches of a member.
-func encode(r ref, codec recordbatch.Codec) (*segment, error) {
-	s := &segment{}
+func (g *Gateway) encode(r ref) (*segment, error) {
+	s, codec := &segment{}, g.options.Codec
 	var w recordbatch.StoredWriter
 	if codec == recordbatch.Uncompressed {
-		w.Grow(r.batchBytes())
+		w.WriteInto(g.spare.take(r.batchBytes()))
 	}
 	seal := func() {
 		first, last := w.Offsets()

@@ -5,7 +5,6 @@ package recordbatch
 import (
 	"bytes"
 	"math"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -45,11 +44,9 @@ func (w *StoredWriter) Add(r *baldr.Record, codec Codec) bool {
 	return true
 }
 
-// Grow makes room for batches of so many bytes, their headers included: what is not
-// compressed is written once, into the memory that Seal returns.
-func (w *StoredWriter) Grow(size int) {
-	w.writer.encoded = slices.Grow(w.writer.encoded[:0], size)
-}
+// WriteInto makes batches in this memory while there is room, their headers included:
+// what is not compressed is written once, into the memory that Seal returns.
+func (w *StoredWriter) WriteInto(memory []byte) { w.writer.encoded = memory[:0] }
 
 // Count is the number of records in the batch.
 func (w *StoredWriter) Count() int32 { return w.writer.Count() }

@@ -18,7 +18,7 @@ func TestStoredBatchesKeepTheirMemory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		codec := Codec(rapid.IntRange(int(Uncompressed), int(Zstd)).Draw(t, "codec"))
 		var w StoredWriter
-		w.Grow(rapid.IntRange(0, 5000).Draw(t, "room"))
+		w.WriteInto(make([]byte, 0, rapid.IntRange(0, 5000).Draw(t, "room")))
 		var sealed, copies [][]byte
 		offset := int64(0)
 		for range rapid.IntRange(1, 5).Draw(t, "batches") {
