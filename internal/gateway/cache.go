@@ -68,29 +68,28 @@ func (l *lru[Key, Value]) get(
 	} else if e.place != nil {
 		l.used.MoveToFront(e.place)
 	}
-	lent := l.lend(e)
+	giveBack := l.lend(e)
 	l.mutex.Unlock()
 	select {
 	case <-e.made:
 		if e.err != nil {
 			return lending[Value]{}, e.err
 		}
-		lent.value = e.value
-		return lent, nil
+		return lending[Value]{e.value, giveBack}, nil
 	case <-ctx.Done():
-		lent.giveBack()
+		giveBack()
 		return lending[Value]{}, context.Cause(ctx)
 	}
 }
 
-// lend lends the value of an entry, which may not be made yet.
-func (l *lru[Key, Value]) lend(e *entry[Key, Value]) lending[Value] {
+// lend counts one more to whom the value of an entry is lent, which may not be made yet.
+func (l *lru[Key, Value]) lend(e *entry[Key, Value]) (giveBack func()) {
 	e.lent++
-	return lending[Value]{e.value, func() {
+	return func() {
 		l.mutex.Lock()
 		defer l.mutex.Unlock()
 		l.takeBack(e)
-	}}
+	}
 }
 
 func (l *lru[Key, Value]) takeBack(e *entry[Key, Value]) {
@@ -124,7 +123,7 @@ func (l *lru[Key, Value]) ready(key Key) (lent lending[Value], ok bool) {
 		return lent, false
 	}
 	l.used.MoveToFront(e.place)
-	return l.lend(e), true
+	return lending[Value]{e.value, l.lend(e)}, true
 }
 
 // begun reports whether the value of the key is there, or will be.

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// memory is who may have how much. There are four pools, and who has something of one
+// memory is who may have how much. There are five pools, and who has something of one
 // waits only for a later one: large requests while they come in, requests while they
-// are decoded, answers until they are sent, and reads of the store until they are in
-// the cache. What is left of the whole is for the cache, for the catalogue, and for the
+// are decoded, answers until they are sent, stretches of objects that are read ahead, and
+// reads of the store until they are in the cache. What is left of the whole is for the cache, for the catalogue, and for the
 // garbage collector.
 type memory struct {
-	frames, requests, answers, loads pool
-	cacheBytes                       int64
+	frames, requests, answers, stretches, loads pool
+	cacheBytes                                  int64
 }
 
 func newMemory(total int64) *memory {
@@ -25,6 +25,7 @@ func newMemory(total int64) *memory {
 		frames:     newPool(total / 16),
 		requests:   newPool(total / 8),
 		answers:    newPool(total / 4),
+		stretches:  newPool(total / 32),
 		loads:      newPool(total / 8),
 		cacheBytes: total / 4,
 	}

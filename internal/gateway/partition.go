@@ -310,6 +310,6 @@ func (p *partition) next(ctx context.Context, offset int64, ready bool) (lending
 			return lending[[]batch]{batches, s.giveBack}, nil
 		}
 		s.giveBack()
-		at = min(found.facts().LastOffset+1, found.row.End) // its last records are behind the row
+		at = found.end() // its last records are behind the row
 	}
 }

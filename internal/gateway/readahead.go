@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 )
 
@@ -11,6 +12,9 @@ import (
 const (
 	mostAheadBytes    = 8 << 20
 	mostAheadSegments = 16
+	// longestRun is how many segments one read of the store brings at most: a request takes the
+	// processor as long as making a third of a batch.
+	longestRun = 4
 )
 
 // readAhead reads ahead of one client in one partition: as far as there is room, and on as
@@ -33,12 +37,12 @@ func (a *readAhead) goOn(next int64) {
 	}
 }
 
-// stretch is what is read ahead up to an offset.
-type stretch struct{ end, bytes int64 }
+// piece is what is read ahead up to an offset.
+type piece struct{ end, bytes int64 }
 
 // loadSegments begins to load what comes next. It returns when there is nothing to read, or no room for it.
 func (a *readAhead) loadSegments() {
-	var ahead []stretch
+	var ahead []piece
 	position, offset, bytes := int64(math.MaxInt64), int64(0), int64(0)
 	for {
 		next := a.next.Load()
@@ -51,22 +55,23 @@ func (a *readAhead) loadSegments() {
 			ahead = ahead[1:]
 		}
 		found, holeEnd, err := a.locate(a.ctx, offset, false)
-		if err != nil || found.file == nil && holeEnd == 0 {
+		switch {
+		case err != nil || found.file == nil && holeEnd == 0:
+			return
+		case found.file == nil && len(ahead) == mostAheadSegments:
+			return
+		case found.file == nil:
+			ahead, offset = append(ahead, piece{end: holeEnd}), holeEnd
+			continue
+		}
+		run := a.run(found, a.room()-bytes, mostAheadSegments-len(ahead), len(ahead) > 0)
+		if len(run) == 0 || !a.begin(run) {
 			return
 		}
-		begin := stretch{end: holeEnd}
-		if found.file != nil {
-			facts := found.facts()
-			begin = stretch{min(facts.LastOffset+1, found.row.End), facts.RawBytes + facts.EnvelopeBytes}
+		for _, at := range run {
+			ahead = append(ahead, piece{at.end(), at.bytes()})
+			offset, bytes = at.end(), bytes+at.bytes()
 		}
-		if bytes+begin.bytes > a.room() || len(ahead) == mostAheadSegments {
-			return
-		}
-		if found.file != nil && !a.begin(found) {
-			return
-		}
-		ahead = append(ahead, begin)
-		offset, bytes = begin.end, bytes+begin.bytes
 	}
 }
 
@@ -75,22 +80,88 @@ func (a *readAhead) room() int64 {
 	return min(mostAheadBytes, a.memory.cacheBytes/2/max(1, a.reading.Load()))
 }
 
-// begin begins to load a segment once there is memory for it.
-func (a *readAhead) begin(at ref) bool {
-	if a.cache.segments.begun(at.key()) {
+// run is what is read next, by one read of the store: this segment and those that follow it
+// in its object, until one is being read already. A run that has to be cut short, because
+// there is room for so much only, waits for more room if that will come.
+func (a *readAhead) run(first ref, room int64, most int, moreRoomComes bool) (run []ref) {
+	if a.cache.segments.begun(first.key()) {
+		if first.bytes() <= room && most > 0 {
+			return []ref{first}
+		}
+		return nil
+	}
+	whole := int(min(longestRun, max(1, a.room()/2/max(1, first.bytes()))))
+	for at := first; len(run) < whole; at.member++ {
+		if at.member == len(at.file.members) || at.facts().FirstOffset >= at.row.End ||
+			len(run) > 0 && a.cache.segments.begun(at.key()) {
+			return run
+		}
+		if room -= at.bytes(); room < 0 || len(run) == most {
+			if moreRoomComes {
+				return nil
+			}
+			return run
+		}
+		run = append(run, at)
+	}
+	return run
+}
+
+// begin begins to load a run once there is memory for it.
+func (a *readAhead) begin(run []ref) bool {
+	if a.cache.segments.begun(run[0].key()) {
 		return true
 	}
-	release, err := a.memory.loads.take(a.ctx, at.loadBytes())
+	release, err := a.memory.loads.take(a.ctx, run[0].loadBytes())
 	if err != nil {
 		return false
 	}
 	release()
-	if a.next.Load() <= at.facts().LastOffset { // the client is not past it
-		go func() {
-			if lent, err := a.load(at); err == nil { // whoever wants it gets the error
-				lent.giveBack()
-			}
-		}()
+	if last := run[len(run)-1]; a.next.Load() <= last.facts().LastOffset { // the client is not past it
+		go a.loadRun(run)
+	}
+	return true
+}
+
+// stretchMemories are memory that stretches of objects were read into.
+var stretchMemories = sync.Pool{New: func() any { return new([]byte) }}
+
+// loadRun loads segments of one object by one read of the store. Errors are for whoever
+// wants a segment, and then reads it alone.
+func (g *Gateway) loadRun(run []ref) {
+	if len(run) > 1 {
+		stored := int64(0)
+		for _, at := range run {
+			stored += at.facts().StoredBytes
+		}
+		release, err := g.memory.stretches.take(g.ctx, stored)
+		if err != nil {
+			return
+		}
+		defer release()
+		g.metrics.reads.Inc()
+		memory := stretchMemories.Get().(*[]byte)
+		file := run[0].file
+		if file, *memory, err = file.stretch(run[0].facts(), run[len(run)-1].facts(), *memory); err != nil {
+			return
+		}
+		if g.loadAll(file, run) {
+			stretchMemories.Put(memory) // else it may be read still
+		}
+		return
+	}
+	g.loadAll(run[0].file, run)
+}
+
+// loadAll loads segments from a file, and reports whether it is through.
+func (g *Gateway) loadAll(from *file, run []ref) bool {
+	for _, at := range run {
+		at.file = from
+		lent, err := g.load(at)
+		if err != nil {
+			return false
+		}
+		lent.giveBack()
 	}
 	return true
 }

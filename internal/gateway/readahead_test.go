@@ -68,10 +68,15 @@ func TestReadAhead(t *testing.T) {
 	if read(4) || read(5+mostAheadSegments) {
 		t.Error("more is read than may be")
 	}
-	ahead.goOn(7)
-	eventually(t, "it goes on", func() bool { return read(6 + mostAheadSegments) })
+	ahead.goOn(5 + longestRun - 1) // no room yet for a whole run
+	eventually(t, "it waits for room", func() bool { return !ahead.working.Load() })
+	if read(5 + mostAheadSegments) {
+		t.Error("a run is cut short, although there will be room for all of it")
+	}
+	ahead.goOn(5 + longestRun)
+	eventually(t, "it goes on", func() bool { return read(4 + longestRun + mostAheadSegments) })
 	eventually(t, "there is no room for more", func() bool { return !ahead.working.Load() })
-	withoutMemory(7+mostAheadSegments, 0)
+	withoutMemory(5+longestRun+mostAheadSegments, 0)
 	eventually(t, "it goes back", func() bool { return read(0) && read(4) })
 }
 

@@ -44,7 +44,14 @@ func (s *segment) from(offset int64) []batch {
 // file is an object whose index is read.
 type file struct {
 	*readback.RowFile
-	members []baldr.MemberFacts
+	members   []baldr.MemberFacts
+	stretched bool // what is read of it is in memory
+}
+
+// stretch is the file with some of its members in memory, which one read brings.
+func (f *file) stretch(first, last baldr.MemberFacts, memory []byte) (*file, []byte, error) {
+	stretched, memory, err := f.Stretch(first, last, memory)
+	return &file{stretched, f.members, true}, memory, err
 }
 
 // memberBytes is about what an index keeps of each member.
@@ -65,7 +72,7 @@ func (g *Gateway) openRow(row bifrost.Row) (*file, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		f := &file{opened, opened.Members()}
+		f := &file{opened, opened.Members(), false}
 		return f, int64(len(f.members)+16) * memberBytes, nil
 	})
 	return lent.value, err // its memory is the collector's, so it need not be given back
@@ -82,15 +89,20 @@ func (r ref) key() segmentKey { return segmentKey{r.row.Facts.Key, r.member} }
 
 func (r ref) facts() baldr.MemberFacts { return r.file.members[r.member] }
 
+// bytes is about how many bytes the segment has.
+func (r ref) bytes() int64 { return r.facts().RawBytes + r.facts().EnvelopeBytes }
+
+// end is the offset behind its last record.
+func (r ref) end() int64 { return min(r.facts().LastOffset+1, r.row.End) }
+
 // loadBytes bounds what it takes in memory to make batches of a member: what is
 // stored, what is inflated, the batch while it grows, and the batch.
-func (r ref) loadBytes() int64 { return 3 * (r.facts().RawBytes + r.facts().EnvelopeBytes) }
+func (r ref) loadBytes() int64 { return 3 * r.bytes() }
 
 // batchBytes is about what one batch of a member takes when it is not compressed: of each
 // record the lengths and differences are a few bytes more than they are in the member.
 func (r ref) batchBytes() int {
-	facts := r.facts()
-	return int(facts.RawBytes+facts.EnvelopeBytes+8*facts.Records) + recordbatch.HeaderBytes
+	return int(r.bytes()+8*r.facts().Records) + recordbatch.HeaderBytes
 }
 
 // load reads a segment, or finds it in memory, and lends it.
@@ -101,7 +113,9 @@ func (g *Gateway) load(r ref) (lending[*segment], error) {
 			return nil, 0, err
 		}
 		defer release()
-		g.metrics.reads.Inc()
+		if !r.file.stretched {
+			g.metrics.reads.Inc()
+		}
 		g.metrics.loads.Inc()
 		s, err := g.encode(r)
 		if err != nil {

@@ -35,6 +35,18 @@ func (r *Reader) OpenRow(ctx context.Context, row bifrost.Row) (*RowFile, error)
 // that end behind the row: another stack tiled the partition otherwise.
 func (f *RowFile) Members() []baldr.MemberFacts { return slices.Collect(f.object.file.Members()) }
 
+// Stretch returns the object with the members from first to last in memory, which one read
+// of the store brings, and the memory that was used: the one given, if it is large enough.
+func (f *RowFile) Stretch(first, last baldr.MemberFacts, memory []byte) (*RowFile, []byte, error) {
+	file, memory, err := f.object.file.Stretch(first, last, memory)
+	if err != nil {
+		return nil, memory, f.object.explainError(err)
+	}
+	stretched := &RowFile{f.object}
+	stretched.object.file = file
+	return stretched, memory, nil
+}
+
 // Member returns the records of one member that are in the row: one read of the store.
 // They are in the memory of by, and borrowed until it reads again.
 func (f *RowFile) Member(facts baldr.MemberFacts, by *baldr.MemberReader) iter.Seq2[baldr.Record, error] {
