@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -123,4 +124,74 @@ func TestAMemberReaderAfterAnError(t *testing.T) {
 			t.Errorf("of a damaged member: %d records and error %v", n, err)
 		}
 	}
+}
+
+// countingReaderAt counts reads.
+type countingReaderAt struct {
+	*bytes.Reader
+	reads int
+}
+
+func (c *countingReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	c.reads++
+	return c.Reader.ReadAt(p, off)
+}
+
+// A stretch is one read; its members and all others are what they are without it, whatever
+// memory it is given.
+func TestAStretchIsReadOnce(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var object bytes.Buffer
+		w := baldr.NewWriter(&object, baldr.Options{MemberBytes: 200})
+		for offset := range int64(rapid.IntRange(1, 60).Draw(t, "records")) {
+			value := bytes.Repeat([]byte{byte(offset)}, rapid.IntRange(0, 300).Draw(t, "size"))
+			if err := w.WriteRecord(&baldr.Record{Offset: 2 * offset, Value: value}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.Close(baldr.Summary{End: 1000}); err != nil {
+			t.Fatal(err)
+		}
+		store := &countingReaderAt{Reader: bytes.NewReader(object.Bytes())}
+		file, err := baldr.Open(store, int64(object.Len()), baldr.ReaderOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		members := slices.Collect(file.Members())
+		first := rapid.IntRange(0, len(members)-1).Draw(t, "first")
+		last := rapid.IntRange(first, len(members)-1).Draw(t, "last")
+		memory := bytes.Repeat([]byte{1}, rapid.IntRange(0, 3000).Draw(t, "memory"))
+		store.reads = 0
+		stretched, used, err := file.Stretch(members[first], members[last], memory)
+		if err != nil || store.reads != 1 {
+			t.Fatalf("%d reads, error %v", store.reads, err)
+		}
+		stored := int64(0)
+		for _, m := range members[first : last+1] {
+			stored += m.StoredBytes
+		}
+		if int64(len(used)) != stored {
+			t.Fatalf("%d bytes in memory, %d stored", len(used), stored)
+		}
+		read := func(f *baldr.File, facts baldr.MemberFacts) (all []string) {
+			for r, err := range new(baldr.MemberReader).Records(f, facts) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, fmt.Sprint(r))
+			}
+			return all
+		}
+		for i, facts := range members {
+			store.reads = 0
+			got, inside := read(stretched, facts), first <= i && i <= last
+			if inside != (store.reads == 0) {
+				t.Fatalf("member %d of [%d, %d]: %d reads", i, first, last, store.reads)
+			}
+			if want := read(file, facts); !slices.Equal(got, want) {
+				t.Fatalf("member %d: got %v, want %v", i, got, want)
+			}
+		}
+	})
 }

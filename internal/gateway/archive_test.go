@@ -22,6 +22,7 @@ func init() { // what begins on the second page is what gets forgotten
 	refreshEvery, errorPause = 20*time.Millisecond, 10*time.Millisecond
 	drainTime, upstreamPatience = time.Hour, 10*time.Minute
 	lookPause = 20 * time.Millisecond
+	leastSpare = 1
 }
 
 // archive is an archive in memory, beside what went into it.

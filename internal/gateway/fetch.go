@@ -73,7 +73,7 @@ func (c *connection) fetch(ctx context.Context, request *kmsg.FetchRequest, held
 		failed, left = anyFailed(all), time.Until(deadline)
 		switch {
 		case failed:
-			c.wait(ctx, min(errorPause, left))
+			c.wait(ctx, min(c.options.errorPause, left))
 			return response, nil
 		case left <= 0 || c.drained() || ctx.Err() != nil:
 			return response, nil

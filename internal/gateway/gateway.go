@@ -40,6 +40,8 @@ type Options struct {
 	Memory    int64               // bytes; 0 is DefaultMemory
 	Log       *slog.Logger
 	Now       func() time.Time // nil is time.Now
+
+	errorPause time.Duration // 0 is the usual one
 }
 
 // Gateway serves an archive to Kafka's clients.
@@ -73,7 +75,7 @@ type Gateway struct {
 
 // New reads which topics there are, and makes a gateway that serves them.
 func New(ctx context.Context, o Options) (*Gateway, error) {
-	o.Memory = cmp.Or(o.Memory, DefaultMemory)
+	o.Memory, o.errorPause = cmp.Or(o.Memory, DefaultMemory), cmp.Or(o.errorPause, errorPause)
 	if o.Memory < LeastMemory {
 		return nil, fmt.Errorf("%d bytes of memory are too few: a gateway needs %d", o.Memory, int64(LeastMemory))
 	}

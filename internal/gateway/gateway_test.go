@@ -35,14 +35,7 @@ type pulled struct {
 // pull fetches once.
 func (s *served) pull(t fataler, client *kgo.Client, name string, number int32, offset int64, wait int32) pulled {
 	t.Helper()
-	request := kmsg.NewPtrFetchRequest()
-	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.IsolationLevel = wait, 1, 50<<20, 1
-	topic := kmsg.NewFetchRequestTopic()
-	topic.TopicID = s.topics.current().byName[name].id
-	partition := kmsg.NewFetchRequestTopicPartition()
-	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = number, offset, 1<<10
-	topic.Partitions = append(topic.Partitions, partition)
-	request.Topics = append(request.Topics, topic)
+	request := s.fetchOf(name, number, offset, wait)
 	answer, err := client.Broker(nodeID).Request(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +50,20 @@ func (s *served) pull(t fataler, client *kgo.Client, name string, number int32, 
 		t.Fatal(fetched.Err)
 	}
 	return pulled{fetched.Records, next, p}
+}
+
+// fetchOf asks for one partition from an offset on.
+func (s *served) fetchOf(name string, number int32, offset int64, wait int32) *kmsg.FetchRequest {
+	request := kmsg.NewPtrFetchRequest()
+	request.Version = 13 // the first with topic IDs
+	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.IsolationLevel = wait, 1, 50<<20, 1
+	topic := kmsg.NewFetchRequestTopic()
+	topic.TopicID = s.topics.current().byName[name].id
+	partition := kmsg.NewFetchRequestTopicPartition()
+	partition.Partition, partition.FetchOffset, partition.PartitionMaxBytes = number, offset, 1<<10
+	topic.Partitions = append(topic.Partitions, partition)
+	request.Topics = append(request.Topics, topic)
+	return request
 }
 
 func line(r *baldr.Record) string {
@@ -372,15 +379,13 @@ func TestWhatCannotBeServed(t *testing.T) {
 	}
 }
 
-// A client that waits shortly has an error before it gives up. The pause is of all tests,
-// so none runs beside this one.
+// A client that waits shortly has an error before it gives up.
 func TestAnErrorComesWithinTheClientsWait(t *testing.T) {
-	defer func(before time.Duration) { errorPause = before }(errorPause)
-	errorPause = time.Hour
+	t.Parallel()
 	a, p := newArchive(), partitionOf("orders", 0)
 	a.archive(p, 5, baldr.Options{}, some(0, 5)...)
 	a.lose(p, 10, bifrost.ReasonRetention)
-	s := serve(t, a)
+	s := serve(t, a, func(o *Options) { o.errorPause = time.Hour })
 	got := s.pull(t, s.client(t, kgo.RequestTimeoutOverhead(time.Second), kgo.RequestRetries(0)), "orders", 0, 5, 20).answer
 	if got.ErrorCode != kerr.TopicAuthorizationFailed.Code {
 		t.Errorf("error %d", got.ErrorCode)

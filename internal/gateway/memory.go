@@ -59,12 +59,13 @@ type spare struct {
 const (
 	// mostSpare is how many pieces are kept.
 	mostSpare = 8
-	// leastSpare and largestSpare bound pieces in bytes. A batch of an object that is full has
-	// about 1 MiB.
-	leastSpare, largestSpare = 64 << 10, 2 << 20
 	// spareStep is what sizes are rounded up to, so that a piece fits other batches as well.
 	spareStep = 32 << 10
 )
+
+// leastSpare and largestSpare bound pieces in bytes. A batch of an object that is full has about
+// 1 MiB. Variables because tests have small ones.
+var leastSpare, largestSpare = 64 << 10, 2 << 20
 
 // take returns memory for so many bytes, of which at most a 16th more is left over.
 func (s *spare) take(bytes int) []byte {
