@@ -15,11 +15,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/cmd/bench/internal/topicreader"
+	"github.com/bifrost-archive/bifrost/cmd/bench/internal/topicwriter"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
@@ -28,6 +26,7 @@ var gatewayBenchmarks = []benchmark{
 	{"gateway/seek", benchGatewaySeek},
 	{"gateway/java", benchGatewayJava},
 	{"gateway/librdkafka", benchGatewayLibrdkafka},
+	{"gateway/librdkafka-defaults", benchGatewayLibrdkafkaDefaults},
 	{"gateway/franz", benchGatewayFranz},
 	{"gateway/tiered/java", benchGatewayTieredJava},
 	{"gateway/tiered/franz", benchGatewayTieredFranz},
@@ -119,87 +118,8 @@ func (b *gatewayBench) fill(ctx context.Context, records []baldr.Record, tiered 
 			records[i].Offset -= gatewayObjects * gatewayRecords
 		}
 	}
-	return produceViews(ctx, b.broker.Addr(), records, tiered)
-}
-
-// produceViews writes records into every partition, not compressed, which is what costs
-// the broker and its readers the least.
-func produceViews(ctx context.Context, brokers string, records []baldr.Record, tiered bool) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(100_000))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	settings := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
-	if tiered {
-		settings["remote.storage.enable"] = kadm.StringPtr("true")
-		settings["local.retention.ms"] = kadm.StringPtr("1")
-		settings["segment.bytes"] = kadm.StringPtr(strconv.Itoa(tieredSegment))
-	}
-	response, err := admin.CreateTopic(ctx, gatewayPartitions, 1, settings, gatewayTopic)
-	if err := errors.Join(err, response.Err); err != nil {
-		return err
-	}
-	promise := kgo.AbortingFirstErrPromise(client)
-	produce := func(records []baldr.Record) {
-		for i := range records {
-			for p := range int32(gatewayPartitions) {
-				client.Produce(ctx, viewFor(&records[i], p), promise.Promise())
-			}
-		}
-	}
-	for range gatewayObjects - 1 {
-		produce(records)
-	}
-	last := len(records) - 1
-	produce(records[:last])
-	if err := client.Flush(ctx); err != nil {
-		return err
-	}
-	if tiered { // the last record begins another segment
-		roll := []kadm.AlterConfig{{Name: "segment.ms", Value: kadm.StringPtr("1")}}
-		if _, err := admin.AlterTopicConfigs(ctx, roll, gatewayTopic); err != nil {
-			return err
-		}
-	}
-	produce(records[last:])
-	if err := promise.Err(); err != nil || !tiered {
-		return err
-	}
-	return awaitTiered(ctx, admin, int64(gatewayObjects*len(records)-1))
-}
-
-// tieredSegment is the size in bytes of the segments of a tiered topic.
-const tieredSegment = 64 << 20
-
-// awaitTiered waits until the broker has nothing but tiered storage of what is below an
-// offset in each partition.
-func awaitTiered(ctx context.Context, admin *kadm.Client, below int64) error {
-	var local kadm.ListedOffsets
-	for range 600 {
-		var err error
-		if local, err = admin.ListLocalLogStartOffsets(ctx, gatewayTopic); err != nil {
-			return err
-		}
-		moved := 0
-		local.Each(func(o kadm.ListedOffset) {
-			if o.Offset >= below { // a segment that was begun may be moved, too
-				moved++
-			}
-		})
-		if moved == gatewayPartitions {
-			return nil
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-	return fmt.Errorf("after two minutes the broker still has segments below offset %d: %v", below, local)
-}
-
-func viewFor(r *baldr.Record, partition int32) *kgo.Record {
-	return &kgo.Record{Topic: gatewayTopic, Partition: partition, Timestamp: time.UnixMilli(r.Timestamp),
-		Key: r.Key, Value: r.Value}
+	topic := topicwriter.Topic{Name: gatewayTopic, Partitions: gatewayPartitions, Times: gatewayObjects, Tiered: tiered}
+	return topic.Write(ctx, b.broker.Addr(), records)
 }
 
 // serve starts the gateway on its core, and waits until it answers.
@@ -280,6 +200,11 @@ func (b *gatewayBench) read(from topicServer, reader *topicreader.Reader, consum
 	if err := dropCaches(); err != nil {
 		return c, err
 	}
+	return b.readCached(from, reader, consumers)
+}
+
+// readCached is read, but leaves the page cache as it is.
+func (b *gatewayBench) readCached(from topicServer, reader *topicreader.Reader, consumers int) (c serverCost, err error) {
 	s3 := b.reads.Process.Pid
 	server, storage := secondsOf(from.pid), secondsOf(s3)
 	if c.reading, err = reader.Read(from.address, gatewayTopic, consumers); err != nil {
@@ -313,8 +238,12 @@ func benchGatewayJava(report func(figure)) error {
 	return benchGatewayClient(report, "java", topicreader.StartJava, false)
 }
 
+// benchGatewayLibrdkafka has librdkafka as the page of the gateway recommends.
 func benchGatewayLibrdkafka(report func(figure)) error {
-	return benchGatewayClient(report, "librdkafka", topicreader.StartLibrdkafka, false)
+	start := func(ctx context.Context, core int) (*topicreader.Reader, error) {
+		return topicreader.StartLibrdkafka(ctx, core, "fetch.queue.backoff.ms=10")
+	}
+	return benchGatewayClient(report, "librdkafka", start, false)
 }
 
 func benchGatewayFranz(report func(figure)) error {
@@ -332,44 +261,94 @@ func benchGatewayTieredFranz(report func(figure)) error {
 // benchGatewayClient lets one client read the topic from a broker and from the gateway,
 // in turns.
 func benchGatewayClient(report func(figure), name string, start readerStarter, tiered bool) error {
-	ctx := context.Background()
-	b, err := newGatewayBench(ctx, tiered)
+	b, costs, err := measureGateway(start, tiered, (*gatewayBench).readFromDisk, (*gatewayBench).readArchive)
 	if err != nil {
 		return err
 	}
-	defer b.stop()
-	reader, err := start(ctx, clientCore)
-	if err != nil {
-		return err
-	}
-	defer func() { check(reader.Stop()) }()
-	var brokers, ours []serverCost
-	for round := range 1 + gatewayRounds {
-		kafka, err := b.read(b.kafka, reader, 1)
-		if err != nil {
-			return err
-		}
-		served, err := b.read(b.gateway, reader, 1)
-		if err != nil {
-			return err
-		}
-		if round > 0 { // in the first the JVMs compile what they run
-			brokers, ours = append(brokers, kafka), append(ours, served)
-		}
-	}
+	brokers, ours := costs[0], costs[1]
 	name = "gateway/" + name
 	report(b.speedFigure(name+"/kafka", brokers))
 	report(b.speedFigure(name+"/gateway", ours))
-	ratios := make([]float64, gatewayRounds)
-	for i := range ratios {
-		ratios[i] = ours[i].speed() / brokers[i].speed()
-	}
 	target := "at least 0.8"
 	if tiered {
 		target = "at least 1.0"
 	}
-	report(figure{Name: name + "/ratio", Value: median(ratios), Unit: "of the broker's MB/s", Target: target})
+	report(figure{Name: name + "/ratio", Value: speedRatio(ours, brokers), Unit: "of the broker's MB/s", Target: target})
 	return nil
+}
+
+// benchGatewayLibrdkafkaDefaults shows what librdkafka does when its queue is full: it reads
+// slower from whoever answers faster, a broker with its files in memory among them.
+func benchGatewayLibrdkafkaDefaults(report func(figure)) error {
+	start := func(ctx context.Context, core int) (*topicreader.Reader, error) {
+		return topicreader.StartLibrdkafka(ctx, core)
+	}
+	b, costs, err := measureGateway(start, false,
+		(*gatewayBench).readFromDisk, (*gatewayBench).readFromMemory, (*gatewayBench).readArchive)
+	if err != nil {
+		return err
+	}
+	const name = "gateway/librdkafka-defaults"
+	report(b.speedFigure(name+"/kafka", costs[0]))
+	report(b.speedFigure(name+"/kafka-in-memory", costs[1]))
+	report(b.speedFigure(name+"/gateway", costs[2]))
+	for i, of := range []string{"kafka", "kafka-in-memory"} {
+		report(figure{Name: name + "/ratio-" + of, Value: speedRatio(costs[2], costs[i]), Unit: "of the broker's MB/s"})
+	}
+	return nil
+}
+
+// A reading lets a client read the topic once.
+type reading func(b *gatewayBench, reader *topicreader.Reader) (serverCost, error)
+
+func (b *gatewayBench) readFromDisk(reader *topicreader.Reader) (serverCost, error) {
+	return b.read(b.kafka, reader, 1)
+}
+
+// readFromMemory reads what was read just before, and is in the page cache.
+func (b *gatewayBench) readFromMemory(reader *topicreader.Reader) (serverCost, error) {
+	return b.readCached(b.kafka, reader, 1)
+}
+
+func (b *gatewayBench) readArchive(reader *topicreader.Reader) (serverCost, error) {
+	return b.read(b.gateway, reader, 1)
+}
+
+// measureGateway lets one client read in several ways, in turns, and returns what each took.
+func measureGateway(start readerStarter, tiered bool, ways ...reading) (*gatewayBench, [][]serverCost, error) {
+	ctx := context.Background()
+	b, err := newGatewayBench(ctx, tiered)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer b.stop()
+	reader, err := start(ctx, clientCore)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { check(reader.Stop()) }()
+	costs := make([][]serverCost, len(ways))
+	for round := range 1 + gatewayRounds {
+		for i, read := range ways {
+			c, err := read(b, reader)
+			if err != nil {
+				return nil, nil, err
+			}
+			if round > 0 { // in the first the JVMs compile what they run
+				costs[i] = append(costs[i], c)
+			}
+		}
+	}
+	return b, costs, nil
+}
+
+// speedRatio is the median of the ratios of rounds.
+func speedRatio(ours, others []serverCost) float64 {
+	ratios := make([]float64, len(ours))
+	for i := range ratios {
+		ratios[i] = ours[i].speed() / others[i].speed()
+	}
+	return median(ratios)
 }
 
 // speedFigure says how fast a server was read, and what that took.

@@ -1,6 +1,6 @@
-"""Reads topics with confluent-kafka at its defaults, for the benchmarks of the gateway.
+"""Reads topics with confluent-kafka, for the benchmarks of the gateway.
 
-A line of standard input is SERVERS TOPIC CONSUMERS; here there is one consumer. The answer is a line of JSON.
+Arguments are settings beside its defaults, NAME=VALUE. A line of standard input is SERVERS TOPIC CONSUMERS; here there is one consumer. The answer is a line of JSON.
 """
 
 import json
@@ -12,7 +12,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 def read(servers, topic):
     """Returns records and bytes of a topic, from its start to the end that it has now."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "bench", "enable.auto.commit": False})
+    settings = {"bootstrap.servers": servers, "group.id": "bench", "enable.auto.commit": False}
+    consumer = Consumer(settings | dict(setting.split("=", 1) for setting in sys.argv[1:]))
     numbers = consumer.list_topics(topic).topics[topic].partitions
     left = sum(consumer.get_watermark_offsets(TopicPartition(topic, n))[1] for n in numbers)
     consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in numbers])

@@ -48,7 +48,8 @@ func StartJava(ctx context.Context, core int) (*Reader, error) {
 }
 
 // StartLibrdkafka starts a program with confluent-kafka, which is librdkafka, on a core.
-func StartLibrdkafka(ctx context.Context, core int) (*Reader, error) {
+// Settings are NAME=VALUE, beside its defaults.
+func StartLibrdkafka(ctx context.Context, core int, settings ...string) (*Reader, error) {
 	if err := localservices.Install(ctx, nil, localservices.PartEngines); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,8 @@ func StartLibrdkafka(ctx context.Context, core int) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(ctx, core, []string{python, filepath.Join(sources, "consume.py")}, nil)
+	program := []string{python, filepath.Join(sources, "consume.py")}
+	return start(ctx, core, append(program, settings...), nil)
 }
 
 // StartFranz starts this program again on a core, with a variable that makes it call
