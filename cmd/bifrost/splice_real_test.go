@@ -295,6 +295,25 @@ func TestAProductionGroupIsLeftAlone(t *testing.T) {
 	}
 }
 
+// kafkajs has no assign, so it comes to a recorded loss as a group: its consumer stops, and says why.
+func TestKafkajsStopsAtARecordedLoss(t *testing.T) {
+	t.Parallel()
+	s := sandboxOf(t)
+	topic := s.topics + "-orders"
+	must(t, s.topic(t.Context(), topic, 1))
+	must(t, s.produce(t.Context(), numbered(topic, 0, 0, 10)...))
+	s.bifrost(t, "flush")
+	must(t, s.produce(t.Context(), numbered(topic, 0, 10, 20)...))
+	s.cutBelow(t, topic, 1, 15)
+	s.bifrost(t, "flush")
+	gateway, stop := s.serving(t, "--listen", "127.0.0.1:0")
+	t.Cleanup(func() { stop(syscall.SIGTERM) })
+	const want = "# subscribe\nerror TOPIC_AUTHORIZATION_FAILED\n"
+	if got := readingProgram(kafkajs).read(t, gateway, topic, "subscribe"); got != want {
+		t.Errorf("kafkajs says %q, want %q", got, want)
+	}
+}
+
 const soakSeconds = "BIFROST_SOAK_SECONDS"
 
 // spliceTime is how long producers, ticks and faults go on.

@@ -58,9 +58,13 @@ async function subscribe() {
   const c = kafka.consumer({ groupId: "somebody" });
   await c.connect();
   await c.subscribe({ topics: [topic], fromBeginning: true });
-  const crashed = new Promise((tell) => c.on(c.events.CRASH, (e) => tell(e.payload.error)));
+  const crashed = new Promise((tell) => c.on(c.events.CRASH, (e) => {
+    if (!e.payload.restart) tell(e.payload.error); // it begins again by itself otherwise
+  }));
   await c.run({ eachMessage: async () => {} });
-  console.log("error", (await crashed).type || (await crashed).name);
+  let error = await crashed;
+  while (!error.type && error.cause) error = error.cause;
+  console.log("error", error.type || error.name);
   await c.disconnect();
 }
 
