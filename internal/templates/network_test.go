@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -77,9 +78,48 @@ func TestNetworkLeadsToWhatTheCodeCalls(t *testing.T) {
 	if !slices.Equal(slices.Sorted(maps.Keys(called)), slices.Sorted(maps.Keys(want))) {
 		t.Errorf("the code calls %v", slices.Sorted(maps.Keys(called)))
 	}
+	for name, endpoint := range template.Resources("AWS::EC2::VPCEndpoint") {
+		// Without private names the SDK goes on to the public addresses, to which there is no way.
+		if private := endpoint.Get("PrivateDnsEnabled"); endpoint.Get("VpcEndpointType") == "Interface" && private != true {
+			t.Errorf("the endpoint %s has no name that the SDK asks for: %v", name, private)
+		}
+	}
+	let, _ := template.Resources("")["EndpointGroup"].Get("SecurityGroupIngress").([]any)
+	ways := append(slices.Clone(let), any(template.Resources("")["BrokersLetFunctionsIn"].Properties))
+	port := func(n int) any {
+		return map[string]any{"Fn::Select": []any{n, map[string]any{"Fn::Split": []any{"-", ref("BrokerPorts")}}}}
+	}
+	for i, ports := range [][2]any{{443, 443}, {port(0), port(1)}} {
+		way := ways[i]
+		if fmt.Sprint(Get(way, "FromPort"), Get(way, "ToPort")) != fmt.Sprint(ports[0], ports[1]) ||
+			fmt.Sprint(Get(way, "SourceSecurityGroupId")) != fmt.Sprint(ref("FunctionGroup")) {
+			t.Errorf("the functions are let in by %v, want to ports %v", way, ports)
+		}
+	}
 	for name, group := range template.Resources("AWS::EC2::SecurityGroup") {
 		if name == "FunctionGroup" && group.Get("SecurityGroupIngress") != nil {
 			t.Error("somebody may connect to the functions")
+		}
+	}
+}
+
+// A gateway endpoint is nothing without a route table, whichever of the two it is.
+func TestGatewaysNeedRoutes(t *testing.T) {
+	t.Parallel()
+	for parameters, refused := range map[string]bool{
+		"":                       true,
+		"S3Endpoint=false":       true,
+		"DynamoDBEndpoint=false": true,
+		"S3Endpoint=false DynamoDBEndpoint=false": false,
+		"RouteTableIds=rtb-0a,rtb-0b":             false,
+	} {
+		s := stackOf{load(t, "infra/network.yaml"), map[string]string{"VpcId": "vpc-0a", "SubnetIds": "subnet-0a"}}
+		for _, p := range strings.Fields(parameters) {
+			name, value, _ := strings.Cut(p, "=")
+			s.given[name] = value
+		}
+		if why := s.refusals(); len(why) > 0 != refused {
+			t.Errorf("with %q: %v", parameters, why)
 		}
 	}
 }

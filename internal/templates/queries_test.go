@@ -31,3 +31,13 @@ func TestQueriesReadTheDaysOfTheirTimes(t *testing.T) {
 		t.Error("no query asks for records since a time")
 	}
 }
+
+// A workgroup whose settings a client may replace puts results wherever that client says.
+func TestQueriesLeaveResultsWhereTheyBelong(t *testing.T) {
+	t.Parallel()
+	configuration := load(t, "infra/athena.yaml").Resources("")["WorkGroup"].Get("WorkGroupConfiguration")
+	if Get(configuration, "EnforceWorkGroupConfiguration") != true ||
+		Get(configuration, "ResultConfiguration", "OutputLocation", "Fn::Sub") != "${AthenaResults}/" {
+		t.Errorf("%v", configuration)
+	}
+}

@@ -10,11 +10,25 @@ import (
 	"testing"
 )
 
+const (
+	secretARN  = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:kafka-Ab12Cd"
+	clusterARN = "arn:aws:kafka:eu-central-1:123456789012:cluster/orders/0a1b-2"
+)
+
 // What would fail in the middle of a first deployment, when there is a data stack
 // that would be left behind, is refused before.
 func TestRefusedBeforeThereIsData(t *testing.T) {
 	t.Parallel()
 	for _, parameters := range []string{
+		"SecurityProtocol=SASL_SSL",
+		"SecurityProtocol=SASL_PLAINTEXT",
+		"SaslMechanism=PLAIN KafkaSecretArn=" + secretARN,
+		"SecurityProtocol=SSL SaslMechanism=PLAIN KafkaSecretArn=" + secretARN,
+		"SecurityProtocol=SASL_SSL SaslMechanism=SCRAM-SHA-512",
+		"SecurityProtocol=SASL_PLAINTEXT SaslMechanism=AWS_MSK_IAM MskClusterArn=" + clusterARN,
+		"SecurityProtocol=SASL_SSL SaslMechanism=AWS_MSK_IAM",
+		"Brokers=b-1:9092,b-2:9092,b-3",
+		"Brokers=b-1:9092, b-2:9092",
 		"SubnetIds=subnet-0a",
 		"SecurityGroupIds=sg-0a",
 		"SubnetIds=subnet-0a,subnet-0b",
@@ -56,6 +70,11 @@ func TestRefusedBeforeThereIsData(t *testing.T) {
 	}
 	for _, parameters := range []string{
 		"",
+		"Brokers=b-1:9092,b-2:9092,b-3:9092,b-4:9092",
+		"SecurityProtocol=SSL",
+		"SecurityProtocol=SASL_PLAINTEXT SaslMechanism=SCRAM-SHA-256 KafkaSecretArn=" + secretARN,
+		"SecurityProtocol=SASL_SSL SaslMechanism=PLAIN KafkaSecretArn=" + secretARN,
+		"SecurityProtocol=SASL_SSL SaslMechanism=AWS_MSK_IAM MskClusterArn=" + clusterARN,
 		"SubnetIds=subnet-0a,subnet-0b SecurityGroupIds=sg-0a",
 		"ArchiveMemory=3008 DiscoverMemory=3008",
 		"JobExportBucket=my-lake JobExportPrefix=kafka",

@@ -302,10 +302,7 @@ type statement struct {
 // template true.
 func statements(t *testing.T, role string) []statement {
 	t.Helper()
-	template, err := Load("../../template.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	template := load(t, "template.yaml")
 	var all []statement
 	policies, _ := template.Resources("AWS::IAM::Role")[role].Get("Policies").([]any)
 	for _, policy := range policies {
