@@ -54,7 +54,8 @@ const object = "mine/orders/partition=0/00000000000000000000.baldr.gz"
 func TestNamesOfTwoArchives(t *testing.T) {
 	t.Parallel()
 	mark := bifrost.TablesMark{Series: "S", Number: 2}
-	marked := bifrost.MarkKey("mine", "S", 1)
+	first := bifrost.TablesMark{Series: "S", Number: 1}
+	marked, elsewhere := bifrost.MarkKey("mine", "S", 1), bifrost.MarkKey("other", "S", 1)
 	for _, c := range []struct {
 		name        string
 		group       string
@@ -75,6 +76,14 @@ func TestNamesOfTwoArchives(t *testing.T) {
 		{"an empty bucket", "mine", namedTables{object, object, mark}, nil, false, true},
 		{"the object is lost", "mine", namedTables{object, object, mark}, keys{marked}, false, false},
 		{"the marks are lost", "mine", namedTables{object, object, mark}, keys{object}, false, false},
+		{"one table names an object, and marks are elsewhere", "mine", namedTables{objects: object, mark: mark}, keys{object, elsewhere}, false, false},
+		{"the other table names an object, and marks are elsewhere", "mine", namedTables{progress: object, mark: mark}, keys{object, elsewhere}, false, false},
+		{"nothing archived, the first mark of another group", "other", namedTables{mark: first}, keys{marked}, true, false},
+		{"nothing archived, marks of the second group of others", "other", namedTables{mark: mark}, keys{"a/b/partition=0/0", "c/d/partition=0/0", marked}, true, false},
+		{"nothing archived, and a key of no group before the marks", "other", namedTables{mark: mark}, keys{"m", marked}, true, false},
+		{"nothing counted, marks of another group", "other", namedTables{mark: bifrost.TablesMark{Series: "S"}}, keys{marked}, false, false},
+		{"the object is lost, and there is one mark", "mine", namedTables{object, object, first}, keys{marked}, false, false},
+		{"one of two objects is lost, the first", "mine", namedTables{object, "mine/z/partition=0/0", first}, keys{"mine/z/partition=0/0"}, false, false},
 	} {
 		b := health.Belonging{Group: c.group, BucketName: "bucket", Tables: c.tables, Bucket: c.bucket}
 		if err := b.CheckGroup(t.Context()); errors.Is(err, health.ErrOtherArchive) != c.wrongGroup || !c.wrongGroup && err != nil {

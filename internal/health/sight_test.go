@@ -95,6 +95,38 @@ func TestWhenAPartitionWasSeen(t *testing.T) {
 	}
 }
 
+// Of several records the one counts that is about the partition's own cluster, wherever it stands.
+func TestOneRecordOfMany(t *testing.T) {
+	t.Parallel()
+	own := bifrost.TickRecord{ClusterID: "c", StartedAt: minutesAgo(10), EndedAt: minutesAgo(9), CompleteAt: minutesAgo(8)}
+	nobody := bifrost.TickRecord{StartedAt: minutesAgo(2), EndedAt: minutesAgo(1), Error: "no broker"}
+	older := bifrost.TickRecord{ClusterID: "b", StartedAt: minutesAgo(300), EndedAt: minutesAgo(299), CompleteAt: minutesAgo(298)}
+	for _, ticks := range [][]bifrost.TickRecord{{own, nobody, older}, {older, nobody, own}, {nobody, older, own}} {
+		sights := Sights{Ticks: ticks, Patience: sightPatience, Now: sightAt}
+		row := func(status bifrost.Status, topic string) bifrost.Progress {
+			p := bifrost.Progress{Partition: bifrost.Partition{Name: topic}, ClusterID: "c", Status: status, NextOffset: 100, PlannedOffset: 150}
+			p.At, p.LastStable = minutesAgo(90), 130
+			return p
+		}
+		if sight := sights.Of(row(bifrost.StatusOpen, "orders")); sight != (Sight{SeenAt: minutesAgo(8)}) {
+			t.Errorf("a partition of c: %+v", sight)
+		}
+		for _, status := range []bifrost.Status{bifrost.StatusClosed, bifrost.StatusForked} {
+			if sight := sights.Of(row(status, "orders")); sight != (Sight{SeenAt: minutesAgo(90)}) {
+				t.Errorf("one that is %s for good: %+v", status, sight)
+			}
+		}
+		if sight := sights.Of(row(bifrost.StatusOpen, bifrost.ReplayStateTopic)); !sight.Excluded || sight.Unseen != "" {
+			t.Errorf("positions of replays, which no tick looks at unless it is told to: %+v", sight)
+		}
+		other := row(bifrost.StatusOpen, "orders")
+		other.ClusterID = "b"
+		if sight := sights.Of(other); !strings.Contains(sight.Unseen, "where offsets [100, 150) at least") {
+			t.Errorf("a partition of the cluster before: %+v, want all that was seen or planned", sight)
+		}
+	}
+}
+
 // A topic's filter is of Kafka's names: a later life of a topic is selected with it,
 // and one that the archive calls by its ID is no other topic.
 func TestFiltersAreOfKafkasNames(t *testing.T) {
