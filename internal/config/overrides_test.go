@@ -20,7 +20,8 @@ func loadOverrides(value string) (Config, error) {
 
 func TestOverrides(t *testing.T) {
 	t.Parallel()
-	c, err := loadOverrides("payments-*:max_age_seconds=0; logs.*:target_bytes=3000000,max_age_seconds=3600;payments-all:target_bytes=4000000")
+	c, err := loadOverrides("payments-*:max_age_seconds=0; logs.*:target_bytes=3000000,max_age_seconds=3600;payments-all:target_bytes=4000000;" +
+		"audit:target_bytes=1500000;late:max_age_seconds=7200")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +31,9 @@ func TestOverrides(t *testing.T) {
 		"payments-eu":  {TargetBytes: 2_000_000, MaxAge: 0, NearLoss: 6 * time.Hour},
 		"payments-all": {TargetBytes: 2_000_000, MaxAge: 0, NearLoss: 6 * time.Hour}, // the first that matches
 		"logs.web":     {TargetBytes: 3_000_000, MaxAge: time.Hour, NearLoss: 6 * time.Hour},
+		// What one leaves open is that of all topics, whatever stands before it.
+		"audit": {TargetBytes: 1_500_000, MaxAge: 100 * time.Second, QuietMaxAge: 2 * time.Hour, NearLoss: 6 * time.Hour},
+		"late":  {TargetBytes: 2_000_000, MaxAge: 2 * time.Hour, NearLoss: 6 * time.Hour},
 	} {
 		if got := settings.SizingOf(topic); got != want {
 			t.Errorf("%s: %+v, want %+v", topic, got, want)
@@ -43,12 +47,12 @@ func TestOverrides(t *testing.T) {
 // A flush waits for nothing: neither for the age of all topics, nor for that of some.
 func TestNoAgeIsLeft(t *testing.T) {
 	t.Parallel()
-	aged, err := loadOverrides("logs.*:target_bytes=3000000,max_age_seconds=3600;payments:target_bytes=4000000")
+	aged, err := loadOverrides("logs.*:target_bytes=3000000,max_age_seconds=3600;late:max_age_seconds=7200;payments:target_bytes=4000000")
 	if err != nil {
 		t.Fatal(err)
 	}
 	settings := aged.WithoutAges().Settings()
-	for topic, want := range map[string]int64{"orders": 2_000_000, "logs.web": 3_000_000, "payments": 4_000_000} {
+	for topic, want := range map[string]int64{"orders": 2_000_000, "logs.web": 3_000_000, "late": 2_000_000, "payments": 4_000_000} {
 		if got := settings.SizingOf(topic); got.MaxAge != 0 || got.QuietMaxAge != 0 || got.TargetBytes != want {
 			t.Errorf("%s: %+v, want no age and a target of %d", topic, got, want)
 		}

@@ -46,6 +46,17 @@ func TestTargetSecurity(t *testing.T) {
 	}
 }
 
+// Nothing is kept from another cluster where the archived one has nothing to keep.
+func TestNothingIsWithheldThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	open := Config{Brokers: []string{"one:9092"}}
+	for _, brokers := range []string{"", "one:9092", "three:9092"} {
+		if got, err := targetOf(t, open, TargetRequest{Brokers: brokers}); err != nil || got.Withheld {
+			t.Errorf("%q: %+v, %v", brokers, got, err)
+		}
+	}
+}
+
 func TestTargetsThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ brokers, variables, want string }{
@@ -63,7 +74,13 @@ func TestTargetsThatAreWrong(t *testing.T) {
 			t.Errorf("%s with %s: error %v, want %q in it", c.brokers, c.variables, err, c.want)
 		}
 	}
-	_, err := targetOf(t, secured, TargetRequest{Brokers: "three:9092"}, "BIFROST_TO_SECRET=hunter2")
+	_, err := targetOf(t, secured, TargetRequest{Brokers: "three:9092"}, "BIFROST_TO_SECURITY_PROTOCOL=TLS", "BIFROST_TO_SASL_MECHANISM=SCRAM")
+	for _, word := range []string{`"TLS"`, `"SCRAM"`} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("of two that are wrong: error %v, want %s in it", err, word)
+		}
+	}
+	_, err = targetOf(t, secured, TargetRequest{Brokers: "three:9092"}, "BIFROST_TO_SECRET=hunter2")
 	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "BIFROST_TO_SECRET") {
 		t.Errorf("error %v", err)
 	}

@@ -76,6 +76,14 @@ func TestTick(t *testing.T) {
 		}
 	}
 	out.Reset()
+	left = 0 // the worst there is
+	if err := emitter(&out).Tick(s); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := read(t, out.String()); len(got) != len(want) {
+		t.Errorf("when Kafka may delete a record at any moment: %v", got)
+	}
+	out.Reset()
 	s.TimeToLoss = nil // no limit: a value would be a lie
 	if err := emitter(&out).Tick(s); err != nil {
 		t.Fatal(err)
