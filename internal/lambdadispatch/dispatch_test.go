@@ -108,3 +108,22 @@ func TestDispatchRefused(t *testing.T) {
 		})
 	}
 }
+
+// What an account has not reserved is what others may still use.
+func TestExecutionsAreThoseThatNobodyReserved(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]int{
+		`{"AccountLimit":{"ConcurrentExecutions":1000,"UnreservedConcurrentExecutions":400}}`: 400,
+		`{"AccountLimit":{"ConcurrentExecutions":10,"UnreservedConcurrentExecutions":0}}`:     0,
+		`{}`: -1,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+		defer server.Close()
+		n, err := lambdadispatch.Executions(t.Context(), aws.Config{
+			Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		})
+		if (err != nil) != (want < 0) || err == nil && n != want {
+			t.Errorf("%s: %d, %v; want %d", answer, n, err, want)
+		}
+	}
+}

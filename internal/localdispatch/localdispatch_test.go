@@ -3,6 +3,8 @@ package localdispatch_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -113,9 +115,10 @@ func TestWorkersGoOnWithWhatIsSelected(t *testing.T) {
 	}{
 		{nil, 3},
 		{func(topic string) bool { return topic == "mine" }, 2},
+		{func(topic string) bool { return topic == "others" }, 2}, // whichever of its lives
 	} {
 		ledger := bifrosttest.NewLedger()
-		for _, topic := range []string{"mine", "others"} {
+		for _, topic := range []string{"mine", "others@AAAAAAAAAAAAAAAAAAAABg"} {
 			p := bifrost.Partition{Name: topic}
 			ledger.PokeProgress(bifrost.Progress{Partition: p, Status: bifrost.StatusOpen, PlannedOffset: 1})
 			gap := bifrost.Row{Partition: p, Range: bifrost.Range{Start: 0, End: 1}, State: bifrost.StatePlanned, GapReason: bifrost.ReasonSkipped}
@@ -132,6 +135,90 @@ func TestWorkersGoOnWithWhatIsSelected(t *testing.T) {
 		if o := <-outcomes; o.Err != nil || len(o.Results) != c.want {
 			t.Errorf("%d ranges, want %d: %+v", len(o.Results), c.want, o)
 		}
+	}
+}
+
+// What a worker goes on with ends with the stop of all, and with the tables: an error of them is
+// the worker's, whatever is selected.
+func TestWorkersStopBetweenRanges(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		wrap    func(*bifrosttest.Ledger, func()) bifrost.WorkLedger
+		results int
+		fails   bool
+	}{
+		"stopped":  {func(l *bifrosttest.Ledger, stop func()) bifrost.WorkLedger { return stopping{l, stop} }, 1, false},
+		"no table": {func(l *bifrosttest.Ledger, _ func()) bifrost.WorkLedger { return unreadable{l} }, 1, true},
+	} {
+		ledger := bifrosttest.NewLedger()
+		p := bifrost.Partition{Name: "mine"}
+		ledger.PokeProgress(bifrost.Progress{Partition: p, Status: bifrost.StatusOpen, PlannedOffset: 1})
+		ledger.Poke(bifrost.Row{Partition: p, Range: bifrost.Range{Start: 0, End: 1}, State: bifrost.StatePlanned, GapReason: bifrost.ReasonSkipped})
+		g := &gate{open: make(chan struct{})}
+		close(g.open)
+		outcomes := make(chan localdispatch.Outcome, 1)
+		var d *localdispatch.Dispatcher
+		worker := g.worker(ledger)
+		worker.Ledger = c.wrap(ledger, func() { d.Stop() })
+		d = localdispatch.New(t.Context(), localdispatch.Options{
+			Worker: worker, Slots: 1, Turn: time.Hour, Selects: func(string) bool { return true }, Done: func(o localdispatch.Outcome) { outcomes <- o },
+		})
+		must(t, d.Dispatch(t.Context(), task(0)))
+		d.Wait()
+		if o := <-outcomes; len(o.Results) != c.results || (o.Err != nil) != c.fails {
+			t.Errorf("%s: outcome %+v, want %d results, an error: %v", name, o, c.results, c.fails)
+		}
+	}
+}
+
+// stopping is tables that are read while everything stops.
+type stopping struct {
+	*bifrosttest.Ledger
+	stop func()
+}
+
+func (s stopping) Row(ctx context.Context, p bifrost.Partition, start int64) (bifrost.Row, error) {
+	s.stop()
+	return s.Ledger.Row(ctx, p, start)
+}
+
+// unreadable is tables whose index cannot be read.
+type unreadable struct{ *bifrosttest.Ledger }
+
+func (unreadable) SomePlanned(context.Context, time.Time, int) ([]bifrost.Row, error) {
+	return nil, errors.New("no table")
+}
+
+// Workers live as long as the context that the dispatcher was made with, those at work and those
+// that wait for a slot; and they tell of their ends one at a time.
+func TestWorkersEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	g := &gate{open: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	var telling, twice atomic.Int32
+	var failed int
+	d := localdispatch.New(ctx, localdispatch.Options{Worker: g.worker(bifrosttest.NewLedger()), Slots: 8, Turn: time.Minute, Done: func(o localdispatch.Outcome) {
+		if telling.Add(1) > 1 {
+			twice.Add(1)
+		}
+		for range 100 {
+			runtime.Gosched()
+		}
+		if o.Err != nil {
+			failed++
+		}
+		telling.Add(-1)
+	}})
+	for n := range int64(20) {
+		must(t, d.Dispatch(t.Context(), task(n)))
+	}
+	for g.inside.Load() < 8 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	d.Wait()
+	if failed < 8 || twice.Load() > 0 {
+		t.Errorf("%d workers failed with their context, and %d told of it beside another", failed, twice.Load())
 	}
 }
 
