@@ -72,6 +72,7 @@ func (r *reading) writeMissing() ([]NotCaptured, error) {
 	all := []NotCaptured{}
 	for _, n := range r.missing {
 		slices.Sort(n.Names)
+		n.Names = slices.Compact(n.Names) // two answers of a broker may lack the same
 		all = append(all, *n)
 	}
 	slices.SortFunc(all, func(a, b NotCaptured) int {
@@ -176,8 +177,10 @@ func (r *reading) writeBrokers(ctx context.Context, brokers []Broker) error {
 		b := &brokers[i]
 		answer := answers[b.ID]
 		b.Version, b.Settings = answer.Version, answer.Settings
-		if err := cmp.Or(answer.VersionErr, answer.SettingsErr); err != nil {
-			r.lacks(PartBrokers, err, strconv.Itoa(int(b.ID)))
+		for _, err := range []error{answer.VersionErr, answer.SettingsErr} { // with different rights, perhaps
+			if err != nil {
+				r.lacks(PartBrokers, err, strconv.Itoa(int(b.ID)))
+			}
 		}
 	}
 	return writeAll(r.out, typeBroker, brokers)

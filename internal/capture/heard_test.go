@@ -220,3 +220,46 @@ func TestWhatIsMissingIsLoggedOnce(t *testing.T) {
 		t.Errorf("logged %q", log.lines)
 	}
 }
+
+// A broker may tell neither its version nor its settings, for two reasons with two rights that
+// would mend them, or for one: each reason is told once.
+func TestABrokerThatTellsNothing(t *testing.T) {
+	t.Parallel()
+	version, settings := errors.New("the connection was closed"), fmt.Errorf("%w: DESCRIBE_CONFIGS", ErrDenied)
+	for name, c := range map[string]struct {
+		answer BrokerAnswer
+		want   []NotCaptured
+	}{
+		"two reasons": {BrokerAnswer{VersionErr: version, SettingsErr: settings}, []NotCaptured{
+			{Part: PartBrokers, Reason: settings.Error(), Needs: needs[PartBrokers], Names: []string{"7"}},
+			{Part: PartBrokers, Reason: version.Error(), Names: []string{"7"}},
+		}},
+		"one reason": {BrokerAnswer{VersionErr: version, SettingsErr: version}, []NotCaptured{
+			{Part: PartBrokers, Reason: version.Error(), Names: []string{"7"}},
+		}},
+	} {
+		r := newReading(saying{newFake(), c.answer})
+		if err := r.writeBrokers(t.Context(), []Broker{{ID: 7}}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.writeMissing()
+		slices.SortFunc(c.want, func(a, b NotCaptured) int { return strings.Compare(a.Reason, b.Reason) })
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
+		}
+	}
+}
+
+// saying is a cluster whose brokers all say the same of themselves.
+type saying struct {
+	*fakeCluster
+	answer BrokerAnswer
+}
+
+func (s saying) DescribeBrokers(_ context.Context, ids []int32) map[int32]BrokerAnswer {
+	answers := map[int32]BrokerAnswer{}
+	for _, id := range ids {
+		answers[id] = s.answer
+	}
+	return answers
+}

@@ -332,7 +332,8 @@ func (c *connection) pass(
 			c.truncated(f)
 			return
 		}
-	case span.zstd && request.Version < 10:
+	}
+	if span.zstd && request.Version < 10 {
 		f.to.ErrorCode = kerr.UnsupportedCompressionType.Code
 		return
 	}
