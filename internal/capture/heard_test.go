@@ -30,8 +30,8 @@ func TestWhatBrokersTellTwiceOrNotAtAll(t *testing.T) {
 		}, []NotCaptured{{Part: PartGroups, Reason: "not permitted: x", Needs: "more"}, {Part: PartGroups, Reason: "odd", Names: []string{"broker 3"}}}},
 		"a group for which nobody answers":     {func(f *fakeCluster) { f.silent = map[string]bool{"c": true} }, []NotCaptured{{Part: PartGroups, Reason: errNoAnswer.Error(), Names: []string{"c"}}}},
 		"a partition for which nobody answers": {func(f *fakeCluster) { f.silent = map[string]bool{"payments/4": true, "orders/0": true} }, []NotCaptured{{Part: PartOffsets, Reason: errNoAnswer.Error(), Names: []string{"orders/0", "payments/4"}}}},
-		"positions that are not told": {func(f *fakeCluster) { f.positions = []Missing{{Name: "orders/9", Err: odd}} },
-			[]NotCaptured{{Part: PartGroups, Reason: "a position of group a: odd", Names: []string{"orders/9"}}, {Part: PartGroups, Reason: "a position of group c: odd", Names: []string{"orders/9"}}}},
+		"positions that are not told": {func(f *fakeCluster) { f.positions = []Missing{{Name: "orders/9", Err: odd}, {Name: "orders/10", Err: odd}} },
+			[]NotCaptured{{Part: PartGroups, Reason: "a position of group a: odd", Names: []string{"orders/10", "orders/9"}}, {Part: PartGroups, Reason: "a position of group c: odd", Names: []string{"orders/10", "orders/9"}}}},
 		"topics that are named and not told": {func(f *fakeCluster) { f.overview.Failed = map[string]error{"z": odd, "b": odd} }, []NotCaptured{{Part: PartTopics, Reason: "odd", Names: []string{"b", "z"}}}},
 		"a topic deleted meanwhile":          {func(f *fakeCluster) { f.gone = map[string]bool{"orders": true} }, []NotCaptured{{Part: PartOffsets, Reason: errMadeAnew.Error(), Names: []string{"orders"}}}},
 		"whether topics are hidden":          {func(f *fakeCluster) { f.fails["HiddenTopics"] = odd }, []NotCaptured{{Part: PartTopics, Reason: "whether topics are hidden: odd"}}},
@@ -262,4 +262,27 @@ func (s saying) DescribeBrokers(_ context.Context, ids []int32) map[int32]Broker
 		answers[id] = s.answer
 	}
 	return answers
+}
+
+// The topics of one page are all asked for again, and a capture ends when its reading did.
+func TestSmallTopicsOfOnePage(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.cluster.overview.Topics = nil
+	for n := range byte(7) {
+		s.cluster.overview.Topics = append(s.cluster.overview.Topics, topic(string('a'+rune(n)), n+1, 1))
+	}
+	s.cluster.before = func(string) { s.now = s.now.Add(time.Second) }
+	made := s.taken()
+	for _, o := range made.Positions.Offsets {
+		if o.Partitions[0] == nil {
+			t.Errorf("the ends of topic %s are missing", o.Topic)
+		}
+	}
+	if len(made.Positions.Offsets) != 7 || len(made.Missing()) != 2 { // groups that are never captured
+		t.Errorf("%d topics; missing %+v", len(made.Positions.Offsets), made.Missing())
+	}
+	if !made.Positions.EndedAt.Equal(s.now) || !made.Positions.At.Before(s.now) {
+		t.Errorf("it began at %s and ended at %s, want the end at %s", made.Positions.At, made.Positions.EndedAt, s.now)
+	}
 }

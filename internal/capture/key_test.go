@@ -50,3 +50,18 @@ func TestKeysThatAreNoCaptures(t *testing.T) {
 		}
 	}
 }
+
+// The day and the time of a key are those of UTC, wherever the clock is.
+func TestKeysAreInUTC(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 0, 30, 0, 0, time.UTC)
+	for _, hours := range []int{-12, 0, 14} {
+		there := at.In(time.FixedZone("", hours*3600))
+		if got, want := PositionsKey("g", "c", there), PositionsKey("g", "c", at); got != want {
+			t.Errorf("%d hours from UTC: %s, want %s", hours, got, want)
+		}
+		if got, want := ConfigurationKey("g", "c", there, "s"), ConfigurationKey("g", "c", at, "s"); got != want {
+			t.Errorf("%d hours from UTC: %s, want %s", hours, got, want)
+		}
+	}
+}

@@ -90,6 +90,8 @@ func TestTransactionsThatDoNotEnd(t *testing.T) {
 		}, []string{"[a] " + errStillCommitting.Error()}, transactionPatience},
 		"an old cluster": {func(f *fakeCluster) { f.fails["SeesTransactions"] = fmt.Errorf("%w: too old", ErrNone) },
 			[]string{"[] " + ErrNone.Error() + ": too old"}, 0},
+		"brokers that do not know the question": {func(f *fakeCluster) { f.fails["CommittingTransactions"] = fmt.Errorf("%w: too old", ErrNone) },
+			[]string{"[] which transactions were being committed: " + ErrNone.Error() + ": too old"}, 0},
 		"no right": {func(f *fakeCluster) { f.fails["SeesTransactions"] = ErrDenied },
 			[]string{"[] " + ErrDenied.Error() + " Describe on the transactional IDs"}, 0},
 		"no right, and one that is seen": {func(f *fakeCluster) {
@@ -120,9 +122,14 @@ func TestTransactionsInTheTimeThatIsLeft(t *testing.T) {
 				time.Sleep(15 * time.Second)
 			}
 		}
+		began := time.Now()
 		r := s.capturer().CaptureDue(t.Context(), s.now.Add(leastTime+time.Second))
 		if r.Outcome != bifrost.CaptureWritten || r.NotCaptured != 3 {
 			t.Errorf("%+v", r)
+		}
+		// Of the six seconds that are left the half is for the ends of the logs.
+		if took := time.Since(began).Round(time.Second); took != 18*time.Second {
+			t.Errorf("it took %s", took)
 		}
 	})
 }
