@@ -30,7 +30,9 @@ func TestWhatBrokersTellTwiceOrNotAtAll(t *testing.T) {
 		}, []NotCaptured{{Part: PartGroups, Reason: "not permitted: x", Needs: "more"}, {Part: PartGroups, Reason: "odd", Names: []string{"broker 3"}}}},
 		"a group for which nobody answers":     {func(f *fakeCluster) { f.silent = map[string]bool{"c": true} }, []NotCaptured{{Part: PartGroups, Reason: errNoAnswer.Error(), Names: []string{"c"}}}},
 		"a partition for which nobody answers": {func(f *fakeCluster) { f.silent = map[string]bool{"payments/4": true, "orders/0": true} }, []NotCaptured{{Part: PartOffsets, Reason: errNoAnswer.Error(), Names: []string{"orders/0", "payments/4"}}}},
-		"positions that are not told": {func(f *fakeCluster) { f.positions = []Missing{{Name: "orders/9", Err: odd}, {Name: "orders/10", Err: odd}} },
+		"positions that are not told": {func(f *fakeCluster) {
+			f.positions = []Missing{{Name: "orders/9", Err: odd}, {Name: "orders/10", Err: odd}}
+		},
 			[]NotCaptured{{Part: PartGroups, Reason: "a position of group a: odd", Names: []string{"orders/10", "orders/9"}}, {Part: PartGroups, Reason: "a position of group c: odd", Names: []string{"orders/10", "orders/9"}}}},
 		"topics that are named and not told": {func(f *fakeCluster) { f.overview.Failed = map[string]error{"z": odd, "b": odd} }, []NotCaptured{{Part: PartTopics, Reason: "odd", Names: []string{"b", "z"}}}},
 		"a topic deleted meanwhile":          {func(f *fakeCluster) { f.gone = map[string]bool{"orders": true} }, []NotCaptured{{Part: PartOffsets, Reason: errMadeAnew.Error(), Names: []string{"orders"}}}},
