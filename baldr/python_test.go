@@ -80,6 +80,12 @@ def mistake(topic, **bounds):
 
 mistake("orders", partition=17)
 mistake("orders", key="k7")
+mistake("orders", since="yesterday")
+mistake("orders", until="2026-13-01")
+mistake("orders", since=2.5)
+mistake("orders", since=3000, until=3000)
+mistake("orders", start=7, end=3)
+mistake("orders", start=-1)
 mistake("empty")
 mistake("damaged")
 
@@ -149,10 +155,16 @@ func TestPythonPackageReadsTopics(t *testing.T) {
 ['page-views', 0, '1970-01-01T00:00:00+00:00']
 LookupError ARCHIVE has no object of partition 17 of topic 'orders': it has some of [0, 1]
 TypeError key is str: want bytes, which is what keys of records are
+ValueError since 'yesterday' is no time: want a datetime, ISO 8601 such as 2026-01-31T12:00:00Z, or milliseconds since 1970
+ValueError until '2026-13-01' is no time: want a datetime, ISO 8601 such as 2026-01-31T12:00:00Z, or milliseconds since 1970
+TypeError since is float: want a datetime, ISO 8601 such as 2026-01-31T12:00:00Z, or milliseconds since 1970
+ValueError until 3000 is not after since 3000: nothing lies between
+ValueError end 3 is not above start 7: nothing lies between
+ValueError start -1: offsets begin at 0
 LookupError ARCHIVE has no object of topic 'empty': look at the group in the one, and at capitals and @ID in the other
 FormatError ARCHIVE/damaged/partition=0/00000000000000000000.baldr.gz: damaged or cut: the footer
 [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 5] [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] [2, 3] [5, 6, 7, 8, 9, 5]
-UserWarning again is the first life of the topic; it goes on as again@A, again@B, which is not read unless it is named
+UserWarning again is the first life of the topic; it goes on as again@A, again@B: name that for what came later
 UserWarning orders: no records of offsets [0, 5) of partition 1, a recorded gap: retention
 UserWarning orders: no records of offsets [2, 4) of partition 1, a recorded gap: retention
 UserWarning gaps: no records of offsets [3, 8) of partition 0, a recorded gap: retention; ` +

@@ -56,7 +56,7 @@ def objects(archive: Union[str, "os.PathLike[str]"], topic: str, *, partition: O
     if not found:
         raise LookupError("%s has no object of topic %r: look at the group in the one, and at capitals and @ID in the other" % (text, topic))
     if lives:
-        warnings.warn("%s is the first life of the topic; it goes on as %s, which is not read unless it is named" % (topic, ", ".join(lives)), stacklevel=2)
+        warnings.warn("%s is the first life of the topic; it goes on as %s: name that for what came later" % (topic, ", ".join(lives)), stacklevel=2)
     chosen = [o for o in found if partition is None or o.partition == partition]
     if not chosen:
         raise LookupError("%s has no object of partition %s of topic %r: it has some of %s" % (text, partition, topic, sorted({o.partition for o in found})))
@@ -114,11 +114,19 @@ def _in_directory(path: str) -> Iterator[ObjectFile]:
                 yield ObjectFile(file, *parsed, open=lambda file=file: open(file, "rb"))  # type: ignore[misc]
 
 
-def _milliseconds(time: Time) -> Optional[int]:
+_TIMES = "want a datetime, ISO 8601 such as 2026-01-31T12:00:00Z, or milliseconds since 1970"
+
+
+def _milliseconds(bound: str, time: Time) -> Optional[int]:
     if time is None or isinstance(time, int):
         return time
     if isinstance(time, str):
-        time = datetime.fromisoformat(time.replace("Z", "+00:00"))
+        try:
+            time = datetime.fromisoformat(time.replace("Z", "+00:00"))
+        except ValueError:
+            raise ValueError("%s %r is no time: %s" % (bound, time, _TIMES)) from None
+    if not isinstance(time, datetime):
+        raise TypeError("%s is %s: %s" % (bound, type(time).__name__, _TIMES))
     if time.tzinfo is None:
         time = time.replace(tzinfo=timezone.utc)
     since = time - datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -147,7 +155,13 @@ def read_topic(
     """
     if key is not None and not isinstance(key, bytes):
         raise TypeError("key is %s: want bytes, which is what keys of records are" % type(key).__name__)
-    first, last = _milliseconds(since), _milliseconds(until)
+    first, last = _milliseconds("since", since), _milliseconds("until", until)
+    if first is not None and last is not None and last <= first:
+        raise ValueError("until %s is not after since %s: nothing lies between" % (until, since))
+    if start < 0:
+        raise ValueError("start %d: offsets begin at 0" % start)
+    if end is not None and end <= start:
+        raise ValueError("end %d is not above start %d: nothing lies between" % (end, start))
     chosen = objects(archive, topic, partition=partition, client=client)
     reached: Dict[int, int] = {}
     gaps: List[_Gap] = []
