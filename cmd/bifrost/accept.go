@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +14,11 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/repair"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -103,9 +106,13 @@ func acceptDiverged(ctx context.Context, a *app.App, p bifrost.Partition, from i
 		return err
 	}
 	defer parts.Close()
-	next, err := accepter(parts).AcceptDiverged(ctx, p, from)
+	all, err := readRows(ctx, a, parts, p)
 	if err != nil {
 		return err
+	}
+	next, err := accepter(parts).AcceptDiverged(ctx, p, from)
+	if err != nil {
+		return explainMissing(all, p, err)
 	}
 	if asJSON {
 		return a.PrintJSON(branchJSON{
@@ -139,16 +146,44 @@ func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start in
 		return err
 	}
 	defer parts.Close()
-	row, err := accepter(parts).AcceptErased(ctx, p, start)
+	all, err := readRows(ctx, a, parts, p)
 	if err != nil {
 		return err
+	}
+	row, err := accepter(parts).AcceptErased(ctx, p, start)
+	if err != nil {
+		return explainMissing(all, p, err)
 	}
 	if asJSON {
 		return a.PrintJSON(newRangeJSON(row))
 	}
+	a.Say(recordHint)
 	_, err = fmt.Fprintf(a.Out, "%s %s is recorded as a gap: %s (%s)\n",
 		row.Partition, row.Range, row.GapReason, human.Visible(row.Facts.Key))
 	return err
+}
+
+// readRows reads the progress rows, and says if the partition is of the first life of a topic that
+// goes on.
+func readRows(ctx context.Context, a *app.App, parts *wiring.Parts, p bifrost.Partition) ([]bifrost.Progress, error) {
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err == nil {
+		a.TellLives(all, p.Name)
+	}
+	return all, err
+}
+
+// explainMissing says which topics or partitions there are, if something is not there because its
+// topic or its partition is none of the archive.
+func explainMissing(all []bifrost.Progress, p bifrost.Partition, err error) error {
+	if !errors.Is(err, bifrost.ErrNotFound) {
+		return err
+	}
+	rows, unknown := readback.Topic(all, p.Name)
+	if unknown == nil {
+		_, unknown = (&settings.Selection{Numbers: []int32{p.Number}}).SelectPartitions(rows)
+	}
+	return cmp.Or(unknown, err)
 }
 
 func accepter(parts *wiring.Parts) *repair.Accepter {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +31,7 @@ import (
 )
 
 func newCat(a *app.App) *cobra.Command {
-	k := &cat{App: a}
+	k := &cat{App: a, decode: recordfmt.Decoding{Lenient: true}}
 	c := &cobra.Command{
 		Use:     "cat TOPIC [PARTITION ...] | cat FILE ...",
 		GroupID: groupRead,
@@ -38,7 +40,8 @@ func newCat(a *app.App) *cobra.Command {
 or merged by time with --merge. What is lost or not archived yet is named on
 standard error. The first argument is a topic if the archive has it, and otherwise
 a file that exists, as are the others then; --file and --topic force it. What no
-topic can be called, such as ./name, is a file, and - is standard input: objects of
+topic can be called, such as ./name, is a file, and - is standard input. TOPIC may be
+a glob, which stands for all lives of the topics that it matches. Objects of
 the archive, plain Baldr.gz of any writer, and uncompressed Baldr are told apart by
 themselves. Files need no archive and no settings.
 
@@ -46,12 +49,13 @@ themselves. Files need no archive and no settings.
 		Example: `  bifrost cat orders --last 10
   bifrost cat orders 0 --from 1000 --to 2000 --format json | jq .value
   bifrost cat orders --since 2h --merge --format '%T %p/%o %k: %s\n'
+  bifrost cat 'orders*' --since 1d --merge
   bifrost cat orders 0-3 -0 | xargs -0 -n1 process
   bifrost cat orders --key customer-17 --json --decode | jq .value
   zcat old/0000000.baldr.gz | bifrost cat -`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompletePartitions(0),
-		Annotations:       map[string]string{app.UnhealthyMeaning: "the row of a partition is gone: nothing was read"},
+		Annotations:       map[string]string{app.UnhealthyMeaning: "the row of a partition is gone: all others were read"},
 		RunE: func(c *cobra.Command, args []string) error {
 			for name, n := range map[string]int64{"last": k.lastInAll, "last-each": k.last} {
 				if n == 0 && c.Flags().Changed(name) {
@@ -93,7 +97,8 @@ type cat struct {
 	formatName  string
 	null, json  bool
 	workers     int
-	selected    []bifrost.Progress // partitions of a topic; none of files
+	selected    []bifrost.Progress // partitions of topics; none of files
+	gone        error              // says that partitions are left out, because their rows are gone
 }
 
 func (k *cat) run(ctx context.Context, args []string) error {
@@ -157,17 +162,20 @@ func (k *cat) copyRecords(
 			return err
 		}
 		if err := f.Write(out, &shown); err != nil {
-			return fmt.Errorf("write to standard output: %w", err)
+			return err // of standard output, it says so itself
 		}
 		if n++; n == k.limit {
-			return nil
+			return k.gone
 		}
 	}
 	if n == 0 && len(k.selected) > 0 && ctx.Err() == nil {
 		k.tellNothingMatched()
 	}
-	return ctx.Err()
+	return cmp.Or(ctx.Err(), k.gone)
 }
+
+// mostNamed is how many topics a message names.
+const mostNamed = 5
 
 // tellNothingMatched says where the archive of the partitions ends, in which there was no record
 // of those that were asked for.
@@ -186,7 +194,12 @@ func (k *cat) tellNothingMatched() {
 	if !newest.IsZero() {
 		end += ", its newest record is of " + human.Moment(newest)
 	}
-	k.Say("No record matches: the archive of %s ends at %s.", k.selected[0].Name, end)
+	names := settings.NamesOf(k.selected)
+	of := strings.Join(names, ", ")
+	if len(names) > mostNamed {
+		of = fmt.Sprintf("%s and %d more", strings.Join(names[:mostNamed], ", "), len(names)-mostNamed)
+	}
+	k.Say("No record matches: the archive of %s ends at %s.", of, end)
 }
 
 // openTopicRecords is the records of the selected partitions.
@@ -201,8 +214,13 @@ func (k *cat) openTopicRecords(
 		return nil, err
 	}
 	if len(k.Numbers) == 0 {
-		if err := readback.CheckRows(ctx, parts.Ledger, rows); err != nil {
-			return nil, fmt.Errorf("nothing was read: %w; or name the partitions to read", err)
+		gone := readback.CheckRows(ctx, parts.Ledger, rows)
+		if gone != nil && !errors.Is(gone, readback.ErrRowGone) {
+			return nil, gone
+		}
+		if gone != nil {
+			k.Warn("%v; all other partitions are read", gone)
+			k.gone = app.Unhealthyf("not all partitions were read: see the warning above")
 		}
 	}
 	k.selected = selected

@@ -30,7 +30,8 @@ recovery time that was measured.
 
 The topics stay in the target, as a restore leaves them: delete them before the next
 drill.`,
-		Example: "  bifrost drill --at latest --to-brokers drill:9092 --yes\n" +
+		Example: "  bifrost drill --at latest --to-brokers drill:9092 --plan\n" +
+			"  bifrost drill --at latest --to-brokers drill:9092 --yes\n" +
 			"  bifrost drill --at latest --to-brokers drill:9092 --topics 'orders*' --sample 10GB --yes --json",
 		Args: cobra.NoArgs,
 		Annotations: map[string]string{app.UnhealthyMeaning: "the sample is not what it was, " +
@@ -40,6 +41,7 @@ drill.`,
 	flags := c.Flags()
 	d.from.addTo(c)
 	flags.StringVar(&d.sample, "sample", "1GB", "raw bytes to restore, at most, but one topic at least")
+	flags.BoolVar(&d.plan, "plan", false, "show a sample and what would be restored of it, and write nothing")
 	flags.BoolVar(&d.yes, "yes", false, "do it")
 	app.AddJSON(c, &d.json)
 	return c
@@ -49,7 +51,8 @@ type driller struct {
 	*app.App
 	from      restoreFlags
 	sample    string
-	yes, json bool
+	plan, yes bool
+	json      bool
 }
 
 func (d *driller) run(ctx context.Context) error {
@@ -62,11 +65,15 @@ func (d *driller) run(ctx context.Context) error {
 		return err
 	}
 	defer parts.Close()
-	if !d.yes {
-		return usage.Errorf("this makes topics in the cluster at %s and writes into them: give --yes to do it",
-			d.from.into.Brokers)
+	if !d.yes && !d.plan {
+		return usage.Errorf("this makes topics in the cluster at %s and writes into them: give --yes to do it, or "+
+			"--plan to see it alone", d.from.into.Brokers)
 	}
-	report, err := rule.Drill(ctx, sample)
+	drill := rule.Drill
+	if d.plan {
+		drill = rule.PlannedDrill
+	}
+	report, err := drill(ctx, sample)
 	if err != nil {
 		return cluster.Explain(err)
 	}
@@ -89,11 +96,26 @@ func (d *driller) summarizeFailure(report *restore.DrillReport) error {
 	return app.Unhealthyf("%d partitions are not as before", len(report.Wrong))
 }
 
+// tellPlan says what a drill would do.
+func (d *driller) tellPlan(report *restore.DrillReport) {
+	for _, difference := range report.Restore.Differences {
+		d.Say("Would not be as it was: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
+	}
+	d.Say("A sample: %s", strings.Join(report.Topics, ", "))
+	d.Say("%s records, %s raw, of %d topics with %s records, %s raw, would be restored and compared. Nothing was "+
+		"written; the next drill chooses by chance again.", human.Count(report.Restore.Records),
+		human.Size(report.Restore.Bytes), report.AllTopics, human.Count(report.AllRecords), human.Size(report.AllBytes))
+}
+
 func (d *driller) tellReport(report *restore.DrillReport) {
 	for _, refusal := range report.Refusals {
 		d.Warn("%s", refusal)
 	}
 	if report.Restore == nil {
+		return
+	}
+	if report.Plan {
+		d.tellPlan(report)
 		return
 	}
 	for _, wrong := range report.Wrong {

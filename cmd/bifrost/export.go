@@ -129,6 +129,7 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if len(rows) == 0 {
 		return noneMatches(globs)
 	}
+	e.TellAllLives(progress, globs...)
 	gone := readback.CheckRows(ctx, parts.Ledger, rows)
 	if gone != nil && !errors.Is(gone, readback.ErrRowGone) {
 		return gone

@@ -296,6 +296,7 @@ func (f *flush) showResults(complete bool) error {
 		if r.Outcome == bifrost.OutcomeGone || r.Outcome == bifrost.OutcomeDoneAlready {
 			continue
 		}
+		r.Outcome = outcomeWord(r)
 		sum.Ranges = append(sum.Ranges, r)
 		sum.Records += r.Records
 		sum.RawBytes += r.RawBytes
@@ -317,7 +318,7 @@ func (f *flush) showResults(complete bool) error {
 	}}
 	for _, r := range sum.Ranges {
 		t.AddRow(console.Plain(r.Topic), console.Plain(fmt.Sprint(r.Partition)),
-			console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(outcomeWord(r)),
+			console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(r.Outcome),
 			console.Plain(human.Count(r.Records)), console.Plain(human.Size(r.RawBytes)),
 			console.Plain(human.Size(r.StoredBytes)), console.Plain(r.Object))
 	}

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
@@ -32,10 +36,15 @@ func TestAGapIsCalledTheSameEverywhere(t *testing.T) {
 		}
 		asked := (&ls{state: "LOST"}).isAsked(row)
 		wrote := bifrost.RangeResult{Outcome: bifrost.OutcomeLost, GapReason: reason}
-		if got := outcomeWord(wrote); got != strings.ToLower(want) {
+		var out bytes.Buffer
+		f := &flush{work: work{App: app.New(nil, &out, io.Discard), results: []bifrost.RangeResult{wrote}}, json: true}
+		must(t, f.showResults(true))
+		var shown flushJSON
+		must(t, json.Unmarshal(out.Bytes(), &shown))
+		if got := shown.Ranges[0].Outcome; got != strings.ToLower(want) || outcomeWord(wrote) != got {
 			t.Errorf("%s: flush shows %s, want %s", reason, got, strings.ToLower(want))
 		}
-		if got := stateCell(row).Text; got != want || asked != (want == "LOST") || newRangeJSON(row).Lost != asked ||
+		if got := stateCell(row).Text; got != want || newRangeJSON(row).State != want || asked != (want == "LOST") || newRangeJSON(row).Lost != asked ||
 			bifrost.IsLoss(reason) != asked || !strings.HasPrefix(bifrost.DescribeGap(reason), words) ||
 			!(&ls{state: "GAP"}).isAsked(row) {
 			t.Errorf("%s: ls shows %s, want %s; selected as LOST: %v; described as %s", reason, got, want, asked,

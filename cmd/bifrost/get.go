@@ -22,7 +22,7 @@ func newGet(a *app.App) *cobra.Command {
 	var name string
 	var asJSON, null bool
 	var encodings recordfmt.Encodings
-	var decode recordfmt.Decoding
+	decode := recordfmt.Decoding{Lenient: true}
 	c := &cobra.Command{
 		Use:     "get TOPIC PARTITION OFFSET",
 		GroupID: groupRead,
@@ -77,18 +77,17 @@ func getRecord(
 		return err
 	}
 	defer parts.Close()
-	all, err := parts.Ledger.ListProgress(ctx)
+	all, err := readRows(ctx, a, parts, p)
 	if err != nil {
 		return err
 	}
-	a.TellLives(all, p.Name)
 	decoder, err := decode.OpenDecoder(ctx, a, parts)
 	if err != nil {
 		return err
 	}
 	record, err := settings.NewReader(parts, 1).Find(ctx, p, offset)
 	if err != nil {
-		return err
+		return explainMissing(all, p, err)
 	}
 	shown := recordfmt.Record{Encodings: encodings, Located: readback.Located{Partition: p, Record: record}}
 	if err := decoder.DecodeRecord(ctx, &shown); err != nil {

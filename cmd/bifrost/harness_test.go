@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -33,7 +34,9 @@ import (
 // TestMain lets this test binary stand in for the bifrost binary: testscript puts
 // it on the path under that name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bifrost": func() { os.Exit(runWithReason(os.Args[1:])) }})
+	programs := maps.Clone(tools)
+	programs["bifrost"] = func() { os.Exit(runWithReason(os.Args[1:])) }
+	testscript.Main(m, programs)
 }
 
 // exitNoReason is how a command ends here that failed and did not say why: no test expects it.

@@ -8,13 +8,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/recordfmt"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -31,14 +34,16 @@ func newLs(a *app.App) *cobra.Command {
 		Long: `Ls lists the rows of the catalogue: one object each, with the half-open range of
 offsets it holds. A row that is PLANNED has no object yet. One that is a GAP has an
 object that says why there are no records; it is LOST if records were to be archived
-and Kafka deleted them first.
+and Kafka deleted them first. TOPIC may be a glob, which stands for all lives of the
+topics that it matches. With --key or --key-glob only objects with such a record are
+listed; the keys of all others are read for that.
 
 MISSING counts offsets that hold no record in Kafka either, so that nothing is lost:
 markers of transactions, records of aborted ones, and what compaction removed before
 the archive read it; --json tells them apart. All times are in UTC.`,
 		Example: `  bifrost ls orders
-  bifrost ls orders 0 1 --state LOST
-  bifrost ls orders --since 7d --json | jq -r .object`,
+  bifrost ls 'orders*' --state lost
+  bifrost ls orders --key customer-17 --since 7d --json | jq -r .object`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompletePartitions(0),
 		Annotations: map[string]string{app.UnhealthyMeaning: "the row of a partition is gone, whose objects are not " +
@@ -49,6 +54,7 @@ the archive read it; --json tells them apart. All times are in UTC.`,
 		"only rows in this state: PLANNED, ARCHIVED, GAP (of any reason) or LOST")
 	app.CompleteWords(c, "state", statesToAsk...)
 	l.Selection.AddBounds(c)
+	l.keys.AddFlags(c)
 	c.Flags().BoolVar(&l.json, "json", false, "print a JSON object a line instead, for scripts")
 	return c
 }
@@ -60,8 +66,10 @@ var statesToAsk = []string{string(bifrost.StatePlanned), string(bifrost.StateArc
 type ls struct {
 	*app.App
 	settings.Selection
+	keys  recordfmt.KeySelection
 	state string
 	json  bool
+	holds func(ctx context.Context, r bifrost.Row) (bool, error) // a record with one of the keys; nil for any row
 }
 
 // rangeJSON is a line of ls --json. docs/cli.md documents it.
@@ -103,7 +111,7 @@ func newRangeJSON(r bifrost.Row) rangeJSON {
 		Partition:   r.Number,
 		StartOffset: r.Start,
 		EndOffset:   r.End,
-		State:       string(r.State),
+		State:       stateWord(r),
 		Reason:      r.GapReason,
 		Lost:        isLost(r),
 		Object:      r.Facts.Key,
@@ -126,7 +134,7 @@ func newRangeJSON(r bifrost.Row) rangeJSON {
 }
 
 func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
-	if l.state != "" && !slices.Contains(statesToAsk, l.state) {
+	if l.state = strings.ToUpper(l.state); l.state != "" && !slices.Contains(statesToAsk, l.state) {
 		return usage.Errorf("--state %q: want PLANNED, ARCHIVED, GAP or LOST", l.state)
 	}
 	if err := l.Selection.ParseFlags(partitions, l.Now()); err != nil {
@@ -141,20 +149,41 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	if err != nil {
 		return err
 	}
-	rows, err := readback.Topic(all, topic)
+	rows, err := readback.Topics(all, topic)
 	if err != nil {
 		return err
 	}
-	l.TellLives(all, topic)
+	l.TellLives(all, settings.NamesOf(rows)...)
 	selected, err := l.Selection.SelectPartitions(rows)
 	if err != nil {
 		return err
+	}
+	if match := l.keys.MatchKey(); match != nil {
+		reader := settings.NewReader(parts, runtime.GOMAXPROCS(0))
+		l.holds = func(ctx context.Context, r bifrost.Row) (bool, error) { return l.holdsKey(ctx, reader, r, match) }
 	}
 	var gone error
 	if len(l.Numbers) == 0 {
 		gone = readback.CheckRows(ctx, parts.Ledger, rows)
 	}
 	return errors.Join(l.listRows(ctx, parts.Ledger, selected), gone)
+}
+
+// holdsKey reports whether the object of a row has a record whose key matches. It reads keys up to
+// the first that does.
+func (l *ls) holdsKey(
+	ctx context.Context, reader *readback.Reader, r bifrost.Row, match func(key []byte) bool,
+) (bool, error) {
+	if r.State != bifrost.StateArchived {
+		return false, nil
+	}
+	query := readback.Query{
+		Partition: r.Partition, Offsets: r.Range, Times: l.Times, Keys: match, ValuesOnly: false, // keys are asked for
+	}
+	for _, err := range reader.Records(ctx, query) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
 // listRows prints what the catalogue has of the partitions.
@@ -167,6 +196,7 @@ func (l *ls) listRows(ctx context.Context, catalogue readback.Catalogue, selecte
 		})
 	}
 	t := &console.Table{Columns: []console.Column{
+		{Title: "topic"},
 		{Title: "part", Right: true},
 		{Title: "start", Right: true},
 		{Title: "end", Right: true},
@@ -180,12 +210,21 @@ func (l *ls) listRows(ctx context.Context, catalogue readback.Catalogue, selecte
 		{Title: "object", Spare: 6},
 		{Title: "why", Shrink: true},
 	}}
+	several := len(settings.NamesOf(selected)) > 1
 	err := l.eachRow(ctx, catalogue, selected, func(r bifrost.Row) error {
-		t.AddRow(rowCells(r)...)
+		topic := console.Cell{} // a column without a text is left out
+		if several {
+			topic = console.Plain(r.Name)
+		}
+		t.AddRow(append([]console.Cell{topic}, rowCells(r)...)...)
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if t.IsEmpty() {
+		l.Say("No range of %s matches.", strings.Join(settings.NamesOf(selected), ", "))
+		return nil
 	}
 	return l.PrintTable(t)
 }
@@ -213,10 +252,18 @@ func rowCells(r bifrost.Row) []console.Cell {
 const stateGap = "GAP"
 
 func stateCell(r bifrost.Row) console.Cell {
-	if r.State == bifrost.StateLost && !isLost(r) {
-		return console.Styled(stateGap, console.StyleWarn)
+	if word := stateWord(r); word == stateGap {
+		return console.Styled(word, console.StyleWarn)
 	}
 	return console.Styled(string(r.State), stateStyles[r.State])
+}
+
+// stateWord is the state that people and programs are told.
+func stateWord(r bifrost.Row) string {
+	if r.State == bifrost.StateLost && !isLost(r) {
+		return stateGap
+	}
+	return string(r.State)
 }
 
 // isLost reports whether records of the row were lost.
@@ -258,6 +305,13 @@ func (l *ls) eachRow(
 			}
 			if !l.isAsked(row) || !l.Times.Overlaps(row) {
 				continue
+			}
+			if l.holds != nil {
+				if holds, err := l.holds(ctx, row); err != nil {
+					return err
+				} else if !holds {
+					continue
+				}
 			}
 			if err := show(row); err != nil {
 				return err

@@ -221,6 +221,7 @@ func TestCommandsNeedWhatThePageSays(t *testing.T) {
 		{"status", nothing, []string{"status"}},
 		{"topics", nothing, []string{"topics"}},
 		{"ls", nothing, []string{"ls", orders}},
+		{"ls --key", nothing, []string{"ls", orders, "--key", "k7"}},
 		{"cat", nothing, []string{"cat", orders}},
 		{"get", nothing, []string{"get", orders, "0", "7"}},
 		{"verify", nothing, []string{"verify", "--deep", "--kafka"}},

@@ -68,6 +68,11 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 	if err := settings.CheckBucket(ctx, parts); err != nil {
 		return err
 	}
+	all, err := parts.Ledger.ListProgress(ctx)
+	if err != nil {
+		return err
+	}
+	a.TellAllLives(all, topics...)
 	rule := repair.Rebuilder{
 		Group:         parts.Config.Group,
 		Ledger:        parts.Ledger,

@@ -4,16 +4,15 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/reportpage"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/config"
 )
 
@@ -27,7 +26,8 @@ func newReport(a *app.App) *cobra.Command {
 person has to look, and at what; then each topic over offsets and over the times of its
 records, with its partitions on request; growth, what waits and how long until Kafka may
 delete it, every gap with its reason, the last verifications (verify --record) and
-captures, and what a month costs. The page needs no network and no script.`,
+captures, and what a month costs. The page needs no network and no script. --json has
+the same as numbers.`,
 		Example:           "  bifrost report > report.html\n  bifrost report orders --since 30d --output orders.html",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
@@ -39,6 +39,7 @@ captures, and what a month costs. The page needs no network and no script.`,
 	c.Flags().StringVar(&r.restored, "restore", "", "a file with what restore --json printed, for a section about it")
 	c.Flags().Float64Var(&r.price, "price", 0.023,
 		"dollars for a GB in a month; S3 Standard's list price in us-east-1 in 2026")
+	app.AddJSON(c, &r.json)
 	return c
 }
 
@@ -48,11 +49,15 @@ type report struct {
 	output   string
 	restored string
 	price    float64
+	json     bool
 }
 
 func (r *report) run(ctx context.Context, topics []string) error {
 	if err := r.Selection.ParseFlags(nil, r.Now()); err != nil {
 		return err
+	}
+	if r.json && (r.output != "-" || r.restored != "") {
+		return usage.Errorf("--json prints instead of the page: leave out --output and --restore")
 	}
 	parts, err := r.OpenParts(ctx, config.Reader)
 	if err != nil {
@@ -68,6 +73,7 @@ func (r *report) run(ctx context.Context, topics []string) error {
 	if facts.Seen, err = condition.ReadOverview(ctx, parts, topics, facts.Now); err != nil {
 		return err
 	}
+	r.TellAllLives(facts.Seen.Progress(), topics...)
 	facts.Scan, err = reportpage.NewScan(ctx, parts.Ledger, facts.Seen.Rows, r.Times, facts.Now)
 	if err != nil {
 		return err
@@ -75,20 +81,11 @@ func (r *report) run(ctx context.Context, topics []string) error {
 	facts.Checks = reportpage.ReadChecks(ctx, parts.Store, parts.Config.Group)
 	facts.Checks.BucketErr = settings.Belonging(parts).CheckBucket(ctx)
 	page := reportpage.NewPage(facts)
+	if r.json {
+		return r.PrintJSON(page.JSON(facts))
+	}
 	if r.output == "-" {
 		return page.WritePage(r.Out)
 	}
-	return writeFile(r.output, page.WritePage)
-}
-
-func writeFile(name string, write func(io.Writer) error) error {
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	if err := write(file); err != nil {
-		_ = file.Close()
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return file.Close()
+	return console.WriteFile(r.output, page.WritePage)
 }

@@ -121,6 +121,8 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	drill := newCluster(t)
 	s.inside(t, "drill", "--at", "latest", "--to-brokers", drill).must(t, 2, "give --yes")
 	s.inside(t, "drill", "--at", "latest", "--to-brokers", drill, "--sample", "0").must(t, 2, "--sample")
+	s.inside(t, "drill", "--at", "latest", "--to-brokers", drill, "--topics", orders, "--plan").
+		must(t, 0, "A sample: "+orders, "57 records", "Nothing was written")
 	var drilled restore.DrillReport
 	ran := s.inside(t, "drill", "--at", "latest", "--to-brokers", drill, "--topics", orders, "--yes", "--json")
 	ran.must(t, 0)

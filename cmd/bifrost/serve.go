@@ -99,7 +99,7 @@ func (s *serve) run(ctx context.Context) error {
 	if s.cold {
 		role = config.Reader
 	}
-	parts, err := s.OpenParts(ctx, role)
+	parts, err := s.Settings.OpenParts(ctx, role) // its log stays JSON: it runs as a service
 	if err != nil {
 		if !s.cold {
 			err = fmt.Errorf("%w; to serve the archive without a live cluster, say --cold", err)
@@ -159,6 +159,10 @@ func (s *serve) warnOfNothing(ctx context.Context, parts *wiring.Parts, served i
 	case err != nil:
 		return err
 	}
+	if again := madeAgain(all); len(again) > 0 {
+		parts.Log.Info("a topic that was deleted and made again has its name here in its present life; earlier "+
+			"lives are served as NAME.ID", "topics", again)
+	}
 	for _, glob := range s.topics {
 		filter, err := bifrost.NewTopicFilter([]string{glob}, nil)
 		if err != nil {
@@ -173,6 +177,19 @@ func (s *serve) warnOfNothing(ctx context.Context, parts *wiring.Parts, served i
 		parts.Log.Warn("nothing is served: --topics and --exclude leave out every topic of the archive")
 	}
 	return nil
+}
+
+// madeAgain lists the topics of which there is more than one life, in order.
+func madeAgain(all []bifrost.Progress) (topics []string) {
+	lives := map[string]bifrost.TopicID{}
+	for _, p := range all {
+		if id, some := lives[p.Topic()]; some && id != p.TopicID {
+			topics = append(topics, p.Topic())
+		}
+		lives[p.Topic()] = p.TopicID
+	}
+	slices.Sort(topics)
+	return slices.Compact(topics)
 }
 
 // serveOptions checks the flags.

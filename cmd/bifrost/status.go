@@ -101,6 +101,7 @@ func (s *status) run(ctx context.Context, topics []string) error {
 			return err
 		}
 		if !s.watch {
+			s.TellAllLives(seen.Progress(), topics...)
 			if !s.json {
 				condition.TellTicks(s.App, seen)
 			}
@@ -134,10 +135,7 @@ func (s *status) readRows(ctx context.Context, parts *wiring.Parts, topics []str
 	if err != nil || !s.live {
 		return seen, err
 	}
-	rows := make([]bifrost.Progress, len(seen.Rows))
-	for i, p := range seen.Rows {
-		rows[i] = p.Progress
-	}
+	rows := seen.Progress()
 	err = condition.ObserveLive(ctx, parts.Kafka, rows, s.Now())
 	seen.Rows = condition.JudgeRows(rows, seen.Ticks)
 	return seen, err
@@ -320,7 +318,6 @@ type partitionJSON struct {
 	RawBytes        int64   `json:"raw_bytes"`
 	StoredBytes     int64   `json:"stored_bytes"`
 	MissingOffsets  int64   `json:"missing_offsets"`
-	LostOffsets     int64   `json:"lost_offsets"`
 	GapOffsets      int64   `json:"gap_offsets"`
 	LastRecordAt    *string `json:"last_record_at"`
 	LastRecordMS    *int64  `json:"last_record_ms"`
@@ -373,12 +370,11 @@ func newStatusJSON(seen condition.Overview, now time.Time) statusJSON {
 			LogEndOffset:    p.IfKnown(p.LastStable),
 			HighWatermark:   p.IfKnown(p.HighWatermark),
 			ObservedAt:      human.Timestamp(p.At),
-			LossAt:          human.Timestamp(notPast(p.Threat, now)),
+			LossAt:          human.Timestamp(condition.NotPast(p.Threat, now)),
 			Records:         p.Records,
 			RawBytes:        p.RawBytes,
 			StoredBytes:     p.StoredBytes,
 			MissingOffsets:  p.Missing,
-			LostOffsets:     p.Lost,
 			GapOffsets:      p.Lost,
 			LastRecordAt:    human.Timestamp(p.LastRecordAt),
 			LastRecordMS:    human.Milliseconds(p.LastRecordAt),
@@ -389,12 +385,4 @@ func newStatusJSON(seen condition.Overview, now time.Time) statusJSON {
 		}
 	}
 	return s
-}
-
-// notPast is a forecast that has come to pass: it may happen at any moment.
-func notPast(at, now time.Time) time.Time {
-	if !at.IsZero() && at.Before(now) {
-		return now
-	}
-	return at
 }

@@ -61,7 +61,6 @@ type topicSummary struct {
 	RawBytes       int64   `json:"raw_bytes"`
 	StoredBytes    int64   `json:"stored_bytes"`
 	MissingOffsets int64   `json:"missing_offsets"`
-	LostOffsets    int64   `json:"lost_offsets"`
 	GapOffsets     int64   `json:"gap_offsets"`
 	Lag            *int64  `json:"lag"`
 	FirstRecordAt  *string `json:"first_record_at"`
@@ -83,6 +82,7 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 	if err != nil {
 		return err
 	}
+	a.TellAllLives(rows, names...)
 	judged, err := condition.AddGone(ctx, parts.Ledger, condition.Unjudged(rows))
 	if err != nil {
 		return err
@@ -104,7 +104,6 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 			RawBytes:       sum.RawBytes,
 			StoredBytes:    sum.StoredBytes,
 			MissingOffsets: sum.Missing,
-			LostOffsets:    sum.Lost,
 			GapOffsets:     sum.Lost,
 			Lag:            sum.IfKnown(sum.Lag()),
 			FirstRecordAt:  human.Timestamp(first),
@@ -148,7 +147,7 @@ func topicsTable(all []topicSummary) *console.Table {
 		t.AddRow(console.Plain(s.Topic), console.Plain(fmt.Sprint(s.Partitions)), console.Plain(human.Count(s.Records)),
 			console.Plain(human.Size(s.RawBytes)), console.Plain(human.Size(s.StoredBytes)),
 			console.Plain(human.Ratio(s.RawBytes, s.StoredBytes)), console.Plain(human.Moment(s.first)),
-			console.Plain(human.Moment(s.last)), gapsCell(s.LostOffsets), console.Plain(s.TopicID))
+			console.Plain(human.Moment(s.last)), gapsCell(s.GapOffsets), console.Plain(s.TopicID))
 	}
 	return t
 }

@@ -117,7 +117,7 @@ type Totals struct {
 	StoredBytes int64 `json:"stored_bytes"` // bytes of the objects
 	// offsets in archived ranges without a record: markers, aborted, compacted
 	Missing int64 `json:"missing_offsets"`
-	Lost    int64 `json:"lost_offsets"` // offsets in recorded gaps
+	Lost    int64 `json:"gap_offsets"` // offsets in recorded gaps, lost or not
 }
 
 // Add counts a settled row.

@@ -113,7 +113,7 @@ type Summary struct {
 	// Undecoded is how many keys and values of the records written now could not be decoded.
 	Undecoded int64 `json:"undecoded"`
 	Files     int64 `json:"files"` // written now
-	Lost      int64 `json:"lost_offsets"`
+	Lost      int64 `json:"gap_offsets"`
 	Waiting   int64 `json:"not_archived_offsets"`
 }
 

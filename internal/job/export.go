@@ -31,7 +31,7 @@ type Exported struct {
 	// Undecoded is how many keys and values of these objects could not be decoded.
 	Undecoded int64 `json:"undecoded"`
 	Erased    int64 `json:"erased_objects"` // whose files are there, and which were erased from the archive since
-	Lost      int64 `json:"lost_offsets"`
+	Lost      int64 `json:"gap_offsets"`
 	Waiting   int64 `json:"not_archived_offsets"` // planned, and left for another export
 }
 

@@ -146,8 +146,57 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
+// IsGlob reports whether a name stands for all topics that it matches.
+func IsGlob(name string) bool { return strings.ContainsAny(name, "*?[") }
+
+// ExpandGlobs puts the names of what a glob matches in its place, in order: all lives of every
+// topic of the archive whose name in Kafka it matches, as [bifrost.TopicFilter] does. It is an
+// error if there is none.
+func ExpandGlobs(all []bifrost.Progress, names []string) (expanded []string, err error) {
+	for _, name := range names {
+		if !IsGlob(name) {
+			expanded = append(expanded, name)
+			continue
+		}
+		filter, err := bifrost.NewTopicFilter([]string{name}, nil)
+		if err != nil {
+			return nil, err
+		}
+		var matched []string
+		for _, row := range all {
+			if filter.Archives(row.Topic()) {
+				matched = append(matched, row.Name)
+			}
+		}
+		if len(matched) == 0 {
+			return nil, fmt.Errorf("nothing in the archive matches %s; bifrost topics lists what is there", name)
+		}
+		slices.Sort(matched)
+		expanded = append(expanded, slices.Compact(matched)...)
+	}
+	return expanded, nil
+}
+
+// Topics lists the progress of what the name stands for, as [Topic] does: of one life, or of all
+// that a glob matches.
+func Topics(all []bifrost.Progress, name string) (rows []bifrost.Progress, err error) {
+	names, err := ExpandGlobs(all, []string{name})
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		found, err := Topic(all, name)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, found...)
+	}
+	return rows, nil
+}
+
 // SelectProgress reads the progress rows of the named topics, or of all, in order, and each row
-// once, however often it is named. A topic's own name stands for all of its lives.
+// once, however often it is named. A topic's own name stands for all of its lives, and a name may
+// be a glob.
 func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([]bifrost.Progress, error) {
 	all, err := catalogue.ListProgress(ctx)
 	if err != nil {
@@ -156,6 +205,9 @@ func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([
 	if len(names) == 0 {
 		SortProgress(all)
 		return all, nil
+	}
+	if names, err = ExpandGlobs(all, names); err != nil {
+		return nil, err
 	}
 	var selected []bifrost.Progress
 	done := map[string]bool{}

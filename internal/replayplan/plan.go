@@ -75,7 +75,7 @@ func (p *Planner) Plan(ctx context.Context, all []bifrost.Progress, arguments []
 func expandGlobs(all []bifrost.Progress, arguments []string) (names []string, err error) {
 	for _, argument := range arguments {
 		source, _, renamed := strings.Cut(argument, ":")
-		if !strings.ContainsAny(source, "*?[") {
+		if !readback.IsGlob(source) {
 			names = append(names, argument)
 			continue
 		}
@@ -84,19 +84,11 @@ func expandGlobs(all []bifrost.Progress, arguments []string) (names []string, er
 				"the target",
 				argument)
 		}
-		filter, err := bifrost.NewTopicFilter([]string{source}, nil)
+		matched, err := readback.ExpandGlobs(all, []string{source})
 		if err != nil {
 			return nil, err
 		}
-		before := len(names)
-		for _, row := range all {
-			if filter.Archives(row.Topic()) {
-				names = append(names, row.Name)
-			}
-		}
-		if len(names) == before {
-			return nil, fmt.Errorf("nothing in the archive matches %s; bifrost topics lists what is there", source)
-		}
+		names = append(names, matched...)
 	}
 	return names, nil
 }

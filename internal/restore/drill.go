@@ -24,6 +24,7 @@ import (
 // it is what drill --json prints.
 type DrillReport struct {
 	Topics     []string `json:"sample"`  // that were restored
+	Plan       bool     `json:"plan"`    // nothing was written, and nothing compared
 	Refusals   []string `json:"refused"` // why nothing was
 	Records    int64    `json:"records"` // that were compared
 	Bytes      int64    `json:"bytes"`   // raw, of the sample
@@ -34,7 +35,7 @@ type DrillReport struct {
 	AllRecords int64    `json:"all_records"`
 	AllBytes   int64    `json:"all_bytes"`
 	AllSeconds float64  `json:"all_seconds"` // by the rate of the sample
-	Restore    *Report  `json:"restore"`     // of the sample; null if nothing was restored
+	Restore    *Report  `json:"restore"`     // of the sample; null if nothing was restored or planned
 }
 
 // Stands reports whether the sample is what it was.
@@ -50,31 +51,9 @@ var ErrNothingToMeasure = errors.New("the topics of the sample are in the target
 // in them, and compares them with the archive: record by record, and each position with
 // the record that is read from there. It uses nothing of what the replay says of itself.
 func (r *Restorer) Drill(ctx context.Context, sample int64) (*DrillReport, error) {
-	rows, err := r.Archive.Catalogue.ListProgress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all, err := r.cut(ctx, rows)
-	if err != nil {
-		return nil, err
-	}
-	report := &DrillReport{AllTopics: len(all), Topics: []string{}, Refusals: []string{}, Wrong: []string{}}
-	for _, t := range all {
-		records, bytes := t.held()
-		report.AllRecords, report.AllBytes = report.AllRecords+records, report.AllBytes+bytes
-	}
-	report.Topics = choose(all, sample)
-	r.Topics, r.Groups = bifrost.TopicFilter{Include: report.Topics}, true
-	chosen := slices.DeleteFunc(all, func(t Topic) bool { return !slices.Contains(report.Topics, t.Name) })
-	plan, err := r.lookAt(ctx, chosen, rows, true)
-	if err != nil {
-		return nil, err
-	}
-	if report.Refusals = list(plan.Refusals); len(plan.Refusals) > 0 {
-		return report, nil
-	}
-	if _, done := plan.progress(); done > 0 {
-		return nil, ErrNothingToMeasure
+	report, plan, err := r.chooseSample(ctx, sample, true)
+	if err != nil || len(plan.Refusals) > 0 {
+		return report, err
 	}
 	if report.Restore, err = r.Run(ctx, plan); err != nil {
 		return nil, err
@@ -98,6 +77,51 @@ func (r *Restorer) Drill(ctx context.Context, sample int64) (*DrillReport, error
 		report.AllSeconds = report.Seconds * float64(report.AllBytes) / float64(report.Bytes)
 	}
 	return report, nil
+}
+
+// PlannedDrill is a sample as a drill would choose it, and what would be restored of it. It writes
+// nothing, so nothing is measured or compared. The next drill chooses by chance again.
+func (r *Restorer) PlannedDrill(ctx context.Context, sample int64) (*DrillReport, error) {
+	report, plan, err := r.chooseSample(ctx, sample, false)
+	if err != nil {
+		return nil, err
+	}
+	if report.Plan = true; len(plan.Refusals) > 0 {
+		return report, nil
+	}
+	report.Restore, err = r.Planned(ctx, plan)
+	return report, err
+}
+
+// chooseSample chooses the topics of a drill, and looks what stands against restoring them.
+func (r *Restorer) chooseSample(ctx context.Context, sample int64, probe bool) (*DrillReport, *Plan, error) {
+	rows, err := r.Archive.Catalogue.ListProgress(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := r.cut(ctx, rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	report := &DrillReport{AllTopics: len(all), Topics: []string{}, Refusals: []string{}, Wrong: []string{}}
+	for _, t := range all {
+		records, bytes := t.held()
+		report.AllRecords, report.AllBytes = report.AllRecords+records, report.AllBytes+bytes
+	}
+	report.Topics = choose(all, sample)
+	r.Topics, r.Groups = bifrost.TopicFilter{Include: report.Topics}, true
+	chosen := slices.DeleteFunc(all, func(t Topic) bool { return !slices.Contains(report.Topics, t.Name) })
+	plan, err := r.lookAt(ctx, chosen, rows, probe)
+	if err != nil {
+		return nil, nil, err
+	}
+	if report.Refusals = list(plan.Refusals); len(plan.Refusals) > 0 {
+		return report, plan, nil
+	}
+	if _, done := plan.progress(); done > 0 {
+		return nil, nil, ErrNothingToMeasure
+	}
+	return report, plan, nil
 }
 
 // choose takes topics by chance, those with records, as long as they fit; one at least.

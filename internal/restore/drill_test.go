@@ -91,6 +91,26 @@ func TestDrillOfASample(t *testing.T) {
 	}
 }
 
+// A planned drill says what would be restored, and leaves nothing in the target: the drill after it
+// restores all of it.
+func TestAPlannedDrillWritesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWhole(t)
+	plan, err := w.PlannedDrill(t.Context(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !plan.Plan || !plan.Restore.Plan || fmt.Sprint(plan.Topics) != "[orders payments]" || plan.Restore.Bytes != 933 || plan.Records != 0 {
+		t.Errorf("planned %+v of %+v", plan, plan.Restore)
+	}
+	if drill, err := w.Drill(t.Context(), 1<<20); err != nil || drill.Plan || !drill.Stands() {
+		t.Errorf("the drill after it: %+v, %v", drill, err)
+	}
+	if _, err := w.PlannedDrill(t.Context(), 1<<20); !errors.Is(err, ErrNothingToMeasure) {
+		t.Errorf("a plan of a second drill: %v", err)
+	}
+}
+
 // All takes as long as the sample, times what there is more of.
 func TestDrillOfAPart(t *testing.T) {
 	t.Parallel()

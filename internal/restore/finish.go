@@ -143,6 +143,7 @@ func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	report.Finish = true
 	for i, reason := range wrong {
 		if reason != "" {
 			report.differs("topic", plan.Topics[i].Name, "%s", reason)
@@ -172,7 +173,7 @@ func (r *Restorer) PlannedFinish(ctx context.Context, plan *Plan) (*Report, erro
 	if err != nil {
 		return nil, err
 	}
-	report.Plan = true
+	report.Plan, report.Finish = true, true
 	for i := range report.Topics {
 		if t := &report.Topics[i]; plan.todo[t.Topic] && len(t.Lifted) > 0 {
 			report.differs("topic", t.Topic, "%s", leftToRestore)

@@ -12,6 +12,7 @@ type Report struct {
 	Capture        string        `json:"capture"`    // key of its positions
 	Target         string        `json:"target_cluster_id"`
 	Plan           bool          `json:"plan"`     // nothing was written
+	Finish         bool          `json:"finish"`   // it is about putting settings back: of a plan, Lifted are those
 	Complete       bool          `json:"complete"` // all records that can be restored are there
 	Finished       bool          `json:"finished"` // no setting of any topic is lifted
 	Topics         []TopicReport `json:"topics"`

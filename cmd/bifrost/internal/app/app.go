@@ -3,6 +3,7 @@
 package app
 
 import (
+	"context"
 	"io"
 	"slices"
 	"strings"
@@ -12,7 +13,9 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 // App is what all commands share.
@@ -24,6 +27,15 @@ type App struct {
 // New returns an App for the three streams of a process.
 func New(in io.Reader, out, talk io.Writer) *App {
 	return &App{Console: console.New(in, out, talk), Settings: settings.NewSettings()}
+}
+
+// OpenParts is [settings.Settings.OpenParts] with a log in words for the person.
+func (a *App) OpenParts(ctx context.Context, role config.Role) (*wiring.Parts, error) {
+	parts, err := a.Settings.OpenParts(ctx, role)
+	if err == nil {
+		parts.Log = a.Logger(parts.Config.LogLevel)
+	}
+	return parts, err
 }
 
 // SayNothingArchived says why a list is empty.
@@ -41,14 +53,28 @@ func AddJSON(c *cobra.Command, asJSON *bool) {
 const UnhealthyMeaning = "unhealthy"
 
 // TellLives says which of the names that are read stand for the first life of a topic that
-// goes on as lives that are not among them.
+// goes on as lives that are not among them (docs/decisions/0024).
 func (a *App) TellLives(all []bifrost.Progress, names ...string) {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		later := slices.DeleteFunc(readback.LaterLives(all, name),
 			func(life string) bool { return slices.Contains(names, life) })
 		if len(later) > 0 {
-			a.Warn("%s is the first life of the topic; it goes on as %s, which is not read unless it is named", name,
-				strings.Join(later, ", "))
+			a.Warn("%s is the first life of the topic; it goes on as %s: name that for what came later",
+				name, strings.Join(later, ", "))
+		}
+	}
+}
+
+// TellAllLives says which of the names stand for more than one life of a topic, where a topic's
+// name stands for all of them.
+func (a *App) TellAllLives(all []bifrost.Progress, names ...string) {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		lives := readback.LaterLives(all, name)
+		if _, err := readback.Topic(all, name); err == nil {
+			lives = append([]string{name}, lives...)
+		}
+		if len(lives) > 1 {
+			a.Say("%s stands for all lives of the topic here: %s", name, strings.Join(lives, ", "))
 		}
 	}
 }

@@ -56,6 +56,15 @@ func ReadOverview(ctx context.Context, parts *wiring.Parts, topics []string, now
 	return Overview{all, sights, lost}, err
 }
 
+// Progress is the rows without what is thought of them.
+func (w Overview) Progress() []bifrost.Progress {
+	rows := make([]bifrost.Progress, len(w.Rows))
+	for i, p := range w.Rows {
+		rows[i] = p.Progress
+	}
+	return rows
+}
+
 // StatusUnknown stands for the status of a partition whose row is gone.
 const StatusUnknown bifrost.Status = "UNKNOWN"
 
@@ -179,6 +188,14 @@ func Unhealthy(p Judged) bool {
 func (p Judged) whatIsWrong() string { return cmp.Or(p.Trouble.Error, p.Unseen, p.Error, p.Suspicion) }
 
 const notSelected = "not selected any more: no tick looks at it"
+
+// NotPast is a forecast, or now if it has come to pass: it may happen at any moment.
+func NotPast(at, now time.Time) time.Time {
+	if !at.IsZero() && at.Before(now) {
+		return now
+	}
+	return at
+}
 
 // ByTopic groups rows that are in order of name.
 func ByTopic(rows []Judged) [][]Judged {

@@ -59,6 +59,9 @@ type Table struct {
 // AddRow adds a row of as many cells as there are columns.
 func (t *Table) AddRow(cells ...Cell) { t.rows = append(t.rows, cells) }
 
+// IsEmpty reports whether there is no row.
+func (t *Table) IsEmpty() bool { return len(t.rows) == 0 }
+
 // between is the space between two columns.
 const between = "  "
 

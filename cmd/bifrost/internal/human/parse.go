@@ -5,6 +5,7 @@ package human
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,13 +17,16 @@ import (
 // and of the next thousand years, are below it.
 const leastMilliseconds = 100_000_000_000
 
-// ParseTime reads a moment: RFC 3339, a date, milliseconds since the Unix epoch (but for small
-// ones, which are probably seconds), or how long ago, such as 90m or 7d.
+// ParseTime reads a moment: RFC 3339, also with a space for its T and without its seconds or its
+// zone, which is UTC then; a date; milliseconds since the Unix epoch (but for small ones, which are
+// probably seconds); or how long ago, such as 90m, 7d or 1w2d.
 func ParseTime(text string, now time.Time) (ms int64, err error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z", "2006-01-02T15:04",
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04",
 		"2006-01-02"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UnixMilli(), nil
+		for _, between := range []string{"T", " "} {
+			if t, err := time.Parse(strings.Replace(layout, "T", between, 1), text); err == nil {
+				return t.UnixMilli(), nil
+			}
 		}
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
@@ -32,16 +36,37 @@ func ParseTime(text string, now time.Time) (ms int64, err error) {
 		}
 		return n, nil
 	}
-	if days, isDays := strings.CutSuffix(text, "d"); isDays {
-		if n, err := strconv.ParseInt(days, 10, 32); err == nil && n >= 0 {
-			return now.Add(-time.Duration(n) * 24 * time.Hour).UnixMilli(), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+	if d, ok := parseSpan(text); ok {
 		return now.Add(-d).UnixMilli(), nil
 	}
-	return 0, fmt.Errorf("%q is no time: want 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, "+
-		"or how long ago (90m, 7d)", text)
+	return 0, fmt.Errorf("%q is no time: want 2026-01-31T12:00:00Z, \"2026-01-31 12:00\", 2026-01-31, milliseconds "+
+		"since 1970, or how long ago (90m, 7d, 1w)", text)
+}
+
+// longUnits are the units that Go's durations do not have, before those that they have.
+var longUnits = regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,4})d)?(.*)$`)
+
+// parseSpan reads a length of time in Go's units and in weeks and days.
+func parseSpan(text string) (time.Duration, bool) {
+	parts := longUnits.FindStringSubmatch(text)
+	if text == "" || parts == nil {
+		return 0, false
+	}
+	var all time.Duration
+	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour} {
+		if parts[i+1] != "" {
+			n, err := strconv.Atoi(parts[i+1])
+			if err != nil {
+				return 0, false
+			}
+			all += time.Duration(n) * unit
+		}
+	}
+	if parts[3] == "" {
+		return all, true
+	}
+	d, err := time.ParseDuration(parts[3])
+	return all + d, err == nil && d >= 0 && all+d >= all
 }
 
 // ParseRate reads bytes a second; 0 for none given.

@@ -31,6 +31,17 @@ type Decoding struct {
 	// Typed and TypedKey are schemas as export.Options has them.
 	Typed, TypedKey string
 	Schemas         string // where the schemas are
+	// Lenient says that a record of a schema that is nowhere may be shown as it is. A file that an
+	// export writes stays.
+	Lenient bool
+}
+
+// nowhere has no schema, and says why.
+type nowhere struct{ reason string }
+
+// Schema implements schema.Source.
+func (n nowhere) Schema(context.Context, int) (schema.Schema, error) {
+	return schema.Schema{}, fmt.Errorf("%w: %s", schema.ErrNoSchema, n.reason)
 }
 
 // schemasTopic is where a registry keeps its schemas unless it is told otherwise.
@@ -119,12 +130,17 @@ func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Pa
 	}
 	rows, err := readback.Topic(all, d.Schemas)
 	if err != nil {
-		if statErr == nil {
+		switch {
+		case statErr == nil:
 			return d.readSchemaFiles()
+		case d.Lenient && d.Schemas == schemasTopic:
+			return nowhere{"the archive has no topic " + schemasTopic + "; --schemas takes another topic, the URL of a " +
+				"registry, or files"}, nil
 		}
 		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files",
 			d.Schemas, err)
 	}
+	a.TellLives(all, d.Schemas)
 	return d.readSchemaTopic(ctx, a, parts, rows)
 }
 

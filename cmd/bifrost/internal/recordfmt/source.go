@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
@@ -32,6 +33,9 @@ func (s *Source) AddFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&s.asTopic, "topic", false, "the first argument is a topic, whatever files there are")
 }
 
+// topicName matches what may name topics of the archive: an incarnationName, or a glob.
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._@*?^\[\]-]+$`)
+
 // incarnationName matches what the archive can have: Kafka allows letters, digits,
 // '.', '_' and '-' in a topic's name, and '@' stands before the ID of a later life.
 var incarnationName = regexp.MustCompile(`^[A-Za-z0-9._@-]+$`)
@@ -42,7 +46,7 @@ func (s *Source) OpenTopic(ctx context.Context, a *app.App, name string) (*wirin
 	if s.asFile && s.asTopic {
 		return nil, nil, usage.Errorf("--file and --topic: want one of the two, or none")
 	}
-	if s.asFile || !s.asTopic && (name == "-" || !incarnationName.MatchString(name)) {
+	if s.asFile || !s.asTopic && (name == "-" || !topicName.MatchString(name)) {
 		return nil, nil, nil
 	}
 	file, statErr := os.Stat(name)
@@ -58,10 +62,10 @@ func (s *Source) OpenTopic(ctx context.Context, a *app.App, name string) (*wirin
 		}
 		return nil, nil, err
 	}
-	rows, err := readback.Topic(all, name)
+	rows, err := readback.Topics(all, name)
 	switch {
 	case err == nil:
-		a.TellLives(all, name)
+		a.TellLives(all, settings.NamesOf(rows)...)
 		if exists && !s.asTopic {
 			a.Warn("%s is the topic of the archive; --file reads the file of that name", name)
 		}

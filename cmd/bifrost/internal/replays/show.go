@@ -3,11 +3,10 @@
 package replays
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"time"
 
@@ -197,29 +196,21 @@ type OffsetMapJSON struct {
 }
 
 // writeOffsetMap writes the map of all that was ever written of the parts.
-func (r *replayer) writeOffsetMap(ctx context.Context, o *replay.Outlook) (err error) {
-	file, err := os.Create(r.offsetMap)
-	if err != nil {
-		return fmt.Errorf("write the offset map: %w", err)
-	}
-	defer func() {
-		if closeErr := file.Close(); err == nil {
-			err = closeErr
-		}
-	}()
-	out := bufio.NewWriter(file)
-	lines := json.NewEncoder(out)
-	err = replay.EachStretch(ctx, o, r.replayOptions(), func(s replay.Stretch) error {
-		for _, m := range s.Map {
-			line := OffsetMapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}
-			if err := lines.Encode(line); err != nil {
-				return err
+func (r *replayer) writeOffsetMap(ctx context.Context, o *replay.Outlook) error {
+	err := console.WriteFile(r.offsetMap, func(out io.Writer) error {
+		lines := json.NewEncoder(out)
+		return replay.EachStretch(ctx, o, r.replayOptions(), func(s replay.Stretch) error {
+			for _, m := range s.Map {
+				line := OffsetMapJSON{s.Source, s.Part, m.Source, s.Target, m.Partition, m.Target, m.Count}
+				if err := lines.Encode(line); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("write the offset map: %w", err)
 	}
-	return out.Flush()
+	return nil
 }

@@ -119,13 +119,27 @@ func (p *Page) findVerification(f Facts) {
 	case last.Summary.Violations > 0:
 		p.Findings = append(p.Findings, finding{"bad",
 			human.Some(int64(int(last.Summary.Violations)), "violation") + " in the last verification",
-			fmt.Sprintf("%s: %s.", human.Ago(last.At, f.Now), kindsOf(last)),
+			fmt.Sprintf("%s: %s. %s", human.Ago(last.At, f.Now), kindsOf(last), knownSince(f.Checks.Verifications)),
 			"bifrost verify names each, with what to do; verify --fix puts right what the bucket proves. " +
-				"Then bifrost verify --record: this page tells of the last verification on record."})
+				"This page tells of the last verification on record: what is put right or accepted by now goes " +
+				"from here with bifrost verify --record."})
 	case !last.Complete:
 		p.Findings = append(p.Findings, finding{"warn", "The last verification could not look at everything",
 			last.Error, "bifrost verify --record"})
 	}
+}
+
+// knownSince says since when verifications find something, of those that were read, the newest
+// first.
+func knownSince(all []verify.Record) string {
+	n := slices.IndexFunc(all, func(r verify.Record) bool { return r.Summary.Violations == 0 && r.Complete })
+	switch {
+	case n < 0 && len(all) == mostVerifications:
+		return fmt.Sprintf("There were some on record already at %s.", human.Moment(all[len(all)-1].At))
+	case n < 0:
+		n = len(all)
+	}
+	return fmt.Sprintf("There have been some on record since %s.", human.Moment(all[n-1].At))
 }
 
 func kindsOf(r verify.Record) string {

@@ -45,6 +45,7 @@ func (p *Page) costSection(s *Scan, stored int64, partitions int, price float64)
 		{"Ticks", fmt.Sprintf("one a minute over %s", human.Some(int64(partitions), "partition")), dollars(ticks)},
 		{"Metrics, alarms, dashboard, logs", "as the template makes them", dollars(monitoring)},
 	}
+	p.bill = dollarsJSON{storage, made, ticks, monitoring}
 	p.CostTotal = dollars(storage + made + ticks + monitoring)
 	p.CostGrowth = "How much more storage costs with each month is not known before there are records of a day."
 	if bytes, known := s.aDay(s.total.growth); known {

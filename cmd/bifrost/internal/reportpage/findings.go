@@ -14,7 +14,12 @@ import (
 
 // finding is one thing that a person should know. Class is bad for what needs somebody,
 // warn for what should be known, good, or empty for a remark.
-type finding struct{ Class, Title, Text, Next string }
+type finding struct {
+	Class string `json:"class"`
+	Title string `json:"title"`
+	Text  string `json:"text"`
+	Next  string `json:"next"`
+}
 
 // mostNamed is how many partitions a finding names.
 const mostNamed = 5
@@ -48,8 +53,8 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 	for _, one := range findings {
 		count[one.Class]++
 	}
-	partitions := human.Some(int64(len(f.Seen.Rows)), "partition")
-	well := human.InNumber(partitions + " are archived as they should be, and nothing is lost.")
+	partitions := human.Count(int64(len(f.Seen.Rows))) + " partitions"
+	well := human.InNumber(partitions + " are archived as planned, and nothing is lost.")
 	switch {
 	case sick > 0:
 		return finding{"bad", "A person has to look", fmt.Sprintf("Unhealthy: %s of %s.",
@@ -63,7 +68,7 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 		return finding{"", "Nothing is archived yet", "No tick has made a row.", ""}
 	case f.Scan.total.lost > 0:
 		return finding{"warn", "Archiving works, and records were lost",
-			human.InNumber(fmt.Sprintf("%s are archived as they should be. %s offsets are gone that were never archived: see below.",
+			human.InNumber(fmt.Sprintf("%s are archived as planned. %s offsets are gone that were never archived: see below.",
 				partitions, human.Count(f.Scan.total.lost))), ""}
 	case count["warn"] > 0:
 		return finding{"warn", "Archiving works", well + inGaps(f.Scan) + " There is something to know, though.", ""}

@@ -67,3 +67,36 @@ func TestTablesSideBySideFitOntoAPhone(t *testing.T) {
 		t.Error("the ID of a cluster does not break")
 	}
 }
+
+// On a phone a table is a list, in which each cell says what its column is called: nothing has to
+// be pushed sideways.
+func TestTablesAreListsOnAPhone(t *testing.T) {
+	t.Parallel()
+	_, phone, found := strings.Cut(pageText, "@media (max-width: 40rem) {\n.scroll table")
+	phone, _, _ = strings.Cut(phone, "\n}\n")
+	if !found {
+		t.Fatal("there is no style for phones")
+	}
+	headings := regexp.MustCompile(`<th scope="col"[^>]*>(\{\{[^}]*\}\}|[^<]*)`)
+	tables := regexp.MustCompile(`<div class="(scroll|parts)"[^>]*><table(?: class="([^"]*)")?>`).FindAllStringSubmatchIndex(pageText, -1)
+	if len(tables) < 11 {
+		t.Fatalf("%d tables", len(tables))
+	}
+	for _, at := range tables {
+		of := ".parts"
+		if pageText[at[2]:at[3]] == "scroll" {
+			if at[4] < 0 {
+				t.Errorf("a table without a class: %s", pageText[at[0]:at[1]])
+				continue
+			}
+			of = "." + pageText[at[4]:at[5]]
+		}
+		head, _, _ := strings.Cut(pageText[at[0]:], "</thead>")
+		for n, name := range headings.FindAllStringSubmatch(head, -1) {
+			want := fmt.Sprintf(`%s td:nth-child(%d)::before { content: "%s"; }`, of, n+1, name[1])
+			if n > 0 && !strings.HasPrefix(name[1], "{{") && !strings.Contains(phone, want) {
+				t.Errorf("the style for phones lacks %s", want)
+			}
+		}
+	}
+}

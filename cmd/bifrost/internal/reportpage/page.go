@@ -61,6 +61,7 @@ type Page struct {
 
 	Costs                 []costLine
 	CostTotal, CostGrowth string
+	bill                  dollarsJSON
 
 	Restored *Restored
 }

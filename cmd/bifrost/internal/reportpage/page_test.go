@@ -340,7 +340,18 @@ func TestTheVerdict(t *testing.T) {
 		"not looked at": {func(a *archive, _ *Facts) { a.rows[0].Observation = bifrost.Observation{} }, "warn", []string{"Lag and end are not known", "unknown"}},
 		"violations": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications[0].Summary = verify.Summary{Violations: 3, Kinds: map[verify.Kind]int64{verify.ObjectMissing: 3}}
-		}, "bad", []string{"3 violations in the last verification", "object_missing", "To look at: 3 violations in the last verification.", "bifrost verify --record:"}},
+		}, "bad", []string{"3 violations in the last verification", "object_missing", "To look at: 3 violations in the last verification.",
+			"There have been some on record since 2026-03-29 08:00:00Z.", "goes from here with bifrost verify --record."}},
+		"violations for a while": {func(_ *archive, f *Facts) {
+			bad := verify.Summary{Violations: 3, Kinds: map[verify.Kind]int64{verify.ObjectMissing: 3}}
+			f.Checks.Verifications = []verify.Record{{At: now.Add(-day(1)), Complete: true, Summary: bad}, {At: now.Add(-day(2))}, // could not look
+				{At: now.Add(-day(3)), Complete: true, Summary: bad}, {At: now.Add(-day(4)), Complete: true}}
+		}, "bad", []string{"There have been some on record since 2026-03-27 08:00:00Z."}},
+		"violations for longer than is read": {func(_ *archive, f *Facts) {
+			one := verify.Record{At: now.Add(-day(9)), Summary: verify.Summary{Violations: 1}}
+			f.Checks.Verifications = []verify.Record{one, one, one, one, one}
+		}, "bad", []string{"There were some on record already at 2026-03-21 08:00:00Z."}},
+		"one partition": {nil, "good", []string{"1 partition is archived as planned, and nothing is lost."}},
 		"a verification that saw half": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications[0].Complete, f.Checks.Verifications[0].Error = false, "access denied"
 		}, "warn", []string{"could not look at everything", "access denied"}},

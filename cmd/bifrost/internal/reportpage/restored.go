@@ -19,6 +19,7 @@ import (
 type Restored struct {
 	Summary, Verdict, Class string
 	Size                    string // what the sizes are of
+	Lifted                  string // what the numbers of settings are of
 	Topics, Differences     [][]pageCell
 	Groups                  [][]pageCell // a line for each position
 	MoreGroups              string       // positions that are not listed; empty for none
@@ -44,14 +45,20 @@ func ReadRestored(file string) (*Restored, error) {
 }
 
 func newRestoredPage(r restore.Report) *Restored {
-	done, size := "restored into", "keys and values"
-	if r.Plan {
+	done, size, lifted := "restored into", "keys and values", "Settings lifted"
+	switch {
+	case r.Finish && r.Plan:
+		done, lifted = "whose topics' settings would be put back in", "Settings to put back"
+	case r.Finish:
+		done, lifted = "whose topics' settings were put back in", "Settings still lifted"
+	case r.Plan:
 		done, size = "planned for", "raw"
 	}
 	p := &Restored{
 		Summary: fmt.Sprintf("Cluster %s as it was at %s, %s cluster %s: %s records, %s (%s).",
 			r.Cluster, r.At, done, r.Target, human.Count(r.Records), human.Size(r.Bytes), size),
 		Size:    strings.ToUpper(size[:1]) + size[1:],
+		Lifted:  lifted,
 		Verdict: "All that was asked for is as it was captured.", Class: "good", NotRestored: r.NotRestored,
 	}
 	if r.Plan {

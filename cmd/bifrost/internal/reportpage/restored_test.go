@@ -56,6 +56,29 @@ func TestARestoreListsGroups(t *testing.T) {
 	}
 }
 
+// What a restore --finish would put back is not called a restore, nor what is lifted.
+func TestARestoreIsCalledWhatItIs(t *testing.T) {
+	t.Parallel()
+	for words, r := range map[string]restore.Report{
+		"restored into cluster t: 7 records, 99 B (keys and values).|Keys and values|Settings lifted":                                    {},
+		"planned for cluster t: 7 records, 99 B (raw).|Raw|Settings lifted":                                                              {Plan: true},
+		"whose topics' settings would be put back in cluster t: 7 records, 99 B (keys and values).|Keys and values|Settings to put back": {Plan: true, Finish: true},
+		"whose topics' settings were put back in cluster t: 7 records, 99 B (keys and values).|Keys and values|Settings still lifted":    {Finish: true},
+	} {
+		r.Cluster, r.At, r.Target, r.Capture, r.Records, r.Bytes = "c", "now", "t", "k", 7, 99
+		p := newRestoredPage(r)
+		said, of, _ := strings.Cut(words, "|")
+		if got := p.Size + "|" + p.Lifted; !strings.HasSuffix(p.Summary, said) || got != of {
+			t.Errorf("%q, %q; want %q", p.Summary, got, words)
+		}
+		facts := newArchive().facts(t)
+		facts.Restored = p
+		if !strings.Contains(section(t, write(t, facts), "restore"), `class="r">`+p.Lifted+`<th`) {
+			t.Errorf("the table does not say %s", p.Lifted)
+		}
+	}
+}
+
 func TestARestoreOfManyGroupsIsCounted(t *testing.T) {
 	t.Parallel()
 	positions := make([]restore.PositionReport, mostPositions+2)
@@ -86,7 +109,7 @@ func TestNumbersOfARestoreStandUnderTheirHeaders(t *testing.T) {
 		}
 		return all
 	}
-	tables := strings.Split(section(t, write(t, facts), "restore"), "<table>")[1:]
+	tables := strings.Split(section(t, write(t, facts), "restore"), "<table ")[1:]
 	if len(tables) != 3 {
 		t.Fatalf("%d tables", len(tables))
 	}

@@ -32,7 +32,8 @@ func (s *Selection) AddBounds(c *cobra.Command) {
 	c.Flags().Int64Var(&s.From, "from", 0, "first offset")
 	c.Flags().Int64Var(&s.To, "to", 0, "offset to end before; 0 for no end")
 	c.Flags().StringVar(&s.Since, "since", "",
-		"records not older than this: 2026-01-31T12:00:00Z, 2026-01-31, milliseconds since 1970, or 90m or 7d ago")
+		"records not older than this: 2026-01-31T12:00:00Z, \"2026-01-31 12:00\", 2026-01-31, milliseconds since 1970, "+
+			"or how long ago: 90m, 7d, 1w")
 	c.Flags().StringVar(&s.Until, "until", "", "records older than this")
 }
 
@@ -96,21 +97,34 @@ func (s *Selection) OffsetRange() bifrost.Range {
 	return bifrost.Range{Start: s.From, End: s.To}
 }
 
-// SelectPartitions selects the partitions of a topic by their numbers.
-func (s *Selection) SelectPartitions(topic []bifrost.Progress) ([]bifrost.Progress, error) {
+// SelectPartitions selects the partitions of a topic, or of each of several, by their numbers.
+func (s *Selection) SelectPartitions(topics []bifrost.Progress) ([]bifrost.Progress, error) {
 	if len(s.Numbers) == 0 {
-		return topic, nil
+		return topics, nil
 	}
-	var selected []bifrost.Progress
 	for _, n := range s.Numbers {
-		i := slices.IndexFunc(topic, func(p bifrost.Progress) bool { return p.Number == n })
-		if i < 0 {
-			return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s",
-				topic[0].Name, n, len(topic), ListNumbers(topic))
+		if slices.ContainsFunc(topics, func(p bifrost.Progress) bool { return p.Number == n }) {
+			continue
 		}
-		selected = append(selected, topic[i])
+		if names := NamesOf(topics); len(names) > 1 {
+			return nil, fmt.Errorf("none of %d topics has a partition %d in the archive: %s", len(names), n,
+				strings.Join(names, ", "))
+		}
+		return nil, fmt.Errorf("topic %s has no partition %d in the archive; it has %d: %s",
+			topics[0].Name, n, len(topics), ListNumbers(topics))
 	}
-	return selected, nil
+	return slices.DeleteFunc(slices.Clone(topics),
+		func(p bifrost.Progress) bool { return !slices.Contains(s.Numbers, p.Number) }), nil
+}
+
+// NamesOf lists the names of rows that are in order of name.
+func NamesOf(rows []bifrost.Progress) (names []string) {
+	for _, p := range rows {
+		if len(names) == 0 || names[len(names)-1] != p.Name {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // ListNumbers writes the numbers of partitions in short: 0-11.
