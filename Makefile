@@ -24,7 +24,7 @@ TIMED      := ./cmd/bifrost ./cmd/bifrost/internal/human ./cmd/bifrost/internal/
 	./internal/templates ./internal/verify
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check arm64 lint templates build deploy bench figures soak audit release FORCE
+.PHONY: help demo up down second test check arm64 lint templates build deploy bench figures soak audit release FORCE
 
 help: ## List the commands.
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 18
@@ -36,6 +36,9 @@ demo: $(LOCALSERVICES) ## Show the main job from end to end on this machine, and
 
 up: $(LOCALSERVICES) ## Start the whole stack on this machine and leave it running; writes .local/env.
 	@$(LOCALSERVICES) up
+
+second: $(LOCALSERVICES) ## Run a second, empty cluster to try a restore into, until it is interrupted.
+	@$(LOCALSERVICES) second
 
 down: $(LOCALSERVICES) ## Stop what "make up" started.
 	@$(LOCALSERVICES) down

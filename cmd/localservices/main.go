@@ -7,9 +7,10 @@
 //	localservices down              stop the stack
 //	localservices demo              show the main job from end to end, and clean up
 //	localservices produce TOPIC     write lines of standard input to a topic, as records
+//	localservices second            run a second, empty cluster, to restore into
 //	localservices run COMMAND ...   run a command beside the parts that tests need
 //
-// The environment variable KAFKA says which cluster up and demo use: empty for
+// The environment variable KAFKA says which cluster up, demo and second use: empty for
 // Apache Kafka, "embedded" for franz-go's kfake, or host:port of a cluster that
 // runs already.
 package main
@@ -32,10 +33,11 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"demo":    demo,
 	"produce": produceTo,
 	"run":     run,
+	"second":  second,
 	"kfake":   serveKfake,
 }
 
-var errUsage = errors.New("usage: localservices install|up|down|demo, localservices build DIR [arm64|x86_64], " +
+var errUsage = errors.New("usage: localservices install|up|down|demo|second, localservices build DIR [arm64|x86_64], " +
 	"localservices produce TOPIC, or localservices run COMMAND")
 
 func main() {

@@ -2,8 +2,32 @@ package main
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"testing"
 )
+
+// What make up says comes next is what the README says.
+func TestNextStepsAreTheReadmes(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	for line := range strings.Lines(strings.ReplaceAll(nextSteps, "%%", "%")) {
+		step, isStep := strings.CutPrefix(strings.TrimRight(line, "\n"), "  ")
+		if !isStep || strings.Contains(step, "%s") {
+			continue
+		}
+		if steps++; !strings.Contains(string(page), "\n"+step) {
+			t.Errorf("the README has no line %q", step)
+		}
+	}
+	if steps < 5 {
+		t.Errorf("%d steps", steps)
+	}
+}
 
 // TestHelpIsNoArgument: produce --help made a topic of that name, and up --help started a stack.
 func TestHelpIsNoArgument(t *testing.T) {

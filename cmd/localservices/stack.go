@@ -56,13 +56,26 @@ func build(ctx context.Context, args []string) error {
 	})
 }
 
+// nextSteps are the commands that come after make up, as in the README.
+const nextSteps = `
+Ready: Kafka at %s, AWS at %s. Next:
+
+  . %s
+  go build -o .local/bin/ ./cmd/bifrost && PATH=$PWD/.local/bin:$PATH
+  seq -f 'order %%g' 1000 | localservices produce orders
+  bifrost flush orders
+  bifrost status
+  bifrost cat orders --last 3
+
+make second runs another cluster to restore into, make down stops this one.
+`
+
 func up(ctx context.Context, _ []string) error {
 	s, err := localservices.Up(ctx, options())
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nReady: Kafka at %s, AWS at %s. To look around:\n\n", s.Brokers, s.AWS.URL)
-	fmt.Printf("  . %s\n  make down   stops it\n", localservices.EnvFile)
+	fmt.Printf(nextSteps, s.Brokers, s.AWS.URL, localservices.EnvFile)
 	return nil
 }
 
