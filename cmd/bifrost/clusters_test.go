@@ -162,7 +162,7 @@ func TestTheTimeToLoss(t *testing.T) {
 		if got := lossCell(p, now).Text; got != c.want {
 			t.Errorf("%+v: %q", c, got)
 		}
-		if at := notPast(p.Threat, now); c.none && !at.IsZero() || !c.none && at.Before(now) {
+		if at := condition.NotPast(p.Threat, now); c.none && !at.IsZero() || !c.none && at.Before(now) {
 			t.Errorf("%+v: forecast %s", c, at)
 		}
 	}
