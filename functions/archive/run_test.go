@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
@@ -13,12 +14,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/runtimefake"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest/s3fake"
+	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 // services are DynamoDB and S3 for a range whose row is gone, or whose table is.
@@ -167,5 +173,36 @@ func TestMainAnswersARangeThatFails(t *testing.T) {
 	}
 	if n := s.bucket.OpenUploads("bucket"); n != 0 {
 		t.Errorf("%d uploads are left", n)
+	}
+}
+
+// A function goes on to what else waits for as long as Lambda gives it time.
+func TestTheTimeOfTheFunctionIsUsed(t *testing.T) {
+	t.Parallel()
+	for limit, goesOn := range map[time.Duration]bool{15 * time.Minute: true, time.Minute: false} {
+		s := newServices(t)
+		values := map[string]string{}
+		for _, variable := range s.environment(t) {
+			name, value, _ := strings.Cut(variable, "=")
+			values[name] = value
+		}
+		c, err := config.Load(config.Archiver, func(name string) (string, bool) { v, ok := values[name]; return v, ok })
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := wiring.Open(t.Context(), c, awsconfig.WithRegion("eu-west-1"), awsconfig.WithBaseEndpoint(s.url),
+			awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("id", "secret", "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer parts.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		if _, err := handle(ctx, func() (*wiring.Parts, error) { return parts, nil }, json.RawMessage(event)); err != nil {
+			t.Fatal(err)
+		}
+		if looked := slices.Contains(s.operations, "Query"); looked != goesOn {
+			t.Errorf("with %v it looks for another range: %v, want %v", limit, looked, goesOn)
+		}
 	}
 }

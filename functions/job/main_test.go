@@ -57,6 +57,8 @@ func TestConnect(t *testing.T) {
 		"another cluster":     {&job.Target{Brokers: "other:9092"}, ""},
 		"wrong brokers":       {&job.Target{Brokers: "other"}, "other"},
 		"wrong protocol":      {&job.Target{Brokers: "other:9092", SecurityProtocol: "TLS"}, "TLS"},
+		"the same security":   {&job.Target{Brokers: "other:9092", SameSecurity: true}, "of-the-source"},
+		"the archived one":    {nil, "of-the-source"},
 		"without credentials": {&job.Target{Brokers: "other:9092", SecurityProtocol: "SASL_SSL", SaslMechanism: "PLAIN"}, "--to-secret"},
 	} {
 		_, err := connect(t.Context(), parts, c.to)
@@ -98,5 +100,14 @@ func TestRunnerHasAllParts(t *testing.T) {
 	}
 	if one, other := r.NewID(), r.NewID(); one == other {
 		t.Error("an ID twice")
+	}
+}
+
+// The memory of the function bounds what a job takes. The variable is the process's: this test runs
+// alone.
+func TestJobsKnowTheMemoryOfTheirFunction(t *testing.T) {
+	t.Setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")
+	if r := runner(&wiring.Parts{}); r.Memory != 1<<30 {
+		t.Errorf("%d bytes of memory, want 1 GiB", r.Memory)
 	}
 }
