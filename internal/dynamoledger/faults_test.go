@@ -281,6 +281,40 @@ func TestLostRequestIsNoSuccess(t *testing.T) {
 			l.faults.Next(isWrite, httpfault.LoseRequest)
 			return first, l.Commit(l.Context(), commitOf(read, 20))
 		},
+		"Lease of another function for as long": func(l ledgerWithFaults) (error, error) {
+			read := l.row(10)
+			_, first := l.Lease(l.Context(), read, "function-2", read.Attempts+1, noon)
+			l.faults.Next(isWrite, httpfault.LoseRequest)
+			_, second := l.Lease(l.Context(), read, "function-1", read.Attempts+1, noon)
+			return first, second
+		},
+		"Commit of another object of the same range": func(l ledgerWithFaults) (error, error) {
+			read := l.row(10)
+			other := commitOf(read, 20)
+			other.Facts.Key = "another key"
+			first := l.Commit(l.Context(), other)
+			l.faults.Next(isWrite, httpfault.LoseRequest)
+			return first, l.Commit(l.Context(), commitOf(read, 20))
+		},
+		"ChangeStatus with another suspicion": func(l ledgerWithFaults) (error, error) {
+			read := l.progress()
+			write := bifrost.StatusWrite{Progress: read, Status: bifrost.StatusOpen, Suspicion: "one", SuspectedAt: noon}
+			first := l.ChangeStatus(l.Context(), write)
+			l.faults.Next(isWrite, httpfault.LoseRequest)
+			write.Suspicion = "another"
+			return first, l.ChangeStatus(l.Context(), write)
+		},
+		"OpenProgress with another start": func(l ledgerWithFaults) (error, error) {
+			l.faults.Next(isWrite, httpfault.LoseRequest)
+			other := newProgress()
+			other.StartOffset++
+			return nil, l.OpenProgress(l.Context(), other)
+		},
+		"SetMark of another time": func(l ledgerWithFaults) (error, error) {
+			first := l.SetMark(l.Context(), bifrost.TablesMark{}, bifrost.TablesMark{Series: "one", Number: 1, At: noon})
+			l.faults.Next(isWrite, httpfault.LoseRequest)
+			return first, l.SetMark(l.Context(), bifrost.TablesMark{}, bifrost.TablesMark{Series: "one", Number: 1, At: noon.Add(time.Second)})
+		},
 		"Advance": func(l ledgerWithFaults) (error, error) {
 			w := l.advance()
 			w.Generation = "generation-0"
@@ -399,9 +433,14 @@ func TestConsoleView(t *testing.T) {
 	l.must(l.Advance(l.Context(), l.advance()))
 	_, err := l.Lease(l.Context(), l.row(10), "function-1", l.row(10).Attempts+1, noon)
 	l.must(err)
+	// Behind the last stable offset nobody waits for anything, and what is lost already is not lost before now.
+	seen := bifrost.Observation{LastStable: 100, HighWatermark: 150, At: noon, LossAt: noon.Add(-time.Hour)}
+	l.must(l.Plan(l.Context(), bifrost.PlanWrite{Progress: l.progress(), PlannedOffset: 20, Observation: seen}))
+	l.must(l.PutInvocation(l.Context(), bifrost.Invocation{ID: "3.A", AliveUntil: noon, Tasks: []bifrost.Task{bifrost.NewTask(l.row(10))}}, noon))
+	l.must(l.EndInvocation(l.Context(), "3.A"))
 	got := l.show(t)
 	for _, want := range []string{
-		`progress lag N 90`, `progress next_offset N 10`, `progress planned_offset N 20`, `progress status S OPEN`,
+		`progress lag N 90`, `progress time_to_loss_seconds N 0`, `objects 3 invocation S 3.A`, `progress next_offset N 10`, `progress planned_offset N 20`, `progress status S OPEN`,
 		`progress observed_at S 2024-02-29T12:00:00.007Z`, `progress last_record_at S 2024-02-29T12:00:00.007Z`,
 		`objects 0 state S ARCHIVED`, `objects 0 missing M`, `objects 0 last_record_at S 2024-02-29T12:00:00.007Z`,
 		`objects 10 state S PLANNED`, `objects 10 lease_until N 1709208000007`, `objects 10 leased_until S 2024-02-29T12:00:00.007Z`,
@@ -410,7 +449,7 @@ func TestConsoleView(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	for _, unwanted := range []string{" S \n", "objects 0 open_shard", "objects 0 lease", "objects 10 archived_at", "progress error"} {
+	for _, unwanted := range []string{" S \n", "objects 0 open_shard", "objects 0 lease", "objects 10 archived_at", "progress error", "objects 3 tasks", "objects 3 ranges"} {
 		if strings.Contains(got, unwanted) {
 			t.Errorf("%q in\n%s", unwanted, got)
 		}
