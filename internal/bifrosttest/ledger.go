@@ -35,6 +35,8 @@ type Ledger struct {
 
 	invocations map[int]bifrost.Invocation // by slot
 	mark        *bifrost.TablesMark        // nil: none
+
+	walks walks
 }
 
 type rowKey struct {
@@ -197,6 +199,7 @@ func (l *Ledger) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
+	l.walks.rest()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []bifrost.Progress
@@ -242,6 +245,9 @@ func (l *Ledger) Rows(ctx context.Context, p bifrost.Partition, from int64, limi
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
+	if err := l.walks.ask(p, from, limit); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var rows []bifrost.Row
@@ -272,6 +278,7 @@ func (l *Ledger) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Pro
 	if err := ended(ctx); err != nil {
 		return bifrost.Progress{}, err
 	}
+	l.walks.rest()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row, ok := l.progress[p]

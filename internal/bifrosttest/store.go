@@ -31,6 +31,8 @@ type Store struct {
 	uploads  []*upload // open ones, in order of their creation
 
 	completing []*upload // whose completion has begun and is not decided yet
+
+	walks walks
 }
 
 // NewStore returns an empty bucket.
@@ -120,6 +122,9 @@ func (s *Store) CreateOnce(ctx context.Context, key string, content []byte) ([]b
 // List implements bifrost.Bucket.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]string, error) {
 	if err := ended(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.walks.ask(prefix, " after ", after, limit); err != nil {
 		return nil, err
 	}
 	var keys []string
