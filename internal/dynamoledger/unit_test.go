@@ -313,6 +313,10 @@ func TestTimesForPeople(t *testing.T) {
 			t.Errorf("isoMillis(%d) = %q, want %q", ms, got, want)
 		}
 	}
+	// Whoever asks may live elsewhere.
+	if got := iso(time.UnixMilli(1709208000007).In(time.FixedZone("elsewhere", 19800))); got != "2024-02-29T12:00:00.007Z" {
+		t.Errorf("a time of another zone: %s", got)
+	}
 }
 
 func TestMarkRoundTrip(t *testing.T) {
