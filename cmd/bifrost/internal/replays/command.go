@@ -224,7 +224,7 @@ func (r *replayer) writeRecords(
 	for _, row := range r.lost {
 		r.Warn("%s: offsets %s are a recorded gap: %s", row.Partition, row.Range, row.GapReason)
 	}
-	left, err := r.countLeft(ctx, outlook, false)
+	left, err := r.newCounter(false).countLeft(ctx, outlook)
 	if err != nil {
 		return err
 	}

@@ -33,14 +33,24 @@ func (c counted) totalRecords() (n int64) {
 	return n
 }
 
-// countLeft adds up what the catalogue says of what is left. Of an object of which only a
+// counter adds up what the catalogue says of what is left. Of an object of which only a
 // part is wanted, the records are counted in the object if it has to be exact, and otherwise
 // are its share of offsets and of time.
-func (r *replayer) countLeft(ctx context.Context, outlook *replay.Outlook, exact bool) (counted, error) {
+type counter struct {
+	catalogue readback.Catalogue
+	records   replay.Source
+	exact     bool
+}
+
+func (r *replayer) newCounter(exact bool) counter {
+	return counter{r.parts.Ledger, r.readSource, exact}
+}
+
+func (c counter) countLeft(ctx context.Context, outlook *replay.Outlook) (counted, error) {
 	left := make(counted, len(outlook.Parts))
 	for i, p := range outlook.Parts {
 		for _, segment := range p.Todo {
-			n, err := r.countSegment(ctx, p.Part, segment, exact)
+			n, err := c.countSegment(ctx, p.Part, segment)
 			if err != nil {
 				return nil, err
 			}
@@ -50,8 +60,8 @@ func (r *replayer) countLeft(ctx context.Context, outlook *replay.Outlook, exact
 	return left, nil
 }
 
-func (r *replayer) countSegment(ctx context.Context, p replay.Part, s replay.Segment, exact bool) (n int64, err error) {
-	for row, err := range readback.Rows(ctx, r.parts.Ledger, p.Source, bifrost.Range{Start: s.Start, End: s.End}) {
+func (c counter) countSegment(ctx context.Context, p replay.Part, s replay.Segment) (n int64, err error) {
+	for row, err := range readback.Rows(ctx, c.catalogue, p.Source, bifrost.Range{Start: s.Start, End: s.End}) {
 		if err != nil {
 			return 0, err
 		}
@@ -65,14 +75,14 @@ func (r *replayer) countSegment(ctx context.Context, p replay.Part, s replay.Seg
 		case none && !s.Whole():
 		case within.Start == row.Start && within.End == row.End && (all || s.Whole()):
 			n += row.Facts.Records
-		case !exact:
+		case !c.exact:
 			share := float64(within.End-within.Start) / float64(row.Len())
 			if !s.Whole() {
 				share *= s.Share(row.Facts.FirstTimestamp, row.Facts.LastTimestamp)
 			}
 			n += int64(math.Ceil(share * float64(row.Facts.Records)))
 		default:
-			for record, err := range r.readSource(ctx, p, within.Hull()) {
+			for record, err := range c.records(ctx, p, within.Hull()) {
 				if err != nil {
 					return 0, err
 				}

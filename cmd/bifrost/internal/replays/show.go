@@ -125,7 +125,7 @@ func answersTo(objections []replay.Objection) (answers []string) {
 
 // showPlan is the end of a dry run.
 func (r *replayer) showPlan(ctx context.Context, o *replay.Outlook) error {
-	left, err := r.countLeft(ctx, o, true)
+	left, err := r.newCounter(true).countLeft(ctx, o)
 	if err != nil {
 		return err
 	}

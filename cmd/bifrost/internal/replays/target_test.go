@@ -1,6 +1,7 @@
 package replays
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -28,6 +29,16 @@ func TestTargetsThatAreArchivedAgain(t *testing.T) {
 	} {
 		if got := archivedAgain(rows, c.ticks, c.settings, c.cluster, "r.orders"); got != c.want {
 			t.Errorf("%s: %v", name, got)
+		}
+		// Other rows and ticks beside them change nothing, before or after.
+		for _, other := range []string{"", "three"} {
+			rows := []bifrost.Progress{{ClusterID: other}, {ClusterID: "one"}, {ClusterID: other}}
+			tick := bifrost.TickRecord{ClusterID: "three", CompleteAt: time.Now(), Filter: bifrost.TopicFilter{Exclude: []string{"*"}}}
+			begun := bifrost.TickRecord{ClusterID: c.cluster, Filter: bifrost.TopicFilter{Exclude: []string{"*"}}}
+			ticks := slices.Concat([]bifrost.TickRecord{tick}, c.ticks, []bifrost.TickRecord{tick, begun})
+			if got := archivedAgain(rows, ticks, c.settings, c.cluster, "r.orders"); got != c.want {
+				t.Errorf("%s, among others: %v", name, got)
+			}
 		}
 	}
 }
