@@ -32,7 +32,7 @@ func TestGoneRows(t *testing.T) {
 	var rows []bifrost.Progress
 	for _, p := range []bifrost.Partition{at("orders", 3), at("orders", 1), at("whole", 0), at("tail", 0),
 		at("cut@AAAAAAAAQACAAAAAAAAAAA.1", 2)} {
-		rows = append(rows, bifrost.Progress{Partition: p, ClusterID: "of " + p.Name})
+		rows = append(rows, bifrost.Progress{Partition: p, ClusterID: "of " + p.Name, TopicID: bifrost.TopicID{7}})
 	}
 	catalogue := someRanges{of: map[bifrost.Partition]bool{at("orders", 0): true, at("tail", 1): true,
 		at("tail", 2): true}}
@@ -42,9 +42,9 @@ func TestGoneRows(t *testing.T) {
 	}
 	got := ""
 	for _, p := range gone {
-		got += fmt.Sprintf("%s %s, ", p.Partition, p.ClusterID)
+		got += fmt.Sprintf("%s %s%d, ", p.Partition, p.ClusterID, p.TopicID[0])
 	}
-	if want := "orders/0 of orders, orders/2 of orders, tail/1 of tail, tail/2 of tail, "; got != want {
+	if want := "orders/0 of orders7, orders/2 of orders7, tail/1 of tail7, tail/2 of tail7, "; got != want {
 		t.Errorf("gone are %s; want %s", got, want)
 	}
 	if err := CheckRows(t.Context(), catalogue, rows); !errors.Is(err, ErrRowGone) {
