@@ -42,7 +42,7 @@ func TestReadingAhead(t *testing.T) {
 		a := newReadAhead(t.Context(), r, int64(len(content)), 10, &sync.Pool{})
 		a.beginReading()
 		for at := range content { // each byte is in one read of a chunk, and the window is small
-			p := make([]byte, min(13, len(content)-at))
+			p := make([]byte, min(10-at%10, len(content)-at))
 			if n, err := a.ReadAt(p, int64(at)); err != nil || n != len(p) || !bytes.Equal(p, content[at:at+n]) {
 				t.Fatalf("EOF %v: at %d: %d, %v", eof, at, n, err)
 			}
@@ -59,11 +59,17 @@ func TestReadingAhead(t *testing.T) {
 		if calls := r.calls.Load(); calls != 21 {
 			t.Errorf("EOF %v: %d reads for 21 chunks", eof, calls)
 		}
+		whole := newReadAhead(t.Context(), r, int64(len(content)), 10, &sync.Pool{})
+		whole.beginAt(0)
+		p := make([]byte, len(content))
+		if n, err := whole.ReadAt(p, 0); n != len(p) || err != nil || !bytes.Equal(p, content) {
+			t.Errorf("EOF %v: at once: %d, %v", eof, n, err)
+		}
 		if n, err := a.ReadAt(make([]byte, 10), 200); n != 5 || err != io.EOF {
 			t.Errorf("EOF %v: behind the end: %d, %v", eof, n, err)
 		}
 		a.closeChunks()
-		if _, err := a.ReadAt(make([]byte, 5), 200); len(a.chunks) != 0 || err != nil && err != io.EOF || r.calls.Load() != 22 {
+		if _, err := a.ReadAt(make([]byte, 5), 200); len(a.chunks) != 0 || err != nil && err != io.EOF || r.calls.Load() != 43 {
 			t.Errorf("EOF %v: closed, %d chunks are kept, %d reads, %v", eof, len(a.chunks), r.calls.Load(), err)
 		}
 	}
