@@ -97,9 +97,11 @@ func TestTimesInJSON(t *testing.T) {
 		t.Errorf("%v %v %v", Millis(NoTime), Millis(0), Millis(-2))
 	}
 	for ms, want := range map[int64]string{0: "1970-01-01T00:00:00.000Z", 253402300799999: "9999-12-31T23:59:59.999Z", 253402300800000: "", -62167219200000: "0000-01-01T00:00:00.000Z", -62167219200001: ""} {
-		at, kept := Timestamp(time.UnixMilli(ms)), Milliseconds(time.UnixMilli(ms))
-		if at == nil != (want == "") || at != nil && *at != want || kept == nil || *kept != ms {
-			t.Errorf("%d: %v and %v, want %q", ms, at, kept, want)
+		for _, zone := range []*time.Location{time.UTC, time.FixedZone("east", 3600), time.FixedZone("west", -3600)} {
+			at, kept := Timestamp(time.UnixMilli(ms).In(zone)), Milliseconds(time.UnixMilli(ms).In(zone))
+			if at == nil != (want == "") || at != nil && *at != want || kept == nil || *kept != ms {
+				t.Errorf("%d %s: %v and %v, want %q", ms, zone, at, kept, want)
+			}
 		}
 	}
 	if Timestamp(time.Time{}) != nil || Milliseconds(time.Time{}) != nil {

@@ -25,6 +25,7 @@ func TestVisible(t *testing.T) {
 	})
 	for text, want := range map[string]string{
 		"\x1b]0;owned\x07": `\x1b]0;owned\a`, "a\xffb": `a\xffb`, "\u009b2J": `\u009b2J`, "naïve 漢字\nnext": "naïve 漢字\nnext", "\ufffd": "\ufffd",
+		"\ufffd\x07\xff\ufffd": "\ufffd\\a\\xff\ufffd",
 	} {
 		if got := Visible(text); got != want {
 			t.Errorf("%q is shown as %q, want %q", text, got, want)

@@ -13,9 +13,47 @@ func TestDidYouMean(t *testing.T) {
 	for word, want := range map[string]string{
 		"statsu": ", did you mean status?", "verfiy": ", did you mean verify?", "topic": ", did you mean topics?",
 		"nonsense": "", "xy": "", "Status": ", did you mean status?",
+		"verify": ", did you mean verify?", "ebriuld": "", "rebiuldd": ", did you mean rebuild?", "rbeudil": "", "sl": ", did you mean ls?", "act": ", did you mean cat?",
 	} {
 		if got := DidYouMean(word, names); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)
+		}
+	}
+}
+
+// Changes lead back as they lead there, and a detour is never shorter than the way, but for
+// a swap that another change divides.
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	words := []string{""}
+	for from := 0; len(words) < 1+3+9+27; from++ {
+		for _, letter := range "abc" {
+			words = append(words, words[from]+string(letter))
+		}
+	}
+	swapped := func(a, b string) bool {
+		for i := 1; i < len(a); i++ {
+			if a[:i-1]+string(a[i])+string(a[i-1])+a[i+1:] == b {
+				return true
+			}
+		}
+		return false
+	}
+	for _, a := range words {
+		for _, b := range words {
+			n, longer := distance(a, b), max(len(a), len(b))
+			if n != distance(b, a) || (n == 0) != (a == b) || n > longer || n < longer-min(len(a), len(b)) {
+				t.Errorf("%q and %q: %d, and %d back", a, b, n, distance(b, a))
+			}
+			different := 0
+			for i := range min(len(a), len(b)) {
+				if a[i] != b[i] {
+					different++
+				}
+			}
+			if a != b && (len(a) == len(b) && (different == 1 || swapped(a, b))) != (n == 1 && len(a) == len(b)) {
+				t.Errorf("%q and %q: %d", a, b, n)
+			}
 		}
 	}
 }

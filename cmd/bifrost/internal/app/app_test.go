@@ -1,0 +1,75 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
+)
+
+// Later lives that are not read are told, of each topic once, and no others.
+func TestTellLives(t *testing.T) {
+	t.Parallel()
+	var all []bifrost.Progress
+	first, second, third := "a@AAAAAAAAQACAAAAAAAAAAA", "a@BAAAAAAAQACAAAAAAAAAAA", "b@AAAAAAAAQACAAAAAAAAAAA"
+	for _, name := range []string{"a", first, second, "b", third, "c"} {
+		for number := range int32(2) {
+			all = append(all, bifrost.Progress{Partition: bifrost.Partition{Name: name, Number: number}})
+		}
+	}
+	both := func(topic string, lives ...string) string { return topic + " goes on as " + strings.Join(lives, ", ") }
+	for _, c := range []struct{ names, want []string }{
+		{nil, nil},
+		{[]string{"c"}, nil},
+		{[]string{"b"}, []string{both("b", third)}},
+		{[]string{"b", "a", "b", "a"}, []string{both("a", first, second), both("b", third)}},
+		{[]string{"a", first}, []string{both("a", second)}},
+		{[]string{second, "a"}, []string{both("a", first)}},
+		{[]string{first, second, "a", "b"}, []string{both("b", third)}},
+		{[]string{first, second, third}, nil},
+	} {
+		var talk bytes.Buffer
+		a := New(nil, io.Discard, &talk)
+		a.TellLives(all, c.names...)
+		var got []string
+		for line := range strings.Lines(talk.String()) {
+			topic, rest, _ := strings.Cut(strings.TrimPrefix(line, "warning: "), " is the first life of the topic; it goes on as ")
+			lives, _, _ := strings.Cut(rest, ", which is not read")
+			got = append(got, both(topic, lives))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.names, got, c.want)
+		}
+	}
+}
+
+func TestWhatIsUnhealthy(t *testing.T) {
+	t.Parallel()
+	plain, reason := errors.New("plain"), errors.New("reason")
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{plain, false},
+		{Unhealthyf("x: %w", reason), true},
+		{fmt.Errorf("y: %w", Unhealthyf("x")), true},
+		{errors.Join(plain, Unhealthyf("x")), true},
+		{readback.ErrRowGone, true},
+		{fmt.Errorf("z: %w", readback.ErrRowGone), true},
+		{errors.Join(plain, readback.ErrRowGone), true},
+	} {
+		if got := IsUnhealthy(c.err); got != c.want {
+			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+	if err := Unhealthyf("x: %w", reason); err.Error() != "x: reason" || !errors.Is(err, reason) {
+		t.Error(err)
+	}
+}
