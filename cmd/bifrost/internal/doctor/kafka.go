@@ -108,6 +108,11 @@ func offsets(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) f
 	if err != nil {
 		return broken(err, "the brokers must be reachable by the addresses that they advertise (advertised.listeners)")
 	}
+	return judgeOffsets(answers)
+}
+
+// judgeOffsets names the first partition without offsets, and counts them.
+func judgeOffsets(answers map[bifrost.TopicPartition]bifrost.OffsetAnswer) finding {
 	first, failed := bifrost.TopicPartition{}, 0
 	for tp, answer := range answers {
 		if answer.Err == nil {
@@ -121,7 +126,7 @@ func offsets(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) f
 	if failed == 0 {
 		return fine("of %d partitions", len(answers))
 	}
-	err = answers[first].Err
+	err := answers[first].Err
 	return broken(fmt.Errorf("%d of %d partitions have none, such as topic %s partition %d: %w",
 		failed, len(answers), first.Topic, first.Partition, err), adviceOnOffsets(err))
 }
@@ -154,9 +159,14 @@ func retention(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic)
 		return advice("not known: "+err.Error(),
 			"allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
 	}
-	for topic, answer := range answers {
-		if answer.Err != nil {
-			return advice(fmt.Sprintf("not known: topic %s: %v", topic, answer.Err),
+	return judgeRetention(answers)
+}
+
+// judgeRetention names the first topic whose retention cannot be read.
+func judgeRetention(answers map[string]bifrost.Retention) finding {
+	for _, topic := range slices.Sorted(maps.Keys(answers)) {
+		if err := answers[topic].Err; err != nil {
+			return advice(fmt.Sprintf("not known: topic %s: %v", topic, err),
 				"allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
 		}
 	}
@@ -170,6 +180,11 @@ func sameCluster(ctx context.Context, parts *wiring.Parts, clusterID string) fin
 	if err != nil {
 		return broken(err, "see the tables' lines")
 	}
+	return judgeCluster(rows, clusterID)
+}
+
+// judgeCluster counts whose the rows are that go on.
+func judgeCluster(rows []bifrost.Progress, clusterID string) finding {
 	same := 0
 	others, left := map[string]int{}, int64(0)
 	for _, p := range rows {
