@@ -49,9 +49,7 @@ type captureJSON struct {
 }
 
 func runCapture(ctx context.Context, a *app.App, asJSON bool) error {
-	if level, ok := a.LookupVariable("BIFROST_LOG_LEVEL"); !ok || level == "" {
-		a.SetVariable("BIFROST_LOG_LEVEL", "error") // what is missing is shown below
-	}
+	a.SetVariable("BIFROST_LOG_LEVEL", "error") // what is missing is shown below
 	parts, err := a.OpenParts(ctx, config.Archiver)
 	if err != nil {
 		return err

@@ -67,9 +67,6 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 		f.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
 	}
 	f.only, f.listed = len(topics) > 0, true
-	if level, _ := f.LookupVariable("BIFROST_LOG_LEVEL"); level == "info" && !f.json {
-		f.SetVariable("BIFROST_LOG_LEVEL", "warn") // that of a stack, whose lines are not for people
-	}
 	stop, err := f.beginWork(ctx)
 	if err != nil {
 		return err

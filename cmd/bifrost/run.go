@@ -117,6 +117,9 @@ func (w *work) beginWork(ctx context.Context) (stop func(), err error) {
 	if w.parts, err = w.OpenParts(ctx, config.Archiver); err != nil {
 		return nil, err
 	}
+	if !w.listed { // run is a service, and says as much as it is told to
+		w.parts.Log = w.Logger(w.parts.Config.LogLevel)
+	}
 	if w.parts.Config.MaxInFlight, err = w.boundMemory(w.parts.Config.MaxInFlight); err != nil {
 		w.parts.Close()
 		return nil, err

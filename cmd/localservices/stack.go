@@ -80,7 +80,11 @@ func up(ctx context.Context, _ []string) error {
 }
 
 func down(context.Context, []string) error {
-	return step("stop the stack", localservices.Down)
+	if err := step("stop the stack", localservices.Down); err != nil {
+		return err
+	}
+	fmt.Printf("A shell that has the stack's settings loses them by: . %s\n", localservices.EnvFile)
+	return nil
 }
 
 // run starts the parts that tests share, once, and runs a command that finds

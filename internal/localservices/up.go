@@ -99,8 +99,8 @@ func (h home) start(ctx context.Context, options StackOptions) (*Stack, error) {
 	return s, nil
 }
 
-// Down stops the stack that [Up] started and removes its data and [EnvFile]. It
-// is no error if there is none.
+// Down stops the stack that [Up] started and removes its data. From then on [EnvFile] takes its
+// variables out of a shell. It is no error if there is none.
 func Down() error {
 	dir, err := local()
 	if err != nil {
@@ -130,11 +130,38 @@ func (h home) stop() error {
 	if err := errors.Join(append(failed, os.RemoveAll(state.Dir))...); err != nil {
 		return err
 	}
+	if err := h.clearEnv(); err != nil {
+		return err
+	}
 	// The state goes last: while it is there, a repetition knows what to stop.
-	for _, file := range []string{h.envFile(), h.stateFile()} {
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("localservices: %w", err)
+	if err := os.Remove(h.stateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("localservices: %w", err)
+	}
+	return nil
+}
+
+// clearEnv makes the file of variables one that takes them out of the shell that reads it: a shell
+// that has read it before would go on to ask a stack that is gone.
+func (h home) clearEnv() error {
+	text, err := os.ReadFile(h.envFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("localservices: %w", err)
+	}
+	if !strings.Contains(string(text), "export ") {
+		return nil // a down that was interrupted has done it
+	}
+	cleared := "echo 'No local stack runs: its settings are gone from this shell. make up starts one.' >&2\n"
+	for line := range strings.Lines(string(text)) {
+		if export, isExport := strings.CutPrefix(line, "export "); isExport {
+			name, _, _ := strings.Cut(export, "=")
+			cleared += "unset " + name + "\n"
 		}
+	}
+	if err := os.WriteFile(h.envFile(), []byte(cleared), 0o600); err != nil {
+		return fmt.Errorf("localservices: %w", err)
 	}
 	return nil
 }

@@ -58,8 +58,11 @@ func TestUpAndDownAreSafeToRepeat(t *testing.T) {
 			t.Errorf("down left %s: %+v", p.Name, p)
 		}
 	}
-	if exists(h.envFile()) || exists(h.stateFile()) {
-		t.Error("down left its files")
+	if exists(h.stateFile()) {
+		t.Error("down left its file")
+	}
+	if left := variablesAfter(t, h, first.Env()); len(left) > 0 {
+		t.Errorf("a shell that reads %s after down still has %q", h.envFile(), left)
 	}
 }
 

@@ -5,6 +5,7 @@ package app
 import (
 	"context"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -29,11 +30,12 @@ func New(in io.Reader, out, talk io.Writer) *App {
 	return &App{Console: console.New(in, out, talk), Settings: settings.NewSettings()}
 }
 
-// OpenParts is [settings.Settings.OpenParts] with a log in words for the person.
+// OpenParts is [settings.Settings.OpenParts] with a log in words for the person, who has no use for
+// what a stack logs of everything that goes well.
 func (a *App) OpenParts(ctx context.Context, role config.Role) (*wiring.Parts, error) {
 	parts, err := a.Settings.OpenParts(ctx, role)
 	if err == nil {
-		parts.Log = a.Logger(parts.Config.LogLevel)
+		parts.Log = a.Logger(max(slog.LevelWarn, parts.Config.LogLevel))
 	}
 	return parts, err
 }

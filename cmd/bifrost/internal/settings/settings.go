@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 
@@ -177,7 +178,12 @@ func (s *Settings) OpenUnchecked(ctx context.Context, role config.Role) (*wiring
 	if err := s.checkEndpoint(); err != nil {
 		return nil, err
 	}
-	return wiring.Open(ctx, c, s.AWSOptions()...)
+	parts, err := wiring.Open(ctx, c, s.AWSOptions()...)
+	if file, _ := s.LookupVariable("AWS_CA_BUNDLE"); file != "" && errors.Is(err, fs.ErrNotExist) {
+		err = usage.Errorf("%w; AWS_CA_BUNDLE names a file that is not there: if it was that of make up, the stack was "+
+			"stopped, and . .local/env takes its settings away", err)
+	}
+	return parts, err
 }
 
 // checkEndpoint refuses an address that no request can be sent to.
