@@ -46,7 +46,7 @@ type Page struct {
 	MoreTopics  string // which are not listed, or not with their partitions; empty for none
 	Outside     string // records that the axis does not show; empty for none
 	Nearest     []pageThreat
-	MoreNearest int
+	MoreNearest string // partitions that are not listed; empty for none
 
 	Rates rateChart
 

@@ -111,8 +111,16 @@ func write(t *testing.T, f Facts) string {
 	if err := NewPage(f).WritePage(&out); err != nil {
 		t.Fatal(err)
 	}
+	for _, found := range onePlural.FindAllStringSubmatch(out.String(), -1) {
+		if !slices.Contains([]string{"was", "has", "this"}, found[1]) {
+			t.Errorf("the page says %q", found[0])
+		}
+	}
 	return out.String()
 }
+
+// onePlural matches 1 of a thing in the plural, and a thing that are, in the text of a page.
+var onePlural = regexp.MustCompile(`(?:^|[\s(>])1 (?:[a-z]+ )?([a-z]{3,}s|[a-z]+ are)\b`)
 
 var samplePage = flag.String("page", "", "a file for a page about an invented archive, for docs/images/report.sh")
 
@@ -652,5 +660,25 @@ func TestGrowthOfAYoungArchive(t *testing.T) {
 			page.Topics[0].Growth != c.figure || !strings.Contains(page.CostGrowth, c.cost) {
 			t.Errorf("of %s: %+v, topic %s, %s", c.age, growth, page.Topics[0].Growth, page.CostGrowth)
 		}
+	}
+}
+
+// What has no room is counted in the singular, too.
+func TestOneMoreIsInTheSingular(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	for n := range int32(mostNearest + 1) {
+		p := a.partition("orders", n, 100)
+		p.LastStable, p.HighWatermark = 200, 200
+	}
+	if page := write(t, a.facts(t)); !strings.Contains(page, "And 1 more partition.") {
+		t.Error("the page does not say that one more partition waits")
+	}
+	var cells [columns]state
+	for n := range 5 {
+		cells[2*n] = stateArchived
+	}
+	if got := spansOf(&cells, a.scan(t, readback.Times{})); !strings.HasSuffix(got, "; and 1 more stretch") {
+		t.Errorf("spans %q", got)
 	}
 }

@@ -267,7 +267,7 @@ func spansOf(cells *[columns]state, s *Scan) string {
 	}
 	const most = 4
 	if len(spans) > most {
-		spans = append(spans[:most], fmt.Sprintf("and %d more stretches", len(spans)-most))
+		spans = append(spans[:most], human.InNumber(fmt.Sprintf("and %d more stretches", len(spans)-most)))
 	}
 	if len(spans) == 0 {
 		return "no records in this time"
@@ -308,5 +308,7 @@ func (p *Page) threatSection(f Facts) {
 			Status:    string(row.Status),
 		})
 	}
-	p.MoreNearest = len(waiting) - len(p.Nearest)
+	if more := len(waiting) - len(p.Nearest); more > 0 {
+		p.MoreNearest = human.Some(int64(more), "more partition")
+	}
 }
