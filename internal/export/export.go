@@ -159,7 +159,7 @@ func (e *Exporter) claimPlace(ctx context.Context, wanted []byte) ([]byte, error
 // Export writes those objects of the parts that are archived and not written yet. After a
 // failure the summary counts what was written before it.
 func (e *Exporter) Export(ctx context.Context, summary *Summary, parts ...Part) error {
-	r := &run{Exporter: e, summary: summary, memory: semaphore.NewWeighted(openBytes)}
+	r := &run{Exporter: e, summary: summary, memory: semaphore.NewWeighted(openBytes), timesKnown: 4}
 	return parallel.TryEach(ctx, e.AtOnce, e.rowsOf(ctx, parts), func(ctx context.Context, row bifrost.Row) error {
 		if err := r.exportRow(ctx, row); err != nil {
 			return fmt.Errorf("export offsets %s of %s: %w", row.Range, row.Partition, err)
@@ -189,6 +189,9 @@ type run struct {
 	*Exporter
 	summary *Summary
 	memory  *semaphore.Weighted // bytes of open row groups
+	// timesKnown is how many bytes of open row groups an object is expected to take for each that
+	// the catalogue knows of.
+	timesKnown int64
 }
 
 func (r *run) exportRow(ctx context.Context, row bifrost.Row) error {

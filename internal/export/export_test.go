@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	mostDays, rowGroupBytes, openBytes, batchRows, batchBytes = 3, 2<<10, 4<<10, 5, 400
+	mostDays, rowGroupBytes, openBytes, batchRows, batchBytes = 3, 8<<10, 16<<10, 5, 400
 	m.Run()
 }
 

@@ -4,6 +4,7 @@ package export
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,9 +27,19 @@ var (
 // several records may have, so that the index tells.
 const largeRecord = baldr.MaxMemberBytes
 
-// openBytesOf is about what the open row groups of an object take at most: keys, headers, and
-// what is decoded are in them beside the values.
-func (r *run) openBytesOf(ctx context.Context, row bifrost.Row) (int64, error) {
+// moreMemory says how many bytes the open row groups of an object need, when they take more than
+// expected.
+type moreMemory int64
+
+func (m moreMemory) Error() string {
+	return fmt.Sprintf("the object needs %d bytes of memory, which is more than expected", int64(m))
+}
+
+// openBytesOf is about what the open row groups of an object take: keys, headers, and what is
+// decoded are in them beside the values. How much these are nobody knows before: keys of zeros
+// take a thousandth in the object, and decoded text has the names of fields. So objects that took
+// more tell what to expect of others.
+func (r *run) openBytesOf(ctx context.Context, row bifrost.Row, typed typedTopic) (int64, error) {
 	f := row.Facts
 	if f.RawBytes+f.StoredBytes >= largeRecord {
 		file, err := r.Reader.OpenRow(ctx, row)
@@ -40,15 +51,38 @@ func (r *run) openBytesOf(ctx context.Context, row bifrost.Row) (int64, error) {
 			return openBytes, nil
 		}
 	}
-	return min(rowGroupBytes, 4*(f.RawBytes+f.StoredBytes+f.Records*bytesOfRow)), nil
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	known := f.RawBytes + f.StoredBytes + f.Records*(bytesOfRow+bytesOfLeaf*typed.leaves())
+	return min(rowGroupBytes, r.timesKnown*known), nil
 }
 
-// writeFiles writes the records of an object, each to the file of its day.
+// writeFiles writes the records of an object, each to the file of its day. If they take more
+// memory than expected it begins again: objects that waited for more in the middle could wait
+// for each other.
 func (r *run) writeFiles(ctx context.Context, row bifrost.Row, object *Object) error {
-	bytes, err := r.openBytesOf(ctx, row)
+	typed, err := r.typedOf(ctx, row.Partition)
 	if err != nil {
 		return err
 	}
+	bytes, err := r.openBytesOf(ctx, row, typed)
+	for err == nil {
+		err = r.writeFilesWithin(ctx, row, object, typed, bytes)
+		var more moreMemory
+		if !errors.As(err, &more) {
+			break
+		}
+		if bytes, err = int64(more), nil; bytes < openBytes {
+			r.tell(func() { r.timesKnown *= 2 })
+		}
+	}
+	return err
+}
+
+// writeFilesWithin does so with row groups that have at most so many bytes together.
+func (r *run) writeFilesWithin(
+	ctx context.Context, row bifrost.Row, object *Object, typed typedTopic, bytes int64,
+) error {
 	if err := r.memory.Acquire(ctx, bytes); err != nil {
 		return context.Cause(ctx)
 	}
@@ -59,11 +93,8 @@ func (r *run) writeFiles(ctx context.Context, row bifrost.Row, object *Object) e
 	if err != nil {
 		return err
 	}
-	typed, err := r.typedOf(ctx, row.Partition)
-	if err != nil {
-		return err
-	}
-	open := &openFiles{exporter: r.Exporter, row: row, days: days, typed: typed, files: map[day]*parquetFile{}}
+	open := &openFiles{exporter: r.Exporter, row: row, days: days, typed: typed, bytes: bytes,
+		files: map[day]*parquetFile{}}
 	defer open.abortAll()
 	for record, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
 		if err != nil {
@@ -119,6 +150,7 @@ type openFiles struct {
 	values   []typedValue // of one record
 	files    map[day]*parquetFile
 	pending  int64
+	bytes    int64 // that pending may reach
 	// undecoded counts keys and values whose columns have a reason instead of what they hold.
 	undecoded int64
 }
@@ -150,6 +182,9 @@ func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 		o.files[d] = f
 	}
 	if sizeOf(r, decoded) >= largeRecord {
+		if o.bytes < openBytes {
+			return moreMemory(openBytes)
+		}
 		if err := o.endRowGroups(); err != nil {
 			return err
 		}
@@ -159,6 +194,9 @@ func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 		return err
 	}
 	o.pending += f.pending - before
+	if o.bytes < rowGroupBytes && o.pending > o.bytes {
+		return moreMemory(rowGroupBytes)
+	}
 	if o.pending < rowGroupBytes {
 		return nil
 	}

@@ -55,6 +55,15 @@ func (t typedTopic) addTo(s *parquet.Schema) (*parquet.Schema, []*shredder) {
 	return parquet.NewSchema(s.Name(), group{fields: fields}), shredders
 }
 
+// leaves is how many columns of a file have what is in those of the schemas.
+func (t typedTopic) leaves() int64 {
+	var all leafCounter
+	for _, side := range t {
+		all.place(side.column, 0)
+	}
+	return int64(all)
+}
+
 // nodeOf is the node of a column, which is optional.
 func nodeOf(c *schema.Column) parquet.Node {
 	switch c.Kind {
