@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -189,4 +190,25 @@ func TestEachRecordIsInOneFileOnBadDaysOfS3(t *testing.T) {
 		}
 	}
 	same(t, readBack(t, files), a.records)
+}
+
+// TestAnExportIsTheSameByteForByte: however many objects are written at once, and whatever the
+// encoders that files share compressed before.
+func TestAnExportIsTheSameByteForByte(t *testing.T) {
+	t.Parallel()
+	a := newArchived()
+	a.addDays(6)
+	first, second := filepath.Join(t.TempDir(), "lake"), filepath.Join(t.TempDir(), "lake")
+	want := exportTo(t, a, first)
+	place, err := InDirectory(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := Exporter{Reader: a.reader(), Place: place, Options: Options{Layout: 1}, AtOnce: 3}
+	if err := errors.Join(e.Begin(t.Context()), e.Export(t.Context(), &Summary{}, Part{partition, readback.Everything})); err != nil {
+		t.Fatal(err)
+	}
+	if got := exportTo(t, a, second); len(want) != 18 || !maps.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("%d and %d files that differ", len(got), len(want))
+	}
 }

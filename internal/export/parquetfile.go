@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
+	klauspost "github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
@@ -60,20 +62,37 @@ const (
 // bloomBits is how many bits of a bloom filter a key has: one wrong answer in a hundred.
 const bloomBits = 10
 
-// pageBytes is how much of a column is compressed at once. Pages of 40 KiB take about as long,
-// and 11 percent more room.
-const pageBytes = 512 << 10
+// blockBytes is the most that zstd compresses at once. What is longer it copies first, for later
+// blocks to refer to: a tenth more time, and five percent less room.
+const blockBytes = 128 << 10
+
+// pageBytes is when a page of a column ends. With another batch it is still one block.
+const pageBytes = blockBytes / 2
 
 // codec is of all files, since it keeps its encoders.
-var codec = roomyCodec{&zstd.Codec{Level: zstd.SpeedFastest}}
+var codec = &blockCodec{Codec: &zstd.Codec{}}
 
-// roomyCodec compresses into memory that is large enough from the beginning. Memory that grows
-// on the way is there several times over when a record is large.
-type roomyCodec struct{ *zstd.Codec }
+// blockCodec makes blocks as large as they may be.
+type blockCodec struct {
+	*zstd.Codec
+	encoders sync.Pool
+}
 
-// Encode implements compress.Codec.
-func (c roomyCodec) Encode(dst, src []byte) ([]byte, error) {
-	return c.Codec.Encode(slices.Grow(dst[:0], len(src)+len(src)>>10+64), src)
+// Encode implements compress.Codec. Memory that grows on the way is there several times over when
+// a record is large, so there is enough from the beginning.
+func (c *blockCodec) Encode(dst, src []byte) ([]byte, error) {
+	e, ok := c.encoders.Get().(*klauspost.Encoder)
+	if !ok {
+		var err error
+		// The window comes before the level, which else decides about blocks.
+		if e, err = klauspost.NewWriter(nil, klauspost.WithWindowSize(blockBytes),
+			klauspost.WithEncoderLevel(klauspost.SpeedFastest), klauspost.WithEncoderConcurrency(1),
+			klauspost.WithEncoderCRC(false), klauspost.WithZeroFrames(true)); err != nil {
+			return nil, err
+		}
+	}
+	defer c.encoders.Put(e)
+	return e.EncodeAll(src, slices.Grow(dst[:0], len(src)+len(src)>>10+64)), nil
 }
 
 // parquetFile writes records to a file of the place.
