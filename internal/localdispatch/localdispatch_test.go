@@ -34,6 +34,8 @@ func (g *gate) ClusterID(ctx context.Context) (string, error) {
 	select {
 	case <-g.open:
 	case <-ctx.Done():
+	case <-time.After(30 * time.Second):
+		return "", errors.New("nobody opens the gate")
 	}
 	return "cluster", ctx.Err()
 }
