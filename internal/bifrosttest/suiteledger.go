@@ -225,19 +225,15 @@ func printed(value any) string {
 		v.At, v.LastRecordAt, v.LastArchivedAt = utc(v.At), utc(v.LastRecordAt), utc(v.LastArchivedAt)
 		v.LastPlannedAt, v.SuspectedAt, v.LossAt = utc(v.LastPlannedAt), utc(v.SuspectedAt), utc(v.LossAt)
 		v.Trouble.Since, v.Trouble.At = utc(v.Trouble.Since), utc(v.Trouble.At)
-		type plain bifrost.Progress
-		return fmt.Sprintf("%+v", plain(v))
+		v.FencedAt = utc(v.FencedAt)
+		return fmt.Sprintf("%#v", v) // not by its String, which is that of its partition
 	case bifrost.TickRecord:
 		v.StartedAt, v.EndedAt, v.CompleteAt = utc(v.StartedAt), utc(v.EndedAt), utc(v.CompleteAt)
 		return fmt.Sprintf("%+v", v)
 	case bifrost.Row:
 		v.LeaseUntil, v.PlannedAt = utc(v.LeaseUntil), utc(v.PlannedAt)
 		v.ArchivedAt, v.LossAt = utc(v.ArchivedAt), utc(v.LossAt)
-		type plainFacts bifrost.Facts
-		object := v.Facts
-		v.Facts = bifrost.Facts{}
-		type plain bifrost.Row
-		return fmt.Sprintf("%+v object %+v", plain(v), plainFacts(object))
+		return fmt.Sprintf("%#v", v) // not by the String of its facts, which is that of their range
 	case []bifrost.Row:
 		var lines []string
 		for _, r := range v {

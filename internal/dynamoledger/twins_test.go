@@ -58,7 +58,7 @@ func (w twins) same(what string) {
 		tables, err := read(w.tables)
 		twin, twinErr := read(w.twin)
 		if err != nil || twinErr != nil || !reflect.DeepEqual(meant(tables), meant(twin)) {
-			w.Fatalf("%s after %s:\n%+v, %v\n%+v, %v", name, what, tables, err, twin, twinErr)
+			w.Fatalf("%s after %s:\n%s, %v\n%s, %v", name, what, meant(tables), err, meant(twin), twinErr)
 		}
 	}
 }
@@ -76,20 +76,18 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// meant is what was read without what a ledger may keep or not.
+// meant is what was read without what a ledger may keep or not. Printed as Go, for a String is
+// that of a part only.
 func meant(read any) any {
-	rows, ok := read.([]bifrost.Row)
-	if !ok {
-		return fmt.Sprintf("%+v", read)
+	if p, ok := read.(bifrost.Progress); ok {
+		return fmt.Sprintf("%#v", p)
 	}
 	var all []string
-	for _, r := range rows {
+	for _, r := range read.([]bifrost.Row) {
 		if r.State.Done() {
 			r.LeaseUntil = time.Time{}
 		}
-		facts := r.Facts
-		r.Facts = bifrost.Facts{}
-		all = append(all, fmt.Sprintf("%+v with %+v", r, facts))
+		all = append(all, fmt.Sprintf("%#v", r))
 	}
 	return all
 }
