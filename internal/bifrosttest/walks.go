@@ -1,4 +1,4 @@
-// How the twins answer who asks the same again and again.
+// How the twins notice a walk over pages that stands still.
 
 package bifrosttest
 
