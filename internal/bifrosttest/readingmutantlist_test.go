@@ -55,4 +55,54 @@ var readingMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/run.go", "	if slots > fit {", "	if slots >= fit {",
 		}}}, "cmd/bifrost", "TestSlotsThatFit", ""},
 	},
+	"many of what is read, and the second time": {
+		{mutant{"an object that ends behind its row", "the rows behind it are not read", []edit{{
+			"../readback/reader.go", "			if record.Offset >= o.wanted.End {\n				return true",
+			"			if record.Offset >= o.wanted.End {\n				return false",
+		}}}, "internal/readback", "TestObjectsThatOverlap", ""},
+		{mutant{"another partition's object", "its records are taken for this one's", []edit{{
+			"../readback/objects.go", " || summary.Partition != o.row.Number", "",
+		}}}, "internal/readback", "TestObjectsOfOther", ""},
+		{mutant{"a catalogue that fails while it is measured", "the rest counts as nothing", []edit{{
+			"../readback/measure.go", "		if err != nil {\n			cancel(err)\n		}\n		if row.State",
+			"		if err != nil {\n			break\n		}\n		if row.State",
+		}}}, "internal/readback", "TestACatalogueThat", ""},
+		{mutant{"an end of the object that is none", "a short answer is taken for it", []edit{{
+			"../readback/readahead.go", "} else if c.err == nil || c.err == io.EOF {", "} else if c.err == nil {",
+		}}}, "internal/readback", "TestReadingAhead", ""},
+		{mutant{"the last item at work", "the others do not count", []edit{{
+			"../job/control.go", "			s.AtWork++", "			s.AtWork = 1",
+		}}}, "internal/job", "TestStatusOfMany", ""},
+		{mutant{"the items of whichever job was asked first", "two jobs in one list", []edit{{
+			"../job/control.go", "	if items, known := c.planned[id]; known {", "	for _, items := range c.planned {",
+		}}}, "internal/job", "TestStatusOfMany", ""},
+		{mutant{"what an execution failed of before its plan", "it has no name", []edit{{
+			"../job/control.go", "if !planned {\n					status.ID", "if planned {\n					status.ID",
+		}}}, "internal/job", "TestFollowingWhat", ""},
+		{mutant{"a batch of another epoch", "it is taken for the one that was written", []edit{{
+			"../replay/checktarget.go", "b.epoch == mark.Epoch && b.sequence == mark.Sequence:", "b.sequence == mark.Sequence:",
+		}}}, "internal/replay", "TestWhatIsTheBatch", ""},
+		{mutant{"a mark whose batch is deleted since", "it does not stand", []edit{{
+			"../replay/checktarget.go", "		if found == holds || found == deleted {", "		if found == holds {",
+		}}}, "internal/replay", "TestWhatIsTheBatch", ""},
+		{mutant{"two times of one broker in a batch", "all get the last", []edit{{
+			"../recordbatch/stored.go", "w.kind == baldr.LogAppendTime && r.Timestamp != w.time {",
+			"w.kind == baldr.LogAppendTime && r.Timestamp < w.time {",
+		}}}, "internal/recordbatch", "TestWhatAStored", ""},
+		{mutant{"headers of the record before", "a record without any has them", []edit{{
+			"../recordbatch/read.go", "	r.Headers = nil\n", "",
+		}}}, "internal/recordbatch", "TestRecordsOf", ""},
+		{mutant{"what is left of the last segment", "a dry run tells too few", []edit{{
+			"../../cmd/bifrost/internal/replays/count.go", "			left[i] += n", "			left[0] += n",
+		}}}, "cmd/bifrost/internal/replays", "TestCountLeft", ""},
+		{mutant{"a row that is gone", "the exit code says that all is well", []edit{{
+			"../../cmd/bifrost/internal/app/unhealthy.go", " || errors.Is(err, readback.ErrRowGone)", "",
+		}}}, "cmd/bifrost/internal/app", "TestWhatIs", ""},
+		{mutant{"violations that are not listed", "the sum leaves them out", []edit{{
+			"../../cmd/bifrost/internal/jobs/show.go", "				violations += int(d.Unlisted)", "				violations++",
+		}}}, "cmd/bifrost/internal/jobs", "TestViolationsOf", ""},
+		{mutant{"offsets of the last cluster", "what is left of the others is not told", []edit{{
+			"../../cmd/bifrost/internal/doctor/kafka.go", "			left += p.Lag()", "			left = p.Lag()",
+		}}}, "cmd/bifrost/internal/doctor", "TestWhoseThe", ""},
+	},
 }

@@ -331,6 +331,8 @@ func TestWhetherAGroupMayMove(t *testing.T) {
 		{map[int32]int64{0: 9}, mayNotMove, "orders/0: position 9 is below the live log start 10"},
 		{map[int32]int64{0: 10}, earlyMove, "orders/1: no position"},
 		{map[int32]int64{0: 31}, mayNotMove, "orders/0: position 31 is above the live end 30"},
+		{map[int32]int64{0: 9, 1: 5}, mayNotMove, "orders/0: position 9 is below the live log start 10"},
+		{map[int32]int64{0: 30, 1: 30}, mayMove, "the lowest 20 offsets above a log start"},
 		{map[int32]int64{0: 12, 1: 5}, mayMove, "the lowest 2 offsets above a log start"},
 	} {
 		offsets := kadm.Offsets{}
@@ -354,6 +356,37 @@ func TestWhetherAGroupMayMove(t *testing.T) {
 	}
 	if word, _ := s.judgeMove(t.Context(), "nobody"); word != mayNotMove {
 		t.Errorf("nobody: %s", word)
+	}
+}
+
+// A cluster that was away when a group committed for the last time is asked again.
+func TestAGroupThatNobodyCouldJudge(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	for number := range int32(clusterPartitions) {
+		c.write(t, number, 30)
+		c.tick(number, 20)
+	}
+	s := serve(t, c.archive, c.live)
+	offsets := kadm.Offsets{}
+	for number := range int32(clusterPartitions) {
+		offsets.AddOffset("orders", number, 20, -1)
+	}
+	if err := kadm.NewClient(s.client(t)).CommitAllOffsets(t.Context(), "g", offsets); err != nil {
+		t.Fatal(err)
+	}
+	away, end := context.WithCancel(t.Context())
+	end()
+	for range 2 {
+		s.moves.note("g")
+		s.judgeCommitted(away)
+		if word := s.moves.words["g"]; word != mayNotMove {
+			t.Errorf("while nobody answers: %q", word)
+		}
+	}
+	s.judgeCommitted(t.Context())
+	if word := s.moves.words["g"]; word != mayMove || len(s.moves.committed(false)) != 0 {
+		t.Errorf("then: %q", word)
 	}
 }
 

@@ -82,11 +82,20 @@ func (g *Gateway) watchGroups() {
 			return
 		case <-ticker.C:
 		}
-		for _, group := range g.moves.committed(false) {
-			word, why := g.judgeMove(g.ctx, group)
-			if g.moves.says(group, word) {
-				g.log.Info("group "+word, "group", group, "because", why)
-			}
+		g.judgeCommitted(g.ctx)
+	}
+}
+
+// judgeCommitted judges the groups that have committed since, and those of which nobody
+// could say anything then: they may have committed for the last time.
+func (g *Gateway) judgeCommitted(ctx context.Context) {
+	for _, group := range g.moves.committed(false) {
+		word, why, err := g.tryMove(ctx, group)
+		if err != nil {
+			g.moves.note(group)
+		}
+		if g.moves.says(group, word) {
+			g.log.Info("group "+word, "group", group, "because", why)
 		}
 	}
 }
@@ -94,10 +103,16 @@ func (g *Gateway) watchGroups() {
 // judgeMove tells whether a group that moves to the live cluster now reads each record
 // once there, and why.
 func (g *Gateway) judgeMove(ctx context.Context, group string) (word, why string) {
+	word, why, _ = g.tryMove(ctx, group)
+	return word, why
+}
+
+// tryMove is judgeMove, with the error of which nothing is known.
+func (g *Gateway) tryMove(ctx context.Context, group string) (word, why string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, upstreamPatience)
 	defer cancel()
-	unknown := func(err error) (string, string) {
-		return mayNotMove, fmt.Sprintf("the live cluster was not to be asked: %v", err)
+	unknown := func(err error) (string, string, error) {
+		return mayNotMove, fmt.Sprintf("the live cluster was not to be asked: %v", err), err
 	}
 	positions, err := g.live.admin.FetchOffsets(ctx, group)
 	if err != nil {
@@ -112,7 +127,7 @@ func (g *Gateway) judgeMove(ctx context.Context, group string) (word, why string
 		}
 	}
 	if len(all) == 0 {
-		return mayNotMove, "it has no position in a topic that is archived"
+		return mayNotMove, "it has no position in a topic that is archived", nil
 	}
 	starts, err := g.live.offsets(ctx, each(all, earliest), 0)
 	if err != nil {
@@ -157,11 +172,12 @@ func (g *Gateway) judgeMove(ctx context.Context, group string) (word, why string
 	}
 	switch {
 	case len(never) > 0:
-		return mayNotMove, inShort(never)
+		return mayNotMove, inShort(never), nil
 	case len(early) > 0:
-		return earlyMove, inShort(early)
+		return earlyMove, inShort(early), nil
 	}
-	return mayMove, fmt.Sprintf("every position is in the live log, the lowest %d offsets above a log start", ahead)
+	return mayMove, fmt.Sprintf("every position is in the live log, the lowest %d offsets above a log start", ahead),
+		nil
 }
 
 func each(all map[place]*partition, timestamp int64) map[place]int64 {
