@@ -125,8 +125,7 @@ func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 		of, there := now[t.Name]
 		switch {
 		case !there: // the report says so
-		case plan.todo[t.Name]:
-			wrong[i] = leftToRestore
+		case plan.todo[t.Name]: // the report says so too
 		default:
 			puts = append(puts, func(ctx context.Context) error {
 				if err := putBack(ctx, admin, t.Topic, of); err != nil {
@@ -145,6 +144,9 @@ func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 	}
 	report.Finish = true
 	for i, reason := range wrong {
+		if _, there := now[plan.Topics[i].Name]; there {
+			plan.tellLeft(report, i)
+		}
 		if reason != "" {
 			report.differs("topic", plan.Topics[i].Name, "%s", reason)
 		}
@@ -175,8 +177,11 @@ func (r *Restorer) PlannedFinish(ctx context.Context, plan *Plan) (*Report, erro
 	}
 	report.Plan, report.Finish = true, true
 	for i := range report.Topics {
-		if t := &report.Topics[i]; plan.todo[t.Topic] && len(t.Lifted) > 0 {
-			report.differs("topic", t.Topic, "%s", leftToRestore)
+		if !plan.look.Topics[i].Exists {
+			continue
+		}
+		if plan.tellLeft(report, i) {
+			t := &report.Topics[i]
 			t.Lifted, t.FinishLoses, t.FinishDoes = []Setting{}, 0, ""
 		}
 	}
@@ -185,8 +190,20 @@ func (r *Restorer) PlannedFinish(ctx context.Context, plan *Plan) (*Report, erro
 	return report, nil
 }
 
-// leftToRestore is why a topic's settings are not put back.
-const leftToRestore = "records are left to restore, so that its settings stay lifted"
+// tellLeft tells of a topic that lacks records, and why its settings are not put back if some
+// are lifted.
+func (p *Plan) tellLeft(report *Report, i int) (left bool) {
+	t := report.Topics[i]
+	switch {
+	case !p.todo[t.Topic]:
+		return false
+	case len(t.Lifted) > 0:
+		report.differs("topic", t.Topic, "records are left to restore, so that its settings stay lifted")
+	default:
+		report.differs("topic", t.Topic, "records are left to restore")
+	}
+	return true
+}
 
 // isComplete reports whether all topics have their records.
 func (p *Plan) isComplete() bool {

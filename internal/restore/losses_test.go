@@ -53,6 +53,12 @@ func TestWhatRetentionWouldDelete(t *testing.T) {
 			if got, want := fmt.Sprint(l.records, " ", l.why, err), fmt.Sprint(c.records, " ", c.does, nil); got != want {
 				t.Errorf("%s\nwant %s", got, want)
 			}
+			// Of several partitions it is the sum of all, and one that loses nothing takes nothing away.
+			nothing := Partition{branches: []branch{{archived.progress[0], bifrost.Range{Start: 300, End: 400}}}}
+			topic.Partitions = []Partition{topic.Partitions[0], nothing, topic.Partitions[0], nothing}
+			if twice, err := r.lossOf(t.Context(), topic); err != nil || twice.records != 2*c.records {
+				t.Errorf("of two such partitions %d records, want %d; %v", twice.records, 2*c.records, err)
+			}
 		})
 	}
 }
