@@ -46,7 +46,7 @@ type Part struct {
 	replay.Part
 	Row            bifrost.Progress // of its source
 	Records, Bytes int64            // of the objects that overlap the span; raw bytes
-	Lost           []bifrost.Row    // recorded gaps in it
+	Lost           []bifrost.Row    // recorded gaps, as far as they are in it
 }
 
 // Plan reads what the arguments name: TOPIC, or TOPIC:TARGET for a topic of another name.
@@ -57,6 +57,11 @@ func (p *Planner) Plan(ctx context.Context, all []bifrost.Progress, arguments []
 	arguments, err := expandGlobs(all, arguments)
 	if err != nil {
 		return nil, err
+	}
+	for i, argument := range arguments { // to name the topic of its own name is to name none
+		if source, into, _ := strings.Cut(argument, ":"); into == (bifrost.Partition{Name: source}).Topic() {
+			arguments[i] = source
+		}
 	}
 	for _, argument := range slices.Compact(slices.Sorted(slices.Values(arguments))) {
 		source, into, renamed := strings.Cut(argument, ":")
@@ -166,6 +171,7 @@ func (p *Planner) weighPart(ctx context.Context, query readback.Query, part *Par
 			return err
 		}
 		if row.State == bifrost.StateLost {
+			row.Range = row.Range.Within(query.Offsets)
 			part.Lost = append(part.Lost, row)
 		}
 		if row.State == bifrost.StateArchived && query.Times.Overlaps(row) {

@@ -113,6 +113,7 @@ func TestPlan(t *testing.T) {
 	}{
 		"one topic":                {nil, []string{"orders"}, orders + "orders needs 3 partitions, 2 at least, 260 bytes in one\n" + ordersRows},
 		"one that is given twice":  {nil, []string{"orders", "orders"}, orders + "orders needs 3 partitions, 2 at least, 260 bytes in one\n" + ordersRows},
+		"its own name beside it":   {nil, []string{"orders:orders", "orders"}, orders + "orders needs 3 partitions, 2 at least, 260 bytes in one\n" + ordersRows},
 		"by key":                   {func(p *Planner) { p.Rekey = true }, []string{"orders"}, orders + "orders needs 3 partitions, 0 at least, 260 bytes in one\n" + ordersRows},
 		"into a topic of its name": {nil, []string{later}, fmt.Sprintf(laterLine, "orders") + "orders needs 1 partitions, 1 at least, 130 bytes in one\nrow " + later + "/0\n"},
 		"into a topic of another":  {nil, []string{"other:copy"}, "other/0 [0, 10) into copy: 10 records, 130 bytes, 0 lost, row of other/0\ncopy needs 1 partitions, 1 at least, 130 bytes in one\nrow other/0\n"},
@@ -153,6 +154,34 @@ func TestPlan(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of a gap that is only partly asked for, that part is told.
+func TestGapsOfAPlanEndWithIt(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	for number := range int32(2) {
+		a.settle(t, "orders", number, 0, 20)
+		a.ledger.Poke(bifrost.Row{Partition: bifrost.Partition{Name: "orders", Number: number}, Range: bifrost.Range{Start: 10, End: 20}, State: bifrost.StateLost})
+	}
+	for _, c := range []struct{ from, to, start, end int64 }{
+		{0, 0, 10, 20}, {10, 20, 10, 20}, {12, 0, 12, 20}, {0, 17, 10, 17}, {13, 14, 13, 14}, {20, 0, 0, 0}, {0, 10, 0, 0},
+	} {
+		a.From, a.To = c.from, c.to
+		plan, err := a.plan(t, "orders")
+		if err != nil || len(plan.Parts) != 2 {
+			t.Fatal(plan, err)
+		}
+		for _, part := range plan.Parts {
+			var told bifrost.Range
+			for _, row := range part.Lost {
+				told = row.Range
+			}
+			if told != (bifrost.Range{Start: c.start, End: c.end}) {
+				t.Errorf("from %d to %d: %s is told of %s", c.from, c.to, told, part.Source)
+			}
+		}
 	}
 }
 
