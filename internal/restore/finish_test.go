@@ -21,7 +21,7 @@ func TestAPlanOfFinishingTellsTheSame(t *testing.T) {
 		return append(all, fmt.Sprint(report.Complete))
 	}
 	for _, prepared := range []bool{true, false} { // or all records are there
-		for _, kept := range [][]string{nil, {"orders"}, {"payments"}, {"orders", "payments", "quiet"}} {
+		for _, kept := range [][]string{{"orders"}, {"payments", "quiet"}} {
 			w := newWhole(t)
 			for i, topic := range w.Snapshot.Configuration.Topics {
 				if slices.Contains(kept, topic.Name) { // as long as a restore does: nothing is lifted
