@@ -61,8 +61,8 @@ func (c Client) Describe(ctx context.Context, arn string) (Execution, error) {
 		Begun:  aws.ToTime(answer.StartDate),
 		Ended:  aws.ToTime(answer.StopDate),
 	}
-	if answer.Error != nil {
-		e.Error = aws.ToString(answer.Error) + ": " + aws.ToString(answer.Cause)
+	if e.Error = aws.ToString(answer.Error); e.Error != "" && aws.ToString(answer.Cause) != "" {
+		e.Error += ": " + *answer.Cause
 	}
 	return e, nil
 }

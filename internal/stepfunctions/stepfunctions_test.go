@@ -61,6 +61,22 @@ func TestExecutions(t *testing.T) {
 	}
 }
 
+// What an execution failed of has a name, and a cause if there is one; one that runs has no end.
+func TestWhatAnExecutionFailedOf(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{
+		`"status":"RUNNING"`: "", `"status":"TIMED_OUT","error":"States.Timeout"`: "States.Timeout",
+		`"status":"TIMED_OUT","error":"States.Timeout","cause":""`: "States.Timeout",
+		`"status":"FAILED","error":"a","cause":"b"`:                "a: b", `"status":"ABORTED","cause":"somebody"`: "",
+	} {
+		c, _ := service(t, map[string]string{"DescribeExecution": `{"executionArn":"arn:x:one","startDate":1700000000,` + answer + `}`})
+		e, err := c.Describe(t.Context(), "arn:x:one")
+		if err != nil || e.Error != want || !e.Ended.IsZero() || e.Running() != strings.Contains(answer, "RUNNING") || e.ARN != "arn:x:one" {
+			t.Errorf("%s: %+v, %v", answer, e, err)
+		}
+	}
+}
+
 func TestWhatIsGone(t *testing.T) {
 	t.Parallel()
 	const gone = `{"__type":"com.amazonaws.swf.service.v2.model#ExecutionDoesNotExist","message":"Execution Does Not Exist"}`

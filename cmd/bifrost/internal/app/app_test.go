@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 )
@@ -71,5 +73,31 @@ func TestWhatIsUnhealthy(t *testing.T) {
 	}
 	if err := Unhealthyf("x: %w", reason); err.Error() != "x: reason" || !errors.Is(err, reason) {
 		t.Error(err)
+	}
+}
+
+// What is completed is what is there and not given yet, once.
+func TestWhatIsCompleted(t *testing.T) {
+	t.Parallel()
+	var rows []bifrost.Progress
+	for _, name := range []string{"1", "a", "b", "c"} {
+		for number := range int32(3) {
+			rows = append(rows, bifrost.Progress{Partition: bifrost.Partition{Name: name, Number: number}})
+		}
+	}
+	for given, want := range map[string]string{"": "1 a b c", "b": "1 a c", "c 1": "a b", "1 a b c": "", "x": "1 a b c"} {
+		if got := strings.Join(otherTopics(rows, strings.Fields(given)), " "); got != want {
+			t.Errorf("behind %q come %q, want %q", given, got, want)
+		}
+	}
+	for given, want := range map[string]string{"a": "0 1 2", "b 1": "0 2", "1": "0 1 2", "1 0 2": "1", "c 2 1 0": "", "x": ""} {
+		if got := strings.Join(otherNumbers(rows, strings.Fields(given)), " "); got != want {
+			t.Errorf("behind %q come %q, want %q", given, got, want)
+		}
+	}
+	c := &cobra.Command{}
+	c.SetContext(t.Context())
+	if got, _ := New(nil, io.Discard, io.Discard).CompletePartitions(2)(c, []string{"a", "0"}, ""); got != nil {
+		t.Errorf("behind all come %q", got)
 	}
 }

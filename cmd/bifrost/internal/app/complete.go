@@ -20,13 +20,17 @@ const completePatience = 3 * time.Second
 
 // CompleteTopics completes the names of topics in the archive.
 func (a *App) CompleteTopics(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	for _, p := range a.knownProgress(c.Context()) {
-		if !slices.Contains(args, p.Name) && (len(names) == 0 || names[len(names)-1] != p.Name) {
+	return otherTopics(a.knownProgress(c.Context()), args), cobra.ShellCompDirectiveNoFileComp
+}
+
+// otherTopics are the names of the rows, which are in order, that are not given yet.
+func otherTopics(rows []bifrost.Progress, given []string) (names []string) {
+	for _, p := range rows {
+		if !slices.Contains(given, p.Name) && (len(names) == 0 || names[len(names)-1] != p.Name) {
 			names = append(names, p.Name)
 		}
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return names
 }
 
 // CompletePartitions completes a topic, and then its partitions, up to so many
@@ -37,15 +41,22 @@ func (a *App) CompletePartitions(most int) cobra.CompletionFunc {
 			names, _ := a.CompleteTopics(c, args, begun)
 			return names, cobra.ShellCompDirectiveDefault // without a topic the shell completes files
 		}
-		var numbers []string
-		for _, p := range a.knownProgress(c.Context()) {
-			if number := fmt.Sprint(p.Number); p.Name == args[0] && (most == 0 || len(args) < most) &&
-				!slices.Contains(args[1:], number) {
-				numbers = append(numbers, number)
-			}
+		if most > 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return numbers, cobra.ShellCompDirectiveNoFileComp
+		return otherNumbers(a.knownProgress(c.Context()), args), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// otherNumbers are the partitions of the topic that is given first, but those that are given
+// behind it.
+func otherNumbers(rows []bifrost.Progress, given []string) (numbers []string) {
+	for _, p := range rows {
+		if number := fmt.Sprint(p.Number); p.Name == given[0] && !slices.Contains(given[1:], number) {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
 }
 
 // knownProgress is the progress rows, or nothing: completion has no place for errors.

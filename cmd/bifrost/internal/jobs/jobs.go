@@ -166,13 +166,7 @@ func runJob(a *app.App, ctx context.Context, control *job.Control, spec job.Spec
 
 // followJob shows how far an execution is, and how it ended.
 func followJob(a *app.App, ctx context.Context, control *job.Control, id, execution string, asJSON bool) error {
-	var shown string
-	status, err := control.Follow(ctx, id, execution, pauseBetweenLooks, func(s job.Status) {
-		if text := progressText(a, s); text != shown && s.Running() {
-			a.Say("%s", text)
-			shown = text
-		}
-	})
+	status, err := control.Follow(ctx, id, execution, pauseBetweenLooks, newTeller(a))
 	if ctx.Err() != nil {
 		a.Say("Job %s goes on. bifrost jobs show %s looks at it, bifrost jobs stop %s ends it.", id, id, id)
 		return err
@@ -181,6 +175,17 @@ func followJob(a *app.App, ctx context.Context, control *job.Control, id, execut
 		return err
 	}
 	return showJob(a, ctx, control, status, asJSON)
+}
+
+// newTeller says how far a job is, while it runs, when that is not what was said last.
+func newTeller(a *app.App) func(job.Status) {
+	var shown string
+	return func(s job.Status) {
+		if text := progressText(a, s); text != shown && s.Running() {
+			a.Say("%s", text)
+			shown = text
+		}
+	}
 }
 
 // progressText is one line: items, bytes a second, what is left.

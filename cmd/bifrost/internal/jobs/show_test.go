@@ -3,16 +3,22 @@ package jobs
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/job"
+	"github.com/bifrost-archive/bifrost/internal/stepfunctions"
 	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
@@ -78,6 +84,38 @@ func TestRefusedFlags(t *testing.T) {
 		err := RefuseFlags(c, names...)
 		if (err != nil) != (given > 0) || given > 0 && !strings.Contains(err.Error(), strings.TrimSuffix(args[0], "=false")+" ") {
 			t.Errorf("%q: %v", args, err)
+		}
+	}
+}
+
+// How far a job is is said when it has changed, and while it runs.
+func TestProgressIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	var talk bytes.Buffer
+	tell := newTeller(app.New(nil, &bytes.Buffer{}, &talk))
+	for _, done := range []int{0, 0, 1, 1, 2, 1, 1} {
+		tell(job.Status{State: job.StateRunning, Items: 5, Done: done, Runs: 2})
+	}
+	tell(job.Status{State: job.StateSucceeded, Items: 5, Done: 5, Runs: 2})
+	if got, want := talk.String(), "0 of 5 items.\n1 of 5 items.\n2 of 5 items.\n1 of 5 items.\n"; got != want {
+		t.Errorf("said %q, want %q", got, want)
+	}
+}
+
+// An execution that Step Functions keeps no more is forgotten; any other error is not.
+func TestExecutionsThatAreForgotten(t *testing.T) {
+	t.Parallel()
+	for kind, forgotten := range map[string]bool{"ExecutionDoesNotExist": true, "InvalidArn": false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"__type":"com.amazonaws.swf.service.v2.model#%s","message":"no"}`, kind)
+		}))
+		t.Cleanup(server.Close)
+		m := stateMachine{Client: stepfunctions.New(aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL,
+			Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")})}
+		_, err := m.Describe(t.Context(), "arn:x:one")
+		if errors.Is(err, job.ErrForgotten) != forgotten || errors.Is(err, stepfunctions.ErrGone) != forgotten || err == nil {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }
