@@ -92,8 +92,9 @@ var readingMutants = map[string][]kindMutant{
 		{mutant{"headers of the record before", "a record without any has them", []edit{{
 			"../recordbatch/read.go", "	r.Headers = nil\n", "",
 		}}}, "internal/recordbatch", "TestRecordsOf", ""},
-		{mutant{"what is left of the last segment", "a dry run tells too few", []edit{{
-			"../../cmd/bifrost/internal/replays/count.go", "			left[i] += n", "			left[0] += n",
+		{mutant{"an object that is wanted from its beginning", "a dry run counts all of it", []edit{{
+			"../../cmd/bifrost/internal/replays/count.go", "within.Start == row.Start && within.End == row.End && (all",
+			"within.Start == row.Start && (all",
 		}}}, "cmd/bifrost/internal/replays", "TestCountLeft", ""},
 		{mutant{"a row that is gone", "the exit code says that all is well", []edit{{
 			"../../cmd/bifrost/internal/app/unhealthy.go", " || errors.Is(err, readback.ErrRowGone)", "",

@@ -381,7 +381,7 @@ func (l *looker) readTail(ctx context.Context, topic topicFacts, partition int32
 	}
 	if t.unseen < 0 {
 		for producer, first := range pending {
-			if own.have(producer) {
+			if own.have(producer) && (t.open < 0 || first < t.open) {
 				t.open = first
 			}
 		}
