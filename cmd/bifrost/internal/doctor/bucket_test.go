@@ -126,7 +126,6 @@ func TestTheTableItIsTakenFor(t *testing.T) {
 
 // told is an account whose alarms are on several pages and tell several topics.
 type told struct {
-	account
 	pages [][]cloudwatchtypes.MetricAlarm
 	keys  map[string]string // of topics
 }
