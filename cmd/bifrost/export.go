@@ -55,7 +55,7 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
 	}
 	c.Flags().StringVar(&e.to, "to", "", "a directory, or s3://bucket/prefix outside of the archive")
 	c.Flags().IntVar(&e.workers, "workers", runtime.GOMAXPROCS(0),
-		"cores to work on, and objects to work on at the same time as far as memory allows")
+		"cores to work on, with two objects each at the same time as far as memory allows")
 	e.decode.AddFlags(c)
 	e.decode.AddTypedFlags(c)
 	jobs.AddFlag(c, &e.asJob)
@@ -171,7 +171,7 @@ func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.E
 	return &export.Exporter{
 		Reader: settings.NewReader(parts, e.workers),
 		Place:  place,
-		AtOnce: e.workers,
+		AtOnce: 2 * e.workers, // one goes to the disk or to S3 while another is compressed
 		Options: export.Options{
 			Layout:    1,
 			Bucket:    parts.Config.Bucket,

@@ -3,11 +3,13 @@ package export
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
@@ -49,11 +51,14 @@ type pairedFile struct {
 	p *paired
 }
 
-func (f pairedFile) Complete(ctx context.Context) error {
-	f.p.mutex.Lock()
-	f.p.open--
-	f.p.mutex.Unlock()
-	return f.File.Complete(ctx)
+// Write sees the end of the file: what is written of it has no row group open any more.
+func (f pairedFile) Write(p []byte) (int, error) {
+	if len(p) > len("PAR1") && bytes.HasSuffix(p, []byte("PAR1")) {
+		f.p.mutex.Lock()
+		f.p.open--
+		f.p.mutex.Unlock()
+	}
+	return f.File.Write(p)
 }
 
 // TestObjectsAreWrittenAtTheSameTime: as many as the memory of two open row groups allows, of
@@ -117,5 +122,51 @@ func TestLargeRecordsAreWrittenOneAtATime(t *testing.T) {
 		if groups := file.RowGroups(); len(groups) != 3 || groups[1].NumRows() != 1 {
 			t.Errorf("%s has %d row groups: a large record shares its own", key, len(groups))
 		}
+	}
+}
+
+// A waiting place looks whether there is memory for others while it makes a file visible.
+type waiting struct {
+	Place
+	memory *semaphore.Weighted
+	looked int // and how often it was free
+	free   int
+}
+
+func (w *waiting) Create(ctx context.Context, name string) (File, error) {
+	f, err := w.Place.Create(ctx, name)
+	return waitingFile{f, w}, err
+}
+
+type waitingFile struct {
+	File
+	w *waiting
+}
+
+func (f waitingFile) Complete(ctx context.Context) error {
+	f.w.looked++
+	if f.w.memory.TryAcquire(openBytes) {
+		f.w.free++
+		f.w.memory.Release(openBytes)
+	}
+	return f.File.Complete(ctx)
+}
+
+// TestMemoryIsFreeWhileFilesGoToTheDisk: a processor would have nothing to do meanwhile.
+func TestMemoryIsFreeWhileFilesGoToTheDisk(t *testing.T) {
+	t.Parallel()
+	a := newArchived()
+	a.addDays(1)
+	memory := semaphore.NewWeighted(openBytes)
+	place := &waiting{Place: InBucket(bifrosttest.NewStore(), "lake", "x/"), memory: memory}
+	e := &Exporter{Reader: a.reader(), Place: place, Options: Options{Layout: 1}}
+	r := &run{Exporter: e, summary: &Summary{}, memory: memory, timesKnown: 4}
+	for row, err := range e.rowsOf(t.Context(), []Part{{partition, readback.Everything}}) {
+		if err := errors.Join(err, r.exportRow(t.Context(), row)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if place.looked != 3 || place.free != 3 || !memory.TryAcquire(openBytes) {
+		t.Errorf("%d files were made visible, %d of them while memory was free", place.looked, place.free)
 	}
 }

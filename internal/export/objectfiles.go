@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -86,7 +87,8 @@ func (r *run) writeFilesWithin(
 	if err := r.memory.Acquire(ctx, bytes); err != nil {
 		return context.Cause(ctx)
 	}
-	defer r.memory.Release(bytes)
+	release := sync.OnceFunc(func() { r.memory.Release(bytes) })
+	defer release()
 	reader := *r.Reader
 	reader.Catalogue = oneRow{r.Reader.Catalogue, row}
 	days, err := daysOf(ctx, &reader, row)
@@ -107,6 +109,12 @@ func (r *run) writeFilesWithin(
 			return err
 		}
 	}
+	for _, f := range open.files {
+		if err := f.end(); err != nil {
+			return err
+		}
+	}
+	release() // another object is compressed while this one goes to the disk or to S3
 	object.Undecoded = open.undecoded
 	for _, d := range slices.Sorted(maps.Keys(open.files)) {
 		f := open.files[d]

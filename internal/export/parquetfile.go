@@ -195,14 +195,20 @@ func (f *parquetFile) endRowGroup() error {
 	return nil
 }
 
-// complete ends the file and makes it visible.
-func (f *parquetFile) complete(ctx context.Context) error {
+// end writes what is left of the file. After it the file takes no memory.
+func (f *parquetFile) end() error {
 	if err := f.writeBatch(); err != nil {
 		return err
 	}
 	if err := f.writer.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", f.name, err)
 	}
+	f.writer, f.columns, f.typed, f.batch = nil, nil, nil, rowBatch{}
+	return nil
+}
+
+// complete makes the file visible, after end.
+func (f *parquetFile) complete(ctx context.Context) error {
 	if err := f.to.Complete(ctx); err != nil {
 		return fmt.Errorf("complete %s: %w", f.name, err)
 	}

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -41,7 +42,7 @@ func TestNoMemoryOfARecordIsKept(t *testing.T) {
 		}
 		fill(3*batchBytes, '!')
 	}
-	if err := f.complete(t.Context()); err != nil {
+	if err := errors.Join(f.end(), f.complete(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	content, err := os.ReadFile(filepath.Join(root, name))
