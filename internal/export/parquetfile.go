@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
-	klauspost "github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
@@ -62,37 +60,23 @@ const (
 // bloomBits is how many bits of a bloom filter a key has: one wrong answer in a hundred.
 const bloomBits = 10
 
-// blockBytes is the most that zstd compresses at once. What is longer it copies first, for later
-// blocks to refer to: a tenth more time, and five percent less room.
-const blockBytes = 128 << 10
+// blockBytes is the most that zstd compresses at once, at its fastest level. What is longer it
+// copies first, for later blocks to refer to: a tenth more time, and eight percent less room.
+const blockBytes = 64 << 10
 
 // pageBytes is when a page of a column ends. With another batch it is still one block.
 const pageBytes = blockBytes / 2
 
 // codec is of all files, since it keeps its encoders.
-var codec = &blockCodec{Codec: &zstd.Codec{}}
+var codec = roomyCodec{&zstd.Codec{Level: zstd.SpeedFastest}}
 
-// blockCodec makes blocks as large as they may be.
-type blockCodec struct {
-	*zstd.Codec
-	encoders sync.Pool
-}
+// roomyCodec compresses into memory that is large enough from the beginning. Memory that grows
+// on the way is there several times over when a record is large.
+type roomyCodec struct{ *zstd.Codec }
 
-// Encode implements compress.Codec. Memory that grows on the way is there several times over when
-// a record is large, so there is enough from the beginning.
-func (c *blockCodec) Encode(dst, src []byte) ([]byte, error) {
-	e, ok := c.encoders.Get().(*klauspost.Encoder)
-	if !ok {
-		var err error
-		// The window comes before the level, which else decides about blocks.
-		if e, err = klauspost.NewWriter(nil, klauspost.WithWindowSize(blockBytes),
-			klauspost.WithEncoderLevel(klauspost.SpeedFastest), klauspost.WithEncoderConcurrency(1),
-			klauspost.WithEncoderCRC(false), klauspost.WithZeroFrames(true)); err != nil {
-			return nil, err
-		}
-	}
-	defer c.encoders.Put(e)
-	return e.EncodeAll(src, slices.Grow(dst[:0], len(src)+len(src)>>10+64)), nil
+// Encode implements compress.Codec.
+func (c roomyCodec) Encode(dst, src []byte) ([]byte, error) {
+	return c.Codec.Encode(slices.Grow(dst[:0], len(src)+len(src)>>10+64), src)
 }
 
 // parquetFile writes records to a file of the place.

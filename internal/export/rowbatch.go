@@ -12,7 +12,7 @@ import (
 // are variables because tests make them small.
 var (
 	batchRows  = 1024
-	batchBytes = blockBytes * 7 / 8
+	batchBytes = blockBytes * 15 / 16
 )
 
 // A rowBatch collects rows column by column: a column takes many values at once much faster
