@@ -61,7 +61,7 @@ const (
 const bloomBits = 10
 
 // blockBytes is the most that zstd compresses at once, at its fastest level. What is longer it
-// copies first, for later blocks to refer to: a tenth more time, and eight percent less room.
+// copies first, for later blocks to refer to: up to eight percent more time, and as much less room.
 const blockBytes = 64 << 10
 
 // pageBytes is when a page of a column ends. With another batch it is still one block.
