@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/job"
 )
 
 // notMissed are the actions that these works do without, by policy, statement and
@@ -39,6 +41,11 @@ var notMissed = map[string]string{
 	"archive/SeeFunctions/dynamodb:Query":               "only a worker that goes on past ranges that others have in hand",
 	"archive/AdvanceProgress/dynamodb:GetItem":          "the next tick moves progress on, too",
 	"archive/AdvanceProgress/dynamodb:UpdateItem":       "the next tick moves progress on, too",
+	"job/ReadProgress/dynamodb:GetItem":                 "only a replay and a restore look for one partition",
+	"job/ReadRanges/dynamodb:GetItem":                   "only a verification of ranges that change meanwhile",
+	"job/FindOpenRanges/dynamodb:Query":                 "only a verification",
+	"job/ListObjects/s3:ListBucket":                     "the local S3 says what is not there in any case; the real one does not",
+	"job/WriteExports/s3:AbortMultipartUpload":          "only an upload that fails half way is aborted",
 }
 
 // lambdasOwn are prefixes of actions that are none of the code.
@@ -66,29 +73,72 @@ func TestRolesAreNoLargerThanNeeded(t *testing.T) {
 		t.Fatalf("with all that the roles allow: %v", err)
 	}
 	for function, policy := range map[string]string{"DiscoverFunction": "discover", "ArchiveFunction": "archive"} {
-		role := r.roleOf(function)
-		whole := r.policy(role, policy)
-		for _, action := range whole.actions() {
-			t.Run(policy+"/"+action.String(), func(t *testing.T) {
-				if reason := reasonNotToTry(policy, action); reason != "" {
-					t.Logf("not tried: %s", reason)
-					return
-				}
-				r.setPolicy(role, policy, whole.without(action))
-				r.recycle(function)
-				if err := r.work(); err == nil {
-					t.Errorf("nobody misses %s", action)
-				} else {
-					t.Logf("missed: %.300s", err.Error())
-				}
-				r.setPolicy(role, policy, whole)
-				r.recycle(function)
-			})
-		}
+		r.missesEachAction(t, function, policy, r.work)
 	}
 	if err := r.work(); err != nil {
 		t.Errorf("with all that the roles allow, again: %v", err)
 	}
+}
+
+// TestRolesAreNoLargerThanNeededForExports does so with the role of jobs, and exports.
+func TestRolesAreNoLargerThanNeededForExports(t *testing.T) {
+	e := newEndToEnd(t)
+	e.startStack(exportParameters())
+	e.makeExportBucket()
+	r := &roles{endToEnd: e}
+	topic := r.topic("exported")
+	r.check(makeTopic(t.Context(), r.admin, topic, 1, nil))
+	r.produce(topic, 100)
+	r.check(r.archived(topic, 100))
+	export := func() error { return r.export(topic, 100) }
+	if err := export(); err != nil {
+		t.Fatalf("with all that the role allows: %v", err)
+	}
+	r.missesEachAction(t, "JobFunction", "job", export)
+	if err := export(); err != nil {
+		t.Errorf("with all that the role allows, again: %v", err)
+	}
+}
+
+// missesEachAction takes each action away from the role of a function, and expects the work to
+// fail without it.
+func (r *roles) missesEachAction(t *testing.T, function, policy string, work func() error) {
+	role := r.roleOf(function)
+	whole := r.policy(role, policy)
+	for _, action := range whole.actions() {
+		t.Run(policy+"/"+action.String(), func(t *testing.T) {
+			if reason := reasonNotToTry(policy, action); reason != "" {
+				t.Logf("not tried: %s", reason)
+				return
+			}
+			r.setPolicy(role, policy, whole.without(action))
+			r.recycle(function)
+			if err := work(); err == nil {
+				t.Errorf("nobody misses %s", action)
+			} else {
+				t.Logf("missed: %.300s", err.Error())
+			}
+			r.setPolicy(role, policy, whole)
+			r.recycle(function)
+		})
+	}
+}
+
+// export exports a topic by a job, into a place that is empty.
+func (r *roles) export(topic string, records int64) error {
+	r.Helper()
+	r.exports++
+	id := fmt.Sprintf("roles-%d", r.exports)
+	control := r.jobControl()
+	execution, err := control.Start(r.Context(), job.Spec{
+		ID: id, Kind: job.KindExport, Topics: []string{topic}, Export: &job.Export{To: "s3://" + exportBucket + "/lake/" + id},
+	})
+	r.check(err)
+	status := r.followJob(control, id, execution)
+	if !status.Complete || status.Report.Records != records {
+		return fmt.Errorf("job %+v, report %+v", status, status.Report)
+	}
+	return nil
 }
 
 // roles is a deployed stack whose roles change.
@@ -96,6 +146,7 @@ type roles struct {
 	*endToEnd
 	topics  int
 	changes int
+	exports int
 }
 
 // A document is an IAM policy.
