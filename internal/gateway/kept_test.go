@@ -21,15 +21,15 @@ import (
 func TestWhatIsKept(t *testing.T) {
 	t.Parallel()
 	made := map[string]int{}
-	l := newLRU[string, string](100)
+	l := newLRU[string](100, func(string) {})
 	get := func(key string, bytes int64) {
 		t.Helper()
 		value, err := l.get(t.Context(), key, func() (string, int64, error) {
 			made[key]++
 			return "value of " + key, bytes, nil
 		})
-		if err != nil || value != "value of "+key {
-			t.Errorf("%s: %s, %v", key, value, err)
+		if err != nil || value.value != "value of "+key {
+			t.Errorf("%s: %s, %v", key, value.value, err)
 		}
 	}
 	kept := func(bytes int64, keys ...string) {
@@ -48,8 +48,8 @@ func TestWhatIsKept(t *testing.T) {
 	get("a", 40)
 	get("d", 10) // b was used longest ago
 	kept(70, "a", "c", "d")
-	if value, ok := l.ready("c"); !ok || value != "value of c" {
-		t.Error(value, ok)
+	if value, ok := l.ready("c"); !ok || value.value != "value of c" {
+		t.Error(value.value, ok)
 	}
 	get("e", 40) // then a
 	kept(70, "c", "d", "e")
@@ -99,8 +99,8 @@ func TestWhatIsKept(t *testing.T) {
 				n++
 				return "it", 1, nil
 			})
-			if i%2 == 1 && !errors.Is(err, context.Canceled) && value != "it" || i%2 == 0 && (err != nil || value != "it") {
-				t.Errorf("%d: %s, %v", i, value, err)
+			if i%2 == 1 && !errors.Is(err, context.Canceled) && value.value != "it" || i%2 == 0 && (err != nil || value.value != "it") {
+				t.Errorf("%d: %s, %v", i, value.value, err)
 			}
 		})
 	}
