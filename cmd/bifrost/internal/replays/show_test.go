@@ -214,6 +214,12 @@ func TestCountLeft(t *testing.T) {
 			read != 2*c.objects {
 			t.Errorf("%s: %v, %v by reading %d objects", name, left, err, read)
 		}
+		first := &outlook.Parts[0]
+		first.Todo = append(first.Todo, first.Todo...) // all of its segments count
+		if left, err = count.countLeft(t.Context(), outlook); err != nil || left[0] != 2*c.exact || left[1] != c.exact {
+			t.Errorf("%s, twice: %v, %v", name, left, err)
+		}
+		first.Todo = first.Todo[:1]
 		count.exact, read = false, 0
 		if left, err = count.countLeft(t.Context(), outlook); err != nil || left[0] != c.about || read != 0 {
 			t.Errorf("%s, about: %v, %v by reading %d objects", name, left, err, read)
