@@ -50,3 +50,6 @@ func (s *sandbox) settledEnd(t testing.TB, topic string) int64 {
 		}
 	}
 }
+
+// tools are programs beside bifrost that tests without real parts run.
+var tools = map[string]func(){}
