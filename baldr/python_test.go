@@ -229,7 +229,7 @@ func TestPythonPackageReadsAllPages(t *testing.T) {
 	const name = "00000000000000000000.baldr.gz"
 	want := "[('s3://bucket/group/orders/partition=0/" + name + "', 0, 0), " +
 		"('s3://bucket/group/orders/partition=1/" + name + "', 1, 0)]\n" +
-		"['orders@A, orders@B, which is not read unless it is named']\n[(0, 0), (0, 1)]\n"
+		"['orders@A, orders@B: name that for what came later']\n[(0, 0), (0, 1)]\n"
 	if got := run(t, "python3", "-B", "-W", "ignore", "-c", pagesWithPackage, archive); got != want {
 		t.Errorf("the package reads\n%swant\n%s", got, want)
 	}

@@ -1,4 +1,6 @@
-// Package topicwriter fills the topics that benchmarks read from a broker.
+// Package topicwriter fills the topics that benchmarks read from a broker, with the records
+// that the archive beside it has: in memory of the broker and on its disk, or in tiered
+// storage alone.
 package topicwriter
 
 import (
