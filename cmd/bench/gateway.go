@@ -39,7 +39,7 @@ const (
 	gatewayPartitions = 8
 	gatewayObjects    = 2       // of each partition
 	gatewayRecords    = 100_000 // of an object: about 50 MB of keys and values
-	gatewayRounds     = 3       // that count
+	gatewayRounds     = 5       // that count
 	gatewayGroups     = 4       // that read the same at once
 )
 
