@@ -52,9 +52,22 @@ func TestTheLoopOfErasure(t *testing.T) {
 		s.bifrost(t, "flush")
 	}
 	dir := t.TempDir()
-	command := exec.CommandContext(t.Context(), "sh", "-euc", strings.ReplaceAll(block, "orders", topic))
-	command.Dir, command.Env = dir, append(os.Environ(), s.env...)
-	if out, err := command.CombinedOutput(); err != nil {
+	erase := func() ([]byte, error) {
+		command := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(block, "orders", topic))
+		command.Dir, command.Env = dir, append(os.Environ(), s.env...)
+		return command.CombinedOutput()
+	}
+	for _, name := range []string{"whole.jsonl", "rest-" + topic + "-0-0.jsonl"} { // cannot be written
+		must(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+		if out, err := erase(); err == nil {
+			t.Errorf("%s is not written, and nothing is said:\n%s", name, out)
+		}
+		if got := s.bifrost(t, "cat", topic); len(strings.Fields(got)) != 3*len(keys)*2 {
+			t.Fatalf("%s is not written, and of the records there is %q", name, got)
+		}
+		must(t, os.Remove(filepath.Join(dir, name)))
+	}
+	if out, err := erase(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, block, out)
 	}
 	if got := s.bifrost(t, "cat", topic, "--key", "customer-4711"); got != "" {
@@ -66,13 +79,17 @@ func TestTheLoopOfErasure(t *testing.T) {
 	if got := s.run(t, "verify", topic); got.code != exitOK || !strings.Contains(got.talk, "4 offsets erased") {
 		t.Errorf("verify: %d %s", got.code, got.talk)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "rest.jsonl"))
+	names, err := filepath.Glob(filepath.Join(dir, "rest-*.jsonl"))
 	must(t, err)
 	var kept []string
-	for line := range strings.Lines(string(text)) {
-		var record struct{ Value string }
-		must(t, json.Unmarshal([]byte(line), &record))
-		kept = append(kept, record.Value)
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		must(t, err)
+		for line := range strings.Lines(string(text)) {
+			var record struct{ Value string }
+			must(t, json.Unmarshal([]byte(line), &record))
+			kept = append(kept, record.Value)
+		}
 	}
 	slices.Sort(kept)
 	if slices.Sort(rest); !slices.Equal(kept, rest) {
@@ -125,8 +142,16 @@ func awsTool(args []string) error {
 	return fmt.Errorf("this aws does not know %q", args)
 }
 
-// jqTool knows two programs.
+// jqTool knows two programs. The second reads the file that is named behind it.
 func jqTool(args []string, lines io.Reader) error {
+	if last := len(args) - 1; strings.HasSuffix(args[last], ".jsonl") {
+		file, err := os.Open(args[last])
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		args, lines = args[:last], file
+	}
 	scanner := bufio.NewScanner(lines)
 	for scanner.Scan() {
 		var line map[string]json.RawMessage
@@ -134,9 +159,9 @@ func jqTool(args []string, lines io.Reader) error {
 			return err
 		}
 		switch {
-		case slices.Equal(args, []string{"-r", "[.name, .partition, .start_offset, .end_offset, .object] | @tsv"}):
+		case slices.Equal(args, []string{"-r", "[.name, .partition, .start_offset, .end_offset, .records, .object] | @tsv"}):
 			var fields []string
-			for _, name := range []string{"name", "partition", "start_offset", "end_offset", "object"} {
+			for _, name := range []string{"name", "partition", "start_offset", "end_offset", "records", "object"} {
 				fields = append(fields, strings.Trim(string(line[name]), `"`))
 			}
 			fmt.Println(strings.Join(fields, "\t"))
