@@ -213,6 +213,24 @@ func TestAProductionGroupIsRefused(t *testing.T) {
 	same(t, take(t, s.client(t, member1("idle")...), 6), expect(0, 4, 10))
 }
 
+// A static member of somebody else's is not removed by its instance ID either (KIP-345).
+func TestAStaticMemberIsNotRemoved(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.write(t, 0, 10)
+	c.tick(0, 10)
+	take(t, c.direct(t, append(member1("production"), kgo.InstanceID("static"))...), 10)
+	s := serve(t, c.archive, c.live)
+	instance := "static"
+	leave := kmsg.NewPtrLeaveGroupRequest()
+	leave.Group = "production"
+	leave.Members = []kmsg.LeaveGroupRequestMember{{InstanceID: &instance}}
+	left, err := s.client(t).Broker(nodeID).Request(t.Context(), leave)
+	if err != nil || left.(*kmsg.LeaveGroupResponse).ErrorCode != groupRefused {
+		t.Errorf("a member was removed: %+v, %v", left, err)
+	}
+}
+
 // Members of a group of the new protocol count as well.
 func TestAProductionGroupOfTheNewProtocol(t *testing.T) {
 	t.Parallel()
