@@ -37,7 +37,7 @@ var gatewayBenchmarks = []benchmark{
 const (
 	gatewayTopic      = "views"
 	gatewayPartitions = 8
-	gatewayObjects    = 2       // of each partition
+	gatewayObjects    = 6       // of each partition
 	gatewayRecords    = 100_000 // of an object: about 50 MB of keys and values
 	gatewayRounds     = 5       // that count
 	gatewayGroups     = 4       // that read the same at once
