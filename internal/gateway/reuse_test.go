@@ -14,8 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/bifrost-archive/bifrost/baldr"
-	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 )
 
 // A value is given up once, when the cache has dropped it and all have given it back: not
@@ -178,30 +177,6 @@ func TestAnAnswerKeepsItsMemoryUntilItIsSent(t *testing.T) {
 	})
 }
 
-// countedObjects counts reads of the store.
-type countedObjects struct {
-	readback.Objects
-	reads, fails atomic.Int64
-}
-
-func (c *countedObjects) Open(ctx context.Context, key string) (bifrost.Object, error) {
-	object, err := c.Objects.Open(ctx, key)
-	return countedObject{object, c}, err
-}
-
-type countedObject struct {
-	bifrost.Object
-	all *countedObjects
-}
-
-func (c countedObject) ReadAt(p []byte, off int64) (int, error) {
-	c.all.reads.Add(1)
-	if c.all.fails.Add(-1) >= 0 {
-		return 0, errors.New("the store fails")
-	}
-	return c.Object.ReadAt(p, off)
-}
-
 // What is ahead comes by one read for each run of members. If the store fails then, nothing
 // is lost: who asks for a segment reads it alone.
 func TestRunsAreReadAtOnce(t *testing.T) {
@@ -213,14 +188,20 @@ func TestRunsAreReadAtOnce(t *testing.T) {
 			records = append(records, baldr.Record{Offset: offset, Value: fmt.Appendf(nil, "value %d", offset)})
 		}
 		a.archive(p, longestRun, baldr.Options{MemberBytes: 1}, records...)
-		counted := &countedObjects{Objects: a.store}
-		s := serve(t, a, func(o *Options) { o.Objects = counted })
+		var left atomic.Int64 // how many reads fail
+		store := &bifrosttest.Reads{Objects: a.store, Fail: func(int64) error {
+			if left.Add(-1) >= 0 {
+				return errors.New("the store fails")
+			}
+			return nil
+		}}
+		s := serve(t, a, func(o *Options) { o.Objects = store })
 		orders := s.topics.current().byName["orders"].partitions[0]
 		if _, _, err := orders.locate(t.Context(), 0, false); err != nil { // opens it
 			t.Fatal(err)
 		}
-		counted.reads.Store(0)
-		counted.fails.Store(fails)
+		store.Count.Store(0)
+		left.Store(fails)
 		ahead := &readAhead{partition: orders}
 		ahead.goOn(0)
 		if fails == 0 {
@@ -236,9 +217,9 @@ func TestRunsAreReadAtOnce(t *testing.T) {
 				return ok
 			})
 		} else {
-			eventually(t, "the store has failed", func() bool { return counted.reads.Load() == 1 })
+			eventually(t, "the store has failed", func() bool { return store.Count.Load() == 1 })
 		}
-		if reads := counted.reads.Load(); reads != 1 {
+		if reads := store.Count.Load(); reads != 1 {
 			t.Errorf("%d reads of the store for a run", reads)
 		}
 		if got := s.pull(t, s.client(t), "orders", 0, 0, 0); len(got.records) == 0 || got.answer.ErrorCode != 0 {

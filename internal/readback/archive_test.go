@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -314,16 +313,16 @@ func TestFindCostsTwoReads(t *testing.T) {
 		end := b.end() + 3000
 		b.archive(end, baldr.Options{MemberBytes: 4096}, records(random, b.end(), end)...)
 	}
-	counted := &counting{Objects: b.store}
+	counted := &bifrosttest.Reads{Objects: b.store}
 	reader := &readback.Reader{Catalogue: b.ledger, Objects: counted}
 	for range 100 {
 		want := b.records[random.IntN(len(b.records))]
-		counted.reads.Store(0)
+		counted.Count.Store(0)
 		got, err := reader.Find(t.Context(), b.partition, want.Offset)
 		if err != nil || !bytes.Equal(got.Value, want.Value) || !bytes.Equal(got.Key, want.Key) || got.Timestamp != want.Timestamp {
 			t.Fatalf("offset %d: %+v, %v; want %+v", want.Offset, got, err, want)
 		}
-		if n := counted.reads.Load(); n > 2 {
+		if n := counted.Count.Load(); n > 2 {
 			t.Fatalf("offset %d took %d reads of the store, at most 2 are allowed", want.Offset, n)
 		}
 	}
@@ -383,27 +382,6 @@ func TestLastOffsetsHoldTheLastRecords(t *testing.T) {
 	})
 }
 
-// counting counts the reads of a store.
-type counting struct {
-	readback.Objects
-	reads atomic.Int64
-}
-
-func (c *counting) Open(ctx context.Context, key string) (bifrost.Object, error) {
-	object, err := c.Objects.Open(ctx, key)
-	return countingObject{object, c}, err
-}
-
-type countingObject struct {
-	bifrost.Object
-	counts *counting
-}
-
-func (o countingObject) ReadAt(p []byte, at int64) (int, error) {
-	o.counts.reads.Add(1)
-	return o.Object.ReadAt(p, at)
-}
-
 // A store that fails in the middle is an error of the read, never a short success.
 func TestAFailingReadIsAnError(t *testing.T) {
 	t.Parallel()
@@ -412,8 +390,12 @@ func TestAFailingReadIsAnError(t *testing.T) {
 	b.archive(3000, baldr.Options{MemberBytes: 2048}, records(random, 0, 3000)...)
 	reader, failures := b.reader(), 0
 	for fail := range int64(20) {
-		counted := &failing{Objects: b.store, fail: fail}
-		reader.Objects = counted
+		reader.Objects = &bifrosttest.Reads{Objects: b.store, Fail: func(number int64) error {
+			if number == fail {
+				return errStore
+			}
+			return nil
+		}}
 		n := 0
 		var err error
 		for _, err = range reader.Records(t.Context(), readback.Query{Partition: b.partition}) {
@@ -437,29 +419,6 @@ func TestAFailingReadIsAnError(t *testing.T) {
 }
 
 var errStore = errors.New("the store is away")
-
-type failing struct {
-	readback.Objects
-	fail  int64
-	reads atomic.Int64
-}
-
-func (f *failing) Open(ctx context.Context, key string) (bifrost.Object, error) {
-	object, err := f.Objects.Open(ctx, key)
-	return failingObject{object, f}, err
-}
-
-type failingObject struct {
-	bifrost.Object
-	*failing
-}
-
-func (o failingObject) ReadAt(p []byte, at int64) (int, error) {
-	if o.reads.Add(1)-1 == o.fail {
-		return 0, errStore
-	}
-	return o.Object.ReadAt(p, at)
-}
 
 func TestByTimeKeepsEachOrder(t *testing.T) {
 	t.Parallel()
