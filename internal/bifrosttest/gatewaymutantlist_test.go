@@ -28,7 +28,7 @@ var gatewayMutants = map[string][]kindMutant{
 			"../gateway/memory.go", "	if len(s.left) == mostSpare {", "	if len(s.left) < 0 {",
 		}}}, "internal/gateway", "TestSpareMemory", ""},
 		{mutant{"members ahead read one by one", "each takes a request", []edit{{
-			"../gateway/readahead.go", "	if len(run) > 1 {\n", "	if len(run) > longestRun {\n",
+			"../gateway/readahead.go", "	if len(run) == 1 {\n", "	if len(run) <= longestRun {\n",
 		}}}, "internal/gateway", "TestRunsAreRead", ""},
 		{mutant{"runs that are cut short", "most would be of one member", []edit{{
 			"../gateway/readahead.go", "			if moreRoomComes {\n", "			if moreRoomComes && room < 0 {\n",

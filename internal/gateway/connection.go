@@ -311,7 +311,7 @@ func (c *connection) answer(request kmsg.Request, correlation int32) (answer, er
 // hold is the memory of an answer.
 type hold struct {
 	bytes  int      // about how many it has
-	memory func()   // gives them back
+	memory func()   // releases them in their pool
 	lent   []func() // give back what is sent from where it lies
 }
 

@@ -63,7 +63,7 @@ func TestAGroupGoesFromTheArchiveToTheCluster(t *testing.T) {
 	if at := c.positions(t, "backfill")[0]; at != int64(len(got)) || at > 20 {
 		t.Fatalf("after %d records the position is %d", len(got), at)
 	}
-	if word, why := s.judgeMove(t.Context(), "backfill"); len(got) < 15 && word != mayNotMove {
+	if word, why, _ := s.judgeMove(t.Context(), "backfill"); len(got) < 15 && word != mayNotMove {
 		t.Errorf("at %d of a live log that begins at 15: %s, %s", len(got), word, why)
 	}
 	second := s.client(t, member1("backfill")...)
@@ -369,10 +369,10 @@ func TestWhetherAGroupMayMove(t *testing.T) {
 		until(t, "line in the log: "+step.word, func() bool { return strings.Contains(s.said.String(), "group "+step.word) })
 	}
 	c.cut(t, 1, 6)
-	if word, _ := s.judgeMove(t.Context(), "g"); word != mayNotMove {
+	if word, _, _ := s.judgeMove(t.Context(), "g"); word != mayNotMove {
 		t.Errorf("after the log was cut: %s", word)
 	}
-	if word, _ := s.judgeMove(t.Context(), "nobody"); word != mayNotMove {
+	if word, _, _ := s.judgeMove(t.Context(), "nobody"); word != mayNotMove {
 		t.Errorf("nobody: %s", word)
 	}
 }
@@ -437,7 +437,7 @@ func TestWhatAGroupThatMovesReads(t *testing.T) {
 			if err := c.admin.CommitAllOffsets(t.Context(), group, offsets); err != nil {
 				t.Fatal(err)
 			}
-			word, _ := s.judgeMove(t.Context(), group)
+			word, _, _ := s.judgeMove(t.Context(), group)
 			client := c.direct(t, member1(group, kgo.ConsumeResetOffset(from))...)
 			may, patience := word == mayMove || word == earlyMove && reset == "earliest", 500*time.Millisecond
 			if may {

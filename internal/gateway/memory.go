@@ -13,8 +13,8 @@ import (
 // memory is who may have how much. There are five pools, and who has something of one
 // waits only for a later one: large requests while they come in, requests while they
 // are decoded, answers until they are sent, stretches of objects that are read ahead, and
-// reads of the store until they are in the cache. What is left of the whole is for the cache, for the catalogue, and for the
-// garbage collector.
+// reads of the store until they are in the cache. What is left of the whole is for the
+// cache, for the catalogue, and for the garbage collector.
 type memory struct {
 	frames, requests, answers, stretches, loads pool
 	cacheBytes                                  int64

@@ -90,7 +90,7 @@ func (g *Gateway) watchGroups() {
 // could say anything then: they may have committed for the last time.
 func (g *Gateway) judgeCommitted(ctx context.Context) {
 	for _, group := range g.moves.committed(false) {
-		word, why, err := g.tryMove(ctx, group)
+		word, why, err := g.judgeMove(ctx, group)
 		if err != nil {
 			g.moves.note(group)
 		}
@@ -101,18 +101,13 @@ func (g *Gateway) judgeCommitted(ctx context.Context) {
 }
 
 // judgeMove tells whether a group that moves to the live cluster now reads each record
-// once there, and why.
-func (g *Gateway) judgeMove(ctx context.Context, group string) (word, why string) {
-	word, why, _ = g.tryMove(ctx, group)
-	return word, why
-}
-
-// tryMove is judgeMove, with the error of which nothing is known.
-func (g *Gateway) tryMove(ctx context.Context, group string) (word, why string, err error) {
+// once there, and why. If the cluster cannot be asked, the group may not move, and the
+// error says so too.
+func (g *Gateway) judgeMove(ctx context.Context, group string) (word, why string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, upstreamPatience)
 	defer cancel()
 	unknown := func(err error) (string, string, error) {
-		return mayNotMove, fmt.Sprintf("the live cluster was not to be asked: %v", err), err
+		return mayNotMove, fmt.Sprintf("the live cluster could not be asked: %v", err), err
 	}
 	positions, err := g.live.admin.FetchOffsets(ctx, group)
 	if err != nil {
@@ -205,7 +200,7 @@ func inShort(all []string) string {
 func (g *Gateway) writeGroups(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	for _, group := range g.moves.committed(true) {
-		word, why := g.judgeMove(r.Context(), group)
+		word, why, _ := g.judgeMove(r.Context(), group)        // why has the error
 		_, _ = fmt.Fprintf(w, "%s %s: %s\n", group, word, why) // whoever asked is gone otherwise
 	}
 }

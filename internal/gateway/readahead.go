@@ -40,7 +40,8 @@ func (a *readAhead) goOn(next int64) {
 // piece is what is read ahead up to an offset.
 type piece struct{ end, bytes int64 }
 
-// loadSegments begins to load what comes next. It returns when there is nothing to read, or no room for it.
+// loadSegments begins to load what comes next. It returns when there is nothing to read, or
+// no room for it.
 func (a *readAhead) loadSegments() {
 	var ahead []piece
 	position, offset, bytes := int64(math.MaxInt64), int64(0), int64(0)
@@ -64,8 +65,8 @@ func (a *readAhead) loadSegments() {
 			ahead, offset = append(ahead, piece{end: holeEnd}), holeEnd
 			continue
 		}
-		run := a.run(found, a.room()-bytes, mostAheadSegments-len(ahead), len(ahead) > 0)
-		if len(run) == 0 || !a.begin(run) {
+		run := a.nextRun(found, a.room()-bytes, mostAheadSegments-len(ahead), len(ahead) > 0)
+		if len(run) == 0 || !a.beginRun(run) {
 			return
 		}
 		for _, at := range run {
@@ -80,10 +81,10 @@ func (a *readAhead) room() int64 {
 	return min(mostAheadBytes, a.memory.cacheBytes/2/max(1, a.reading.Load()))
 }
 
-// run is what is read next, by one read of the store: this segment and those that follow it
-// in its object, until one is being read already. A run that has to be cut short, because
-// there is room for so much only, waits for more room if that will come.
-func (a *readAhead) run(first ref, room int64, most int, moreRoomComes bool) (run []ref) {
+// nextRun is what one read of the store is to bring: this segment and those that follow it in
+// its object, up to one that is being read already. If there is no room for all of them it is
+// cut short, or empty if more room will come.
+func (a *readAhead) nextRun(first ref, room int64, most int, moreRoomComes bool) (run []ref) {
 	if a.cache.segments.begun(first.key()) {
 		if first.bytes() <= room && most > 0 {
 			return []ref{first}
@@ -107,8 +108,8 @@ func (a *readAhead) run(first ref, room int64, most int, moreRoomComes bool) (ru
 	return run
 }
 
-// begin begins to load a run once there is memory for it.
-func (a *readAhead) begin(run []ref) bool {
+// beginRun begins to load a run once there is memory for it.
+func (a *readAhead) beginRun(run []ref) bool {
 	if a.cache.segments.begun(run[0].key()) {
 		return true
 	}
@@ -129,32 +130,33 @@ var stretchMemories = sync.Pool{New: func() any { return new([]byte) }}
 // loadRun loads segments of one object by one read of the store. Errors are for whoever
 // wants a segment, and then reads it alone.
 func (g *Gateway) loadRun(run []ref) {
-	if len(run) > 1 {
-		stored := int64(0)
-		for _, at := range run {
-			stored += at.facts().StoredBytes
-		}
-		release, err := g.memory.stretches.take(g.ctx, stored)
-		if err != nil {
-			return
-		}
-		defer release()
-		g.metrics.reads.Inc()
-		memory := stretchMemories.Get().(*[]byte)
-		file := run[0].file
-		if file, *memory, err = file.stretch(run[0].facts(), run[len(run)-1].facts(), *memory); err != nil {
-			return
-		}
-		if g.loadAll(file, run) {
-			stretchMemories.Put(memory) // else it may be read still
-		}
+	first, last := run[0], run[len(run)-1]
+	if len(run) == 1 {
+		g.loadRunFrom(first.file, run)
 		return
 	}
-	g.loadAll(run[0].file, run)
+	stored := int64(0)
+	for _, at := range run {
+		stored += at.facts().StoredBytes
+	}
+	release, err := g.memory.stretches.take(g.ctx, stored)
+	if err != nil {
+		return
+	}
+	defer release()
+	g.metrics.reads.Inc()
+	memory := stretchMemories.Get().(*[]byte)
+	var file *file
+	if file, *memory, err = first.file.stretch(first.facts(), last.facts(), *memory); err != nil {
+		return
+	}
+	if g.loadRunFrom(file, run) {
+		stretchMemories.Put(memory) // else it may be read still
+	}
 }
 
-// loadAll loads segments from a file, and reports whether it is through.
-func (g *Gateway) loadAll(from *file, run []ref) bool {
+// loadRunFrom loads the segments of a run from a file, and reports whether all are loaded.
+func (g *Gateway) loadRunFrom(from *file, run []ref) bool {
 	for _, at := range run {
 		at.file = from
 		lent, err := g.load(at)
