@@ -18,9 +18,13 @@ func TestACopyIsTheRecord(t *testing.T) {
 	for _, key := range [][]byte{nil, {}, []byte("key")} {
 		for _, value := range [][]byte{nil, {}, []byte("value")} {
 			of := func() Record {
-				return Record{Offset: 1, Timestamp: 2, TimestampType: LogAppendTime, Key: slices.Clone(key), Value: slices.Clone(value), Headers: []Header{
-					{Key: []byte("one"), Value: slices.Clone(value)}, {Key: []byte("two"), Value: slices.Clone(key)},
-				}}
+				return Record{
+					Offset: 1, Timestamp: 2, TimestampType: LogAppendTime,
+					Key: slices.Clone(key), Value: slices.Clone(value),
+					Headers: []Header{
+						{Key: []byte("one"), Value: slices.Clone(value)}, {Key: []byte("two"), Value: slices.Clone(key)},
+					},
+				}
 			}
 			r := of()
 			c := r.Clone()
@@ -43,7 +47,7 @@ func TestACopyIsTheRecord(t *testing.T) {
 	}
 }
 
-// Who appends to what was lent to him does not write over what comes next.
+// An append to what was lent does not write over what comes next.
 func TestWhatIsLentMayBeAppendedTo(t *testing.T) {
 	t.Parallel()
 	want := manyRecords(50)
@@ -52,8 +56,9 @@ func TestWhatIsLentMayBeAppendedTo(t *testing.T) {
 	}
 	object, _ := write(t, want, Options{MemberBytes: 500})
 	for name, all := range map[string]func(func(Record, error) bool){
-		"stream": NewReader(bytes.NewReader(object), ReaderOptions{}).All(), "file": open(t, object, ReaderOptions{}).All(),
-		"plain": NewReader(bytes.NewReader(plainBaldr(t, [][]byte{want[0].Value, want[1].Value, want[2].Value})), ReaderOptions{}).All(),
+		"stream": NewReader(bytes.NewReader(object), ReaderOptions{}).All(),
+		"file":   open(t, object, ReaderOptions{}).All(),
+		"plain":  NewReader(bytes.NewReader(plainBaldr(t, [][]byte{want[0].Value, want[1].Value, want[2].Value})), ReaderOptions{}).All(),
 	} {
 		n := 0
 		for r, err := range all {
@@ -257,7 +262,7 @@ func TestValuesAreFoundWhereAMemberBegins(t *testing.T) {
 
 // A MemberReader reads whole records, also of a File that reads values; a Reader asks nobody
 // which keys he wants.
-func TestWhoDoesNotHeedAnOption(t *testing.T) {
+func TestOptionsThatAReaderIgnores(t *testing.T) {
 	t.Parallel()
 	records := manyRecords(200)
 	object, _ := write(t, records, Options{MemberBytes: 1000})

@@ -204,7 +204,9 @@ func (b *gatewayBench) read(from topicServer, reader *topicreader.Reader, consum
 }
 
 // readCached is read, but leaves the page cache as it is.
-func (b *gatewayBench) readCached(from topicServer, reader *topicreader.Reader, consumers int) (c serverCost, err error) {
+func (b *gatewayBench) readCached(
+	from topicServer, reader *topicreader.Reader, consumers int,
+) (c serverCost, err error) {
 	s3 := b.reads.Process.Pid
 	server, storage := secondsOf(from.pid), secondsOf(s3)
 	if c.reading, err = reader.Read(from.address, gatewayTopic, consumers); err != nil {
@@ -273,7 +275,8 @@ func benchGatewayClient(report func(figure), name string, start readerStarter, t
 	if tiered {
 		target = "at least 1.0"
 	}
-	report(figure{Name: name + "/ratio", Value: speedRatio(ours, brokers), Unit: "of the broker's MB/s", Target: target})
+	ratio := speedRatio(ours, brokers)
+	report(figure{Name: name + "/ratio", Value: ratio, Unit: "of the broker's MB/s", Target: target})
 	return nil
 }
 

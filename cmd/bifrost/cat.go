@@ -55,7 +55,9 @@ themselves. Files need no archive and no settings.
   zcat old/0000000.baldr.gz | bifrost cat -`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompletePartitions(0),
-		Annotations:       map[string]string{app.UnhealthyMeaning: "the row of a partition is gone: all others were read"},
+		Annotations: map[string]string{
+			app.UnhealthyMeaning: "the row of a partition is gone: all others were read",
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			for name, n := range map[string]int64{"last": k.lastInAll, "last-each": k.last} {
 				if n == 0 && c.Flags().Changed(name) {

@@ -44,7 +44,8 @@ func TestTheLoopOfErasure(t *testing.T) {
 	for n, pair := range keys {
 		for _, key := range pair { // an object each
 			value := fmt.Sprintf("%s of %d", key, n)
-			must(t, s.produce(t.Context(), &kgo.Record{Topic: topic, Partition: int32(n % 2), Key: []byte(key), Value: []byte(value)}))
+			must(t, s.produce(t.Context(),
+				&kgo.Record{Topic: topic, Partition: int32(n % 2), Key: []byte(key), Value: []byte(value)}))
 			if n != 1 && key != "customer-4711" {
 				rest = append(rest, value)
 			}
@@ -127,7 +128,8 @@ func awsTool(args []string) error {
 	bucket := aws.String(flags["--bucket"])
 	switch strings.Join(args[:2], " ") + " " + flags["--query"] + " " + flags["--output"] {
 	case "s3api list-object-versions Versions[].VersionId text":
-		page, err := client.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String(flags["--prefix"])})
+		page, err := client.ListObjectVersions(ctx,
+			&s3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String(flags["--prefix"])})
 		if err != nil {
 			return err
 		}
@@ -136,7 +138,9 @@ func awsTool(args []string) error {
 		}
 		return nil
 	case "s3api delete-object  ":
-		_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String(flags["--key"]), VersionId: aws.String(flags["--version-id"])})
+		_, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{
+			Bucket: bucket, Key: aws.String(flags["--key"]), VersionId: aws.String(flags["--version-id"]),
+		})
 		return err
 	}
 	return fmt.Errorf("this aws does not know %q", args)

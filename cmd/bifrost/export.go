@@ -44,8 +44,10 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
   duckdb -c "select date, count(*) from 'lake/topic=*/date=*/*.parquet' group by date"`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations: map[string]string{app.UnhealthyMeaning: "the row of a partition is gone: all others were exported; " +
-			"with --as-job: the job ended and is not complete"},
+		Annotations: map[string]string{
+			app.UnhealthyMeaning: "the row of a partition is gone: all others were exported; " +
+				"with --as-job: the job ended and is not complete",
+		},
 		RunE: func(c *cobra.Command, topics []string) error {
 			if e.asJob {
 				return e.startAsJob(c, topics)

@@ -36,8 +36,8 @@ func (r *restorer) showText(report *restore.Report) error {
 	case r.finish:
 		r.Say("Settings are put back.")
 	default:
-		r.Say("%s records are there, %s of keys and values; this run took %s.", human.Count(report.Records), human.Size(report.Bytes),
-			human.Seconds(report.Seconds))
+		r.Say("%s records are there, %s of keys and values; this run took %s.", human.Count(report.Records),
+			human.Size(report.Bytes), human.Seconds(report.Seconds))
 	}
 	for _, a := range report.ACLs {
 		r.Say("ACL: %s%s", a.ACL, suffix(a.Reason))

@@ -15,7 +15,7 @@ func (l *Ledger) RowsBelow(ctx context.Context, p bifrost.Partition, below int64
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.walks.ask(p, "below", below, limit); err != nil {
+	if err := l.walks.noteQuestion(p, "below", below, limit); err != nil {
 		return nil, err
 	}
 	l.mu.Lock()

@@ -199,7 +199,7 @@ func (l *Ledger) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
-	l.walks.rest()
+	l.walks.forgetQuestion()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []bifrost.Progress
@@ -245,7 +245,7 @@ func (l *Ledger) Rows(ctx context.Context, p bifrost.Partition, from int64, limi
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.walks.ask(p, from, limit); err != nil {
+	if err := l.walks.noteQuestion(p, from, limit); err != nil {
 		return nil, err
 	}
 	l.mu.Lock()
@@ -278,7 +278,7 @@ func (l *Ledger) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Pro
 	if err := ended(ctx); err != nil {
 		return bifrost.Progress{}, err
 	}
-	l.walks.rest()
+	l.walks.forgetQuestion()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	row, ok := l.progress[p]

@@ -124,7 +124,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 	if err := ended(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.walks.ask(prefix, " after ", after, limit); err != nil {
+	if err := s.walks.noteQuestion(prefix, " after ", after, limit); err != nil {
 		return nil, err
 	}
 	var keys []string

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// mostRepeats is how often in a row a twin answers one question. Who asks oftener walks through
-// pages and does not move: a test of him would wait for ever, and fill the memory.
+// mostRepeats is how often in a row a twin answers one question. Code that asks more often walks
+// through pages without moving on: its test would wait for ever, and fill the memory.
 const mostRepeats = 2000
 
 // walks counts how often the last question was asked.
@@ -18,7 +18,8 @@ type walks struct {
 	times int
 }
 
-func (w *walks) ask(question ...any) error {
+// noteQuestion returns an error once the same question was asked too often.
+func (w *walks) noteQuestion(question ...any) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now := fmt.Sprint(question...); now != w.asked {
@@ -30,8 +31,8 @@ func (w *walks) ask(question ...any) error {
 	return nil
 }
 
-// rest is that somebody else asked something else.
-func (w *walks) rest() {
+// forgetQuestion is called when something else happens: the same question may be asked anew.
+func (w *walks) forgetQuestion() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked = ""

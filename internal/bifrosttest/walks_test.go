@@ -8,8 +8,9 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 )
 
-// Who asks for the same page for ever is not answered for ever; who moves, or comes back later, is.
-func TestNobodyIsAnsweredForEver(t *testing.T) {
+// The same page is not given for ever; a walk that moves on, or a page that is asked for again
+// later, is answered.
+func TestTheSamePageIsNotGivenForEver(t *testing.T) {
 	t.Parallel()
 	s, l, p := bifrosttest.NewStore(), bifrosttest.NewLedger(), bifrost.Partition{Name: "orders"}
 	for name, ask := range map[string]func(ctx context.Context, at int64) error{

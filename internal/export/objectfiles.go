@@ -32,14 +32,15 @@ const largeRecord = baldr.MaxMemberBytes
 // expected.
 type moreMemory int64
 
+// Error implements error.
 func (m moreMemory) Error() string {
 	return fmt.Sprintf("the object needs %d bytes of memory, which is more than expected", int64(m))
 }
 
 // openBytesOf is about what the open row groups of an object take: keys, headers, and what is
-// decoded are in them beside the values. How much these are nobody knows before: keys of zeros
-// take a thousandth in the object, and decoded text has the names of fields. So objects that took
-// more tell what to expect of others.
+// decoded are in them beside the values. How much these take is not known beforehand: keys of
+// zeros take a thousandth of it in the object, and decoded text has the names of fields. So an
+// object that took more tells what to expect of others.
 func (r *run) openBytesOf(ctx context.Context, row bifrost.Row, typed typedTopic) (int64, error) {
 	f := row.Facts
 	if f.RawBytes+f.StoredBytes >= largeRecord {

@@ -223,8 +223,8 @@ func (r *Report) add(of TopicReport) {
 			if gap.Quiet {
 				r.QuietTails++
 			}
-			r.differs("partition", fmt.Sprintf("%s/%d", of.Topic, p.Partition), "offsets [%d, %d) cannot be restored: %s",
-				gap.Start, gap.End, gap.Reason)
+			r.differs("partition", fmt.Sprintf("%s/%d", of.Topic, p.Partition),
+				"offsets [%d, %d) cannot be restored: %s", gap.Start, gap.End, gap.Reason)
 		}
 	}
 }

@@ -98,7 +98,8 @@ func (p *Page) JSON(f Facts) JSON {
 	}
 	for _, g := range groupsOf(f) {
 		t := topicJSON{
-			TopicNames: g.sum.TopicNames(), Partitions: len(g.rows), Status: string(g.sum.Status), Error: condition.ErrorCell(g.sum).Text,
+			TopicNames: g.sum.TopicNames(), Partitions: len(g.rows), Status: string(g.sum.Status),
+			Error:    condition.ErrorCell(g.sum).Text,
 			Archived: g.tally.archived, Lost: g.tally.lost, Apart: g.tally.apart, Removed: g.tally.removed,
 			Lag: g.sum.IfKnown(g.sum.Lag()), LossAt: human.Timestamp(condition.NotPast(g.sum.Threat, f.Now)),
 			Records: g.sum.Records, RawBytes: g.sum.RawBytes, StoredBytes: g.sum.StoredBytes,
