@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +81,9 @@ func TestTheLoopOfErasure(t *testing.T) {
 	}
 	if got := s.run(t, "verify", topic); got.code != exitOK || !strings.Contains(got.talk, "4 offsets erased") {
 		t.Errorf("verify: %d %s", got.code, got.talk)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "whole.jsonl")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file with the person's records is left: %v", err)
 	}
 	names, err := filepath.Glob(filepath.Join(dir, "rest-*.jsonl"))
 	must(t, err)
