@@ -175,11 +175,7 @@ func makeTopic(ctx context.Context, brokers, topic string) error {
 		return err
 	}
 	defer client.Close()
-	response, err := kadm.NewClient(client).CreateTopic(ctx, replayParts, 1, map[string]*string{
-		"retention.ms": kadm.StringPtr("-1"),
-	}, topic)
-	if err == nil {
-		err = response.Err
-	}
+	forever := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
+	_, err = localservices.CreateTopic(ctx, client, topic, replayParts, 1, forever)
 	return err
 }

@@ -19,7 +19,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/klauspost/compress/gzip"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -232,7 +231,7 @@ func fillPathTopic(ctx context.Context, brokers string, records int) error {
 		return err
 	}
 	defer client.Close()
-	if _, err := kadm.NewClient(client).CreateTopic(ctx, 1, 1, nil, pathTopic); err != nil {
+	if _, err := localservices.CreateTopic(ctx, client, pathTopic, 1, 1, nil); err != nil {
 		return err
 	}
 	views := pageViews(pathRecords/8, 1)

@@ -12,13 +12,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
 	"github.com/bifrost-archive/bifrost/internal/scale"
 )
@@ -153,7 +153,7 @@ func (t *trickling) createTopic(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	_, err = kadm.NewClient(client).CreateTopic(ctx, tricklePartitions, 1, nil, trickleTopic)
+	_, err = localservices.CreateTopic(ctx, client, trickleTopic, tricklePartitions, 1, nil)
 	return err
 }
 

@@ -139,10 +139,7 @@ func (s *sandbox) topic(ctx context.Context, name string, partitions int32, sett
 		key, value, _ := strings.Cut(setting, "=")
 		configs[key] = &value
 	}
-	response, err := kadm.NewClient(client).CreateTopic(ctx, partitions, 1, configs, name)
-	if err == nil {
-		err = response.Err
-	}
+	_, err = localservices.CreateTopic(ctx, client, name, partitions, 1, configs)
 	return err
 }
 

@@ -407,8 +407,7 @@ func (s *sandbox) replicatedTopic(t *testing.T, topic string, partitions int32, 
 	defer client.Close()
 	forever := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
 	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		made, err := kadm.NewClient(client).CreateTopic(t.Context(), partitions, int16(replicas), forever, topic)
-		if err = errors.Join(err, made.Err); err == nil {
+		if _, err = localservices.CreateTopic(t.Context(), client, topic, partitions, int16(replicas), forever); err == nil {
 			return
 		}
 		if time.Since(began) > 30*time.Second { // not all brokers are there yet

@@ -18,7 +18,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -133,7 +132,7 @@ func newWarm(t *testing.T) *warm {
 	producer, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
 	check(err)
 	t.Cleanup(producer.Close)
-	_, err = kadm.NewClient(producer).CreateTopic(t.Context(), partitions, 1, nil, name)
+	_, err = localservices.CreateTopic(t.Context(), producer, name, partitions, 1, nil)
 	check(err)
 	c, err := config.FromEnvironment(config.Archiver)
 	check(err)

@@ -97,7 +97,7 @@ func (s *captureTest) createTopic(t *testing.T, name string, partitions int32, s
 	for setting, value := range settings {
 		pointers[setting] = &value
 	}
-	_, err := s.admin.CreateTopic(t.Context(), partitions, 1, pointers, name)
+	_, err := localservices.CreateTopic(t.Context(), s.client, name, partitions, 1, pointers)
 	s.must(t, err)
 }
 

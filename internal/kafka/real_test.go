@@ -63,7 +63,7 @@ func (r *real) create(t testing.TB, configs map[string]string) {
 	for name, value := range configs {
 		pointers[name] = &value
 	}
-	created, err := r.admin.CreateTopic(t.Context(), 1, 1, pointers, r.topic)
+	created, err := localservices.CreateTopic(t.Context(), r.writer, r.topic, 1, 1, pointers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -483,16 +483,8 @@ func TestRealCluster(t *testing.T) {
 	t.Parallel()
 	r := newReal(t, map[string]string{"retention.ms": "60000", "retention.bytes": "12345", "cleanup.policy": "delete,compact"})
 	// A committed offset makes Kafka create its internal topic.
-	// A broker knows a topic that was just made a moment after its controller does.
-	for {
-		err := r.admin.CommitAllOffsets(t.Context(), r.topic, kadm.Offsets{r.topic: {0: {Topic: r.topic, At: 3}}})
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, kerr.UnknownTopicOrPartition) || t.Context().Err() != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	if err := r.admin.CommitAllOffsets(t.Context(), r.topic, kadm.Offsets{r.topic: {0: {Topic: r.topic, At: 3}}}); err != nil {
+		t.Fatal(err)
 	}
 	clusterID, topics, err := r.client.Topics(t.Context())
 	if err != nil {

@@ -121,8 +121,10 @@ func newScene(t *testing.T, seed uint64) *scene {
 		bucket: name, tables: dynamoledger.Tables{Progress: name + "-progress", Objects: name + "-objects"},
 	}
 	must(t, dynamoledger.CreateTables(ctx, database.Config(), s.tables))
-	_, err = s.admin.CreateTopics(ctx, partitions, 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, plainTopic, txnTopic)
-	must(t, err)
+	for _, topic := range []string{plainTopic, txnTopic} {
+		_, err = localservices.CreateTopic(ctx, admin, topic, partitions, 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")})
+		must(t, err)
+	}
 	s.env = append(append(os.Environ(), backend.Env()...),
 		"AWS_ENDPOINT_URL_S3="+s.s3.url, "AWS_ENDPOINT_URL_DYNAMODB="+database.URL,
 		"BIFROST_BROKERS="+s.brokers, "BIFROST_GROUP=kill", "BIFROST_BUCKET="+name,

@@ -13,9 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
-	"github.com/bifrost-archive/bifrost/internal/localservices"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // TestDynamoDBRefusesAFailedCondition is what the ledger stands on.
@@ -84,7 +85,7 @@ func TestKafkaKeepsDataOverARestart(t *testing.T) {
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, "orders"); err != nil {
+	if _, err := localservices.CreateTopic(t.Context(), client, "orders", 1, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, stop := range []func() error{broker.Stop, broker.Kill} {

@@ -167,11 +167,7 @@ func replayOn(t *testing.T, brokers, name string, offsets int64) (Request, Optio
 	t.Cleanup(client.Close)
 	forever := "-1"
 	settings := map[string]*string{"retention.ms": &forever}
-	response, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, settings, target)
-	if err := errors.Join(err, response.Err); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := (cluster{client}).awaitTopic(t.Context(), target); err != nil {
+	if _, err := localservices.CreateTopic(t.Context(), client, target, 1, 1, settings); err != nil {
 		t.Fatal(err)
 	}
 	return request, options

@@ -5,7 +5,6 @@ package topicwriter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bifrost-archive/bifrost/baldr"
+	"github.com/bifrost-archive/bifrost/internal/localservices"
 )
 
 // A Topic is what a benchmark reads from a broker.
@@ -40,8 +40,7 @@ func (t Topic) Write(ctx context.Context, brokers string, records []baldr.Record
 		settings["local.retention.ms"] = kadm.StringPtr("1")
 		settings["segment.bytes"] = kadm.StringPtr(strconv.Itoa(tieredSegment))
 	}
-	response, err := admin.CreateTopic(ctx, t.Partitions, 1, settings, t.Name)
-	if err := errors.Join(err, response.Err); err != nil {
+	if _, err := localservices.CreateTopic(ctx, client, t.Name, t.Partitions, 1, settings); err != nil {
 		return err
 	}
 	promise := kgo.AbortingFirstErrPromise(client)
