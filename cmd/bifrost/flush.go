@@ -47,9 +47,17 @@ type flush struct {
 	work
 	patience time.Duration
 	json     bool
-	targets  map[bifrost.TopicPartition]int64 // ends of the logs when the flush began
+	cluster  bifrost.Cluster
+	ledger   progressLister
+	tick     func(context.Context) (bifrost.TickSummary, error)
+	targets  map[bifrost.TopicPartition]int64 // last stable offsets when the flush began
 	unlisted map[bifrost.TopicPartition]error // partitions whose end nobody knows
 	left     []bifrost.TickFailure            // partitions that could not be archived, and why
+}
+
+// progressLister reads how far the archive is.
+type progressLister interface {
+	ListProgress(ctx context.Context) ([]bifrost.Progress, error)
 }
 
 // flushJSON is what flush --json prints.
@@ -74,7 +82,13 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	f.parts.Config = f.parts.Config.WithoutAges()
 	ctx, cancel := context.WithTimeout(ctx, f.patience)
 	defer cancel()
-	err = f.untilDone(ctx, f.only)
+	discover := f.parts.Discoverer(f.workers)
+	if f.only {
+		discover.Journal = partial{discover.Journal}
+	}
+	f.cluster, f.ledger = f.parts.Kafka, f.parts.Ledger
+	f.tick = func(ctx context.Context) (bifrost.TickSummary, error) { return discover.Tick(ctx, time.Time{}) }
+	err = f.untilDone(ctx)
 	stop()
 	if showErr := f.showResults(err == nil); showErr != nil {
 		return showErr
@@ -84,16 +98,12 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 
 // untilDone archives until nothing is left, or what is left fails: a partition
 // that cannot be read stops no other.
-func (f *flush) untilDone(ctx context.Context, named bool) error {
+func (f *flush) untilDone(ctx context.Context) error {
 	if err := f.aimAtOffsets(ctx); err != nil {
 		return err
 	}
-	discover := f.parts.Discoverer(f.workers)
-	if named {
-		discover.Journal = partial{discover.Journal}
-	}
 	for {
-		summary, err := discover.Tick(ctx, time.Time{})
+		summary, err := f.tick(ctx)
 		if err != nil {
 			return err
 		}
@@ -118,9 +128,11 @@ type partial struct{ bifrost.Journal }
 // NoteTick implements bifrost.Journal.
 func (partial) NoteTick(context.Context, bifrost.TickRecord) error { return nil }
 
-// aimAtOffsets notes how far the logs reach now.
+// aimAtOffsets notes up to where the logs can be archived now: the last stable offsets, since
+// what lies behind belongs to transactions that may stay open for long. What comes later is
+// not waited for, or a flush of a busy topic would never end.
 func (f *flush) aimAtOffsets(ctx context.Context) error {
-	_, all, err := f.parts.Kafka.Topics(ctx)
+	_, all, err := f.cluster.Topics(ctx)
 	if err != nil {
 		return err
 	}
@@ -135,7 +147,7 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 			"describe",
 			f.parts.Config.Topics, len(all))
 	}
-	offsets, err := f.parts.Kafka.Offsets(ctx, topics)
+	offsets, err := f.cluster.Offsets(ctx, topics)
 	if err != nil {
 		return err
 	}
@@ -152,11 +164,11 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 
 // countBehind counts the offsets below the targets that are not archived, by partition.
 func (f *flush) countBehind(ctx context.Context) (map[bifrost.TopicPartition]int64, error) {
-	rows, err := f.parts.Ledger.ListProgress(ctx)
+	rows, err := f.ledger.ListProgress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	_, topics, err := f.parts.Kafka.Topics(ctx)
+	_, topics, err := f.cluster.Topics(ctx)
 	if err != nil {
 		return nil, err
 	}
