@@ -149,15 +149,17 @@ func TestSettingsAreTriedUntilTheyAreTaken(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {
 		refuses func(settings map[string]string) bool
+		bare    bool   // nothing is to be inherited
 		refused string // settings that are left out
 		made    string // settings beside those that keep what is written
 		says    string // the obstacle
 	}{
-		"nothing is refused":      {func(map[string]string) bool { return false }, "", "a=1 b=2 c=3", ""},
-		"both are, each alone":    {func(s map[string]string) bool { return s["a"] != "" || s["b"] != "" }, "a b", "c=3", ""},
-		"only together":           {func(s map[string]string) bool { return s["a"] != "" && s["b"] != "" }, "", "", "it cannot be made: INVALID_CONFIG"},
-		"the rest as well":        {func(s map[string]string) bool { return s["a"] != "" || len(s) > 1 }, "a", "", "it cannot be made: INVALID_CONFIG"},
-		"what would be inherited": {func(s map[string]string) bool { return s["c"] != "" }, "", "", "it cannot be made: INVALID_CONFIG"},
+		"nothing is refused":               {func(map[string]string) bool { return false }, false, "", "a=1 b=2 c=3", ""},
+		"both are, each alone":             {func(s map[string]string) bool { return s["a"] != "" || s["b"] != "" }, false, "a b", "c=3", ""},
+		"only together":                    {func(s map[string]string) bool { return s["a"] != "" && s["b"] != "" }, false, "", "", "it cannot be made: INVALID_CONFIG"},
+		"the rest as well":                 {func(s map[string]string) bool { return s["a"] != "" || len(s) > 1 }, false, "a", "", "it cannot be made: INVALID_CONFIG"},
+		"the rest, and nothing to inherit": {func(s map[string]string) bool { return s["a"] != "" || len(s) > 1 }, true, "a", "", "it cannot be made: INVALID_CONFIG"},
+		"what would be inherited":          {func(s map[string]string) bool { return s["c"] != "" }, false, "", "", "it cannot be made: INVALID_CONFIG"},
 	} {
 		c := newCluster(t)
 		c.hasTopics(nil)
@@ -176,6 +178,9 @@ func TestSettingsAreTriedUntilTheyAreTaken(t *testing.T) {
 			}
 		})
 		need := Need{Topic: "t", Partitions: 1, Settings: settingsOf("a=1 b=2"), Inherited: settingsOf("a=8 b=9 c=3")}
+		if x.bare {
+			need.Inherited = nil
+		}
 		look := c.look(Request{Needs: []Need{need}, Create: true})
 		topic := look.Topics[0]
 		if refused := strings.Join(slices.Sorted(maps.Keys(topic.Refused)), " "); refused != x.refused && x.says == "" {
@@ -189,7 +194,7 @@ func TestSettingsAreTriedUntilTheyAreTaken(t *testing.T) {
 		if x.says == "" && !maps.Equal(topic.Settings, want) {
 			t.Errorf("%s: settings %v, want %v", name, topic.Settings, want)
 		}
-		if !maps.Equal(need.Settings, settingsOf("a=1 b=2")) || !maps.Equal(need.Inherited, settingsOf("a=8 b=9 c=3")) {
+		if !maps.Equal(need.Settings, settingsOf("a=1 b=2")) || !x.bare && !maps.Equal(need.Inherited, settingsOf("a=8 b=9 c=3")) {
 			t.Errorf("%s: the need was changed to %v and %v", name, need.Settings, need.Inherited)
 		}
 	}
