@@ -305,3 +305,60 @@ func TestTopicsThatWereMadeAreWaitedFor(t *testing.T) {
 		t.Errorf("the leader that answers the third time was asked %d times", questions.Load())
 	}
 }
+
+// TestEveryProblemOfATopicIsTold: each by itself and all of them together, and no other.
+func TestEveryProblemOfATopicIsTold(t *testing.T) {
+	t.Parallel()
+	old := func() *Gauge { return told(now.UnixMilli()-30*day, now.UnixMilli()+day) }
+	for settings, want := range map[string][]string{
+		"cleanup.policy=delete retention.ms=1":                                  {"retention.ms=-1"},
+		"cleanup.policy=compact retention.ms=1 retention.bytes=1":               {"cleanup.policy=delete"},
+		"cleanup.policy=compact,delete retention.ms=1":                          {"cleanup.policy=delete", "retention.ms=-1"},
+		"cleanup.policy=delete,compact retention.bytes=1":                       {"cleanup.policy=delete", "retention.bytes=-1"},
+		"cleanup.policy=compact,delete retention.ms=1 retention.bytes=1":        {"cleanup.policy=delete", "retention.ms=-1", "retention.bytes=-1"},
+		"message.timestamp.type=LogAppendTime retention.ms=1 retention.bytes=1": {"message.timestamp.type=CreateTime", "retention.ms=-1", "retention.bytes=-1"},
+		"message.timestamp.before.max.ms=1 message.timestamp.after.max.ms=1":    {"message.timestamp.before.max.ms=", "message.timestamp.after.max.ms="},
+		"message.timestamp.difference.max.ms=1":                                 {"message.timestamp.difference.max.ms=", "message.timestamp.difference.max.ms="},
+	} {
+		topic := Topic{Need: Need{Topic: "t", MostBytes: 1000}, Exists: true}
+		topic.chooseBatches(settingsOf(settings), nil)
+		topic.judgeSettings(old(), now)
+		if len(topic.Problems) != len(want) {
+			t.Errorf("%s: %q, want %q", settings, topic.Problems, want)
+		}
+		text := strings.Join(topic.Problems, "; ")
+		for _, words := range want {
+			if !strings.Contains(text, words) {
+				t.Errorf("%s: %q, without %q", settings, topic.Problems, words)
+			}
+		}
+	}
+}
+
+// TestACoordinatorThatNeedsAMoment: brokers that make the log, or read it after a start, are asked again; another
+// refusal is no reason to.
+func TestACoordinatorThatNeedsAMoment(t *testing.T) {
+	t.Parallel()
+	for refusal, passes := range map[*kerr.Error]bool{kerr.CoordinatorNotAvailable: true, kerr.CoordinatorLoadInProgress: true, kerr.ClusterAuthorizationFailed: false} {
+		c := newCluster(t)
+		c.hasTopics(map[string]func(*kmsg.MetadataResponseTopic){"t": asItIs})
+		var asked atomic.Int32
+		c.answers(kmsg.FindCoordinator, func(r kmsg.Request, a kmsg.Response) bool {
+			if asked.Add(1) > 2 {
+				return false
+			}
+			request, answer := r.(*kmsg.FindCoordinatorRequest), a.(*kmsg.FindCoordinatorResponse)
+			answer.ErrorCode = refusal.Code
+			for _, key := range request.CoordinatorKeys {
+				coordinator := kmsg.NewFindCoordinatorResponseCoordinator()
+				coordinator.Key, coordinator.ErrorCode = key, refusal.Code
+				answer.Coordinators = append(answer.Coordinators, coordinator)
+			}
+			return true
+		})
+		look, err := LookInto(t.Context(), c.options(), Request{Needs: needT, Probe: true, Now: now})
+		if (err == nil) != passes || passes && len(look.Refused(true)) > 0 || passes != (asked.Load() > 2) {
+			t.Errorf("%v: after %d questions: %v", refusal, asked.Load(), err)
+		}
+	}
+}
