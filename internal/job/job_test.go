@@ -70,7 +70,7 @@ func newAccount(t *testing.T, workers int) *account {
 		MaxInFlight: 8, Cores: 1, Memory: 1 << 30, Now: time.Now,
 		NewID: func() string { a.mutex.Lock(); defer a.mutex.Unlock(); tries++; return fmt.Sprint("try-", tries) },
 	}
-	a.machine = &machine{definition: loadMachine(t, workers), call: a.function, object: a.object}
+	a.machine = &machine{definition: loadMachine(t, workers, 0), call: a.function, object: a.object}
 	a.machine.failed = func(state, name string, _, _ int) {
 		a.mutex.Lock()
 		defer a.mutex.Unlock()

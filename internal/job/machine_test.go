@@ -30,8 +30,8 @@ type awsError struct{ name, cause string }
 
 func (e awsError) Error() string { return e.name + ": " + e.cause }
 
-// loadMachine reads the definition, with these workers.
-func loadMachine(t *testing.T, workers int) map[string]any {
+// loadMachine reads the definition, with these parameters of the stack.
+func loadMachine(t *testing.T, workers, bytesPerSecond int) map[string]any {
 	t.Helper()
 	// A test of the tests gives a copy of the module's root with a mistake in it.
 	root := cmp.Or(os.Getenv("BIFROST_TEST_ROOT"), "../..")
@@ -40,7 +40,7 @@ func loadMachine(t *testing.T, workers int) map[string]any {
 		t.Fatal(err)
 	}
 	text, _ := template.Resources("")["Machine"].Get("DefinitionString", "Fn::Sub").(string)
-	text = strings.NewReplacer("${AWS::Partition}", "aws", "${JobFunction}", "the function", "${JobWorkers}", fmt.Sprint(workers), "${JobBytesPerSecond}", "0",
+	text = strings.NewReplacer("${AWS::Partition}", "aws", "${JobFunction}", "the function", "${JobWorkers}", fmt.Sprint(workers), "${JobBytesPerSecond}", fmt.Sprint(bytesPerSecond),
 		"${JobExportBucket}", "lake", "${JobExportPrefix}", "exports").Replace(text)
 	var definition map[string]any
 	if err := json.Unmarshal([]byte(text), &definition); err != nil {
