@@ -49,6 +49,11 @@ func TestWhatStandsAgainstARestore(t *testing.T) {
 			w.makeTopic("orders", 2, nil)
 			w.produce("orders", 1)
 		}, []string{"topic orders: it has records that no replay has written"}},
+		"records of another in every partition": {func(w *whole) {
+			w.makeTopic("orders", 2, nil)
+			w.produce("orders", 0)
+			w.produce("orders", 1)
+		}, []string{"topic orders: it has records that no replay has written"}},
 		"records in a partition that was empty": {func(w *whole) {
 			w.makeTopic("payments", 2, nil)
 			w.produce("payments", 1)

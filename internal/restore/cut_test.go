@@ -224,3 +224,28 @@ func TestWhatAGroupMisses(t *testing.T) {
 		}
 	}
 }
+
+// A capture tells the offsets of a partition up to the last stable one, and only of the life
+// that it captured the topic in: those of a topic of the same name, made while the capture was
+// taken, are offsets of other records.
+func TestOffsetsOfAnotherLifeAreNotACaptures(t *testing.T) {
+	t.Parallel()
+	ends := []*[4]int64{{10, 20, 30, 1}, nil}
+	for name, c := range map[string]struct {
+		life, offsets bifrost.TopicID
+		number        int32
+		want          *bifrost.Range
+	}{
+		"of this life":         {lifeA, lifeA, 0, &bifrost.Range{Start: 10, End: 20}},
+		"before IDs":           {bifrost.TopicID{}, bifrost.TopicID{}, 0, &bifrost.Range{Start: 10, End: 20}},
+		"of a later life":      {lifeA, lifeB, 0, nil},
+		"of a life without ID": {lifeA, bifrost.TopicID{}, 0, nil},
+		"not captured":         {lifeA, lifeA, 1, nil},
+		"not there yet":        {lifeA, lifeA, 2, nil},
+	} {
+		got := heldBy(capture.Topic{Name: "t", ID: c.life}, capture.Offsets{Topic: "t", ID: c.offsets, Partitions: ends}, c.number)
+		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -234,7 +234,9 @@ func putBack(ctx context.Context, admin *kadm.Client, t capture.Topic, now actua
 	if err == nil {
 		var of kadm.AlterConfigsResponse
 		of, err = answers.On(t.Name, nil)
-		err = errors.Join(err, of.Err)
+		if err = errors.Join(err, of.Err); err != nil && of.ErrMessage != "" {
+			err = fmt.Errorf("%w (%s)", err, of.ErrMessage)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("put its settings back: %w", err)
