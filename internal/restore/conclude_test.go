@@ -125,6 +125,48 @@ func TestQuietTailsAreCounted(t *testing.T) {
 	}
 }
 
+// Each thing that does not stand is told, whatever else of its kind does or does not, and a
+// plan does not call an ACL different that it is going to make.
+func TestEachThingThatDoesNotStandIsTold(t *testing.T) {
+	t.Parallel()
+	for _, plan := range []bool{false, true} {
+		report := Report{
+			Plan: plan,
+			Groups: []GroupReport{
+				{Group: "a", Reason: "live"},
+				{Group: "b", Stands: true},
+				{Group: "c", Reason: "refused"},
+				{Group: "d", Positions: []PositionReport{
+					{Topic: "t", Partition: 0, Source: 7, Reason: "gone"},
+					{Topic: "t", Partition: 1, Source: 8, Stands: true},
+					{Topic: "u", Partition: 2, Source: 9, Reason: "gap"},
+				}},
+			},
+			ACLs: []ACLReport{{"w", false, lacksACL}, {"x", false, "odd"}, {"y", true, ""}, {"z", false, "old"}},
+		}
+		r := &Restorer{Scope: Scope{Groups: true, ACLs: true}}
+		r.Snapshot.Positions.NotCaptured = []capture.NotCaptured{
+			{Part: capture.PartQuotas, Reason: "never"},
+			{Part: capture.PartGroups, Reason: "busy"},
+			{Part: capture.PartACLs, Names: []string{"m", "n"}, Reason: "hidden"},
+		}
+		r.conclude(&report)
+		var told []string
+		for _, d := range report.Differences {
+			told = append(told, d.Kind+" "+d.Name+": "+d.Reason)
+		}
+		want := []string{"group a: live", "group c: refused", "group d: t/0, offset 7: gone", "group d: u/2, offset 9: gap",
+			"acl w: " + lacksACL, "acl x: odd", "acl z: old",
+			"capture groups: not captured: busy", "capture acls m: not captured: hidden", "capture acls n: not captured: hidden"}
+		if plan {
+			want = slices.Delete(want, 4, 5)
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("plan %v: told of\n%s\nwant\n%s", plan, strings.Join(told, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
 // A plan says of settings that the capture does not have that they are not known, and tells no
 // difference of each.
 func TestSettingsThatWereNotCaptured(t *testing.T) {
