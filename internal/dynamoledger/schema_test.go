@@ -2,6 +2,7 @@ package dynamoledger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -109,5 +110,14 @@ func TestSomeObjectKeyIsFound(t *testing.T) {
 	l, _ := offline(httpfault.Answer(200, nil, `{"Items":[{"last_object":{"S":""},"object":{"S":""}},{},{"last_object":{"S":"a"},"object":{"S":"b"}}]}`))
 	if progress, objects, err := l.ObjectKeys(t.Context()); progress != "a" || objects != "b" || err != nil {
 		t.Errorf("%q and %q, error %v", progress, objects, err)
+	}
+}
+
+// A table that may not be read is not called another one.
+func TestATableThatMayNotBeReadIsNoOther(t *testing.T) {
+	t.Parallel()
+	l, _ := offline(httpfault.Answer(400, nil, `{"__type":"x#AccessDeniedException","message":"no"}`))
+	if err := l.CheckObjectsTable(t.Context()); err == nil || errors.Is(err, ErrOtherTable) || errors.Is(err, ErrNoTable) {
+		t.Errorf("the table is checked with %v", err)
 	}
 }

@@ -1,9 +1,11 @@
 package dynamoledger_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,6 +39,33 @@ func TestLedgerOnFake(t *testing.T) {
 			cfg := newFake(t, pageSize)
 			bifrosttest.TestLedger(t, func(t *testing.T) bifrost.Ledger { return dynamoledger.New(cfg, newTables(t, cfg)) })
 		})
+	}
+}
+
+// Each of the two tables is told from the other, and from one that is not there.
+func TestATableIsToldByItsKeys(t *testing.T) {
+	t.Parallel()
+	cfg := service(t)
+	tables := newTables(t, cfg)
+	for _, c := range []struct {
+		given             dynamoledger.Tables
+		progress, objects error
+	}{
+		{tables, nil, nil},
+		{dynamoledger.Tables{Progress: tables.Objects, Objects: tables.Progress}, dynamoledger.ErrOtherTable, dynamoledger.ErrOtherTable},
+		{dynamoledger.Tables{Progress: tables.Objects, Objects: tables.Objects}, dynamoledger.ErrOtherTable, nil},
+		{dynamoledger.Tables{Progress: tables.Progress, Objects: tables.Progress}, nil, dynamoledger.ErrOtherTable},
+		{dynamoledger.Tables{Progress: "nope", Objects: "nope"}, dynamoledger.ErrNoTable, dynamoledger.ErrNoTable},
+	} {
+		l := dynamoledger.New(cfg, c.given)
+		for variable, found := range map[string]struct{ got, want error }{
+			"BIFROST_PROGRESS_TABLE": {l.CheckProgressTable(t.Context()), c.progress},
+			"BIFROST_OBJECTS_TABLE":  {l.CheckObjectsTable(t.Context()), c.objects},
+		} {
+			if !errors.Is(found.got, found.want) || found.got != nil && !strings.Contains(found.got.Error(), variable) {
+				t.Errorf("%+v: %s is checked with %v, want %v", c.given, variable, found.got, found.want)
+			}
+		}
 	}
 }
 

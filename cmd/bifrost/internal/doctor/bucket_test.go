@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 )
 
 // answering is AWS that answers every request with the same words.
@@ -103,22 +105,26 @@ func TestSettingsOfABucket(t *testing.T) {
 	}
 }
 
-// A table is the one that it is taken for by both of its keys, and can be used while it changes.
+// A table that is the one it is taken for can be used while it changes, and what it is decides, whatever
+// its description says.
 func TestTheTableItIsTakenFor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		status, first, second string
-		result                string
+		status string
+		check  error
+		result string
+		says   string
 	}{
-		{"ACTIVE", "topic", "partition", ResultOK}, {"UPDATING", "topic", "partition", ResultOK},
-		{"CREATING", "topic", "partition", ResultFailed}, {"DELETING", "topic", "partition", ResultFailed},
-		{"ACTIVE", "partition_key", "partition", ResultFailed}, {"ACTIVE", "topic", "start_offset", ResultFailed},
+		{"ACTIVE", nil, ResultOK, "1,234 items"}, {"UPDATING", nil, ResultOK, "1,234 items"},
+		{"CREATING", dynamoledger.ErrNoTable, ResultFailed, "is CREATING"}, {"DELETING", nil, ResultFailed, "is DELETING"},
+		{"ACTIVE", dynamoledger.ErrOtherTable, ResultFailed, "from one stack"},
+		{"ACTIVE", dynamoledger.ErrNoTable, ResultFailed, "from one stack"},
+		{"ACTIVE", errors.New("denied"), ResultFailed, "allow dynamodb:GetItem"},
 	} {
-		cfg := answering(t, fmt.Sprintf(`{"Table": {"TableStatus": %q, "ItemCount": 1234, "KeySchema": [
-			{"AttributeName": %q, "KeyType": "HASH"}, {"AttributeName": %q, "KeyType": "RANGE"}]}}`, c.status, c.first, c.second))
+		cfg := answering(t, fmt.Sprintf(`{"Table": {"TableStatus": %q, "ItemCount": 1234}}`, c.status))
 		tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
-		f := tables.checkTable(t.Context(), "p", "V", "topic", "partition")
-		if outcomeOf(f) != c.result || c.result == ResultOK && !strings.Contains(f.found, "1,234 items") {
+		f := tables.checkTable(t.Context(), "p", func(context.Context) error { return c.check })
+		if outcomeOf(f) != c.result || !strings.Contains(fmt.Sprint(f.found, f.err, f.next), c.says) {
 			t.Errorf("%+v: %+v", c, f)
 		}
 	}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
+
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 )
 
 // standIn answers as local AWS do: descriptions in their own way, calls that they do not know,
@@ -51,8 +54,9 @@ func TestAStandInForAWSIsNoWarning(t *testing.T) {
 	t.Parallel()
 	cfg := standIn(t, "topic", "partition")
 	tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
+	ledger := dynamoledger.New(cfg, dynamoledger.Tables{Progress: "p", Objects: "p"})
 	for name, look := range map[string]func(context.Context) finding{
-		"table":   func(ctx context.Context) finding { return tables.checkTable(ctx, "p", "V", "topic", "partition") },
+		"table":   func(ctx context.Context) finding { return tables.checkTable(ctx, "p", ledger.CheckProgressTable) },
 		"backups": func(ctx context.Context) finding { return tables.checkBackups(ctx, "p") },
 		"alarms":  newAlarmDoctor(cfg, "bifrost").checkAlarms,
 	} {
@@ -60,7 +64,7 @@ func TestAStandInForAWSIsNoWarning(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	if f := tables.checkTable(t.Context(), "p", "V", "partition_key", "start_offset"); f.err == nil || !strings.Contains(f.next, "swapped") {
+	if f := tables.checkTable(t.Context(), "p", ledger.CheckObjectsTable); !errors.Is(f.err, dynamoledger.ErrOtherTable) {
 		t.Errorf("a table with other keys: %+v", f)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
+	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/health"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -44,11 +45,12 @@ func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, c config.Config)
 	d.runCheck(ctx, "bucket public access", bucket.checkPublicAccess)
 	d.runCheck(ctx, "bucket unfinished uploads", bucket.checkLifecycle)
 	tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
+	ledger := dynamoledger.New(cfg, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable})
 	d.runCheck(ctx, "progress table", func(ctx context.Context) finding {
-		return tables.checkTable(ctx, c.ProgressTable, "BIFROST_PROGRESS_TABLE", "topic", "partition")
+		return tables.checkTable(ctx, c.ProgressTable, ledger.CheckProgressTable)
 	})
 	d.runCheck(ctx, "objects table", func(ctx context.Context) finding {
-		return tables.checkTable(ctx, c.ObjectsTable, "BIFROST_OBJECTS_TABLE", "partition_key", "start_offset")
+		return tables.checkTable(ctx, c.ObjectsTable, ledger.CheckObjectsTable)
 	})
 	d.runCheck(ctx, "table backups",
 		func(ctx context.Context) finding { return tables.checkBackups(ctx, c.ProgressTable) })
@@ -243,49 +245,27 @@ func hasCode(err error, code string) bool {
 
 type tableDoctor struct{ client *dynamodb.Client }
 
-// checkTable checks that a table is there, ready, and has the keys of the one it is
-// taken for: the two names are easily swapped.
-func (t *tableDoctor) checkTable(ctx context.Context, name, variable string, keys ...string) finding {
-	out, err := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
-	if missing := (*dynamotypes.ResourceNotFoundException)(nil); errors.As(err, &missing) {
-		return broken(err, variable+" names a table that does not exist in this account and region")
-	}
-	if garbled := (*smithy.DeserializationError)(nil); errors.As(err, &garbled) {
-		return t.tryKeys(ctx, name, variable, keys) // a stand-in for AWS describes tables in its own way
-	}
-	if err != nil {
-		return broken(err,
-			"allow dynamodb:DescribeTable, Scan, Query and GetItem on the tables; check region and network")
-	}
-	if out.Table.TableStatus != dynamotypes.TableStatusActive &&
+// checkTable checks that a table is there, ready, and the one that it is taken for. A table that is
+// being made is described already, and its rows cannot be asked for.
+func (t *tableDoctor) checkTable(ctx context.Context, name string, check func(context.Context) error) finding {
+	out, describeErr := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
+	if describeErr == nil && out.Table.TableStatus != dynamotypes.TableStatusActive &&
 		out.Table.TableStatus != dynamotypes.TableStatusUpdating {
 		return broken(fmt.Errorf("%s is %s", name, out.Table.TableStatus), "wait, or see the DynamoDB console")
 	}
-	for i, key := range out.Table.KeySchema {
-		if i >= len(keys) || aws.ToString(key.AttributeName) != keys[i] {
-			return broken(fmt.Errorf("%s has the key %q where %q belongs",
-				name, aws.ToString(key.AttributeName), keys[min(i, len(keys)-1)]),
-				"are the names of the two tables swapped? "+variable)
-		}
+	err := check(ctx)
+	_, garbled := errors.AsType[*smithy.DeserializationError](describeErr)
+	switch {
+	case errors.Is(err, dynamoledger.ErrNoTable), errors.Is(err, dynamoledger.ErrOtherTable):
+		return broken(err, "take the names of both tables from one stack: bifrost env --stack NAME")
+	case err != nil:
+		return broken(err, "allow dynamodb:GetItem, Query and Scan on the tables; check region and network")
+	case garbled:
+		return fine("%s can be read; this service, which is not Amazon's, does not say how large it is", name)
+	case describeErr != nil:
+		return broken(describeErr, "allow dynamodb:DescribeTable on the tables; check region and network")
 	}
 	return fine("%s, %s items as of some hours ago", name, human.Count(aws.ToInt64(out.Table.ItemCount)))
-}
-
-// tryKeys checks by reading that a table is there and has these keys, a text and a number. No
-// row has the ones that are read.
-func (t *tableDoctor) tryKeys(ctx context.Context, name, variable string, keys []string) finding {
-	_, err := t.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &name, Key: map[string]dynamotypes.AttributeValue{
-		keys[0]: &dynamotypes.AttributeValueMemberS{Value: "~doctor"},
-		keys[1]: &dynamotypes.AttributeValueMemberN{Value: "0"},
-	}})
-	switch {
-	case hasCode(err, "ValidationException"):
-		return broken(fmt.Errorf("%s has other keys than %q and %q: %w", name, keys[0], keys[1], err),
-			"are the names of the two tables swapped? "+variable)
-	case err != nil:
-		return broken(err, "allow dynamodb:GetItem on the tables; check region and network")
-	}
-	return fine("%s can be read; this service, which is not Amazon's, does not say how large it is", name)
 }
 
 func (t *tableDoctor) checkBackups(ctx context.Context, name string) finding {

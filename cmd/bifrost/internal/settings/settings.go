@@ -123,6 +123,9 @@ func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Par
 }
 
 func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
+	if err := checkTables(ctx, parts.Ledger); err != nil {
+		return err
+	}
 	if err := Belonging(parts).CheckGroup(ctx); err != nil {
 		if isWrongSetting(err) {
 			return usage.Of(err)
@@ -137,10 +140,25 @@ func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
 	return nil
 }
 
+// checkTables refuses names of tables that lead nowhere, or to the other table. Credentials that
+// may not read a row prove nothing: what needs to read one says so.
+func checkTables(ctx context.Context, ledger *dynamoledger.Ledger) error {
+	for _, check := range []func(context.Context) error{ledger.CheckProgressTable, ledger.CheckObjectsTable} {
+		err := check(ctx)
+		if isWrongSetting(err) {
+			return usage.Of(err)
+		}
+		if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent {
+			return explainSilence(err)
+		}
+	}
+	return nil
+}
+
 // isWrongSetting reports whether a name leads nowhere, or to another archive.
 func isWrongSetting(err error) bool {
 	return errors.Is(err, health.ErrOtherArchive) || errors.Is(err, s3store.ErrNoBucket) ||
-		errors.Is(err, dynamoledger.ErrNoTable)
+		errors.Is(err, dynamoledger.ErrNoTable) || errors.Is(err, dynamoledger.ErrOtherTable)
 }
 
 // explainSilence says which settings decide where AWS is, if nothing answers there.
