@@ -55,7 +55,7 @@ report finds it. It is all that verify writes without --fix.`,
   bifrost verify --kafka --json | jq '.violations[] | .kind'`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{app.UnhealthyMeaning: "violations were found"},
+		Annotations:       map[string]string{app.UnhealthyMeaning: "violations were found, or there was nothing to verify"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			if v.asJob {
 				return v.startAsJob(c, topics)
@@ -147,7 +147,7 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 		}
 	}
 	err = v.look(ctx, parts, topics)
-	if !v.fix || !app.IsUnhealthy(err) {
+	if !v.fix || !app.IsUnhealthy(err) || len(v.violations) == 0 {
 		return err
 	}
 	fixer := fix.Fixer{App: v.App, Yes: v.yes, Wait: func(ctx context.Context, until time.Time, partitions int) error {
@@ -182,7 +182,7 @@ func (v *verifier) look(ctx context.Context, parts *wiring.Parts, topics []strin
 	v.found.Summary, err = rule.Verify(ctx, v.options, v.showViolation)
 	v.found.Complete = err == nil
 	if err == nil && v.found.Summary.Partitions == 0 {
-		err = noneMatches(topics)
+		err = cmp.Or(noneMatches(topics), v.nothingToLookAt(parts.Config))
 	}
 	if recordErr := v.recordFound(ctx, parts, topics, began, err); recordErr != nil {
 		err = errors.Join(err, recordErr)
@@ -196,8 +196,23 @@ func (v *verifier) look(ctx context.Context, parts *wiring.Parts, topics []strin
 	return err
 }
 
-// recordFound keeps what was found, if asked to. Names that match nothing leave nothing to
-// keep.
+// nothingToLookAt is the end of a verification without a partition: nothing can be said of an archive
+// of which there is nothing. What was found without one is an end of its own.
+func (v *verifier) nothingToLookAt(c config.Config) error {
+	if v.found.Summary.Violations > 0 {
+		return nil
+	}
+	recorded := ""
+	if v.record {
+		recorded = ", and nothing was recorded"
+	}
+	return app.Unhealthyf("nothing was verified%s: neither the tables nor the bucket %s have a partition of group %s. "+
+		"Either no tick has archived anything yet, or BIFROST_GROUP, BIFROST_BUCKET and the names of the tables are "+
+		"not those of the archive", recorded, c.Bucket, c.Group)
+}
+
+// recordFound keeps what was found, if asked to. Of a verification that looked at nothing there is
+// nothing to keep.
 func (v *verifier) recordFound(ctx context.Context, parts *wiring.Parts, topics []string, began time.Time,
 	failure error) error {
 	if !v.record || v.found.Complete && failure != nil {

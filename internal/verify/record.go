@@ -30,8 +30,10 @@ type Record struct {
 	Violations []Violation `json:"violations"`
 }
 
-// Clean reports whether everything was looked at and nothing was wrong.
-func (r Record) Clean() bool { return r.Complete && r.Summary.Violations == 0 }
+// Clean reports whether there was something, everything was looked at, and nothing was wrong.
+func (r Record) Clean() bool {
+	return r.Complete && r.Summary.Partitions > 0 && r.Summary.Violations == 0
+}
 
 // RecordBucket is where records are kept. Nothing in it overwrites.
 type RecordBucket interface {

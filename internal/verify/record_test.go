@@ -42,6 +42,9 @@ func TestTheLastRecordsComeBack(t *testing.T) {
 	if strings.Join(days, " ") != "9 8 7 6" {
 		t.Errorf("records of days %v", days)
 	}
+	if (Record{Complete: true}).Clean() {
+		t.Error("a record of nothing is clean")
+	}
 	if none, err := LastRecords(t.Context(), bifrosttest.NewStore(), "g", 4); err != nil || len(none) != 0 {
 		t.Errorf("of an empty bucket: %v, %v", none, err)
 	}

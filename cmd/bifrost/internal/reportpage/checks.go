@@ -126,13 +126,16 @@ func (p *Page) findVerification(f Facts) {
 	case !last.Complete:
 		p.Findings = append(p.Findings, finding{"warn", "The last verification could not look at everything",
 			last.Error, "bifrost verify --record"})
+	case !last.Clean():
+		p.Findings = append(p.Findings, finding{"warn", "The last verification looked at nothing",
+			"It found no partition, so it says nothing of the archive.", "bifrost verify --record"})
 	}
 }
 
 // knownSince says since when verifications find something, of those that were read, the newest
 // first.
 func knownSince(all []verify.Record) string {
-	n := slices.IndexFunc(all, func(r verify.Record) bool { return r.Summary.Violations == 0 && r.Complete })
+	n := slices.IndexFunc(all, verify.Record.Clean)
 	switch {
 	case n < 0 && len(all) == mostVerifications:
 		return fmt.Sprintf("There were some on record already at %s.", human.Moment(all[len(all)-1].At))
@@ -172,6 +175,8 @@ func newVerifiedLine(r verify.Record, now time.Time) verifiedLine {
 		l.Result, l.Class = kindsOf(r), "bad"
 	case !r.Complete:
 		l.Result, l.Class = "not everything could be looked at: "+r.Error, "warn"
+	case !r.Clean():
+		l.Result, l.Class = "there was nothing to look at", "warn"
 	}
 	return l
 }

@@ -100,7 +100,7 @@ func (a *archive) facts(t *testing.T) Facts {
 	seen := condition.Overview{Rows: condition.JudgeRows(a.rows, sights), Ticks: sights}
 	checks := Checks{
 		Captures:      map[string][]capture.Listed{"c": {{ClusterID: "c", At: now.Add(-10 * time.Minute)}}},
-		Verifications: []verify.Record{{At: now.Add(-24 * time.Hour), Complete: true}},
+		Verifications: []verify.Record{{At: now.Add(-24 * time.Hour), Complete: true, Summary: verify.Summary{Partitions: 1}}},
 	}
 	return Facts{Config: c, Seen: seen, Scan: a.scan(t, readback.Times{}), Checks: checks, Price: 0.023, Now: now}
 }
@@ -353,8 +353,9 @@ func TestTheVerdict(t *testing.T) {
 		"violations for a while": {func(_ *archive, f *Facts) {
 			bad := verify.Summary{Violations: 3, Kinds: map[verify.Kind]int64{verify.ObjectMissing: 3}}
 			f.Checks.Verifications = []verify.Record{{At: now.Add(-day(1)), Complete: true, Summary: bad}, {At: now.Add(-day(2))}, // could not look
-				{At: now.Add(-day(3)), Complete: true, Summary: bad}, {At: now.Add(-day(4)), Complete: true}}
-		}, "bad", []string{"There have been some on record since 2026-03-27 08:00:00Z."}},
+				{At: now.Add(-day(3)), Complete: true, Summary: bad}, {At: now.Add(-day(4)), Complete: true}, // looked at nothing
+				{At: now.Add(-day(5)), Complete: true, Summary: verify.Summary{Partitions: 1}}}
+		}, "bad", []string{"There have been some on record since 2026-03-26 08:00:00Z."}},
 		"violations for longer than is read": {func(_ *archive, f *Facts) {
 			one := verify.Record{At: now.Add(-day(9)), Summary: verify.Summary{Violations: 1}}
 			f.Checks.Verifications = []verify.Record{one, one, one, one, one}
@@ -363,6 +364,8 @@ func TestTheVerdict(t *testing.T) {
 		"a verification that saw half": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications[0].Complete, f.Checks.Verifications[0].Error = false, "access denied"
 		}, "warn", []string{"could not look at everything", "access denied"}},
+		"a verification of nothing": {func(_ *archive, f *Facts) { f.Checks.Verifications[0].Summary.Partitions = 0 }, "warn",
+			[]string{"The last verification looked at nothing", "there was nothing to look at"}},
 		"no verification": {func(_ *archive, f *Facts) { f.Checks.Verifications = nil }, "good", []string{"No verification is on record"}},
 		"an old capture":  {func(_ *archive, f *Facts) { f.Checks.Captures["c"][0].At = now.Add(-day(2)) }, "warn", []string{"The last capture is old"}},
 		"no capture":      {func(_ *archive, f *Facts) { f.Checks.Captures = nil }, "good", []string{"No capture of the cluster"}},
