@@ -38,12 +38,12 @@ var replayMutants = []mutant{
 	}}},
 	{"lives in any order", "records of a life come before those of a later one", []edit{{
 		replays + "order.go",
-		"		if !life.Newer {\n",
+		"		if found && !life.Apart || !life.Newer && !life.Apart {\n",
 		"		if true {\n",
 	}}},
 	{"lives side by side", "two lives of a topic are not mixed", []edit{{
 		replays + "order.go",
-		"			if !l.request.Rekey && p.Source.Number != q.Source.Number {\n",
+		"			if !l.request.Rekey && !apart && p.Source.Number != q.Source.Number {\n",
 		"			if !l.request.Rekey {\n",
 	}}},
 	{"one position for all partitions", "a pair is one partition", []edit{{

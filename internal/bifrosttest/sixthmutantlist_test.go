@@ -9,7 +9,7 @@ func init() { maps.Copy(kindMutants, sixthMutants) }
 var sixthMutants = map[string][]kindMutant{
 	"more lives, branches and files than one": {
 		{mutant{"only the first newer life", "the others may have records in the target", []edit{{
-			"../replay/order.go", "		if !beside {\n			continue\n		}\n", "		if !beside {\n			return nil\n		}\n",
+			"../replay/order.go", "		if err != nil || written && life.Apart {\n", "		if true {\n",
 		}}}, "internal/replay", "TestOlderLives", ""},
 		{mutant{"only the first life beside", "another one may have records to write", []edit{{
 			"../replay/order.go", "			if !both {\n				continue\n			}\n", "			if !both {\n				break\n			}\n",

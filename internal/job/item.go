@@ -63,6 +63,7 @@ type Life struct {
 	Life       string  `json:"life"`
 	Partitions []int32 `json:"partitions"`
 	Newer      bool    `json:"newer,omitempty"`
+	Apart      bool    `json:"apart,omitempty"`
 }
 
 // endless stands in an item for times without an end. The state machine hands items on, and its
@@ -75,7 +76,8 @@ func partOf(p replay.Part) Part {
 		part.Span.Until = min(p.Ask.Until, endless)
 	}
 	for _, l := range p.Others {
-		part.Others = append(part.Others, Life{Topic: l.Name, Life: l.Life, Partitions: l.Numbers, Newer: l.Newer})
+		part.Others = append(part.Others, Life{Topic: l.Name, Life: l.Life, Partitions: l.Numbers, Newer: l.Newer,
+			Apart: l.Apart})
 	}
 	return part
 }
@@ -91,6 +93,7 @@ func (p Part) rule() replay.Part {
 			Life:    l.Life,
 			Numbers: l.Partitions,
 			Newer:   l.Newer,
+			Apart:   l.Apart,
 		})
 	}
 	return part

@@ -124,6 +124,26 @@ func TestWhichLifeIsNewer(t *testing.T) {
 	}
 }
 
+// TestWhichLivesAreApart: branches of one topic are of one life; without topic IDs nothing but the
+// cluster tells lives from each other.
+func TestWhichLivesAreApart(t *testing.T) {
+	t.Parallel()
+	row := func(id byte, cluster string) bifrost.Progress {
+		return bifrost.Progress{TopicID: bifrost.TopicID{id}, ClusterID: cluster}
+	}
+	for i, c := range []struct {
+		a, b bifrost.Progress
+		want bool
+	}{
+		{row(1, "c"), row(2, "c"), true}, {row(1, "c"), row(1, "c"), false}, {row(1, "c"), row(1, "d"), false},
+		{row(0, "c"), row(0, "c"), false}, {row(0, "c"), row(0, "d"), true}, {row(0, "c"), row(1, "c"), true},
+	} {
+		if got := apart(c.a, c.b); got != c.want {
+			t.Errorf("%d: apart %v", i, got)
+		}
+	}
+}
+
 // TestAnswersOfOthers: an answer that is not about the batch that was sent is an error,
 // and what a broker says beside its code is told.
 func TestAnswersOfOthers(t *testing.T) {

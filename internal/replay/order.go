@@ -9,13 +9,23 @@ import (
 )
 
 // checkOrder objects to what would put older records behind newer ones of the same source
-// partition. What is written again is asked for.
+// partition, or records of a life of the topic behind those of another. What is written again is
+// asked for.
 func (l *looker) checkOrder(ctx context.Context, p *PartOutlook) error {
+	beside, found, err := l.findBeside(ctx, p)
+	if err != nil {
+		return err
+	}
+	if beside.Apart {
+		p.beside = beside.Name
+	}
 	if len(p.Todo) == 0 {
 		return nil
 	}
-	if err := l.newerLives(ctx, p); err != nil {
-		return err
+	if found {
+		if err := l.objectToLife(ctx, p, beside); err != nil {
+			return err
+		}
 	}
 	if n := int32(len(l.topics[p.Target].leaders)); l.request.Rekey && p.Position.Partitions != 0 &&
 		p.Position.Partitions != n {
@@ -35,32 +45,43 @@ func (l *looker) checkOrder(ctx context.Context, p *PartOutlook) error {
 	return err
 }
 
-// newerLives objects to records of a life of the topic behind those of a later one.
-func (l *looker) newerLives(ctx context.Context, p *PartOutlook) error {
+// findBeside finds another life that the target has records of, and behind which those of the part
+// do not belong. Branches of one life go on from each other, so that the older may be there.
+func (l *looker) findBeside(ctx context.Context, p *PartOutlook) (beside Life, found bool, err error) {
 	for _, life := range p.Others {
-		if !life.Newer {
+		if found && !life.Apart || !life.Newer && !life.Apart {
 			continue
 		}
-		beside, err := l.hasWritten(ctx, p, life)
-		if err != nil {
-			return err
+		written, err := l.hasWritten(ctx, p, life)
+		if err != nil || written && life.Apart {
+			return life, written, err
 		}
-		if !beside {
-			continue
+		if written {
+			beside, found = life, true
 		}
-		some, err := l.hasRecords(ctx, p)
-		if err != nil || !some {
-			return err
-		}
-		l.addObjection(p, AnswerForce, "it has records of %s, a later life of the topic: those of %s would come "+
-			"behind them", life.Name, p.Source)
-		return nil
 	}
+	return beside, found, nil
+}
+
+func (l *looker) objectToLife(ctx context.Context, p *PartOutlook, beside Life) error {
+	some, err := l.hasRecords(ctx, p)
+	if err != nil || !some {
+		return err
+	}
+	age, what := "an earlier", "branch"
+	if beside.Newer {
+		age = "a later"
+	}
+	if beside.Apart {
+		what = "life"
+	}
+	l.addObjection(p, AnswerForce, "it has records of %s, %s %s of the topic: those of %s would come behind them, "+
+		"and belong into another topic", beside.Name, age, what, p.Source)
 	return nil
 }
 
 // hasWritten reports whether another life has records in a partition that the part is
-// written to.
+// written to; of another incarnation, in any partition of the topic.
 func (l *looker) hasWritten(ctx context.Context, p *PartOutlook, life Life) (bool, error) {
 	for _, number := range life.Numbers {
 		other, _, err := l.state.readPosition(ctx, pair{life.Life, number, l.topics[p.Target].identity()})
@@ -68,7 +89,7 @@ func (l *looker) hasWritten(ctx context.Context, p *PartOutlook, life Life) (boo
 			return false, err
 		}
 		for _, mark := range other.Marks {
-			if l.request.Rekey || mark.Partition == p.Source.Number {
+			if l.request.Rekey || life.Apart || mark.Partition == p.Source.Number {
 				return true, nil
 			}
 		}
@@ -83,8 +104,8 @@ func (l *looker) hasRecords(ctx context.Context, p *PartOutlook) (bool, error) {
 	return some, err
 }
 
-// mixedLives objects to two lives of a topic that would be written into the same
-// partition side by side.
+// mixedLives objects to two lives of a topic that would be written into one target, and to two
+// branches of one life that would be written into the same partition, side by side.
 func (l *looker) mixedLives(ctx context.Context) error {
 	into := map[string][]*PartOutlook{} // by the target
 	for i := range l.out.Parts {
@@ -94,10 +115,12 @@ func (l *looker) mixedLives(ctx context.Context) error {
 	for i := range l.out.Parts {
 		p := &l.out.Parts[i]
 		for _, q := range into[p.Target] {
-			if !slices.ContainsFunc(p.Others, func(other Life) bool { return other.Name == q.Source.Name }) {
+			other := slices.IndexFunc(p.Others, func(other Life) bool { return other.Name == q.Source.Name })
+			if other < 0 {
 				continue
 			}
-			if !l.request.Rekey && p.Source.Number != q.Source.Number {
+			apart := p.Others[other].Apart
+			if !l.request.Rekey && !apart && p.Source.Number != q.Source.Number {
 				continue
 			}
 			both, err := l.hasRecords(ctx, p)
@@ -110,8 +133,12 @@ func (l *looker) mixedLives(ctx context.Context) error {
 			if !both {
 				continue
 			}
-			l.addObjection(p, AnswerForce, "records of %s and %s, two lives of one topic, would be mixed in it: "+
-				"replay one after the other, the older first", p.Source, q.Source)
+			what, next := "branches", "replay one after the other, the older first"
+			if apart {
+				what, next = "lives", "replay each into a topic of its own"
+			}
+			l.addObjection(p, AnswerForce, "records of %s and %s, two %s of one topic, would be mixed in it: %s",
+				p.Source, q.Source, what, next)
 			break
 		}
 	}

@@ -29,6 +29,9 @@ type Life struct {
 	Life    string  // as in Part
 	Numbers []int32 // of its partitions
 	Newer   bool    // its records belong after those of the part
+	// Apart says that it is another incarnation, and not another branch of the same one: their
+	// records belong into different topics, in whatever order.
+	Apart bool
 }
 
 // LifeOf names the life of a topic, or the branch of one, whatever the archive
@@ -64,11 +67,18 @@ func NewPart(row bifrost.Progress, target string, ask Span, all map[string][]bif
 		i := slices.IndexFunc(part.Others, func(l Life) bool { return l.Name == other.Name })
 		if i < 0 {
 			i = len(part.Others)
-			part.Others = append(part.Others, Life{Name: other.Name, Life: LifeOf(other), Newer: newer(other, row)})
+			part.Others = append(part.Others, Life{Name: other.Name, Life: LifeOf(other), Newer: newer(other, row),
+				Apart: apart(other, row)})
 		}
 		part.Others[i].Numbers = append(part.Others[i].Numbers, other.Number)
 	}
 	return part
+}
+
+// apart reports whether two rows of a topic are of different incarnations. Before Kafka 2.8 those
+// of one cluster cannot be told from each other.
+func apart(a, b bifrost.Progress) bool {
+	return a.TopicID != b.TopicID || a.TopicID.IsZero() && a.ClusterID != b.ClusterID
 }
 
 // newer reports whether one life of a topic came after another. A topic's plain name

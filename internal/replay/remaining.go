@@ -52,7 +52,12 @@ type PartOutlook struct {
 	made      bool            // the target topic exists
 	lastKnown int64           // number of the last stretch that the state topic knows; the position may be behind it
 	foreign   map[int32]int64 // by partition of the target, the first known record that no replay has written
+	beside    string          // another life of the topic that the target has records of; empty if none
 }
+
+// Beside names another life of the topic of which a replay has written records into the target;
+// empty if there is none.
+func (p *PartOutlook) Beside() string { return p.beside }
 
 // Foreign are the partitions of the target that have records which no replay has
 // written, as far as they were looked at, each with the offset of the first known one.

@@ -192,8 +192,11 @@ func newWorld(t *rapid.T, brokers []string, compact func()) *world {
 	}
 	t.Cleanup(w.client.Close)
 	w.admin = kadm.NewClient(w.client)
-	for i, name := range []string{"s", "s@" + bifrost.TopicID{2}.String(), "u"} {
-		w.sources[name] = &sourceTopic{name: name, id: bifrost.TopicID{byte(i + 1)}}
+	second := bifrost.TopicID{2}
+	for name, id := range map[string]bifrost.TopicID{"s": {1}, "s@" + second.String(): second, "s@" + second.String() + ".1": second, "u": {3}} {
+		w.sources[name] = &sourceTopic{name: name, id: id}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.sources)) {
 		w.grow(t, name, 0)
 	}
 	return w
@@ -561,11 +564,11 @@ func (w *world) breaks(t *rapid.T, request Request) string {
 			continue
 		}
 		for _, life := range p.Others {
-			if exists && life.Newer && w.target(id).has(life.Name, p.Source.Number, request.Rekey) {
+			if exists && (life.Newer || life.Apart) && w.target(id).has(life.Name, p.Source.Number, request.Rekey || life.Apart) {
 				return fmt.Sprintf("%s behind %s", p.Source, life.Name)
 			}
 			for _, q := range request.Parts {
-				if q.Target != p.Target || q.Source.Name != life.Name || !request.Rekey && q.Source.Number != p.Source.Number {
+				if q.Target != p.Target || q.Source.Name != life.Name || !request.Rekey && !life.Apart && q.Source.Number != p.Source.Number {
 					continue
 				}
 				if len(w.missing(t, q)) > 0 || request.Again && len(w.asked(q)) > 0 {

@@ -14,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/capture"
+	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
 // make makes a topic of the target before the restore.
@@ -102,6 +104,57 @@ func TestWhatStandsAgainstARestore(t *testing.T) {
 				t.Errorf("a look has made topics: %v", err)
 			}
 		})
+	}
+}
+
+// A topic that was restored from one of its lives is not given the records of another, neither of a later
+// nor of an earlier one; and one that has them from elsewhere is not as it was captured.
+func TestLivesAreNotMixed(t *testing.T) {
+	t.Parallel()
+	first := newWhole(t)
+	later := bifrost.TopicID{9}
+	name := "payments@" + later.String()
+	first.object(name, 0, later, 0, 5)
+	first.progress(name, 0, later, 0, 5)
+	first.run()
+	second := *first.Restorer
+	second.Snapshot.Configuration.Topics = slices.Clone(second.Snapshot.Configuration.Topics)
+	second.Snapshot.Configuration.Topics[1].ID = later
+	second.Snapshot.Positions.Offsets = slices.Clone(second.Snapshot.Positions.Offsets)
+	second.Snapshot.Positions.Offsets[1] = capture.Offsets{Topic: "payments", ID: later, Partitions: []*[4]int64{{0, 5, 5, 0}, {0, 0, 0, 0}}}
+	mustRefuse := func(r *Restorer, says string) {
+		t.Helper()
+		plan, err := r.Look(t.Context(), true)
+		if err != nil || len(plan.Refusals) == 0 || !strings.Contains(plan.Refusals[0], says) || !strings.Contains(plan.Refusals[0], "--exclude") {
+			t.Fatalf("refused: %q, want %q; %v", plan.Refusals, says, err)
+		}
+	}
+	mustRefuse(&second, "topic payments: it has records of payments, an earlier life of the topic: those of "+name+"/0 would")
+
+	other := newWhole(t)
+	other.object(name, 0, later, 0, 5)
+	other.progress(name, 0, later, 0, 5)
+	captured := other.Snapshot
+	other.Snapshot = second.Snapshot
+	other.run()
+	other.Snapshot = captured
+	mustRefuse(other.Restorer, "topic payments: it has records of "+name+", a later life of the topic: those of payments/0 would")
+
+	// A replay that was forced, or an earlier version of Bifrost, has mixed them.
+	rows, err := first.archived.ListProgress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := rows[slices.IndexFunc(rows, func(p bifrost.Progress) bool { return p.Name == name })]
+	request := request([]replay.Part{replay.NewPart(row, "payments", replay.AllTimes(0, 5), replay.ByTopic(rows))})
+	request.Force = true
+	if _, err := replay.Start(t.Context(), request, first.source, replay.Options{Client: first.Client}); err != nil {
+		t.Fatal(err)
+	}
+	for which, do := range map[string]func(*whole) string{"plan": doPlan, "run": doRun} {
+		if said := do(first); !strings.Contains(said, "topic payments: it has records of "+name+" too, another life of the topic") {
+			t.Errorf("the %s says: %s", which, said)
+		}
 	}
 }
 

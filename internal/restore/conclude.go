@@ -35,6 +35,7 @@ func (r *Restorer) newReport(ctx context.Context, plan *Plan) (*Report, error) {
 	report.Finished = true
 	for i, t := range plan.Topics {
 		of := r.topicReport(plan, t)
+		tellBeside(report, plan, t)
 		of.FinishLoses, of.FinishDoes = losses[i].records, losses[i].why
 		there, exists := now[t.Name]
 		if !exists {
@@ -82,6 +83,20 @@ func tellDifferent(report *Report, t Topic, there actual, different []Setting, k
 	}
 }
 
+// tellBeside says that a topic has records of another of its lives, whether or not there is anything
+// left to restore.
+func tellBeside(report *Report, plan *Plan, t Topic) {
+	for _, p := range t.Partitions {
+		for _, b := range p.branches {
+			part := plan.parts[partKey{b.row.Partition, t.Name}]
+			if part != nil && part.Beside() != "" {
+				report.differs("topic", t.Name, "it has records of %s too, another life of the topic", part.Beside())
+				return
+			}
+		}
+	}
+}
+
 func replicasOf(t Topic) int {
 	if len(t.Topic.Partitions) == 0 {
 		return 0
@@ -106,6 +121,7 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 	}
 	for i, t := range plan.Topics {
 		of := r.topicReport(plan, t)
+		tellBeside(report, plan, t)
 		of.Records, of.Bytes = t.held()
 		of.Lifted = []Setting{}
 		of.FinishLoses, of.FinishDoes = losses[i].records, losses[i].why

@@ -106,7 +106,7 @@ func (r *Restorer) lookAtRecords(ctx context.Context, plan *Plan) error {
 			plan.Warnings = append(plan.Warnings, fmt.Sprintf("topic %s: %s", w.Topic, w.Text))
 		}
 		for _, o := range outlook.Objections() {
-			plan.refuse(o.Topic, o.Text)
+			plan.refuse(o.Topic, o.Text+". "+withoutIt)
 		}
 	}
 	return nil
@@ -166,11 +166,13 @@ func (r *Restorer) judge(plan *Plan) {
 	for key, part := range plan.parts {
 		if foreign := part.Foreign(); len(foreign) > 0 && plan.todo[key.target] {
 			plan.refuse(key.target,
-				"it has records that no replay has written, and some are left to restore: they would be mixed. "+
-					"Leave it out with --exclude, or restore into a cluster without it")
+				"it has records that no replay has written, and some are left to restore: they would be mixed. "+withoutIt)
 		}
 	}
 }
+
+// withoutIt is what to do about a topic that cannot be restored into what is there.
+const withoutIt = "Leave it out with --exclude, or restore into a cluster without it"
 
 func (p *Plan) refuse(topic, text string) {
 	p.Refusals = append(p.Refusals, fmt.Sprintf("topic %s: %s", topic, text))
@@ -212,8 +214,7 @@ func (r *Restorer) judgeUnwritten(ctx context.Context, plan *Plan) error {
 		})
 		if written && plan.todo[topic] {
 			plan.refuse(topic,
-				"it holds records where the capture has none: leave it out with --exclude, "+
-					"or restore into a cluster without it")
+				"it holds records where the capture has none. "+withoutIt)
 		}
 	}
 	return nil
