@@ -29,12 +29,15 @@ func newFlush(a *app.App) *cobra.Command {
 		Long: `Flush archives everything that can be read in Kafka at this moment, whatever the
 maximum ages, of all topics or of those named (globs do too). The work is done in
 this process, by the rules and tables of the stack; ranges that others work on are
-waited for. What cannot be read is named at the end, and stops nothing else.
+waited for. What cannot be read is named at the end, and stops nothing else. What is
+left of a topic that was deleted, or created again, is not waited for: two ticks have
+to agree that nobody can read it any more.
 
 ` + memoryHelp,
 		Example:           "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
+		Annotations:       map[string]string{app.UnhealthyMeaning: "records were lost, or some are still on their way"},
 		RunE:              func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
 	}
 	c.Flags().DurationVar(&f.patience, "timeout", 15*time.Minute, "give up after this time")
@@ -50,9 +53,12 @@ type flush struct {
 	cluster  bifrost.Cluster
 	ledger   progressLister
 	tick     func(context.Context) (bifrost.TickSummary, error)
-	targets  map[bifrost.TopicPartition]int64 // last stable offsets when the flush began
-	unlisted map[bifrost.TopicPartition]error // partitions whose end nobody knows
-	left     []bifrost.TickFailure            // partitions that could not be archived, and why
+
+	targets   map[bifrost.TopicPartition]int64 // last stable offsets when the flush began
+	topics    []bifrost.Topic                  // whose logs those are
+	clusterID string                           // of Kafka
+	unlisted  map[bifrost.TopicPartition]error // partitions whose end nobody knows
+	left      []bifrost.TickFailure            // partitions that could not be archived, and why
 }
 
 // progressLister reads how far the archive is.
@@ -93,7 +99,32 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	if showErr := f.showResults(err == nil); showErr != nil {
 		return showErr
 	}
+	if lost := f.lossOf(); lost != "" && err != nil {
+		f.Warn("%s", lost)
+	} else if lost != "" {
+		return app.Unhealthyf("%s", lost)
+	}
 	return err
+}
+
+// lossOf says what was lost of what this flush settled; empty if nothing was.
+func (f *flush) lossOf() string {
+	offsets, first := int64(0), ""
+	for _, r := range f.results {
+		if r.Outcome != bifrost.OutcomeLost || !lostFor(r.GapReason) {
+			continue
+		}
+		offsets += r.EndOffset - r.StartOffset
+		if first == "" {
+			at := bifrost.Range{Start: r.StartOffset, End: r.EndOffset}
+			first = fmt.Sprintf("%s/%d %s: %s", r.Topic, r.Partition, at, bifrost.DescribeGap(r.GapReason))
+		}
+	}
+	if offsets == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s offsets were lost, the first of them %s; bifrost ls TOPIC --state LOST lists them",
+		human.Count(offsets), first)
 }
 
 // untilDone archives until nothing is left, or what is left fails: a partition
@@ -113,7 +144,7 @@ func (f *flush) untilDone(ctx context.Context) error {
 		}
 		stuck := f.findStuck(left, summary)
 		if len(left) == 0 || summary.Dispatched == 0 && len(stuck) == len(left) {
-			return f.failureOf(left, stuck, summary)
+			return cmp.Or(f.failureOf(left, stuck, summary), f.onTheirWay(ctx))
 		}
 		if err := f.waitForWorker(ctx, left); err != nil {
 			return err
@@ -132,22 +163,22 @@ func (partial) NoteTick(context.Context, bifrost.TickRecord) error { return nil 
 // what lies behind belongs to transactions that may stay open for long. What comes later is
 // not waited for, or a flush of a busy topic would never end.
 func (f *flush) aimAtOffsets(ctx context.Context) error {
-	_, all, err := f.cluster.Topics(ctx)
+	clusterID, all, err := f.cluster.Topics(ctx)
 	if err != nil {
 		return err
 	}
-	var topics []bifrost.Topic
+	f.clusterID = clusterID
 	for _, t := range all {
 		if f.parts.Config.Topics.Archives(t.Name) {
-			topics = append(topics, t)
+			f.topics = append(f.topics, t)
 		}
 	}
-	if len(topics) == 0 {
+	if len(f.topics) == 0 {
 		return fmt.Errorf("no topic is selected by %s, and the cluster has %d topics that these credentials may "+
 			"describe",
 			f.parts.Config.Topics, len(all))
 	}
-	offsets, err := f.cluster.Offsets(ctx, topics)
+	offsets, err := f.cluster.Offsets(ctx, f.topics)
 	if err != nil {
 		return err
 	}
@@ -168,15 +199,58 @@ func (f *flush) countBehind(ctx context.Context) (map[bifrost.TopicPartition]int
 	if err != nil {
 		return nil, err
 	}
-	_, topics, err := f.cluster.Topics(ctx)
+	return countLeft(f.targets, rows, f.topics), nil
+}
+
+// onTheirWay is an error if something of other lives of the topics is neither archived nor a recorded
+// gap. Ticks settle that, each a minute or so after the other.
+func (f *flush) onTheirWay(ctx context.Context) error {
+	rows, err := f.ledger.ListProgress(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return countLeft(f.targets, rows, topics), nil
+	offsets := int64(0)
+	for _, p := range rows {
+		if p.ClusterID != f.clusterID || !f.parts.Config.Topics.Archives(p.Topic()) {
+			continue
+		}
+		n := countUnsettled(p, f.topics)
+		if n == 0 {
+			continue
+		}
+		offsets += n
+		f.left = append(f.left, bifrost.TickFailure{Topic: p.Topic(), Name: p.Name, KafkaTopic: p.Topic(),
+			Partition: &p.Number, Error: fmt.Sprintf("%s offsets of %s are neither archived nor a recorded gap yet",
+				human.Count(n), p.Name)})
+	}
+	if len(f.left) == 0 {
+		return nil
+	}
+	f.sortLeft()
+	tellFailed(f.App, f.left[:min(len(f.left), bifrost.MaxReportedFailures)], len(f.left))
+	return app.Unhealthyf("%s offsets are still on their way, of %d partitions whose topic was deleted or created "+
+		"again: whoever has them in hand may be alive, and two ticks have to agree before they are lost. Run flush "+
+		"again in some minutes, or leave it to the stack; bifrost ls NAME --state PLANNED lists them",
+		human.Count(offsets), len(f.left))
+}
+
+// countUnsettled counts what is neither archived nor a gap of a partition of a life of a topic that is
+// not in Kafka any more, or of a branch that was left.
+func countUnsettled(p bifrost.Progress, topics []bifrost.Topic) int64 {
+	inKafka := slices.ContainsFunc(topics, func(t bifrost.Topic) bool { return t.Name == p.Topic() && t.ID == p.TopicID })
+	until := p.PlannedOffset
+	switch {
+	case p.Status == bifrost.StatusForked, p.Status == bifrost.StatusClosed:
+	case inKafka, p.Status == bifrost.StatusDiverged:
+		return 0 // countLeft counts it; it waits for a person
+	default:
+		until = max(p.ArchivedUntil(), p.LastStable)
+	}
+	return max(0, until-p.NextOffset)
 }
 
 // countLeft counts the offsets below the targets that the rows of the topics do not cover.
-// Only the life of a topic that is in Kafka now counts, and of it the branch that goes on.
+// Only the lives that the targets are of count, and of them the branch that goes on.
 func countLeft(
 	targets map[bifrost.TopicPartition]int64, rows []bifrost.Progress, topics []bifrost.Topic,
 ) map[bifrost.TopicPartition]int64 {
@@ -255,9 +329,7 @@ func (f *flush) failureOf(
 		})
 		offsets += left[tp]
 	}
-	slices.SortFunc(f.left, func(a, b bifrost.TickFailure) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(numberOf(a), numberOf(b)))
-	})
+	f.sortLeft()
 	tellFailed(f.App, f.left[:min(len(f.left), bifrost.MaxReportedFailures)], len(f.left))
 	if unknown > 0 {
 		return fmt.Errorf("%w: %d partitions or topics failed; %s offsets are left, and of %d nobody knows how many",
@@ -265,6 +337,12 @@ func (f *flush) failureOf(
 	}
 	return fmt.Errorf("%w: %d partitions failed, to be tried again by the next tick or flush; %s offsets are left",
 		errUnfinished, len(f.left), human.Count(offsets))
+}
+
+func (f *flush) sortLeft() {
+	slices.SortFunc(f.left, func(a, b bifrost.TickFailure) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Name, b.Name), cmp.Compare(numberOf(a), numberOf(b)))
+	})
 }
 
 // numberOf is the partition that failed; -1 for the whole topic.

@@ -113,3 +113,33 @@ func TestWhatAFlushWaitsFor(t *testing.T) {
 		}
 	}
 }
+
+// Of lives that are not in Kafka any more, and of branches that were left, everything counts that is
+// planned or was seen; of the life that is in Kafka the flush counts it up to its target.
+func TestWhatIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	gone, current := bifrost.TopicID{1}, bifrost.TopicID{2}
+	topics := []bifrost.Topic{{Name: "payments", ID: gone}, {Name: "orders", ID: current}}
+	for name, c := range map[string]struct {
+		id                           bifrost.TopicID
+		status                       bifrost.Status
+		next, planned, known, stable int64
+		want                         int64
+	}{
+		"planned of a topic that is gone":      {gone, bifrost.StatusOpen, 10, 30, 0, 30, 20},
+		"seen of it":                           {gone, bifrost.StatusOpen, 10, 10, 0, 30, 20},
+		"an object of it":                      {gone, bifrost.StatusFencing, 10, 10, 25, 0, 15},
+		"all of it is settled":                 {gone, bifrost.StatusOpen, 30, 30, 30, 30, 0},
+		"a closed one":                         {gone, bifrost.StatusClosed, 30, 30, 30, 40, 0},
+		"planned of a topic that is in Kafka":  {current, bifrost.StatusOpen, 10, 30, 0, 30, 0},
+		"planned of a branch that was left":    {current, bifrost.StatusForked, 10, 30, 0, 90, 20},
+		"a branch that was left, and is ended": {current, bifrost.StatusForked, 30, 30, 0, 90, 0},
+		"what waits for a person":              {gone, bifrost.StatusDiverged, 10, 30, 0, 30, 0},
+	} {
+		p := bifrost.Progress{TopicID: c.id, Status: c.status, NextOffset: c.next, PlannedOffset: c.planned, KnownUntil: c.known}
+		p.Name, p.LastStable = "orders", c.stable
+		if got := countUnsettled(p, topics); got != c.want {
+			t.Errorf("%s: %d offsets, want %d", name, got, c.want)
+		}
+	}
+}

@@ -23,8 +23,9 @@ func TestWhatIsWrongIsWrongAsJSON(t *testing.T) {
 		must(t, s.topic(t.Context(), topic, 1))
 		must(t, s.produce(t.Context(), numbered(topic, 0, 0, 10)...))
 	}
-	halved := s.topics + "-halved"
+	halved, deleted := s.topics+"-halved", s.topics+"-deleted"
 	must(t, s.topic(t.Context(), halved, 2))
+	must(t, s.topic(t.Context(), deleted, 1))
 	s.inside(t, "flush").must(t, 0)
 	s.position(t, "ahead", orders, 0, 30) // of what is archived
 	s.inside(t, "capture").must(t, 0)
@@ -44,6 +45,9 @@ func TestWhatIsWrongIsWrongAsJSON(t *testing.T) {
 			t.Errorf("%s --json prints no JSON: %q", command, printed.out)
 		}
 	}
+	must(t, s.deleteTopic(t.Context(), deleted))
+	must(t, s.setAttribute(t.Context(), "progress", deleted, "0", "log_end_offset", "7")) // as a tick saw it
+	same("flush")
 	same("clusters diff", "latest", "live")
 	same("replay", orders+":"+s.topics+"-compacted")
 	same("restore", "--at", "latest", "--topics", orders, "--groups", "--yes", "--to-brokers", newCluster(t))
