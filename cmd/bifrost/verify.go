@@ -272,6 +272,10 @@ func (v *verifier) showSummary() error {
 	if v.options.Deep {
 		v.Say("Decoded %s objects.", human.Count(s.DecodedObjects))
 	}
+	if s.NoChecksum > 0 && !v.options.Deep {
+		v.Say("The store keeps no checksum of %s objects, so that their bytes were not compared: --deep reads them.",
+			human.Count(s.NoChecksum))
+	}
 	if v.options.Kafka {
 		v.Say("Compared %s records with Kafka; %s offsets are not there any more.",
 			human.Count(s.ComparedRecords), human.Count(s.NotCompared))

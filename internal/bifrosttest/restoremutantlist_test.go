@@ -63,10 +63,10 @@ func init() {
 			repair + "fix.go", "v.Start <= object.Start && object.End <= v.End", "v.Start <= object.Start",
 		}}}, "internal/bifrost", fixes, ""},
 		{mutant{"a row is made of an object that is not the one in the row", "the checksum is the proof", []edit{{
-			repair + "fix.go", "if row.Facts.Checksum == \"\" || facts.Checksum != row.Facts.Checksum {", "if row.Facts.Checksum == \"\" {",
+			repair + "fix.go", "	if facts.Checksum != row.Facts.Checksum {", "	if false {",
 		}}}, "internal/bifrost", fixes, ""},
 		{mutant{"what a delete marker hides comes back unseen", "size and checksum are the proof", []edit{{
-			repair + "fix.go", "if row.Checksum == \"\" || below[0] != (bifrost.Stored{Size: row.StoredBytes, Checksum: row.Checksum}) {", "if row.Checksum == \"\" {",
+			repair + "fix.go", "case stored.Size != row.StoredBytes, stored.Checksum != row.Checksum && ", "case false && stored.Checksum != row.Checksum && ",
 		}}}, "internal/bifrost", fixes, ""},
 		{mutant{"totals made anew beside what is wrong", "they would be those of a row that nobody has proven", []edit{{
 			repair + "fix.go", "	plan.leaveUnproven()\n", "",

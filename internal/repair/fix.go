@@ -185,14 +185,27 @@ func (f *Fixer) planHidden(ctx context.Context, plan *FixPlan, key string, row b
 	}
 	hidden := HiddenObject{Key: key, Markers: markers, Proof: "its only version"}
 	if row.Key != "" {
-		if row.Checksum == "" || below[0] != (bifrost.Stored{Size: row.StoredBytes, Checksum: row.Checksum}) {
+		switch stored := below[0]; {
+		case stored.Size != row.StoredBytes, stored.Checksum != row.Checksum && stored.Checksum != "" && row.Checksum != "":
 			return fmt.Sprintf("what a delete marker hides has %d bytes and checksum %q, and is not what its row says",
-				below[0].Size, below[0].Checksum), nil
+				stored.Size, stored.Checksum), nil
+		case stored.Checksum == "", row.Checksum == "":
+			return fmt.Sprintf("what a delete marker hides has as many bytes as its row says, %d, and whether it is the "+
+				"object is not known: %s. Look into it, and remove the delete marker by hand if it is", stored.Size,
+				whoseChecksum(stored.Checksum)), nil
 		}
 		hidden.Proof = "size and checksum are those of its row"
 	}
 	plan.Hidden = append(plan.Hidden, hidden)
 	return "", nil
+}
+
+// whoseChecksum says which of the two checksums that are compared is missing.
+func whoseChecksum(stored string) string {
+	if stored == "" {
+		return "this store keeps no checksum of whole objects"
+	}
+	return "its row has no checksum"
 }
 
 // planRow plans to make a row again from its object. The proof that the row was edited is
@@ -214,7 +227,11 @@ func (f *Fixer) planRow(ctx context.Context, plan *FixPlan, p bifrost.Partition,
 	if err != nil || reason != "" {
 		return reason, err
 	}
-	if row.Facts.Checksum == "" || facts.Checksum != row.Facts.Checksum {
+	if facts.Checksum == "" || row.Facts.Checksum == "" {
+		return fmt.Sprintf("whether %s is the object of the row is not known: %s", facts.Key,
+			whoseChecksum(facts.Checksum)), nil
+	}
+	if facts.Checksum != row.Facts.Checksum {
 		return fmt.Sprintf("the checksum of %s is not the one in the row, so nothing says which of the two is right",
 			facts.Key), nil
 	}

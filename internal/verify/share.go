@@ -184,6 +184,7 @@ func (s *Summary) Add(other Summary) {
 	s.DecodedObjects += other.DecodedObjects
 	s.ComparedRecords += other.ComparedRecords
 	s.NotCompared += other.NotCompared
+	s.NoChecksum += other.NoChecksum
 	s.Violations += other.Violations
 	if s.Gaps == nil {
 		s.Gaps, s.Kinds = map[string]int64{}, map[Kind]int64{}

@@ -92,6 +92,10 @@ type Summary struct {
 
 	Expired int64 `json:"expired"` // settled rows whose object the bucket has deleted because of its age
 
+	// NoChecksum counts objects of which the store keeps no checksum of the whole: their bytes are
+	// compared by a deep look only.
+	NoChecksum int64 `json:"no_checksum"`
+
 	DecodedObjects  int64 `json:"decoded_objects"`  // deep: read to their end
 	ComparedRecords int64 `json:"compared_records"` // Kafka: found equal
 	// NotCompared counts archived offsets that nothing in Kafka can be compared

@@ -92,7 +92,8 @@ var violationKinds = []struct {
 	{RowBeyondPlanned, fixIt},
 	{RowInvalid, fixIt},
 	{ObjectMissing, "run bifrost verify --fix, which brings back what a delete marker hides; otherwise restore the " +
-		"object (an older version, a replica); if it is gone for good, run bifrost accept erased to record that"},
+		"object (an older version, a replica); only if no version of it is left anywhere, run bifrost accept erased " +
+		"to record that"},
 	{ObjectSize, "restore the object that was archived (an older version, a replica)"},
 	{ObjectChecksum, "restore the object that was archived (an older version, a replica)"},
 	{ObjectDamaged, "restore the object that was archived (an older version, a replica)"},
