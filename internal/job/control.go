@@ -73,6 +73,9 @@ type Status struct {
 	Report      *Report // of the last execution, if it ended by itself
 }
 
+// Exists reports whether there is such a job: a plan that is refused leaves none behind.
+func (s Status) Exists() bool { return s.Kind != "" }
+
 // Running reports whether the last execution runs.
 func (s Status) Running() bool { return s.State == StateRunning }
 
@@ -86,12 +89,26 @@ func (c *Control) Start(ctx context.Context, spec Spec) (execution string, err e
 	}
 	_, err = c.Spec(ctx, spec.ID)
 	if err == nil {
-		return "", fmt.Errorf("job %s exists: take another ID, or bifrost jobs continue %s", spec.ID, spec.ID)
+		return "", c.refuseSecond(ctx, spec.ID)
 	}
 	if !errors.Is(err, bifrost.ErrNotFound) {
 		return "", err
 	}
 	return c.startExecution(ctx, spec)
+}
+
+// refuseSecond says of a job that exists what can be done with it.
+func (c *Control) refuseSecond(ctx context.Context, id string) error {
+	status, err := c.Status(ctx, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("job %s exists: take another ID; how it stands is not known: %w", id, err)
+	case status.Complete:
+		return fmt.Errorf("job %s exists and is complete: take another ID", id)
+	case status.Running():
+		return fmt.Errorf("job %s exists and runs: take another ID, or bifrost jobs show %s follows it", id, id)
+	}
+	return fmt.Errorf("job %s exists: take another ID, or bifrost jobs continue %s", id, id)
 }
 
 // Continue starts another execution of a job: items that are done return at once.

@@ -551,7 +551,8 @@ func TestControl(t *testing.T) {
 	if _, err := a.runner.Plan(ctx, Event{Job: json.RawMessage(m.input), Execution: execution, Workers: 2}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Start(ctx, replayOf("one", "orders:copy")); err == nil || !strings.Contains(err.Error(), "exists") {
+	if _, err := c.Start(ctx, replayOf("one", "orders:copy")); err == nil ||
+		!strings.Contains(err.Error(), "bifrost jobs show one") || strings.Contains(err.Error(), "continue") {
 		t.Errorf("twice: error %v", err)
 	}
 	if _, err := c.Continue(ctx, "one"); err == nil || !strings.Contains(err.Error(), "runs") {
@@ -563,6 +564,9 @@ func TestControl(t *testing.T) {
 	status, err := c.Status(ctx, "one")
 	if err != nil || status.Running() || status.Complete || status.Items != 2 || status.Done != 0 || status.Records != 10 || status.Execution != execution {
 		t.Errorf("status %+v, error %v", status, err)
+	}
+	if _, err := c.Start(ctx, replayOf("one", "orders:copy")); err == nil || !strings.Contains(err.Error(), "bifrost jobs continue one") {
+		t.Errorf("again, when it is stopped: error %v", err)
 	}
 	a.clock.Advance(time.Minute)
 	second, err := c.Continue(ctx, "one")
@@ -606,6 +610,9 @@ func TestControl(t *testing.T) {
 	}
 	if _, err := c.Continue(ctx, "one"); err == nil || !strings.Contains(err.Error(), "is complete") {
 		t.Errorf("when it is complete: error %v", err)
+	}
+	if _, err := c.Start(ctx, replayOf("one", "orders:copy")); err == nil || !strings.Contains(err.Error(), "is complete: take another ID") {
+		t.Errorf("again, when it is complete: error %v", err)
 	}
 	if ids, err := c.List(ctx); err != nil || !slices.Equal(ids, []string{"one"}) {
 		t.Errorf("jobs %v, error %v", ids, err)

@@ -88,7 +88,7 @@ func TestWhatAReportSays(t *testing.T) {
 			t.Errorf("it says\n%swithout %q", got, words)
 		}
 	}
-	err := failureOf(job.Status{ID: "one"}, 1234)
+	err := failureOf(job.Status{ID: "one", Kind: job.KindVerify}, 1234)
 	if err == nil || !strings.Contains(err.Error(), "1,234 violations") {
 		t.Errorf("error %v", err)
 	}

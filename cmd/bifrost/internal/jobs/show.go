@@ -3,6 +3,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -82,7 +83,7 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 		if err := a.PrintJSON(shown); err != nil {
 			return err
 		}
-	} else {
+	} else if s.Exists() {
 		sayJob(a, s)
 	}
 	return failureOf(s, violations)
@@ -91,6 +92,9 @@ func showJob(a *app.App, ctx context.Context, control *job.Control, s job.Status
 // failureOf says in a line what is wrong with a job; nil if nothing is.
 func failureOf(s job.Status, violations int) error {
 	switch {
+	case !s.Exists():
+		return app.Unhealthyf("the plan of job %s was refused or failed, so there is no such job (%s): settle that, and "+
+			"start it again", s.ID, cmp.Or(s.Error, "state "+s.State))
 	case violations > 0:
 		return app.Unhealthyf("job %s has found %s violations", s.ID, human.Count(int64(violations)))
 	case !s.Running() && !s.Complete:

@@ -119,3 +119,19 @@ func TestExecutionsThatAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// A plan that was refused leaves no job behind, so no command is advised that needs one.
+func TestAJobThatIsNone(t *testing.T) {
+	t.Parallel()
+	control := &job.Control{Files: job.Files{Group: "g", Bucket: bifrosttest.NewStore()}}
+	refused := job.Status{ID: "one", State: "FAILED", Execution: "a:one-1", Error: "refused: no such topic"}
+	for _, asJSON := range []bool{false, true} {
+		var talk bytes.Buffer
+		err := showJob(app.New(nil, &bytes.Buffer{}, &talk), t.Context(), control, refused, asJSON)
+		said := talk.String() + fmt.Sprint(err)
+		if !app.IsUnhealthy(err) || !strings.Contains(said, "refused: no such topic") ||
+			strings.Contains(said, "bifrost jobs") || !strings.Contains(said, "start it again") {
+			t.Errorf("JSON %v: said %s", asJSON, said)
+		}
+	}
+}
