@@ -29,9 +29,10 @@ func newRoot(a *app.App) *cobra.Command {
 how the archive stands, reads records back, checks them, and replays them.
 
 Where the archive is, it learns from flags, or from the same environment
-variables as the deployed functions; "make up" writes them to .local/env. AWS
-credentials, profile and region come from where the AWS CLI takes them.`,
-		Example: `  . .local/env            # after make up
+variables as the deployed functions: "bifrost env" prints those of a stack, "make up"
+writes its own to .local/env. AWS credentials, profile and region come from where the
+AWS CLI takes them.`,
+		Example: `  eval "$(bifrost env --stack bifrost)"
   bifrost status
   bifrost cat orders --last 10
   bifrost get orders 0 1234 --json`,

@@ -118,7 +118,7 @@ func TestTheTableItIsTakenFor(t *testing.T) {
 		{"ACTIVE", nil, ResultOK, "1,234 items"}, {"UPDATING", nil, ResultOK, "1,234 items"},
 		{"CREATING", dynamoledger.ErrNoTable, ResultFailed, "is CREATING"}, {"DELETING", nil, ResultFailed, "is DELETING"},
 		{"ACTIVE", dynamoledger.ErrOtherTable, ResultFailed, "from one stack"},
-		{"ACTIVE", dynamoledger.ErrNoTable, ResultFailed, "from one stack"},
+		{"ACTIVE", dynamoledger.ErrNoTable, ResultFailed, "bifrost init makes"},
 		{"ACTIVE", errors.New("denied"), ResultFailed, "allow dynamodb:GetItem"},
 	} {
 		cfg := answering(t, fmt.Sprintf(`{"Table": {"TableStatus": %q, "ItemCount": 1234}}`, c.status))

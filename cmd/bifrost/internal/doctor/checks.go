@@ -12,6 +12,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/internal/config"
 )
 
@@ -79,17 +80,16 @@ func (d *checkup) runCheck(ctx context.Context, name string, look func(context.C
 // checkEverything goes from the settings outwards. Without settings nothing else can be asked.
 func (d *checkup) checkEverything(ctx context.Context) {
 	d.runCheck(ctx, "version", func(context.Context) finding { return fine("bifrost %s", app.BuildVersion()) })
-	var settings config.Config
+	var c config.Config
 	d.runCheck(ctx, "settings", func(context.Context) finding {
 		var err error
-		if settings, err = config.Load(config.Reader, d.LookupVariable); err != nil {
-			return broken(err, "set the variables, or give the flags of the same names; "+
-				"make up writes .local/env to source")
+		if c, err = config.Load(config.Reader, d.LookupVariable); err != nil {
+			return broken(err, settings.HowToSet)
 		}
 		return fine("group %s, bucket %s, tables %s and %s",
-			settings.Group, settings.Bucket, settings.ProgressTable, settings.ObjectsTable)
+			c.Group, c.Bucket, c.ProgressTable, c.ObjectsTable)
 	})
-	if settings.Bucket == "" {
+	if c.Bucket == "" {
 		return
 	}
 	parts, err := d.OpenUnchecked(ctx, config.Reader)
@@ -105,7 +105,7 @@ func (d *checkup) checkEverything(ctx context.Context) {
 			func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
 		return
 	}
-	d.checkAWS(ctx, cfg, settings)
+	d.checkAWS(ctx, cfg, c)
 	d.runCheck(ctx, "one archive", func(ctx context.Context) finding { return checkBelonging(ctx, parts) })
 	d.runCheck(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) })
 	d.checkKafka(ctx, parts)

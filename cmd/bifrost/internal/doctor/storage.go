@@ -91,7 +91,8 @@ func (b *bucketDoctor) checkReach(ctx context.Context) finding {
 	}, s3.WithAPIOptions(b.readDate))
 	switch {
 	case hasCode(err, "NoSuchBucket"):
-		return broken(err, "BIFROST_BUCKET names a bucket that does not exist in this account and region")
+		return broken(err, "BIFROST_BUCKET names a bucket that does not exist in this account and region: "+
+			settings.HowToMake)
 	case hasCode(err, "InvalidBucketName"):
 		return broken(err, "BIFROST_BUCKET is no name that a bucket can have: want the name alone, without s3:// "+
 			"and prefix")
@@ -256,7 +257,9 @@ func (t *tableDoctor) checkTable(ctx context.Context, name string, check func(co
 	err := check(ctx)
 	_, garbled := errors.AsType[*smithy.DeserializationError](describeErr)
 	switch {
-	case errors.Is(err, dynamoledger.ErrNoTable), errors.Is(err, dynamoledger.ErrOtherTable):
+	case errors.Is(err, dynamoledger.ErrNoTable):
+		return broken(err, settings.HowToMake)
+	case errors.Is(err, dynamoledger.ErrOtherTable):
 		return broken(err, "take the names of both tables from one stack: bifrost env --stack NAME")
 	case err != nil:
 		return broken(err, "allow dynamodb:GetItem, Query and Scan on the tables; check region and network")

@@ -71,7 +71,7 @@ func openControl(a *app.App, ctx context.Context) (*job.Control, *wiring.Parts, 
 	arn, _ := a.LookupVariable(settings.JobMachine)
 	if arn == "" {
 		return nil, nil, usage.Errorf("--job-machine is missing: want the ARN of the state machine of jobs, "+
-			"the output JobMachine of the stack ($%s)", settings.JobMachine)
+			"the output JobMachine of the stack ($%s)\n%s", settings.JobMachine, settings.HowToSet)
 	}
 	if !machineARN.MatchString(arn) {
 		return nil, nil, usage.Errorf("--job-machine %q ($%s): want the ARN of a state machine, "+

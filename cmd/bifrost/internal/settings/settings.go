@@ -79,12 +79,18 @@ func (s *Settings) LookupVariable(variable string) (string, bool) {
 // SetVariable gives a variable a value that goes over flag and environment.
 func (s *Settings) SetVariable(variable, value string) { s.values[variable] = value }
 
+// HowToSet says where the variables come from.
+const HowToSet = `eval "$(bifrost env --stack NAME)" sets those of a deployed stack, and . .local/env those of make up; ` +
+	"flags go over both (bifrost help)"
+
+// HowToMake says what makes a table or a bucket that is not there.
+const HowToMake = "if the name is right, bifrost init makes what is not there (docs/standalone.md)"
+
 // loadConfig checks all settings that the role needs.
 func (s *Settings) loadConfig(role config.Role) (config.Config, error) {
 	c, err := config.Load(role, s.LookupVariable)
 	if err != nil {
-		return c, usage.Errorf("%w\nflags of the same names do too (bifrost help); "+
-			"on this machine, make up writes .local/env to source", err)
+		return c, usage.Errorf("%w\n%s", err, HowToSet)
 	}
 	return c, nil
 }
@@ -128,7 +134,7 @@ func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
 	}
 	if err := Belonging(parts).CheckGroup(ctx); err != nil {
 		if isWrongSetting(err) {
-			return usage.Of(err)
+			return refuseSetting(err)
 		}
 		return explainSilence(err)
 	}
@@ -161,6 +167,14 @@ func isWrongSetting(err error) bool {
 		errors.Is(err, dynamoledger.ErrNoTable) || errors.Is(err, dynamoledger.ErrOtherTable)
 }
 
+// refuseSetting makes a wrong setting a wrong usage, with what to do about it.
+func refuseSetting(err error) error {
+	if errors.Is(err, dynamoledger.ErrNoTable) {
+		err = fmt.Errorf("%w; %s", err, HowToMake)
+	}
+	return usage.Of(err)
+}
+
 // explainSilence says which settings decide where AWS is, if nothing answers there.
 func explainSilence(err error) error {
 	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent {
@@ -181,7 +195,7 @@ func Belonging(parts *wiring.Parts) health.Belonging {
 func CheckBucket(ctx context.Context, parts *wiring.Parts) error {
 	err := Belonging(parts).CheckBucket(ctx)
 	if isWrongSetting(err) {
-		err = usage.Of(err)
+		err = refuseSetting(err)
 	}
 	return err
 }
