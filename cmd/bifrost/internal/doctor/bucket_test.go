@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
@@ -119,7 +120,8 @@ func TestTheTableItIsTakenFor(t *testing.T) {
 		{"CREATING", dynamoledger.ErrNoTable, ResultFailed, "is CREATING"}, {"DELETING", nil, ResultFailed, "is DELETING"},
 		{"ACTIVE", dynamoledger.ErrOtherTable, ResultFailed, "from one stack"},
 		{"ACTIVE", dynamoledger.ErrNoTable, ResultFailed, "bifrost init makes"},
-		{"ACTIVE", errors.New("denied"), ResultFailed, "allow dynamodb:GetItem"},
+		{"ACTIVE", &smithy.GenericAPIError{Code: "AccessDeniedException"}, ResultFailed, "allow dynamodb:GetItem"},
+		{"ACTIVE", errors.New("no answer"), ResultFailed, "check the region"},
 	} {
 		cfg := answering(t, fmt.Sprintf(`{"Table": {"TableStatus": %q, "ItemCount": 1234}}`, c.status))
 		tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}

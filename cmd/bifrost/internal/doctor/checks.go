@@ -13,6 +13,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/config"
 )
 
@@ -94,19 +95,25 @@ func (d *checkup) checkEverything(ctx context.Context) {
 	}
 	parts, err := d.OpenUnchecked(ctx, config.Reader)
 	if err != nil {
-		d.runCheck(ctx, "AWS settings",
-			func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
+		d.runCheck(ctx, "AWS settings", func(context.Context) finding { return broken(err, adviceOnAWS(err)) })
 		return
 	}
 	defer parts.Close()
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, d.Settings.AWSOptions()...)
 	if err != nil {
-		d.runCheck(ctx, "AWS settings",
-			func(context.Context) finding { return broken(err, "give --profile or --region, as for the AWS CLI") })
+		d.runCheck(ctx, "AWS settings", func(context.Context) finding { return broken(err, adviceOnAWS(err)) })
 		return
 	}
 	d.checkAWS(ctx, cfg, c)
 	d.runCheck(ctx, "one archive", func(ctx context.Context) finding { return checkBelonging(ctx, parts) })
 	d.runCheck(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) })
 	d.checkKafka(ctx, parts)
+}
+
+// adviceOnAWS is what to do about settings of AWS that cannot be read.
+func adviceOnAWS(err error) string {
+	if usage.Is(err) {
+		return "mend this setting, or take it away"
+	}
+	return "give --profile or --region, as for the AWS CLI"
 }

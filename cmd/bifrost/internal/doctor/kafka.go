@@ -156,8 +156,7 @@ func adviceOnOffsets(err error) string {
 func retention(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic) finding {
 	answers, err := parts.Kafka.Retention(ctx, describeTopics(topics))
 	if err != nil {
-		return advice("not known: "+err.Error(),
-			"allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
+		return advice("not known: "+err.Error(), adviceOnRetention(err))
 	}
 	return judgeRetention(answers)
 }
@@ -166,11 +165,19 @@ func retention(ctx context.Context, parts *wiring.Parts, topics []bifrost.Topic)
 func judgeRetention(answers map[string]bifrost.Retention) finding {
 	for _, topic := range slices.Sorted(maps.Keys(answers)) {
 		if err := answers[topic].Err; err != nil {
-			return advice(fmt.Sprintf("not known: topic %s: %v", topic, err),
-				"allow DescribeConfigs on topics, or nobody knows when Kafka deletes records")
+			return advice(fmt.Sprintf("not known: topic %s: %v", topic, err), adviceOnRetention(err))
 		}
 	}
 	return fine("can be read")
+}
+
+// adviceOnRetention is what to do about a retention that cannot be read.
+func adviceOnRetention(err error) string {
+	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		return "allow DescribeConfigs on topics, or nobody knows when Kafka deletes records"
+	}
+	return "look again in a minute, and then at the brokers and the network: until it can be read, nobody knows when " +
+		"Kafka deletes records"
 }
 
 // sameCluster tells brokers and tables that do not belong together, wholly or in
@@ -218,7 +225,7 @@ func judgeCluster(rows []bifrost.Progress, clusterID string) finding {
 func (d *checkup) findTicks(ctx context.Context, parts *wiring.Parts) finding {
 	sights, err := condition.SightsOf(ctx, parts, d.Now())
 	if err != nil {
-		return broken(err, "allow dynamodb:Query on the objects table to these credentials")
+		return broken(err, adviceOnTable(err, "dynamodb:Query on the objects table"))
 	}
 	return d.judgeTicks(sights)
 }

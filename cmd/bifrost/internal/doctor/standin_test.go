@@ -14,7 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go"
+	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 )
 
@@ -86,6 +88,27 @@ func TestPermissionsAreAdvisedToWhomTheyAreDenied(t *testing.T) {
 		if got := unknown(c.err, "s3:Get"); !got.warning || !strings.Contains(got.next, c.next) ||
 			strings.Contains(got.next, "allow") != strings.Contains(c.next, "allow") {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// What is advised about a table fits to what DynamoDB said, or did not say.
+func TestAdviceFitsTheFailure(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		got, want string
+	}{
+		"no table":             {adviceOnTable(fmt.Errorf("table p %w", dynamoledger.ErrNoTable), "dynamodb:X"), "see the lines of the tables"},
+		"denied":               {adviceOnTable(&smithy.GenericAPIError{Code: "AccessDeniedException"}, "dynamodb:X"), "allow dynamodb:X to these credentials"},
+		"throttled":            {adviceOnTable(&smithy.GenericAPIError{Code: "ThrottlingException"}, "dynamodb:X"), "see what DynamoDB answers"},
+		"nobody":               {adviceOnTable(io.ErrUnexpectedEOF, "dynamodb:X"), "check the region"},
+		"no right to settings": {adviceOnRetention(kerr.TopicAuthorizationFailed), "allow DescribeConfigs"},
+		"no broker":            {adviceOnRetention(io.ErrUnexpectedEOF), "look again in a minute"},
+		"an address":           {adviceOnAWS(usage.Errorf("AWS_ENDPOINT_URL is x")), "mend this setting"},
+		"a profile":            {adviceOnAWS(io.ErrUnexpectedEOF), "give --profile"},
+	} {
+		if !strings.Contains(c.got, c.want) || strings.Contains(c.got, "allow ") != strings.Contains(c.want, "allow ") {
+			t.Errorf("%s: %q, want %q", name, c.got, c.want)
 		}
 	}
 }

@@ -262,13 +262,29 @@ func (t *tableDoctor) checkTable(ctx context.Context, name string, check func(co
 	case errors.Is(err, dynamoledger.ErrOtherTable):
 		return broken(err, "take the names of both tables from one stack: bifrost env --stack NAME")
 	case err != nil:
-		return broken(err, "allow dynamodb:GetItem, Query and Scan on the tables; check region and network")
+		return broken(err, adviceOnTable(err, "dynamodb:GetItem, Query and Scan on the tables"))
 	case garbled:
 		return fine("%s can be read; this service, which is not Amazon's, does not say how large it is", name)
 	case describeErr != nil:
-		return broken(describeErr, "allow dynamodb:DescribeTable on the tables; check region and network")
+		return broken(describeErr, adviceOnTable(describeErr, "dynamodb:DescribeTable on the tables"))
 	}
-	return fine("%s, %s items as of some hours ago", name, human.Count(aws.ToInt64(out.Table.ItemCount)))
+	return fine("%s, %s items by the last count of DynamoDB, which counts every six hours or so", name,
+		human.Count(aws.ToInt64(out.Table.ItemCount)))
+}
+
+// adviceOnTable is what to do about a table that cannot be asked for want of a permission, or
+// of something else.
+func adviceOnTable(err error, permission string) string {
+	var code smithy.APIError
+	switch {
+	case errors.Is(err, dynamoledger.ErrNoTable):
+		return "see the lines of the tables"
+	case errors.As(err, &code) && slices.Contains(refusals, code.ErrorCode()):
+		return "allow " + permission + " to these credentials"
+	case errors.As(err, &code):
+		return "see what DynamoDB answers, and the DynamoDB console"
+	}
+	return "check the region, the endpoint and the network"
 }
 
 func (t *tableDoctor) checkBackups(ctx context.Context, name string) finding {
