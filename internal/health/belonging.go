@@ -157,28 +157,53 @@ func (b Belonging) CheckBucket(ctx context.Context) error {
 // LostTables says that empty tables are not those of a new archive: the bucket has
 // objects of the group, or only of others. Empty if neither is so.
 func (b Belonging) LostTables(ctx context.Context) (problem string, err error) {
-	for after := ""; ; {
-		keys, err := b.Bucket.List(ctx, b.Group+"/", after, 1)
-		if err != nil {
-			return "", fmt.Errorf("look whether the bucket has objects of group %s: %w", b.Group, err)
-		}
-		if len(keys) == 0 {
-			break
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(keys[0], b.Group+"/"), "/")
-		if !strings.HasPrefix(name, "@") && !strings.HasPrefix(name, "~") {
-			return fmt.Sprintf("the tables are empty, and the bucket %s has an archive of group %s (%s): if the "+
-				"names of "+
-				"the tables are right, they were lost, and bifrost rebuild makes them again", b.BucketName, b.Group,
-				keys[0]), nil
-		}
-		after = b.Group + "/" + name + "/" + afterAll
-	}
-	groups, err := b.groups(ctx)
-	if err != nil || len(groups) == 0 {
+	key, err := b.firstObject(ctx, b.Group)
+	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("the tables are empty, and the bucket %s has nothing of group %s, but of %s: unless this is a "+
-		"new archive, another BIFROST_GROUP and other tables are meant", b.BucketName, b.Group,
-		strings.Join(groups, ", ")), nil
+	if key != "" {
+		return fmt.Sprintf("the tables are empty, and the bucket %s has an archive of group %s (%s): if the names of "+
+			"the tables are right, they were lost, and bifrost rebuild makes them again", b.BucketName, b.Group, key), nil
+	}
+	groups, err := b.groups(ctx)
+	if err != nil {
+		return "", err
+	}
+	var others []string
+	for _, group := range groups {
+		if group == b.Group {
+			continue // it has marks or captures alone
+		}
+		if key, err = b.firstObject(ctx, group); err != nil {
+			return "", err
+		}
+		if key != "" {
+			others = append(others, group)
+		}
+	}
+	if len(others) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("the tables are empty, and the bucket %s has objects of %s and none of group %s: unless this is "+
+		"a new archive, another BIFROST_GROUP and other tables are meant", b.BucketName, strings.Join(others, ", "),
+		b.Group), nil
+}
+
+// firstObject is the key of some object of a group; empty if the bucket has none. Marks, captures and
+// what else is kept beside the topics are no objects.
+func (b Belonging) firstObject(ctx context.Context, group string) (key string, err error) {
+	for after := ""; ; {
+		keys, err := b.Bucket.List(ctx, group+"/", after, 1)
+		if err != nil {
+			return "", fmt.Errorf("look whether the bucket has objects of group %s: %w", group, err)
+		}
+		if len(keys) == 0 {
+			return "", nil
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(keys[0], group+"/"), "/")
+		if !strings.HasPrefix(name, "@") && !strings.HasPrefix(name, "~") {
+			return keys[0], nil
+		}
+		after = group + "/" + name + "/" + afterAll
+	}
 }

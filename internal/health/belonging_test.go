@@ -100,11 +100,21 @@ func TestNamesOfTwoArchives(t *testing.T) {
 // one of another; marks and captures alone are no archive.
 func TestLostTables(t *testing.T) {
 	t.Parallel()
-	for want, bucket := range map[string]keys{
-		"":                              {},
-		"has an archive of group mine":  {bifrost.MarkKey("mine", "S", 1), object, "other/a/partition=0/0"},
-		"nothing of group mine, but of": {"other/a/partition=0/0"},
+	const foreign = "other/a/partition=0/0"
+	marks := func(group string) string { return bifrost.MarkKey(group, "S", 1) }
+	for _, c := range []struct {
+		want   string
+		bucket keys
+	}{
+		{"", keys{}},
+		{"", keys{marks("mine")}},
+		{"", keys{marks("mine"), marks("other")}},
+		{"has an archive of group mine", keys{marks("mine"), object, foreign}},
+		{"has objects of other and none of group mine:", keys{foreign}},
+		{"has objects of other and none of group mine:", keys{marks("a"), marks("mine"), foreign}},
 	} {
+		want, bucket := c.want, c.bucket
+		slices.Sort(bucket)
 		b := health.Belonging{Group: "mine", BucketName: "bucket", Tables: namedTables{}, Bucket: bucket}
 		problem, err := b.LostTables(t.Context())
 		if err != nil || !strings.Contains(problem, want) || want == "" && problem != "" {
