@@ -127,8 +127,11 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err != nil {
 		return err
 	}
+	if err := readback.CheckGlobs(progress, globs); err != nil {
+		return err
+	}
 	rows := export.Partitions(progress, filter)
-	if len(rows) == 0 {
+	if len(rows) == 0 { // it matches topics of Bifrost's own alone
 		return noneMatches(globs)
 	}
 	e.TellAllLives(progress, globs...)

@@ -168,6 +168,11 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 		return err
 	}
 	f.clusterID = clusterID
+	if f.only {
+		if err := unmatchedInKafka(all, f.parts.Config.Topics.Include); err != nil {
+			return err
+		}
+	}
 	for _, t := range all {
 		if f.parts.Config.Topics.Archives(t.Name) {
 			f.topics = append(f.topics, t)

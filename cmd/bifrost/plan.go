@@ -82,10 +82,10 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	discover := parts.Discoverer(dispatcher)
 	discover.Ledger, discover.Store, discover.Bucket, discover.Journal = ledger, store, store, nil
 	discover.Log = slog.New(slog.DiscardHandler) // which would say that ranges are dispatched
-	summary, err := discover.Tick(ctx, time.Time{})
-	if err == nil && summary.Topics == 0 && len(topics) > 0 {
-		err = fmt.Errorf("no topic in Kafka that these credentials may describe matches %s", strings.Join(topics, ", "))
+	if err := checkKafkaTopics(ctx, parts.Kafka, topics); err != nil {
+		return err
 	}
+	summary, err := discover.Tick(ctx, time.Time{})
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,10 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 	if err := a.PrintTable(t); err != nil {
 		return err
 	}
+	if summary.Topics == 0 {
+		a.Say("No topic in Kafka is selected by %s, of those that these credentials may describe: see "+
+			"BIFROST_INCLUDE_TOPICS and BIFROST_EXCLUDE_TOPICS.", discover.Settings.Topics)
+	}
 	functions := len(dispatcher.Tasks())
 	a.Say("It would plan %d ranges and start %d in %d functions; %d functions are at work, "+
 		"%d ranges wait for a slot; lag %s.",
@@ -127,6 +131,35 @@ func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) erro
 		human.Count(summary.Lag))
 	tellFailed(a, summary.Failed, summary.Failures)
 	return nil
+}
+
+// checkKafkaTopics refuses a name or glob that matches no topic in Kafka, and says what there is.
+func checkKafkaTopics(ctx context.Context, cluster bifrost.Cluster, globs []string) error {
+	if len(globs) == 0 {
+		return nil
+	}
+	_, topics, err := cluster.Topics(ctx)
+	if err != nil {
+		return err
+	}
+	return unmatchedInKafka(topics, globs)
+}
+
+func unmatchedInKafka(topics []bifrost.Topic, globs []string) error {
+	var names []string
+	for _, t := range topics {
+		names = append(names, t.Name)
+	}
+	i := readback.FirstUnmatched(names, globs)
+	switch {
+	case i < 0:
+		return nil
+	case len(names) == 0:
+		return fmt.Errorf("no topic in Kafka matches %s: there is none, or none that these credentials may describe",
+			globs[i])
+	}
+	return fmt.Errorf("no topic in Kafka matches %s; these credentials may describe %s", globs[i],
+		readback.SuchAs(names, globs[i]))
 }
 
 func (s stepJSON) rowCells() []console.Cell {

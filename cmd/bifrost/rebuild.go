@@ -72,6 +72,9 @@ func runRebuild(ctx context.Context, a *app.App, topics []string, anew, asJSON b
 	if err != nil {
 		return err
 	}
+	if err := checkNamed(ctx, parts, all, topics); err != nil {
+		return err
+	}
 	a.TellAllLives(all, topics...)
 	rule := repair.Rebuilder{
 		Group:         parts.Config.Group,

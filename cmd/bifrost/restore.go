@@ -20,6 +20,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/job"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -137,7 +138,27 @@ func (f *restoreFlags) openBoth(
 		name = "@" + name
 	}
 	snapshot, err := openCapture(ctx, a, parts, name)
+	if err == nil {
+		err = f.checkTopics(snapshot)
+	}
 	return cluster, snapshot, err
+}
+
+// checkTopics refuses a glob of --topics that the capture has no topic for.
+func (f *restoreFlags) checkTopics(snapshot capture.Snapshot) error {
+	globs, err := parseGlobs("--topics", f.topics)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, t := range snapshot.Configuration.Topics {
+		names = append(names, t.Name)
+	}
+	if i := readback.FirstUnmatched(names, globs); i >= 0 && len(names) > 0 {
+		return usage.Errorf("--topics %s: the capture of %s has no such topic; it has %s (bifrost clusters show lists "+
+			"them)", globs[i], human.Moment(snapshot.Positions.At), readback.SuchAs(names, globs[i]))
+	}
+	return nil
 }
 
 // filter reads the globs; none select every topic, and one that excludes wins.

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/jobs"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/replays"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/stackenv"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
@@ -45,6 +47,9 @@ AWS CLI takes them.`,
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		if !slices.Contains(console.ColorWords, a.Color) {
 			return usage.Errorf("--color %q: want %s", a.Color, strings.Join(console.ColorWords, ", "))
+		}
+		for _, warning := range settings.UnknownVariables(os.Environ()) {
+			a.Warn("%s", warning)
 		}
 		return nil
 	}

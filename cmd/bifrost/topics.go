@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 func newTopics(a *app.App) *cobra.Command {
@@ -175,4 +177,21 @@ func noneMatches(topics []string) error {
 	}
 	return fmt.Errorf("nothing in the archive matches %s; bifrost topics lists what is there",
 		strings.Join(topics, ", "))
+}
+
+// checkNamed refuses a name or glob of which neither the tables nor the bucket have a topic, and says
+// what there is.
+func checkNamed(ctx context.Context, parts *wiring.Parts, rows []bifrost.Progress, globs []string) error {
+	if readback.CheckGlobs(rows, globs) == nil {
+		return nil
+	}
+	inBucket, err := bifrost.ListPartitions(ctx, parts.Store, parts.Config.Group, func(string) {})
+	if err != nil {
+		return fmt.Errorf("list the topics in the bucket: %w", err)
+	}
+	rows = slices.Clone(rows)
+	for _, p := range inBucket {
+		rows = append(rows, bifrost.Progress{Partition: p})
+	}
+	return readback.CheckGlobs(rows, globs)
 }

@@ -140,6 +140,9 @@ func (v *verifier) run(ctx context.Context, topics []string) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkNamed(ctx, parts, all, topics); err != nil {
+		return err
+	}
 	v.TellAllLives(all, topics...)
 	if len(all) == 0 && !v.json {
 		if v.lost, err = settings.Belonging(parts).LostTables(ctx); err != nil {

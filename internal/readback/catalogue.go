@@ -9,7 +9,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -105,47 +104,6 @@ func Topic(all []bifrost.Progress, name string) ([]bifrost.Progress, error) {
 	return found, nil
 }
 
-// alternatives names up to five topics that a mistyped name may have meant.
-func alternatives(all []bifrost.Progress, name string) string {
-	names := make([]string, 0, len(all))
-	for _, p := range all {
-		names = append(names, p.Name)
-	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if len(names) == 0 {
-		return ", which is empty: bifrost status says why"
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
-	const most = 5
-	some := make([]string, 0, most)
-	for _, n := range names[:min(most, len(names))] {
-		some = append(some, strconv.Quote(n))
-	}
-	return fmt.Sprintf("; it has %d, such as %s (bifrost topics lists them)", len(names), strings.Join(some, ", "))
-}
-
-// distance is how many single changes turn one name into the other (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}
-
 // IsGlob reports whether a name stands for all topics that it matches.
 func IsGlob(name string) bool { return strings.ContainsAny(name, "*?[") }
 
@@ -169,7 +127,7 @@ func ExpandGlobs(all []bifrost.Progress, names []string) (expanded []string, err
 			}
 		}
 		if len(matched) == 0 {
-			return nil, fmt.Errorf("nothing in the archive matches %s; bifrost topics lists what is there", name)
+			return nil, NoneMatches(all, name)
 		}
 		slices.Sort(matched)
 		expanded = append(expanded, slices.Compact(matched)...)

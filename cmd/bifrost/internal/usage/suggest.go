@@ -5,23 +5,46 @@ package usage
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// mostChanges is how many single changes may turn a word into what was meant.
+// mostChanges is how many single changes may turn a word into what was meant; of a short one, half of its
+// letters at most.
 const mostChanges = 2
 
-// DidYouMean is ", did you mean X?" for the nearest of the names, or nothing.
+// leastBegun is how many letters of a name say which is meant, if no other begins with them.
+const leastBegun = 3
+
+// DidYouMean is ", did you mean X?" for the nearest of the names, or the only one that begins with
+// the word; or nothing.
 func DidYouMean(word string, names []string) string {
 	best, least := "", mostChanges+1
 	for _, name := range names {
-		if n := distance(word, name); n < least && n < len(name) {
+		if n := distance(word, name); n < least && 2*n <= len(word) {
 			best, least = name, n
 		}
+	}
+	if best == "" {
+		best = onlyBegun(word, names)
 	}
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf(", did you mean %s?", best)
+}
+
+// onlyBegun is the only name that begins with the word; empty if none or several do.
+func onlyBegun(word string, names []string) (only string) {
+	for _, name := range names {
+		if len(word) < leastBegun || !strings.HasPrefix(name, word) || name == only {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = name
+	}
+	return only
 }
 
 // distance is how many single changes turn one word into the other: letters put in, left out,

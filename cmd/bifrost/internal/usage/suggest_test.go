@@ -9,10 +9,11 @@ import (
 
 func TestDidYouMean(t *testing.T) {
 	t.Parallel()
-	names := []string{"status", "topics", "ls", "cat", "verify", "rebuild"}
+	names := []string{"status", "topics", "ls", "cat", "verify", "rebuild", "rebuild", "payments", "order-log", "order-lines"}
 	for word, want := range map[string]string{
 		"statsu": ", did you mean status?", "verfiy": ", did you mean verify?", "topic": ", did you mean topics?",
-		"nonsense": "", "xy": "", "Status": ", did you mean status?",
+		"nonsense": "", "xy": "", "pay": ", did you mean payments?", "pa": "", "order": "", "reb": ", did you mean rebuild?",
+		"Status": ", did you mean status?",
 		"verify": ", did you mean verify?", "ebriuld": "", "rebiuldd": ", did you mean rebuild?", "rbeudil": "", "sl": ", did you mean ls?", "act": ", did you mean cat?",
 	} {
 		if got := DidYouMean(word, names); got != want {
