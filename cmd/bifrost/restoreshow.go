@@ -142,7 +142,7 @@ func restoredTopics(report *restore.Report) *console.Table {
 		{Title: "replicas", Right: true, Spare: 2},
 		{Title: "records", Right: true},
 		{Title: size, Right: true},
-		{Title: "missing offsets", Right: true},
+		{Title: "not restored", Right: true}, // offsets; missing ones had no record in Kafka either
 		{Title: "lifted", Spare: 1},
 	}}
 	for _, topic := range report.Topics {

@@ -258,6 +258,9 @@ func TestATableOfWhatWasRestored(t *testing.T) {
 	s := newSpoken()
 	r := &restorer{App: s.App}
 	must(t, r.PrintTable(restoredTopics(report)))
+	if head, _, _ := strings.Cut(s.out.String(), "\n"); !strings.Contains(head, "NOT RESTORED") || strings.Contains(head, "MISSING") {
+		t.Errorf("missing offsets are no loss, and these are: %s", head)
+	}
 	rows := s.rows()
 	if got := fmt.Sprint(rows[0]); got != "[a 3 2 10 2.0 kB 112 retention.ms cleanup.policy]" {
 		t.Errorf("topic a: %s", got)
