@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/verify"
@@ -209,7 +208,9 @@ func TestNewestRecordIsErased(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	log := s.kafka.CreateTopic("orders", 1).Logs[0]
-	log.ProduceRecord(baldr.Record{Timestamp: s.clock.Now().Add(time.Hour).UnixMilli(), Value: []byte("ahead of its time")})
+	s.clock.Advance(1000 * time.Hour)
+	log.Produce("ahead of its time")
+	s.clock.Advance(-1000 * time.Hour)
 	s.settle()
 	s.produce(log, 0)
 	s.settle()
