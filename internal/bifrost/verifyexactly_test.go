@@ -202,23 +202,3 @@ func TestVerifyOfAProgressRowThatMovesOn(t *testing.T) {
 		t.Errorf("of one that stays behind: found %v", kinds)
 	}
 }
-
-// TestNewestRecordIsErased: nobody can say any more whether it was the newest, however much came after it.
-func TestNewestRecordIsErased(t *testing.T) {
-	t.Parallel()
-	s := newStack(t)
-	log := s.kafka.CreateTopic("orders", 1).Logs[0]
-	s.clock.Advance(1000 * time.Hour)
-	log.Produce("ahead of its time")
-	s.clock.Advance(-1000 * time.Hour)
-	s.settle()
-	s.produce(log, 0)
-	s.settle()
-	s.sound(verify.Options{Deep: true})
-	r := s.row("orders", 0, func(r bifrost.Row) bool { return r.Start == 0 })
-	s.store.Delete(r.Facts.Key)
-	if _, err := s.accepter().AcceptErased(t.Context(), r.Partition, r.Start); err != nil {
-		t.Fatal(err)
-	}
-	s.sound(verify.Options{Deep: true})
-}
