@@ -33,3 +33,21 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		t.Errorf("no width cuts, and colours are written: %q", out.String())
 	}
 }
+
+// The foot is below all rows, as wide as they are.
+func TestTheFootOfATable(t *testing.T) {
+	t.Parallel()
+	tab := &Table{Columns: []Column{{Title: "name"}, {Title: "n", Right: true}}}
+	tab.Foot = [][]Cell{{Plain("both of them"), Plain("1,003")}, {Plain(""), Plain("x\ny")}}
+	for _, name := range []string{"a", "b"} {
+		tab.AddRow(Plain(name), Plain("1"))
+	}
+	var out strings.Builder
+	if err := tab.WriteTable(&out, 0, false); err != nil {
+		t.Fatal(err)
+	}
+	const want = "NAME              N\na                 1\nb                 1\nboth of them  1,003\n               x\\ny\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}

@@ -93,3 +93,47 @@ func TestWhatAReportSays(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Of an export that is said which there is, be it one, and of what there is nothing, nothing.
+func TestWhatAnExportHasIsSaid(t *testing.T) {
+	t.Parallel()
+	words := map[string]job.Exported{
+		"could not be decoded":     {Undecoded: 1},
+		"erased from the archive":  {Erased: 1},
+		"recorded gap":             {Lost: 1},
+		"planned and not archived": {Waiting: 1},
+	}
+	for has, exported := range words {
+		var talk strings.Builder
+		a := app.New(nil, nil, &talk)
+		sayReport(a, &job.Report{Export: &exported})
+		for word := range words {
+			if strings.Contains(talk.String(), word) != (word == has) {
+				t.Errorf("where %q is to be said, %q is %v:\n%s", has, word, word != has, talk.String())
+			}
+		}
+	}
+}
+
+// Why a job ended and how it goes on is said of one that is not complete, and of no other.
+func TestWhatIsSaidOfAJob(t *testing.T) {
+	t.Parallel()
+	for _, state := range []string{job.StateRunning, job.StateSucceeded, "FAILED", job.StateUnknown} {
+		for _, complete := range []bool{false, true} {
+			var talk strings.Builder
+			a := app.New(nil, nil, &talk)
+			s := job.Status{ID: "one", Kind: "k", State: state, Complete: complete, Error: "out of memory"}
+			sayJob(a, s)
+			if said := strings.Contains(talk.String(), "out of memory"); said == complete {
+				t.Errorf("%s, complete %v: its error is said: %v", state, complete, said)
+			}
+			goesOn := !complete && state != job.StateRunning
+			if said := strings.Contains(talk.String(), "bifrost jobs continue one"); said != goesOn {
+				t.Errorf("%s, complete %v: how it goes on is said: %v", state, complete, said)
+			}
+			if !strings.Contains(talk.String(), "Job one, k: "+stateText(s)+".") {
+				t.Errorf("%s, complete %v: %s", state, complete, talk.String())
+			}
+		}
+	}
+}
