@@ -152,7 +152,7 @@ func checkTables(ctx context.Context, ledger *dynamoledger.Ledger) error {
 	for _, check := range []func(context.Context) error{ledger.CheckProgressTable, ledger.CheckObjectsTable} {
 		err := check(ctx)
 		if isWrongSetting(err) {
-			return usage.Of(err)
+			return refuseSetting(err)
 		}
 		if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent {
 			return explainSilence(err)
