@@ -39,6 +39,19 @@ func TestFieldsOfAJobInJSON(t *testing.T) {
 	}
 }
 
+// What has no elements is an empty list in JSON: null is for what is not known yet.
+func TestNoListOfJobsIsNull(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]any{"report": newJobReportJSON(&job.Report{}).Failures, "list": newListJSON(nil).Jobs} {
+		if text, err := json.Marshal(value); err != nil || string(text) != "[]" {
+			t.Errorf("%s: %s, %v", name, text, err)
+		}
+	}
+	if newJobReportJSON(nil) != nil {
+		t.Error("a job that has not ended has a report")
+	}
+}
+
 // The rate is that of one execution, and what is left is what is not done yet.
 func TestHowFarAJobIs(t *testing.T) {
 	t.Parallel()
@@ -49,6 +62,7 @@ func TestHowFarAJobIs(t *testing.T) {
 		"Planning.": func(s *job.Status) { s.Items = 0 },
 		"4 of 10 items, 2.0 kB of 8.0 kB, 200 B/s, about 30s left.":                func(*job.Status) {},
 		"4 of 10 items and parts of 3, 2.0 kB of 8.0 kB, 200 B/s, about 30s left.": func(s *job.Status) { s.AtWork = 3 },
+		"4 of 10 items and parts of 1, 2.0 kB of 8.0 kB, 200 B/s, about 30s left.": func(s *job.Status) { s.AtWork = 1 },
 		"4 of 10 items, 2.0 kB of 8.0 kB.":                                         func(s *job.Status) { s.Runs = 2 },
 		"4 of 10 items, 0 B of 8.0 kB.":                                            func(s *job.Status) { s.DoneBytes = 0 },
 		"1,000 of 2,000 items.":                                                    func(s *job.Status) { *s = job.Status{Items: 2000, Done: 1000, Runs: 1} },

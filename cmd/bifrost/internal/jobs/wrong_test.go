@@ -1,9 +1,12 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
@@ -99,5 +102,49 @@ func TestViolationsThatCannotBeRead(t *testing.T) {
 	err := showJob(app.New(nil, io.Discard, io.Discard), t.Context(), control, status, false)
 	if err == nil || app.IsUnhealthy(err) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// machine is a state machine that answers always the same.
+type machine struct {
+	job.Machine
+	state string
+	err   error
+}
+
+func (m machine) Describe(context.Context, string) (job.Execution, error) {
+	return job.Execution{State: m.state, Error: "out of memory"}, m.err
+}
+
+// Only who interrupts is told that the job goes on: an error of the look at it says nothing of
+// that, and an execution that has ended does not.
+func TestAnInterruptSaysThatTheJobGoesOn(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	for name, c := range map[string]struct {
+		machine     machine
+		interrupted bool
+		goesOn      bool
+		err         string
+	}{
+		"interrupted":              {machine{state: job.StateRunning}, true, true, "context canceled"},
+		"interrupted by its error": {machine{err: context.Canceled}, true, true, "context canceled"},
+		"no answer":                {machine{err: away}, false, false, "away"},
+		"ended":                    {machine{state: "FAILED"}, false, false, "job one has ended and is not complete"},
+	} {
+		var talk strings.Builder
+		ctx, interrupt := context.WithCancel(t.Context())
+		if c.interrupted {
+			interrupt()
+		}
+		control := &job.Control{Files: job.Files{Group: "g", Bucket: bifrosttest.NewStore()}, Machine: c.machine}
+		err := followJob(app.New(nil, io.Discard, &talk), ctx, control, "one", "arn", false)
+		interrupt()
+		if err == nil || !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: error %v, want %q", name, err, c.err)
+		}
+		if said := strings.Contains(talk.String(), "Job one goes on. bifrost jobs show one looks at it"); said != c.goesOn {
+			t.Errorf("%s: told\n%s", name, talk.String())
+		}
 	}
 }
