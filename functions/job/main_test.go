@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"strings"
@@ -100,6 +102,51 @@ func TestRunnerHasAllParts(t *testing.T) {
 	}
 	if one, other := r.NewID(), r.NewID(); one == other {
 		t.Error("an ID twice")
+	}
+}
+
+// An export goes into the bucket and under the prefix that it names, not into the archive's, and
+// each kind of request is charged as what it is: they have prices of their own.
+func TestAnExportGoesWhereItIsToldAndIsCharged(t *testing.T) {
+	paths := make(chan string, 10)
+	s3 := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		paths <- r.Method + " " + r.URL.Path
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer s3.Close()
+	for name, value := range map[string]string{
+		"BIFROST_BROKERS": "127.0.0.1:1", "BIFROST_GROUP": "g", "BIFROST_BUCKET": "archive", "BIFROST_PROGRESS_TABLE": "p",
+		"BIFROST_OBJECTS_TABLE": "o", "AWS_ENDPOINT_URL": s3.URL, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id",
+		"AWS_SECRET_ACCESS_KEY": "secret",
+	} {
+		t.Setenv(name, value)
+	}
+	parts, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parts.Close()
+	r := runner(parts)
+	place := r.Place("lake", "daily/")
+	if place.String() != "s3://lake/daily/" {
+		t.Errorf("the place is %s", place)
+	}
+	for range 2 {
+		if _, err := place.Read(t.Context(), "file"); err == nil {
+			t.Error("a file that is refused was read")
+		}
+		if asked := <-paths; asked != "GET /lake/daily/file" {
+			t.Errorf("asked for %s", asked)
+		}
+	}
+	if _, err := place.CreateOnce(t.Context(), "other", []byte("x")); err == nil {
+		t.Error("a file that is refused was written")
+	}
+	if asked := <-paths; asked != "PUT /lake/daily/other" {
+		t.Errorf("asked for %s", asked)
+	}
+	if got, want := r.Requests(), (job.Requests{Puts: 1, Gets: 2}); got != want {
+		t.Errorf("charged are %+v, want %+v", got, want)
 	}
 }
 
