@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,7 +131,9 @@ func livesOf(all []bifrost.Progress, p bifrost.Partition) (rows []bifrost.Progre
 func imageIn(
 	ctx context.Context, rows, all []bifrost.Progress, target string, offset int64, options replay.Options,
 ) (imageJSON, error) {
-	slices.SortFunc(rows, func(a, b bifrost.Progress) int { return a.Fork() - b.Fork() })
+	slices.SortFunc(rows, func(a, b bifrost.Progress) int {
+		return cmp.Or(a.Fork()-b.Fork(), strings.Compare(a.Name, b.Name))
+	})
 	var request replay.Request
 	for _, row := range rows {
 		// nothing is to be written
