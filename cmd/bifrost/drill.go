@@ -109,7 +109,7 @@ func (d *driller) tellPlan(report *restore.DrillReport) {
 
 func (d *driller) tellReport(report *restore.DrillReport) {
 	for _, refusal := range report.Refusals {
-		d.Warn("%s", refusal)
+		d.Refuse("%s", refusal)
 	}
 	if report.Restore == nil {
 		return
@@ -119,7 +119,7 @@ func (d *driller) tellReport(report *restore.DrillReport) {
 		return
 	}
 	for _, wrong := range report.Wrong {
-		d.Warn("%s", wrong)
+		d.Differ("%s", wrong)
 	}
 	for _, difference := range report.Restore.Differences {
 		d.Say("Not as it was, and told: %s %s: %s", difference.Kind, difference.Name, difference.Reason)

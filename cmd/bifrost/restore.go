@@ -268,7 +268,7 @@ func (r *restorer) tell(rule *restore.Restorer, plan *restore.Plan) {
 		return
 	}
 	for _, refusal := range plan.Refusals {
-		r.Warn("%s", refusal)
+		r.Refuse("%s", refusal)
 	}
 }
 

@@ -55,7 +55,7 @@ func (r *restorer) showText(report *restore.Report) error {
 		r.Say("No restore puts back: %s.", text)
 	}
 	for _, d := range report.Differences {
-		r.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
+		r.Differ("%s %s: %s", d.Kind, d.Name, d.Reason)
 	}
 	if n := report.QuietTails; n > 0 {
 		r.Say("%d of these are tails of quiet partitions, which had waited for their objects: "+
@@ -102,7 +102,7 @@ func (r *restorer) showFinish(report *restore.Report) error {
 		}
 	}
 	for _, d := range report.Differences {
-		r.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
+		r.Differ("%s %s: %s", d.Kind, d.Name, d.Reason)
 	}
 	return nil
 }

@@ -308,7 +308,7 @@ func TestWhatADrillSays(t *testing.T) {
 			AllTopics: 9, AllRecords: 50, AllBytes: 20_000, AllSeconds: 70, Wrong: []string{"a/0: x", "b/1: y"},
 			Restore: &restore.Report{}}
 		d.tellReport(report)
-		for _, words := range []string{"warning: a/0: x", "warning: b/1: y", "The sample: a, b", "2 partitions are not",
+		for _, words := range []string{"differs: a/0: x", "differs: b/1: y", "The sample: a, b", "2 partitions are not",
 			"2.0 kB raw took 7s; all 9 topics " + c.of + ", with 50 records, 20 kB raw, would take 1m at that rate"} {
 			if !strings.Contains(s.talk.String(), words) {
 				t.Errorf("it says\n%swithout %q", s.talk.String(), words)

@@ -82,7 +82,26 @@ func TestWhatStandsAgainstARestore(t *testing.T) {
 					w.archived.progress[i].TopicID = id
 				}
 			}
-		}, []string{"topic payments: it is the topic that was captured, and is there still"}},
+		}, []string{"the target is the cluster that was captured, which still has payments: "}},
+		"the cluster that was captured": {func(w *whole) {
+			w.makeTopic("payments", 1, map[string]*string{"retention.ms": kmsg.StringPtr("1")})
+			w.makeTopic("orders", 1, nil)
+			w.produce("orders", 0)
+			w.Snapshot.Positions.ClusterID = "target"
+			details, err := w.admin.ListTopics(w.Context(), "orders", "payments")
+			if err != nil {
+				w.Fatal(err)
+			}
+			for n, topic := range []string{"orders", "payments"} {
+				id := bifrost.TopicID(details[topic].ID)
+				w.Snapshot.Configuration.Topics[n].ID, w.Snapshot.Positions.Offsets[n].ID = id, id
+				for i := range w.archived.progress {
+					if w.archived.progress[i].Topic() == topic {
+						w.archived.progress[i].TopicID = id
+					}
+				}
+			}
+		}, []string{"the target is the cluster that was captured, which still has orders, payments: "}},
 		"no right to transactions": {func(w *whole) {
 			w.target.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1})
 		}, []string{"these credentials may not use transactions"}},

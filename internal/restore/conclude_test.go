@@ -300,6 +300,7 @@ func TestWhichTopicWasCaptured(t *testing.T) {
 			look: &target.Look{ClusterID: c.cluster, Topics: []target.Topic{{Need: target.Need{Topic: "t"}, Exists: c.exists, ID: c.id, Notes: []string{"a note"}}}},
 		}
 		r.judge(plan)
+		plan.refuseCaptured()
 		if refused := len(plan.Refusals) > 0; refused != c.want {
 			t.Errorf("%s: refused %q", name, plan.Refusals)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -28,6 +29,7 @@ type Plan struct {
 	rounds [][]replay.Part
 	parts  map[partKey]*replay.PartOutlook
 	todo   map[string]bool // topics that have records left to write
+	still  []string        // topics that were captured, and that are in the target themselves
 }
 
 // partKey names what comes from one branch into one partition.
@@ -74,6 +76,7 @@ func (r *Restorer) lookAt(ctx context.Context, topics []Topic, rows []bifrost.Pr
 	plan.leaveOut() // what the records need may be refused as well
 	r.judge(plan)
 	err = r.judgeUnwritten(ctx, plan)
+	plan.refuseCaptured()
 	slices.Sort(plan.Refusals)
 	plan.Refusals = slices.Compact(plan.Refusals)
 	return plan, err
@@ -158,9 +161,7 @@ func (r *Restorer) judge(plan *Plan) {
 		}
 		same := plan.look.ClusterID == r.Snapshot.Positions.ClusterID && t.ID == plan.Topics[i].ID
 		if same && (plan.todo[t.Topic] || !t.ID.IsZero()) {
-			plan.refuse(t.Topic,
-				"it is the topic that was captured, and is there still: leave it out with --exclude, "+
-					"or restore into another cluster")
+			plan.still = append(plan.still, t.Topic)
 		}
 	}
 	for key, part := range plan.parts {
@@ -175,7 +176,31 @@ func (r *Restorer) judge(plan *Plan) {
 const withoutIt = "Leave it out with --exclude, or restore into a cluster without it"
 
 func (p *Plan) refuse(topic, text string) {
-	p.Refusals = append(p.Refusals, fmt.Sprintf("topic %s: %s", topic, text))
+	p.Refusals = append(p.Refusals, of(topic)+text)
+}
+
+// of is how a refusal begins that is about one topic.
+func of(topic string) string { return "topic " + topic + ": " }
+
+// mostNamed is how many topics a refusal names.
+const mostNamed = 5
+
+// refuseCaptured says once that the target is the cluster that was captured: what else stands against
+// topics which are there themselves follows from it.
+func (p *Plan) refuseCaptured() {
+	if len(p.still) == 0 {
+		return
+	}
+	p.Refusals = slices.DeleteFunc(p.Refusals, func(refusal string) bool {
+		return slices.ContainsFunc(p.still, func(topic string) bool { return strings.HasPrefix(refusal, of(topic)) })
+	})
+	slices.Sort(p.still)
+	named := strings.Join(p.still[:min(mostNamed, len(p.still))], ", ")
+	if n := len(p.still) - mostNamed; n > 0 {
+		named += fmt.Sprintf(" and %d more", n)
+	}
+	p.Refusals = append(p.Refusals, fmt.Sprintf("the target is the cluster that was captured, which still has %s: "+
+		"restore into another cluster, or leave out with --exclude what is there", named))
 }
 
 // judgeUnwritten refuses topics that are there and hold records in partitions which the

@@ -38,9 +38,20 @@ func (c *Console) Say(format string, args ...any) {
 	fmt.Fprintln(c.Talk, human.InNumber(fmt.Sprintf(format, human.Shown(args)...)))
 }
 
-// Warn writes a line that the person should not miss.
-func (c *Console) Warn(format string, args ...any) {
-	c.Say("%s "+format, append([]any{c.Paint(c.Talk, StyleWarn, "warning:")}, args...)...)
+// Warn writes a line that the person should not miss. The command goes on.
+func (c *Console) Warn(format string, args ...any) { c.sayMarked(StyleWarn, "warning:", format, args) }
+
+// Refuse writes one thing on account of which the command does nothing.
+func (c *Console) Refuse(format string, args ...any) { c.sayMarked(StyleBad, "refused:", format, args) }
+
+// Fail writes one thing that could not be done.
+func (c *Console) Fail(format string, args ...any) { c.sayMarked(StyleBad, "failed:", format, args) }
+
+// Differ writes one thing that is not as it was.
+func (c *Console) Differ(format string, args ...any) { c.sayMarked(StyleBad, "differs:", format, args) }
+
+func (c *Console) sayMarked(s Style, mark, format string, args []any) {
+	c.Say("%s "+format, append([]any{c.Paint(c.Talk, s, mark)}, args...)...)
 }
 
 // Terminal reports whether w is one, and how wide it is in characters.

@@ -110,7 +110,7 @@ func failureOf(s job.Status, violations int) error {
 func sayJob(a *app.App, s job.Status) {
 	a.Say("Job %s, %s: %s. %s", s.ID, s.Kind, stateText(s), progressText(a, s))
 	if s.Error != "" && !s.Complete {
-		a.Warn("%s", s.Error)
+		a.Fail("%s", s.Error)
 	}
 	if s.Report != nil {
 		sayReport(a, s.Report)
@@ -123,10 +123,10 @@ func sayJob(a *app.App, s job.Status) {
 // sayReport says what a job has done, and what it has not.
 func sayReport(a *app.App, r *job.Report) {
 	for _, f := range r.Failures {
-		a.Warn("item %d: %s", f.Item, f.Error)
+		a.Fail("item %d: %s", f.Item, f.Error)
 	}
 	if n := r.Failed - len(r.Failures); n > 0 {
-		a.Warn("%s items are not done, and no worker of theirs lived to say why: see the log of the function",
+		a.Fail("%s items are not done, and no worker of theirs lived to say why: see the log of the function",
 			human.Count(int64(n)))
 	}
 	a.Say("%s records, %s; %s of %s items done; %.0f s, %.0f function seconds, %s calls, about $%.2f.",
@@ -151,7 +151,7 @@ func sayReport(a *app.App, r *job.Report) {
 	}
 	if r.Restore != nil {
 		for _, d := range r.Restore.Differences {
-			a.Warn("%s %s: %s", d.Kind, d.Name, d.Reason)
+			a.Differ("%s %s: %s", d.Kind, d.Name, d.Reason)
 		}
 	}
 }

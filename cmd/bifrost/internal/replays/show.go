@@ -105,7 +105,7 @@ func (r *replayer) warnOf(o *replay.Outlook) {
 		r.Warn("topic %s: %s", w.Topic, w.Text)
 	}
 	for _, objection := range o.Objections() {
-		r.Warn("topic %s: %s", objection.Topic, objection.Text)
+		r.Refuse("topic %s: %s", objection.Topic, objection.Text)
 	}
 	for _, p := range o.Parts {
 		if p.Busy {

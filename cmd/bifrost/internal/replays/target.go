@@ -21,7 +21,7 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 	}
 	reasons := r.look.Refused(r.force)
 	for _, reason := range reasons {
-		r.Warn("%s", reason)
+		r.Refuse("%s", reason)
 	}
 	if n := len(r.look.Refused(true)); n > 0 {
 		return nil, app.Unhealthyf("nothing was written: %d things have to be settled first", n)
