@@ -77,21 +77,14 @@ type flushJSON struct {
 }
 
 func (f *flush) run(ctx context.Context, topics []string) error {
-	if len(topics) > 0 {
-		f.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
-	}
-	f.only, f.listed = len(topics) > 0, true
+	f.selectTopics(topics)
 	stop, err := f.beginWork(ctx)
 	if err != nil {
 		return err
 	}
-	f.parts.Config = f.parts.Config.WithoutAges()
 	ctx, cancel := context.WithTimeout(ctx, f.patience)
 	defer cancel()
-	discover := f.parts.Discoverer(f.workers)
-	if f.only {
-		discover.Journal = partial{discover.Journal}
-	}
+	discover := f.newDiscoverer()
 	f.cluster, f.ledger = f.parts.Kafka, f.parts.Ledger
 	f.tick = func(ctx context.Context) (bifrost.TickSummary, error) { return discover.Tick(ctx, time.Time{}) }
 	err = f.untilDone(ctx)
@@ -125,6 +118,24 @@ func (f *flush) lossOf() string {
 	}
 	return fmt.Sprintf("%s offsets were lost, the first of them %s; bifrost ls TOPIC --state LOST lists them",
 		human.Count(offsets), first)
+}
+
+// selectTopics leaves all topics out but those that were named; none stands for all that the stack archives.
+func (f *flush) selectTopics(topics []string) {
+	if len(topics) > 0 {
+		f.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
+	}
+	f.only, f.listed = len(topics) > 0, true
+}
+
+// newDiscoverer makes ticks that plan whatever can be read, however young it is.
+func (f *flush) newDiscoverer() *bifrost.Discoverer {
+	f.parts.Config = f.parts.Config.WithoutAges()
+	discover := f.parts.Discoverer(f.workers)
+	if f.only {
+		discover.Journal = partial{discover.Journal}
+	}
+	return discover
 }
 
 // untilDone archives until nothing is left, or what is left fails: a partition

@@ -218,3 +218,38 @@ func (deadCluster) Topics(context.Context) (string, []bifrost.Topic, error) { re
 func (mute) Offsets(context.Context, []bifrost.Topic) (map[bifrost.TopicPartition]bifrost.OffsetAnswer, error) {
 	return nil, errDead
 }
+
+// TestWhatAFlushIsToldToDo: the topics that are named, whatever is young in them; only of all topics its ticks are such
+// that the archive is judged by them. It gives up after a quarter of an hour unless told otherwise.
+func TestWhatAFlushIsToldToDo(t *testing.T) {
+	t.Parallel()
+	for _, topics := range [][]string{nil, {"orders"}, {"orders", "payments.*"}} {
+		f := &flush{work: work{App: app.New(nil, nil, io.Discard)}}
+		f.SetVariable("BIFROST_INCLUDE_TOPICS", "of,the,stack")
+		f.selectTopics(topics)
+		want := "of,the,stack"
+		if len(topics) > 0 {
+			want = strings.Join(topics, ",")
+		}
+		if got, _ := f.LookupVariable("BIFROST_INCLUDE_TOPICS"); got != want || f.only != (len(topics) > 0) || !f.listed {
+			t.Errorf("%q: topics %q, want %q; nothing else is taken up: %v", topics, got, want, f.only)
+		}
+		f.parts = &wiring.Parts{Config: config.Config{MaxAge: time.Hour, QuietMaxAge: time.Hour}}
+		discover := f.newDiscoverer()
+		if sizing := discover.Settings.Sizing; sizing.MaxAge != 0 || f.parts.Config.MaxAge != 0 || f.parts.Config.QuietMaxAge != 0 {
+			t.Errorf("%q: records wait for their age: %+v", topics, sizing)
+		}
+		if _, some := discover.Journal.(partial); some != f.only {
+			t.Errorf("%q: its ticks say nothing of the archive: %v", topics, some)
+		}
+	}
+	command := newFlush(app.New(nil, nil, io.Discard))
+	for args, want := range map[string]time.Duration{"": 15 * time.Minute, "--timeout=90s": 90 * time.Second} {
+		if err := command.ParseFlags(strings.Fields(args)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := command.Flags().GetDuration("timeout"); err != nil || args != "" && got != want || command.Flags().Lookup("timeout").DefValue != "15m0s" {
+			t.Errorf("%q: gives up after %s, want %s: %v", args, got, want, err)
+		}
+	}
+}
