@@ -106,16 +106,20 @@ func Open(ctx context.Context, c config.Config, options ...func(*awsconfig.LoadO
 		dispatcher: lambdadispatch.New(account, c.ArchiveFunction),
 	}
 	if len(c.Brokers) > 0 {
-		if parts.Kafka, err = kafka.New(kafka.Config{
-			Brokers:      c.Brokers,
-			Rack:         c.ClientRack,
-			Security:     security(c.Kafka, account),
-			LargestBatch: largestBatch(),
-		}); err != nil {
+		if parts.Kafka, err = kafka.New(kafkaConfig(c, account)); err != nil {
 			return nil, err
 		}
 	}
 	return parts, nil
+}
+
+func kafkaConfig(c config.Config, account aws.Config) kafka.Config {
+	return kafka.Config{
+		Brokers:      c.Brokers,
+		Rack:         c.ClientRack,
+		Security:     security(c.Kafka, account),
+		LargestBatch: largestBatch(),
+	}
 }
 
 // answerTimeout is how long a service may take to begin its answer. Without it a
