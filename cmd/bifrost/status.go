@@ -256,6 +256,8 @@ const nearLoss = 6 * time.Hour
 // lossCell is how long until Kafka may delete a record that is not archived.
 func lossCell(p condition.Judged, now time.Time) console.Cell {
 	switch left := p.Threat.Sub(now); {
+	case p.Gone > 0:
+		return console.Styled("lost", console.StyleBad)
 	case p.Threat.IsZero() && p.Blind > 0:
 		return console.Styled("unknown", console.StyleWarn)
 	case p.Threat.IsZero():

@@ -63,6 +63,10 @@ func (o observer) askForAbsent(ctx context.Context, v *view, absent map[string][
 	return nil
 }
 
+// IsGone reports whether a tick has found the topic deleted, or created again, and ticks are not
+// through with what it leaves behind: what is not archived can be read by nobody any more.
+func (p Progress) IsGone() bool { return p.Suspicion == suspicionGone }
+
 // reopenPartition takes back that a partition was closed.
 func (i partitionInspector) reopenPartition(ctx context.Context, s *sighting) error {
 	if err := checkAlone(ctx, i.cluster, s.incarnation); err != nil {

@@ -35,9 +35,10 @@ func LossAt(p Progress, seen Observation, kept Retention, notOlder time.Time) ti
 
 // Threat is when Kafka may delete the first record that is not archived, as the
 // row tells; zero when no limit threatens it. The forecast of the last plan does
-// not apply once everything that the plan saw is archived.
+// not apply once everything that the plan saw is archived, nor where no log is left.
 func (p Progress) Threat() time.Time {
-	if !somethingWaits(p, p.Observation) {
+	over := p.IsGone() || p.Status == StatusClosed || p.Status == StatusForked
+	if over || !somethingWaits(p, p.Observation) {
 		return time.Time{}
 	}
 	return p.LossAt

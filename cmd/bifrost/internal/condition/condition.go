@@ -26,6 +26,7 @@ type Judged struct {
 	health.Sight
 	Threat time.Time // when Kafka may delete a record that is not archived, as far as the row tells; zero for never
 	Blind  int       // partitions whose log no tick has looked at since their row was made: their lag is not known
+	Gone   int64     // offsets that were not archived of topics that are deleted, and are no recorded gap yet
 }
 
 // Overview is what every command shows that says how the archive is.
@@ -109,6 +110,11 @@ func JudgeRows(rows []bifrost.Progress, sights health.Sights) []Judged {
 			continue
 		}
 		all[i] = Judged{Progress: p, Sight: sights.Of(p), Threat: p.Threat(), Blind: blind(p)}
+		if lag := p.Lag(); p.IsGone() && lag > 0 {
+			all[i].Gone = lag
+			all[i].Error = fmt.Sprintf("%s: %s offsets were not archived, and the next ticks record them as lost",
+				p.Suspicion, human.Count(lag))
+		}
 		if all[i].Excluded {
 			all[i].Trouble = bifrost.Trouble{} // of a tick that still looked; none will take it away
 		}
@@ -180,6 +186,9 @@ func Unhealthy(p Judged) bool {
 	if p.Status == bifrost.StatusForked {
 		return false // its error says where the log goes on
 	}
+	if p.IsGone() && max(p.ArchivedUntil(), p.LastStable, p.HighWatermark) <= p.NextOffset {
+		return p.Trouble.Error != "" || p.Unseen != "" // all of it is archived: the next tick closes it
+	}
 	return p.Error != "" || p.Trouble.Error != "" || p.Unseen != "" || p.Suspicion != "" ||
 		!slices.Contains([]bifrost.Status{bifrost.StatusOpen, bifrost.StatusFencing, bifrost.StatusClosed}, p.Status)
 }
@@ -227,6 +236,7 @@ func SumOf(rows []Judged) Judged {
 		sum.StoredBytes += p.StoredBytes
 		sum.Missing += p.Missing
 		sum.Blind += p.Blind
+		sum.Gone += p.Gone
 		sum.Lost += p.Lost
 		sum.Error = cmp.Or(sum.Error, p.Error)
 		sum.Suspicion = cmp.Or(sum.Suspicion, p.Suspicion)

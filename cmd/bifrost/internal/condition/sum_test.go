@@ -34,7 +34,7 @@ func TestASumOfManyPartitions(t *testing.T) {
 			p.Status = statuses[random.IntN(len(statuses))]
 			p.NextOffset, p.LastStable = random.Int64N(50), random.Int64N(50)
 			p.Records, p.RawBytes, p.StoredBytes = random.Int64N(9), random.Int64N(9), random.Int64N(9)
-			p.Missing, p.Lost, p.Blind = random.Int64N(9), random.Int64N(9), random.IntN(2)
+			p.Missing, p.Lost, p.Blind, p.Gone = random.Int64N(9), random.Int64N(9), random.IntN(2), random.Int64N(9)
 			p.Error, p.Suspicion, p.Unseen, p.Trouble.Error = word(), word(), word(), word()
 			p.Excluded, p.SeenAt, p.Threat, p.LastRecordAt = random.IntN(2) == 0, at(), at(), at()
 
@@ -45,6 +45,7 @@ func TestASumOfManyPartitions(t *testing.T) {
 			want.Missing += p.Missing
 			want.Lost += p.Lost
 			want.Blind += p.Blind
+			want.Gone += p.Gone
 			want.Excluded = want.Excluded && p.Excluded
 			if p.Error != "" {
 				want.Error = p.Error
