@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/reportpage"
@@ -172,5 +173,33 @@ func TestForecastsThatStillApply(t *testing.T) {
 		if (got == nil) != (want == nil) || got != nil && *got != *want {
 			t.Errorf("%s: loss_at %v, want %v", name, got, want)
 		}
+	}
+}
+
+// Of a stack that has archived nothing nobody knows whether it works: it is not called well, and the reason
+// is the one that is known.
+func TestNothingYetIsNotWell(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tick := bifrost.TickRecord{ID: "last", StartedAt: now.Add(-time.Minute), EndedAt: now, CompleteAt: now}
+	failed, old := tick, tick
+	failed.Error, old.EndedAt = "no broker", now.Add(-time.Hour)
+	for says, ticks := range map[string][]bifrost.TickRecord{
+		"no tick of discover has run on these tables":           nil,
+		"at 2026-03-01 11:59:00Z, found no topic to archive":    {tick},
+		"the last tick, at 2026-03-01T11:59:00Z, failed: no br": {failed},
+		"no tick has ended since":                               {old},
+	} {
+		w := condition.Overview{Ticks: condition.NewSights(config.Config{Stalled: 45 * time.Minute}, ticks, now)}
+		if err := w.Failure(); !app.IsUnhealthy(err) || !strings.Contains(err.Error(), says) {
+			t.Errorf("status ends with %v, want %q", err, says)
+		}
+		if newStatusJSON(w, now).Healthy {
+			t.Errorf("%q is healthy", says)
+		}
+	}
+	w := condition.Overview{Lost: "the tables are empty"}
+	if err := w.Failure(); err == nil || err.Error() != w.Lost {
+		t.Errorf("lost tables: %v", err)
 	}
 }

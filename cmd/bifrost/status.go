@@ -43,7 +43,7 @@ them was lost, because Kafka deleted it first, bifrost report and bifrost ls say
 OPEN is as it should be: the partition is archived. FENCING waits for uploads that
 S3 may still complete; BLOCKED, a transaction is never ended; DIVERGED, the log was
 cut and a person decides (bifrost accept diverged); CLOSED, the topic is gone and all
-of it is archived; FORKED, another branch goes on; UNKNOWN, the partition's row is
+of it is archived or in a gap; FORKED, another branch goes on; UNKNOWN, the partition's row is
 gone from the table. All times are in UTC.
 
 A topic's name shows all of its lives if it was deleted and made again.`,
@@ -54,7 +54,7 @@ A topic's name shows all of its lives if it was deleted and made again.`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations: map[string]string{app.UnhealthyMeaning: "a partition is DIVERGED or BLOCKED, " +
-			"its last attempt failed, its row is gone, or no tick has looked at it lately"},
+			"its last attempt failed, its row is gone, or no tick has looked at it lately; or nothing is archived yet"},
 		RunE: func(c *cobra.Command, topics []string) error {
 			if c.Flags().Changed("every") && !s.watch {
 				return usage.Errorf("--every %s is the time between two looks of --watch: give that too", s.every)
@@ -147,9 +147,6 @@ func (s *status) showRows(seen condition.Overview, named bool) error {
 		return s.PrintJSON(newStatusJSON(seen, s.Now()))
 	}
 	if len(rows) == 0 {
-		if seen.Lost == "" {
-			s.SayNothingArchived()
-		}
 		return nil
 	}
 	if s.byPartition || named {

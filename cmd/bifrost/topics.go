@@ -126,7 +126,7 @@ func runTopics(ctx context.Context, a *app.App, names []string, asJSON bool) err
 		return errors.Join(a.PrintJSON(topicsJSON{all}), gone)
 	}
 	if len(all) == 0 {
-		a.SayNothingArchived()
+		a.Say("%s", app.NothingArchived)
 		return nil
 	}
 	return errors.Join(a.PrintTable(topicsTable(all)), gone)

@@ -40,11 +40,9 @@ func (a *App) OpenParts(ctx context.Context, role config.Role) (*wiring.Parts, e
 	return parts, err
 }
 
-// SayNothingArchived says why a list is empty.
-func (a *App) SayNothingArchived() {
-	a.Say("Nothing is archived yet: no tick of discover has run on these tables. " +
-		"bifrost plan says what the first would do.")
-}
+// NothingArchived says why there are no rows.
+const NothingArchived = "nothing is archived yet: no tick of discover has run on these tables; bifrost plan says " +
+	"what the first would do"
 
 // AddJSON adds the flag that every command with a table has.
 func AddJSON(c *cobra.Command, asJSON *bool) {

@@ -151,8 +151,23 @@ func (w Overview) Failure() error {
 		return app.Unhealthyf("%s", problem)
 	case len(unhealthy) > 0:
 		return app.Unhealthyf("%s", describeUnhealthy(unhealthy, len(w.Rows)))
+	case w.NothingYet() != "":
+		return app.Unhealthyf("%s", w.NothingYet())
 	}
 	return nil
+}
+
+// NothingYet says why there is nothing to judge; empty if there is something. Whether a stack that has
+// archived nothing works, nobody knows.
+func (w Overview) NothingYet() string {
+	if len(w.Rows) > 0 || w.Lost != "" {
+		return ""
+	}
+	if last, any := w.Ticks.Last(); any && last.Error == "" {
+		return fmt.Sprintf("nothing is archived yet: the last tick, at %s, found no topic to archive; bifrost plan "+
+			"says which topics are selected", human.Moment(last.StartedAt))
+	}
+	return app.NothingArchived
 }
 
 func (p Judged) isHealthy() bool { return !Unhealthy(p) }
@@ -265,9 +280,9 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// TellProblem says what is wrong with the ticks.
+// TellProblem says what is wrong with the ticks, or that there is nothing yet.
 func TellProblem(a *app.App, w Overview) {
-	if problem := w.TickProblem(); problem != "" {
+	if problem := cmp.Or(w.TickProblem(), w.NothingYet()); problem != "" {
 		a.Warn("%s", problem)
 	}
 }

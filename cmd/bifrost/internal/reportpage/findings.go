@@ -59,7 +59,7 @@ func verdictOf(f Facts, sick int, findings []finding) finding {
 	case sick > 0:
 		return finding{"bad", "A person has to look", fmt.Sprintf("Unhealthy: %s of %s.",
 			human.Some(int64(sick), "partition"), human.Count(int64(len(f.Seen.Rows)))), ""}
-	case !f.Seen.IsHealthy() || f.Checks.BucketErr != nil:
+	case !f.Seen.IsHealthy() && f.Seen.NothingYet() == "" || f.Checks.BucketErr != nil:
 		return finding{"bad", "It is not known whether the archive is healthy", "See below.", ""}
 	case count["bad"] > 0:
 		return finding{"bad", "A person has to look", "No partition is unhealthy. To look at: " +
