@@ -130,7 +130,7 @@ func TestAnInterruptSaysThatTheJobGoesOn(t *testing.T) {
 		"interrupted":              {machine{state: job.StateRunning}, true, true, "context canceled"},
 		"interrupted by its error": {machine{err: context.Canceled}, true, true, "context canceled"},
 		"no answer":                {machine{err: away}, false, false, "away"},
-		"ended":                    {machine{state: "FAILED"}, false, false, "job one has ended and is not complete"},
+		"ended":                    {machine{state: "FAILED"}, false, false, "the plan of job one was refused or failed"},
 	} {
 		var talk strings.Builder
 		ctx, interrupt := context.WithCancel(t.Context())
