@@ -388,6 +388,46 @@ func TestExportsReportWhatIsNotDecoded(t *testing.T) {
 	}
 }
 
+// A job decodes what it is asked to: values, keys, or both.
+func TestExportsDecodeWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, 2)
+	a.source.CreateTopic("_schemas", 1)
+	a.addSchema(1, `{"type":"record","name":"Order","fields":[{"name":"n","type":"long"}]}`)
+	a.source.CreateTopic("orders", 1).Logs[0].ProduceRecord(baldr.Record{Key: []byte{0, 0, 0, 0, 1, 4}, Value: []byte{0, 0, 0, 0, 1, 2}})
+	a.archiveProduced()
+	for _, asked := range []struct{ values, keys bool }{{true, false}, {false, true}, {true, true}} {
+		id := fmt.Sprintf("values-%t-keys-%t", asked.values, asked.keys)
+		spec := exportOf(id, "s3://lake/exports/"+id, "orders")
+		spec.Export.Decode, spec.Export.DecodeKey, spec.Export.Schemas = asked.values, asked.keys, "_schemas"
+		if report, err := a.execute(spec); err != nil || report.Records != 1 {
+			t.Fatalf("%s: report %+v, error %v", id, report, err)
+		}
+		files := 0
+		for _, key := range a.lake.Keys() {
+			if !strings.HasPrefix(key, "exports/"+id+"/") || !strings.HasSuffix(key, ".parquet") {
+				continue
+			}
+			files++
+			content := a.lake.Versions(key)[0]
+			rows, err := parquet.Read[struct {
+				Key   string `parquet:"key_json,optional"`
+				Value string `parquet:"value_json,optional"`
+			}](bytes.NewReader(content), int64(len(content)))
+			if err != nil || len(rows) != 1 {
+				t.Fatalf("%s: %d rows, error %v", key, len(rows), err)
+			}
+			if got := rows[0]; (got.Key == `{"n":2}`) != asked.keys || (got.Value == `{"n":1}`) != asked.values ||
+				(got.Key == "") == asked.keys || (got.Value == "") == asked.values {
+				t.Errorf("%s: %+v", key, got)
+			}
+		}
+		if files != 1 {
+			t.Errorf("%s: %d files", id, files)
+		}
+	}
+}
+
 // An object that does not fit into a function's time ends its item, which says what to do:
 // without end, functions would begin it again and again.
 func TestAnObjectThatFitsIntoNoFunction(t *testing.T) {
