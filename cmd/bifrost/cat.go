@@ -124,6 +124,9 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	if k.lastInAll > 0 && k.last > 0 {
 		return usage.Errorf("--last is of all partitions together, --last-each of each: want one of the two")
 	}
+	if err := k.keys.Check(); err != nil {
+		return err
+	}
 	k.last = max(k.last, k.lastInAll)
 	if k.last > 0 && k.keys.MatchKey() != nil {
 		return usage.Errorf("--last counts records of every key: leave out either it or the keys, or use --since")

@@ -83,6 +83,10 @@ func (e *exporter) startAsJob(c *cobra.Command, topics []string) error {
 	if err := jobs.RefuseFlags(c, "workers"); err != nil {
 		return err
 	}
+	if e.to == "" {
+		return usage.Errorf("--to is missing: want s3://bucket/prefix, which the stack's parameters JobExportBucket and " +
+			"JobExportPrefix name")
+	}
 	if !strings.Contains(e.to, "://") {
 		return usage.Errorf("--to %s: a job exports to s3://bucket/prefix, which the stack's parameters JobExportBucket "+
 			"and JobExportPrefix name", e.to)
@@ -111,8 +115,11 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err != nil {
 		return usage.Errorf("%w", err)
 	}
-	if e.to == "" || e.workers < 1 {
-		return usage.Errorf("--to is needed, a directory or s3://bucket/prefix, and --workers cannot be below 1")
+	if e.to == "" {
+		return usage.Errorf("--to is missing: where to? Want a directory, or s3://bucket/prefix outside of the archive")
+	}
+	if e.workers < 1 {
+		return usage.Errorf("--workers %d: want at least 1", e.workers)
 	}
 	parts, err := e.OpenParts(ctx, config.Reader)
 	if err != nil {

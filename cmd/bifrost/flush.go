@@ -17,6 +17,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
@@ -77,6 +78,9 @@ type flushJSON struct {
 }
 
 func (f *flush) run(ctx context.Context, topics []string) error {
+	if f.patience <= 0 {
+		return usage.Errorf("--timeout %s: want a time above 0", f.patience)
+	}
 	f.selectTopics(topics)
 	stop, err := f.beginWork(ctx)
 	if err != nil {

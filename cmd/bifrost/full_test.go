@@ -80,6 +80,25 @@ func TestAFullDisk(t *testing.T) {
 	}
 }
 
+// What is written by other packages, or by lines that nobody asks for an error, has to arrive as well.
+func TestAFullDiskEndsEveryCommand(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"help"}, {"help", "cat"}, {"cat", "--help"}, {"--version"}, {}, {"completion", "bash"}, {"version"}, {"__complete", "stat"},
+	} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var talk bytes.Buffer
+		code := executeCommand(t.Context(), app.New(strings.NewReader(""), full, &talk), args)
+		if code != exitFailure || !strings.Contains(talk.String(), "bifrost: write /dev/full: no space left on device") {
+			t.Errorf("%v: exit code %d, said %q", args, code, talk.String())
+		}
+		full.Close()
+	}
+}
+
 // Whoever reads the output has seen enough: that is no failure.
 func TestAClosedPipe(t *testing.T) {
 	t.Parallel()

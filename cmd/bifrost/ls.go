@@ -137,6 +137,9 @@ func (l *ls) run(ctx context.Context, topic string, partitions []string) error {
 	if l.state = strings.ToUpper(l.state); l.state != "" && !slices.Contains(statesToAsk, l.state) {
 		return usage.Errorf("--state %q: want PLANNED, ARCHIVED, GAP or LOST", l.state)
 	}
+	if err := l.keys.Check(); err != nil {
+		return err
+	}
 	if err := l.Selection.ParseFlags(partitions, l.Now()); err != nil {
 		return err
 	}

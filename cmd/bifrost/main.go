@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path"
 	"syscall"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
@@ -50,6 +51,9 @@ func executeCommand(ctx context.Context, a *app.App, args []string) int {
 	root := newRoot(a)
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = a.OutputError()
+	}
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK {
 		fmt.Fprintf(a.Talk, "bifrost: %s\n", human.InNumber(human.Visible(human.PlainError(err.Error()))))
@@ -65,7 +69,7 @@ func exitCode(ctx context.Context, err error) int {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		// Whoever read the output has seen enough: head, less.
 		return exitOK
-	case usage.Is(err):
+	case usage.Is(err), errors.Is(err, path.ErrBadPattern): // of a glob, which people give
 		return exitUsage
 	case app.IsUnhealthy(err):
 		return exitUnhealthy

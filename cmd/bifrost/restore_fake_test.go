@@ -152,9 +152,9 @@ func TestExportWritesWhereItIsTold(t *testing.T) {
 		must(t, s.produce(t.Context(), numbered(payments, 0, from, from+1)...))
 		s.inside(t, "flush").must(t, 0)
 	}
-	s.inside(t, "export", "*").must(t, 2, "--to is needed")
+	s.inside(t, "export", "*").must(t, 2, "--to is missing")
 	s.inside(t, "export", "--to", t.TempDir()).must(t, 2, "want at least 1 argument")
-	s.inside(t, "export", "*", "--to", t.TempDir(), "--workers", "0").must(t, 2, "--workers cannot be below 1")
+	s.inside(t, "export", "*", "--to", t.TempDir(), "--workers", "0").must(t, 2, "--workers 0: want at least 1")
 	s.inside(t, "export", "nothing*", "--to", t.TempDir()).must(t, 1, "nothing in the archive matches")
 	s.inside(t, "export", "*", "--to", "s3://"+s.bucket+"/test/export").must(t, 2, "that is where the archive is")
 	to := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,9 @@ AWS CLI takes them.`,
 	root.SetErr(a.Talk)
 	root.SetVersionTemplate(versionLine() + "\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if number := negativeNumber.FindString(err.Error()); number != "" {
+			return usage.Errorf("%s is no flag, and no number that an argument can be: want 0 or more", number)
+		}
 		return usage.Errorf("%s%s", usage.PlainWords(err.Error()), meantFlag(c, err.Error()))
 	})
 	a.AddFlags(root.PersistentFlags())
@@ -75,6 +79,9 @@ AWS CLI takes them.`,
 	finish(root)
 	return root
 }
+
+// negativeNumber is what was taken for flags of one letter each.
+var negativeNumber = regexp.MustCompile(`-\d+$`)
 
 // finish gives a command and those below it what all have.
 func finish(c *cobra.Command) {

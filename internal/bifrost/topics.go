@@ -30,7 +30,8 @@ func NewTopicFilter(include, exclude []string) (TopicFilter, error) {
 	for _, globs := range [][]string{include, exclude} {
 		for _, glob := range globs {
 			if _, err := path.Match(glob, ""); err != nil {
-				return TopicFilter{}, fmt.Errorf("topic pattern %q: %w", glob, err)
+				return TopicFilter{}, fmt.Errorf("topic pattern %q: want a glob (* any characters, ? one, [a-z] one of "+
+					"these, \\ before one that stands for itself): %w", glob, err)
 			}
 		}
 	}

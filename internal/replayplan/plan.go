@@ -75,6 +75,17 @@ func (p *Planner) Plan(ctx context.Context, all []bifrost.Progress, arguments []
 	return plan, nil
 }
 
+// CheckArguments refuses a glob with a target: many topics would go into one.
+func CheckArguments(arguments ...string) error {
+	for _, argument := range arguments {
+		if source, _, renamed := strings.Cut(argument, ":"); renamed && readback.IsGlob(source) {
+			return fmt.Errorf("%s: a glob cannot be replayed into one topic: name the topics, or leave out the target",
+				argument)
+		}
+	}
+	return nil
+}
+
 // expandGlobs puts the topics of the archive that a glob matches in its place. One with a target
 // has to name its topic: many would go into one.
 func expandGlobs(all []bifrost.Progress, arguments []string) (names []string, err error) {
@@ -85,9 +96,7 @@ func expandGlobs(all []bifrost.Progress, arguments []string) (names []string, er
 			continue
 		}
 		if renamed {
-			return nil, fmt.Errorf("%s: a glob cannot be replayed into one topic: name the topics, or leave out "+
-				"the target",
-				argument)
+			return nil, CheckArguments(argument)
 		}
 		matched, err := readback.ExpandGlobs(all, []string{source})
 		if err != nil {

@@ -27,7 +27,30 @@ type Console struct {
 
 // New returns a console with the clock of this machine.
 func New(in io.Reader, out, talk io.Writer) *Console {
-	return &Console{In: in, Out: out, Talk: talk, Now: time.Now, Color: ColorWords[0]}
+	return &Console{In: in, Out: &output{Writer: out}, Talk: talk, Now: time.Now, Color: ColorWords[0]}
+}
+
+// output remembers that something could not be written: not all that write are told, or tell.
+type output struct {
+	io.Writer
+	err error // of the first write that failed
+}
+
+// Write implements io.Writer.
+func (o *output) Write(text []byte) (int, error) {
+	n, err := o.Writer.Write(text)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// OutputError is the first error of a write to standard output; nil if all was written.
+func (c *Console) OutputError() error {
+	if o, ok := c.Out.(*output); ok {
+		return o.err
+	}
+	return nil
 }
 
 // ColorWords are the values of --color, the default first.
@@ -56,6 +79,9 @@ func (c *Console) sayMarked(s Style, mark, format string, args []any) {
 
 // Terminal reports whether w is one, and how wide it is in characters.
 func Terminal(w io.Writer) (width int, ok bool) {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
 	file, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(file.Fd())) {
 		return 0, false

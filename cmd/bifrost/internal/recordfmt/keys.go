@@ -5,8 +5,11 @@ package recordfmt
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
 // KeySelection is the flags that select records by their keys. Of several it takes
@@ -21,6 +24,17 @@ func (s *KeySelection) AddFlags(c *cobra.Command) {
 		"only records with this key, byte for byte; may be given several times")
 	c.Flags().StringArrayVar(&s.globs, "key-glob", nil,
 		"only records whose keys match: * any bytes, ? one byte; may be given several times")
+}
+
+// Check refuses globs of keys that are written as those of topics: they would match hardly a key.
+func (s *KeySelection) Check() error {
+	for _, glob := range s.globs {
+		if strings.Contains(glob, "[") {
+			return usage.Errorf("--key-glob %q: * stands for any bytes and ? for one, and there are no sets such as [a-z]; "+
+				"write ? for a [ in a key, or give the whole key by --key", glob)
+		}
+	}
+	return nil
 }
 
 // MatchKey returns what selects, nil where everything is.

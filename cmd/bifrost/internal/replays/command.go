@@ -59,6 +59,9 @@ broken, and whether records would be lost, and refuses.`,
 			if r.all {
 				return nil
 			}
+			if err := replayplan.CheckArguments(args...); err != nil {
+				return err
+			}
 			return cobra.MinimumNArgs(1)(c, args)
 		},
 		ValidArgsFunction: a.CompleteTopics,

@@ -1,0 +1,77 @@
+//go:build !real
+
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// What is wrong about a command line ends with 2 and words about it, whether the archive has to be
+// opened for it or not. A name of which there is none is no wrong usage.
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	f := newFakes(t)
+	s := f.sandbox(t)
+	must(t, s.topic(t.Context(), s.topics+"-orders", 1))
+	s.inside(t, "flush").must(t, 0)
+	s.inside(t, "capture").must(t, 0)
+	for _, c := range []struct{ line, words string }{
+		{"cat [", "want a glob"},
+		{"cat orders --last -1", "cannot be negative"},
+		{"cat orders --since yesterday", "--since"},
+		{"cat orders --from 5 --to 4", "want 0 <= from < to"},
+		{"cat orders x", "want a number, a list"},
+		{"cat orders --format %Q", "%Q"},
+		{"cat orders --key-glob [", "--key-glob"},
+		{"cat orders --key-glob a --key-glob b[0-9]", "b[0-9]"},
+		{"cat orders --value-encoding morse", "--value-encoding"},
+		{"ls [", "want a glob"},
+		{"ls orders --state GONE", "--state"},
+		{"ls orders --key-glob [", "--key-glob"},
+		{"get orders 0 -1", "-1 is no flag"},
+		{"get orders 0 x", "offset"},
+		{"get orders -1 0", "-1 is no flag"},
+		{"status [", "want a glob"},
+		{"topics [", "want a glob"},
+		{"report [", "want a glob"},
+		{"report --since never", "--since"},
+		{"plan [", "BIFROST_INCLUDE_TOPICS"},
+		{"flush [", "BIFROST_INCLUDE_TOPICS"},
+		{"flush --timeout -1s", "--timeout"},
+		{"verify [", "want a glob"},
+		{"rebuild [", "want a glob"},
+		{"export orders", "--to is missing"},
+		{"export orders --as-job --job-machine " + machine, "--to is missing"},
+		{"export [ --to x", "want a glob"},
+		{"export orders --to s3://", "--to"},
+		{"replay o*:x", "a glob cannot be replayed into one topic"},
+		{"replay o*:x --as-job --job-machine " + machine, "a glob cannot be replayed into one topic"},
+		{"replay [", "want a glob"},
+		{"replay orders --compression rar", "--compression"},
+		{"replay orders --throttle fast", "fast"},
+		{"restore --at 2020 --to-brokers b:1", "2020"},
+		{"restore --at never --to-brokers b:1", "never"},
+		{"restore --at latest --to-brokers b:1 --topics [", "--topics"},
+		{"drill --at 2020 --to-brokers b:1 --plan", "2020"},
+		{"drill --at latest --to-brokers b:1 --sample many --plan", "--sample"},
+		{"clusters show @2020", "2020"},
+		{"clusters diff @2020 latest", "2020"},
+		{"clusters list --last -1", "--last"},
+		{"map orders 0 -1 --to-brokers b:1", "-1 is no flag"},
+		{"accept erased orders 0 x", "offset"},
+		{"accept diverged orders x 0", "partition"},
+		{"serve --listen nowhere", "--listen"},
+		{"serve --topics [", "--topics"},
+		{"run --every -1s", "--every"},
+		{"init --expiration-days -1", "--expiration-days"},
+		{"status --every 5s", "--every"},
+		{"jobs show", "want 1 argument"},
+		{"jobs --job-machine x", "want the ARN"},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			s.inside(t, strings.Fields(strings.ReplaceAll(c.line, "orders", s.topics+"-orders"))...).must(t, exitUsage, c.words)
+		})
+	}
+}
