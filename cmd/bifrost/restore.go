@@ -251,7 +251,7 @@ func (r *restorer) do(ctx context.Context, rule *restore.Restorer, plan *restore
 	rule.Committed = func(records, bytes int64) { shown.AddRecords(records, bytes) }
 	report, err := rule.Run(ctx, plan)
 	if shown != nil {
-		shown.EndMeter()
+		shown.EndMeter(err == nil)
 	}
 	return report, err
 }

@@ -19,8 +19,9 @@ import (
 type Meter interface {
 	// AddRecords tells of more records that are done.
 	AddRecords(records, bytes int64)
-	// EndMeter shows the last state; the job is done, or has failed.
-	EndMeter()
+	// EndMeter shows the last state. The total was an estimate: of a job that is complete it is what
+	// was done.
+	EndMeter(complete bool)
 }
 
 // NewMeter begins to show a job of so many records, of which some are done.
@@ -42,13 +43,14 @@ type bar struct {
 
 func newBar(to io.Writer, what string, total, done int64) *bar {
 	b := &bar{container: mpb.New(mpb.WithOutput(to), mpb.WithWidth(48)), begun: time.Now()}
-	b.bar = b.container.AddBar(total,
+	b.bar = b.container.AddBar(0, // with a total it would end by itself, on an estimate
 		mpb.PrependDecorators(decor.Name(what+" "), decor.Any(func(s decor.Statistics) string {
 			return human.Count(s.Current) + " / " + human.Count(s.Total) + " records "
 		})),
 		mpb.AppendDecorators(decor.Percentage(), decor.AverageSpeed(0, " %.0f records/s"), decor.Any(b.speedText),
 			decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")),
 	)
+	b.bar.SetTotal(total, false)
 	b.bar.SetCurrent(done)
 	b.bar.DecoratorAverageAdjust(b.begun)
 	return b
@@ -69,8 +71,12 @@ func (b *bar) AddRecords(records, bytes int64) {
 }
 
 // EndMeter implements Meter.
-func (b *bar) EndMeter() {
-	b.bar.Abort(false) // a job that failed leaves its bar where it was
+func (b *bar) EndMeter(complete bool) {
+	if complete {
+		b.bar.SetTotal(-1, true) // what is done
+	} else {
+		b.bar.Abort(false) // a job that failed leaves its bar where it was
+	}
 	b.container.Wait()
 }
 
@@ -104,8 +110,13 @@ func (l *lines) sayLine() {
 		left = ", " + human.Seconds(float64(l.total-l.done)/rate) + " left"
 	}
 	l.Say("%s  %s / %s records, %.0f records/s, %s/s%s",
-		l.what, human.Count(l.done), human.Count(l.total), rate, human.Size(int64(float64(l.bytes)/seconds)), left)
+		l.what, human.Count(l.done), human.Count(max(l.total, l.done)), rate, human.Size(int64(float64(l.bytes)/seconds)), left)
 }
 
 // EndMeter implements Meter.
-func (l *lines) EndMeter() { l.sayLine() }
+func (l *lines) EndMeter(complete bool) {
+	if complete {
+		l.total = l.done
+	}
+	l.sayLine()
+}

@@ -248,7 +248,7 @@ func (r *replayer) writeRecords(
 	}
 	outlook, err = replay.Start(ctx, request, r.readSource, options)
 	if shown != nil {
-		shown.EndMeter()
+		shown.EndMeter(err == nil)
 	}
 	if err != nil {
 		r.takeBack(ctx)
