@@ -85,4 +85,3 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
-
