@@ -19,6 +19,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
 
 func newFlush(a *app.App) *cobra.Command {
@@ -136,6 +137,7 @@ func (f *flush) selectTopics(topics []string) {
 func (f *flush) newDiscoverer() *bifrost.Discoverer {
 	f.parts.Config = f.parts.Config.WithoutAges()
 	discover := f.parts.Discoverer(f.workers)
+	discover.By = wiring.NameTicker("bifrost flush")
 	if f.only {
 		discover.Journal = partial{discover.Journal}
 	}

@@ -220,6 +220,7 @@ func (w *work) runForever(ctx context.Context, every time.Duration) error {
 	}
 	defer stop()
 	discover, capturer := w.parts.Discoverer(w.workers), w.parts.Capturer()
+	discover.By = wiring.NameTicker("bifrost run")
 	w.Say("Archiving group %s into bucket %s with %d slots, a tick every %s.",
 		w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
 	for {

@@ -280,6 +280,7 @@ type statusJSON struct {
 // tickJSON is the record of a tick.
 type tickJSON struct {
 	ID         string  `json:"tick_id"`
+	By         string  `json:"by"` // who ticked
 	ClusterID  string  `json:"cluster_id"`
 	StartedAt  *string `json:"started_at"`
 	EndedAt    *string `json:"ended_at"`
@@ -336,6 +337,7 @@ func newStatusJSON(seen condition.Overview, now time.Time) statusJSON {
 	if r, ok := seen.Ticks.Last(); ok {
 		s.Tick = &tickJSON{
 			ID:         r.ID,
+			By:         r.By,
 			ClusterID:  r.ClusterID,
 			StartedAt:  human.Timestamp(r.StartedAt),
 			EndedAt:    human.Timestamp(r.EndedAt),

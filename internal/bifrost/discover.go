@@ -57,6 +57,7 @@ type Discoverer struct {
 	Now           func() time.Time
 	NewGeneration func() string // a value never given before
 	Journal       Journal       // nil: ticks leave no record
+	By            string        // who ticks, for people: a function, or a command and its machine
 	CaughtUp      *CaughtUp     // kept from one tick to the next; nil: lag in seconds rests on the tables alone
 	Parallel      int           // partitions worked on concurrently; 0 or 1 uses no goroutine
 	Log           *slog.Logger

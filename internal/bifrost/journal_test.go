@@ -40,7 +40,7 @@ func (n *noted) NoteTrouble(ctx context.Context, p bifrost.Progress, trouble bif
 func (n *noted) tick(deadline time.Time) (bifrost.TickSummary, error) {
 	n.clock.Advance(2 * time.Minute)
 	d := n.discoverer()
-	d.Cluster, d.Journal, d.Settings.Topics = n.cluster, n, n.filter
+	d.Cluster, d.Journal, d.Settings.Topics, d.By = n.cluster, n, n.filter, "somebody"
 	return d.Tick(context.Background(), deadline)
 }
 
@@ -226,7 +226,7 @@ func TestTicksThatDoNotLook(t *testing.T) {
 		deadline time.Duration // after the tick begins, zero: none
 		word     string
 	}{
-		"no broker":              {begin: func(n *noted) { n.cluster = unreachable{n.kafka} }, word: "the last tick failed: discover: list topics: no broker"},
+		"no broker":              {begin: func(n *noted) { n.cluster = unreachable{n.kafka} }, word: "the last tick, of somebody, failed: discover: list topics: no broker"},
 		"no time":                {deadline: time.Nanosecond, word: "ran out of time with 1 partitions left"},
 		"what is not written":    {begin: func(n *noted) { n.kafka.Topic("orders").Logs[0].Lead(false); n.journal = unwritable{n.journal} }},
 		"the schedule has ended": {word: "no tick has ended since"},

@@ -17,6 +17,7 @@ import (
 // one looked at everything. There is one per cluster, written once per tick.
 type TickRecord struct {
 	ID         string
+	By         string // who ticked, for people; empty when a release before this field did
 	ClusterID  string // empty when the tick ended before it knew
 	StartedAt  time.Time
 	EndedAt    time.Time
@@ -135,10 +136,11 @@ type tickRecorder struct {
 	journal Journal // nil: nothing is written
 	crew    parallel.Crew
 	topics  TopicFilter
+	by      string
 }
 
 func (t *tick) newRecorder() tickRecorder {
-	return tickRecorder{guard: t.guard, journal: t.Journal, crew: t.crew, topics: t.Settings.Topics}
+	return tickRecorder{guard: t.guard, journal: t.Journal, crew: t.crew, topics: t.Settings.Topics, by: t.By}
 }
 
 // noteTroubles writes into progress rows what begins, changes and ends.
@@ -211,7 +213,7 @@ func (r tickRecorder) recordTick(ctx context.Context, v *view, failed error) {
 	}
 	s := &r.report.summary
 	record := TickRecord{
-		ID: s.ID, StartedAt: r.started, EndedAt: r.now(),
+		ID: s.ID, By: r.by, StartedAt: r.started, EndedAt: r.now(),
 		Topics: s.Topics, Partitions: s.Partitions, Failures: s.Failures, Unfinished: s.Unfinished,
 	}
 	if v != nil {

@@ -41,6 +41,7 @@ func (s ledgerSuite) noteTick() {
 	s.same("records of an empty ledger", len(s.ticks(j)), 0)
 	complete := bifrost.TickRecord{
 		ID:         "tick-1",
+		By:         "function discover",
 		ClusterID:  "one",
 		StartedAt:  noon,
 		EndedAt:    noon.Add(time.Second),

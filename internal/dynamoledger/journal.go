@@ -25,6 +25,7 @@ const ticksKey = "@tick"
 // tickItem is the record of a tick. Its start_offset stands for the cluster.
 type tickItem struct {
 	ID         string `dynamodbav:"tick_id"`
+	By         string `dynamodbav:"ticked_by,omitempty"`
 	ClusterID  string `dynamodbav:"cluster_id,omitempty"`
 	Error      string `dynamodbav:"error,omitempty"`
 	StartedAt  string `dynamodbav:"started_at"`
@@ -58,6 +59,7 @@ func (l *Ledger) NoteTick(ctx context.Context, r bifrost.TickRecord) error {
 	e.condition("(attribute_not_exists(" + started + ") OR " + started + " <= " + start + ")")
 	e.sets = append(e.sets, started+" = "+start)
 	e.set("tick_id", textValue(r.ID)).
+		setText("ticked_by", r.By).
 		setText("cluster_id", r.ClusterID).
 		setText("error", r.Error).
 		setText("started_at", iso(r.StartedAt)).
@@ -120,7 +122,7 @@ func decodeTick(a attributes) (bifrost.TickRecord, error) {
 		return bifrost.TickRecord{}, fmt.Errorf("record of a tick: %w", err)
 	}
 	r := bifrost.TickRecord{
-		ID: item.ID, ClusterID: item.ClusterID, Error: item.Error,
+		ID: item.ID, By: item.By, ClusterID: item.ClusterID, Error: item.Error,
 		Topics: item.Topics, Partitions: item.Partitions, Failures: item.Failures, Unfinished: item.Unfinished,
 		Filter: bifrost.TopicFilter{Include: globs(item.Include), Exclude: globs(item.Exclude)},
 	}

@@ -50,8 +50,8 @@ func (s Sights) Of(p bifrost.Progress) Sight {
 	}
 	switch {
 	case known && last.ClusterID != p.ClusterID:
-		sight.Unseen = fmt.Sprintf("the brokers are those of cluster %s now; this is of cluster %s%s", last.ClusterID,
-			p.ClusterID, neverArchived(p))
+		sight.Unseen = fmt.Sprintf("the brokers are those of cluster %s now%s; this is of cluster %s%s", last.ClusterID,
+			whose(last, " (a tick of %s found them)"), p.ClusterID, neverArchived(p))
 	case sight.Excluded:
 	case sight.SeenAt.IsZero():
 		sight.Unseen = "no tick is known to have looked at it" + s.because(own)
@@ -79,7 +79,7 @@ func (s Sights) because(own bifrost.TickRecord) string {
 	case !ok:
 		return ": no tick is on record"
 	case last.Error != "":
-		return ": the last tick failed: " + last.Error
+		return ": the last tick" + whose(last, ", of %s,") + " failed: " + last.Error
 	case own.Unfinished > 0:
 		return fmt.Sprintf(": the last tick ran out of time with %d partitions left", own.Unfinished)
 	case s.Now.Sub(last.EndedAt) > s.Patience:
@@ -111,12 +111,21 @@ func (s Sights) Problem() string {
 	case !ok:
 		return "no tick is on record"
 	case last.Error != "":
-		return fmt.Sprintf("the last tick, at %s, failed: %s", last.StartedAt.UTC().Format(time.RFC3339), last.Error)
+		return fmt.Sprintf("the last tick, at %s%s, failed: %s", last.StartedAt.UTC().Format(time.RFC3339),
+			whose(last, ", of %s"), last.Error)
 	case s.Now.Sub(last.EndedAt) > s.Patience:
 		return fmt.Sprintf("no tick has ended since %s", last.EndedAt.UTC().Format(time.RFC3339))
 	case last.Unfinished > 0 && s.Now.Sub(last.CompleteAt) > s.Patience:
-		return fmt.Sprintf("ticks run out of time: the last one, at %s, left %d partitions",
-			last.StartedAt.UTC().Format(time.RFC3339), last.Unfinished)
+		return fmt.Sprintf("ticks run out of time: the last one, at %s%s, left %d partitions",
+			last.StartedAt.UTC().Format(time.RFC3339), whose(last, ", of %s"), last.Unfinished)
 	}
 	return ""
+}
+
+// whose says in such words who ticked, which need not be the stack; nothing if that is not known.
+func whose(r bifrost.TickRecord, words string) string {
+	if r.By == "" {
+		return ""
+	}
+	return fmt.Sprintf(words, r.By)
 }

@@ -37,6 +37,11 @@ func TestProblemsOfTicks(t *testing.T) {
 		{"the last moment of patience", []bifrost.TickRecord{with(func(r *bifrost.TickRecord) { r.EndedAt = minutesAgo(45) })}, ""},
 		{"patience is over", []bifrost.TickRecord{with(func(r *bifrost.TickRecord) { r.EndedAt = minutesAgo(46) })}, "no tick has ended since 2026-03-01T11:14:00Z"},
 		{"a failure", []bifrost.TickRecord{with(func(r *bifrost.TickRecord) { r.Error = "no broker" })}, "the last tick, at 2026-03-01T11:20:00Z, failed: no broker"},
+		{"a failure of somebody else", []bifrost.TickRecord{with(func(r *bifrost.TickRecord) { r.By, r.Error = "bifrost run on laptop", "no broker" })},
+			"the last tick, at 2026-03-01T11:20:00Z, of bifrost run on laptop, failed: no broker"},
+		{"somebody else's, short of time", []bifrost.TickRecord{with(func(r *bifrost.TickRecord) {
+			r.By, r.Unfinished, r.CompleteAt = "bifrost run on laptop", 7, minutesAgo(46)
+		})}, "ticks run out of time: the last one, at 2026-03-01T11:20:00Z, of bifrost run on laptop, left 7 partitions"},
 		{"short of time for too long", []bifrost.TickRecord{with(func(r *bifrost.TickRecord) { r.Unfinished, r.CompleteAt = 7, minutesAgo(46) })},
 			"ticks run out of time: the last one, at 2026-03-01T11:20:00Z, left 7 partitions"},
 		{"short of time, and lately whole", []bifrost.TickRecord{with(func(r *bifrost.TickRecord) { r.Unfinished, r.CompleteAt = 7, minutesAgo(45) })}, ""},
@@ -73,6 +78,11 @@ func TestWhenAPartitionWasSeen(t *testing.T) {
 			unseen: "no tick has looked at it since 2026-03-01T11:14:00Z: the last tick ran out of time with 7 partitions left"},
 		{name: "not since ticks have stopped", tick: func(r *bifrost.TickRecord) { r.CompleteAt, r.EndedAt = minutesAgo(47), minutesAgo(46) }, seen: minutesAgo(47),
 			unseen: "no tick has looked at it since 2026-03-01T11:13:00Z: no tick has ended since"},
+		{name: "not by a failed tick of somebody", tick: func(r *bifrost.TickRecord) {
+			r.By, r.CompleteAt, r.Error = "bifrost run on laptop", minutesAgo(46), "no broker"
+		}, seen: minutesAgo(46), unseen: "no tick has looked at it since 2026-03-01T11:14:00Z: the last tick, of bifrost run on laptop, failed: no broker"},
+		{name: "not by somebody with other brokers", tick: func(r *bifrost.TickRecord) { r.ClusterID, r.By = "new", "bifrost run on laptop" }, seen: minutesAgo(50),
+			unseen: "the brokers are those of cluster new now (a tick of bifrost run on laptop found them); this is of cluster c, where offsets [100, 130) at least were never archived and are in no gap"},
 		{name: "not by a tick of another cluster", tick: func(r *bifrost.TickRecord) { r.ClusterID = "new" }, seen: minutesAgo(50),
 			unseen: "the brokers are those of cluster new now; this is of cluster c, where offsets [100, 130) at least were never archived and are in no gap"},
 	} {

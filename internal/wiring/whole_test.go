@@ -201,3 +201,16 @@ func TestLargestBatchFits(t *testing.T) {
 		}
 	}
 }
+
+// Ticks are those of the function, or of a command on its machine.
+func TestWhoTicks(t *testing.T) { // alone, because the name of the function is the process's
+	if got := NameTicker("bifrost run"); !strings.HasPrefix(got, "bifrost run on ") {
+		t.Errorf("a command ticks as %q", got)
+	}
+	before := lambdacontext.FunctionName
+	lambdacontext.FunctionName = "stack-discover"
+	defer func() { lambdacontext.FunctionName = before }()
+	if got := openParts(t).Discoverer(nil).By; got != "function stack-discover" {
+		t.Errorf("the function ticks as %q", got)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -177,9 +178,22 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 		Ledger: p.Ledger, Store: p.Store, Bucket: p.Store,
 		Dispatcher: dispatcher, Settings: settings,
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
-		Journal:  p.Ledger,
+		Journal: p.Ledger, By: NameTicker("a process"),
 		CaughtUp: new(bifrost.CaughtUp),
 	}
+}
+
+// NameTicker says whose the ticks of this process are, for the records that they leave: the function's,
+// or those of a command on its machine, which ticks into the tables of a stack with settings of its own.
+func NameTicker(command string) string {
+	if lambdacontext.FunctionName != "" {
+		return "function " + lambdacontext.FunctionName
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return command
+	}
+	return command + " on " + host
 }
 
 // Capturer captures the cluster alongside the ticks of the discover function.
