@@ -125,7 +125,7 @@ func (r *Runner) verifyItem(ctx context.Context, spec Spec, item Item, result *D
 		}
 		summary, err = r.verifier(lookersAtOnce).VerifyPartitions(ctx, partitions, options, report)
 	}
-	if errors.Is(context.Cause(ctx), errDeadline) {
+	if err != nil && errors.Is(context.Cause(ctx), errDeadline) {
 		return errors.Join(errors.New("it does not fit into the time of one function: "+
 			"verify these topics by the command, which takes as long as it takes"), err)
 	}

@@ -52,7 +52,7 @@ func (c *partitionCheck) checkObjects(ctx context.Context, bound string) error {
 			c.keepFailure(r.Facts.Key, func() error { return c.checkUnlisted(ctx, r) })
 		}
 	})
-	return ctx.Err()
+	return nil
 }
 
 // keepFailure keeps the failure of one key, and goes on with the others.
