@@ -19,6 +19,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
 
@@ -54,6 +55,7 @@ func executeCommand(ctx context.Context, a *app.App, args []string) int {
 	if err == nil {
 		err = a.OutputError()
 	}
+	err = settings.ExplainCredentials(err)
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK {
 		fmt.Fprintf(a.Talk, "bifrost: %s\n", human.InNumber(human.Visible(human.PlainError(err.Error()))))
