@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -134,10 +137,34 @@ func (e *Exporter) Begin(ctx context.Context) error {
 		return fmt.Errorf("look into %s: %w", e.Place, err)
 	}
 	if !bytes.Equal(there, wanted) {
-		return fmt.Errorf("%w: it has %s, and this one is %s: choose another place, so that no record is in two files",
-			ErrOtherOptions, there, wanted)
+		return fmt.Errorf("%w: %s: choose another place, so that no record is in two files", ErrOtherOptions,
+			differences(there, wanted))
 	}
 	return nil
+}
+
+// differences says in which options two exports differ.
+func differences(there, wanted []byte) string {
+	var has, asked map[string]any
+	if json.Unmarshal(there, &has) != nil || json.Unmarshal(wanted, &asked) != nil {
+		return fmt.Sprintf("%s there, and %s here", there, wanted) // of nothing that this version writes
+	}
+	names := maps.Clone(has)
+	maps.Copy(names, asked)
+	var said []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if has[name] != asked[name] {
+			said = append(said, fmt.Sprintf("%s is %s there and %s here", name, valueText(has[name]), valueText(asked[name])))
+		}
+	}
+	return strings.Join(said, ", ")
+}
+
+func valueText(value any) string {
+	if value == nil {
+		return "not given"
+	}
+	return fmt.Sprint(value)
 }
 
 // claimPlace makes an empty place one of exports. Of two at once, the first decides.

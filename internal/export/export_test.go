@@ -436,8 +436,15 @@ func TestRefusals(t *testing.T) {
 	if err := begin("x/", Options{Layout: 1}); err != nil {
 		t.Fatal(err)
 	}
-	for _, other := range []Options{{Layout: 1, Decode: true}, {Layout: 1, DecodeKey: true}, {Layout: 1, Group: "g"}, {Layout: 1, Bucket: "b"}, {Layout: 2}} {
-		if err := begin("x/", other); !errors.Is(err, ErrOtherOptions) {
+	for differs, other := range map[string]Options{
+		"decode is false there and true here":                                      {Layout: 1, Decode: true},
+		"decode_key is false there and true here":                                  {Layout: 1, DecodeKey: true},
+		"group is  there and g here":                                               {Layout: 1, Group: "g"},
+		"bucket is  there and b here":                                              {Layout: 1, Bucket: "b"},
+		"layout is 1 there and 2 here":                                             {Layout: 2},
+		"decode is false there and true here, typed is not given there and 7 here": {Layout: 1, Decode: true, Typed: "7"},
+	} {
+		if err := begin("x/", other); !errors.Is(err, ErrOtherOptions) || !strings.Contains(err.Error(), "options: "+differs+": choose") {
 			t.Errorf("%+v: %v", other, err)
 		}
 	}
