@@ -57,6 +57,8 @@ themselves. Files need no archive and no settings.
 		ValidArgsFunction: a.CompletePartitions(0),
 		Annotations: map[string]string{
 			app.UnhealthyMeaning: "the row of a partition is gone: all others were read",
+			app.GoingOn: "What was printed is not all, and may end inside a record: run it again into an empty file, " +
+				"or from the last whole record on (--from).",
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			for name, n := range map[string]int64{"last": k.lastInAll, "last-each": k.last} {
@@ -204,7 +206,14 @@ func (k *cat) tellNothingMatched() {
 	if len(names) > mostNamed {
 		of = fmt.Sprintf("%s and %d more", strings.Join(names[:mostNamed], ", "), len(names)-mostNamed)
 	}
-	k.Say("No record matches: the archive of %s ends at %s.", of, end)
+	switch {
+	case k.keys.MatchKey() != nil:
+		k.Say("No record matches: none of those that were asked for has such a key. The archive of %s ends at %s.", of, end)
+	case k.To != 0 || k.Until != "":
+		k.Say("No record matches: the archive of %s has none within these bounds. It ends at %s.", of, end)
+	default:
+		k.Say("No record matches: the archive of %s ends at %s.", of, end)
+	}
 }
 
 // openTopicRecords is the records of the selected partitions.

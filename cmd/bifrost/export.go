@@ -47,6 +47,7 @@ globs. docs/engines.md has the columns, recipes, and what lies beside the files.
 		Annotations: map[string]string{
 			app.UnhealthyMeaning: "the row of a partition is gone: all others were exported; " +
 				"with --as-job: the job ended and is not complete",
+			app.GoingOn: "The files that are complete stay: run the same command again, and it goes on with the others.",
 		},
 		RunE: func(c *cobra.Command, topics []string) error {
 			if e.asJob {

@@ -39,8 +39,11 @@ to agree that nobody can read it any more.
 		Example:           "  bifrost flush\n  bifrost flush orders 'payments.*' --json",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
-		Annotations:       map[string]string{app.UnhealthyMeaning: "records were lost, or some are still on their way"},
-		RunE:              func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
+		Annotations: map[string]string{
+			app.UnhealthyMeaning: "records were lost, or some are still on their way",
+			app.GoingOn:          "What is archived stays: the next tick or flush goes on with the rest.",
+		},
+		RunE: func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
 	}
 	c.Flags().DurationVar(&f.patience, "timeout", 15*time.Minute, "give up after this time")
 	f.addSlots(c)

@@ -99,6 +99,41 @@ func TestAFullDiskEndsEveryCommand(t *testing.T) {
 	}
 }
 
+// Who is interrupted, or has no room left, is told what stays and how to go on.
+func TestHowToGoOn(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		args []string
+		code int
+		says string
+	}{
+		"cat to a full disk":     {t.Context(), []string{"cat", objectFile(t, 3)}, exitFailure, "run it again into an empty file"},
+		"export, interrupted":    {ended, []string{"export", "orders", "--to", t.TempDir()}, exitInterrupted, "files that are complete stay"},
+		"flush, interrupted":     {ended, []string{"flush"}, exitInterrupted, "What is archived stays"},
+		"a failure of its own":   {t.Context(), []string{"cat", "./nothing"}, exitFailure, ""},
+		"a command without rest": {ended, []string{"status"}, exitInterrupted, ""},
+	} {
+		var talk bytes.Buffer
+		a := app.New(strings.NewReader(""), full, &talk)
+		for variable, value := range map[string]string{"BIFROST_BROKERS": "127.0.0.1:1", "BIFROST_BUCKET": "b",
+			"BIFROST_GROUP": "g", "BIFROST_PROGRESS_TABLE": "p", "BIFROST_OBJECTS_TABLE": "o"} {
+			a.SetVariable(variable, value)
+		}
+		code := executeCommand(c.ctx, a, append(c.args, "--region", "eu-west-1", "--endpoint-url", "http://127.0.0.1:1"))
+		if code != c.code || !strings.Contains(talk.String(), c.says) || c.says == "" && strings.Contains(talk.String(), "stay") {
+			t.Errorf("%s: exit code %d, said %q", name, code, talk.String())
+		}
+	}
+}
+
 // Whoever reads the output has seen enough: that is no failure.
 func TestAClosedPipe(t *testing.T) {
 	t.Parallel()

@@ -59,6 +59,10 @@ func executeCommand(ctx context.Context, a *app.App, args []string) int {
 	code := exitCode(ctx, err)
 	if err != nil && code != exitOK {
 		fmt.Fprintf(a.Talk, "bifrost: %s\n", human.InNumber(human.Visible(human.PlainError(err.Error()))))
+		if rest := command.Annotations[app.GoingOn]; rest != "" &&
+			(code == exitInterrupted || errors.Is(err, syscall.ENOSPC)) {
+			fmt.Fprintln(a.Talk, rest)
+		}
 		if code == exitUsage {
 			fmt.Fprintf(a.Talk, "%s --help tells more\n", command.CommandPath())
 		}

@@ -19,6 +19,10 @@ func (u unhealthy) Error() string { return u.reason.Error() }
 // Unwrap is the reason.
 func (u unhealthy) Unwrap() error { return u.reason }
 
+// GoingOn is the annotation that says what a command leaves that was interrupted or had no room left,
+// and how to go on.
+const GoingOn = "going on"
+
 // Unhealthyf is fmt.Errorf for the end of a command that found something wrong. The words
 // sum up what was printed, or are the reason alone.
 func Unhealthyf(format string, args ...any) error { return unhealthy{fmt.Errorf(format, args...)} }
