@@ -30,6 +30,9 @@ func ParseTime(text string, now time.Time) (ms int64, err error) {
 		}
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
+		if len(text) == len("2026") {
+			return 0, fmt.Errorf("%s is a year alone: want a day, such as %s-01-01", text, text)
+		}
 		if n < leastMilliseconds {
 			return 0, fmt.Errorf("%s would be milliseconds since 1970, so %s: if these are seconds, add 000; "+
 				"if not, write the time out", text, Moment(time.UnixMilli(n)))
