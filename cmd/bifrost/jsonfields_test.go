@@ -35,7 +35,7 @@ func TestEachFieldOfJSONHasItsOwnValue(t *testing.T) {
 	progress.LogStart, progress.LastStable, progress.HighWatermark, progress.At, progress.LeaderEpoch = 16, 17, 18, at(19), 20
 	progress.Records, progress.RawBytes, progress.StoredBytes, progress.Missing, progress.Lost = 21, 22, 23, 24, 25
 	judged := condition.Judged{Progress: progress, Sight: health.Sight{SeenAt: at(26), Unseen: "n"}, Threat: at(127)}
-	tick := bifrost.TickRecord{ID: "i", ClusterID: "c", StartedAt: at(28), EndedAt: at(29), CompleteAt: at(30), Topics: 31,
+	tick := bifrost.TickRecord{ID: "i", By: "b", ClusterID: "c", StartedAt: at(28), EndedAt: at(29), CompleteAt: at(30), Topics: 31,
 		Partitions: 32, Failures: 33, Unfinished: 34, Error: "f"}
 	status := newStatusJSON(condition.Overview{
 		Rows: []condition.Judged{judged}, Ticks: health.Sights{Ticks: []bifrost.TickRecord{tick}, Now: at(100), Patience: time.Hour},
@@ -62,7 +62,7 @@ func TestEachFieldOfJSONHasItsOwnValue(t *testing.T) {
 			`"missing_offsets":24,"gap_offsets":25,"last_record_at":"1970-01-01T00:00:10.000Z",` +
 			`"last_record_ms":10000,"last_archived_at":"1970-01-01T00:00:11.000Z",` +
 			`"last_planned_at":"1970-01-01T00:00:12.000Z","last_object":"o","last_leader_epoch":20}`},
-		"the tick of status": {status.Tick, `{"tick_id":"i","cluster_id":"c","started_at":"1970-01-01T00:00:28.000Z",` +
+		"the tick of status": {status.Tick, `{"tick_id":"i","by":"b","cluster_id":"c","started_at":"1970-01-01T00:00:28.000Z",` +
 			`"ended_at":"1970-01-01T00:00:29.000Z","complete_at":"1970-01-01T00:00:30.000Z","topics":31,` +
 			`"partitions":32,"failures":33,"unfinished":34,"error":"f"}`},
 		"status, of a trouble": {newStatusJSON(condition.Overview{Rows: []condition.Judged{excluded}}, at(100)).Partitions[0].Error, `"m"`},

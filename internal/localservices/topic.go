@@ -1,3 +1,5 @@
+// Topics that a program can rely on.
+
 package localservices
 
 import (
