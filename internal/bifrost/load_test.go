@@ -106,6 +106,53 @@ func TestMoreSmallRangesThanSlots(t *testing.T) {
 	}
 }
 
+// What a tick says is waiting are the ranges that are planned and in no function's hands, each once,
+// also where functions cannot be started, for as long as that lasts.
+func TestWaitingIsCountedOnceWhereNoFunctionStarts(t *testing.T) {
+	t.Parallel()
+	s := quiet(t, 7)
+	s.together, s.inFlight = 3, 2
+	d := s.discoverer()
+	refused := true
+	d.Dispatcher = dispatcherFunc(func(ctx context.Context, task bifrost.Task) error {
+		if refused {
+			return errors.New("no function can be started")
+		}
+		return s.lambda.Dispatch(ctx, task)
+	})
+	for tick := range 3 {
+		refused = tick < 2
+		s.clock.Advance(6 * time.Minute) // leases of functions that did not start are over
+		summary, err := d.Tick(t.Context(), time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.ledger.ListInvocations(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		alive := map[string]bool{}
+		for _, i := range all {
+			alive[i.ID] = i.AliveUntil.After(s.clock.Now())
+		}
+		waiting := 0
+		for partition := range int32(7) {
+			rows, err := s.ledger.Rows(t.Context(), bifrost.Partition{Name: "quiet", Number: partition}, 0, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range rows {
+				if row.State == bifrost.StatePlanned && !alive[row.Invocation] {
+					waiting++
+				}
+			}
+		}
+		if summary.Waiting != waiting || (waiting == 7) != refused {
+			t.Errorf("tick %d: %d wait, and %d ranges are in no function's hands; failed: %d", tick, summary.Waiting, waiting, len(summary.Failed))
+		}
+	}
+}
+
 func TestLargeRangesGoAlone(t *testing.T) {
 	t.Parallel()
 	s := quiet(t, 3)
