@@ -64,8 +64,14 @@ func (c *connection) joinGroup(ctx context.Context, request *kmsg.JoinGroupReque
 		c.losses.inUse(request.Group, foreign)
 		return refused(groupRefused), nil
 	}
-	c.rebalance = max(request.SessionTimeoutMillis, request.RebalanceTimeoutMillis)
+	c.rebalance = rebalanceTime(request)
 	return c.askedOr(ctx, request.Group, request, c.rebalance, refused)
+}
+
+// rebalanceTime is how many milliseconds the coordinator may wait for other members before it
+// answers. Version 0 has the session timeout alone, which stands for both.
+func rebalanceTime(request *kmsg.JoinGroupRequest) int32 {
+	return max(request.SessionTimeoutMillis, request.RebalanceTimeoutMillis)
 }
 
 func (c *connection) syncGroup(ctx context.Context, request *kmsg.SyncGroupRequest, _ *hold) (kmsg.Response, error) {

@@ -459,6 +459,18 @@ func TestWhatAGroupThatMovesReads(t *testing.T) {
 	}
 }
 
+// An answer to a member that joins is waited for as long as others may take to join as well.
+func TestTheTimeOfARebalance(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ session, rebalance, want int32 }{{45_000, 300_000, 300_000}, {45_000, 10_000, 45_000}, {30_000, -1, 30_000}} {
+		request := kmsg.NewPtrJoinGroupRequest()
+		request.SessionTimeoutMillis, request.RebalanceTimeoutMillis = c.session, c.rebalance
+		if got := rebalanceTime(request); got != c.want {
+			t.Errorf("%+v: %d ms", c, got)
+		}
+	}
+}
+
 // A gateway that ends does not wait for members that do not come.
 func TestAGatewayEndsWhileAMemberJoins(t *testing.T) {
 	t.Parallel()
