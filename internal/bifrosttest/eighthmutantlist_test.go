@@ -1,0 +1,27 @@
+package bifrosttest
+
+import "maps"
+
+func init() { maps.Copy(kindMutants, eighthMutants) }
+
+// eighthMutants were planted by an eighth reader who had not looked at the tests, and survived
+// them, or are like those that did.
+var eighthMutants = map[string][]kindMutant{
+	"the command that has no example yet, and the count of many": {
+		{mutant{"a drill that does not stand, as JSON", "a script goes on", []edit{{
+			"../../cmd/bifrost/drill.go", "if err == nil && !report.Stands() {", "if err == nil && !d.json && !report.Stands() {",
+		}}}, "cmd/bifrost", "TestWhatIsWrongIsWrongAsJSON", ""},
+		{mutant{"what waited already", "it is counted twice", []edit{{
+			"../bifrost/dispatch.go", "d.slots.nowWaiting(len(taken) - waited)", "d.slots.nowWaiting(len(taken))",
+		}}}, "internal/bifrost", "TestWaitingIsCountedOnce", ""},
+		{mutant{"the partition behind a full page", "nobody is told of it", []edit{{
+			"../gateway/cluster.go", "next.Topic, next.Partition = name, p.name.Number", "next.Topic, next.Partition = name, p.name.Number+1",
+		}}}, "internal/gateway", "TestTopicsAreDescribedPageByPage", ""},
+		{mutant{"the time that others have to join", "a rebalance is given up", []edit{{
+			"../gateway/groups.go", "return max(request.SessionTimeoutMillis, request.RebalanceTimeoutMillis)", "return request.SessionTimeoutMillis",
+		}}}, "internal/gateway", "TestTheTimeOfARebalance", ""},
+		{mutant{"keys that are decoded unasked", "a job has other columns than its options say", []edit{{
+			"../job/export.go", "Keys: asked.DecodeKey", "Keys: asked.Decode",
+		}}}, "internal/job", "TestExportsDecodeWhatIsAskedFor", ""},
+	},
+}
