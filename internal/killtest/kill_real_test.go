@@ -76,8 +76,8 @@ func TestKill(t *testing.T) {
 	s.judge(t)
 	t.Logf("%d plain records, %d transactions committed, %d aborted, %d records seen; %d kills, %d broker restarts, %d lease erasures, "+
 		"%d uploads that met another's object, S3 faults %v",
-		plain, committed, aborted, s.truth.count, s.kills, s.restarts, s.erasures, s.s3.refused, s.s3.faults)
-	if s.kills == 0 || s.truth.count == 0 || s.s3.refused == 0 || len(s.s3.faults) == 0 {
+		plain, committed, aborted, s.truth.count, s.kills, s.restarts, s.erasures, s.s3.refusals(), s.s3.faults)
+	if s.kills == 0 || s.truth.count == 0 || s.s3.refusals() == 0 || len(s.s3.faults) == 0 {
 		t.Error("nothing was put to the test")
 	}
 }
@@ -244,8 +244,9 @@ func (s *scene) misfortunes(t *testing.T, seed uint64) []*exec.Cmd {
 		}
 		return err
 	})
+	// On a busy machine workers are slow to meet at an object, and that they did is a part of the test.
 	end := time.Now().Add(time.Duration(seconds) * time.Second)
-	for time.Now().Before(end) {
+	for last := end.Add(5 * time.Minute); time.Now().Before(end) || s.s3.refusals() == 0 && time.Now().Before(last); {
 		for _, i := range random.Perm(len(deck)) {
 			pause(t.Context(), time.Duration(200+random.IntN(800))*time.Millisecond)
 			deck[i](s, t, random, running)

@@ -77,6 +77,13 @@ func (p *faultyS3) account(answer *http.Response) error {
 	return nil
 }
 
+// refusals is how many completions the server has refused so far.
+func (p *faultyS3) refusals() int {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.refused
+}
+
 // note writes down what became of a request that could make an object.
 func (p *faultyS3) note(r *http.Request, what string) {
 	if !completes(r) && (r.Method != http.MethodPut || r.Header.Get("If-None-Match") == "") {
