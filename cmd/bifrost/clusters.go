@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,10 +38,11 @@ cluster beside its records. docs/capture.md says what is in them.`,
 }
 
 // whichCapture is what the help says of a capture's name.
-const whichCapture = `A capture is CLUSTER@TIME: the last one that was made at or before the time, such as
-2026-01-31T12:00:00Z or 7d ago. Without @TIME it is the last of all. The beginning
-of a cluster's ID is enough, and where there is one cluster only, "@TIME" and
-"latest" do. The key of its positions, which clusters list prints, names one too.`
+const whichCapture = `A capture is CLUSTER@TIME: the one that clusters list prints with this time, or else
+the last that was made at or before it, such as 2026-01-31T12:00:00Z or 7d ago.
+Without @TIME it is the last of all. The beginning of a cluster's ID is enough, and
+where there is one cluster only, "@TIME" and "latest" do. The key of its positions,
+which clusters list prints, names one too.`
 
 func newClustersList(a *app.App) *cobra.Command {
 	l := clustersList{App: a}
@@ -49,7 +51,8 @@ func newClustersList(a *app.App) *cobra.Command {
 		Short: "List the clusters that were captured, or the captures of one",
 		Long: `List says of each cluster how many captures there are, and from when to when; of one
 cluster it lists the captures. Their times are those of the keys: a capture that a
-tick made has the beginning of its time slot. Nothing but a listing is read.`,
+tick made has the beginning of its time slot, and was made later in it. Such a time
+names the capture for show, restore and drill. Nothing but a listing is read.`,
 		Example: "  bifrost clusters list\n  bifrost clusters list UKqv --last 100\n" +
 			"  bifrost clusters list --json | jq '.clusters[].captures | length'",
 		Args: cobra.MaximumNArgs(1),
@@ -181,15 +184,14 @@ func openCapture(ctx context.Context, a *app.App, parts *wiring.Parts, name stri
 	if _, isKey := capture.ParseCaptureKey(parts.Config.Group, name); isKey {
 		return capture.Open(ctx, parts.Store, name)
 	}
-	at := a.Now()
-	cluster := name
-	if i := strings.LastIndex(name, "@"); i >= 0 {
-		ms, err := human.ParseTime(name[i+1:], a.Now())
+	cluster, text, timed := cutLast(name, "@")
+	var asked time.Time
+	if timed {
+		ms, err := human.ParseTime(text, a.Now())
 		if err != nil {
 			return capture.Snapshot{}, usage.Of(err)
 		}
-		// Times are shown to the second: what is shown is the one that is meant.
-		cluster, at = name[:i], time.UnixMilli(ms).Truncate(time.Second).Add(time.Second-time.Millisecond)
+		asked = time.UnixMilli(ms)
 	}
 	clusters, err := capture.Clusters(ctx, parts.Store, parts.Config.Group)
 	if err != nil {
@@ -202,7 +204,44 @@ func openCapture(ctx context.Context, a *app.App, parts *wiring.Parts, name stri
 	if err != nil {
 		return capture.Snapshot{}, err
 	}
-	return capture.OpenAt(ctx, parts.Store, clusters[id], at)
+	if !timed {
+		return capture.OpenAt(ctx, parts.Store, clusters[id], a.Now())
+	}
+	return openCaptureAt(ctx, a, parts, clusters[id], asked)
+}
+
+// openCaptureAt reads the capture that is listed with the time, or else the last one made by then, and
+// says which it is if it was made at another time.
+func openCaptureAt(
+	ctx context.Context, a *app.App, parts *wiring.Parts, captures []capture.Listed, asked time.Time,
+) (capture.Snapshot, error) {
+	if listed, is := capture.ListedAs(captures, asked); is {
+		s, err := capture.Open(ctx, parts.Store, listed.Key)
+		if made := human.Moment(s.Positions.At); err == nil && made != human.Moment(asked) {
+			a.Say("The capture that is listed as %s was made at %s.", human.Moment(asked), made)
+		}
+		return s, err
+	}
+	// Times are shown to the second: what is shown is the one that is meant.
+	second := asked.Truncate(time.Second)
+	s, err := capture.OpenAt(ctx, parts.Store, captures, second.Add(time.Second-time.Millisecond))
+	if errors.Is(err, bifrost.ErrNotFound) && s.Key == "" && len(captures) > 0 {
+		err = fmt.Errorf("%w; the first is listed as %s (bifrost clusters list)", err, human.Moment(captures[0].At))
+	}
+	if err == nil && s.Positions.At.Before(second) {
+		a.Say("No capture is of %s: the last before it was made at %s.", human.Moment(asked),
+			human.Moment(s.Positions.At))
+	}
+	return s, err
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(text, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(text, separator)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(separator):], true
 }
 
 func newClustersShow(a *app.App) *cobra.Command {

@@ -5,15 +5,19 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/export"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 )
@@ -203,6 +207,50 @@ func TestACaptureIsNamedAsItIsShown(t *testing.T) {
 	before := s.inside(t, "clusters", "show", "@"+second.Add(-time.Second).Format(time.RFC3339), "--json")
 	if strings.Contains(before.out, made.Positions) {
 		t.Errorf("a second before, it is there:\n%s", before.out)
+	}
+}
+
+// TestACaptureIsNamedAsItIsListed: a listing has the beginning of the time slot, and the capture was made
+// later. Its time selects it and no older one, and where there is none, an older one is told.
+func TestACaptureIsNamedAsItIsListed(t *testing.T) {
+	t.Parallel()
+	f := newFakes(t)
+	s := f.sandbox(t)
+	must(t, s.topic(t.Context(), s.topics+"-orders", 1))
+	var made struct{ At, Positions string }
+	must(t, json.Unmarshal([]byte(s.inside(t, "capture", "--json").out), &made))
+	at, err := time.Parse(time.RFC3339, made.At)
+	must(t, err)
+	object, err := s.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &s.bucket, Key: &made.Positions})
+	must(t, err)
+	content, err := io.ReadAll(object.Body)
+	must(t, err)
+	key, ok := capture.ParseCaptureKey("test", made.Positions)
+	if !ok {
+		t.Fatalf("%s is no key of a capture", made.Positions)
+	}
+	slot := at.Add(-10 * time.Minute).Truncate(15 * time.Minute)
+	asOf := func(slot time.Time) string { return capture.PositionsKey("test", key.ClusterID, slot) }
+	f.bucket.Put(s.bucket, asOf(slot), content)
+	f.bucket.Put(s.bucket, asOf(slot.Add(-15*time.Minute)), content)
+	s.inside(t, "clusters", "list").must(t, 0, human.Moment(slot.Add(-15*time.Minute)))
+	for _, listed := range []time.Time{slot, slot.Add(-15 * time.Minute)} {
+		for _, layout := range []string{"2006-01-02 15:04:05Z", "2006-01-02T15:04:05.000Z"} {
+			s.inside(t, "clusters", "show", "@"+listed.Format(layout), "--json").must(t, 0, asOf(listed),
+				"The capture that is listed as "+human.Moment(listed)+" was made at "+human.Moment(at))
+		}
+	}
+	later := at.Add(time.Hour)
+	s.inside(t, "clusters", "show", "@"+later.Format(time.RFC3339)).must(t, 0,
+		"No capture is of "+human.Moment(later)+": the last before it was made at "+human.Moment(at))
+	s.inside(t, "clusters", "show", "@2001-01-01").must(t, 1, "no capture was made at or before 2001",
+		"the first is listed as "+human.Moment(slot.Add(-15*time.Minute)))
+	if ran := s.inside(t, "clusters", "show", "@"+made.At); strings.Contains(ran.talk, "listed as") {
+		t.Errorf("its very time: %s", ran.talk)
+	}
+	restored := []string{"--at", slot.Format(time.RFC3339), "--to-brokers", newCluster(t), "--plan"}
+	for _, command := range []string{"restore", "drill"} {
+		s.inside(t, append([]string{command}, restored...)...).must(t, 0, "listed as "+human.Moment(slot))
 	}
 }
 

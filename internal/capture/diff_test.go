@@ -185,6 +185,22 @@ func TestOpenAt(t *testing.T) {
 	}
 }
 
+// A time as a listing shows it names that capture, to the millisecond or to the second; of several in
+// one second the exact one, or else the last.
+func TestListedAs(t *testing.T) {
+	t.Parallel()
+	second := time.Date(2026, 11, 29, 23, 15, 0, 0, time.UTC)
+	ms := func(n int) time.Time { return second.Add(time.Duration(n) * time.Millisecond) }
+	slots := []Listed{{Key: "before", At: ms(-1)}, {Key: "slot", At: second}, {Key: "by hand", At: ms(500)},
+		{Key: "again", At: ms(999)}, {Key: "after", At: ms(1000)}}
+	for n, want := range map[int]string{-1001: "", -1000: "before", -1: "before", 0: "slot", 500: "by hand",
+		501: "again", 999: "again", 1000: "after", 1999: "after", 2000: ""} {
+		if got, ok := ListedAs(slots, ms(n)); got.Key != want || ok != (want != "") {
+			t.Errorf("%d ms: %q, %v; want %q", n, got.Key, ok, want)
+		}
+	}
+}
+
 // At exactly the time of a capture it is that one, also when it began with its slot, so
 // that its key has its very time, and a moment before it the one before.
 func TestOpenAtTheVeryTime(t *testing.T) {

@@ -68,6 +68,20 @@ func list(ctx context.Context, source Source, group, prefix, after string) ([]Li
 	}
 }
 
+// ListedAs is the capture that a listing shows with the time: to the millisecond if there is one, or else
+// the last that is the same to the second, as people are shown times.
+func ListedAs(captures []Listed, at time.Time) (listed Listed, ok bool) {
+	for _, l := range captures {
+		switch {
+		case l.At.Equal(at):
+			return l, true
+		case l.At.Truncate(time.Second).Equal(at.Truncate(time.Second)):
+			listed, ok = l, true
+		}
+	}
+	return listed, ok
+}
+
 // OpenAt reads the last of the captures, which are in order, that was made at or
 // before the time: its reading began then at the latest. ErrNotFound: none was.
 func OpenAt(ctx context.Context, source Source, captures []Listed, at time.Time) (Snapshot, error) {
