@@ -89,7 +89,7 @@ func (r *Reader) measureRow(ctx context.Context, q Query, row bifrost.Row, gauge
 		}
 		if !facts.HasEnvelope {
 			return fmt.Errorf("offsets %s of %s are archived as values only, in %s: there are no keys, "+
-				"headers and timestamps of them", row.Range, row.Partition, row.Facts.Key)
+				"headers and timestamps of them: %w", row.Range, row.Partition, row.Facts.Key, baldr.ErrNoEnvelope)
 		}
 		whole := facts.FirstOffset >= wanted.Start && facts.LastOffset < wanted.End
 		if !q.Times.isAll() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
@@ -155,8 +156,9 @@ func (g *Gauge) noteTimes(least, most int64) {
 }
 
 // Measure goes through the records for every topic that can be written, judges, and
-// makes sure that Kafka would make topics with the settings that came out. Its errors
-// are those of reading the archive.
+// makes sure that Kafka would make topics with the settings that came out. What is
+// missing or damaged stops the look at its topic alone: [Topic.Unreadable]. Its errors
+// are the others of reading the archive.
 func (l *Look) Measure(ctx context.Context) error {
 	if len(l.Obstacles) > 0 {
 		return nil // what the records are like changes nothing
@@ -168,7 +170,12 @@ func (l *Look) Measure(ctx context.Context) error {
 		}
 		gauge := t.newGauge(l.brokers.requestBytes, shared)
 		if t.Measure != nil {
-			if err := t.Measure(ctx, gauge); err != nil {
+			err := t.Measure(ctx, gauge)
+			if readback.IsDamage(err) {
+				t.Unreadable = fmt.Sprintf("its records cannot be read: %v. %s", err, whatIsDamaged)
+				return nil
+			}
+			if err != nil {
 				return fmt.Errorf("look at the records for topic %s: %w", t.Topic, err)
 			}
 		}
@@ -180,6 +187,10 @@ func (l *Look) Measure(ctx context.Context) error {
 	}
 	return l.rehearseAgain(ctx)
 }
+
+// whatIsDamaged is what to do about records that cannot be read.
+const whatIsDamaged = "bifrost verify lists all that is missing or damaged; to go on with the other topics, " +
+	"leave this one out (restore and drill: --exclude)"
 
 func (t *Topic) newGauge(requestBytes int64, shared *budget) *Gauge {
 	g := &Gauge{raised: !t.Exists, codec: t.Batches.Codec, kept: t.Batches.Codec, limit: t.Batches.Bytes,

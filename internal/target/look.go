@@ -150,6 +150,9 @@ func (l *Look) Refused(force bool) (reasons []string) {
 		for _, text := range t.Obstacles {
 			reasons = append(reasons, fmt.Sprintf("topic %s: %s", t.Topic, text))
 		}
+		if t.Unreadable != "" {
+			reasons = append(reasons, fmt.Sprintf("topic %s: %s", t.Topic, t.Unreadable))
+		}
 		if !force {
 			for _, text := range t.Problems {
 				reasons = append(reasons, fmt.Sprintf("topic %s: %s", t.Topic, text))

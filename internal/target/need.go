@@ -51,6 +51,8 @@ type Topic struct {
 	// Obstacles are why it cannot be written at all, Problems what would lose or
 	// refuse records, each with what to do about it. Notes are worth knowing.
 	Obstacles, Problems, Notes []string
+	// Unreadable is why the archive cannot give its records; empty if it can, or if they were not measured.
+	Unreadable string
 
 	replication int16             // to ask for; -1 for the brokers' default (KIP-464)
 	settings    map[string]string // as they are, or would be; nil when nobody says

@@ -82,6 +82,14 @@ func TestAllTopicsShareABudget(t *testing.T) {
 	if err := look.Measure(t.Context()); err == nil || !strings.Contains(err.Error(), "topic t2: NOT_CONTROLLER") {
 		t.Errorf("error %v", err)
 	}
+	look.Topics[0].Measure = func(context.Context, *Gauge) error { return fmt.Errorf("open k: %w", bifrost.ErrNotFound) }
+	look.Topics[2].Measure = func(context.Context, *Gauge) error { return &baldr.FormatError{Err: baldr.ErrDamaged} }
+	err := look.Measure(t.Context())
+	reasons := look.Refused(true)
+	if err != nil || len(reasons) != 3 || !strings.HasPrefix(reasons[0], "topic t0: its records cannot be read: open k: not found. bifrost verify") ||
+		!strings.Contains(reasons[2], "topic t2: its records cannot be read: baldr: byte 0: damaged") {
+		t.Errorf("what is damaged stands against its topic alone: %q, %v", reasons, err)
+	}
 	measured.Store(0)
 	look.Obstacles = []string{"no transactions"}
 	if err := look.Measure(t.Context()); err != nil || measured.Load() != 0 {

@@ -1,0 +1,43 @@
+//go:build !real
+
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// TestDamageIsToldOfEveryTopic: a plan goes through all topics, names each that cannot be read and what to
+// do about it, and nothing is written until they are left out.
+func TestDamageIsToldOfEveryTopic(t *testing.T) {
+	t.Parallel()
+	s := newFakes(t).sandbox(t)
+	whole, missing, alsoMissing := s.topics+"-a", s.topics+"-b", s.topics+"-c"
+	for _, topic := range []string{whole, missing, alsoMissing} {
+		must(t, s.topic(t.Context(), topic, 1))
+		must(t, s.produce(t.Context(), numbered(topic, 0, 0, 5)...))
+	}
+	s.inside(t, "flush").must(t, 0)
+	s.inside(t, "capture").must(t, 0)
+	for _, topic := range []string{missing, alsoMissing} {
+		var row rangeJSON
+		must(t, json.Unmarshal([]byte(strings.SplitN(s.inside(t, "ls", topic, "--json").out, "\n", 2)[0]), &row))
+		must(t, s.deleteObject(t.Context(), row.Object))
+	}
+
+	target := &sandbox{brokers: newCluster(t)}
+	restore := []string{"restore", "--at", "latest", "--to-brokers", target.brokers}
+	told := []string{"refused: topic " + missing + ": its records cannot be read: open test/", "bifrost verify", "--exclude",
+		"refused: topic " + alsoMissing, "2 things have to be settled first"}
+	planned := s.inside(t, append(restore, "--plan")...)
+	planned.must(t, 3, append(told, "3 topics with 15 records", whole)...)
+	s.inside(t, append(restore, "--yes")...).must(t, 3, told...)
+	s.inside(t, "drill", "--at", "latest", "--to-brokers", target.brokers, "--yes").must(t, 3, "refused: topic "+missing)
+	s.inside(t, "replay", whole, missing+":"+missing+"-again", "--create", "--to-brokers", target.brokers).must(t, 3,
+		"refused: topic "+missing+"-again: its records cannot be read", "bifrost verify", "nothing was written")
+	if n := target.end(t, whole); n != 0 {
+		t.Errorf("%d offsets were written", n)
+	}
+	s.inside(t, append(restore, "--exclude", missing+","+alsoMissing, "--yes")...).must(t, 0, "5 records are there")
+}
