@@ -143,6 +143,7 @@ func TestFlagsReachTheJob(t *testing.T) {
 	}{
 		{restore, nil, restored(func(*job.Spec) {})},
 		{restore + " --acls", nil, restored(func(s *job.Spec) { s.Restore.ACLs = true })},
+		{restore + " --compression lz4", nil, restored(func(s *job.Spec) { s.Restore.Compression = "lz4" })},
 		{restore + " --groups", nil, restored(func(s *job.Spec) { s.Restore.Groups = true })},
 		{restore + " --topics orders,pay*", nil, restored(func(s *job.Spec) { s.Topics = []string{"orders", "pay*"} })},
 		{restore + " --exclude tmp*", nil, restored(func(s *job.Spec) { s.Exclude = []string{"tmp*"} })},

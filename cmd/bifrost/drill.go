@@ -101,6 +101,7 @@ func (d *driller) tellPlan(report *restore.DrillReport) {
 	for _, difference := range report.Restore.Differences {
 		d.Say("Would not be as it was: %s %s: %s", difference.Kind, difference.Name, difference.Reason)
 	}
+	tellCodecs(d.App, report.Restore)
 	d.Say("A sample: %s", strings.Join(report.Topics, ", "))
 	d.Say("%s records, %s raw, of %d topics with %s records, %s raw, would be restored and compared. Nothing was "+
 		"written; the next drill chooses by chance again.", human.Count(report.Restore.Records),

@@ -21,6 +21,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -71,6 +72,7 @@ docs/restore.md leads through it.
 type restoreFlags struct {
 	into                          settings.TargetFlags
 	at, topics, exclude, throttle string
+	compression                   string
 	parallel                      int
 }
 
@@ -81,6 +83,8 @@ func (f *restoreFlags) addTo(c *cobra.Command) {
 	flags.StringVar(&f.at, "at", "", "which capture: a time, latest, or CLUSTER@TIME")
 	flags.StringVar(&f.topics, "topics", "", "only these topics: globs with commas between, as in IncludeTopics")
 	flags.StringVar(&f.exclude, "exclude", "", "not these topics: globs with commas between, as in ExcludeTopics")
+	flags.StringVar(&f.compression, "compression", "",
+		"none, gzip, snappy, lz4 or zstd; as each topic keeps it if not given, snappy where it keeps what producers send")
 	flags.StringVar(&f.throttle, "throttle", "", "at most so many bytes a second, such as 20MB")
 	flags.IntVar(&f.parallel, "parallel", 4, "partitions written side by side")
 }
@@ -105,6 +109,10 @@ func (f *restoreFlags) open(
 	if err != nil {
 		return fail(err)
 	}
+	codec, err := recordbatch.ParseChoice(f.compression)
+	if err != nil {
+		return fail(usage.Errorf("--compression: %w", err))
+	}
 	filter, err := f.filter()
 	if err != nil {
 		return fail(err)
@@ -121,6 +129,7 @@ func (f *restoreFlags) open(
 	return &restore.Restorer{
 		Scope: restore.Scope{Topics: filter}, Snapshot: snapshot, Client: cluster.Options,
 		Archive:  settings.NewReader(parts, max(1, runtime.GOMAXPROCS(0)/f.parallel)),
+		Codec:    codec,
 		Parallel: f.parallel, Throttle: rate, Now: a.Now,
 	}, parts, cluster, nil
 }
@@ -317,6 +326,8 @@ func (r *restorer) startAsJob(c *cobra.Command) error {
 		Exclude:        rule.Topics.Exclude,
 		BytesPerSecond: rule.Throttle,
 		To:             r.from.into.JobTarget(r.LookupVariable),
-		Restore:        &job.Restore{Capture: rule.Snapshot.Key, Groups: r.groups, ACLs: r.acls},
+		Restore: &job.Restore{
+			Capture: rule.Snapshot.Key, Groups: r.groups, ACLs: r.acls, Compression: r.from.compression,
+		},
 	}, r.json)
 }

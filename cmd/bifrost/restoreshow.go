@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
@@ -33,6 +35,7 @@ func (r *restorer) showText(report *restore.Report) error {
 	case report.Plan:
 		r.Say("%d topics with %s records, %s raw: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
 			human.Count(report.Records), human.Size(report.Bytes), human.Seconds(report.Seconds))
+		tellCodecs(r.App, report)
 	case r.finish:
 		r.Say("Settings are put back.")
 	default:
@@ -66,6 +69,19 @@ func (r *restorer) showText(report *restore.Report) error {
 		r.Say("All that was asked for is as it was captured.")
 	}
 	return nil
+}
+
+// tellCodecs says how the batches of a plan would be compressed.
+func tellCodecs(a *app.App, plan *restore.Report) {
+	topics := map[string]int64{}
+	for _, t := range plan.Topics {
+		if t.Compression != "" {
+			topics[t.Compression]++
+		}
+	}
+	for _, codec := range slices.Sorted(maps.Keys(topics)) {
+		a.Say("Records of %s would be compressed with %s (--compression).", human.Some(topics[codec], "topic"), codec)
+	}
 }
 
 // showFinish shows what --finish would put back.

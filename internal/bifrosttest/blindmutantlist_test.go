@@ -341,7 +341,7 @@ var blindMutants = map[string][]kindMutant{
 	},
 	"asked for, and not passed on": {
 		{mutant{"a job that forgets ACLs", "it ends well, and they are missing", []edit{{
-			"../../cmd/bifrost/restore.go", "Groups: r.groups, ACLs: r.acls},", "Groups: r.groups},",
+			"../../cmd/bifrost/restore.go", "Groups: r.groups, ACLs: r.acls, Comp", "Groups: r.groups, Comp",
 		}}}, "cmd/bifrost", "TestFlagsReach", ""},
 		{mutant{"a job that forgets what is left out", "it would restore all of it", []edit{{
 			"../../cmd/bifrost/restore.go", "		Exclude:        rule.Topics.Exclude,\n", "",

@@ -81,7 +81,7 @@ func (r *Runner) source(ctx context.Context, p replay.Part, span replay.Span) it
 // stands against the replay.
 func (r *Runner) prepareTarget(ctx context.Context, spec Spec, plan *replayplan.Plan) error {
 	asked := spec.replay()
-	codec, err := asked.codec()
+	codec, err := spec.codec()
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (r *Runner) replayItem(
 	if len(item.Parts) == 0 { // of a restore without records
 		return false, nil
 	}
-	codec, err := spec.replay().codec()
+	codec, err := spec.codec()
 	if err != nil {
 		return false, err
 	}

@@ -22,13 +22,17 @@ func (r *Runner) restorer(ctx context.Context, spec Spec) (*restore.Restorer, *r
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the capture %s: %w", spec.Restore.Capture, err)
 	}
+	codec, err := spec.codec()
+	if err != nil {
+		return nil, nil, err
+	}
 	client, err := r.Connect(ctx, spec.To)
 	if err != nil {
 		return nil, nil, err
 	}
 	rule := &restore.Restorer{
 		Scope: restore.Scope{Topics: filter, Groups: spec.Restore.Groups, ACLs: spec.Restore.ACLs}, Snapshot: snapshot,
-		Archive: r.reader(), Client: client, Parallel: 1, Now: r.Now,
+		Archive: r.reader(), Client: client, Codec: codec, Parallel: 1, Now: r.Now,
 	}
 	plan, err := rule.Look(ctx, true)
 	if err != nil {

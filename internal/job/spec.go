@@ -69,9 +69,10 @@ type Replay struct {
 
 // Restore says which capture a restore brings back.
 type Restore struct {
-	Capture string `json:"capture"` // key of its positions in the bucket
-	Groups  bool   `json:"groups,omitempty"`
-	ACLs    bool   `json:"acls,omitempty"`
+	Capture     string `json:"capture"` // key of its positions in the bucket
+	Groups      bool   `json:"groups,omitempty"`
+	ACLs        bool   `json:"acls,omitempty"`
+	Compression string `json:"compression,omitempty"` // as each topic keeps it, if empty
 }
 
 // Export says where an export writes to, and what beside the bytes of records.
@@ -137,6 +138,11 @@ func (s Spec) Check() error {
 	}
 	if s.Kind == KindReplay && s.Replay != nil {
 		wrong = append(wrong, s.Replay.check(len(s.Topics)))
+	}
+	if s.Kind == KindRestore && s.Restore != nil {
+		if _, err := s.codec(); err != nil {
+			wrong = append(wrong, fmt.Errorf("restore.compression: %w", err))
+		}
 	}
 	if s.Kind == KindExport {
 		wrong = append(wrong, s.Export.check())
@@ -206,19 +212,18 @@ func (r Replay) check(topics int) error {
 			return fmt.Errorf("replay.partitions: %d is no number of a partition", n)
 		}
 	}
-	if _, err := r.codec(); err != nil {
+	if _, err := recordbatch.ParseChoice(r.Compression); err != nil {
 		return fmt.Errorf("replay.compression: %w", err)
 	}
 	return nil
 }
 
 // codec is the one that was chosen; nil for each topic's own.
-func (r Replay) codec() (*recordbatch.Codec, error) {
-	if r.Compression == "" {
-		return nil, nil
+func (s Spec) codec() (*recordbatch.Codec, error) {
+	if s.Restore != nil {
+		return recordbatch.ParseChoice(s.Restore.Compression)
 	}
-	codec, err := recordbatch.ParseCodec(r.Compression)
-	return &codec, err
+	return recordbatch.ParseChoice(s.replay().Compression)
 }
 
 // filter is what the globs select.

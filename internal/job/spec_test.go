@@ -79,6 +79,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		`{"id":"x","kind":"replay","topics":["a"],"replay":{"compression":"best"}}`:                                    "replay.compression",
 		`{"id":"x","kind":"replay","topics":["a"],"replay":{"again":true}}`:                                            "again",
 		`{"id":"x","kind":"restore",` + to + `}`:                                                                       "restore.capture is missing",
+		`{"id":"x","kind":"restore","restore":{"capture":"c","compression":"best"},` + to + `}`:                        "restore.compression",
 		`{"id":"x","kind":"restore","restore":{"capture":"c"}}`:                                                        "to is missing",
 		`{"id":"x","kind":"export","export":{"to":"s3://b/p"}}`:                                                        "topics are missing",
 		`{"id":"x","kind":"export","topics":["a"]}`:                                                                    "export.to is missing",
@@ -132,6 +133,23 @@ func TestEventsThatAreRefused(t *testing.T) {
 	} {
 		if _, err := ParseEvent([]byte(event)); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: error %v, want one that says %q", event, err, words)
+		}
+	}
+}
+
+// The workers of a replay and of a restore write with the codec that was chosen, and with none if none was.
+func TestTheCodecOfAJob(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]Spec{
+		"gzip": {Kind: KindReplay, Replay: &Replay{Compression: "gzip"}}, "none": {Kind: KindRestore, Restore: &Restore{Compression: "none"}},
+	} {
+		if got, err := s.codec(); err != nil || got == nil || got.String() != name {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	for _, s := range []Spec{{Kind: KindReplay}, {Kind: KindReplay, Replay: &Replay{}}, {Kind: KindRestore, Restore: &Restore{}}} {
+		if got, err := s.codec(); err != nil || got != nil {
+			t.Errorf("%+v: %v, %v, want none", s, got, err)
 		}
 	}
 }

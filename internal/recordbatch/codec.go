@@ -44,6 +44,15 @@ func (c Codec) String() string {
 	return CodecNames[c]
 }
 
+// ParseChoice is ParseCodec where a codec may be chosen; nil for an empty name, which chooses none.
+func ParseChoice(name string) (*Codec, error) {
+	if name == "" {
+		return nil, nil
+	}
+	codec, err := ParseCodec(name)
+	return &codec, err
+}
+
 // ParseCodec finds a codec by its name.
 func ParseCodec(name string) (Codec, error) {
 	i := slices.Index(CodecNames, name)

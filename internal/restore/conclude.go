@@ -123,6 +123,9 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 		of := r.topicReport(plan, t)
 		tellBeside(report, plan, t)
 		of.Records, of.Bytes = t.held()
+		if plan.todo[t.Name] {
+			of.Compression = plan.look.Topics[i].Batches.Codec.String()
+		}
 		of.Lifted = []Setting{}
 		of.FinishLoses, of.FinishDoes = losses[i].records, losses[i].why
 		look := plan.look.Topics[i]

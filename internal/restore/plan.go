@@ -58,7 +58,8 @@ func (r *Restorer) lookAt(ctx context.Context, topics []Topic, rows []bifrost.Pr
 	plan := &Plan{Topics: topics, rounds: rounds(topics, rows)}
 	var err error
 	plan.look, err = target.LookInto(ctx, r.Client, target.Request{
-		Needs: needs(plan.Topics), Create: true, StateTopic: bifrost.ReplayStateTopic, Probe: probe, Now: r.Now(),
+		Needs: needs(plan.Topics), Create: true, Codec: r.Codec, StateTopic: bifrost.ReplayStateTopic, Probe: probe,
+		Now: r.Now(),
 	})
 	if err != nil {
 		return nil, err

@@ -29,13 +29,15 @@ type Report struct {
 
 // TopicReport is about one topic.
 type TopicReport struct {
-	Topic      string    `json:"topic"`
-	Partitions int       `json:"partitions"`
-	Replicas   int       `json:"replicas"` // in the target; of a plan, as captured
-	Records    int64     `json:"records"`
-	Bytes      int64     `json:"bytes"`
-	Deleted    int64     `json:"deleted"` // that the target has deleted since they were written
-	Lifted     []Setting `json:"lifted"`
+	Topic      string `json:"topic"`
+	Partitions int    `json:"partitions"`
+	Replicas   int    `json:"replicas"` // in the target; of a plan, as captured
+	Records    int64  `json:"records"`
+	Bytes      int64  `json:"bytes"`
+	Deleted    int64  `json:"deleted"` // that the target has deleted since they were written
+	// the codec of the batches that would be written; empty if none would, and of what is not a plan
+	Compression string    `json:"compression"`
+	Lifted      []Setting `json:"lifted"`
 	// about as many records are deleted once finish has put retention back
 	FinishLoses int64             `json:"finish_loses"`
 	FinishDoes  string            `json:"finish_does"` // why; empty if it deletes nothing

@@ -13,6 +13,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
 	"github.com/bifrost-archive/bifrost/internal/readback"
+	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -28,9 +29,10 @@ type Restorer struct {
 	Scope
 	Snapshot capture.Snapshot
 	Archive  *readback.Reader
-	Client   []kgo.Opt // how to reach the target
-	Parallel int       // partitions written side by side, at least 1
-	Throttle int64     // bytes of keys and values a second; 0 for none
+	Client   []kgo.Opt          // how to reach the target
+	Codec    *recordbatch.Codec // of the batches; nil for what each topic keeps
+	Parallel int                // partitions written side by side, at least 1
+	Throttle int64              // bytes of keys and values a second; 0 for none
 	Now      func() time.Time
 
 	Begun     func(total, done int64)    // called before records are written; nil for nobody

@@ -155,12 +155,8 @@ func (r *replayer) checkFlags() (rate int64, err error) {
 	if !regexp.MustCompile(`^[A-Za-z0-9._-]*$`).MatchString(r.id) {
 		return 0, usage.Errorf("--id %q: want letters, digits, '.', '_' and '-'", r.id)
 	}
-	if r.compression != "" {
-		codec, err := recordbatch.ParseCodec(r.compression)
-		if err != nil {
-			return 0, usage.Errorf("--compression: %w", err)
-		}
-		r.codec = &codec
+	if r.codec, err = recordbatch.ParseChoice(r.compression); err != nil {
+		return 0, usage.Errorf("--compression: %w", err)
 	}
 	return human.ParseRate(r.throttle)
 }
