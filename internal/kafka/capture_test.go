@@ -165,6 +165,10 @@ func TestCaptureWithAnswersThatFail(t *testing.T) {
 			if got := lacks(s); !slices.Equal(got, []string{c.want}) {
 				t.Errorf("missing %+v, want %s", s.Missing(), c.want)
 			}
+			reads := fmt.Sprintf("%v: ", capture.ErrNone) // by which a restore knows that there were none
+			if r := s.Missing()[0].Reason; name == "no authorizer" && (!strings.HasPrefix(r, reads) || !strings.Contains(r, kerr.SecurityDisabled.Message)) {
+				t.Errorf("without an authorizer: %q", r)
+			}
 			if len(s.Configuration.Topics) != 2 || len(s.Positions.Groups) != 2 || len(s.Positions.Offsets) != 2 {
 				t.Errorf("%+v", s)
 			}

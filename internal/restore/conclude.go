@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/bifrost-archive/bifrost/internal/capture"
 )
 
@@ -271,7 +273,7 @@ func (r *Restorer) conclude(report *Report) {
 	}
 	for _, n := range r.Snapshot.Missing() {
 		of := slices.DeleteFunc(slices.Clone(n.Names), func(name string) bool { return r.leftOut(n.Part, name) })
-		if !asked[n.Part] || len(of) == 0 && len(n.Names) > 0 {
+		if !asked[n.Part] || hadNoACLs(n) || len(of) == 0 && len(n.Names) > 0 {
 			continue
 		}
 		if len(of) == 0 {
@@ -281,6 +283,13 @@ func (r *Restorer) conclude(report *Report) {
 			report.differs("capture", fmt.Sprintf("%s %s", n.Part, name), "not captured: %s", n.Reason)
 		}
 	}
+}
+
+// hadNoACLs reports whether the captured cluster had no authorizer, and so no ACLs: nothing of them is
+// missing. A capture keeps this as text alone.
+func hadNoACLs(n capture.NotCaptured) bool {
+	return n.Part == capture.PartACLs && strings.HasPrefix(n.Reason, capture.ErrNone.Error()) &&
+		strings.Contains(n.Reason, kerr.SecurityDisabled.Message)
 }
 
 // leftOut reports what a part of a capture names and the restore was not asked for, or

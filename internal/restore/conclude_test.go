@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/capture"
@@ -163,6 +164,30 @@ func TestEachThingThatDoesNotStandIsTold(t *testing.T) {
 		}
 		if !slices.Equal(told, want) {
 			t.Errorf("plan %v: told of\n%s\nwant\n%s", plan, strings.Join(told, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// A cluster without an authorizer had no ACLs, so that none differ. ACLs that could not be asked for, and
+// other parts that the cluster lacks, are still told.
+func TestAClusterWithoutAnAuthorizerHadNoACLs(t *testing.T) {
+	t.Parallel()
+	none := fmt.Sprintf("%v: %v", capture.ErrNone, kerr.SecurityDisabled)
+	for _, c := range []struct {
+		part   capture.Part
+		reason string
+		stands bool
+	}{
+		{capture.PartACLs, none, true},
+		{capture.PartACLs, fmt.Sprintf("%v: %v", capture.ErrNone, kerr.UnsupportedVersion), false},
+		{capture.PartACLs, fmt.Sprintf("%v: %v", capture.ErrDenied, kerr.SecurityDisabled), false},
+		{capture.PartGroups, none, false},
+	} {
+		r := &Restorer{Scope: Scope{Groups: true, ACLs: true}}
+		r.Snapshot.Configuration.NotCaptured = []capture.NotCaptured{{Part: c.part, Reason: c.reason}}
+		var report Report
+		if r.conclude(&report); report.Stands() != c.stands {
+			t.Errorf("%s: %s: %+v, want that it stands: %v", c.part, c.reason, report.Differences, c.stands)
 		}
 	}
 }
