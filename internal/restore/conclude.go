@@ -170,7 +170,7 @@ func (r *Restorer) begin(plan *Plan) *Report {
 		Groups:      []GroupReport{},
 		ACLs:        []ACLReport{},
 		Differences: []Difference{},
-		NotRestored: r.notRestored(),
+		NotRestored: r.notRestored(false),
 	}
 	for _, l := range plan.LeftOut {
 		report.differs("topic", l.Topic, "it is left out: %s", l.Reason)
@@ -178,8 +178,9 @@ func (r *Restorer) begin(plan *Plan) *Report {
 	return report
 }
 
-// notRestored is what a capture has and no restore puts back.
-func (r *Restorer) notRestored() []string {
+// notRestored is what a capture has and no restore puts back. To finish is not asked for groups and ACLs,
+// which the restore before it may have put back.
+func (r *Restorer) notRestored(finish bool) []string {
 	all := []string{}
 	c := r.Snapshot.Configuration
 	if n := len(c.Users); n > 0 {
@@ -191,15 +192,25 @@ func (r *Restorer) notRestored() []string {
 	if slices.ContainsFunc(c.Brokers, func(b capture.Broker) bool { return len(b.Settings) > 0 }) {
 		all = append(all, "settings of brokers")
 	}
-	if n := len(c.ACLs); n > 0 && !r.ACLs {
+	if n := len(c.ACLs); n > 0 && !r.ACLs && !finish {
 		all = append(all, fmt.Sprintf("%d ACLs, which --acls restores", n))
 	}
-	if n := len(r.Snapshot.Positions.Groups); n > 0 && !r.Groups {
+	if n := r.groupsHere(); n > 0 && !r.Groups && !finish {
 		all = append(all, fmt.Sprintf("the positions of %d groups, which --groups restores", n))
 	}
 	return append(all,
 		"positions outside of groups: those of Flink and Spark, "+
 			"and local state of Kafka Streams (bifrost map translates offsets)")
+}
+
+// groupsHere is how many groups have a position in a topic that was asked for.
+func (r *Restorer) groupsHere() (n int) {
+	for _, g := range r.Snapshot.Positions.Groups {
+		if slices.ContainsFunc(slices.Collect(maps.Keys(g.Offsets)), r.Topics.Selects) {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Restorer) topicReport(plan *Plan, t Topic) TopicReport {

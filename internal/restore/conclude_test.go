@@ -68,6 +68,12 @@ func TestWhatACaptureLacksIsTold(t *testing.T) {
 func TestWhatIsNotRestored(t *testing.T) {
 	t.Parallel()
 	always := "positions outside of groups"
+	in := func(topics ...string) (groups []capture.Group) {
+		for _, topic := range topics {
+			groups = append(groups, capture.Group{Offsets: map[string][]capture.Committed{topic: {{}}}})
+		}
+		return groups
+	}
 	for name, c := range map[string]struct {
 		change func(*Restorer)
 		want   []string
@@ -81,12 +87,23 @@ func TestWhatIsNotRestored(t *testing.T) {
 		}, []string{"settings of brokers"}},
 		"ACLs":                      {func(r *Restorer) { r.Snapshot.Configuration.ACLs = make([]capture.ACL, 4) }, []string{"4 ACLs, which --acls restores"}},
 		"ACLs that are asked for":   {func(r *Restorer) { r.Snapshot.Configuration.ACLs, r.ACLs = make([]capture.ACL, 4), true }, nil},
-		"groups":                    {func(r *Restorer) { r.Snapshot.Positions.Groups = make([]capture.Group, 5) }, []string{"the positions of 5 groups, which --groups restores"}},
-		"groups that are asked for": {func(r *Restorer) { r.Snapshot.Positions.Groups, r.Groups = make([]capture.Group, 5), true }, nil},
+		"groups":                    {func(r *Restorer) { r.Snapshot.Positions.Groups = in("a", "a", "b") }, []string{"the positions of 3 groups, which --groups restores"}},
+		"groups that are asked for": {func(r *Restorer) { r.Snapshot.Positions.Groups, r.Groups = in("a", "b"), true }, nil},
+		"groups without positions":  {func(r *Restorer) { r.Snapshot.Positions.Groups = make([]capture.Group, 5) }, nil},
+		"groups in other topics": {func(r *Restorer) {
+			r.Snapshot.Positions.Groups, r.Topics = in("a", "b", "b"), bifrost.TopicFilter{Include: []string{"a"}}
+		}, []string{"the positions of 1 groups, which --groups restores"}},
+		"groups in other topics alone": {func(r *Restorer) {
+			r.Snapshot.Positions.Groups, r.Topics = in("a", "b"), bifrost.TopicFilter{Include: []string{"c"}}
+		}, nil},
 	} {
 		var r Restorer
 		c.change(&r)
-		got := r.notRestored()
+		got := r.notRestored(false)
+		finished := slices.DeleteFunc(slices.Clone(got), func(text string) bool { return strings.Contains(text, "which --") })
+		if told := r.notRestored(true); !slices.Equal(told, finished) {
+			t.Errorf("%s: to finish is told %q, want %q", name, told, finished)
+		}
 		if want := append(c.want, always); !slices.EqualFunc(got, want, strings.HasPrefix) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -142,7 +142,7 @@ func (r *Restorer) Finish(ctx context.Context, plan *Plan) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report.Finish = true
+	report.Finish, report.NotRestored = true, r.notRestored(true)
 	for i, reason := range wrong {
 		if _, there := now[plan.Topics[i].Name]; there {
 			plan.tellLeft(report, i)
@@ -175,7 +175,7 @@ func (r *Restorer) PlannedFinish(ctx context.Context, plan *Plan) (*Report, erro
 	if err != nil {
 		return nil, err
 	}
-	report.Plan, report.Finish = true, true
+	report.Plan, report.Finish, report.NotRestored = true, true, r.notRestored(true)
 	for i := range report.Topics {
 		if !plan.look.Topics[i].Exists {
 			continue
