@@ -56,7 +56,7 @@ type flush struct {
 	patience time.Duration
 	json     bool
 	cluster  bifrost.Cluster
-	ledger   progressLister
+	ledger   flushLedger
 	tick     func(context.Context) (bifrost.TickSummary, error)
 
 	targets   map[bifrost.TopicPartition]int64 // last stable offsets when the flush began
@@ -64,11 +64,14 @@ type flush struct {
 	clusterID string                           // of Kafka
 	unlisted  map[bifrost.TopicPartition]error // partitions whose end nobody knows
 	left      []bifrost.TickFailure            // partitions that could not be archived, and why
+	waiting   waiting
 }
 
-// progressLister reads how far the archive is.
-type progressLister interface {
+// flushLedger reads how far the archive is, and what others are at.
+type flushLedger interface {
 	ListProgress(ctx context.Context) ([]bifrost.Progress, error)
+	ListPlanned(ctx context.Context) ([]bifrost.Row, error)
+	bifrost.InvocationLister
 }
 
 // flushJSON is what flush --json prints.
@@ -90,7 +93,7 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, f.patience, fmt.Errorf("--timeout %s is over", f.patience))
 	defer cancel()
 	discover := f.newDiscoverer()
 	f.cluster, f.ledger = f.parts.Kafka, f.parts.Ledger
@@ -150,6 +153,14 @@ func (f *flush) newDiscoverer() *bifrost.Discoverer {
 // untilDone archives until nothing is left, or what is left fails: a partition
 // that cannot be read stops no other.
 func (f *flush) untilDone(ctx context.Context) error {
+	err := f.archiveToAim(ctx)
+	if err != nil && ctx.Err() != nil { // what it was at then is of no interest, what is left is
+		return f.endEarly(ctx)
+	}
+	return err
+}
+
+func (f *flush) archiveToAim(ctx context.Context) error {
 	if err := f.aimAtOffsets(ctx); err != nil {
 		return err
 	}
@@ -162,11 +173,17 @@ func (f *flush) untilDone(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		f.waiting.begin(left)
 		stuck := f.findStuck(left, summary)
 		if len(left) == 0 || summary.Dispatched == 0 && len(stuck) == len(left) {
 			return cmp.Or(f.failureOf(left, stuck, summary), f.onTheirWay(ctx))
 		}
-		if err := f.waitForWorker(ctx, left); err != nil {
+		if summary.Dispatched == 0 {
+			if err := f.tellWaiting(ctx, left); err != nil {
+				return err
+			}
+		}
+		if err := f.waitForWorker(ctx); err != nil {
 			return err
 		}
 	}
@@ -336,7 +353,7 @@ func (f *flush) failureOf(
 	for _, failed := range summary.Failed {
 		switch {
 		case failed.Topic == "":
-			f.Warn("%s", failed.Error)
+			f.Fail("%s", failed.Error)
 		case failed.Partition == nil && f.parts.Config.Topics.Archives(failed.Topic):
 			f.left = append(f.left, failed)
 		}
@@ -378,26 +395,6 @@ func numberOf(f bifrost.TickFailure) int32 {
 	return *f.Partition
 }
 
-// pollOthers is how often to look whether others have finished their ranges.
-const pollOthers = time.Second
-
-// waitForWorker returns when the workers have ended, or after a while: somebody
-// else may be at work on what is left.
-func (f *flush) waitForWorker(ctx context.Context, left map[bifrost.TopicPartition]int64) error {
-	select {
-	case <-f.done:
-	case <-time.After(pollOthers):
-	case <-ctx.Done():
-		offsets := int64(0)
-		for _, n := range left {
-			offsets += n
-		}
-		return fmt.Errorf("%w: %s offsets are left: %w", errUnfinished, human.Count(offsets), context.Cause(ctx))
-	}
-	f.workers.Wait()
-	return nil
-}
-
 func (f *flush) showResults(complete bool) error {
 	sum := flushJSON{
 		Complete: complete,
@@ -435,7 +432,10 @@ func (f *flush) showResults(complete bool) error {
 			console.Plain(human.Size(r.StoredBytes)), console.Plain(r.Object))
 	}
 	if len(sum.Ranges) == 0 {
-		if complete {
+		switch others := f.waiting.offsets; {
+		case complete && others > 0:
+			f.Say("Everything that can be read is archived: others did the %s offsets that were left.", human.Count(others))
+		case complete:
 			f.Say("Nothing to do: everything that can be read is archived.")
 		}
 		return nil

@@ -47,7 +47,7 @@ func TestWhatAFlushNames(t *testing.T) {
 		"no leader":                  {unlisted: map[bifrost.TopicPartition]error{place("orders", 2): errors.New("no leader")}, named: []string{"orders/2: no leader"}, says: "of 1 nobody knows"},
 		"a topic that is hidden":     {summary: bifrost.TickSummary{Failures: 1, Failed: []bifrost.TickFailure{hidden}}, named: []string{"orders-eu: hidden"}, says: "of 1 nobody knows"},
 		"one that was not asked for": {summary: bifrost.TickSummary{Failures: 1, Failed: []bifrost.TickFailure{{Topic: "payments", Error: "hidden"}}}},
-		"a word about the cluster":   {summary: bifrost.TickSummary{Failures: 1, Failed: []bifrost.TickFailure{{Error: "replaced"}}}, named: []string{"warning: replaced"}},
+		"a word about the cluster":   {summary: bifrost.TickSummary{Failures: 1, Failed: []bifrost.TickFailure{{Error: "replaced"}}}, named: []string{"failed: replaced"}},
 	} {
 		var talk strings.Builder
 		f := &flush{work: work{App: app.New(nil, nil, &talk)}, unlisted: c.unlisted}

@@ -25,6 +25,8 @@ type flushWorld struct {
 	archive map[bifrost.TopicPartition]int64 // next offsets
 	ticks   int
 	deadend int // of the readings of the progress table, the one that fails; 0 for none
+	planned []bifrost.Row
+	at      []bifrost.Invocation
 }
 
 func newFlushWorld(t *testing.T) *flushWorld {
@@ -33,8 +35,17 @@ func newFlushWorld(t *testing.T) *flushWorld {
 		kafka: bifrosttest.NewKafka("c", func() time.Time { return now })}
 }
 
-// ListProgress implements progressLister.
-func (w *flushWorld) ListProgress(context.Context) ([]bifrost.Progress, error) {
+// ListPlanned and ListInvocations implement flushLedger, as ListProgress does.
+func (w *flushWorld) ListPlanned(context.Context) ([]bifrost.Row, error) {
+	return slices.Clone(w.planned), nil
+}
+
+func (w *flushWorld) ListInvocations(context.Context) ([]bifrost.Invocation, error) { return w.at, nil }
+
+func (w *flushWorld) ListProgress(ctx context.Context) ([]bifrost.Progress, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if w.deadend--; w.deadend == 0 {
 		return nil, errors.New("no table")
 	}

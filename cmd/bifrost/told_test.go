@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,18 +168,6 @@ func TestAPosition(t *testing.T) {
 		if (err == nil) != good || good && fmt.Sprintf("%s %d %d", p.Name, p.Number, offset) != words {
 			t.Errorf("%s: %v, %d, %v", words, p, offset, err)
 		}
-	}
-}
-
-// A flush that ends early says how much is left of all partitions.
-func TestAFlushThatIsInterrupted(t *testing.T) {
-	t.Parallel()
-	ended, end := context.WithCancel(t.Context())
-	end()
-	left := map[bifrost.TopicPartition]int64{place("orders", 0): 700, place("orders", 1): 40, place("payments", 0): 2}
-	err := (&flush{}).waitForWorker(ended, left)
-	if !errors.Is(err, errUnfinished) || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "742 offsets") {
-		t.Errorf("error %v", err)
 	}
 }
 

@@ -108,6 +108,38 @@ func (a atWork) inHand(r Row, now time.Time) bool {
 	return now.Before(a[r.Invocation].AliveUntil)
 }
 
+// Held is how many ranges cannot be taken up yet.
+type Held struct {
+	InHand int       // a worker is at work on them, or may be
+	Paused int       // they failed, and their pause is not over
+	Until  time.Time // the last of them, unless it is renewed: of those in hand if there are some
+}
+
+// FindHeld counts the rows that cannot be taken up now.
+func FindHeld(rows []Row, invocations []Invocation, now time.Time) (h Held) {
+	a := newAtWork(invocations)
+	var hands, pauses time.Time
+	for _, r := range rows {
+		until := r.LeaseUntil
+		switch {
+		case a.inHand(r, now):
+			if r.Invocation != "" {
+				until = a[r.Invocation].AliveUntil
+			}
+			h.InHand++
+			hands = later(hands, until)
+		case r.State == StatePlanned && r.Error != "" && now.Before(until):
+			h.Paused++
+			pauses = later(pauses, until)
+		}
+	}
+	h.Until = pauses
+	if h.InHand > 0 {
+		h.Until = hands
+	}
+	return h
+}
+
 // triesOf is how many functions have tried the row. One that never began, because
 // Lambda had no room for it, has tried nothing.
 func (a atWork) triesOf(r Row) int {

@@ -26,7 +26,7 @@ var readingMutants = map[string][]kindMutant{
 			"	if span.zstd && request.Version < 10 && span.firstEpoch == state.epoch {",
 		}}}, "internal/gateway", "TestAnOldClient", ""},
 		{mutant{"what waits of the last partition", "a flush says how much is left of all", []edit{{
-			"../../cmd/bifrost/flush.go", "			offsets += n\n", "			offsets = n\n",
+			"../../cmd/bifrost/flushwait.go", "		sum += n\n", "		sum = n\n",
 		}}}, "cmd/bifrost", "TestAFlushThat", ""},
 		{mutant{"the record of the last partition", "where an archive ends is said of all", []edit{{
 			"../../cmd/bifrost/cat.go", "		if p.LastRecordAt.After(newest) {\n			newest = p.LastRecordAt\n		}\n",
