@@ -135,6 +135,10 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	if len(drilled.Topics) != 1 || drilled.Records != 57 || drilled.Positions != 1 {
 		t.Errorf("drilled %+v", drilled)
 	}
+	for _, what := range []string{"--yes", "--plan"} {
+		s.inside(t, "drill", "--at", "latest", "--to-brokers", drill, "--topics", orders, what).
+			must(t, 3, "refused: the target has topics of the sample already, "+orders+",", "nothing was written: 1 thing has to be settled")
+	}
 	s.inside(t, "drill", "--at", "latest", "--to-brokers", newCluster(t), "--topics", orders, "--yes").
 		must(t, 0, "all partitions are as before", "all 1 topic that --topics and --exclude leave, with 57 records")
 	s.inside(t, "drill", "--at", "latest", "--to-brokers", newCluster(t), "--yes").must(t, 0, "topics of the capture, with")

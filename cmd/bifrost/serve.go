@@ -117,6 +117,9 @@ func (s *serve) run(ctx context.Context) error {
 	// With one thread, what a client has sent or taken is not noticed while members are inflated.
 	runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0)))
 	g, err := gateway.New(ctx, options)
+	if errors.Is(err, gateway.ErrOtherCluster) {
+		return usage.Of(err)
+	}
 	if err != nil {
 		return err
 	}

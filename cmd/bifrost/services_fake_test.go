@@ -54,9 +54,9 @@ func newFakes(t testing.TB) *fakes {
 	return f
 }
 
-func newCluster(t testing.TB) (brokers string) {
+func newCluster(t testing.TB, options ...kfake.Opt) (brokers string) {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(3))
+	cluster, err := kfake.NewCluster(append(options, kfake.NumBrokers(3))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // What is wrong about a command line ends with 2 and words about it, whether the archive has to be
@@ -63,6 +65,7 @@ func TestWrongUsage(t *testing.T) {
 		{"accept diverged orders x 0", "partition"},
 		{"serve --listen nowhere", "--listen"},
 		{"serve --topics [", "--topics"},
+		{"serve --listen 127.0.0.1:0 --brokers " + newCluster(t, kfake.ClusterID("another")), "wrong brokers: the live cluster is "},
 		{"run --every -1s", "--every"},
 		{"init --expiration-days -1", "--expiration-days"},
 		{"status --every 5s", "--every"},

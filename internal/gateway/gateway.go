@@ -73,7 +73,8 @@ type Gateway struct {
 	indexed  indexed
 }
 
-// New reads which topics there are, and makes a gateway that serves them.
+// New reads which topics there are, and makes a gateway that serves them. ErrOtherCluster: the
+// live cluster is not theirs.
 func New(ctx context.Context, o Options) (*Gateway, error) {
 	o.Memory, o.errorPause = cmp.Or(o.Memory, DefaultMemory), cmp.Or(o.errorPause, errorPause)
 	if o.Memory < LeastMemory {

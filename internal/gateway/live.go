@@ -65,6 +65,9 @@ func (l Live) connect(clientID string) (*kgo.Client, error) {
 		kgo.RetryTimeout(upstreamPatience))...)
 }
 
+// ErrOtherCluster says that the live cluster is not the one that was archived.
+var ErrOtherCluster = errors.New("wrong brokers")
+
 // newLive connects, and checks that the cluster is the archive's.
 func newLive(ctx context.Context, o Options, archived string, now func() time.Time) (*live, error) {
 	shared, err := o.Live.connect(ownClientID)
@@ -80,8 +83,8 @@ func newLive(ctx context.Context, o Options, archived string, now func() time.Ti
 	case err != nil:
 		err = fmt.Errorf("ask the live cluster who it is: %w; --cold serves the archive alone", err)
 	case archived != "" && metadata.Cluster != archived:
-		err = fmt.Errorf("the live cluster is %s, and the archive is that of %s: check --brokers, --bucket and"+
-			" --group; --cold serves the archive alone", metadata.Cluster, archived)
+		err = fmt.Errorf("%w: the live cluster is %s, and the archive is that of %s: check --brokers, --bucket and"+
+			" --group; --cold serves the archive alone", ErrOtherCluster, metadata.Cluster, archived)
 	}
 	if err != nil {
 		shared.Close()

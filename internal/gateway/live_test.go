@@ -485,7 +485,7 @@ func TestAnotherClusterIsRefused(t *testing.T) {
 	c.tick(0, 10)
 	o := Options{Catalogue: c.ledger, Objects: c.store, Log: discard()}
 	c.live(&o)
-	if _, err := New(t.Context(), o); err == nil || !strings.Contains(err.Error(), "the archive is that of another") {
+	if _, err := New(t.Context(), o); !errors.Is(err, ErrOtherCluster) || !strings.Contains(err.Error(), "the archive is that of another") {
 		t.Errorf("it begins: %v", err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -42,10 +41,6 @@ type DrillReport struct {
 func (d *DrillReport) Stands() bool {
 	return d.Restore != nil && len(d.Refusals) == 0 && len(d.Wrong) == 0
 }
-
-// ErrNothingToMeasure says that the sample was there already.
-var ErrNothingToMeasure = errors.New("the topics of the sample are in the target already, " +
-	"so that nothing was measured: delete them there, or choose others with --topics")
 
 // Drill restores some topics, up to so many raw bytes, with the positions of all groups
 // in them, and compares them with the archive: record by record, and each position with
@@ -115,13 +110,24 @@ func (r *Restorer) chooseSample(ctx context.Context, sample int64, probe bool) (
 	if err != nil {
 		return nil, nil, err
 	}
-	if report.Refusals = list(plan.Refusals); len(plan.Refusals) > 0 {
-		return report, plan, nil
+	if _, done := plan.progress(); len(plan.Refusals) == 0 && done > 0 {
+		plan.refuseRestored()
 	}
-	if _, done := plan.progress(); done > 0 {
-		return nil, nil, ErrNothingToMeasure
-	}
+	report.Refusals = list(plan.Refusals)
 	return report, plan, nil
+}
+
+// refuseRestored says that topics of a sample were restored before: nothing would be measured.
+func (p *Plan) refuseRestored() {
+	var there []string
+	for key, part := range p.parts {
+		if part.Position.Records > 0 {
+			there = append(there, key.target)
+		}
+	}
+	slices.Sort(there)
+	p.Refusals = append(p.Refusals, fmt.Sprintf("the target has topics of the sample already, %s, so that nothing would "+
+		"be measured: delete them there, or choose others with --topics", nameSome(slices.Compact(there))))
 }
 
 // choose takes topics by chance, those with records, as long as they fit; one at least.

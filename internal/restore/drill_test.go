@@ -1,9 +1,9 @@
 package restore
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,8 +86,11 @@ func TestDrillOfASample(t *testing.T) {
 	if drill.Seconds <= 0 || drill.AllSeconds != drill.Seconds {
 		t.Errorf("the sample, which is all, took %g seconds, and all takes %g", drill.Seconds, drill.AllSeconds)
 	}
-	if _, err := w.Drill(t.Context(), 1<<20); !errors.Is(err, ErrNothingToMeasure) {
-		t.Errorf("a second drill: %v", err)
+	refused := "[the target has topics of the sample already, orders, payments, so that nothing would be measured: " +
+		"delete them there, or choose others with --topics]"
+	again, err := w.Drill(t.Context(), 1<<20)
+	if err != nil || fmt.Sprint(again.Refusals) != refused || again.Restore != nil || again.Stands() {
+		t.Errorf("a second drill: %+v, %v", again, err)
 	}
 }
 
@@ -106,8 +109,10 @@ func TestAPlannedDrillWritesNothing(t *testing.T) {
 	if drill, err := w.Drill(t.Context(), 1<<20); err != nil || drill.Plan || !drill.Stands() {
 		t.Errorf("the drill after it: %+v, %v", drill, err)
 	}
-	if _, err := w.PlannedDrill(t.Context(), 1<<20); !errors.Is(err, ErrNothingToMeasure) {
-		t.Errorf("a plan of a second drill: %v", err)
+	again, err := w.PlannedDrill(t.Context(), 1<<20)
+	if err != nil || len(again.Refusals) != 1 || !strings.Contains(again.Refusals[0], "already, orders, payments, so") ||
+		again.Restore != nil || again.Stands() {
+		t.Errorf("a plan of a second drill: %+v, %v", again, err)
 	}
 }
 

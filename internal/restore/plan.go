@@ -196,12 +196,17 @@ func (p *Plan) refuseCaptured() {
 		return slices.ContainsFunc(p.still, func(topic string) bool { return strings.HasPrefix(refusal, of(topic)) })
 	})
 	slices.Sort(p.still)
-	named := strings.Join(p.still[:min(mostNamed, len(p.still))], ", ")
-	if n := len(p.still) - mostNamed; n > 0 {
+	p.Refusals = append(p.Refusals, fmt.Sprintf("the target is the cluster that was captured, which still has %s: "+
+		"restore into another cluster, or leave out with --exclude what is there", nameSome(p.still)))
+}
+
+// nameSome names the first of the topics.
+func nameSome(topics []string) string {
+	named := strings.Join(topics[:min(mostNamed, len(topics))], ", ")
+	if n := len(topics) - mostNamed; n > 0 {
 		named += fmt.Sprintf(" and %d more", n)
 	}
-	p.Refusals = append(p.Refusals, fmt.Sprintf("the target is the cluster that was captured, which still has %s: "+
-		"restore into another cluster, or leave out with --exclude what is there", named))
+	return named
 }
 
 // judgeUnwritten refuses topics that are there and hold records in partitions which the
