@@ -120,16 +120,16 @@ func ExpandGlobs(all []bifrost.Progress, names []string) (expanded []string, err
 		if err != nil {
 			return nil, err
 		}
+		matching := slices.DeleteFunc(slices.Clone(all),
+			func(p bifrost.Progress) bool { return !filter.Archives(p.Topic()) })
+		NewLives(all).Sort(matching)
 		var matched []string
-		for _, row := range all {
-			if filter.Archives(row.Topic()) {
-				matched = append(matched, row.Name)
-			}
+		for _, p := range matching {
+			matched = append(matched, p.Name)
 		}
 		if len(matched) == 0 {
 			return nil, NoneMatches(all, name)
 		}
-		slices.Sort(matched)
 		expanded = append(expanded, slices.Compact(matched)...)
 	}
 	return expanded, nil
@@ -152,7 +152,7 @@ func Topics(all []bifrost.Progress, name string) (rows []bifrost.Progress, err e
 	return rows, nil
 }
 
-// SelectProgress reads the progress rows of the named topics, or of all, in order, and each row
+// SelectProgress reads the progress rows of the named topics, or of all, lives by age, and each row
 // once, however often it is named. A topic's own name stands for all of its lives, and a name may
 // be a glob.
 func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([]bifrost.Progress, error) {
@@ -161,7 +161,7 @@ func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([
 		return nil, err
 	}
 	if len(names) == 0 {
-		SortProgress(all)
+		NewLives(all).Sort(all)
 		return all, nil
 	}
 	if names, err = ExpandGlobs(all, names); err != nil {
@@ -183,18 +183,6 @@ func SelectProgress(ctx context.Context, catalogue Catalogue, names []string) ([
 		}
 	}
 	return selected, nil
-}
-
-// LaterLives lists the names of what followed after the topic of the name was deleted and
-// made again, or its log was cut; none for a name that is itself one of a later life.
-func LaterLives(all []bifrost.Progress, name string) (lives []string) {
-	for _, p := range all {
-		if p.Name != name && p.Topic() == name {
-			lives = append(lives, p.Name)
-		}
-	}
-	slices.Sort(lives)
-	return slices.Compact(lives)
 }
 
 // SortProgress puts rows in order of name and number.

@@ -59,8 +59,12 @@ func (a *App) TellLives(all []bifrost.Progress, names ...string) {
 		later := slices.DeleteFunc(readback.LaterLives(all, name),
 			func(life string) bool { return slices.Contains(names, life) })
 		if len(later) > 0 {
-			a.Warn("%s is the first life of the topic; it goes on as %s: name that for what came later",
-				name, strings.Join(later, ", "))
+			which := ""
+			if present := readback.NewLives(all).Present(name); slices.Contains(later, present) && len(later) > 1 {
+				which = ", of which " + present + " is the present one"
+			}
+			a.Warn("%s is the first life of the topic; it goes on as %s%s: name that for what came later",
+				name, strings.Join(later, ", "), which)
 		}
 	}
 }

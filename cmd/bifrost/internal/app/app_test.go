@@ -51,6 +51,24 @@ func TestTellLives(t *testing.T) {
 	}
 }
 
+// Of several later lives the present one is told, if there is one, and they are in order of age.
+func TestThePresentLifeIsTold(t *testing.T) {
+	t.Parallel()
+	first, older, present := bifrost.TopicID{5}, bifrost.TopicID{9}, bifrost.TopicID{2}
+	named := func(id bifrost.TopicID) string { return "a@" + id.String() }
+	all := []bifrost.Progress{
+		{Partition: bifrost.Partition{Name: named(present)}, TopicID: present, Status: bifrost.StatusOpen},
+		{Partition: bifrost.Partition{Name: named(older)}, TopicID: older, Status: bifrost.StatusClosed},
+		{Partition: bifrost.Partition{Name: "a"}, TopicID: first, Status: bifrost.StatusClosed},
+	}
+	var talk bytes.Buffer
+	New(nil, io.Discard, &talk).TellLives(all, "a")
+	want := "it goes on as " + named(older) + ", " + named(present) + ", of which " + named(present) + " is the present one: name"
+	if !strings.Contains(talk.String(), want) {
+		t.Errorf("it says %q, want %q", talk.String(), want)
+	}
+}
+
 func TestWhatIsUnhealthy(t *testing.T) {
 	t.Parallel()
 	plain, reason := errors.New("plain"), errors.New("reason")

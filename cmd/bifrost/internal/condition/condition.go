@@ -84,9 +84,8 @@ func AddGone(ctx context.Context, catalogue readback.Catalogue, rows []Judged) (
 		p.Status, p.Error = StatusUnknown, "its progress row is gone or not made yet: "+readback.ErrRowGone.Error()
 		rows = append(rows, Judged{Progress: p, Blind: blind(p)})
 	}
-	slices.SortFunc(rows, func(a, b Judged) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number))
-	})
+	lives := readback.NewLives(progress)
+	slices.SortFunc(rows, func(a, b Judged) int { return lives.Compare(a.Progress, b.Progress) })
 	return rows, nil
 }
 
