@@ -134,7 +134,7 @@ func (s *serve) run(ctx context.Context) error {
 	}
 	defer stop()
 	topics, partitions := g.Partitions()
-	if err := s.warnOfNothing(ctx, parts, topics); err != nil {
+	if err := s.checkTopics(ctx, parts, topics); err != nil {
 		return err
 	}
 	parts.Log.Info("ready", "address", listener.Addr().String(), "topics", topics, "partitions", partitions)
@@ -145,11 +145,25 @@ func (s *serve) run(ctx context.Context) error {
 	return nil
 }
 
-// warnOfNothing says that no topic is served, or none for one of the globs: a client would see
-// an empty cluster, and nobody why. What is archived later is served, so it is no error.
-func (s *serve) warnOfNothing(ctx context.Context, parts *wiring.Parts, served int) error {
+// checkTopics refuses a name of --topics that nobody has, and says that no topic is served, or none
+// for one of the globs: a client would see an empty cluster, and nobody why. What is archived later is
+// served, so a glob is no error.
+func (s *serve) checkTopics(ctx context.Context, parts *wiring.Parts, served int) error {
 	all, err := parts.Ledger.ListProgress(ctx)
 	if err != nil {
+		return err
+	}
+	var live []bifrost.Topic
+	if !s.cold {
+		if _, live, err = parts.Kafka.Topics(ctx); err != nil {
+			return err
+		}
+	}
+	where := "the archive or the live cluster"
+	if s.cold {
+		where = "the archive"
+	}
+	if err := unknownName(s.topics, all, live, where); err != nil {
 		return err
 	}
 	if len(all) == 0 {
@@ -178,6 +192,28 @@ func (s *serve) warnOfNothing(ctx context.Context, parts *wiring.Parts, served i
 	}
 	if served == 0 {
 		parts.Log.Warn("nothing is served: --topics and --exclude leave out every topic of the archive")
+	}
+	return nil
+}
+
+// unknownName refuses the first of the names, but not of the globs, that neither the archive nor the
+// live cluster has.
+func unknownName(names []string, archived []bifrost.Progress, live []bifrost.Topic, where string) error {
+	var known []string
+	for _, p := range archived {
+		known = append(known, p.Topic())
+	}
+	for _, t := range live {
+		known = append(known, t.Name)
+	}
+	for _, name := range names {
+		if readback.IsGlob(name) || slices.Contains(known, name) {
+			continue
+		}
+		if len(known) == 0 {
+			return fmt.Errorf("--topics %s: no topic is in %s yet", name, where)
+		}
+		return fmt.Errorf("--topics %s: it is not in %s; there are %s", name, where, readback.SuchAs(known, name))
 	}
 	return nil
 }

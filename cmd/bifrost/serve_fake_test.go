@@ -85,6 +85,9 @@ func TestServeDoesWhatItsFlagsSay(t *testing.T) {
 	must(t, s.produce(t.Context(), numbered(orders, 0, 20, 30)...))
 
 	metrics := freeAddress(t)
+	for _, mode := range []string{"--cold", "--cold=false"} {
+		s.inside(t, "serve", mode, "--topics", "ordrs", "--listen", "127.0.0.1:0").must(t, 1, "--topics ordrs: it is not in the archive", "; there are ")
+	}
 	cold := s.served(t, "--topics", "*-orders", "--metrics", metrics, "--compression", "lz4", "--skip-lost")
 	if topics := topicsOf(t, cold); len(topics) != 1 || topics[0] != orders {
 		t.Errorf("cold it has %v", topics)

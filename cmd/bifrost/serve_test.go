@@ -2,8 +2,10 @@ package main
 
 import (
 	"crypto/tls"
+	"strings"
 	"testing"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/gateway"
 )
 
@@ -46,5 +48,31 @@ func TestServeExcludesTopics(t *testing.T) {
 	s.exclude = []string{"[a"}
 	if _, err := s.serveOptions(); err == nil {
 		t.Error("a bad glob of --exclude is accepted")
+	}
+}
+
+// A name of --topics that nobody has is a mistake; a glob may match what comes, and what is in the live cluster alone is
+// archived soon.
+func TestServeRefusesUnknownNames(t *testing.T) {
+	t.Parallel()
+	archived := []bifrost.Progress{{Partition: bifrost.Partition{Name: "orders"}},
+		{Partition: bifrost.Partition{Name: "pages@" + bifrost.TopicID{1}.String()}}}
+	live := []bifrost.Topic{{Name: "orders"}, {Name: "fresh"}}
+	for names, says := range map[string]string{
+		"": "", "orders": "", "fresh": "", "pages": "", "nothing*": "", "orders,ordr*,fresh": "",
+		"ordrs":       `--topics ordrs: it is not in the archive; there are 3, such as "orders"`,
+		"orders,frsh": `--topics frsh: it is not in the archive; there are 3, such as "fresh"`,
+	} {
+		var topics []string
+		if names != "" {
+			topics = strings.Split(names, ",")
+		}
+		err := unknownName(topics, archived, live, "the archive")
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v, want %q", names, err, says)
+		}
+	}
+	if err := unknownName([]string{"orders"}, nil, nil, "the archive"); err == nil || !strings.Contains(err.Error(), "no topic is in the archive yet") {
+		t.Errorf("of an empty archive: %v", err)
 	}
 }
