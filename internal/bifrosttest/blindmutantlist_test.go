@@ -88,7 +88,7 @@ var blindMutants = map[string][]kindMutant{
 			"../../cmd/bifrost/internal/condition/observe.go", "Since: cmp.Or(p.Trouble.Since, now)", "Since: cmp.Or(now, p.Trouble.Since)",
 		}}}, "cmd/bifrost/internal/condition", "TestAskingKafkaNow", ""},
 		{mutant{"what was there before this run", "it says nothing of the rate", []edit{{
-			"../../cmd/bifrost/internal/console/progress.go", "float64(l.done-l.first) / seconds", "float64(l.done) / seconds",
+			"../../cmd/bifrost/internal/console/progress.go", "speedOf(l.done-l.first, l.bytes", "speedOf(l.done, l.bytes",
 		}}}, "cmd/bifrost/internal/console", "TestRatesAre", ""},
 	},
 	"many answers, and numbers": {

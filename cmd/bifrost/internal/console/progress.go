@@ -5,6 +5,7 @@ package console
 import (
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ func (c *Console) NewMeter(what string, total, done int64) Meter {
 type bar struct {
 	container *mpb.Progress
 	bar       *mpb.Bar
+	records   int64 // of this run, as bytes
 	bytes     int64
 	begun     time.Time
 	mutex     sync.Mutex
@@ -47,7 +49,7 @@ func newBar(to io.Writer, what string, total, done int64) *bar {
 		mpb.PrependDecorators(decor.Name(what+" "), decor.Any(func(s decor.Statistics) string {
 			return human.Count(s.Current) + " / " + human.Count(s.Total) + " records "
 		})),
-		mpb.AppendDecorators(decor.Percentage(), decor.AverageSpeed(0, " %.0f records/s"), decor.Any(b.speedText),
+		mpb.AppendDecorators(decor.Percentage(), decor.Any(b.speedText),
 			decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO), decor.Name(" left")),
 	)
 	b.bar.SetTotal(total, false)
@@ -59,12 +61,27 @@ func newBar(to io.Writer, what string, total, done int64) *bar {
 func (b *bar) speedText(decor.Statistics) string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return fmt.Sprintf("  %s/s", human.Size(int64(float64(b.bytes)/max(0.001, time.Since(b.begun).Seconds()))))
+	speed := speedOf(b.records, b.bytes, time.Since(b.begun))
+	if speed != "" {
+		speed = "  " + speed
+	}
+	return speed
+}
+
+// speedOf is how fast a run is; empty of one that has done nothing.
+func speedOf(records, bytes int64, took time.Duration) string {
+	if records == 0 && bytes == 0 {
+		return ""
+	}
+	seconds := max(0.001, took.Seconds())
+	return fmt.Sprintf("%s records/s, %s/s", human.Count(int64(math.Round(float64(records)/seconds))),
+		human.Size(int64(float64(bytes)/seconds)))
 }
 
 // AddRecords implements Meter.
 func (b *bar) AddRecords(records, bytes int64) {
 	b.mutex.Lock()
+	b.records += records
 	b.bytes += bytes
 	b.mutex.Unlock()
 	b.bar.IncrInt64(records)
@@ -103,14 +120,15 @@ func (l *lines) AddRecords(records, bytes int64) {
 
 func (l *lines) sayLine() {
 	l.last = l.Now()
-	seconds := max(0.001, l.last.Sub(l.begun).Seconds())
-	rate := float64(l.done-l.first) / seconds
-	left := ""
-	if rate > 0 && l.total > l.done {
-		left = ", " + human.Seconds(float64(l.total-l.done)/rate) + " left"
+	took := l.last.Sub(l.begun)
+	text := fmt.Sprintf("%s  %s / %s records", l.what, human.Count(l.done), human.Count(max(l.total, l.done)))
+	if speed := speedOf(l.done-l.first, l.bytes, took); speed != "" {
+		text += ", " + speed
 	}
-	l.Say("%s  %s / %s records, %.0f records/s, %s/s%s",
-		l.what, human.Count(l.done), human.Count(max(l.total, l.done)), rate, human.Size(int64(float64(l.bytes)/seconds)), left)
+	if n := l.done - l.first; n > 0 && l.total > l.done {
+		text += ", " + human.Seconds(float64(l.total-l.done)/float64(n)*max(0.001, took.Seconds())) + " left"
+	}
+	l.Say("%s", text)
 }
 
 // EndMeter implements Meter.
