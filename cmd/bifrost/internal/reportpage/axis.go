@@ -103,6 +103,23 @@ func nextTick(at time.Time, step time.Duration, months int) time.Time {
 	return at.AddDate(0, months, 0)
 }
 
+// fineness is how finely times are told, so that no two columns have the same one.
+func (s *Scan) fineness() (unit time.Duration, form string) {
+	switch width := s.to.Sub(s.from) / columns; {
+	case width < time.Second:
+		return time.Millisecond, "2006-01-02 15:04:05.000"
+	case width < time.Minute:
+		return time.Second, "2006-01-02 15:04:05"
+	}
+	return time.Minute, "2006-01-02 15:04"
+}
+
+// short is a time in UTC, as fine as the columns are wide.
+func (s *Scan) short(t time.Time) string {
+	_, form := s.fineness()
+	return t.UTC().Format(form)
+}
+
 // spike is how many times what is usual a value may be before it is cut.
 const spike = 4
 

@@ -65,8 +65,9 @@ func newRateChart(s *Scan) rateChart {
 	for _, share := range []float64{1, 0.5} {
 		c.Lines = append(c.Lines, rateLine{100 - 100*share, perSecond(top * share)})
 	}
-	c.Summary = fmt.Sprintf("The most was %s, %s.", perSecond(most),
-		spanOf(s.columnStart(mostAt), s.columnStart(mostAt+1)))
+	from, to := s.columnStart(mostAt), s.columnStart(mostAt+1)
+	c.Summary = fmt.Sprintf("A bar is the mean of %s. The highest is %s, %s.", lengthOf(to.Sub(from)), perSecond(most),
+		s.spanOf(from, to))
 	if isCut && cuts > 0 {
 		c.Summary += fmt.Sprintf(" It does not fit: %s cut, so that the others can be seen.", areCut(cuts))
 	}
@@ -74,9 +75,21 @@ func newRateChart(s *Scan) rateChart {
 	return c
 }
 
-// spanOf writes a bucket of the chart with both its ends, to the minute.
-func spanOf(from, to time.Time) string {
-	begin, end := short(from), short(to.Add(time.Minute-time.Nanosecond)) // a minute that has begun counts
+// lengthOf writes how long a column is: what is shorter than some seconds, with its fraction.
+func lengthOf(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%.3gms", float64(d)/float64(time.Millisecond))
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return human.Span(d)
+}
+
+// spanOf writes a bucket of the chart with both its ends.
+func (s *Scan) spanOf(from, to time.Time) string {
+	unit, _ := s.fineness()
+	begin, end := s.short(from), s.short(to.Add(unit-time.Nanosecond)) // a unit that has begun counts
 	if day, clock, _ := strings.Cut(end, " "); strings.HasPrefix(begin, day) {
 		end = clock
 	}
@@ -101,7 +114,7 @@ func (c *rateChart) fillTable(s *Scan) {
 		for _, v := range s.rates[n : n+each] {
 			bytes += v
 		}
-		c.Table = append(c.Table, rateRow{short(s.columnStart(n)), perSecond(bytes / length.Seconds()),
+		c.Table = append(c.Table, rateRow{s.short(s.columnStart(n)), perSecond(bytes / length.Seconds()),
 			human.Size(int64(bytes))})
 	}
 }

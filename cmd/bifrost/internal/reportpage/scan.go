@@ -207,7 +207,11 @@ type rowReader struct {
 	gaps      gapList
 	open      gap       // the rows of one gap may be many
 	last      time.Time // of the newest record so far; zero for none
-	pending   state     // what has been passed since, which has no times of its own
+	// What has been passed since, which has no times of its own: the worst gap, when it was recorded, and
+	// whether something is planned or at work.
+	gapped   state
+	recorded time.Time
+	inFlight bool
 }
 
 func (r *rowReader) readRows(ctx context.Context, catalogue readback.Catalogue) error {
@@ -219,12 +223,12 @@ func (r *rowReader) readRows(ctx context.Context, catalogue readback.Catalogue) 
 		case bifrost.StateLost:
 			r.passGap(row)
 		case bifrost.StatePlanned:
-			r.pending = max(r.pending, stateInFlight)
+			r.inFlight = true
 		case bifrost.StateArchived:
 			r.passObject(row)
 		}
 	}
-	r.paintPending(r.scan.to)
+	r.paintEnd()
 	r.gaps.addGap(r.open)
 	return nil
 }
@@ -233,12 +237,13 @@ func (r *rowReader) readRows(ctx context.Context, catalogue readback.Catalogue) 
 func (r *rowReader) passGap(row bifrost.Row) {
 	switch kind := kindOf(row.GapReason); kind {
 	case bifrost.GapLost:
-		r.pending, r.line.lost = stateLost, r.line.lost+row.Len()
+		r.gapped, r.line.lost = stateLost, r.line.lost+row.Len()
 	case bifrost.GapApart:
-		r.pending, r.line.apart = max(r.pending, stateApart), r.line.apart+row.Len()
+		r.gapped, r.line.apart = max(r.gapped, stateApart), r.line.apart+row.Len()
 	default:
-		r.pending, r.line.removed = max(r.pending, stateApart), r.line.removed+row.Len()
+		r.gapped, r.line.removed = max(r.gapped, stateApart), r.line.removed+row.Len()
 	}
+	r.recorded = row.ArchivedAt
 	if r.open.End == row.Start && r.open.reason == row.GapReason {
 		r.open.End, r.open.at = row.End, row.ArchivedAt
 		return
@@ -250,14 +255,33 @@ func (r *rowReader) passGap(row bifrost.Row) {
 // paintPending paints what has been passed since the newest record: it lies between that
 // and the next one. What comes before every record has no beginning that is known.
 func (r *rowReader) paintPending(next time.Time) {
-	from := r.last
+	from, s := r.last, r.gapped
 	if from.IsZero() {
 		from = next.Add(-r.scan.to.Sub(r.scan.from) / columns)
 	}
-	if !next.Before(r.scan.from) && !from.After(r.scan.to) {
-		r.paintColumns(from, next, r.pending)
+	if r.inFlight {
+		s = max(s, stateInFlight)
 	}
-	r.pending = stateNothing
+	if !next.Before(r.scan.from) && !from.After(r.scan.to) {
+		r.paintColumns(from, next, s)
+	}
+	r.gapped, r.inFlight = stateNothing, false
+}
+
+// paintEnd paints what has no record behind it. What is at work goes on until now. A gap ends nobody
+// knows when: it is a mark behind the newest record, or where it was recorded if there is none.
+func (r *rowReader) paintEnd() {
+	at, to := r.last, r.scan.to
+	if at.IsZero() && r.recorded.Before(to) {
+		at = r.recorded
+	} else if at.IsZero() {
+		at = to
+	}
+	if !at.Before(r.scan.from) && !at.After(to) {
+		r.paintColumns(at, at, r.gapped)
+	}
+	r.gapped = stateNothing
+	r.paintPending(to)
 }
 
 func (r *rowReader) passObject(row bifrost.Row) {

@@ -261,8 +261,8 @@ func spansOf(cells *[columns]state, s *Scan) string {
 	var spans []string
 	for first, end := range stretches(cells) {
 		if word := stateWords[cells[first]]; word != "" {
-			spans = append(spans, fmt.Sprintf("%s %s to %s", word, short(s.columnStart(first)),
-				short(s.columnStart(end))))
+			spans = append(spans, fmt.Sprintf("%s %s to %s", word, s.short(s.columnStart(first)),
+				s.short(s.columnStart(end))))
 		}
 	}
 	const most = 4
@@ -274,9 +274,6 @@ func spansOf(cells *[columns]state, s *Scan) string {
 	}
 	return strings.Join(spans, "; ")
 }
-
-// short is a time to the minute, in UTC.
-func short(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
 
 // pageThreat is a partition in which something waits that Kafka may delete.
 type pageThreat struct{ Partition, ToLoss, Class, Lag, At, Status string }
