@@ -92,7 +92,7 @@ func TestVerifyDecodesEveryObject(t *testing.T) {
 	}
 	for _, target := range []int64{1, 300, 1 << 40} {
 		var sum verify.Summary
-		count := 0
+		count, records, raw := 0, int64(0), int64(0)
 		for _, p := range partitions {
 			slices, err := v.Slices(t.Context(), p, target)
 			if err != nil {
@@ -100,6 +100,10 @@ func TestVerifyDecodesEveryObject(t *testing.T) {
 			}
 			count += len(slices)
 			for i, slice := range slices {
+				records, raw = records+slice.Records, raw+slice.RawBytes
+				if slice.Records > slice.Starts.Len() {
+					t.Errorf("%s: slices %v", p, slices)
+				}
 				if i > 0 && slice.Starts.Start != slices[i-1].Starts.End || i == 0 && slice.Starts.Start != 0 {
 					t.Errorf("%s: slices %v", p, slices)
 				}
@@ -109,6 +113,9 @@ func TestVerifyDecodesEveryObject(t *testing.T) {
 				}
 				sum.Add(one)
 			}
+		}
+		if records != deep.Records || raw != deep.RawBytes {
+			t.Errorf("slices of %d bytes: %d records, %d bytes, want %d, %d", target, records, raw, deep.Records, deep.RawBytes)
 		}
 		if sum.DecodedObjects != deep.Objects {
 			t.Errorf("in %d slices of %d bytes: %d objects decoded, want %d", count, target, sum.DecodedObjects, deep.Objects)

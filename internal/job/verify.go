@@ -68,7 +68,8 @@ func (r *Runner) planVerify(ctx context.Context, spec Spec) ([]Item, error) {
 	var items []Item
 	for _, of := range cuts {
 		for _, s := range of {
-			items = append(items, Item{Slice: &Slice{partitionOf(s.Partition), s.Starts.Start, s.Starts.End}})
+			items = append(items, Item{Records: s.Records, Bytes: s.RawBytes,
+				Slice: &Slice{partitionOf(s.Partition), s.Starts.Start, s.Starts.End}})
 		}
 	}
 	items = append(items, Item{Group: true})

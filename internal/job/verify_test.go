@@ -80,6 +80,9 @@ func TestAVerificationThatEndsWithItsTimeCounts(t *testing.T) {
 	if err != nil || len(items) != 3 { // objects, the group, rows
 		t.Fatalf("items %+v, %v", items, err)
 	}
+	if items[0].Slice == nil || items[0].Records != 40 || items[0].Bytes <= 0 {
+		t.Errorf("of 40 records the catalogue says %+v", items[0])
+	}
 	for _, item := range items {
 		verified := func(last int64) (int64, *Done, error) {
 			within, end := context.WithCancelCause(t.Context())

@@ -79,6 +79,8 @@ func (v *Verifier) VerifyPartitions(
 type Slice struct {
 	Partition bifrost.Partition
 	Starts    bifrost.Range
+	// What the rows say of the objects: records, and their bytes raw.
+	Records, RawBytes int64
 }
 
 // Slices cuts a partition where the objects before have the target's bytes, as far as
@@ -101,6 +103,11 @@ func (v *Verifier) Slices(ctx context.Context, p bifrost.Partition, target int64
 				bytes = 0
 			}
 			bytes += r.Facts.StoredBytes
+			last = &slices[len(slices)-1]
+			if r.State == bifrost.StateArchived {
+				last.Records += r.Facts.Records
+				last.RawBytes += r.Facts.RawBytes
+			}
 			from = r.Start + 1
 		}
 		more = len(rows) == bifrost.ListPage

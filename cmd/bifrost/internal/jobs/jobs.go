@@ -118,9 +118,17 @@ func listJobs(a *app.App, ctx context.Context, asJSON bool) error {
 	for _, s := range all {
 		t.AddRow(console.Plain(s.ID), console.Plain(string(s.Kind)), console.Plain(stateText(s)),
 			console.Plain(human.Ago(s.Begun, a.Now())), console.Plain(fmt.Sprint(s.Items)),
-			console.Plain(fmt.Sprint(s.Done)), console.Plain(human.Size(s.DoneBytes)))
+			console.Plain(fmt.Sprint(s.Done)), console.Plain(bytesDone(s)))
 	}
 	return a.PrintTable(t)
+}
+
+// bytesDone says how many bytes are done, unless no item says how many it has.
+func bytesDone(s job.Status) string {
+	if s.Bytes == 0 {
+		return "-"
+	}
+	return human.Size(s.DoneBytes)
 }
 
 // stateText says in a word how a job stands.

@@ -88,6 +88,18 @@ func TestRefusedFlags(t *testing.T) {
 	}
 }
 
+// Bytes are known once items say how many they have.
+func TestBytesDone(t *testing.T) {
+	t.Parallel()
+	for want, s := range map[string]job.Status{
+		"-": {Items: 3, Done: 3}, "0 B": {Items: 3, Bytes: 5}, "198 MB": {Items: 3, Bytes: 198e6, DoneBytes: 198e6},
+	} {
+		if got := bytesDone(s); got != want {
+			t.Errorf("%+v: %s, want %s", s, got, want)
+		}
+	}
+}
+
 // How far a job is is said when it has changed, and while it runs.
 func TestProgressIsSaidOnce(t *testing.T) {
 	t.Parallel()
