@@ -4,6 +4,7 @@ package stepfunctions
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -28,7 +29,7 @@ type Execution struct {
 	Status string // RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
 	Begun  time.Time
 	Ended  time.Time // zero while it runs
-	Error  string    // why it failed: the name of the error, and its cause
+	Error  string    // why it failed: the message of a function's error; of others the name, and the cause
 }
 
 // Running reports whether it does.
@@ -61,10 +62,21 @@ func (c Client) Describe(ctx context.Context, arn string) (Execution, error) {
 		Begun:  aws.ToTime(answer.StartDate),
 		Ended:  aws.ToTime(answer.StopDate),
 	}
-	if e.Error = aws.ToString(answer.Error); e.Error != "" && aws.ToString(answer.Cause) != "" {
-		e.Error += ": " + *answer.Cause
-	}
+	e.Error = explainError(aws.ToString(answer.Error), aws.ToString(answer.Cause))
 	return e, nil
+}
+
+// explainError says why an execution failed. The cause that AWS Lambda gives is JSON, of which a person wants
+// the message: its type is a name of Go (AWS Lambda Developer Guide, "Function errors in Go").
+func explainError(name, cause string) string {
+	var function struct{ ErrorMessage string }
+	switch {
+	case name == "" || cause == "":
+		return name
+	case json.Unmarshal([]byte(cause), &function) == nil && function.ErrorMessage != "":
+		return function.ErrorMessage
+	}
+	return name + ": " + cause
 }
 
 // Stop ends an execution. The functions that it has called go on until their own end.

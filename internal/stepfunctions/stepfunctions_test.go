@@ -68,6 +68,8 @@ func TestWhatAnExecutionFailedOf(t *testing.T) {
 		`"status":"RUNNING"`: "", `"status":"TIMED_OUT","error":"States.Timeout"`: "States.Timeout",
 		`"status":"TIMED_OUT","error":"States.Timeout","cause":""`: "States.Timeout",
 		`"status":"FAILED","error":"a","cause":"b"`:                "a: b", `"status":"ABORTED","cause":"somebody"`: "",
+		`"status":"FAILED","error":"wrapError","cause":"{\"errorMessage\":\"no topic\",\"errorType\":\"wrapError\"}"`: "no topic",
+		`"status":"FAILED","error":"a","cause":"{\"other\":\"b\"}"`:                                                   `a: {"other":"b"}`,
 	} {
 		c, _ := service(t, map[string]string{"DescribeExecution": `{"executionArn":"arn:x:one","startDate":1700000000,` + answer + `}`})
 		e, err := c.Describe(t.Context(), "arn:x:one")
