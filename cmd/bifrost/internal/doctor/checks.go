@@ -60,7 +60,8 @@ func CheckAll(ctx context.Context, a *app.App) []Check {
 // checkup gathers checks.
 type checkup struct {
 	*app.App
-	checks []Check
+	checks  []Check
+	unknown bool // AWS does not know who asks
 }
 
 func (d *checkup) runCheck(ctx context.Context, name string, look func(context.Context) finding) {
@@ -76,6 +77,17 @@ func (d *checkup) runCheck(ctx context.Context, name string, look func(context.C
 	}
 	c.Found = human.InNumber(human.PlainError(c.Found))
 	d.checks = append(d.checks, c)
+}
+
+// askAWS makes a check that asks AWS, unless AWS does not know who asks: that has one cause, which has a line of its
+// own, and each service would be waited for in vain.
+func (d *checkup) askAWS(ctx context.Context, name string, look func(context.Context) finding) {
+	if d.unknown {
+		look = func(context.Context) finding {
+			return advice("not known: AWS is not asked without credentials", "see the line of the credentials")
+		}
+	}
+	d.runCheck(ctx, name, look)
 }
 
 // checkEverything goes from the settings outwards. Without settings nothing else can be asked.
@@ -105,8 +117,8 @@ func (d *checkup) checkEverything(ctx context.Context) {
 		return
 	}
 	d.checkAWS(ctx, cfg, c)
-	d.runCheck(ctx, "one archive", func(ctx context.Context) finding { return checkBelonging(ctx, parts) })
-	d.runCheck(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) })
+	d.askAWS(ctx, "one archive", func(ctx context.Context) finding { return checkBelonging(ctx, parts) })
+	d.askAWS(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) })
 	d.checkKafka(ctx, parts)
 }
 

@@ -48,7 +48,7 @@ func (d *checkup) checkKafka(ctx context.Context, parts *wiring.Parts) {
 	d.runCheck(ctx, "topics selected", func(context.Context) finding { return selected(topics, parts.Config.Topics) })
 	d.runCheck(ctx, "offsets", func(ctx context.Context) finding { return offsets(ctx, parts, topics) })
 	d.runCheck(ctx, "retention", func(ctx context.Context) finding { return retention(ctx, parts, topics) })
-	d.runCheck(ctx, "cluster of the tables",
+	d.askAWS(ctx, "cluster of the tables",
 		func(ctx context.Context) finding { return sameCluster(ctx, parts, clusterID) })
 }
 

@@ -84,6 +84,7 @@ func TestPermissionsAreAdvisedToWhomTheyAreDenied(t *testing.T) {
 		"no table":           {&smithy.GenericAPIError{Code: "TableNotFoundException"}, "or the table itself"},
 		"another region":     {&smithy.GenericAPIError{Code: "PermanentRedirect"}, "see the line of the bucket"},
 		"nobody there":       {io.ErrUnexpectedEOF, "check the region"},
+		"outdated":           {&smithy.GenericAPIError{Code: "ExpiredToken"}, "log in again"},
 	} {
 		if got := unknown(c.err, "s3:Get"); !got.warning || !strings.Contains(got.next, c.next) ||
 			strings.Contains(got.next, "allow") != strings.Contains(c.next, "allow") {
@@ -102,6 +103,7 @@ func TestAdviceFitsTheFailure(t *testing.T) {
 		"denied":               {adviceOnTable(&smithy.GenericAPIError{Code: "AccessDeniedException"}, "dynamodb:X"), "allow dynamodb:X to these credentials"},
 		"throttled":            {adviceOnTable(&smithy.GenericAPIError{Code: "ThrottlingException"}, "dynamodb:X"), "see what DynamoDB answers"},
 		"nobody":               {adviceOnTable(io.ErrUnexpectedEOF, "dynamodb:X"), "check the region"},
+		"outdated":             {adviceOnTable(&smithy.GenericAPIError{Code: "ExpiredTokenException"}, "dynamodb:X"), "log in again"},
 		"no right to settings": {adviceOnRetention(kerr.TopicAuthorizationFailed), "allow DescribeConfigs"},
 		"no broker":            {adviceOnRetention(io.ErrUnexpectedEOF), "look again in a minute"},
 		"an address":           {adviceOnAWS(usage.Errorf("AWS_ENDPOINT_URL is x")), "mend this setting"},

@@ -33,28 +33,29 @@ func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, c config.Config)
 	d.runCheck(ctx, "credentials", func(ctx context.Context) finding {
 		credentials, err := cfg.Credentials.Retrieve(ctx)
 		if err != nil {
+			d.unknown = true
 			return broken(err, "log in as for the AWS CLI, or give --profile")
 		}
 		return fine("from %s, region %s", credentials.Source, cfg.Region)
 	})
 	bucket := bucketDoctor{client: s3.NewFromConfig(cfg), name: c.Bucket, group: c.Group, now: d.Now}
-	d.runCheck(ctx, "bucket", bucket.checkReach)
-	d.runCheck(ctx, "clock", bucket.checkClock)
-	d.runCheck(ctx, "bucket versions", bucket.checkVersions)
-	d.runCheck(ctx, "bucket encryption", bucket.checkEncryption)
-	d.runCheck(ctx, "bucket public access", bucket.checkPublicAccess)
-	d.runCheck(ctx, "bucket unfinished uploads", bucket.checkLifecycle)
+	d.askAWS(ctx, "bucket", bucket.checkReach)
+	d.askAWS(ctx, "clock", bucket.checkClock)
+	d.askAWS(ctx, "bucket versions", bucket.checkVersions)
+	d.askAWS(ctx, "bucket encryption", bucket.checkEncryption)
+	d.askAWS(ctx, "bucket public access", bucket.checkPublicAccess)
+	d.askAWS(ctx, "bucket unfinished uploads", bucket.checkLifecycle)
 	tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
 	ledger := dynamoledger.New(cfg, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable})
-	d.runCheck(ctx, "progress table", func(ctx context.Context) finding {
+	d.askAWS(ctx, "progress table", func(ctx context.Context) finding {
 		return tables.checkTable(ctx, c.ProgressTable, ledger.CheckProgressTable)
 	})
-	d.runCheck(ctx, "objects table", func(ctx context.Context) finding {
+	d.askAWS(ctx, "objects table", func(ctx context.Context) finding {
 		return tables.checkTable(ctx, c.ObjectsTable, ledger.CheckObjectsTable)
 	})
-	d.runCheck(ctx, "table backups",
+	d.askAWS(ctx, "table backups",
 		func(ctx context.Context) finding { return tables.checkBackups(ctx, c.ProgressTable) })
-	d.runCheck(ctx, "alarms", newAlarmDoctor(cfg, c.Stack).checkAlarms)
+	d.askAWS(ctx, "alarms", newAlarmDoctor(cfg, c.Stack).checkAlarms)
 }
 
 // checkBelonging checks that group, bucket and tables are those of one archive.
@@ -102,7 +103,7 @@ func (b *bucketDoctor) checkReach(ctx context.Context) finding {
 		return broken(err, "is BIFROST_BUCKET right? It may be somebody else's bucket. If it is: allow "+
 			"s3:ListBucket and s3:GetObject on the bucket to these credentials")
 	case err != nil:
-		return broken(err, "check the region, the endpoint and the network")
+		return broken(err, adviceOnAsking(err))
 	case len(out.Contents) == 0:
 		return advice("nothing is archived under "+b.group+"/ yet", "bifrost plan says what the first tick would do")
 	}
@@ -216,6 +217,8 @@ func unknown(err error, action string) finding {
 	var garbled *smithy.DeserializationError
 	found := "not known: " + err.Error()
 	switch {
+	case settings.AreOutdated(err):
+		return advice(found, adviceOnAsking(err))
 	case errors.As(err, &garbled):
 		return fine("not known: this service answers %s as Amazon's does not", action)
 	case errors.As(err, &code) && slices.Contains(unknownCalls, code.ErrorCode()):
@@ -227,7 +230,7 @@ func unknown(err error, action string) finding {
 			return advice(found, "see the line of the bucket or the table itself")
 		}
 	default:
-		return advice(found, "check the region, the endpoint and the network")
+		return advice(found, adviceOnAsking(err))
 	}
 	return advice(found, "allow "+action+" to these credentials to have it checked")
 }
@@ -277,12 +280,22 @@ func (t *tableDoctor) checkTable(ctx context.Context, name string, check func(co
 func adviceOnTable(err error, permission string) string {
 	var code smithy.APIError
 	switch {
+	case settings.AreOutdated(err):
+		return adviceOnAsking(err)
 	case errors.Is(err, dynamoledger.ErrNoTable):
 		return "see the lines of the tables"
 	case errors.As(err, &code) && slices.Contains(refusals, code.ErrorCode()):
 		return "allow " + permission + " to these credentials"
 	case errors.As(err, &code):
 		return "see what DynamoDB answers, and the DynamoDB console"
+	}
+	return adviceOnAsking(err)
+}
+
+// adviceOnAsking is what to do about a request that got no answer, or that nobody may make any more.
+func adviceOnAsking(err error) string {
+	if settings.AreOutdated(err) {
+		return "the credentials are outdated: log in again as for the AWS CLI"
 	}
 	return "check the region, the endpoint and the network"
 }

@@ -12,6 +12,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
@@ -43,6 +44,18 @@ func TestCredentialsAreExplained(t *testing.T) {
 	}
 	if ExplainCredentials(nil) != nil {
 		t.Error("nothing is explained")
+	}
+}
+
+// Where the service that has a machine's credentials does not answer, the address of AWS is not to blame.
+func TestSilenceWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	silent := &smithyhttp.RequestSendError{Err: errors.New("connection refused")}
+	for words, blamed := range map[string]bool{"": true, "get identity: get credentials: ": false} {
+		got := explainSilence(fmt.Errorf("%s%w", words, silent))
+		if strings.Contains(got.Error(), "nothing answers for AWS there") != blamed {
+			t.Errorf("%q: %v", words, got)
+		}
 	}
 }
 

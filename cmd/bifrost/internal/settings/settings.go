@@ -177,7 +177,7 @@ func refuseSetting(err error) error {
 
 // explainSilence says which settings decide where AWS is, if nothing answers there.
 func explainSilence(err error) error {
-	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent {
+	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent && !areMissing(err) {
 		return fmt.Errorf("%w; nothing answers for AWS there: look at AWS_REGION (--region), at AWS_ENDPOINT_URL "+
 			"(--endpoint-url), and at the network", err)
 	}
