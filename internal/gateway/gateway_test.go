@@ -416,9 +416,18 @@ func TestWritesAndGroupsAreRefused(t *testing.T) {
 	a, p := newArchive(), partitionOf("orders", 0)
 	a.archive(p, 5, baldr.Options{}, some(0, 5)...)
 	s := serve(t, a)
-	producer := s.client(t, kgo.DisableIdempotentWrite(), kgo.RecordRetries(1))
-	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "orders"}).FirstErr(); !errors.Is(err, kerr.TopicAuthorizationFailed) {
-		t.Errorf("produce: %v", err)
+	for name, option := range map[string]kgo.Opt{"plain": kgo.DisableIdempotentWrite(), "idempotent": kgo.RecordRetries(1)} {
+		producer := s.client(t, option, kgo.RecordRetries(1))
+		for range 2 { // a second time as well
+			err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "orders"}).FirstErr()
+			if !errors.Is(err, kerr.TopicAuthorizationFailed) {
+				t.Errorf("%s: produce: %v", name, err)
+			}
+		}
+	}
+	writer := s.client(t, kgo.TransactionalID("x"), kgo.RecordRetries(1))
+	if err := writer.BeginTransaction(); err == nil || !strings.Contains(err.Error(), "TRANSACTIONAL_ID_AUTHORIZATION_FAILED") {
+		t.Errorf("a transaction: %v", err)
 	}
 	group := s.client(t, kgo.ConsumerGroup("g"), kgo.ConsumeTopics("orders"))
 	if err := group.PollFetches(t.Context()).Err(); !errors.Is(err, kerr.GroupAuthorizationFailed) {

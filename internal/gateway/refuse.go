@@ -33,11 +33,15 @@ func refuseProduce(request *kmsg.ProduceRequest) kmsg.Response {
 	return response
 }
 
-func refuseInitProducerID(request *kmsg.InitProducerIDRequest) kmsg.Response {
+// initProducerID refuses transactions. An idempotent producer, which most are by default, gets an ID, the same as
+// all others, for nothing of it is ever written: its first record is refused with the name of the topic and a
+// sentence. Without an ID clients say that they lack rights on the cluster, and kafka-python KafkaError alone.
+func initProducerID(request *kmsg.InitProducerIDRequest) kmsg.Response {
 	response := request.ResponseKind().(*kmsg.InitProducerIDResponse)
-	response.ErrorCode, response.ProducerID, response.ProducerEpoch = kerr.ClusterAuthorizationFailed.Code, -1, -1
+	response.ProducerID, response.ProducerEpoch = 0, 0
 	if request.TransactionalID != nil {
 		response.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
+		response.ProducerID, response.ProducerEpoch = -1, -1
 	}
 	return response
 }

@@ -47,7 +47,7 @@ func init() { // refers to itself by way of ApiVersions
 		int16(kmsg.SyncGroup):               aboutGroup(offered(0, 5, (*connection).syncGroup)),
 		int16(kmsg.DescribeGroups):          aboutGroup(offered(0, 5, (*connection).describeGroups)),
 		int16(kmsg.ListGroups):              offered(0, 4, (*connection).listGroups),
-		int16(kmsg.InitProducerID):          answered(0, 4, refuseInitProducerID),
+		int16(kmsg.InitProducerID):          answered(0, 4, initProducerID),
 		int16(kmsg.OffsetForLeaderEpoch):    offered(2, 4, (*connection).offsetForLeaderEpoch),
 		int16(kmsg.DescribeConfigs):         offered(1, 4, (*connection).describeConfigs),
 		int16(kmsg.DescribeCluster):         offered(0, 2, (*connection).describeCluster),

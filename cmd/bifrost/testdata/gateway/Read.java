@@ -153,7 +153,6 @@ public class Read {
     static void produce() throws Exception {
         Properties p = settings();
         p.put("delivery.timeout.ms", "15000");
-        p.put("enable.idempotence", "false");
         try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(p, new ByteArraySerializer(), new ByteArraySerializer())) {
             producer.send(new ProducerRecord<>(topic, new byte[1])).get();
             System.out.println("no error");

@@ -73,7 +73,7 @@ def subscribe():
 
 
 def produce():
-    p = KafkaProducer(bootstrap_servers=steps.servers, enable_idempotence=False, **login())
+    p = KafkaProducer(bootstrap_servers=steps.servers, **login())
     try:
         p.send(steps.topic, b"x").get(timeout=20)
         print("no error")
