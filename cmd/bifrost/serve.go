@@ -48,7 +48,7 @@ With --cold the archive is served alone: consumers assign their partitions then,
 there are no groups.
 
 It listens on this machine alone unless there are --users and TLS, or --insecure:
-whoever reads it reads the bucket. Clients that come to a recorded loss are told
+whoever reads it reads the bucket. Clients that come to a recorded gap are told
 TOPIC_AUTHORIZATION_FAILED; the log says which offsets, why, and what to do.
 docs/gateway.md says what each client shows.`,
 		Example: `  bifrost serve --listen 127.0.0.1:9092
@@ -72,7 +72,7 @@ docs/gateway.md says what each client shows.`,
 	flags.StringVar(&s.certificate, "tls-cert", "", "file with the certificate and its chain (PEM)")
 	flags.StringVar(&s.key, "tls-key", "", "file with the certificate's key (PEM)")
 	flags.BoolVar(&s.insecure, "insecure", false, "listen on other addresses than this machine's without users and TLS")
-	flags.BoolVar(&s.skipLost, "skip-lost", false, "pass over recorded losses as if they had been compacted")
+	flags.BoolVar(&s.skipLost, "skip-lost", false, "pass over recorded gaps as if they had been compacted")
 	flags.StringVar(&s.memory, "memory", "512MB", "memory to keep to, 64MB or more")
 	flags.StringVar(&s.compression, "compression", "none", "compress what is sent: none, lz4 or zstd")
 	flags.StringVar(&s.metrics, "metrics", "", "address for /metrics (Prometheus), /groups and /healthz, HOST:PORT")

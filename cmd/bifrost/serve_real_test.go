@@ -248,7 +248,7 @@ func (s *sandbox) transaction(t *testing.T, topic string, commit bool, records .
 	must(t, client.EndTransaction(t.Context(), end))
 }
 
-// A recorded loss is an error that each client shows; the records before it come
+// A recorded gap is an error that each client shows; the records before it come
 // first, and a seek behind it goes on. Groups and producers are refused at once.
 func TestKafkaClientsSeeALoss(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,7 @@ var readingEngines = map[string]readingProgram{
 
 // Spark in batch and Flink bounded read the same records from Kafka and from the gateway,
 // up to ends behind which there is more: from the archive alone, and from the archive and
-// the live log behind it. A recorded loss ends them with an error.
+// the live log behind it. A recorded gap ends them with an error.
 func TestSparkAndFlinkReadTheArchive(t *testing.T) {
 	t.Parallel()
 	s := sandboxOf(t)

@@ -17,7 +17,7 @@ import (
 )
 
 // MirrorMaker 2 copies topics from a gateway into a second cluster: the committed records of
-// the archive and of the live log behind it, in order. Of a topic with a recorded loss
+// the archive and of the live log behind it, in order. Of a topic with a recorded gap
 // it copies what is before that, and the others all the same.
 func TestMirrorMakerCopiesFromAGateway(t *testing.T) {
 	t.Parallel()

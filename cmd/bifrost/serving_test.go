@@ -44,7 +44,7 @@ func (s *sandbox) servingProcess(t *testing.T, args ...string) (address string, 
 			var line struct{ Msg, Address string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
 				ready <- line.Address
-			} else if strings.Contains(lines.Text(), `"level":"ERROR"`) || strings.Contains(lines.Text(), "recorded loss") {
+			} else if strings.Contains(lines.Text(), `"level":"ERROR"`) || strings.Contains(lines.Text(), "recorded gap") {
 				t.Log(lines.Text())
 			}
 		}

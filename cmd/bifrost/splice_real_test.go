@@ -295,7 +295,7 @@ func TestAProductionGroupIsLeftAlone(t *testing.T) {
 	}
 }
 
-// kafkajs has no assign, so it comes to a recorded loss as a group: its consumer stops, and says why.
+// kafkajs has no assign, so it comes to a recorded gap as a group: its consumer stops, and says why.
 func TestKafkajsStopsAtARecordedLoss(t *testing.T) {
 	t.Parallel()
 	s := sandboxOf(t)

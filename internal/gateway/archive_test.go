@@ -85,7 +85,7 @@ func (a *archive) archive(p bifrost.Partition, end int64, options baldr.Options,
 	a.put(row)
 }
 
-// lose adds a recorded loss.
+// lose adds a recorded gap.
 func (a *archive) lose(p bifrost.Partition, end int64, reason string) {
 	a.put(bifrost.Row{Partition: p, Range: bifrost.Range{Start: a.end(p), End: end}, TopicID: a.id(p.Name), State: bifrost.StateLost, GapReason: reason})
 }

@@ -35,7 +35,7 @@ type Options struct {
 	Live      *Live               // nil: the archive alone
 	Users     *Users              // nil: nobody has to say who they are
 	TLS       *tls.Config         // nil: connections are not encrypted
-	SkipLost  bool                // a recorded loss is passed over as if it had been compacted
+	SkipLost  bool                // a recorded gap is passed over as if it had been compacted
 	Codec     recordbatch.Codec   // of the batches
 	Memory    int64               // bytes; 0 is DefaultMemory
 	Log       *slog.Logger

@@ -1,4 +1,4 @@
-// What the operator is told of losses that clients come to.
+// What the operator is told of gaps that clients come to: what each is follows from its reason alone.
 
 package gateway
 
@@ -43,22 +43,24 @@ func (l *lossLog) first(what string, p bifrost.Partition, detail string) bool {
 	return true
 }
 
-// refused tells of a client that came to a recorded loss.
+// refused tells of a client that came to a recorded gap.
 func (l *lossLog) refused(row bifrost.Row) {
 	if l.first("refused", row.Partition, row.Range.String()) {
-		l.log.Error("a client has come to a recorded loss, and is told TOPIC_AUTHORIZATION_FAILED, "+
+		l.log.Error("a client has come to a recorded gap, and is told TOPIC_AUTHORIZATION_FAILED, "+
 			"which has nothing to do with its rights",
 			"partition", row.Partition.String(), "offsets", row.Range.String(), "reason", row.GapReason,
+			"gap", bifrost.DescribeGap(row.GapReason),
 			"next", "let the client seek to offset "+strconv.FormatInt(row.End, 10)+
 				", or start the gateway with --skip-lost")
 	}
 }
 
-// skipped tells of a loss that is passed over.
+// skipped tells of a gap that is passed over.
 func (l *lossLog) skipped(row bifrost.Row) {
 	if l.first("skipped", row.Partition, row.Range.String()) {
-		l.log.Warn("a recorded loss is passed over (--skip-lost)",
-			"partition", row.Partition.String(), "offsets", row.Range.String(), "reason", row.GapReason)
+		l.log.Warn("a recorded gap is passed over (--skip-lost)",
+			"partition", row.Partition.String(), "offsets", row.Range.String(), "reason", row.GapReason,
+			"gap", bifrost.DescribeGap(row.GapReason))
 	}
 }
 

@@ -219,12 +219,12 @@ func (p *partition) firstOffset(ctx context.Context) (int64, error) {
 	return p.start, nil
 }
 
-// lost says that an offset is in a recorded loss.
+// lost says that an offset is in a recorded gap.
 type lost struct{ row bifrost.Row }
 
 // Error implements error.
 func (l lost) Error() string {
-	return fmt.Sprintf("offsets %s of %s are a recorded loss: %s", l.row.Range, l.row.Partition, l.row.GapReason)
+	return fmt.Sprintf("offsets %s of %s are %s", l.row.Range, l.row.Partition, bifrost.DescribeGap(l.row.GapReason))
 }
 
 // mostHoles bounds how many rows without a record are gone through for one answer.
