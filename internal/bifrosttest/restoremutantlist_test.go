@@ -48,7 +48,7 @@ func init() {
 			restore + "drill.go", "if *position.Committed != end {", "if *position.Committed > end {",
 		}}}, inRestore, "TestDrillTells", ""},
 		{mutant{"a drill of a sample that was there", "it measures nothing", []edit{{
-			restore + "drill.go", "== 0 && done > 0 {", "== 0 && done > 1<<40 {",
+			restore + "drill.go", "plan.written() > 0 {", "plan.written() > 1<<40 {",
 		}}}, inRestore, "TestDrillOfASample", ""},
 		{mutant{"the time of the sample for that of everything", "people plan by it", []edit{{
 			restore + "drill.go", "report.Seconds * float64(report.AllBytes) / float64(report.Bytes)", "report.Seconds",

@@ -110,7 +110,7 @@ func (r *Restorer) chooseSample(ctx context.Context, sample int64, probe bool) (
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, done := plan.progress(); len(plan.Refusals) == 0 && done > 0 {
+	if len(plan.Refusals) == 0 && plan.written() > 0 {
 		plan.refuseRestored()
 	}
 	report.Refusals = list(plan.Refusals)

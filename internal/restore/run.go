@@ -5,11 +5,14 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -71,7 +74,12 @@ func (r *Restorer) Run(ctx context.Context, plan *Plan) (*Report, error) {
 // comes first.
 func (r *Restorer) write(ctx context.Context, plan *Plan) error {
 	if r.Begun != nil {
-		r.Begun(plan.progress())
+		left, err := r.left(ctx, plan)
+		if err != nil {
+			return err
+		}
+		done := plan.written()
+		r.Begun(done+left, done)
 	}
 	for _, parts := range plan.rounds {
 		outlook, err := replay.Start(ctx, request(parts), r.source, replay.Options{
@@ -89,15 +97,45 @@ func (r *Restorer) write(ctx context.Context, plan *Plan) error {
 	return nil
 }
 
-// progress is how many records there are to write, as far as the catalogue tells, and
-// how many are there.
-func (p *Plan) progress() (total, done int64) {
-	for _, t := range p.Topics {
-		records, _ := t.held()
-		total += records
-	}
+// written is how many records of the plan were written before.
+func (p *Plan) written() (records int64) {
 	for _, part := range p.parts {
-		done += part.Position.Records
+		records += part.Position.Records
 	}
-	return max(total, done), done
+	return records
+}
+
+// left is how many records there are to write, as far as the catalogue tells. What was written before is not
+// counted by what the archive has of it now: some of it may have been erased since.
+func (r *Restorer) left(ctx context.Context, plan *Plan) (int64, error) {
+	var all atomic.Int64
+	var reads []func(context.Context) error
+	for _, t := range plan.Topics {
+		for _, p := range t.Partitions {
+			if !plan.begun(t.Name, p) {
+				all.Add(p.Records)
+				continue
+			}
+			for _, b := range p.branches {
+				for _, todo := range plan.parts[partKey{b.row.Partition, t.Name}].Todo {
+					rest := Partition{}
+					reads = append(reads, func(ctx context.Context) error {
+						err := r.readBranch(ctx, &rest, branch{b.row, bifrost.Range{Start: todo.Start, End: todo.End}})
+						all.Add(rest.Records)
+						return err
+					})
+				}
+			}
+		}
+	}
+	err := sideBySide(ctx, reads)
+	return all.Load(), err
+}
+
+// begun reports whether something of a partition was written before.
+func (p *Plan) begun(topic string, partition Partition) bool {
+	return slices.ContainsFunc(partition.branches, func(b branch) bool {
+		part := p.parts[partKey{b.row.Partition, topic}]
+		return part != nil && part.Position.Records > 0
+	})
 }
