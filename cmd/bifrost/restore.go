@@ -240,7 +240,7 @@ func (r *restorer) run(ctx context.Context) error {
 		return r.showPlan(ctx, rule, plan)
 	}
 	report, err := r.do(ctx, rule, plan)
-	if readback.IsDamage(err) {
+	if bifrost.IsDamage(err) {
 		return errors.Join(err, errors.New("what is written stays; bifrost verify --deep lists all that is missing or "+
 			"damaged: run the command again with --exclude and the topic, to go on with the others"))
 	}

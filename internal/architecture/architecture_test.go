@@ -65,7 +65,7 @@ var allowances = []allowance{
 	{"internal/export", []string{"baldr", "internal/readback", "internal/bifrost", "internal/parallel", "internal/schema"}, []string{"github.com/parquet-go/parquet-go", "golang.org/x/sync/semaphore"}},
 	{"internal/schema", []string{"internal/bifrost", "internal/readback"}, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},
 	{"internal/replayplan", []string{"internal/bifrost", "internal/readback", "internal/replay", "internal/target"}, nil},
-	{"internal/restore", []string{"baldr", "internal/readback", "internal/bifrost", "internal/capture", "internal/parallel", "internal/replay", "internal/target"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/restore", []string{"baldr", "internal/readback", "internal/bifrost", "internal/capture", "internal/parallel", "internal/recordbatch", "internal/replay", "internal/target"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/job", []string{"baldr", "internal/bifrost", "internal/capture", "internal/export", "internal/parallel", "internal/readback", "internal/recordbatch", "internal/replay", "internal/replayplan", "internal/restore", "internal/schema", "internal/target", "internal/verify"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/stepfunctions", nil, []string{awsSDK + "/service/sfn", awsSDK + "/aws"}},
 	{"internal/metrics", []string{"internal/bifrost"}, nil},

@@ -136,14 +136,6 @@ func (o *openObject) readRecords(q Query) iter.Seq2[baldr.Record, error] {
 	return o.file.All()
 }
 
-// IsDamage reports whether an error of reading says that an object is missing, damaged, or lacks what
-// was asked for, so that to try again is of no use.
-func IsDamage(err error) bool {
-	var damage *baldr.FormatError
-	return errors.Is(err, bifrost.ErrNotFound) || errors.Is(err, baldr.ErrNotBaldr) ||
-		errors.Is(err, baldr.ErrNoEnvelope) || errors.As(err, &damage)
-}
-
 func (o *openObject) explainError(err error) error {
 	if errors.Is(err, baldr.ErrNoEnvelope) {
 		return fmt.Errorf("read %s: it holds values only, so that nothing but all of its offsets %s can be read: %w",

@@ -119,7 +119,7 @@ func (r *Restorer) beyond(ctx context.Context, p Partition, offset int64) (strin
 	asked := bifrost.Range{Start: end, End: min(offset, last.NextOffset)}
 	if asked.Start < asked.End {
 		for _, err := range r.Archive.Records(ctx, readback.Query{Partition: last.Partition, Offsets: asked}) {
-			if readback.IsDamage(err) {
+			if bifrost.IsDamage(err) {
 				return fmt.Sprintf("it was ahead of what is restored: it had read [%d, %d), which are not there, and "+
 					"what is archived of them cannot be read: %v", end, offset, err), nil
 			}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/bifrost-archive/bifrost/baldr"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
-	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
 )
 
@@ -171,7 +170,7 @@ func (l *Look) Measure(ctx context.Context) error {
 		gauge := t.newGauge(l.brokers.requestBytes, shared)
 		if t.Measure != nil {
 			err := t.Measure(ctx, gauge)
-			if readback.IsDamage(err) {
+			if bifrost.IsDamage(err) {
 				t.Unreadable = fmt.Sprintf("its records cannot be read: %v. %s", err, whatIsDamaged)
 				return nil
 			}
