@@ -105,7 +105,8 @@ func (b *bucketDoctor) checkReach(ctx context.Context) finding {
 	case err != nil:
 		return broken(err, adviceOnAsking(err))
 	case len(out.Contents) == 0:
-		return advice("nothing is archived under "+b.group+"/ yet", "bifrost plan says what the first tick would do")
+		return advice("nothing is archived under "+b.group+"/ yet", "if something should be, is BIFROST_GROUP (--group) "+
+			"right? bifrost env --stack NAME prints it. A new archive has its first objects when records are due")
 	}
 	return fine("%s can be listed", b.name)
 }
