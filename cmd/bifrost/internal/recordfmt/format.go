@@ -56,7 +56,8 @@ const FormatHelp = `Formats:
   a text with % in it, as kcat has: %s value, %k key, %t topic, %p partition,
           %o offset, %T timestamp in milliseconds, %h headers, %S and %K size of
           value and key (-1 for null), %R size of the value in 4 bytes,
-          big-endian, %% a percent sign; \n \r \t \0 \\ \xHH`
+          big-endian, %% a percent sign; \n \r \t \0 \\ \xHH; and %n the name
+          in the archive, which differs between the lives of a topic`
 
 // ParseFormat finds a format by its name, or makes one of a pattern. On a terminal
 // keys are shown as [visible] has them; values are data everywhere.
@@ -239,7 +240,7 @@ func parsePiece(pattern string, known map[byte]piece) (piece, int, error) {
 		if p, ok := known[pattern[1]]; ok {
 			return p, 2, nil
 		}
-		return nil, 0, fmt.Errorf("%%%c is not one of %%s %%k %%t %%p %%o %%T %%h %%S %%K %%R %%%%", pattern[1])
+		return nil, 0, fmt.Errorf("%%%c is not one of %%s %%k %%t %%n %%p %%o %%T %%h %%S %%K %%R %%%%", pattern[1])
 	case pattern[0] == '\\' && len(pattern) > 1:
 		b, n, err := parseEscape(pattern)
 		return text(string([]byte{b})), n, err
@@ -274,6 +275,7 @@ var conversions = map[byte]piece{
 	's': func(to []byte, r *Record) []byte { return append(to, r.Value...) },
 	'k': func(to []byte, r *Record) []byte { return append(to, r.Key...) },
 	't': func(to []byte, r *Record) []byte { return append(to, r.Partition.Topic()...) },
+	'n': func(to []byte, r *Record) []byte { return append(to, r.Partition.Name...) },
 	'p': func(to []byte, r *Record) []byte {
 		return strconv.AppendInt(to, int64(r.Partition.Number), 10)
 	},

@@ -18,6 +18,7 @@ func TestFormats(t *testing.T) {
 		Headers: []baldr.Header{{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("a"), Value: nil}, {Key: nil, Value: []byte{0xff}}},
 	}}
 	null := &readback.Located{Partition: bifrost.Partition{Name: "orders"}, Record: baldr.Record{Offset: 1, Timestamp: -1}}
+	again := &readback.Located{Partition: bifrost.Partition{Name: "orders@AAAAAAAAQACAAAAAAAAAAQ"}}
 	empty := &readback.Located{Record: baldr.Record{Key: []byte{}, Value: []byte{}}}
 	for _, c := range []struct {
 		format string
@@ -32,6 +33,7 @@ func TestFormats(t *testing.T) {
 			`"key":"k","headers":[{"key":"a","value":"1"},{"key":"a","value":null},{"key":"","value":{"base64":"/w=="}}],"value":"värde"}` + "\n"},
 		{"json", null, `{"topic":"orders","partition":0,"offset":1,"timestamp":null,"timestamp_ms":-1,"timestamp_type":"CreateTime","key":null,"headers":[],"value":null}` + "\n"},
 		{"%t/%p@%o %T %k=%s %S %K", full, "orders/3@42 1700000000123 k=värde 6 1"},
+		{"%t %n", again, "orders orders@AAAAAAAAQACAAAAAAAAAAQ"},
 		{"%K %S|%h", null, "-1 -1|"},
 		{"%K %S", empty, "0 0"},
 		{"%h", full, "a=1,a=NULL,=\xff"},
@@ -69,7 +71,7 @@ func TestPiecesStandAnywhere(t *testing.T) {
 	record.Offset, record.Timestamp, record.Key, record.Value = 42, 1000, []byte("k"), []byte("v")
 	record.Headers = []baldr.Header{{Key: []byte("a"), Value: []byte("1")}}
 	pieces := map[string]string{
-		"%s": "v", "%k": "k", "%t": "orders", "%p": "3", "%o": "42", "%T": "1000", "%h": "a=1",
+		"%s": "v", "%k": "k", "%t": "orders", "%n": "orders", "%p": "3", "%o": "42", "%T": "1000", "%h": "a=1",
 		"%S": "1", "%K": "1", "%R": "\x00\x00\x00\x01", "%%": "%",
 		`\n`: "\n", `\r`: "\r", `\t`: "\t", `\0`: "\x00", `\\`: `\`,
 		`\x0a`: "\n", `\xFf`: "\xff", "x": "x", " 0a": " 0a",
