@@ -1,4 +1,4 @@
-// How a flush waits, for its own workers and for others, and what it says when it ends early.
+// How a flush waits.
 
 package main
 

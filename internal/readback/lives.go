@@ -1,4 +1,4 @@
-// Which lives a topic has, and which came first.
+// The lives of a topic, by age.
 
 package readback
 
