@@ -17,6 +17,7 @@ import (
 // interruption more.
 type attempt struct {
 	since time.Time // when it was interrupted first since something was committed; zero before
+	last  int64     // stretch that was committed when it was interrupted before
 	begun time.Time // when the transaction that was interrupted began; zero if none was open
 	most  int       // batches that a transaction may have; 0 for any number
 }
@@ -28,20 +29,25 @@ type attempt struct {
 func (r *runner) replayPart(ctx context.Context, p *PartOutlook) error {
 	first := p.Position.Stretch + 1 // of this run
 	var now attempt
-	last := p.Position.Stretch // when it was interrupted before
 	for {
 		err := r.writePart(ctx, p, &now)
 		if !canGoOn(ctx, err) {
 			return err
 		}
-		if p.Position.Stretch != last || now.since.IsZero() { // a look may have found what the run did not know
-			now.since = time.Now()
-		}
-		last = p.Position.Stretch
+		now.interrupt(p.Position.Stretch, time.Now())
 		if err := r.goOnInTime(ctx, p, first, now, err); err != nil {
 			return err
 		}
 	}
+}
+
+// interrupt notes an interruption behind the stretch that was committed last. The time in which
+// something has to be committed begins anew when something was, also if only a look has found it.
+func (a *attempt) interrupt(stretch int64, at time.Time) {
+	if stretch != a.last || a.since.IsZero() {
+		a.since = at
+	}
+	a.last = stretch
 }
 
 // goOnInTime goes on behind an interruption, unless another run has taken over or it takes

@@ -392,3 +392,37 @@ func TestOneFenceForManyLooks(t *testing.T) {
 	}
 	mustHoldAll(t, cluster, request, source, outlook)
 }
+
+// A part has the time to commit something anew when it has committed something, and not when it was
+// interrupted once more.
+func TestTheTimeToCommitSomething(t *testing.T) {
+	t.Parallel()
+	now := attempt{last: 3} // as another run left it
+	minute := func(n int) time.Time { return time.Unix(int64(60*n), 0) }
+	for i, c := range []struct {
+		stretch int64
+		since   int
+	}{{3, 1}, {3, 1}, {4, 3}, {4, 3}, {4, 3}, {5, 6}, {5, 6}} {
+		now.interrupt(c.stretch, minute(i+1))
+		if !now.since.Equal(minute(c.since)) {
+			t.Errorf("interruption %d, behind stretch %d: since %v, want minute %d", i+1, c.stretch, now.since.UTC(), c.since)
+		}
+	}
+}
+
+// What is written again begins at its beginning once for each run, however often that is interrupted.
+func TestWhatIsWrittenAgainBeginsOnce(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		again          bool
+		first, stretch int64
+		want           bool
+	}{
+		{false, 0, 0, false}, {false, 6, 5, false}, {true, 0, 0, true}, {true, 0, 5, true}, // a run that begins
+		{true, 6, 5, true}, {true, 6, 6, false}, {true, 6, 9, false}, {true, 1, 0, true}, {true, 1, 1, false}, // one that goes on
+	} {
+		if got := (Request{Again: c.again, first: c.first}).beginsAgain(c.stretch); got != c.want {
+			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}

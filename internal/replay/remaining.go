@@ -23,6 +23,13 @@ type Request struct {
 	first int64 // number of the first stretch of a run that goes on; 0 when one begins
 }
 
+// beginsAgain reports whether a part of which so many stretches are committed is written once more
+// from its beginning. A run that goes on behind an interruption begins again only if none of its own is
+// committed.
+func (r Request) beginsAgain(stretch int64) bool {
+	return r.Again && (r.first == 0 || stretch < r.first)
+}
+
 // Source gives the records of a part with offsets and timestamps in the span, in
 // order. Records with other timestamps may be among them. Their memory is borrowed
 // until the next one.
@@ -207,7 +214,7 @@ func (l *looker) lookAtPart(ctx context.Context, part Part) (*PartOutlook, error
 			return nil, fmt.Errorf("look for %s in topic %s: %w", part.Source, part.Target, err)
 		}
 	}
-	if l.request.Again && (l.request.first == 0 || p.Position.Stretch < l.request.first) {
+	if l.request.beginsAgain(p.Position.Stretch) {
 		again := part.Ask
 		p.Position.Again = &again
 	}
