@@ -258,3 +258,34 @@ func TestATickWithAHundredThousandFailuresAnswers(t *testing.T) {
 		t.Errorf("an answer of %d bytes, error %v", len(answer), err)
 	}
 }
+
+// What is known to exist of a topic that was deleted, from its rows or objects before the table was
+// lost, is settled like what a tick saw: it becomes gaps before the partition is closed.
+func TestADeletedTopicIsSettledUpToWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*bifrost.Progress){
+		"seen by a tick":      func(p *bifrost.Progress) { p.LastStable = 10 },
+		"known after rebuild": func(p *bifrost.Progress) { p.LastStable, p.KnownUntil = 0, 10 },
+	} {
+		s := newStack(t)
+		s.kafka.CreateTopic("orders", 1).Logs[0].Produce("0", "1", "2", "3", "4")
+		for range 3 {
+			s.tick()
+			s.work()
+		}
+		progress := s.progress("orders", 0)
+		if progress.NextOffset != 5 {
+			t.Fatalf("%s: %+v", name, progress)
+		}
+		s.kafka.DeleteTopic("orders")
+		change(&progress)
+		s.ledger.PokeProgress(progress)
+		for range 6 {
+			s.tick()
+			s.work()
+		}
+		if p := s.progress("orders", 0); p.Status != bifrost.StatusClosed || p.NextOffset != 10 || p.Lost != 5 {
+			t.Errorf("%s: %s at %d with %d lost, want it closed at 10 with 5", name, p.Status, p.NextOffset, p.Lost)
+		}
+	}
+}

@@ -4,8 +4,8 @@ import "maps"
 
 func init() { maps.Copy(kindMutants, eighthMutants) }
 
-// eighthMutants were planted by an eighth reader who had not looked at the tests, and survived
-// them, or are like those that did.
+// eighthMutants were planted by an eighth and a ninth reader who had not looked at the tests, and
+// survived them, or are like those that did.
 var eighthMutants = map[string][]kindMutant{
 	"the command that has no example yet, and the count of many": {
 		{mutant{"a drill that does not stand, as JSON", "a script goes on", []edit{{
@@ -23,5 +23,19 @@ var eighthMutants = map[string][]kindMutant{
 		{mutant{"keys that are decoded unasked", "a job has other columns than its options say", []edit{{
 			"../job/export.go", "Keys: asked.DecodeKey", "Keys: asked.Decode",
 		}}}, "internal/job", "TestExportsDecodeWhatIsAskedFor", ""},
+	},
+	"what counts from one point of time on": {
+		{mutant{"what is known of a topic whose row was rebuilt", "it is closed with a hole", []edit{{
+			"../bifrost/deletedtopic.go", "if p.PlannedOffset < max(p.LastStable, p.KnownUntil) {", "if p.PlannedOffset < p.LastStable {",
+		}}}, "internal/bifrost", "TestADeletedTopicIsSettledUpToWhatIsKnown", ""},
+		{mutant{"the first stretch of a run that writes again", "it is written twice", []edit{{
+			"../replay/remaining.go", "stretch < r.first", "stretch <= r.first",
+		}}}, "internal/replay", "TestWhatIsWrittenAgainBeginsOnce", ""},
+		{mutant{"the stretch that was committed before", "a replay never gives up", []edit{{
+			"../replay/interruption.go", "	a.last = stretch\n", "	_ = a.last\n",
+		}}}, "internal/replay", "TestTheTimeToCommitSomething", ""},
+		{mutant{"the rows of the slice before", "each further row is a slice", []edit{{
+			"../export/slices.go", "stored, rows = 0, 0", "stored = 0",
+		}}}, "internal/export", "TestSlicesTogether", ""},
 	},
 }
