@@ -173,7 +173,7 @@ func (f *flush) archiveToAim(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		f.waiting.begin(left)
+		f.waiting.noteLeft(left)
 		stuck := f.findStuck(left, summary)
 		if len(left) == 0 || summary.Dispatched == 0 && len(stuck) == len(left) {
 			return cmp.Or(f.failureOf(left, stuck, summary), f.onTheirWay(ctx))

@@ -19,7 +19,8 @@ type waiting struct {
 	told    time.Time // until when others have their ranges, as was said last
 }
 
-func (w *waiting) begin(left map[bifrost.TopicPartition]int64) {
+// noteLeft keeps what was left after the first tick.
+func (w *waiting) noteLeft(left map[bifrost.TopicPartition]int64) {
 	if !w.begun {
 		w.begun, w.offsets = true, sumOffsets(left)
 	}

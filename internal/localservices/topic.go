@@ -35,7 +35,7 @@ func CreateTopic(
 	}
 	for _, broker := range brokers {
 		for {
-			err := knows(ctx, asker.Broker(int(broker.NodeID)), topic, partitions)
+			err := askForTopic(ctx, asker.Broker(int(broker.NodeID)), topic, partitions)
 			if err == nil {
 				break
 			}
@@ -49,8 +49,8 @@ func CreateTopic(
 	return made, nil
 }
 
-// knows asks one broker for a topic.
-func knows(ctx context.Context, broker *kgo.Broker, topic string, partitions int32) error {
+// askForTopic is an error unless the broker knows the topic and a leader of each partition.
+func askForTopic(ctx context.Context, broker *kgo.Broker, topic string, partitions int32) error {
 	request := kmsg.NewPtrMetadataRequest()
 	asked := kmsg.NewMetadataRequestTopic()
 	asked.Topic = &topic

@@ -60,7 +60,7 @@ func (lives Lives) compareAges(a, b bifrost.Progress) int {
 		return 0
 	}
 	return cmp.Or(
-		falseFirst(!one.first, !other.first),
+		falseFirst(other.first, one.first), // the first life comes first
 		falseFirst(one.goesOn, other.goesOn),
 		one.newest.Compare(other.newest),
 		cmp.Compare(a.TopicID.String(), b.TopicID.String()),

@@ -34,16 +34,16 @@ func (r *runner) replayPart(ctx context.Context, p *PartOutlook) error {
 		if !canGoOn(ctx, err) {
 			return err
 		}
-		now.interrupt(p.Position.Stretch, time.Now())
+		now.noteInterruption(p.Position.Stretch, time.Now())
 		if err := r.goOnInTime(ctx, p, first, now, err); err != nil {
 			return err
 		}
 	}
 }
 
-// interrupt notes an interruption behind the stretch that was committed last. The time in which
+// noteInterruption notes an interruption behind the stretch that was committed last. The time in which
 // something has to be committed begins anew when something was, also if only a look has found it.
-func (a *attempt) interrupt(stretch int64, at time.Time) {
+func (a *attempt) noteInterruption(stretch int64, at time.Time) {
 	if stretch != a.last || a.since.IsZero() {
 		a.since = at
 	}

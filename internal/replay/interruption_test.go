@@ -403,7 +403,7 @@ func TestTheTimeToCommitSomething(t *testing.T) {
 		stretch int64
 		since   int
 	}{{3, 1}, {3, 1}, {4, 3}, {4, 3}, {4, 3}, {5, 6}, {5, 6}} {
-		now.interrupt(c.stretch, minute(i+1))
+		now.noteInterruption(c.stretch, minute(i+1))
 		if !now.since.Equal(minute(c.since)) {
 			t.Errorf("interruption %d, behind stretch %d: since %v, want minute %d", i+1, c.stretch, now.since.UTC(), c.since)
 		}

@@ -177,11 +177,11 @@ func (r *Restorer) judge(plan *Plan) {
 const withoutIt = "Leave it out with --exclude, or restore into a cluster without it"
 
 func (p *Plan) refuse(topic, text string) {
-	p.Refusals = append(p.Refusals, of(topic)+text)
+	p.Refusals = append(p.Refusals, aboutTopic(topic)+text)
 }
 
-// of is how a refusal begins that is about one topic.
-func of(topic string) string { return "topic " + topic + ": " }
+// aboutTopic is how a refusal begins that is about one topic.
+func aboutTopic(topic string) string { return "topic " + topic + ": " }
 
 // mostNamed is how many topics a refusal names.
 const mostNamed = 5
@@ -193,7 +193,7 @@ func (p *Plan) refuseCaptured() {
 		return
 	}
 	p.Refusals = slices.DeleteFunc(p.Refusals, func(refusal string) bool {
-		return slices.ContainsFunc(p.still, func(topic string) bool { return strings.HasPrefix(refusal, of(topic)) })
+		return slices.ContainsFunc(p.still, func(topic string) bool { return strings.HasPrefix(refusal, aboutTopic(topic)) })
 	})
 	slices.Sort(p.still)
 	p.Refusals = append(p.Refusals, fmt.Sprintf("the target is the cluster that was captured, which still has %s: "+
