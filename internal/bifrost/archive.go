@@ -368,11 +368,3 @@ func (a *attempt) untilDeadline(ctx context.Context) (context.Context, context.C
 
 // errTimeIsUp is the cause of a context that ended with the deadline of the range.
 var errTimeIsUp = errors.New("the time for this range is up")
-
-// IsDamage reports whether an error of reading says that an object is missing, damaged, or lacks what
-// was asked for, so that to try again is of no use.
-func IsDamage(err error) bool {
-	var damage *baldr.FormatError
-	return errors.Is(err, ErrNotFound) || errors.Is(err, baldr.ErrNotBaldr) ||
-		errors.Is(err, baldr.ErrNoEnvelope) || errors.As(err, &damage)
-}

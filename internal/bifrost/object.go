@@ -189,3 +189,11 @@ func closeObject(out *baldr.Writer, key string, summary baldr.Summary, owner Obj
 	}
 	return summary, nil
 }
+
+// IsDamage reports whether an error of reading says that an object is missing, damaged, or lacks what
+// was asked for, so that to try again is of no use.
+func IsDamage(err error) bool {
+	var damage *baldr.FormatError
+	return errors.Is(err, ErrNotFound) || errors.Is(err, baldr.ErrNotBaldr) ||
+		errors.Is(err, baldr.ErrNoEnvelope) || errors.As(err, &damage)
+}
