@@ -222,9 +222,13 @@ func TestACaptureIsNamedAsItIsListed(t *testing.T) {
 	s := f.sandbox(t)
 	must(t, s.topic(t.Context(), s.topics+"-orders", 1))
 	var made struct{ At, Positions string }
-	must(t, json.Unmarshal([]byte(s.inside(t, "capture", "--json").out), &made))
-	at, err := time.Parse(time.RFC3339, made.At)
-	must(t, err)
+	var at time.Time
+	for at.Equal(at.Truncate(time.Second)) { // what is shown to the second is not its very time
+		must(t, json.Unmarshal([]byte(s.inside(t, "capture", "--json").out), &made))
+		var err error
+		at, err = time.Parse(time.RFC3339, made.At)
+		must(t, err)
+	}
 	object, err := s.store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: &s.bucket, Key: &made.Positions})
 	must(t, err)
 	content, err := io.ReadAll(object.Body)
@@ -251,6 +255,12 @@ func TestACaptureIsNamedAsItIsListed(t *testing.T) {
 		"the first is listed as "+human.Moment(slot.Add(-15*time.Minute)))
 	if ran := s.inside(t, "clusters", "show", "@"+made.At); strings.Contains(ran.talk, "listed as") {
 		t.Errorf("its very time: %s", ran.talk)
+	}
+	// The time at which it was made is shown as well, to the second, and is not in the listing.
+	must(t, s.deleteObject(t.Context(), made.Positions))
+	shown := s.inside(t, "clusters", "show", "@"+at.Truncate(time.Second).Format(time.RFC3339), "--json")
+	if shown.must(t, 0, asOf(slot)); strings.Contains(shown.talk, "No capture is of") {
+		t.Errorf("the second in which it was made: %s", shown.talk)
 	}
 	restored := []string{"--at", slot.Format(time.RFC3339), "--to-brokers", newCluster(t), "--plan"}
 	for _, command := range []string{"restore", "drill"} {

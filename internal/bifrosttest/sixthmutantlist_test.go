@@ -72,6 +72,9 @@ var sixthMutants = map[string][]kindMutant{
 		{mutant{"the day of this machine", "folders are of days of UTC", []edit{{
 			"../export/days.go", ".UTC().Format(time.DateOnly)", ".Format(time.DateOnly)",
 		}}}, "internal/export", "TestDaysBegin", "America/St_Johns"},
+		{mutant{"the beginning of a second", "what is shown is meant", []edit{{
+			"../../cmd/bifrost/clusters.go", "captures, second.Add(time.Second-time.Millisecond))", "captures, asked)",
+		}}}, "cmd/bifrost", "TestACaptureIsNamed", ""},
 		{mutant{"the day of today for the last hour", "the hour may begin yesterday", []edit{{
 			"../../infra/athena.yaml", "CAST(CAST(current_timestamp - INTERVAL '1' HOUR AS date) AS varchar)", "CAST(current_date AS varchar)",
 		}}}, "internal/templates", "TestQueriesRead", ""},
