@@ -208,7 +208,8 @@ func (k *cat) tellNothingMatched() {
 	}
 	switch {
 	case k.keys.MatchKey() != nil:
-		k.Say("No record matches: none of those that were asked for has such a key. The archive of %s ends at %s.", of, end)
+		k.Say("No record matches: none of those that were asked for has such a key. The archive of %s ends at %s.",
+			of, end)
 	case k.To != 0 || k.Until != "":
 		k.Say("No record matches: the archive of %s has none within these bounds. It ends at %s.", of, end)
 	default:

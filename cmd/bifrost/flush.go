@@ -279,7 +279,9 @@ func (f *flush) onTheirWay(ctx context.Context) error {
 // countUnsettled counts what is neither archived nor a gap of a partition of a life of a topic that is
 // not in Kafka any more, or of a branch that was left.
 func countUnsettled(p bifrost.Progress, topics []bifrost.Topic) int64 {
-	inKafka := slices.ContainsFunc(topics, func(t bifrost.Topic) bool { return t.Name == p.Topic() && t.ID == p.TopicID })
+	inKafka := slices.ContainsFunc(topics, func(t bifrost.Topic) bool {
+		return t.Name == p.Topic() && t.ID == p.TopicID
+	})
 	until := p.PlannedOffset
 	switch {
 	case p.Status == bifrost.StatusForked, p.Status == bifrost.StatusClosed:
@@ -434,7 +436,8 @@ func (f *flush) showResults(complete bool) error {
 	if len(sum.Ranges) == 0 {
 		switch others := f.waiting.offsets; {
 		case complete && others > 0:
-			f.Say("Everything that can be read is archived: others did the %s offsets that were left.", human.Count(others))
+			f.Say("Everything that can be read is archived: others did the %s offsets that were left.",
+				human.Count(others))
 		case complete:
 			f.Say("Nothing to do: everything that can be read is archived.")
 		}

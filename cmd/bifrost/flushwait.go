@@ -69,8 +69,8 @@ func (f *flush) tellWaiting(ctx context.Context, left map[bifrost.TopicPartition
 	})
 	held := bifrost.FindHeld(rows, invocations, now)
 	if held.InHand > 0 {
-		f.Say("Waits for %d ranges that other workers have in hand, the last until %s, or longer if that worker is alive.",
-			held.InHand, human.Moment(held.Until))
+		f.Say("Waits for %d ranges that other workers have in hand, the last until %s, or longer if that worker is "+
+			"alive.", held.InHand, human.Moment(held.Until))
 	} else if held.Paused > 0 {
 		f.Say("Waits for %d ranges that failed, to be tried again at %s at the latest.", held.Paused,
 			human.Moment(held.Until))

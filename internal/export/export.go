@@ -154,7 +154,8 @@ func differences(there, wanted []byte) string {
 	var said []string
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if has[name] != asked[name] {
-			said = append(said, fmt.Sprintf("%s is %s there and %s here", name, valueText(has[name]), valueText(asked[name])))
+			said = append(said, fmt.Sprintf("%s is %s there and %s here", name,
+				valueText(has[name]), valueText(asked[name])))
 		}
 	}
 	return strings.Join(said, ", ")
