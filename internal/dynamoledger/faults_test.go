@@ -488,3 +488,41 @@ func scalar(value types.AttributeValue) string {
 	}
 	return fmt.Sprintf("%T", value)
 }
+
+// Tables are made once on each of the bad days: a request that is sent again may meet the table that the first has made.
+func TestTablesAreMadeOnBadDays(t *testing.T) {
+	t.Parallel()
+	for name, day := range badDays {
+		if strings.Contains(name, "transaction") {
+			continue // no transaction touches a table that is being made
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg, faults := service(t), httpfault.New(http.DefaultTransport)
+			cfg.HTTPClient = &http.Client{Transport: faults}
+			faults.Next(operation("CreateTable"), day...)
+			tables := newTables(t, cfg)
+			if left := faults.Left(); left != 0 {
+				t.Fatalf("%d faults were not met", left)
+			}
+			l := dynamoledger.New(cfg, tables)
+			if err := errors.Join(l.CheckProgressTable(t.Context()), l.CheckObjectsTable(t.Context())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A name that was taken by another table meanwhile is not taken for a table of ours.
+func TestATableOfAnotherIsNotTakenForOneMade(t *testing.T) {
+	t.Parallel()
+	cfg := service(t)
+	tables := newTables(t, cfg)
+	err := dynamoledger.CreateTables(t.Context(), cfg, dynamoledger.Tables{Progress: tables.Objects, Objects: tables.Progress})
+	if err == nil || !strings.Contains(err.Error(), tables.Objects+" exists and is none of Bifrost's") {
+		t.Errorf("tables were swapped with %v", err)
+	}
+	if err := dynamoledger.CreateTables(t.Context(), cfg, tables); err != nil {
+		t.Errorf("tables that are there: %v", err)
+	}
+}

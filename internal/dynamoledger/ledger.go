@@ -30,6 +30,9 @@ var _ bifrost.Ledger = (*Ledger)(nil)
 // not exist shows with the first read or write.
 func New(cfg aws.Config, tables Tables) *Ledger {
 	retryer := newRetryer()
-	client := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
-	return &Ledger{client: client, tables: tables, retryer: retryer}
+	return &Ledger{client: newClient(cfg, retryer), tables: tables, retryer: retryer}
+}
+
+func newClient(cfg aws.Config, retryer aws.Retryer) *dynamodb.Client {
+	return dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) { o.Retryer = retryer })
 }

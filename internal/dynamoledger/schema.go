@@ -75,7 +75,7 @@ type MadeTables struct {
 // MakeTables makes the tables that are not there, and turns recovery on for both. A
 // table that is there with other keys is an error.
 func MakeTables(ctx context.Context, cfg aws.Config, tables Tables, safety TableSafety) (made MadeTables, err error) {
-	client := dynamodb.NewFromConfig(cfg)
+	client := newClient(cfg, newRetryer())
 	for _, schema := range safety.tableRequests(tables) {
 		name := *schema.TableName
 		there, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
@@ -89,8 +89,7 @@ func MakeTables(ctx context.Context, cfg aws.Config, tables Tables, safety Table
 		case err != nil:
 			return made, fmt.Errorf("look for table %s: %w", name, err)
 		case !sameKeys(schema, there.Table):
-			return made, fmt.Errorf("table %s exists and is none of Bifrost's: its keys, or its index %s, are others; "+
-				"name another table", name, openIndex)
+			return made, errOtherKeys(name)
 		default:
 			made.Kept = append(made.Kept, name)
 		}
@@ -104,6 +103,11 @@ func MakeTables(ctx context.Context, cfg aws.Config, tables Tables, safety Table
 		}
 	}
 	return made, nil
+}
+
+func errOtherKeys(name string) error {
+	return fmt.Errorf("table %s exists and is none of Bifrost's: its keys, or its index %s, are others; "+
+		"name another table", name, openIndex)
 }
 
 // sameKeys compares what can never be changed, and the index that work is found by.
@@ -127,9 +131,9 @@ func sameKeys(want *dynamodb.CreateTableInput, have *types.TableDescription) boo
 }
 
 // CreateTables makes both tables bare, without backups and without a guard against
-// deletion: for tests. A table that exists is an error.
+// deletion: for tests. A table that exists is kept; one with other keys is an error.
 func CreateTables(ctx context.Context, cfg aws.Config, tables Tables) error {
-	client := dynamodb.NewFromConfig(cfg)
+	client := newClient(cfg, newRetryer())
 	for _, schema := range []*dynamodb.CreateTableInput{progressSchema(tables.Progress),
 		objectsSchema(tables.Objects)} {
 		if err := createTable(ctx, client, schema); err != nil {
@@ -139,15 +143,21 @@ func CreateTables(ctx context.Context, cfg aws.Config, tables Tables) error {
 	return nil
 }
 
-// createTable returns when the table can be used.
+// createTable returns when the table can be used. The SDK sends a request again whose
+// answer was lost: the second may be refused because the first has made the table.
 func createTable(ctx context.Context, client *dynamodb.Client, schema *dynamodb.CreateTableInput) error {
-	if _, err := client.CreateTable(ctx, schema); err != nil {
+	_, err := client.CreateTable(ctx, schema)
+	if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
 		return fmt.Errorf("create table %s: %w", *schema.TableName, err)
 	}
 	ready := dynamodb.NewTableExistsWaiter(client,
 		func(o *dynamodb.TableExistsWaiterOptions) { o.MinDelay = 100 * time.Millisecond })
-	if err := ready.Wait(ctx, &dynamodb.DescribeTableInput{TableName: schema.TableName}, tableTimeout); err != nil {
+	there, err := ready.WaitForOutput(ctx, &dynamodb.DescribeTableInput{TableName: schema.TableName}, tableTimeout)
+	if err != nil {
 		return fmt.Errorf("wait for table %s: %w", *schema.TableName, err)
+	}
+	if !sameKeys(schema, there.Table) {
+		return errOtherKeys(*schema.TableName)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (f *tablesThere) RoundTrip(r *http.Request) (*http.Response, error) {
 	status, answer := 200, "{}"
 	switch {
 	case operation == "CreateTable":
-		f.tables[of.TableName] = `"TableStatus":"ACTIVE"`
+		f.tables[of.TableName] = `"TableStatus":"ACTIVE",` + map[string]string{"p": progressKeys, "o": objectsKeys + "," + openKeys}[of.TableName]
 	case operation == "DescribeTable" && f.tables[of.TableName] == "":
 		status, answer = 400, `{"__type":"x#ResourceNotFoundException","message":"none"}`
 	case operation == "DescribeTable":
