@@ -92,6 +92,9 @@ func (i *initializer) run(ctx context.Context) error {
 	if i.print {
 		return i.printRequests(parts.StorageRequests(i.bucket, i.tables))
 	}
+	if err := parts.CheckCredentials(ctx); err != nil {
+		return err
+	}
 	bucket, tables, err := parts.MakeStorage(ctx, i.bucket, i.tables)
 	if err != nil {
 		return err

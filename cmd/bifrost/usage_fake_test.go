@@ -3,7 +3,10 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -75,6 +78,35 @@ func TestWrongUsage(t *testing.T) {
 		t.Run(c.line, func(t *testing.T) {
 			t.Parallel()
 			s.inside(t, strings.Fields(strings.ReplaceAll(c.line, "orders", s.topics+"-orders"))...).must(t, exitUsage, c.words)
+		})
+	}
+}
+
+// Where there are no credentials they are looked for once, whatever the command: the last place, a machine's own
+// service, lets each look wait for seconds.
+func TestMissingCredentialsAreLookedForOnce(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"status", "ls orders", "cat orders", "verify", "report", "init", "clusters list", "plan", "flush"} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			var looks atomic.Int64 // which are not repeated after such an answer
+			machine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, "security-credentials") {
+					looks.Add(1)
+				}
+				w.WriteHeader(http.StatusNotFound)
+			}))
+			t.Cleanup(machine.Close)
+			c := newFakes(t).sandbox(t).command(t.Context(), strings.Fields(line)...)
+			c.Env = append(c.Env, "HOME="+t.TempDir(), "AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SESSION_TOKEN=",
+				"AWS_PROFILE=", "AWS_EC2_METADATA_DISABLED=false", "AWS_EC2_METADATA_SERVICE_ENDPOINT="+machine.URL)
+			said, err := c.CombinedOutput()
+			if err == nil || !strings.Contains(string(said), "there are no AWS credentials: log in as for the AWS CLI") {
+				t.Errorf("error %v, said %q", err, said)
+			}
+			if n := looks.Load(); n != 1 {
+				t.Errorf("credentials were looked for %d times", n)
+			}
 		})
 	}
 }

@@ -4,6 +4,7 @@ package wiring
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
 	"github.com/bifrost-archive/bifrost/internal/s3store"
@@ -11,6 +12,16 @@ import (
 
 // Region is where the AWS SDK sends requests to.
 func (p *Parts) Region() string { return p.aws.Region }
+
+// CheckCredentials looks for the credentials to ask AWS with. The SDK keeps what it has found; where
+// there are none it looks again for each request, last of all at a machine's own service, which takes
+// seconds where nothing answers.
+func (p *Parts) CheckCredentials(ctx context.Context) error {
+	if _, err := p.aws.Credentials.Retrieve(ctx); err != nil {
+		return fmt.Errorf("get credentials: %w", err)
+	}
+	return nil
+}
 
 // MakeStorage creates the bucket and the tables of the configuration, as far as they do
 // not exist. The bucket comes first: a table without one is useless.

@@ -129,6 +129,9 @@ func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Par
 }
 
 func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
+	if err := parts.CheckCredentials(ctx); err != nil {
+		return err
+	}
 	if err := checkTables(ctx, parts.Ledger); err != nil {
 		return err
 	}
