@@ -103,46 +103,73 @@ func (p *Page) findCaptures(f Facts) {
 	}
 }
 
-// findVerification says what the last verification found, or that there is none. Only the
-// newest counts: what an older one found may be put right.
+// findVerification says what the last verification of all topics found and, if they are newer, the
+// last ones of some topics, which say nothing of the others. What an older one found may be put right.
 func (p *Page) findVerification(f Facts) {
 	if len(f.Seen.Rows) == 0 || f.Checks.VerificationsErr != nil {
 		return
 	}
-	if len(f.Checks.Verifications) == 0 {
+	all := f.Checks.Verifications
+	count := len(all)
+	if whole := slices.IndexFunc(all, func(r verify.Record) bool { return len(r.Topics) == 0 }); whole >= 0 {
+		count = whole + 1
+	} else if count > 0 {
+		p.Findings = append(p.Findings, finding{"", "No verification of all topics is among the last on record",
+			"They looked at some topics only.", "bifrost verify --record"})
+	} else {
 		p.Findings = append(p.Findings, finding{"", "No verification is on record",
 			"Nobody has compared tables and bucket and kept the result.", "bifrost verify --record"})
-		return
 	}
-	last := f.Checks.Verifications[0]
-	switch {
-	case last.Summary.Violations > 0:
-		p.Findings = append(p.Findings, finding{"bad",
-			human.Some(int64(int(last.Summary.Violations)), "violation") + " in the last verification",
-			fmt.Sprintf("%s: %s. %s", human.Ago(last.At, f.Now), kindsOf(last), knownSince(f.Checks.Verifications)),
-			"bifrost verify names each, with what to do; verify --fix puts right what the bucket proves. " +
-				"This page tells of the last verification on record: what is put right or accepted by now goes " +
-				"from here with bifrost verify --record."})
-	case !last.Complete:
-		p.Findings = append(p.Findings, finding{"warn", "The last verification could not look at everything",
-			last.Error, "bifrost verify --record"})
-	case !last.Clean():
-		p.Findings = append(p.Findings, finding{"warn", "The last verification looked at nothing",
-			"It found no partition, so it says nothing of the archive.", "bifrost verify --record"})
+	var asked [][]string
+	for _, r := range all[:count] {
+		same := func(topics []string) bool { return slices.Equal(topics, r.Topics) }
+		if !slices.ContainsFunc(asked, same) {
+			p.judgeVerification(r, f)
+		}
+		asked = append(asked, r.Topics)
 	}
 }
 
-// knownSince says since when verifications find something, of those that were read, the newest
-// first.
-func knownSince(all []verify.Record) string {
-	n := slices.IndexFunc(all, verify.Record.Clean)
-	switch {
-	case n < 0 && len(all) == mostVerifications:
-		return fmt.Sprintf("There were some on record already at %s.", human.Moment(all[len(all)-1].At))
-	case n < 0:
-		n = len(all)
+// judgeVerification says what the last verification of some topics, or of all, found.
+func (p *Page) judgeVerification(last verify.Record, f Facts) {
+	name, again := "last verification", strings.Join(append([]string{"bifrost verify --record"}, last.Topics...), " ")
+	if len(last.Topics) > 0 {
+		name += " of " + strings.Join(last.Topics, ", ")
 	}
-	return fmt.Sprintf("There have been some on record since %s.", human.Moment(all[n-1].At))
+	switch {
+	case last.Summary.Violations > 0:
+		p.Findings = append(p.Findings, finding{"bad",
+			human.Some(last.Summary.Violations, "violation") + " in the " + name,
+			fmt.Sprintf("%s: %s. %s", human.Ago(last.At, f.Now), kindsOf(last), knownSince(f.Checks.Verifications, last)),
+			"bifrost verify names each, with what to do; verify --fix puts right what the bucket proves. " +
+				"This page tells of the last verification on record: what is put right or accepted by now goes " +
+				"from here with " + again + "."})
+	case !last.Complete:
+		p.Findings = append(p.Findings, finding{"warn", "The " + name + " could not look at everything",
+			last.Error, again})
+	case !last.Clean():
+		p.Findings = append(p.Findings, finding{"warn", "The " + name + " looked at nothing",
+			"It found no partition, so it says nothing of the archive.", again})
+	}
+}
+
+// knownSince says since when verifications of the last one's topics find something, of those that were
+// read, the newest first.
+func knownSince(all []verify.Record, last verify.Record) string {
+	since := last.At
+	for _, r := range all {
+		if !slices.Equal(r.Topics, last.Topics) || r.At.After(last.At) {
+			continue
+		}
+		if r.Clean() {
+			return fmt.Sprintf("There have been some on record since %s.", human.Moment(since))
+		}
+		since = r.At
+	}
+	if len(all) == mostVerifications {
+		return fmt.Sprintf("There were some on record already at %s.", human.Moment(since))
+	}
+	return fmt.Sprintf("There have been some on record since %s.", human.Moment(since))
 }
 
 func kindsOf(r verify.Record) string {

@@ -58,11 +58,12 @@ type gapJSON struct {
 }
 
 type verificationJSON struct {
-	At         *string `json:"at"`
-	Deep       bool    `json:"deep"`
-	Kafka      bool    `json:"kafka"`
-	Complete   bool    `json:"complete"`
-	Violations int64   `json:"violations"`
+	At         *string  `json:"at"`
+	Topics     []string `json:"topics"` // none for all
+	Deep       bool     `json:"deep"`
+	Kafka      bool     `json:"kafka"`
+	Complete   bool     `json:"complete"`
+	Violations int64    `json:"violations"`
 }
 
 type clusterJSON struct {
@@ -115,8 +116,8 @@ func (p *Page) JSON(f Facts) JSON {
 	}
 	j.MoreGaps = s.gaps.count - len(j.Gaps)
 	for _, r := range f.Checks.Verifications {
-		j.Verifications = append(j.Verifications, verificationJSON{human.Timestamp(r.At), r.Deep, r.Kafka, r.Complete,
-			r.Summary.Violations})
+		j.Verifications = append(j.Verifications, verificationJSON{human.Timestamp(r.At),
+			append([]string{}, r.Topics...), r.Deep, r.Kafka, r.Complete, r.Summary.Violations})
 	}
 	for _, id := range slices.Sorted(maps.Keys(f.Checks.Captures)) {
 		all := f.Checks.Captures[id]

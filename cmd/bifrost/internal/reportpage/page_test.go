@@ -170,6 +170,12 @@ func TestAPageOfEverything(t *testing.T) {
 	}
 }
 
+// verified is a verification of so many days ago, of some topics or of all, that found so many violations.
+func verified(days int, violations int64, topics ...string) verify.Record {
+	return verify.Record{At: now.Add(-day(days)), Topics: topics, Complete: true,
+		Summary: verify.Summary{Partitions: 1, Violations: violations}}
+}
+
 func day(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
 
 // What a partition has shows where its neighbours say that it is.
@@ -360,6 +366,21 @@ func TestTheVerdict(t *testing.T) {
 			one := verify.Record{At: now.Add(-day(9)), Summary: verify.Summary{Violations: 1}}
 			f.Checks.Verifications = []verify.Record{one, one, one, one, one}
 		}, "bad", []string{"There were some on record already at 2026-03-21 08:00:00Z."}},
+		"violations in some topics since": {func(_ *archive, f *Facts) {
+			f.Checks.Verifications = []verify.Record{verified(1, 3, "a", "b"), verified(2, 0)}
+		}, "bad", []string{"3 violations in the last verification of a, b", "goes from here with bifrost verify --record a b."}},
+		"violations, and none in some topics since": {func(_ *archive, f *Facts) {
+			f.Checks.Verifications = []verify.Record{verified(1, 0, "a"), verified(2, 3), verified(3, 0)}
+		}, "bad", []string{"3 violations in the last verification<", "There have been some on record since 2026-03-28 08:00:00Z."}},
+		"violations in some topics, none of them since": {func(_ *archive, f *Facts) {
+			f.Checks.Verifications = []verify.Record{verified(1, 0, "a"), verified(2, 3, "a"), verified(3, 0)}
+		}, "good", nil},
+		"violations in some topics before all were looked at": {func(_ *archive, f *Facts) {
+			f.Checks.Verifications = []verify.Record{verified(1, 0), verified(2, 3, "a")}
+		}, "good", nil},
+		"verifications of some topics alone": {func(_ *archive, f *Facts) {
+			f.Checks.Verifications = []verify.Record{verified(1, 0, "a"), verified(2, 4, "b")}
+		}, "bad", []string{"No verification of all topics is among the last on record", "4 violations in the last verification of b"}},
 		"one partition": {nil, "good", []string{"1 partition is archived as planned, and nothing is lost."}},
 		"a verification that saw half": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications[0].Complete, f.Checks.Verifications[0].Error = false, "access denied"
