@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -40,4 +41,37 @@ func TestDamageIsToldOfEveryTopic(t *testing.T) {
 		t.Errorf("%d offsets were written", n)
 	}
 	s.inside(t, append(restore, "--exclude", missing+","+alsoMissing, "--yes")...).must(t, 0, "5 records are there")
+}
+
+// TestDamageThatIsMetWhileWriting: what the ends of an object do not tell is met when its records are read, and running
+// the command again is no advice then.
+func TestDamageThatIsMetWhileWriting(t *testing.T) {
+	t.Parallel()
+	s := newFakes(t).sandbox(t)
+	topic := s.topics + "-a"
+	must(t, s.topic(t.Context(), topic, 1))
+	records := numbered(topic, 0, 0, 40_000)
+	random := rand.NewChaCha8([32]byte{})
+	for _, r := range records {
+		r.Value = make([]byte, 100)
+		_, _ = random.Read(r.Value) // never fails
+	}
+	must(t, s.produce(t.Context(), records...))
+	s.inside(t, "flush").must(t, 0)
+	s.inside(t, "capture").must(t, 0)
+	var row rangeJSON
+	must(t, json.Unmarshal([]byte(strings.SplitN(s.inside(t, "ls", topic, "--json").out, "\n", 2)[0]), &row))
+	must(t, s.damageObject(t.Context(), row.Object))
+	for _, line := range []string{"replay " + topic + ":again --create --to-brokers ", "restore --at latest --yes --to-brokers ",
+		"export " + topic + " --to " + t.TempDir() + " --brokers "} {
+		t.Run(strings.Fields(line)[0], func(t *testing.T) {
+			t.Parallel()
+			target := &sandbox{brokers: newCluster(t)}
+			ended := s.inside(t, append(strings.Fields(line), target.brokers)...)
+			ended.must(t, 1, "damaged: a data member", "bifrost verify --deep")
+			if said := ended.out + ended.talk; strings.Contains(said, "run the same command again to go on") {
+				t.Error(said)
+			}
+		})
+	}
 }

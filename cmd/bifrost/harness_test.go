@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -146,6 +147,22 @@ func (s *sandbox) topic(ctx context.Context, name string, partitions int32, sett
 func (s *sandbox) deleteObject(ctx context.Context, key string) error {
 	_, err := s.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
 	return err
+}
+
+// damageObject changes a byte in the middle of the object, which its ends do not tell.
+func (s *sandbox) damageObject(ctx context.Context, key string) error {
+	answer, err := s.store.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return errors.Join(err, answer.Body.Close())
+	}
+	content[len(content)/2] ^= 0xff
+	_, err = s.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(content),
+		Metadata: answer.Metadata})
+	return errors.Join(err, answer.Body.Close())
 }
 
 // keepVersions makes the bucket keep versions, as the template does.

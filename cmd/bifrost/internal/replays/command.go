@@ -254,6 +254,9 @@ func (r *replayer) writeRecords(
 		return r.explainRefusal(err)
 	case errors.Is(err, replay.ErrShutOut):
 		return err
+	case bifrost.IsDamage(err):
+		return errors.Join(err, errors.New("what is written stays; bifrost verify --deep names all that is missing or "+
+			"damaged, each with what to do: after that the same command goes on"+r.withoutAgain()))
 	case err != nil:
 		return errors.Join(err, errors.New("run the same command again to go on"+r.withoutAgain()))
 	}
