@@ -75,6 +75,10 @@ const (
 // fixIt is the next step where the bucket proves what is right.
 const fixIt = "run bifrost verify --fix, which shows what it would do and asks"
 
+// putBack is the next step where an object is not the one that was archived.
+const putBack = "restore the object that was archived (an older version, a replica); only if no version of it is left " +
+	"anywhere, move what is there out of the archive's prefix, and run bifrost accept erased to record that"
+
 var violationKinds = []struct {
 	kind Kind
 	next string
@@ -86,17 +90,16 @@ var violationKinds = []struct {
 	{TotalsWrong, fixIt},
 	{RowMissing, "run bifrost rebuild"},
 	{RowsOverlap, "find out who wrote the tables beside Bifrost, and which of the rows (partition_key, " +
-		"start_offset) of " +
-		"the objects table begins where no other ends; with the stack stopped and a backup of the table made, take " +
+		"start_offset) of the objects table begins where no other ends; with the stack stopped and a backup of the table made, take " +
 		"that one away, then run bifrost rebuild --anew for the topic"},
 	{RowBeyondPlanned, fixIt},
 	{RowInvalid, fixIt},
 	{ObjectMissing, "run bifrost verify --fix, which brings back what a delete marker hides; otherwise restore the " +
 		"object (an older version, a replica); only if no version of it is left anywhere, run bifrost accept erased " +
 		"to record that"},
-	{ObjectSize, "restore the object that was archived (an older version, a replica)"},
-	{ObjectChecksum, "restore the object that was archived (an older version, a replica)"},
-	{ObjectDamaged, "restore the object that was archived (an older version, a replica)"},
+	{ObjectSize, putBack},
+	{ObjectChecksum, putBack},
+	{ObjectDamaged, putBack},
 	{ObjectMisplaced, "restore the object that was archived at this key (an older version, a replica)"},
 	{ObjectMismatch, "if the checksum is right, the row was edited: " + fixIt + "; otherwise restore the object"},
 	{ObjectContent, "keep the object and report a bug: it was written this way"},
@@ -107,8 +110,7 @@ var violationKinds = []struct {
 	{MarkerMissing, "run bifrost rebuild before a topic of this name is made anew"},
 	{MarkerInvalid, "restore the marker (an older version, a replica)"},
 	{MarkerMismatch, "restore the marker (an older version, a replica); if it is right, run bifrost rebuild --anew " +
-		"for " +
-		"the topic"},
+		"for the topic"},
 	{TablesOlder, "rule out that another stack's tables, bucket or group are named; then run bifrost rebuild, for " +
 		"all topics, until it is through"},
 	{MarkMissing, "run bifrost rebuild --anew, for all topics, when there is time for its pause"},
@@ -116,8 +118,7 @@ var violationKinds = []struct {
 	{ForkMissing, "run bifrost verify --fix, which brings it back if a delete marker hides it; otherwise restore the " +
 		"record (an older version, a replica)"},
 	{ForkInvalid, "restore the record (an older version, a replica); if it is right, run bifrost rebuild --anew " +
-		"for the " +
-		"topic"},
+		"for the topic"},
 	{RecordMissing, "keep the object and report a bug, with the topic's settings; export the records from Kafka " +
 		"before its retention deletes them"},
 	{RecordExtra, "look whether the log was cut (DIVERGED, unclean leader election); if not, report a bug"},
