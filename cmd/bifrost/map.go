@@ -3,11 +3,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -131,13 +129,12 @@ func livesOf(all []bifrost.Progress, p bifrost.Partition) (rows []bifrost.Progre
 func imageIn(
 	ctx context.Context, rows, all []bifrost.Progress, target string, offset int64, options replay.Options,
 ) (imageJSON, error) {
-	slices.SortFunc(rows, func(a, b bifrost.Progress) int {
-		return cmp.Or(a.Fork()-b.Fork(), strings.Compare(a.Name, b.Name))
-	})
+	readback.NewLives(all).Sort(rows)
+	byTopic := replay.ByTopic(all)
 	var request replay.Request
 	for _, row := range rows {
 		// nothing is to be written
-		request.Parts = append(request.Parts, replay.NewPart(row, target, replay.AllTimes(0, 0), replay.ByTopic(all)))
+		request.Parts = append(request.Parts, replay.NewPart(row, target, replay.AllTimes(0, 0), byTopic))
 	}
 	outlook, err := replay.Look(ctx, request, nil, options)
 	if err != nil {

@@ -60,7 +60,7 @@ var allowances = []allowance{
 	{"internal/localdispatch", []string{"internal/bifrost"}, nil},
 	{"internal/dryrun", []string{"internal/bifrost"}, nil},
 	{"internal/scale", []string{"internal/bifrost"}, nil},
-	{"internal/replay", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
+	{"internal/replay", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/readback", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/target", []string{"baldr", "internal/bifrost", "internal/parallel", "internal/recordbatch"}, []string{"github.com/twmb/franz-go"}},
 	{"internal/export", []string{"baldr", "internal/readback", "internal/bifrost", "internal/parallel", "internal/schema"}, []string{"github.com/parquet-go/parquet-go", "golang.org/x/sync/semaphore"}},
 	{"internal/schema", []string{"internal/bifrost", "internal/readback"}, []string{"github.com/twmb/avro", "github.com/bufbuild/protocompile", "google.golang.org/protobuf", "github.com/santhosh-tekuri/jsonschema", "github.com/twmb/franz-go/pkg/sr"}},

@@ -174,8 +174,8 @@ var blindMutants = map[string][]kindMutant{
 			"../replay/span.go", "i.until <= timestamp && i.until != math.MaxInt64", "i.until <= timestamp",
 		}}}, "internal/replay", "TestTimesOfASegment", ""},
 		{mutant{"an older life for a newer one", "its records would come behind", []edit{{
-			"../replay/pair.go", "return a.Fork() > b.Fork()", "return a.Fork() < b.Fork()",
-		}}}, "internal/replay", "TestWhichLife", ""},
+			"../readback/lives.go", "cmp.Compare(a.Fork(), b.Fork())", "cmp.Compare(b.Fork(), a.Fork())",
+		}}}, "internal/readback", "TestLivesByAge", ""},
 	},
 	"each its own": {
 		{mutant{"expired objects of a share", "a job reports what its shares saw", []edit{{

@@ -10,14 +10,14 @@ import (
 )
 
 // Partitions are those of the topics that the filter selects by their name in Kafka or in
-// the archive, each incarnation of a topic apart, in order.
+// the archive, each incarnation of a topic apart, the older ones of a topic first.
 func Partitions(all []bifrost.Progress, filter bifrost.TopicFilter) (selected []bifrost.Progress) {
 	for _, p := range all {
 		if filter.Archives(p.Topic()) || filter.Archives(p.Name) {
 			selected = append(selected, p)
 		}
 	}
-	readback.SortProgress(selected)
+	readback.NewLives(all).Sort(selected)
 	return selected
 }
 

@@ -299,7 +299,6 @@ func TestLivesOfATopic(t *testing.T) {
 	second.Name = bifrost.Incarnation{Topic: "orders", TopicID: id}.LaterName()
 	a.ids[second.Name] = id
 	a.archive(second, 3, baldr.Options{}, some(0, 3)...)
-	fork := bifrost.Incarnation{Topic: "orders", TopicID: id}.Forked(0, 1)
 	s := serve(t, a)
 	client := s.client(t)
 	check := func(s *served, want map[string]int64) {
@@ -335,12 +334,13 @@ func TestLivesOfATopic(t *testing.T) {
 	again := serve(t, a)
 	check(again, map[string]int64{"orders": 2, oldName: 5, "orders." + id.String(): 3})
 	// A fork goes on under the life's name; what it left is a topic of its own.
-	a.ids[fork.Name] = id
-	a.progress(second, bifrost.StatusForked)
+	fork := bifrost.Incarnation{Topic: "orders", TopicID: third}.Forked(0, 1)
+	a.ids[fork.Name] = third
+	a.progress(partitionOf(name, 0), bifrost.StatusForked)
 	a.lose(fork, 2, bifrost.ReasonForked)
 	a.archive(fork, 7, baldr.Options{}, some(2, 7)...)
 	forked := serve(t, a)
-	check(forked, map[string]int64{"orders": 2, oldName: 5, "orders." + id.String(): 7, "orders." + id.String() + ".branch-0": 3})
+	check(forked, map[string]int64{"orders": 7, oldName: 5, "orders." + id.String(): 3, "orders." + third.String() + ".branch-0": 2})
 }
 
 // What cannot be served is an error that clients show, with a sentence in the log; what

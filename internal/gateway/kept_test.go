@@ -312,16 +312,4 @@ func TestTheNewestCluster(t *testing.T) {
 		}
 		rows = append(rows[1:], rows[0])
 	}
-	for _, l := range []struct {
-		life life
-		at   int64
-	}{
-		{life{rows: []bifrost.Progress{{LastPlannedAt: time.Unix(5, 0)}, {LastArchivedAt: time.Unix(7, 0)}, {Observation: bifrost.Observation{At: time.Unix(6, 0)}}}}, 7},
-		{life{rows: []bifrost.Progress{{LastPlannedAt: time.Unix(9, 0)}, {LastArchivedAt: time.Unix(7, 0)}}}, 9},
-		{life{rows: []bifrost.Progress{{Observation: bifrost.Observation{At: time.Unix(8, 0)}}, {LastArchivedAt: time.Unix(7, 0)}}}, 8},
-	} {
-		if got := l.life.lastLook(); got.Unix() != l.at {
-			t.Errorf("looked at %d, want %d", got.Unix(), l.at)
-		}
-	}
 }

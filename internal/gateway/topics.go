@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // refreshEvery is how old what is known of the topics may be when somebody asks. The
@@ -143,7 +144,7 @@ func (t *topics) list(rows []bifrost.Progress) *topicList {
 	return list
 }
 
-// lives finds the incarnations, in order, and which of each topic's is the present one.
+// lives finds the incarnations, in order of age, and which of each topic's is the present one.
 func (t *topics) lives(rows []bifrost.Progress) []life {
 	byKey := map[bifrost.Incarnation]*life{}
 	for _, row := range rows {
@@ -160,14 +161,11 @@ func (t *topics) lives(rows []bifrost.Progress) []life {
 	for _, l := range byKey {
 		lives = append(lives, *l)
 	}
-	slices.SortFunc(lives, func(a, b life) int {
-		return cmp.Or(cmp.Compare(a.topic, b.topic), slices.Compare(a.id[:], b.id[:]))
-	})
+	ages := readback.NewLives(rows)
+	slices.SortFunc(lives, func(a, b life) int { return ages.Compare(a.rows[0], b.rows[0]) })
 	present := map[string]life{}
 	for _, l := range lives {
-		if now, some := present[l.topic]; !some || l.newerThan(now) {
-			present[l.topic] = l
-		}
+		present[l.topic] = l
 	}
 	for name, l := range present {
 		if _, bound := t.plain[name]; !bound {
@@ -175,31 +173,6 @@ func (t *topics) lives(rows []bifrost.Progress) []life {
 		}
 	}
 	return lives
-}
-
-// newerThan compares two lives of one topic: one that is not closed is the present
-// one, and of two the one that a tick looked at last.
-func (l life) newerThan(other life) bool {
-	if a, b := l.closed(), other.closed(); a != b {
-		return b
-	}
-	return l.lastLook().After(other.lastLook())
-}
-
-func (l life) closed() bool {
-	return !slices.ContainsFunc(l.rows, func(p bifrost.Progress) bool { return p.Status != bifrost.StatusClosed })
-}
-
-func (l life) lastLook() time.Time {
-	var last time.Time
-	for _, p := range l.rows {
-		for _, at := range []time.Time{p.At, p.LastPlannedAt, p.LastArchivedAt} {
-			if at.After(last) {
-				last = at
-			}
-		}
-	}
-	return last
 }
 
 // placeLife puts a life into the list: the branch of each partition that goes on under

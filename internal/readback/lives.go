@@ -12,12 +12,14 @@ import (
 
 // Lives knows how old the lives of topics are, as far as their rows tell. The first one has the
 // topic's own name; branches of one are numbered; one that has ended is older than one that goes
-// on; of two others the one with the newer records came later.
+// on; of two others the one that a tick saw later came later or, where no row tells what ticks
+// saw, as after a rebuild, the one with the newer records.
 type Lives map[bifrost.Incarnation]*life
 
 type life struct {
 	first  bool // it has the topic's own name
 	goesOn bool
+	seen   time.Time // by a tick
 	newest time.Time // last record
 	latest bifrost.Progress
 }
@@ -33,6 +35,9 @@ func NewLives(all []bifrost.Progress) Lives {
 		}
 		l.first = l.first || p.Name == p.Topic()
 		l.goesOn = l.goesOn || p.Status != bifrost.StatusClosed && p.Status != bifrost.StatusForked
+		if p.At.After(l.seen) {
+			l.seen = p.At
+		}
 		if p.LastRecordAt.After(l.newest) {
 			l.newest = p.LastRecordAt
 		}
@@ -62,6 +67,7 @@ func (lives Lives) compareAges(a, b bifrost.Progress) int {
 	return cmp.Or(
 		falseFirst(other.first, one.first), // the first life comes first
 		falseFirst(one.goesOn, other.goesOn),
+		one.seen.Compare(other.seen),
 		one.newest.Compare(other.newest),
 		cmp.Compare(a.TopicID.String(), b.TopicID.String()),
 		cmp.Compare(a.ClusterID, b.ClusterID),

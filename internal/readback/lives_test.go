@@ -22,6 +22,10 @@ func TestLivesByAge(t *testing.T) {
 		}
 		return p
 	}
+	seen := func(at int64, p bifrost.Progress) bifrost.Progress {
+		p.At = time.Unix(at, 0)
+		return p
+	}
 	const closed, open, forked = bifrost.StatusClosed, bifrost.StatusOpen, bifrost.StatusForked
 	at := func(id byte, fork string) string { return "a@" + bifrost.TopicID{id}.String() + fork }
 	for name, c := range map[string]struct {
@@ -30,6 +34,9 @@ func TestLivesByAge(t *testing.T) {
 	}{
 		"by the newest records": {[]bifrost.Progress{row("a", 5, 0, closed, 900), row(at(9, ""), 9, 0, closed, 20),
 			row(at(9, ""), 9, 1, closed, 5), row(at(2, ""), 2, 0, open, 10), row(at(2, ""), 2, 1, open, 30)}, at(2, "")},
+		"by what ticks saw, whatever producers' clocks said": {[]bifrost.Progress{row("a", 5, 0, closed, 10),
+			seen(100, row(at(9, ""), 9, 0, closed, 5000)), seen(90, row(at(9, ""), 9, 1, closed, 10)),
+			seen(95, row(at(2, ""), 2, 0, closed, 20)), seen(200, row(at(2, ""), 2, 1, closed, 30))}, ""},
 		"what goes on is the last, with nothing in it": {[]bifrost.Progress{row("a", 5, 0, closed, 10),
 			row(at(3, ""), 3, 0, closed, 20), row(at(1, ""), 1, 0, open, 0)}, at(1, "")},
 		"branches of the first": {[]bifrost.Progress{row("a", 5, 0, forked, 10), row(at(5, ".1"), 5, 0, forked, 20),

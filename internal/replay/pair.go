@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // Part is one source partition of what a command asks for, and the topic that it
@@ -47,28 +48,34 @@ func LifeOf(p bifrost.Progress) string {
 	return name
 }
 
+// Rows are the rows of an archive by topic, with what they tell of the ages of lives.
+type Rows struct {
+	of    map[string][]bifrost.Progress
+	lives readback.Lives
+}
+
 // ByTopic groups the rows of an archive, for [NewPart].
-func ByTopic(rows []bifrost.Progress) map[string][]bifrost.Progress {
-	of := map[string][]bifrost.Progress{}
-	for _, row := range rows {
-		of[row.Topic()] = append(of[row.Topic()], row)
+func ByTopic(all []bifrost.Progress) Rows {
+	rows := Rows{of: map[string][]bifrost.Progress{}, lives: readback.NewLives(all)}
+	for _, row := range all {
+		rows.of[row.Topic()] = append(rows.of[row.Topic()], row)
 	}
-	return of
+	return rows
 }
 
 // NewPart is the part that a row of the archive's progress is to be. The rows of the
-// archive by topic tell which other lives the topic has.
-func NewPart(row bifrost.Progress, target string, ask Span, all map[string][]bifrost.Progress) Part {
+// archive, of which it is one, tell which other lives the topic has.
+func NewPart(row bifrost.Progress, target string, ask Span, all Rows) Part {
 	part := Part{Source: row.Partition, Life: LifeOf(row), Target: target, Ask: ask}
-	for _, other := range all[row.Topic()] {
+	for _, other := range all.of[row.Topic()] {
 		if other.Name == row.Name {
 			continue
 		}
 		i := slices.IndexFunc(part.Others, func(l Life) bool { return l.Name == other.Name })
 		if i < 0 {
 			i = len(part.Others)
-			part.Others = append(part.Others, Life{Name: other.Name, Life: LifeOf(other), Newer: newer(other, row),
-				Apart: apart(other, row)})
+			part.Others = append(part.Others, Life{Name: other.Name, Life: LifeOf(other),
+				Newer: all.lives.Compare(other, row) > 0, Apart: apart(other, row)})
 		}
 		part.Others[i].Numbers = append(part.Others[i].Numbers, other.Number)
 	}
@@ -79,21 +86,6 @@ func NewPart(row bifrost.Progress, target string, ask Span, all map[string][]bif
 // of one cluster cannot be told from each other.
 func apart(a, b bifrost.Progress) bool {
 	return a.TopicID != b.TopicID || a.TopicID.IsZero() && a.ClusterID != b.ClusterID
-}
-
-// newer reports whether one life of a topic came after another. A topic's plain name
-// belongs to the life that was archived first; forks of one life are numbered; of
-// two others the one with the newer records is the later one.
-func newer(a, b bifrost.Progress) bool {
-	switch {
-	case a.Name == a.Topic():
-		return false
-	case b.Name == b.Topic():
-		return true
-	case a.TopicID == b.TopicID:
-		return a.Fork() > b.Fork()
-	}
-	return !a.LastRecordAt.Before(b.LastRecordAt)
 }
 
 // pair is who a replay is: a partition of one life of a source topic, and one life
