@@ -57,6 +57,7 @@ type flush struct {
 	json     bool
 	cluster  bifrost.Cluster
 	ledger   flushLedger
+	lease    time.Duration // for which its ticks give ranges away
 	tick     func(context.Context) (bifrost.TickSummary, error)
 
 	targets   map[bifrost.TopicPartition]int64 // last stable offsets when the flush began
@@ -96,7 +97,7 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, f.patience, fmt.Errorf("--timeout %s is over", f.patience))
 	defer cancel()
 	discover := f.newDiscoverer()
-	f.cluster, f.ledger = f.parts.Kafka, f.parts.Ledger
+	f.cluster, f.ledger, f.lease = f.parts.Kafka, f.parts.Ledger, f.parts.Config.Lease()
 	f.tick = func(ctx context.Context) (bifrost.TickSummary, error) { return discover.Tick(ctx, time.Time{}) }
 	err = f.untilDone(ctx)
 	stop()

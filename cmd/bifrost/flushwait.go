@@ -67,13 +67,13 @@ func (f *flush) tellWaiting(ctx context.Context, left map[bifrost.TopicPartition
 	rows = slices.DeleteFunc(rows, func(r bifrost.Row) bool {
 		return left[bifrost.TopicPartition{Topic: r.Topic(), Partition: r.Number}] == 0
 	})
-	held := bifrost.FindHeld(rows, invocations, now)
+	held := bifrost.FindHeld(rows, invocations, f.lease, now)
 	if held.InHand > 0 {
 		f.Say("Waits for %d ranges that other workers have in hand, the last until %s, or longer if that worker is "+
 			"alive.", held.InHand, human.Moment(held.Until))
 	} else if held.Paused > 0 {
-		f.Say("Waits for %d ranges that failed, to be tried again at %s at the latest.", held.Paused,
-			human.Moment(held.Until))
+		f.Say("Waits for %d ranges that failed, or whose workers died, to be tried again at %s at the latest.",
+			held.Paused, human.Moment(held.Until))
 	}
 	f.waiting.told = held.Until
 	return nil

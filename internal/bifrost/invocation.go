@@ -111,24 +111,24 @@ func (a atWork) inHand(r Row, now time.Time) bool {
 // Held is how many ranges cannot be taken up yet.
 type Held struct {
 	InHand int       // a worker is at work on them, or may be
-	Paused int       // they failed, and their pause is not over
+	Paused int       // they failed or killed functions, and their pause is not over
 	Until  time.Time // the last of them, unless it is renewed: of those in hand if there are some
 }
 
-// FindHeld counts the rows that cannot be taken up now.
-func FindHeld(rows []Row, invocations []Invocation, now time.Time) (h Held) {
+// FindHeld counts the rows that cannot be taken up now. Lease is how long before its
+// LeaseUntil a row was given away.
+func FindHeld(rows []Row, invocations []Invocation, lease time.Duration, now time.Time) (h Held) {
 	a := newAtWork(invocations)
 	var hands, pauses time.Time
 	for _, r := range rows {
-		until := r.LeaseUntil
-		switch {
+		switch until := a.pausedUntil(r, lease); {
 		case a.inHand(r, now):
 			if r.Invocation != "" {
 				until = a[r.Invocation].AliveUntil
 			}
 			h.InHand++
 			hands = later(hands, until)
-		case r.State == StatePlanned && r.Error != "" && now.Before(until):
+		case r.State == StatePlanned && now.Before(until):
 			h.Paused++
 			pauses = later(pauses, until)
 		}
@@ -153,13 +153,15 @@ func (a atWork) triesOf(r Row) int {
 // and its pause is not over, or functions that had it died. Lease is how long
 // before LeaseUntil it was given away.
 func (a atWork) leftAlone(r Row, lease time.Duration, now time.Time) bool {
-	switch {
-	case r.State != StatePlanned:
-		return false
-	case r.Invocation == "":
-		return now.Before(r.LeaseUntil)
+	return r.State == StatePlanned && (a.inHand(r, now) || now.Before(a.pausedUntil(r, lease)))
+}
+
+// pausedUntil is when a row may be taken up that is in nobody's hand.
+func (a atWork) pausedUntil(r Row, lease time.Duration) time.Time {
+	if r.Invocation == "" {
+		return r.LeaseUntil
 	}
-	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.triesOf(r))-lease))
+	return r.LeaseUntil.Add(pauseAfterDeath(a.triesOf(r)) - lease)
 }
 
 // pauseAfterDeath is how long after it was given away a range is left alone, when

@@ -197,8 +197,8 @@ var mutants = []mutant{
 	}}},
 	{"a lease for ever", "a worker that died must not keep its range", []edit{{
 		rules + "invocation.go",
-		"	return a.inHand(r, now) || now.Before(r.LeaseUntil.Add(pauseAfterDeath(a.triesOf(r))-lease))\n",
-		"	return a.inHand(r, now) || !r.LeaseUntil.IsZero()\n",
+		"	return r.State == StatePlanned && (a.inHand(r, now) || now.Before(a.pausedUntil(r, lease)))\n",
+		"	return r.State == StatePlanned && (a.inHand(r, now) || !r.LeaseUntil.IsZero())\n",
 	}}},
 	{"an old incarnation left open", "what nobody can read any more becomes a gap", []edit{{
 		rules + "deletedtopic.go",
