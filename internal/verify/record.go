@@ -35,6 +35,13 @@ func (r Record) Clean() bool {
 	return r.Complete && r.Summary.Partitions > 0 && r.Summary.Violations == 0
 }
 
+// Covers reports whether the verification looked at what the other one was asked to look at, as
+// deeply: what it does not find again is gone.
+func (r Record) Covers(other Record) bool {
+	return (len(r.Topics) == 0 || slices.Equal(r.Topics, other.Topics)) &&
+		(r.Deep || !other.Deep) && (r.Kafka || !other.Kafka)
+}
+
 // RecordBucket is where records are kept. Nothing in it overwrites.
 type RecordBucket interface {
 	BucketReader

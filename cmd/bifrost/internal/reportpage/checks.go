@@ -27,8 +27,11 @@ type Checks struct {
 	BucketErr error
 }
 
-// mostVerifications is how many of them are shown.
-const mostVerifications = 5
+// How many of them are read, for what they found and no later one has looked for again, and shown.
+const (
+	mostVerifications  = 40
+	shownVerifications = 5
+)
 
 // ReadChecks reads what there is of captures and verifications.
 func ReadChecks(ctx context.Context, bucket verify.BucketReader, group string) Checks {
@@ -63,7 +66,7 @@ func (p *Page) checkSection(f Facts) {
 		p.Captures = append(p.Captures, captureLine{cmp.Or(id, "without an ID"), human.Moment(last),
 			human.Ago(last, f.Now), class, human.Moment(first), human.Count(int64(len(all)))})
 	}
-	for _, r := range c.Verifications {
+	for _, r := range c.Verifications[:min(shownVerifications, len(c.Verifications))] {
 		p.Verifications = append(p.Verifications, newVerifiedLine(r, f.Now))
 	}
 }
@@ -103,68 +106,69 @@ func (p *Page) findCaptures(f Facts) {
 	}
 }
 
-// findVerification says what the last verification of all topics found and, if they are newer, the
-// last ones of some topics, which say nothing of the others. What an older one found may be put right.
+// findVerification says what verifications found that no later one has looked for again: one of some
+// topics says nothing of the others, and one of tables and ends of objects nothing of what is inside them.
 func (p *Page) findVerification(f Facts) {
 	if len(f.Seen.Rows) == 0 || f.Checks.VerificationsErr != nil {
 		return
 	}
 	all := f.Checks.Verifications
-	count := len(all)
-	if whole := slices.IndexFunc(all, func(r verify.Record) bool { return len(r.Topics) == 0 }); whole >= 0 {
-		count = whole + 1
-	} else if count > 0 {
-		p.Findings = append(p.Findings, finding{"", "No verification of all topics is among the last on record",
-			"They looked at some topics only.", "bifrost verify --record"})
-	} else {
+	if len(all) == 0 {
 		p.Findings = append(p.Findings, finding{"", "No verification is on record",
 			"Nobody has compared tables and bucket and kept the result.", "bifrost verify --record"})
+	} else if !slices.ContainsFunc(all, func(r verify.Record) bool { return len(r.Topics) == 0 }) {
+		p.Findings = append(p.Findings, finding{"", "No verification of all topics is among the last on record",
+			"They looked at some topics only.", "bifrost verify --record"})
 	}
-	var asked [][]string
-	for _, r := range all[:count] {
-		same := func(topics []string) bool { return slices.Equal(topics, r.Topics) }
-		if !slices.ContainsFunc(asked, same) {
+	for i, r := range all {
+		if !slices.ContainsFunc(all[:i], func(later verify.Record) bool {
+			return later.Covers(r) && (later.Complete || r.Summary.Violations == 0)
+		}) {
 			p.judgeVerification(r, f)
 		}
-		asked = append(asked, r.Topics)
 	}
 }
 
-// judgeVerification says what the last verification of some topics, or of all, found.
+// judgeVerification says what a verification found.
 func (p *Page) judgeVerification(last verify.Record, f Facts) {
-	name, again := "last verification", strings.Join(append([]string{"bifrost verify --record"}, last.Topics...), " ")
+	name, again := "last verification", "bifrost verify"
+	if last.Deep {
+		name, again = "last deep verification", again+" --deep"
+	}
+	if last.Kafka {
+		name, again = name+" against Kafka", again+" --kafka"
+	}
 	if len(last.Topics) > 0 {
-		name += " of " + strings.Join(last.Topics, ", ")
+		name, again = name+" of "+strings.Join(last.Topics, ", "), again+" "+strings.Join(last.Topics, " ")
 	}
 	switch {
 	case last.Summary.Violations > 0:
 		p.Findings = append(p.Findings, finding{"bad",
 			human.Some(last.Summary.Violations, "violation") + " in the " + name,
 			fmt.Sprintf("%s: %s. %s", human.Ago(last.At, f.Now), kindsOf(last), knownSince(f.Checks.Verifications, last)),
-			"bifrost verify names each, with what to do; verify --fix puts right what the bucket proves. " +
-				"This page tells of the last verification on record: what is put right or accepted by now goes " +
-				"from here with " + again + "."})
+			again + " names each, with what to do; --fix puts right what the bucket proves. This page tells of what is " +
+				"on record: what is put right or accepted by now goes from here with " + again + " --record."})
 	case !last.Complete:
 		p.Findings = append(p.Findings, finding{"warn", "The " + name + " could not look at everything",
-			last.Error, again})
+			last.Error, again + " --record"})
 	case !last.Clean():
 		p.Findings = append(p.Findings, finding{"warn", "The " + name + " looked at nothing",
-			"It found no partition, so it says nothing of the archive.", again})
+			"It found no partition, so it says nothing of the archive.", again + " --record"})
 	}
 }
 
-// knownSince says since when verifications of the last one's topics find something, of those that were
+// knownSince says since when verifications find something of what the last one looked at, of those that were
 // read, the newest first.
 func knownSince(all []verify.Record, last verify.Record) string {
 	since := last.At
 	for _, r := range all {
-		if !slices.Equal(r.Topics, last.Topics) || r.At.After(last.At) {
-			continue
-		}
-		if r.Clean() {
+		switch {
+		case r.At.After(last.At):
+		case r.Covers(last) && r.Clean():
 			return fmt.Sprintf("There have been some on record since %s.", human.Moment(since))
+		case r.Summary.Violations > 0 && slices.Equal(r.Topics, last.Topics):
+			since = r.At
 		}
-		since = r.At
 	}
 	if len(all) == mostVerifications {
 		return fmt.Sprintf("There were some on record already at %s.", human.Moment(since))

@@ -361,14 +361,14 @@ func TestTheVerdict(t *testing.T) {
 			f.Checks.Verifications = []verify.Record{{At: now.Add(-day(1)), Complete: true, Summary: bad}, {At: now.Add(-day(2))}, // could not look
 				{At: now.Add(-day(3)), Complete: true, Summary: bad}, {At: now.Add(-day(4)), Complete: true}, // looked at nothing
 				{At: now.Add(-day(5)), Complete: true, Summary: verify.Summary{Partitions: 1}}}
-		}, "bad", []string{"There have been some on record since 2026-03-26 08:00:00Z."}},
+		}, "bad", []string{"There have been some on record since 2026-03-27 08:00:00Z."}},
 		"violations for longer than is read": {func(_ *archive, f *Facts) {
 			one := verify.Record{At: now.Add(-day(9)), Summary: verify.Summary{Violations: 1}}
-			f.Checks.Verifications = []verify.Record{one, one, one, one, one}
+			f.Checks.Verifications = slices.Repeat([]verify.Record{one}, mostVerifications)
 		}, "bad", []string{"There were some on record already at 2026-03-21 08:00:00Z."}},
 		"violations in some topics since": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications = []verify.Record{verified(1, 3, "a", "b"), verified(2, 0)}
-		}, "bad", []string{"3 violations in the last verification of a, b", "goes from here with bifrost verify --record a b."}},
+		}, "bad", []string{"3 violations in the last verification of a, b", "goes from here with bifrost verify a b --record."}},
 		"violations, and none in some topics since": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications = []verify.Record{verified(1, 0, "a"), verified(2, 3), verified(3, 0)}
 		}, "bad", []string{"3 violations in the last verification<", "There have been some on record since 2026-03-28 08:00:00Z."}},
@@ -381,6 +381,26 @@ func TestTheVerdict(t *testing.T) {
 		"verifications of some topics alone": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications = []verify.Record{verified(1, 0, "a"), verified(2, 4, "b")}
 		}, "bad", []string{"No verification of all topics is among the last on record", "4 violations in the last verification of b"}},
+		"deep violations, and a verification of the tables since": {func(_ *archive, f *Facts) {
+			deep := verified(2, 3)
+			deep.Deep = true
+			f.Checks.Verifications = []verify.Record{verified(1, 0), deep, verified(3, 0)}
+		}, "bad", []string{"3 violations in the last deep verification", "bifrost verify --deep names each", "goes from here with bifrost verify --deep --record."}},
+		"deep violations that are gone": {func(_ *archive, f *Facts) {
+			deep, again := verified(2, 3), verified(1, 0)
+			deep.Deep, again.Deep = true, true
+			f.Checks.Verifications = []verify.Record{again, deep}
+		}, "good", nil},
+		"against Kafka, and deeply since": {func(_ *archive, f *Facts) {
+			kafka, deep := verified(2, 3, "a"), verified(1, 0)
+			kafka.Kafka, deep.Deep = true, true
+			f.Checks.Verifications = []verify.Record{deep, kafka}
+		}, "bad", []string{"3 violations in the last verification against Kafka of a", "bifrost verify --kafka a --record"}},
+		"violations, and one that could not look since": {func(_ *archive, f *Facts) {
+			cut := verified(1, 0)
+			cut.Complete, cut.Error = false, "access denied"
+			f.Checks.Verifications = []verify.Record{cut, cut, verified(2, 3)}
+		}, "bad", []string{"3 violations in the last verification", "could not look at everything"}},
 		"one partition": {nil, "good", []string{"1 partition is archived as planned, and nothing is lost."}},
 		"a verification that saw half": {func(_ *archive, f *Facts) {
 			f.Checks.Verifications[0].Complete, f.Checks.Verifications[0].Error = false, "access denied"
