@@ -429,6 +429,27 @@ func (l *looker) noteForeign(p *PartOutlook, partition int32, offset int64) {
 	}
 }
 
+// warnOfOtherTopics tells of records that replays of other topics have written, as far as it is known: it may
+// be meant, and it may be the wrong target.
+func (l *looker) warnOfOtherTopics() {
+	for _, topic := range l.topicNames() {
+		others := maps.Clone(l.known[topic].lives)
+		for _, p := range l.request.Parts {
+			if p.Target == topic {
+				delete(others, p.Life)
+				for _, other := range p.Others {
+					delete(others, other.Life)
+				}
+			}
+		}
+		for _, life := range slices.Sorted(maps.Keys(others)) {
+			if others[life] {
+				l.addWarning(topic, "it has records that a replay of another topic has written (%s)", life)
+			}
+		}
+	}
+}
+
 func (l *looker) warnOfForeign() {
 	for _, topic := range l.topicNames() {
 		if seen := l.foreign[topic]; len(seen) > 0 {

@@ -150,7 +150,8 @@ func (w *writer) sameTarget(ctx context.Context) error {
 }
 
 // ErrShutOut says that another run writes the same records to the same topic now.
-var ErrShutOut = errors.New("another run of this replay has taken over: it writes the same records to the same topic")
+var ErrShutOut = errors.New("another run of this replay has taken over, and writes the same records to the same topic: " +
+	"let it finish")
 
 // isFenced reports whether the producer, or its transaction, is no more.
 func isFenced(err error) bool {
@@ -167,12 +168,12 @@ func (w *writer) shutOut(err error) error {
 	case !isFenced(err), errors.Is(err, kerr.InvalidTxnState) && !timedOut:
 		return err
 	case !timedOut:
-		return fmt.Errorf("%w: %w", ErrShutOut, err)
+		return fmt.Errorf("%w (%w)", ErrShutOut, err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), w.options.abortPatience)
 	defer cancel()
 	if now, askErr := w.producer.describeTransaction(ctx); askErr == nil && !now.timedOut(w.producer.identity) {
-		return fmt.Errorf("%w: %w", ErrShutOut, err)
+		return fmt.Errorf("%w (%w)", ErrShutOut, err)
 	}
 	return fmt.Errorf("%w for %s, and Kafka gives up one that does so for %s; nothing of it counts. The archive, this "+
 		"machine or the target is slow: %w", errStoodOpen, open.Round(time.Second), w.options.transactionTimeout, err)

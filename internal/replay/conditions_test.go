@@ -92,9 +92,11 @@ func TestLivesWithoutAnID(t *testing.T) {
 	if got := (topicFacts{name: "orders"}).identity(); got != "name:orders" {
 		t.Errorf("target %q", got)
 	}
-	for key, want := range map[string]string{"position/life/3/name:orders": "name:orders", "stretch/life/3/x/000000000001": "", "position/": "", "job": ""} {
-		if got, isPosition := targetOf(key); got != want || isPosition != (want != "") {
-			t.Errorf("%q is of target %q, %v", key, got, isPosition)
+	for key, want := range map[string][2]string{"position/life/3/name:orders": {"life", "name:orders"}, "stretch/life/3/x/000000000001": {},
+		"position/": {}, "position/life/3": {}, "job": {}} {
+		life, target, isPosition := readPositionKey(key)
+		if isPosition != (want[1] != "") || isPosition && [2]string{life, target} != want {
+			t.Errorf("%q is of life %q, target %q, %v", key, life, target, isPosition)
 		}
 	}
 }

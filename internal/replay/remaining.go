@@ -137,6 +137,7 @@ func lookAt(ctx context.Context, c cluster, request Request, source Source,
 		return nil, err
 	}
 	l.warnOfForeign()
+	l.warnOfOtherTopics()
 	return l.out, l.sameTopics(ctx)
 }
 

@@ -33,13 +33,13 @@ func (p pair) positionKey() string            { return "position/" + p.String() 
 func (p pair) stretchKeys() string            { return "stretch/" + p.String() + "/" }
 func (p pair) stretchKey(number int64) string { return fmt.Sprintf("%s%012d", p.stretchKeys(), number) }
 func (p pair) mapShard() int32                { return p.stateShard() + positionShards }
-func targetOf(positionKey string) (string, bool) { // the identity of the target topic
-	rest, isPosition := strings.CutPrefix(positionKey, "position/")
-	at := strings.LastIndexByte(rest, '/')
-	if !isPosition || at < 0 {
-		return "", false
-	}
-	return rest[at+1:], true
+
+// readPositionKey tells the life and the identity of the target topic of a position.
+func readPositionKey(key string) (life, target string, ok bool) {
+	rest, isPosition := strings.CutPrefix(key, "position/")
+	life, rest, _ = strings.Cut(rest, "/")
+	_, target, ok = strings.Cut(rest, "/")
+	return life, target, ok && isPosition
 }
 
 // ensureStateTopic makes the state topic unless it is there, and reports whether it did.
@@ -247,18 +247,20 @@ type replays struct {
 	producers map[int64]bool  // their IDs
 	marks     map[int32]int64 // by partition, the offset after the last record of any
 	foreign   map[int32]int64 // by partition, the first known record that none of them has written
+	lives     map[string]bool // whose records they have written
 }
 
 // findReplays finds those by the identity of the topic. It reads all positions there are.
 func (r *stateReader) findReplays(ctx context.Context, target string) (replays, error) {
-	known := replays{map[int64]bool{}, map[int32]int64{}, map[int32]int64{}}
+	known := replays{map[int64]bool{}, map[int32]int64{}, map[int32]int64{}, map[string]bool{}}
 	for number := range int32(positionShards) {
 		read, err := r.readShard(ctx, number)
 		if err != nil {
 			return replays{}, err
 		}
 		for key, value := range read.values {
-			if of, isPosition := targetOf(key); !isPosition || of != target {
+			life, of, isPosition := readPositionKey(key)
+			if !isPosition || of != target {
 				continue
 			}
 			var position Position
@@ -266,6 +268,7 @@ func (r *stateReader) findReplays(ctx context.Context, target string) (replays, 
 				return replays{}, fmt.Errorf("read %s from topic %s: %w", key, stateTopic, err)
 			}
 			known.addPosition(position)
+			known.lives[life] = known.lives[life] || len(position.Marks) > 0
 		}
 	}
 	return known, nil
