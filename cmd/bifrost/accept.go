@@ -30,8 +30,6 @@ func newAccept(a *app.App) *cobra.Command {
 		Short:   "Settle what needs a person's word",
 		Long: `Accept records a decision that no rule takes by itself. It is on record in the
 bucket, so that verify and rebuild stay truthful, and cannot be taken back.`,
-		Args: noSuchCommand,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newAcceptErased(a), newAcceptDiverged(a))
 	return c
@@ -131,11 +129,11 @@ func acceptDiverged(ctx context.Context, a *app.App, p bifrost.Partition, from i
 func parsePosition(args []string) (bifrost.Partition, int64, error) {
 	number, err := strconv.ParseInt(args[1], 10, 32)
 	if err != nil || number < 0 {
-		return bifrost.Partition{}, 0, usage.Errorf("partition %q is no partition's number", args[1])
+		return bifrost.Partition{}, 0, usage.Errorf("partition %q: want a number", args[1])
 	}
 	offset, err := strconv.ParseInt(args[2], 10, 64)
 	if err != nil || offset < 0 {
-		return bifrost.Partition{}, 0, usage.Errorf("offset %q is no offset", args[2])
+		return bifrost.Partition{}, 0, usage.Errorf("offset %q: want 0 or more", args[2])
 	}
 	return bifrost.Partition{Name: args[0], Number: int32(number)}, offset, nil
 }

@@ -17,6 +17,7 @@ import (
 
 func newCapture(a *app.App) *cobra.Command {
 	var asJSON bool
+	var guard clusterGuard
 	c := &cobra.Command{
 		Use:     "capture",
 		GroupID: groupWork,
@@ -29,8 +30,9 @@ stands beside the ends of the logs. Discover does the same every 15 minutes
 What the credentials may not see is written down as not captured, with the right
 that they lack; that is no failure. docs/capture.md says what cannot be captured.`,
 		Example: "  bifrost capture\n  bifrost capture --json | jq .not_captured",
-		RunE:    func(c *cobra.Command, _ []string) error { return runCapture(c.Context(), a, asJSON) },
+		RunE:    func(c *cobra.Command, _ []string) error { return runCapture(c.Context(), a, guard, asJSON) },
 	}
+	guard.addTo(c)
 	app.AddJSON(c, &asJSON)
 	return c
 }
@@ -48,13 +50,20 @@ type captureJSON struct {
 	NotCaptured   []capture.NotCaptured `json:"not_captured"`
 }
 
-func runCapture(ctx context.Context, a *app.App, asJSON bool) error {
+func runCapture(ctx context.Context, a *app.App, guard clusterGuard, asJSON bool) error {
 	a.SetVariable("BIFROST_LOG_LEVEL", "error") // what is missing is shown below
 	parts, err := a.OpenParts(ctx, config.Archiver)
 	if err != nil {
 		return err
 	}
 	defer parts.Close()
+	clusterID, _, err := parts.Kafka.Topics(ctx)
+	if err != nil {
+		return err
+	}
+	if err := guard.check(ctx, clusterID, parts.Ledger); err != nil {
+		return err
+	}
 	made, err := parts.Capturer().CaptureNow(ctx)
 	if err != nil {
 		return err

@@ -105,6 +105,19 @@ type cat struct {
 	gone        error              // says that partitions are left out, because their rows are gone
 }
 
+// checkCounts refuses counts that nothing can be printed with.
+func (k *cat) checkCounts() error {
+	for _, count := range []struct {
+		flag     string
+		n, least int64
+	}{{"last", k.lastInAll, 0}, {"last-each", k.last, 0}, {"limit", k.limit, 0}, {"workers", int64(k.workers), 1}} {
+		if count.n < count.least {
+			return usage.Errorf("--%s %d: want at least %d", count.flag, count.n, count.least)
+		}
+	}
+	return nil
+}
+
 func (k *cat) run(ctx context.Context, args []string) error {
 	switch {
 	case k.null:
@@ -120,8 +133,8 @@ func (k *cat) run(ctx context.Context, args []string) error {
 	if err := k.encodings.Check(k.formatName); err != nil {
 		return err
 	}
-	if k.last < 0 || k.lastInAll < 0 || k.limit < 0 || k.workers < 1 {
-		return usage.Errorf("--last, --last-each, --limit and --workers cannot be negative, and --workers not 0")
+	if err := k.checkCounts(); err != nil {
+		return err
 	}
 	if k.lastInAll > 0 && k.last > 0 {
 		return usage.Errorf("--last is of all partitions together, --last-each of each: want one of the two")

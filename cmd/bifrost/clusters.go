@@ -30,8 +30,6 @@ func newClusters(a *app.App) *cobra.Command {
 		Short:   "Look at captures of the cluster, and compare them",
 		Long: `Clusters is about captures: what discover, and bifrost capture, wrote down of the
 cluster beside its records. docs/capture.md says what is in them.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newClustersList(a), newClustersShow(a), newClustersDiff(a))
 	return c

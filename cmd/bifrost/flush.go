@@ -45,8 +45,8 @@ to agree that nobody can read it any more.
 		},
 		RunE: func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
 	}
-	c.Flags().DurationVar(&f.patience, "timeout", 15*time.Minute, "give up after this time")
-	f.addSlots(c)
+	c.Flags().DurationVar(&f.patience, "timeout", 15*time.Minute, "give up after this `TIME`")
+	f.addFlags(c)
 	app.AddJSON(c, &f.json)
 	return c
 }
@@ -206,6 +206,9 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 		return err
 	}
 	f.clusterID = clusterID
+	if err := f.guard.check(ctx, clusterID, f.ledger); err != nil {
+		return err
+	}
 	if f.only {
 		if err := unmatchedInKafka(all, f.parts.Config.Topics.Include); err != nil {
 			return err

@@ -44,15 +44,15 @@ rows. It may be run again. --print shows the requests, for the AWS CLI, and send
 		"ARN of the key that encrypts objects and tables; keys of AWS if not given")
 	flags.StringVar(&i.bucket.LockMode, "lock-mode", "",
 		"lock that keeps new objects from deletion: governance or compliance; only for a bucket that is made")
-	flags.Int32Var(&i.bucket.LockDays, "lock-days", 30, "days for which an object is locked")
+	flags.Int32Var(&i.bucket.LockDays, "lock-days", 30, "`DAYS` for which an object is locked")
 	flags.Int32Var(&i.bucket.TransitionDays, "transition-days", 0,
-		"days after which objects move to --transition-class; 0 never")
+		"`DAYS` after which objects move to --transition-class; 0 never")
 	flags.StringVar(&i.bucket.TransitionClass, "transition-class", "GLACIER_IR",
 		"storage that old objects move to: STANDARD_IA, GLACIER_IR or INTELLIGENT_TIERING")
 	flags.Int32Var(&i.bucket.ExpirationDays, "expiration-days", 0,
-		"days after which the bucket deletes objects; 0 keeps them")
+		"`DAYS` after which the bucket deletes objects; 0 keeps them")
 	flags.Int32Var(&i.bucket.CaptureDays, "capture-days", 90,
-		"days after which the bucket deletes captures; 0 keeps them as long as objects")
+		"`DAYS` after which the bucket deletes captures; 0 keeps them as long as objects")
 	flags.BoolVar(&i.tables.DeletionProtection, "deletion-protection",
 		true, "whether DynamoDB refuses to delete the tables")
 	app.AddJSON(c, &i.json)

@@ -38,7 +38,7 @@ the same as numbers.`,
 	c.Flags().StringVar(&r.Until, "until", "", "end of the time that is shown")
 	c.Flags().StringVar(&r.restored, "restore", "", "a file with what restore --json printed, for a section about it")
 	c.Flags().Float64Var(&r.price, "price", 0.023,
-		"dollars for a GB in a month; S3 Standard's list price in us-east-1 in 2026")
+		"`DOLLARS` for a GB in a month; S3 Standard's list price in us-east-1 in 2026")
 	app.AddJSON(c, &r.json)
 	return c
 }

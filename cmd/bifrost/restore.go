@@ -22,6 +22,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/job"
 	"github.com/bifrost-archive/bifrost/internal/readback"
 	"github.com/bifrost-archive/bifrost/internal/recordbatch"
+	"github.com/bifrost-archive/bifrost/internal/replay"
 	"github.com/bifrost-archive/bifrost/internal/restore"
 	"github.com/bifrost-archive/bifrost/internal/wiring"
 )
@@ -244,8 +245,11 @@ func (r *restorer) run(ctx context.Context) error {
 		return errors.Join(err, errors.New("what is written stays; bifrost verify --deep lists all that is missing or "+
 			"damaged: run the command again with --exclude and the topic, to go on with the others"))
 	}
+	if err != nil && !errors.Is(err, replay.ErrShutOut) {
+		err = errors.Join(err, errors.New("run the same command again to go on"))
+	}
 	if err != nil {
-		return errors.Join(err, errors.New("run the same command again to go on"))
+		return err
 	}
 	return r.show(report)
 }

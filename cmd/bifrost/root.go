@@ -45,9 +45,12 @@ AWS CLI takes them.`,
 		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		if !slices.Contains(console.ColorWords, a.Color) {
 			return usage.Errorf("--color %q: want %s", a.Color, strings.Join(console.ColorWords, ", "))
+		}
+		if err := refuseEmptyFlags(c); err != nil {
+			return err
 		}
 		for _, warning := range settings.UnknownVariables(os.Environ()) {
 			a.Warn("%s", warning)
@@ -80,11 +83,26 @@ AWS CLI takes them.`,
 	return root
 }
 
+// refuseEmptyFlags refuses flags that are given and empty, as by a variable of a script that is not set:
+// as if they were left out they would select everything.
+func refuseEmptyFlags(c *cobra.Command) (err error) {
+	c.Flags().Visit(func(f *pflag.Flag) {
+		kind := f.Value.Type()
+		if kind == "string" && f.Value.String() == "" || kind == "stringSlice" && f.Value.String() == "[]" {
+			err = usage.Errorf("--%s is empty: give it a value, or leave it out", f.Name)
+		}
+	})
+	return err
+}
+
 // negativeNumber is what was taken for flags of one letter each.
 var negativeNumber = regexp.MustCompile(`-\d+$`)
 
 // finish gives a command and those below it what all have.
 func finish(c *cobra.Command) {
+	if c.HasParent() && c.HasSubCommands() && !c.Runnable() {
+		c.Args, c.RunE = noSuchCommand, wantCommand
+	}
 	c.Args = usageOf(c.Args)
 	c.Long = strings.TrimSpace(c.Long) + "\n\n" + exitCodesHelp(c)
 	for _, sub := range c.Commands() {
@@ -102,6 +120,16 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 		names = append(names, sub.Name())
 	}
 	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), usage.DidYouMean(args[0], names))
+}
+
+// wantCommand refuses a command that only holds others, alone: a script that forgot a word would take
+// its help for a result.
+func wantCommand(c *cobra.Command, _ []string) error {
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return usage.Errorf("%s alone does nothing: want one of %s", c.CommandPath(), strings.Join(names, ", "))
 }
 
 // meantFlag says which flag was meant by one that there is not.
@@ -159,7 +187,10 @@ func usageOf(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
 			text := usage.PlainWords(strings.TrimSpace(err.Error()))
-			return usage.Of(errors.New(text + looseValue(c, args) + "\nusage: " + c.UseLine()))
+			if !c.HasSubCommands() {
+				text += looseValue(c, args) + "\nusage: " + c.UseLine()
+			}
+			return usage.Of(errors.New(text))
 		}
 		return nil
 	}

@@ -4,14 +4,39 @@ import (
 	"context"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 )
+
+// The help shows what a flag takes in words, not by Go's types.
+func TestFlagsTakeWhatTheirHelpSays(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			checked++
+			takes, _ := pflag.UnquoteUsage(f)
+			if !slices.Contains([]string{"", "string", "int"}, takes) && strings.ToLower(takes) == takes && takes != "0,3-5" {
+				t.Errorf("%s --%s takes %q", c.CommandPath(), f.Name, takes)
+			}
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newTestRoot())
+	if checked < 100 {
+		t.Errorf("%d flags were checked", checked)
+	}
+}
 
 // Every command says what it is for, has examples that it understands itself,
 // and lists its exit codes.

@@ -44,8 +44,8 @@ ranges at work end, a second one stops at once; both are safe, as is a kill.
 			return w.runForever(c.Context(), every)
 		},
 	}
-	c.Flags().DurationVar(&every, "every", time.Minute, "time between two ticks")
-	w.addSlots(c)
+	c.Flags().DurationVar(&every, "every", time.Minute, "`TIME` between two ticks")
+	w.addFlags(c)
 	return c
 }
 
@@ -54,6 +54,7 @@ type work struct {
 	*app.App
 	slots   int
 	memory  string
+	guard   clusterGuard
 	only    bool // take up no ranges of topics that are not selected
 	listed  bool // what was archived is listed at the end, so that until then a sum will do
 	sum     archivedSum
@@ -64,7 +65,8 @@ type work struct {
 	done    chan struct{} // a worker has ended
 }
 
-func (w *work) addSlots(c *cobra.Command) {
+func (w *work) addFlags(c *cobra.Command) {
+	w.guard.addTo(c)
 	c.Flags().IntVar(&w.slots, "slots", 0, "ranges archived at the same time ($BIFROST_MAX_IN_FLIGHT), as far as "+
 		"--memory allows")
 	c.Flags().StringVar(&w.memory, "memory", "1GB", "memory of this process; fewer ranges are archived at the same "+
@@ -223,8 +225,16 @@ func (w *work) runForever(ctx context.Context, every time.Duration) error {
 	discover.By = wiring.NameTicker("bifrost run")
 	w.Say("Archiving group %s into bucket %s with %d slots, a tick every %s.",
 		w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
-	for {
-		summary, err := discover.Tick(ctx, time.Time{})
+	for known := false; ; {
+		var summary bifrost.TickSummary
+		if !known {
+			if known, err = w.recognizesCluster(ctx); usage.Is(err) {
+				return err
+			}
+		}
+		if known {
+			summary, err = discover.Tick(ctx, time.Time{})
+		}
 		if ctx.Err() != nil {
 			w.Say("Interrupted: the ranges at work are brought to their end.")
 			return nil
@@ -241,6 +251,16 @@ func (w *work) runForever(ctx context.Context, every time.Duration) error {
 		case <-time.After(every):
 		}
 	}
+}
+
+// recognizesCluster reports whether the brokers are those of the archive. Where it cannot be known the tick says
+// why it fails.
+func (w *work) recognizesCluster(ctx context.Context) (bool, error) {
+	clusterID, _, err := w.parts.Kafka.Topics(ctx)
+	if err == nil {
+		err = w.guard.check(ctx, clusterID, w.parts.Ledger)
+	}
+	return err == nil, err
 }
 
 func (w *work) tellTick(s bifrost.TickSummary, err error) {

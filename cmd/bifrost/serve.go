@@ -63,10 +63,10 @@ docs/gateway.md says what each client shows.`,
 	flags := c.Flags()
 	flags.StringVar(&s.listen, "listen", "127.0.0.1:9092", "address to listen on, HOST:PORT")
 	flags.StringVar(&s.advertise, "advertise", "", "address that clients connect to, if it is another one")
-	flags.StringSliceVar(&s.topics, "topics", nil, "serve these topics only, globs with commas between")
-	flags.StringSliceVar(&s.exclude, "exclude", nil, "do not serve these topics, globs with commas between")
+	flags.StringSliceVar(&s.topics, "topics", nil, "serve these topics only, `GLOBS` with commas between")
+	flags.StringSliceVar(&s.exclude, "exclude", nil, "do not serve these topics, `GLOBS` with commas between")
 	flags.StringSliceVar(&s.groups, "groups", nil,
-		"groups that may be used although they have live members from elsewhere, globs with commas between")
+		"groups that may be used although they have live members from elsewhere, `GLOBS` with commas between")
 	flags.BoolVar(&s.cold, "cold", false, "serve the archive alone, without a live cluster")
 	flags.StringVar(&s.users, "users", "", "file that says who may read what; see bifrost serve hash-password")
 	flags.StringVar(&s.certificate, "tls-cert", "", "file with the certificate and its chain (PEM)")
@@ -360,9 +360,9 @@ and what the user may read.`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(_ *cobra.Command, args []string) error { return h.run(args[0]) },
 	}
-	c.Flags().StringSliceVar(&h.topics, "topics", nil, "topics that the user may read, globs with commas between")
+	c.Flags().StringSliceVar(&h.topics, "topics", nil, "topics that the user may read, `GLOBS` with commas between")
 	c.Flags().StringSliceVar(&h.groups, "groups", nil,
-		"consumer groups that the user may use, globs with commas between")
+		"consumer groups that the user may use, `GLOBS` with commas between")
 	return c
 }
 

@@ -65,7 +65,7 @@ A topic's name shows all of its lives if it was deleted and made again.`,
 	c.Flags().BoolVar(&s.byPartition, "partitions", false, "a line a partition")
 	c.Flags().BoolVar(&s.live, "live", false, "ask Kafka for the ends of the logs now")
 	c.Flags().BoolVarP(&s.watch, "watch", "w", false, "show it again and again, until interrupted")
-	c.Flags().DurationVar(&s.every, "every", 2*time.Second, "time between two looks of --watch")
+	c.Flags().DurationVar(&s.every, "every", 2*time.Second, "`TIME` between two looks of --watch")
 	app.AddJSON(c, &s.json)
 	return c
 }

@@ -23,7 +23,7 @@ func TestWrongUsage(t *testing.T) {
 	s.inside(t, "capture").must(t, 0)
 	for _, c := range []struct{ line, words string }{
 		{"cat [", "want a glob"},
-		{"cat orders --last -1", "cannot be negative"},
+		{"cat orders --last -1", "--last -1: want at least 0"},
 		{"cat orders --since yesterday", "--since"},
 		{"cat orders --from 5 --to 4", "want 0 <= from < to"},
 		{"cat orders x", "want a number, a list"},
@@ -73,6 +73,17 @@ func TestWrongUsage(t *testing.T) {
 		{"init --expiration-days -1", "--expiration-days"},
 		{"status --every 5s", "--every"},
 		{"jobs show", "want 1 argument"},
+		{"clusters", "want one of diff, list, show"},
+		{"accept", "want one of diverged, erased"},
+		{"accept erased orders x 0", `partition "x": want a number`},
+		{"restore --at latest --to-brokers b:1 --topics= --plan", "--topics is empty: give it a value, or leave it out"},
+		{"serve --topics=", "--topics is empty"},
+		{"cat orders --format=", "--format is empty"},
+		{"statsu", "did you mean status?"},
+		{"clusters lst", "did you mean list?"},
+		{"cat orders --workers 0", "--workers 0: want at least 1"},
+		{"cat orders --last-each -3", "--last-each -3: want at least 0"},
+		{"cat orders --limit -1", "--limit -1: want at least 0"},
 		{"jobs --job-machine x", "want the ARN"},
 	} {
 		t.Run(c.line, func(t *testing.T) {
@@ -109,4 +120,29 @@ func TestMissingCredentialsAreLookedForOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nothing of another cluster is archived, or captured, until somebody says that it is the archive's new one.
+func TestBrokersOfAnotherCluster(t *testing.T) {
+	t.Parallel()
+	s := newFakes(t).sandbox(t)
+	topic := s.topics + "-orders"
+	must(t, s.topic(t.Context(), topic, 1))
+	must(t, s.produce(t.Context(), numbered(topic, 0, 0, 5)...))
+	s.inside(t, "flush").must(t, 0)
+	other := &sandbox{brokers: newCluster(t, kfake.ClusterID("another"))}
+	must(t, other.topic(t.Context(), topic, 1))
+	must(t, other.produce(t.Context(), numbered(topic, 0, 0, 7)...))
+	before := s.inside(t, "ls", topic).out
+	for _, line := range []string{"flush", "flush " + topic, "run", "capture"} {
+		s.inside(t, strings.Fields(line+" --brokers "+other.brokers)...).must(t, exitUsage, "are these the brokers of this archive?",
+			"those of cluster another", "BIFROST_BROKERS", "--new-cluster")
+	}
+	if now := s.inside(t, "ls", topic).out; now != before {
+		t.Errorf("the archive was %s and is %s", before, now)
+	}
+	s.inside(t, "clusters", "list").must(t, 0)
+	s.inside(t, "flush", "--new-cluster", "--brokers", other.brokers).must(t, 0, "7")
+	s.inside(t, "capture", "--brokers", other.brokers).must(t, 0)
+	s.inside(t, "flush").must(t, 0) // both are known now
 }

@@ -74,8 +74,8 @@ func (r *Reader) rowOf(ctx context.Context, p bifrost.Partition, offset int64) (
 	if err != nil {
 		return bifrost.Row{}, fmt.Errorf("read the progress of %s: %w", p, err)
 	}
-	return bifrost.Row{}, fmt.Errorf("offset %d of %s is not archived, the archive ends at %d: %w",
-		offset, p, progress.NextOffset, bifrost.ErrNotFound)
+	return bifrost.Row{}, fmt.Errorf("offset %d of %s is not archived, the archive ends at %d: %w; "+
+		"bifrost flush archives what there is now", offset, p, progress.NextOffset, bifrost.ErrNotFound)
 }
 
 // lastRows is how many rows are asked for at once from the end backwards; a

@@ -75,6 +75,9 @@ func (r *Restorer) lookAt(ctx context.Context, topics []Topic, rows []bifrost.Pr
 		return nil, err
 	}
 	plan.leaveOut() // what the records need may be refused as well
+	if r.ACLs && slices.ContainsFunc(r.Snapshot.Configuration.NotCaptured, hadNoACLs) {
+		plan.Warnings = append(plan.Warnings, "the captured cluster had no authorizer, so there are no ACLs to restore")
+	}
 	r.judge(plan)
 	err = r.judgeUnwritten(ctx, plan)
 	plan.refuseCaptured()

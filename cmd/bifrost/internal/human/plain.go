@@ -21,6 +21,14 @@ var goWords = strings.NewReplacer(
 	"context canceled", "interrupted",
 )
 
+// pathError is how Go says what a file refused: the call, the path, the system's word.
+var pathError = regexp.MustCompile(`\b(?:open|stat|lstat|mkdir|remove|unlinkat) (/?[^\s:]+): ` +
+	`(no such file or directory|permission denied|is a directory|not a directory|file exists|read-only file system|` +
+	`no space left on device)\b`)
+
+// foundNothing is an error that says once more in Go's way what stands before it.
+var foundNothing = regexp.MustCompile(`(\b(?:no|not|none|nothing)\b[^;]*?): not found(;|,|$)`)
+
 // PlainError is what an error says, without what the SDK and Go add for programmers.
 func PlainError(text string) string {
 	if strings.Contains(text, "operation error ") {
@@ -32,5 +40,6 @@ func PlainError(text string) string {
 			return parts[1] + " " + parts[2] + ": "
 		})
 	}
-	return goWords.Replace(text)
+	text = pathError.ReplaceAllString(text, "$1: $2")
+	return goWords.Replace(foundNothing.ReplaceAllString(text, "$1$2"))
 }

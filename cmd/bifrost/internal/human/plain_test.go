@@ -16,6 +16,12 @@ func TestPlainError(t *testing.T) {
 			"ListObjectsV2, tried 3 times: Get \"http://127.0.0.1:1/b\": connection refused",
 		"operation error SFN: StartExecution, get identity: no credentials": "SFN StartExecution: get identity: no credentials",
 		"list topics: context deadline exceeded":                            "list topics: no answer in time",
+		"open /no/where/x-1.json: no such file or directory":                "/no/where/x-1.json: no such file or directory",
+		"write a.html: open a.html.unfinished: permission denied; sorry":    "write a.html: a.html.unfinished: permission denied; sorry",
+		"no capture was made before 2020-01-01T00:00:00Z: not found; later": "no capture was made before 2020-01-01T00:00:00Z; later",
+		"offset 9 is not archived: not found":                               "offset 9 is not archived",
+		"read the progress of a/0: not found":                               "read the progress of a/0: not found",
+		"open the object: not found: S3 GetObject":                          "open the object: not found: S3 GetObject",
 		"an operation error of somebody's":                                  "an operation error of somebody's",
 	} {
 		if got := PlainError(text); got != want {

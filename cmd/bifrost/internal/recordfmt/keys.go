@@ -21,9 +21,9 @@ type KeySelection struct {
 // AddFlags adds --key and --key-glob.
 func (s *KeySelection) AddFlags(c *cobra.Command) {
 	c.Flags().StringArrayVar(&s.keys, "key", nil,
-		"only records with this key, byte for byte; may be given several times")
+		"only records with this `KEY`, byte for byte; may be given several times")
 	c.Flags().StringArrayVar(&s.globs, "key-glob", nil,
-		"only records whose keys match: * any bytes, ? one byte; may be given several times")
+		"only records whose keys match this `GLOB`: * any bytes, ? one byte; may be given several times")
 }
 
 // Check refuses globs of keys that are written as those of topics: they would match hardly a key.

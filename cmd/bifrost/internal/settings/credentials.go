@@ -17,8 +17,8 @@ import (
 // outdated are the answers of AWS to credentials whose time is over.
 var outdated = []string{"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 
-// noCredentials is how the SDK says that it found none; it has no type for that.
-const noCredentials = "get credentials: failed to refresh cached credentials"
+// noCredentials is how the SDK begins to say that it found none; it has no type for that.
+const noCredentials = "get credentials: "
 
 // AreOutdated reports whether AWS has answered that the time of the credentials is over.
 func AreOutdated(err error) bool {
