@@ -171,6 +171,9 @@ func clusterNamed(clusters map[string][]capture.Listed, text string) (string, er
 			"BIFROST_CAPTURE_MINUTES, bifrost capture at once")
 	case len(found) == 0:
 		return "", fmt.Errorf("no capture is of a cluster %q; there are %s", text, all)
+	case text == "" && len(found) > 1:
+		return "", usage.Errorf("several clusters were captured, %s: name one, %s for its last capture or %s@TIME",
+			strings.Join(found, ", "), found[0], found[0])
 	case len(found) > 1:
 		return "", fmt.Errorf("%q may be any of the clusters %s: give more of its ID", text, strings.Join(found, ", "))
 	}

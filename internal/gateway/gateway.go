@@ -96,26 +96,29 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	g.metrics = newMetrics(g)
 	g.cache = newCache(g)
 	g.topics = &topics{gateway: g}
-	if err := g.topics.refresh(ctx); err != nil {
-		g.end()
-		return nil, err
-	}
-	if err := g.goLive(ctx); err != nil {
+	if err := g.begin(ctx); err != nil {
 		g.end()
 		return nil, err
 	}
 	return g, nil
 }
 
-// goLive connects to the live cluster, if there is to be one.
-func (g *Gateway) goLive(ctx context.Context) (err error) {
-	if g.options.Live == nil {
-		return nil
+// begin connects to the live cluster, if there is to be one, and reads which topics there are: which life of a
+// topic is the present one is known by the cluster.
+func (g *Gateway) begin(ctx context.Context) (err error) {
+	if g.options.Live != nil {
+		if g.live, err = newLive(ctx, g.options, g.now); err != nil {
+			return err
+		}
+		g.offers, err = g.live.offers(ctx)
 	}
-	if g.live, err = newLive(ctx, g.options, g.topics.current().clusterID, g.now); err != nil {
-		return err
+	if err == nil {
+		err = g.topics.refresh(ctx)
 	}
-	if g.offers, err = g.live.offers(ctx); err != nil {
+	if err == nil {
+		err = g.topics.checkCluster()
+	}
+	if err != nil && g.live != nil {
 		g.live.shared.Close()
 	}
 	return err

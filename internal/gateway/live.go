@@ -37,10 +37,12 @@ const largestAnswer = 256 << 20
 // coordinators are, and where logs begin and end.
 type live struct {
 	Live
-	log     *slog.Logger
-	now     func() time.Time
-	shared  *kgo.Client
-	admin   *kadm.Client
+	log       *slog.Logger
+	now       func() time.Time
+	shared    *kgo.Client
+	admin     *kadm.Client
+	clusterID string
+
 	mutex   sync.Mutex
 	view    map[string]liveTopic // by name, as of the last look
 	at      time.Time            // of the last look
@@ -68,8 +70,8 @@ func (l Live) connect(clientID string) (*kgo.Client, error) {
 // ErrOtherCluster says that the live cluster is not the one that was archived.
 var ErrOtherCluster = errors.New("wrong brokers")
 
-// newLive connects, and checks that the cluster is the archive's.
-func newLive(ctx context.Context, o Options, archived string, now func() time.Time) (*live, error) {
+// newLive connects, and asks the cluster who it is.
+func newLive(ctx context.Context, o Options, now func() time.Time) (*live, error) {
 	shared, err := o.Live.connect(ownClientID)
 	if err != nil {
 		return nil, fmt.Errorf("live cluster: %w", err)
@@ -79,17 +81,11 @@ func newLive(ctx context.Context, o Options, archived string, now func() time.Ti
 		view: map[string]liveTopic{}, coordinators: map[string]int32{},
 	}
 	metadata, err := l.admin.BrokerMetadata(ctx)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("ask the live cluster who it is: %w; --cold serves the archive alone", err)
-	case archived != "" && metadata.Cluster != archived:
-		err = fmt.Errorf("%w: the live cluster is %s, and the archive is that of %s: check --brokers, --bucket and"+
-			" --group; --cold serves the archive alone", ErrOtherCluster, metadata.Cluster, archived)
-	}
 	if err != nil {
 		shared.Close()
-		return nil, err
+		return nil, fmt.Errorf("ask the live cluster who it is: %w; --cold serves the archive alone", err)
 	}
+	l.clusterID = metadata.Cluster
 	return l, nil
 }
 

@@ -515,3 +515,33 @@ func TestAFetchOfBothKinds(t *testing.T) {
 	slices.SortStableFunc(got, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
 	same(t, got, append(expect(0, 0, 20), expect(1, 0, 20)...))
 }
+
+// A topic of the name that was archived from another cluster takes the plain name only where that cluster is served.
+func TestTheLiveClustersTopicHasThePlainName(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.tick(0, 10)
+	foreign := bifrost.TopicID{9}
+	name := bifrost.Incarnation{ClusterID: "another", Topic: "orders", TopicID: foreign}.LaterName()
+	c.ids[name], c.clusterID = foreign, "another"
+	c.archive.archive(partitionOf(name, 0), 3, baldr.Options{}, some(0, 3)...)
+	p, err := c.ledger.Progress(t.Context(), partitionOf(name, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.At = time.Now().Add(time.Hour) // a tick with other brokers, later than all others
+	c.ledger.PokeProgress(p)
+	for _, cold := range []bool{false, true} {
+		s, plain, other := serve(t, c.archive, c.live), int64(10), "orders."+foreign.String()
+		if cold {
+			s, plain, other = serve(t, c.archive), 3, "orders."+c.ids["orders"].String()
+		}
+		list := s.topics.current()
+		if got := list.byName["orders"].partitions[0].nextOffset(); got != plain {
+			t.Errorf("cold %v: orders ends at %d, want %d", cold, got, plain)
+		}
+		if list.byName[other] == nil {
+			t.Errorf("cold %v: %s is not served", cold, other)
+		}
+	}
+}

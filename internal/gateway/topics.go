@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +39,8 @@ type topics struct {
 
 // topicList is all topics at one time.
 type topicList struct {
-	clusterID string
+	clusterID string   // the live one's, or else that which was looked at last
+	archived  []string // clusters that the archive has topics of
 	byName    map[string]*topic
 	byID      map[bifrost.TopicID]*topic
 }
@@ -128,8 +130,12 @@ func (t *topics) list(rows []bifrost.Progress) *topicList {
 	} else {
 		t.plain = map[string]bifrost.TopicID{}
 	}
-	list := &topicList{byName: map[string]*topic{}, byID: map[bifrost.TopicID]*topic{}, clusterID: newestCluster(rows)}
-	lives := t.lives(rows)
+	list := &topicList{byName: map[string]*topic{}, byID: map[bifrost.TopicID]*topic{}}
+	list.clusterID, list.archived = newestCluster(rows), clustersOf(rows)
+	if live := t.gateway.live; live != nil {
+		list.clusterID = live.clusterID
+	}
+	lives := t.lives(rows, list.clusterID)
 	for _, l := range lives {
 		if plain, some := t.plain[l.topic]; !some || plain != l.id {
 			continue
@@ -144,8 +150,9 @@ func (t *topics) list(rows []bifrost.Progress) *topicList {
 	return list
 }
 
-// lives finds the incarnations, in order of age, and which of each topic's is the present one.
-func (t *topics) lives(rows []bifrost.Progress) []life {
+// lives finds the incarnations, in order of age, and which of each topic's is the present one: the last of those
+// of the cluster, if there are some.
+func (t *topics) lives(rows []bifrost.Progress, clusterID string) []life {
 	byKey := map[bifrost.Incarnation]*life{}
 	for _, row := range rows {
 		if !t.gateway.options.Topics.Selects(row.Topic()) {
@@ -165,7 +172,9 @@ func (t *topics) lives(rows []bifrost.Progress) []life {
 	slices.SortFunc(lives, func(a, b life) int { return ages.Compare(a.rows[0], b.rows[0]) })
 	present := map[string]life{}
 	for _, l := range lives {
-		present[l.topic] = l
+		if now, some := present[l.topic]; !some || l.isOf(clusterID) || !now.isOf(clusterID) {
+			present[l.topic] = l
+		}
 	}
 	for name, l := range present {
 		if _, bound := t.plain[name]; !bound {
@@ -173,6 +182,10 @@ func (t *topics) lives(rows []bifrost.Progress) []life {
 		}
 	}
 	return lives
+}
+
+func (l life) isOf(clusterID string) bool {
+	return slices.ContainsFunc(l.rows, func(p bifrost.Progress) bool { return p.ClusterID == clusterID })
 }
 
 // placeLife puts a life into the list: the branch of each partition that goes on under
@@ -209,6 +222,26 @@ func (l *topicList) topic(name, kafkaName string, id bifrost.TopicID) *topic {
 		l.byName[name], l.byID[id] = t, t
 	}
 	return l.byName[name]
+}
+
+// checkCluster refuses a live cluster of which the archive has nothing while it has topics of others.
+func (t *topics) checkCluster() error {
+	list := t.current()
+	if t.gateway.live == nil || len(list.archived) == 0 || slices.Contains(list.archived, list.clusterID) {
+		return nil
+	}
+	return fmt.Errorf("%w: the live cluster is %s, and the archive is that of %s: check --brokers, --bucket and"+
+		" --group; --cold serves the archive alone", ErrOtherCluster, list.clusterID, strings.Join(list.archived, ", "))
+}
+
+func clustersOf(rows []bifrost.Progress) (clusters []string) {
+	for _, row := range rows {
+		if row.ClusterID != "" && !slices.Contains(clusters, row.ClusterID) {
+			clusters = append(clusters, row.ClusterID)
+		}
+	}
+	slices.Sort(clusters)
+	return clusters
 }
 
 // newestCluster is the cluster that was looked at last.

@@ -58,7 +58,11 @@ func (a *App) TellLives(all []bifrost.Progress, names ...string) {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		later := slices.DeleteFunc(readback.LaterLives(all, name),
 			func(life string) bool { return slices.Contains(names, life) })
-		if len(later) > 0 {
+		if cluster := clusterOf(all, name); len(later) > 0 && cluster != "" &&
+			!slices.ContainsFunc(later, func(life string) bool { return clusterOf(all, life) == cluster }) {
+			a.Warn("%s is the topic of cluster %s; one of the same name in another cluster is archived as %s: name that "+
+				"for its records", name, cluster, strings.Join(later, ", "))
+		} else if len(later) > 0 {
 			which := ""
 			if present := readback.NewLives(all).Present(name); slices.Contains(later, present) && len(later) > 1 {
 				which = ", of which " + present + " is the present one"
@@ -67,6 +71,16 @@ func (a *App) TellLives(all []bifrost.Progress, names ...string) {
 				name, strings.Join(later, ", "), which)
 		}
 	}
+}
+
+// clusterOf is the cluster of an archived topic; empty if its rows do not tell.
+func clusterOf(all []bifrost.Progress, name string) string {
+	for _, p := range all {
+		if p.Name == name {
+			return p.ClusterID
+		}
+	}
+	return ""
 }
 
 // TellAllLives says which of the names stand for more than one life of a topic, where a topic's

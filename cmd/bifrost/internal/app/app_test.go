@@ -69,6 +69,20 @@ func TestThePresentLifeIsTold(t *testing.T) {
 	}
 }
 
+// A topic of the same name in another cluster is no later life of this one.
+func TestATopicOfAnotherClusterIsTold(t *testing.T) {
+	t.Parallel()
+	first, other := bifrost.TopicID{5}, bifrost.TopicID{9}
+	name := "a@" + other.String()
+	all := []bifrost.Progress{{Partition: bifrost.Partition{Name: "a"}, TopicID: first, ClusterID: "one"},
+		{Partition: bifrost.Partition{Name: name}, TopicID: other, ClusterID: "two"}}
+	var talk bytes.Buffer
+	New(nil, io.Discard, &talk).TellLives(all, "a")
+	if want := "a is the topic of cluster one; one of the same name in another cluster is archived as " + name; !strings.Contains(talk.String(), want) {
+		t.Errorf("it says %q, want %q", talk.String(), want)
+	}
+}
+
 func TestWhatIsUnhealthy(t *testing.T) {
 	t.Parallel()
 	plain, reason := errors.New("plain"), errors.New("reason")

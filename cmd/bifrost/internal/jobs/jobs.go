@@ -207,10 +207,17 @@ func progressText(a *app.App, s job.Status) string {
 	}
 	if s.Bytes > 0 {
 		text += fmt.Sprintf(", %s of %s", human.Size(s.DoneBytes), human.Size(s.Bytes))
-		if seconds := a.Now().Sub(s.Begun).Seconds(); seconds > 0 && s.Runs == 1 && s.DoneBytes > 0 {
+		now := a.Now()
+		if !s.Running() && !s.Ended.IsZero() {
+			now = s.Ended
+		}
+		if seconds := now.Sub(s.Begun).Seconds(); seconds > 0 && s.Runs == 1 && s.DoneBytes > 0 {
 			rate := float64(s.DoneBytes) / seconds
-			left := time.Duration(float64(s.Bytes-s.DoneBytes) / rate * float64(time.Second)).Round(time.Second)
-			text += fmt.Sprintf(", %s/s, about %s left", human.Size(int64(rate)), left)
+			text += fmt.Sprintf(", %s/s", human.Size(int64(rate)))
+			if s.Running() {
+				left := time.Duration(float64(s.Bytes-s.DoneBytes) / rate * float64(time.Second)).Round(time.Second)
+				text += fmt.Sprintf(", about %s left", left)
+			}
 		}
 	}
 	return text + "."

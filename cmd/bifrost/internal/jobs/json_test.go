@@ -57,7 +57,7 @@ func TestHowFarAJobIs(t *testing.T) {
 	t.Parallel()
 	a := app.New(nil, nil, nil)
 	a.Now = func() time.Time { return time.Unix(100, 0) }
-	begun := job.Status{Items: 10, Done: 4, Runs: 1, Begun: time.Unix(90, 0), Bytes: 8000, DoneBytes: 2000}
+	begun := job.Status{State: job.StateRunning, Items: 10, Done: 4, Runs: 1, Begun: time.Unix(90, 0), Bytes: 8000, DoneBytes: 2000}
 	for want, change := range map[string]func(*job.Status){
 		"Planning.": func(s *job.Status) { s.Items = 0 },
 		"4 of 10 items, 2.0 kB of 8.0 kB, 200 B/s, about 30s left.":                func(*job.Status) {},
@@ -67,6 +67,9 @@ func TestHowFarAJobIs(t *testing.T) {
 		"4 of 10 items, 0 B of 8.0 kB.":                                            func(s *job.Status) { s.DoneBytes = 0 },
 		"1,000 of 2,000 items.":                                                    func(s *job.Status) { *s = job.Status{Items: 2000, Done: 1000, Runs: 1} },
 		"10 of 10 items, 8.0 kB of 8.0 kB, 800 B/s, about 0s left.":                func(s *job.Status) { s.Done, s.DoneBytes = 10, 8000 },
+		"10 of 10 items, 8.0 kB of 8.0 kB, 1.6 kB/s.": func(s *job.Status) { // whenever one looks at it
+			s.State, s.Ended, s.Done, s.DoneBytes = "SUCCEEDED", time.Unix(95, 0), 10, 8000
+		},
 	} {
 		s := begun
 		change(&s)
