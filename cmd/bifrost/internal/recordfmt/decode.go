@@ -201,15 +201,23 @@ func (d *RecordDecoder) DecodeRecord(ctx context.Context, r *Record) (err error)
 	}
 	if d.Keys {
 		if r.DecodedKey, err = d.decodeBytes(ctx, &r.Key); err != nil {
-			return fmt.Errorf("decode the key at offset %d of %s: %w", r.Offset, r.Partition, err)
+			return fmt.Errorf("decode the key %s: %w", r.place(), err)
 		}
 	}
 	if d.Values {
 		if r.DecodedValue, err = d.decodeBytes(ctx, &r.Value); err != nil {
-			return fmt.Errorf("decode the value at offset %d of %s: %w", r.Offset, r.Partition, err)
+			return fmt.Errorf("decode the value %s: %w", r.place(), err)
 		}
 	}
 	return nil
+}
+
+// place says where a record is: values that are read alone do not know their offsets.
+func (r *Record) place() string {
+	if r.Offset < 0 {
+		return "of a record of " + r.Partition.String()
+	}
+	return fmt.Sprintf("at offset %d of %s", r.Offset, r.Partition)
 }
 
 func (d *RecordDecoder) decodeBytes(ctx context.Context, data *[]byte) (schema.Decoded, error) {

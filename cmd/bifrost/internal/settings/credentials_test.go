@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,6 +58,18 @@ func TestSilenceWithoutCredentials(t *testing.T) {
 		if strings.Contains(got.Error(), "nothing answers for AWS there") != blamed {
 			t.Errorf("%q: %v", words, got)
 		}
+	}
+}
+
+// What answers with a certificate that is not known is not silent.
+func TestACertificateThatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	_, err := http.Get(server.URL)
+	got := explainSilence(fmt.Errorf("read: %w", &smithyhttp.RequestSendError{Err: err})).Error()
+	if !strings.Contains(got, "AWS_CA_BUNDLE") || strings.Contains(got, "nothing answers") {
+		t.Error(got)
 	}
 }
 

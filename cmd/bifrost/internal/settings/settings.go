@@ -4,6 +4,7 @@ package settings
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -180,6 +181,10 @@ func refuseSetting(err error) error {
 
 // explainSilence says which settings decide where AWS is, if nothing answers there.
 func explainSilence(err error) error {
+	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
+		return fmt.Errorf("%w; what answers there is not known to be AWS: look at AWS_ENDPOINT_URL (--endpoint-url), and "+
+			"give the certificate of its authority in AWS_CA_BUNDLE (make up writes it to .local/env)", err)
+	}
 	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent && !areMissing(err) {
 		return fmt.Errorf("%w; nothing answers for AWS there: look at AWS_REGION (--region), at AWS_ENDPOINT_URL "+
 			"(--endpoint-url), and at the network", err)
