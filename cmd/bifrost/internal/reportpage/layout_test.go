@@ -108,7 +108,7 @@ func TestALossTakesTheTimeThatIsKnown(t *testing.T) {
 		s := a.scan(t, readback.Times{})
 		cells, got, marks := s.partitions[1].cells, "", 0
 		for n := 8; n < columns; n += columns / 10 {
-			got += string("-afgl"[cells[n]])
+			got += string("-gafl"[cells[n]])
 		}
 		for _, cell := range cells {
 			if cell == stateLost {

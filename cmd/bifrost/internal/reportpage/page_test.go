@@ -191,7 +191,7 @@ func TestTheStripTellsGapsFromWork(t *testing.T) {
 	s := a.scan(t, readback.Times{})
 	got := ""
 	for n := 5; n < columns; n += 10 {
-		got += string("-afgl"[s.partitions[0].cells[n]])
+		got += string("-gafl"[s.partitions[0].cells[n]])
 	}
 	if want := "aaaallllaaaaaaff"; got != want {
 		t.Errorf("columns %s, want %s", got, want)
@@ -205,6 +205,26 @@ func TestTheStripTellsGapsFromWork(t *testing.T) {
 	}
 	if got := newStrip(&s.partitions[0].cells); got.Lost != "M41 5h39" && !strings.HasPrefix(got.Lost, "M4") {
 		t.Errorf("path of what is lost %q", got.Lost)
+	}
+}
+
+// A gap that is no loss hides no records that are of the same time.
+func TestRecordsBesideAGapAreShown(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	old, p := a.partition("old", 0, 10).Partition, a.partition("gappy", 0, 30).Partition
+	a.object(old, 0, 10, day(100), day(0), 1000)
+	a.object(p, 0, 10, day(10), day(0), 1000)
+	a.gap(p, 10, 20, bifrost.ReasonDeletedByRequest)
+	a.object(p, 20, 30, day(10), day(0), 1000)
+	archived := 0
+	for _, c := range a.scan(t, readback.Times{}).partitions[1].cells {
+		if c == stateArchived {
+			archived++
+		}
+	}
+	if archived == 0 {
+		t.Error("no column shows the records")
 	}
 }
 

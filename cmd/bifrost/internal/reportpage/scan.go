@@ -69,14 +69,15 @@ type partitionScan struct {
 // work is what archiving a month's ranges took.
 type work struct{ small, large, raw int64 }
 
-// state is what a partition has in a column; the worst one counts.
+// state is what a partition has in a column; the last of these counts, so that a gap which is no loss hides
+// no records.
 type state uint8
 
 const (
 	stateNothing  state = iota
+	stateApart          // a gap that is no loss
 	stateArchived       // records are in objects
 	stateInFlight       // planned, or at work
-	stateApart          // a gap that is no loss
 	stateLost           // a gap over records that Kafka deleted first
 )
 

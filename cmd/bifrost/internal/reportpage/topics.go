@@ -254,7 +254,7 @@ func threatClass(p condition.Judged, f Facts) string {
 }
 
 // stateWords are the words for a strip.
-var stateWords = [...]string{"", "archived", "planned or at work", "gap, no loss", "lost"}
+var stateWords = [...]string{"", "gap, no loss", "archived", "planned or at work", "lost"}
 
 // spansOf says in words what a strip shows, for whoever does not see it.
 func spansOf(cells *[columns]state, s *Scan) string {
