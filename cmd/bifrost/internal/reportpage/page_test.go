@@ -214,9 +214,9 @@ func TestRecordsBesideAGapAreShown(t *testing.T) {
 	a := newArchive()
 	old, p := a.partition("old", 0, 10).Partition, a.partition("gappy", 0, 30).Partition
 	a.object(old, 0, 10, day(100), day(0), 1000)
-	a.object(p, 0, 10, day(10), day(0), 1000)
+	a.object(p, 0, 10, day(10), day(10), 1000)
 	a.gap(p, 10, 20, bifrost.ReasonBeforeFirstSight)
-	a.object(p, 20, 30, day(10), day(0), 1000)
+	a.object(p, 20, 30, day(10), day(10), 1000)
 	archived := 0
 	for _, c := range a.scan(t, readback.Times{}).partitions[1].cells {
 		if c == stateArchived {
