@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -102,6 +103,41 @@ func TestSettingsOfABucket(t *testing.T) {
 		f := c.check(&bucketDoctor{client: client, name: "b", group: "g"}, t.Context())
 		if outcomeOf(f) != c.result || !strings.Contains(f.found, c.found) {
 			t.Errorf("%s: %+v, want %s, %q", c.answer, f, c.result, c.found)
+		}
+	}
+}
+
+// What S3 says of a bucket that cannot be listed decides what to do.
+func TestWhatIsWrongWithABucket(t *testing.T) {
+	t.Parallel()
+	listed := func(contents string) string { return "<ListBucketResult>" + contents + "</ListBucketResult>" }
+	refused := func(code string) string { return "<Error><Code>" + code + "</Code></Error>" }
+	for _, c := range []struct {
+		status       int
+		answer       string
+		result, says string
+	}{
+		{200, listed("<Contents><Key>g/x</Key></Contents>"), ResultOK, "b can be listed"},
+		{200, listed(""), ResultWarning, "nothing is archived under g/ yet"},
+		{404, refused("NoSuchBucket"), ResultFailed, "does not exist in this account and region"},
+		{400, refused("InvalidBucketName"), ResultFailed, "is no name that a bucket can have"},
+		{301, refused("PermanentRedirect"), ResultFailed, "is in another region"},
+		{400, refused("AuthorizationHeaderMalformed"), ResultFailed, "is in another region"},
+		{403, refused("AccessDenied"), ResultFailed, "allow s3:ListBucket"},
+		{403, refused("ExpiredToken"), ResultFailed, "log in again"},
+		{503, refused("SlowDown"), ResultFailed, "check the region"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			fmt.Fprint(w, c.answer)
+		}))
+		t.Cleanup(server.Close)
+		cfg := answering(t, "")
+		cfg.BaseEndpoint = &server.URL
+		client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		f := (&bucketDoctor{client: client, name: "b", group: "g", now: time.Now}).checkReach(t.Context())
+		if outcomeOf(f) != c.result || !strings.Contains(f.found+f.next, c.says) {
+			t.Errorf("%s: %+v, want %s, %q", c.answer, f, c.result, c.says)
 		}
 	}
 }

@@ -2,8 +2,13 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,5 +61,36 @@ func TestNothingIsAskedWithoutCredentials(t *testing.T) {
 	}
 	if len(d.checks) < 10 {
 		t.Errorf("%d checks", len(d.checks))
+	}
+}
+
+// Each check asks of what its line names, and the alarms are asked for once: behind an endpoint for S3
+// alone nobody will answer.
+func TestEachCheckAsksOfItsOwn(t *testing.T) {
+	t.Parallel()
+	var mutex sync.Mutex
+	asked := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ TableName, AlarmNamePrefix string }
+		_ = json.NewDecoder(r.Body).Decode(&body) // not every body is JSON
+		_, call, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		mutex.Lock()
+		defer mutex.Unlock()
+		asked[call+" "+body.TableName]++
+		if strings.Contains(r.Header.Get("Content-Type"), "cbor") {
+			asked["alarms"]++
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(server.Close)
+	cfg := answering(t, "")
+	cfg.BaseEndpoint, cfg.RetryMaxAttempts = &server.URL, 3
+	d := &checkup{App: app.New(nil, io.Discard, io.Discard)}
+	d.checkAWS(t.Context(), cfg, config.Config{Bucket: "b", ProgressTable: "progress", ObjectsTable: "objects"})
+	for call, want := range map[string]int{"DescribeContinuousBackups progress": 1, "DescribeContinuousBackups objects": 0,
+		"DescribeTable progress": 1, "DescribeTable objects": 1, "alarms": 1} {
+		if (asked[call] > 0) != (want > 0) || call == "alarms" && asked[call] != want {
+			t.Errorf("%s: asked %d times; in all %v", call, asked[call], asked)
+		}
 	}
 }

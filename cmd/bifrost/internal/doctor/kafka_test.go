@@ -5,7 +5,29 @@ import (
 	"testing"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/config"
 )
+
+// How the brokers are reached is said as it is set, and a warning only where others may read a password.
+func TestHowTheBrokersAreReached(t *testing.T) {
+	t.Parallel()
+	for want, k := range map[string]config.Kafka{
+		"plaintext":                   {},
+		"TLS":                         {TLS: true},
+		"TLS, PLAIN":                  {TLS: true, SASL: true, Mechanism: "PLAIN"},
+		"SCRAM-SHA-512, without TLS":  {SASL: true, Mechanism: "SCRAM-SHA-512"},
+		"PLAIN without TLS: warning!": {SASL: true, Mechanism: "PLAIN"},
+	} {
+		got := kafkaSecurity(k)
+		text := got.found
+		if got.warning {
+			text += ": warning!"
+		}
+		if text != want {
+			t.Errorf("%+v: %+v, want %q", k, got, want)
+		}
+	}
+}
 
 // A cluster without topics is no fault of the globs, and globs that select none are.
 func TestDoctorTellsAnEmptyClusterFromGlobsThatSelectNone(t *testing.T) {

@@ -167,9 +167,11 @@ func (b *bucketDoctor) checkEncryption(ctx context.Context) finding {
 	case err != nil:
 		return unknown(err, "s3:GetEncryptionConfiguration")
 	}
-	for _, rule := range out.ServerSideEncryptionConfiguration.Rules {
-		if rule.ApplyServerSideEncryptionByDefault != nil {
-			return fine("%s", rule.ApplyServerSideEncryptionByDefault.SSEAlgorithm)
+	if set := out.ServerSideEncryptionConfiguration; set != nil {
+		for _, rule := range set.Rules {
+			if rule.ApplyServerSideEncryptionByDefault != nil {
+				return fine("%s", rule.ApplyServerSideEncryptionByDefault.SSEAlgorithm)
+			}
 		}
 	}
 	return advice("no default encryption", "turn on SSE-S3 or SSE-KMS")
@@ -177,7 +179,7 @@ func (b *bucketDoctor) checkEncryption(ctx context.Context) finding {
 
 func (b *bucketDoctor) checkPublicAccess(ctx context.Context) finding {
 	out, err := b.client.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: &b.name})
-	if hasCode(err, "NoSuchPublicAccessBlockConfiguration") {
+	if hasCode(err, "NoSuchPublicAccessBlockConfiguration") || err == nil && out.PublicAccessBlockConfiguration == nil {
 		return advice("not blocked", "block public access to the bucket")
 	}
 	if err != nil {
@@ -254,7 +256,8 @@ type tableDoctor struct{ client *dynamodb.Client }
 // being made is described already, and its rows cannot be asked for.
 func (t *tableDoctor) checkTable(ctx context.Context, name string, check func(context.Context) error) finding {
 	out, describeErr := t.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
-	if describeErr == nil && out.Table.TableStatus != dynamotypes.TableStatusActive &&
+	described := describeErr == nil && out.Table != nil
+	if described && out.Table.TableStatus != dynamotypes.TableStatusActive &&
 		out.Table.TableStatus != dynamotypes.TableStatusUpdating {
 		return broken(fmt.Errorf("%s is %s", name, out.Table.TableStatus), "wait, or see the DynamoDB console")
 	}
@@ -267,7 +270,7 @@ func (t *tableDoctor) checkTable(ctx context.Context, name string, check func(co
 		return broken(err, "take the names of both tables from one stack: bifrost env --stack NAME")
 	case err != nil:
 		return broken(err, adviceOnTable(err, "dynamodb:GetItem, Query and Scan on the tables"))
-	case garbled:
+	case garbled, describeErr == nil && !described:
 		return fine("%s can be read; this service, which is not Amazon's, does not say how large it is", name)
 	case describeErr != nil:
 		return broken(describeErr, adviceOnTable(describeErr, "dynamodb:DescribeTable on the tables"))
@@ -306,8 +309,11 @@ func (t *tableDoctor) checkBackups(ctx context.Context, name string) finding {
 	if err != nil {
 		return unknown(err, "dynamodb:DescribeContinuousBackups")
 	}
-	backups := out.ContinuousBackupsDescription.PointInTimeRecoveryDescription
-	if backups == nil || backups.PointInTimeRecoveryStatus != dynamotypes.PointInTimeRecoveryStatusEnabled {
+	var status dynamotypes.PointInTimeRecoveryStatus
+	if backups := out.ContinuousBackupsDescription; backups != nil && backups.PointInTimeRecoveryDescription != nil {
+		status = backups.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus
+	}
+	if status != dynamotypes.PointInTimeRecoveryStatusEnabled {
 		return advice("no point-in-time recovery",
 			"turn it on; without it, bifrost rebuild makes the tables from the bucket")
 	}
