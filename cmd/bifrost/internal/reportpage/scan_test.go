@@ -36,7 +36,8 @@ func TestALossIsAsNewAsItsLastRow(t *testing.T) {
 	p := a.partition("orders", 0, 20).Partition
 	for start, at := range []time.Time{older, newer} {
 		r := bifrost.Range{Start: int64(start), End: int64(start) + 1}
-		a.put(bifrost.Row{Partition: p, Range: r, State: bifrost.StateLost, GapReason: bifrost.ReasonRetention, ArchivedAt: at})
+		a.put(bifrost.Row{Partition: p, Range: r, State: bifrost.StateLost, GapReason: bifrost.ReasonRetention,
+			ArchivedAt: at})
 	}
 	s := a.scan(t, readback.Times{})
 	if len(s.gaps.kept) != 1 || !s.gaps.kept[0].at.Equal(newer) || !s.gaps.lastLoss.Equal(newer) {
@@ -100,5 +101,44 @@ func TestAllThatIsWrongCounts(t *testing.T) {
 	text := fmt.Sprint(page.Findings)
 	if want := "archived in 1h00m, of orders/1 first"; !strings.Contains(text, want) {
 		t.Errorf("findings %s, want %q", text, want)
+	}
+}
+
+// What was taken out is in a gap as what was lost is.
+func TestEveryGapIsInTheVerdict(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	p := a.partition("orders", 0, 100).Partition
+	a.object(p, 0, 90, day(2), day(1), 1000)
+	a.gap(p, 90, 100, bifrost.ReasonErased)
+	if got, want := NewPage(a.facts(t)).Verdict.Text, "In gaps: 10 of 100 offsets"; !strings.Contains(got, want) {
+		t.Errorf("the verdict is %q, want %q", got, want)
+	}
+}
+
+// Where no captures are to be made, none is late.
+func TestNoCaptureIsLateThatIsNotDue(t *testing.T) {
+	t.Parallel()
+	a := newArchive()
+	a.partition("orders", 0, 10)
+	f := a.facts(t)
+	f.Checks.Captures["c"][0].At = now.Add(-day(100))
+	for every, class := range map[time.Duration]string{0: "", time.Hour: "warn"} {
+		f.Config.CaptureEvery = every
+		if got := NewPage(f).Captures[0].Class; got != class {
+			t.Errorf("every %s: %q, want %q", every, got, class)
+		}
+	}
+}
+
+// A rate is written by the second, the hour or the day, whichever is the first to have a byte in it.
+func TestARateHasAUnitThatFitsIt(t *testing.T) {
+	t.Parallel()
+	for rate, want := range map[float64]string{
+		0: "0 B/s", 1: "1 B/s", 1500: "1.5 kB/s", 0.5: "1.8 kB/h", 0.01: "36 B/h", 1.0 / 3600: "1 B/h", 0.5 / 3600: "12 B/day",
+	} {
+		if got := perSecond(rate); got != want {
+			t.Errorf("%g: %q, want %q", rate, got, want)
+		}
 	}
 }
