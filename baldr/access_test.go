@@ -155,3 +155,29 @@ func (s *slowReads) ReadAt(p []byte, at int64) (int, error) {
 	runtime.Gosched()
 	return s.ReaderAt.ReadAt(p, at)
 }
+
+// The times of an object are the least and the greatest of its records, whatever their order, of which the first
+// millisecond of 1970 is one and a negative one is none.
+func TestTimesOfAnObject(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		timestamps  []int64
+		first, last int64
+	}{
+		{[]int64{0, 5}, 0, 5}, {[]int64{5, 0}, 0, 5}, {[]int64{-1, 3, -2}, 3, 3}, {[]int64{7, -1, 9, 8}, 7, 9}, {[]int64{-1}, -1, -1},
+	} {
+		var records []Record
+		for offset, timestamp := range c.timestamps {
+			records = append(records, Record{Offset: int64(offset), Timestamp: timestamp, Value: []byte("v")})
+		}
+		object, summary := write(t, records, Options{})
+		if summary.FirstTimestamp != c.first || summary.LastTimestamp != c.last {
+			t.Errorf("%v: from %d to %d", c.timestamps, summary.FirstTimestamp, summary.LastTimestamp)
+		}
+		for m := range open(t, object, ReaderOptions{}).Members() {
+			if m.LeastTimestamp != c.first || m.MostTimestamp != c.last {
+				t.Errorf("%v: a member from %d to %d", c.timestamps, m.LeastTimestamp, m.MostTimestamp)
+			}
+		}
+	}
+}

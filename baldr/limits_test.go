@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 )
@@ -281,6 +282,25 @@ func TestWriterReturnsTheErrorOfItsWriter(t *testing.T) {
 					t.Fatalf("%+v fails after %d bytes: %v, want %v", opts, left, err, want)
 				}
 			}
+		}
+	}
+}
+
+// Memory that one very long record took is given back with its member: the rest of the object needs little.
+func TestALongRecordLeavesNoMemoryBehind(t *testing.T) {
+	t.Parallel()
+	const memberBytes = 1 << 10
+	w := NewWriter(io.Discard, Options{MemberBytes: memberBytes})
+	for offset, size := range []int{10, 100 * memberBytes, 10} {
+		value := make([]byte, size)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(value) // never fails
+		check(t, w.WriteRecord(&Record{Offset: int64(offset), Key: value, Value: value}))
+	}
+	check(t, w.many.flush())
+	check(t, w.many.drain(0))
+	for _, p := range append(w.many.free, w.many.current) {
+		if kept := max(cap(p.frames), cap(p.head), cap(p.body)); kept > 2*memberBytes {
+			t.Errorf("a member of %d bytes keeps %d", memberBytes, kept)
 		}
 	}
 }
