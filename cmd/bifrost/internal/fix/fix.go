@@ -98,6 +98,10 @@ func (f *Fixer) ask() (bool, error) {
 		return false, nil
 	}
 	fmt.Fprint(f.Talk, "Do this? [y/N] ")
+	return f.readAnswer()
+}
+
+func (f *Fixer) readAnswer() (agreed bool, err error) {
 	answer, err := bufio.NewReader(f.In).ReadString('\n')
 	if err != nil {
 		return false, fmt.Errorf("read the answer: %w", err)
