@@ -201,8 +201,13 @@ func TestWriterRefuses(t *testing.T) {
 		"a gap with records":        {records: []Record{{Offset: 1}}, summary: Summary{Kind: KindGap, End: 5}},
 		"an unknown kind":           {summary: Summary{Kind: 9, End: 5}},
 		"a topic that is no text":   {summary: Summary{Topic: "\xff", End: 5}},
+		"a reason that is no text":  {summary: Summary{Kind: KindGap, Reason: "\xff", End: 5}},
+		"a cluster that is no text": {summary: Summary{ClusterID: "\xff", End: 5}},
+		"a writer that is no text":  {summary: Summary{Writer: "\xff", End: 5}},
 		"a summary too long":        {summary: Summary{Reason: string(make([]byte, maxExtraBytes)), End: 5}},
-		"missing below 0":           {summary: Summary{Missing: Missing{Aborted: -1}, End: 5}},
+		"aborted below 0":           {summary: Summary{Missing: Missing{Aborted: -1}, End: 5}},
+		"control below 0":           {summary: Summary{Missing: Missing{Control: -1}, End: 5}},
+		"compacted below 0":         {summary: Summary{Missing: Missing{Compacted: -1}, End: 5}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
