@@ -76,8 +76,9 @@ const (
 const fixIt = "run bifrost verify --fix, which shows what it would do and asks"
 
 // putBack is the next step where an object is not the one that was archived.
-const putBack = "restore the object that was archived (an older version, a replica); only if no version of it is left " +
-	"anywhere, move what is there out of the archive's prefix, and run bifrost accept erased to record that"
+const putBack = "restore the object that was archived (an older version, a replica; docs/verify.md has the commands); " +
+	"only if no version of it is left anywhere, move what is there out of the archive's prefix, and run bifrost accept " +
+	"erased to record that"
 
 var violationKinds = []struct {
 	kind Kind
@@ -95,8 +96,8 @@ var violationKinds = []struct {
 	{RowBeyondPlanned, fixIt},
 	{RowInvalid, fixIt},
 	{ObjectMissing, "run bifrost verify --fix, which brings back what a delete marker hides; otherwise restore the " +
-		"object (an older version, a replica); only if no version of it is left anywhere, run bifrost accept erased " +
-		"to record that"},
+		"object (an older version, a replica; docs/verify.md has the commands); only if no version of it is left " +
+		"anywhere, run bifrost accept erased to record that"},
 	{ObjectSize, putBack},
 	{ObjectChecksum, putBack},
 	{ObjectDamaged, putBack},
