@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
@@ -122,17 +123,33 @@ func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Par
 	if err != nil {
 		return nil, err
 	}
-	if err := checkBelonging(ctx, parts); err != nil {
+	if err := checkInTime(ctx, parts); err != nil {
 		parts.Close()
 		return nil, err
 	}
 	return parts, nil
 }
 
-func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
+// answerPatience is how long AWS may take to answer the few first requests of a command: those that come
+// after it are repeated for minutes. It is a variable because a test makes it short.
+var answerPatience = 30 * time.Second
+
+// checkInTime compares settings and archive, once there are credentials: those may take a person's time.
+func checkInTime(ctx context.Context, parts *wiring.Parts) error {
 	if err := parts.CheckCredentials(ctx); err != nil {
 		return err
 	}
+	asking, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	err := checkBelonging(asking, parts)
+	if asking.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("AWS has not answered within %s: look at AWS_REGION (--region), at AWS_ENDPOINT_URL "+
+			"(--endpoint-url), and at the network between (VPC endpoints, proxies)", answerPatience)
+	}
+	return err
+}
+
+func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
 	if err := checkTables(ctx, parts.Ledger); err != nil {
 		return err
 	}
