@@ -36,14 +36,23 @@ bucket, so that verify and rebuild stay truthful, and cannot be taken back.`,
 }
 
 func newAcceptErased(a *app.App) *cobra.Command {
-	return acceptCommand(a, &cobra.Command{
+	var despiteVersions bool
+	c := acceptCommand(a, &cobra.Command{
 		Use:   "erased TOPIC PARTITION START",
 		Short: "Record that an object is gone for good",
 		Long: `Erased records that the object which began at offset START expired or was erased.
 A gap takes its place in the bucket and in the tables, and no tick ever archives
-these offsets again. It refuses as long as anything is at the object's key.`,
+these offsets again. It refuses as long as anything is at the object's key, also
+below a delete marker: bifrost verify --fix brings that back, and docs/erasure.md
+deletes it.`,
 		Example: "  bifrost verify\n  bifrost accept erased orders 0 123000 --yes",
-	}, "the object of %s from offset %d is gone", acceptErased)
+	}, "the object of %s from offset %d is gone",
+		func(ctx context.Context, a *app.App, p bifrost.Partition, start int64, asJSON bool) error {
+			return acceptErased(ctx, a, p, start, despiteVersions, asJSON)
+		})
+	c.Flags().BoolVar(&despiteVersions, "despite-versions", false,
+		"record it although versions of the object are still in the bucket")
+	return c
 }
 
 func newAcceptDiverged(a *app.App) *cobra.Command {
@@ -138,7 +147,9 @@ func parsePosition(args []string) (bifrost.Partition, int64, error) {
 	return bifrost.Partition{Name: args[0], Number: int32(number)}, offset, nil
 }
 
-func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start int64, asJSON bool) error {
+func acceptErased(
+	ctx context.Context, a *app.App, p bifrost.Partition, start int64, despiteVersions, asJSON bool,
+) error {
 	parts, err := a.OpenParts(ctx, config.Reader)
 	if err != nil {
 		return err
@@ -147,6 +158,11 @@ func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start in
 	all, err := readRows(ctx, a, parts, p)
 	if err != nil {
 		return err
+	}
+	if !despiteVersions {
+		if err := refuseVersions(ctx, parts, p, start); err != nil {
+			return err
+		}
 	}
 	row, err := accepter(parts).AcceptErased(ctx, p, start)
 	if err != nil {
@@ -159,6 +175,25 @@ func acceptErased(ctx context.Context, a *app.App, p bifrost.Partition, start in
 	_, err = fmt.Fprintf(a.Out, "%s %s is recorded as a gap: %s (%s)\n",
 		row.Partition, row.Range, row.GapReason, human.Visible(row.Facts.Key))
 	return err
+}
+
+// refuseVersions refuses to give up an object that is in the bucket still, below a delete marker.
+func refuseVersions(ctx context.Context, parts *wiring.Parts, p bifrost.Partition, start int64) error {
+	row, err := parts.Ledger.Row(ctx, p, start)
+	if err != nil || row.Facts.Key == "" {
+		return nil // the acceptance says what is wrong
+	}
+	_, versions, err := parts.Store.Hidden(ctx, row.Facts.Key)
+	if err != nil {
+		return fmt.Errorf("whether the bucket still has versions of the object is not known: %w; --despite-versions goes "+
+			"on all the same", err)
+	}
+	if len(versions) > 0 {
+		return fmt.Errorf("a delete marker hides %s of %s: bifrost verify --fix brings the object back, and who wants it "+
+			"erased deletes them first (docs/erasure.md); --despite-versions goes on all the same",
+			human.Some(int64(len(versions)), "version"), row.Facts.Key)
+	}
+	return nil
 }
 
 // readRows reads the progress rows, and says if the partition is of the first life of a topic that

@@ -76,6 +76,26 @@ func TestDamageThatIsMetWhileWriting(t *testing.T) {
 	}
 }
 
+// TestAnObjectBelowADeleteMarkerIsNotGivenUp: what verify --fix would bring back is not recorded as gone.
+func TestAnObjectBelowADeleteMarkerIsNotGivenUp(t *testing.T) {
+	t.Parallel()
+	s := newFakes(t).sandbox(t)
+	must(t, s.keepVersions(t.Context()))
+	topic := s.topics + "-a"
+	must(t, s.topic(t.Context(), topic, 1))
+	must(t, s.produce(t.Context(), numbered(topic, 0, 0, 10)...))
+	s.inside(t, "flush").must(t, 0)
+	var row rangeJSON
+	must(t, json.Unmarshal([]byte(s.inside(t, "ls", topic, "--json").out), &row))
+	must(t, s.deleteObject(t.Context(), row.Object))
+	accept := []string{"accept", "erased", topic, "0", "0", "--yes"}
+	s.inside(t, accept...).must(t, 1, "a delete marker hides 1 version of "+row.Object, "bifrost verify --fix", "docs/erasure.md")
+	s.inside(t, "verify", "--fix", "--yes", topic).must(t, 0)
+	s.inside(t, "cat", topic, "--format", "%o,").must(t, 0, "9,")
+	must(t, s.deleteObject(t.Context(), row.Object))
+	s.inside(t, append(accept, "--despite-versions")...).must(t, 0)
+}
+
 // TestADamagedObjectWithoutACopy: what verify advises last of all settles it, so that readers go on behind it.
 func TestADamagedObjectWithoutACopy(t *testing.T) {
 	t.Parallel()

@@ -149,6 +149,21 @@ func (s *sandbox) deleteObject(ctx context.Context, key string) error {
 	return err
 }
 
+// eraseObject deletes all versions of an object, as docs/erasure.md does.
+func (s *sandbox) eraseObject(ctx context.Context, key string) error {
+	list, err := s.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &s.bucket, Prefix: &key})
+	if err != nil {
+		return err
+	}
+	for _, v := range list.Versions {
+		_, err = s.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key, VersionId: v.VersionId})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // damageObject changes a byte in the middle of the object, which its ends do not tell.
 func (s *sandbox) damageObject(ctx context.Context, key string) error {
 	answer, err := s.store.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})

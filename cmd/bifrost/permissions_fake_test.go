@@ -240,7 +240,7 @@ func TestCommandsNeedWhatThePageSays(t *testing.T) {
 		{"jobs show", nothing, append([]string{"jobs", "show", "one"}, machine...)},
 		{"jobs stop", nothing, append([]string{"jobs", "stop", "one"}, machine...)},
 		{"jobs continue", nothing, append([]string{"jobs", "continue", "one"}, machine...)},
-		{"accept erased", func() error { return s.deleteObject(t.Context(), object(erased)) },
+		{"accept erased", func() error { return s.eraseObject(t.Context(), object(erased)) },
 			[]string{"accept", "erased", erased, "0", "0", "--yes"}},
 		{"accept diverged", func() error { return s.diverge(t.Context(), cut) },
 			[]string{"accept", "diverged", cut, "0", "50", "--yes"}},
