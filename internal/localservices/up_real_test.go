@@ -34,6 +34,9 @@ func TestUpAndDownAreSafeToRepeat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := h.up(t.Context(), StackOptions{Kafka: "127.0.0.1:1"}); err == nil || !strings.Contains(err.Error(), "make down stops it") {
+		t.Errorf("up with another Kafka: error %v, want it to leave the stack that runs", err)
+	}
 	second, err := h.up(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func ReadRestored(file string) (*Restored, error) {
 	strict := json.NewDecoder(bytes.NewReader(text))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&r); err != nil || r.Capture == "" {
-		return nil, usage.Errorf("--restore %s: want what bifrost restore --json printed: %v", file, err)
+		return nil, usage.Errorf("--restore %s: that is not what bifrost restore --json prints", file)
 	}
 	return newRestoredPage(r), nil
 }
