@@ -115,12 +115,16 @@ func (r *replayer) warnOf(o *replay.Outlook) {
 	}
 }
 
-// answersTo are the flags that go on all the same.
-func answersTo(objections []replay.Objection) (answers []string) {
+// answersTo are the flags that go on all the same, each once: force answers every reason of the look.
+func answersTo(reasons []string, objections []replay.Objection) (answers []string) {
+	for range reasons {
+		answers = append(answers, string(replay.AnswerForce))
+	}
 	for _, o := range objections {
 		answers = append(answers, string(o.Answer))
 	}
-	return answers
+	slices.Sort(answers)
+	return slices.Compact(answers)
 }
 
 // showPlan is the end of a dry run.

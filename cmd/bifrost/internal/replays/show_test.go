@@ -122,8 +122,18 @@ func TestWarningsOfAReplay(t *testing.T) {
 		t.Errorf("%d lines: %s", n, talk)
 	}
 	again, force := string(replay.AnswerAgain), string(replay.AnswerForce)
-	if got, want := answersTo(o.Objections()), []string{again, force, again}; !reflect.DeepEqual(got, want) {
-		t.Errorf("answers: %q", got)
+	for _, c := range []struct{ reasons, want []string }{
+		{nil, []string{again, force}}, {[]string{"it is compacted", "it is small"}, []string{again, force}},
+	} {
+		if got := answersTo(c.reasons, o.Objections()); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("answers to %q: %q", c.reasons, got)
+		}
+	}
+	if got, want := answersTo([]string{"x"}, o.Parts[0].Objections), []string{again, force}; !reflect.DeepEqual(got, want) {
+		t.Errorf("answers to a reason and an objection: %q", got)
+	}
+	if got := answersTo(nil, nil); len(got) > 0 {
+		t.Errorf("answers to nothing: %q", got)
 	}
 }
 

@@ -5,7 +5,6 @@ package replays
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
@@ -31,16 +30,11 @@ func (r *replayer) mayWrite(ctx context.Context, request replay.Request) (*repla
 		return nil, r.explainRefusal(err)
 	}
 	r.warnOf(outlook)
-	answers := answersTo(outlook.Objections())
-	if len(reasons) > 0 {
-		answers = append(answers, string(replay.AnswerForce))
-	}
+	answers := answersTo(reasons, outlook.Objections())
 	if len(answers) == 0 {
 		return outlook, nil
 	}
-	slices.Sort(answers)
-	return nil, app.Unhealthyf("nothing was written: %s goes on all the same",
-		strings.Join(slices.Compact(answers), " and "))
+	return nil, app.Unhealthyf("nothing was written: %s goes on all the same", strings.Join(answers, " and "))
 }
 
 // lookInto looks at the target topics, made or to be made, and says what is worth knowing.
