@@ -1,6 +1,8 @@
 package console
 
 import (
+	"bufio"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -17,5 +19,21 @@ func TestEachKindOfLineHasItsMark(t *testing.T) {
 	want := "warning: 1 partition\nrefused: a\\x1b\nfailed: item 7: x\ndiffers: orders\n"
 	if talk.String() != want {
 		t.Errorf("said\n%swant\n%s", talk.String(), want)
+	}
+}
+
+// What was written before something went wrong is not kept back.
+func TestWhatWasWrittenIsWritten(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("the next object is damaged")
+	for _, want := range []error{nil, failed} {
+		var out strings.Builder
+		err := New(nil, &out, nil).WriteBuffered(func(w *bufio.Writer) error {
+			_, _ = w.WriteString("first\n") // a buffer of memory does not fail
+			return want
+		})
+		if !errors.Is(err, want) || out.String() != "first\n" {
+			t.Errorf("error %v, want %v; written %q", err, want, out.String())
+		}
 	}
 }
