@@ -34,6 +34,13 @@ func TestCost(t *testing.T) {
 	if c := report.Cost; c.Invocations != 7 || c.Puts != 7 || c.Gets != 7 || c.ReadUnits != 7 || c.Transitions != 2*3+2*3+2*3 {
 		t.Errorf("cost %+v", c)
 	}
+	var sum Cost
+	for range 3 { // an item of several invocations has said what they took together
+		sum.addSpent(Spent{Seconds: 5, Invocations: 4, Requests: Requests{Puts: 1, Gets: 2, ReadUnits: 3}})
+	}
+	if want := (Cost{FunctionSeconds: 15, Invocations: 12, Requests: Requests{Puts: 3, Gets: 6, ReadUnits: 9}}); sum != want {
+		t.Errorf("cost %+v, want %+v", sum, want)
+	}
 	c := Cost{FunctionSeconds: 1e6, Invocations: 1e6, Requests: Requests{Puts: 1e6, Gets: 1e6, ReadUnits: 1e6}}
 	c.addTotal(1, 100_000, 1<<30)
 	if want := 13.3334 + 0.2 + 0.025*2199.999 + 5 + 0.4 + 0.125; c.Transitions != 2_199_999 || math.Abs(c.Dollars-want) > 1e-6 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,7 +144,7 @@ func TestNamesOfExecutions(t *testing.T) {
 func TestReportOfManyItems(t *testing.T) {
 	t.Parallel()
 	f, put := filesOfNobody(t)
-	items := make([]Item, 12)
+	items := make([]Item, 32)
 	putItems(t, f, "one", items...)
 	for n := 1; n <= 8; n++ {
 		settled := Done{Item: n, Records: int64(n), Bytes: int64(10 * n), Unlisted: int64(n),
@@ -160,16 +161,22 @@ func TestReportOfManyItems(t *testing.T) {
 	put("one", "failures/000009/a.json", at(9, 1))
 	put("one", "failures/000009/b.json", at(9, 3))
 	put("one", "failures/000009/c.json", at(9, 2))
+	put("one", "failures/000010/a.json", at(10, 6))
+	want := []Failure{at(9, 3), at(10, 6), at(11, 5)}
+	for n := 13; n <= 32; n++ {
+		want = append(want, at(n, 7))
+		put("one", fmt.Sprintf("failures/%06d/a.json", n), at(n, 7))
+	}
 	put("one", "failures/000011/a.json", at(11, 5))
 	put("one", "failures/000011/b.json", at(11, 4))
 	r := &Runner{Files: f}
 	report, err := r.sumReport(t.Context(), Spec{ID: "one", Kind: KindExport})
-	if err != nil || report.Items != 12 || report.Done != 8 || report.Failed != 4 || report.Records != 36 || report.Bytes != 360 ||
+	if err != nil || report.Items != 32 || report.Done != 8 || report.Failed != 24 || report.Records != 36 || report.Bytes != 360 ||
 		*report.Export != (Exported{36, 72, 108, 144, 180, 216}) {
 		t.Errorf("%+v %+v, %v", report, report.Export, err)
 	}
-	if len(report.Failures) != 2 || report.Failures[0] != at(9, 3) || report.Failures[1] != at(11, 5) {
-		t.Errorf("failures %v", report.Failures)
+	if !slices.Equal(report.Failures, want) {
+		t.Errorf("failures %v, want %v", report.Failures, want)
 	}
 	next := 0
 	err = f.EachDone(t.Context(), "one", func(d Done) error {
