@@ -66,8 +66,10 @@ func TestLivesByAge(t *testing.T) {
 			if got := readback.LaterLives(rows, "a"); !slices.Equal(got, later) {
 				t.Errorf("%s: later %q, want %q", name, got, later)
 			}
-			if got := lives.Present("a"); got != c.present {
-				t.Errorf("%s: the present one is %q, want %q", name, got, c.present)
+			for _, lives := range []readback.Lives{lives, readback.NewLives(c.rows)} {
+				if got := lives.Present("a"); got != c.present {
+					t.Errorf("%s: the present one is %q, want %q", name, got, c.present)
+				}
 			}
 		}
 	}

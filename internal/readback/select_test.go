@@ -2,6 +2,7 @@ package readback_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -54,4 +55,19 @@ func TestEachRowIsSelectedOnce(t *testing.T) {
 			t.Fatalf("%q are %q, want %q", names, got, want)
 		}
 	})
+}
+
+// A glob finds a topic by its own name, and a name finds one of its lives.
+func TestGlobsThatMatchNothing(t *testing.T) {
+	t.Parallel()
+	life := "orders@" + bifrost.TopicID{1}.String()
+	all := []bifrost.Progress{{Partition: bifrost.Partition{Name: life}}, {Partition: bifrost.Partition{Name: "payments"}}}
+	for glob, found := range map[string]bool{
+		"orders": true, "ord*": true, life: true, "payments": true, "*": true, "order": false, life + "x": false, "x*": false,
+	} {
+		err := readback.CheckGlobs(all, []string{"payments", glob})
+		if (err == nil) != found || err != nil && !strings.Contains(err.Error(), "matches "+glob) {
+			t.Errorf("%s: error %v", glob, err)
+		}
+	}
 }

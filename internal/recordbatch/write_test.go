@@ -83,6 +83,17 @@ func valuesOfKinds(size int) map[string]func() []byte {
 	}
 }
 
+// A topic that takes less than Kafka's default limits its batches, and one that takes more gets none that are larger.
+func TestNoBatchIsLargerThanItHasToBe(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int64]int{0: kafkaBatchBytes, 1000: 1000, kafkaBatchBytes: kafkaBatchBytes,
+		100 << 20: kafkaBatchBytes, math.MaxInt64: kafkaBatchBytes} {
+		if got := (Shape{Codec: Gzip, Bytes: bytes}).Limits(); got != (Limits{Gzip, want, batchRawBytes}) {
+			t.Errorf("of a topic that takes %d bytes: %+v, want %d", bytes, got, want)
+		}
+	}
+}
+
 // A batch stays below its limit even if nothing in it can be compressed, and is
 // about as large as that if it can.
 func TestBatchesFillUp(t *testing.T) {
@@ -147,8 +158,12 @@ func TestABatchBeginsAgain(t *testing.T) {
 				b.Reset()
 				continue
 			}
-			if got := decode(t, b.Seal(Producer{7, 3}, 0)); words(got) != words([]baldr.Record{record}) {
+			sealed := b.Seal(Producer{7, 3}, 0)
+			if got := decode(t, sealed); words(got) != words([]baldr.Record{record}) {
 				t.Fatalf("%s: the batch holds %d records that are not the one", codec, len(got))
+			}
+			if h, err := ParseHeader(sealed); err != nil || h.Codec() != codec {
+				t.Fatalf("%s was asked for, and it is %s, error %v", codec, h.Codec(), err)
 			}
 			b.Reset()
 		}
