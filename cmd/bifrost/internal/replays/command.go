@@ -248,7 +248,18 @@ func (r *replayer) writeRecords(
 	}
 	if err != nil {
 		r.takeBack(ctx)
+		return r.explainEnd(err)
 	}
+	if r.offsetMap != "" {
+		if err := r.writeOffsetMap(ctx, outlook); err != nil {
+			return err
+		}
+	}
+	return r.showReport(outlook, written, r.Now().Sub(begun))
+}
+
+// explainEnd says what to do about an end before the end. Whom another run has shut out has nothing to do.
+func (r *replayer) explainEnd(err error) error {
 	switch {
 	case errors.Is(err, replay.ErrRefused):
 		return r.explainRefusal(err)
@@ -257,15 +268,8 @@ func (r *replayer) writeRecords(
 	case bifrost.IsDamage(err):
 		return errors.Join(err, errors.New("what is written stays; bifrost verify --deep names all that is missing or "+
 			"damaged, each with what to do: after that the same command goes on"+r.withoutAgain()))
-	case err != nil:
-		return errors.Join(err, errors.New("run the same command again to go on"+r.withoutAgain()))
 	}
-	if r.offsetMap != "" {
-		if err := r.writeOffsetMap(ctx, outlook); err != nil {
-			return err
-		}
-	}
-	return r.showReport(outlook, written, r.Now().Sub(begun))
+	return errors.Join(err, errors.New("run the same command again to go on"+r.withoutAgain()))
 }
 
 // withoutAgain says how a second writing is gone on with: --again would begin another.

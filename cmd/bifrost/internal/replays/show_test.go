@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -268,6 +270,37 @@ func TestOffsetsAreOfOneTopic(t *testing.T) {
 			r.From, r.To = bounds[0], bounds[1]
 			if _, err := r.planRequest(t.Context(), args); err == nil || !strings.Contains(err.Error(), "one topic") {
 				t.Errorf("%q from %d to %d: %v", args, r.From, r.To, err)
+			}
+		}
+	}
+}
+
+// A replay that ends early says how it is gone on with, unless it is not to be gone on with.
+func TestHowAReplayGoesOn(t *testing.T) {
+	t.Parallel()
+	const goesOn, damaged, again = "run the same command again", "bifrost verify --deep", "without --again"
+	for name, c := range map[string]struct {
+		err         error
+		again       bool
+		said        []string
+		unsaid      []string
+		isUnhealthy bool
+	}{
+		"no answer":         {errors.New("no answer"), false, []string{goesOn}, []string{again, damaged}, false},
+		"written once more": {errors.New("no answer"), true, []string{goesOn, again}, []string{damaged}, false},
+		"damage":            {baldr.ErrNotBaldr, true, []string{damaged, again}, []string{goesOn}, false},
+		"shut out":          {replay.ErrShutOut, true, nil, []string{goesOn, damaged, again}, false},
+		"refused":           {replay.ErrRefused, false, nil, []string{goesOn, damaged}, true},
+	} {
+		r, _, _ := newReplayer()
+		r.again = c.again
+		err := r.explainEnd(fmt.Errorf("topic a: %w", c.err))
+		if !errors.Is(err, c.err) || app.IsUnhealthy(err) != c.isUnhealthy {
+			t.Errorf("%s: error %v", name, err)
+		}
+		for i, words := range slices.Concat(c.said, c.unsaid) {
+			if strings.Contains(err.Error(), words) != (i < len(c.said)) {
+				t.Errorf("%s: %q in %q", name, words, err)
 			}
 		}
 	}
