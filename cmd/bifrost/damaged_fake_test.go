@@ -72,6 +72,9 @@ func TestDamageThatIsMetWhileWriting(t *testing.T) {
 			if said := ended.out + ended.talk; strings.Contains(said, "run the same command again to go on") {
 				t.Error(said)
 			}
+			if strings.HasPrefix(line, "replay") { // what becomes of a topic that was made is told
+				ended.must(t, 1, "Topic again was made, and is left.")
+			}
 		})
 	}
 }

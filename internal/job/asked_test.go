@@ -272,3 +272,21 @@ func TestAReportOfWhatIsNotDone(t *testing.T) {
 		t.Errorf("status %+v, error %v", status, err)
 	}
 }
+
+// Each thing that stands against a replay is told, of every partition: whoever settles the first meets no second one.
+func TestAllObjectionsAreTold(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, 3)
+	a.archive("orders", 2, 20)
+	late := replayOf("late", "orders:copy")
+	late.Replay.From = 5
+	if _, err := a.execute(late); err != nil {
+		t.Fatal(err)
+	}
+	all := replayOf("all", "orders:copy")
+	_, err := a.execute(all)
+	if err == nil || !strings.Contains(err.Error(), "orders/0") || !strings.Contains(err.Error(), "orders/1") ||
+		strings.Count(err.Error(), "replay.force goes on all the same") != 2 {
+		t.Errorf("error %v", err)
+	}
+}
