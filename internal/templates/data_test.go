@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -212,6 +213,8 @@ func TestFunctions(t *testing.T) {
 		if group.Get("RetentionInDays") == nil {
 			t.Errorf("%s is kept for ever", name)
 		}
+		function := fmt.Sprint(functions[strings.TrimSuffix(name, "Logs")+"Function"].Get("FunctionName", "Fn::Sub"))
+		want(t, group, sub("/aws/lambda/"+function), "LogGroupName")
 	}
 	schedule := template.Resources("AWS::Scheduler::Schedule")["Schedule"]
 	want(t, schedule, 0, "Target", "RetryPolicy", "MaximumRetryAttempts")

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -85,8 +86,21 @@ func checkDeployer(t *testing.T, path string, others []string, deployed ...strin
 		}
 	}
 	need := slices.Clone(others)
+	passed := map[string]bool{}
+	for _, s := range policy.Statement {
+		for _, services := range valuesOf(s, "iam:PassedToService") {
+			for _, service := range texts(services) {
+				passed[service] = true
+			}
+		}
+	}
 	for _, template := range deployed {
 		for _, r := range load(t, template).Resources("") {
+			for _, principal := range valuesOf(r.Get("AssumeRolePolicyDocument"), "Service") {
+				if service := fmt.Sprint(principal); !passed[service] {
+					t.Errorf("%s: a deployer may not give %s to %s", path, r.Name, service)
+				}
+			}
 			actions, known := typeActions[r.Type]
 			if !known {
 				t.Errorf("%s: this test does not know what a deployer needs for %s", template, r.Type)

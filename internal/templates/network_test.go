@@ -60,8 +60,8 @@ func TestNetworkLeadsToWhatTheCodeCalls(t *testing.T) {
 	for name, endpoint := range template.Resources("AWS::EC2::VPCEndpoint") {
 		service, _ := endpoint.Get("ServiceName", "Fn::Sub").(string)
 		made[service[strings.LastIndex(service, ".")+1:]] = endpoint.Get("VpcEndpointType").(string)
-		if endpoint.Attributes["Condition"] == nil {
-			t.Errorf("the endpoint %s cannot be left out", name)
+		if got := endpoint.Attributes["Condition"]; got != "Makes"+name {
+			t.Errorf("the endpoint %s is made under %v", name, got)
 		}
 	}
 	want := map[string]string{"s3": "Gateway", "dynamodb": "Gateway", "lambda": "Interface", "secretsmanager": "Interface"}
@@ -95,6 +95,9 @@ func TestNetworkLeadsToWhatTheCodeCalls(t *testing.T) {
 			fmt.Sprint(Get(way, "SourceSecurityGroupId")) != fmt.Sprint(ref("FunctionGroup")) {
 			t.Errorf("the functions are let in by %v, want to ports %v", way, ports)
 		}
+	}
+	if got := template.Get("Outputs", "SecurityGroupIds", "Value"); fmt.Sprint(got) != fmt.Sprint(ref("FunctionGroup")) {
+		t.Errorf("the group of the functions is %v", got)
 	}
 	for name, group := range template.Resources("AWS::EC2::SecurityGroup") {
 		if name == "FunctionGroup" && group.Get("SecurityGroupIngress") != nil {

@@ -146,9 +146,14 @@ func TestRolesOfServices(t *testing.T) {
 	if len(found) != len(want) {
 		t.Errorf("roles %v", found)
 	}
-	if !strings.Contains(fmt.Sprint(load(t, "infra/jobs.yaml").Resources("AWS::IAM::Role")["MachineRole"].Get("Policies")),
-		"${BucketArn}/${Group}/~jobs/*/items.jsonl") {
-		t.Error("the machine may not read the items of a job")
+	policies := fmt.Sprint(load(t, "infra/jobs.yaml").Resources("AWS::IAM::Role")["MachineRole"].Get("Policies"))
+	for _, part := range []string{
+		"${BucketArn}/${Group}/~jobs/*/items.jsonl", "kms:ViaService:map[Fn::Sub:s3.${AWS::Region}.amazonaws.com]",
+		":stateMachine:${Name}-job]", ":execution:${Name}-job/*]", // of the children of a Map, which have its label behind a slash
+	} {
+		if !strings.Contains(policies, part) {
+			t.Errorf("the machine needs %s, and its policies are %s", part, policies)
+		}
 	}
 }
 
@@ -166,6 +171,76 @@ func TestOutputsOfData(t *testing.T) {
 	} {
 		if got := template.Get("Outputs", name, "Value"); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
+
+// Each output leads an operator to what it is named after: names, the URL of the queue, and links that
+// open the table, the objects and the log. A link to a log has the name of its group escaped twice.
+func TestOutputsLeadToWhatTheyName(t *testing.T) {
+	t.Parallel()
+	template := load(t, "template.yaml")
+	of := func(resource, attribute string) any { return map[string]any{"Fn::GetAtt": []any{resource, attribute}} }
+	for name, want := range map[string]any{
+		"DiscoverFunction": ref("DiscoverFunction"), "ArchiveFunction": ref("ArchiveFunction"), "JobFunction": ref("JobFunction"),
+		"DeadLetters": ref("DeadLetters"), "JobMachine": of("Jobs", "Outputs.Machine"), "Bucket": of("Data", "Outputs.Bucket"),
+		"ProgressTable": of("Data", "Outputs.ProgressTable"), "ObjectsTable": of("Data", "Outputs.ObjectsTable"),
+	} {
+		if got := template.Get("Outputs", name, "Value"); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	log := fmt.Sprint(template.Resources("")["DiscoverLogs"].Get("LogGroupName", "Fn::Sub"))
+	for name, end := range map[string]string{
+		"ProgressConsole":  "/dynamodbv2/home?region=${AWS::Region}#item-explorer?table=${Data.Outputs.ProgressTable}",
+		"ArchiveConsole":   "/s3/buckets/${Data.Outputs.Bucket}?region=${AWS::Region}&prefix=${Group}/",
+		"DashboardConsole": "/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${AWS::StackName}",
+		"LogConsole":       "/cloudwatch/home?region=${AWS::Region}#logsV2:log-groups/log-group/" + strings.ReplaceAll(log, "/", "$252F"),
+	} {
+		link, _ := template.Get("Outputs", name, "Value", "Fn::Sub").([]any)
+		if len(link) != 2 || !strings.HasSuffix(fmt.Sprint(link[0]), end) {
+			t.Errorf("%s leads to %v, want %s", name, link, end)
+		}
+	}
+}
+
+// No call of the code tells what Amazon MSK or another bucket asks of a role: these are all of it, and
+// each is an error of somebody's stack when it is left out.
+func TestRolesMayDoWhatNoCallTells(t *testing.T) {
+	t.Parallel()
+	reads := []string{"AlterGroup", "Connect", "DescribeGroup", "DescribeTopic", "DescribeTopicDynamicConfiguration", "ReadData"}
+	captures := []string{"DescribeCluster", "DescribeClusterDynamicConfiguration", "DescribeTransactionalId"}
+	writes := []string{"AlterCluster", "AlterTransactionalId", "CreateTopic", "DeleteTopic", "WriteData"}
+	exports := []string{"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"}
+	for role, want := range map[string][]string{
+		"DiscoverRole": slices.Concat(reads, captures), "ArchiveRole": reads, "JobRole": slices.Concat(reads, captures, writes),
+	} {
+		may := map[string]bool{}
+		for _, s := range statements(t, role) {
+			for _, action := range s.actions {
+				if name, kafka := strings.CutPrefix(action, "kafka-cluster:"); kafka {
+					may[name] = true
+				}
+			}
+			if slices.Sort(s.actions); s.sid == "WriteExports" && !slices.Equal(s.actions, exports) {
+				t.Errorf("%s may %v in the bucket of exports, want %v", role, s.actions, exports)
+			}
+		}
+		if slices.Sort(want); !slices.Equal(slices.Sorted(maps.Keys(may)), want) {
+			t.Errorf("%s may %v in Amazon MSK, want %v", role, slices.Sorted(maps.Keys(may)), want)
+		}
+	}
+}
+
+// The code of a function has no way into the network but its own, and that is said of the function itself.
+func TestRolesKeepTheirOwnFunctionOffTheNetwork(t *testing.T) {
+	t.Parallel()
+	resources := load(t, "template.yaml").Resources("")
+	for role, function := range map[string]string{"DiscoverRole": "DiscoverFunction", "ArchiveRole": "ArchiveFunction", "JobRole": "JobFunction"} {
+		name := fmt.Sprint(resources[function].Get("FunctionName", "Fn::Sub"))
+		arns := valuesOf(resources[role].Properties, "lambda:SourceFunctionArn")
+		if len(arns) != 1 || !strings.HasSuffix(fmt.Sprint(Get(arns[0], "Fn::Sub")), ":function:"+name) {
+			t.Errorf("%s keeps %v off the network, want %s", role, arns, name)
 		}
 	}
 }
