@@ -1,6 +1,7 @@
 package bifrost_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -302,5 +303,41 @@ func TestOrphanBesideAnotherClustersObject(t *testing.T) {
 	row = s.row("payments", 0, func(bifrost.Row) bool { return true })
 	if row.State != bifrost.StateLost || row.Facts.Key != bifrost.ObjectKey(testGroup, row.Partition, row.Start, 1) {
 		t.Errorf("the row is %+v, want a gap beside the foreign object; told: %q", row, s.log)
+	}
+}
+
+// After the tables are lost a later life that has no object of its own is not taken for another cluster's, whose object
+// somebody put under its name: the birth object says whose it is.
+func TestABirthObjectTellsAgainstAForeignObject(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.kafka.CreateTopic("orders", 1).Logs[0].Produce("of the first life")
+	s.settle()
+	s.kafka.DeleteTopic("orders")
+	s.settle()
+	id := s.kafka.CreateTopic("orders", 1).ID
+	s.settle()
+	life := bifrost.Partition{Name: "orders@" + id.String()}
+	if p := s.progressOf(life.Name); p.ClusterID != "cluster" || p.PlannedOffset != 0 {
+		t.Fatalf("%+v", p)
+	}
+	var content bytes.Buffer
+	w := baldr.NewWriter(&content, baldr.Options{Level: 1})
+	if err := w.WriteRecord(&baldr.Record{Offset: 0, Value: []byte("another cluster's")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Close(baldr.Summary{ClusterID: "another", Topic: "orders", TopicID: id, End: 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.store.Put(bifrost.ObjectKey(testGroup, life, 0, 0), content.Bytes())
+	s.ledger.Lose(anyProgress, anyRow)
+	s.rebuild()
+	if p := s.progressOf(life.Name); p.ClusterID != "cluster" || p.Records != 0 {
+		t.Errorf("it is of cluster %q, with %d records", p.ClusterID, p.Records)
+	}
+	s.kafka.Topic("orders").Logs[0].Produce("of the second life")
+	s.settle()
+	if p := s.progressOf(life.Name); p.NextOffset != 1 || p.Records != 1 || p.Error != "" {
+		t.Errorf("%+v", p)
 	}
 }

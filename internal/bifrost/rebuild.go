@@ -5,6 +5,7 @@ package bifrost
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -136,7 +137,9 @@ func (r *partitionRebuild) findIncarnation(ctx context.Context) (Incarnation, er
 				return i, err
 			}
 			if i == (Incarnation{}) {
-				return i, stranger
+				if i, err = r.bornIncarnation(ctx); err != nil || i == (Incarnation{}) {
+					return i, cmp.Or(err, stranger)
+				}
 			}
 			return i, r.claimPath(ctx, i)
 		}
@@ -242,7 +245,7 @@ var ErrNotTheOwner = errors.New("run bifrost verify")
 // knows any more.
 func (r *partitionRebuild) claimPath(ctx context.Context, i Incarnation) error {
 	if r.partition.Name != i.Topic {
-		return nil // only its own incarnation can have this name
+		return r.checkBirth(ctx, i)
 	}
 	owner, err := claimPath(ctx, r.Bucket, r.Group, markerOf(i, false))
 	if err == nil && owner.Incarnation() != i {
@@ -251,6 +254,30 @@ func (r *partitionRebuild) claimPath(ctx context.Context, i Incarnation) error {
 			MarkerKey(r.Group, i.Topic), owner.ClusterID, owner.TopicID, i.ClusterID, i.TopicID, ErrNotTheOwner)
 	}
 	return err
+}
+
+// checkBirth makes sure that the birth object, if there is one, is of the incarnation's cluster. The name of a
+// later incarnation has its topic ID, and what is foreign may have copied that.
+func (r *partitionRebuild) checkBirth(ctx context.Context, i Incarnation) error {
+	born, err := r.bornIncarnation(ctx)
+	if err == nil && born != (Incarnation{}) && born != i {
+		err = fmt.Errorf("the birth object %s is of cluster %s, and what is there of cluster %s: %w",
+			BirthKey(r.Group, r.partition), born.ClusterID, i.ClusterID, ErrNotTheOwner)
+	}
+	return err
+}
+
+// bornIncarnation is what the birth object tells; none where there is no such object, or it cannot be read.
+func (r *partitionRebuild) bornIncarnation(ctx context.Context) (Incarnation, error) {
+	content, err := readSmall(ctx, r.Store, BirthKey(r.Group, r.partition))
+	if err != nil {
+		return Incarnation{}, ignoreNotFound(err)
+	}
+	var born birthRecord
+	if json.Unmarshal(content, &born) != nil || born.ClusterID == "" {
+		return Incarnation{}, nil
+	}
+	return Incarnation{born.ClusterID, r.partition.Topic(), born.TopicID}, nil
 }
 
 // openRow makes sure that there is a progress row that is not FENCING, and answers it,
