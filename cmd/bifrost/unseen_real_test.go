@@ -183,7 +183,8 @@ func TestAnotherClusterAtTheSameAddress(t *testing.T) {
 	must(t, s.topic(t.Context(), orders, 1))
 	must(t, s.produce(t.Context(), numbered(orders, 0, 0, 5)...))
 	s.run(t, "doctor").must(t, 0, "of the partitions in the tables 0 are of it, and 1 of cluster", "of which 15 offsets were seen and never archived")
-	s.run(t, "flush").must(t, 0)
+	s.run(t, "flush").must(t, 2, "are these the brokers of this archive?")
+	s.run(t, "flush", "--new-cluster").must(t, 0)
 	healthy, sick := 0, 0
 	for name, p := range s.status(t, 3) {
 		switch {

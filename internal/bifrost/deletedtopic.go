@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/parallel"
@@ -63,6 +64,58 @@ func (o observer) askForAbsent(ctx context.Context, v *view, absent map[string][
 	return nil
 }
 
+// LastSeen remembers what ticks saw of logs beyond what their rows tell: a row is written when something happens
+// to its partition, and records that wait for their object are no such thing. It is kept in the memory of a
+// function: of a topic that is deleted it tells what is to become a gap.
+type LastSeen struct {
+	mutex sync.Mutex
+	of    map[Partition]lastSight
+}
+
+type lastSight struct {
+	topicID TopicID
+	seen    Observation
+}
+
+// note keeps what a pass sees, and of partitions that it does not see what was seen before.
+func (memory *LastSeen) note(v *view) {
+	if memory == nil {
+		return
+	}
+	memory.mutex.Lock()
+	defer memory.mutex.Unlock()
+	of := make(map[Partition]lastSight, len(memory.of))
+	for _, p := range v.progress {
+		if before, known := memory.of[p.Partition]; known && before.topicID == p.TopicID {
+			of[p.Partition] = before
+		}
+	}
+	for _, s := range v.partitions {
+		switch {
+		case s.progress == nil:
+		case s.seen.LastStable > s.progress.LastStable:
+			of[s.progress.Partition] = lastSight{s.incarnation.TopicID, s.seen}
+		default:
+			delete(of, s.progress.Partition)
+		}
+	}
+	memory.of = of
+}
+
+// beyond is what was seen last of the row's partition, if the row does not tell it; zero if it does.
+func (memory *LastSeen) beyond(p Progress) Observation {
+	if memory == nil {
+		return Observation{}
+	}
+	memory.mutex.Lock()
+	defer memory.mutex.Unlock()
+	last := memory.of[p.Partition]
+	if last.topicID != p.TopicID || last.seen.LastStable <= p.LastStable {
+		return Observation{}
+	}
+	return last.seen
+}
+
 // IsGone reports whether a tick has found the topic deleted, or created again, and ticks are not
 // through with what it leaves behind: what is not archived can be read by nobody any more.
 func (p Progress) IsGone() bool { return p.Suspicion == suspicionGone }
@@ -82,6 +135,7 @@ type leftoverSettler struct {
 	statuses statusWriter
 	opener   partitionOpener // of rows that are not open yet, or were lost
 	builder  *PartitionBuilder
+	lastSeen *LastSeen
 	planned  map[Partition][]Row // PLANNED rows by the index; what became a gap is a gap here from then on
 	atWork   atWork
 	at       time.Time // before Kafka was asked
@@ -96,7 +150,7 @@ func (l leftoverSettler) settleDeletedTopic(ctx context.Context, p Progress) err
 		return l.opener.fencePartition(ctx, p)
 	}
 	if p.Suspicion != suspicionGone {
-		return ignoreConflict(l.statuses.changeStatus(ctx, &p, StatusOpen, suspicionGone, Observation{}))
+		return ignoreConflict(l.statuses.changeStatus(ctx, &p, StatusOpen, suspicionGone, l.lastSeen.beyond(p)))
 	}
 	if l.at.Sub(p.SuspectedAt) < confirmAfter {
 		return nil

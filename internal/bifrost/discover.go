@@ -58,6 +58,7 @@ type Discoverer struct {
 	NewGeneration func() string // a value never given before
 	Journal       Journal       // nil: ticks leave no record
 	By            string        // who ticks, for people: a function, or a command and its machine
+	LastSeen      *LastSeen     // kept from one tick to the next; nil: rows alone tell up to where logs were seen
 	CaughtUp      *CaughtUp     // kept from one tick to the next; nil: lag in seconds rests on the tables alone
 	Parallel      int           // partitions worked on concurrently; 0 or 1 uses no goroutine
 	Log           *slog.Logger
@@ -169,6 +170,7 @@ type passWork struct {
 
 func (t *tick) beginPass(v *view) {
 	t.view = v
+	t.LastSeen.note(v)
 	t.again.Store(false)
 	t.report.beginPass(v)
 }
@@ -231,7 +233,7 @@ func (t *tick) lookAtAll(ctx context.Context, known []*sighting, opener partitio
 // settleAll settles what deleted topics and left branches leave behind.
 func (t *tick) settleAll(ctx context.Context, opener partitionOpener) {
 	settler := leftoverSettler{
-		statuses: statusWriter{t.Ledger, t.Now}, opener: opener, builder: t.builder,
+		statuses: statusWriter{t.Ledger, t.Now}, opener: opener, builder: t.builder, lastSeen: t.LastSeen,
 		planned: t.view.planned, atWork: t.view.atWork, at: t.view.at, now: t.Now,
 	}
 	parallel.Each(t.crew, t.view.gone, func(p Progress) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
+	"github.com/bifrost-archive/bifrost/internal/verify"
 )
 
 // ranged is a stack with one range of ten records planned and started.
@@ -289,3 +290,49 @@ func TestADeletedTopicIsSettledUpToWhatIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// What a tick saw of a topic and no row tells, because it waited for its object, becomes a gap when the topic is deleted,
+// as long as the function that saw it is there. Whatever it did not see is told of nothing.
+func TestWhatWasSeenOfADeletedTopicBecomesAGap(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		remembers bool
+		gap       int64
+	}{"a warm function": {true, 3}, "one that is new": {false, 0}} {
+		s := newStack(t)
+		orders := s.kafka.CreateTopic("orders", 1)
+		orders.Logs[0].Produce(numbers(5)...)
+		s.settle()
+		memory := new(bifrost.LastSeen)
+		tick := func() {
+			s.clock.Advance(time.Minute)
+			d := s.discoverer()
+			if d.Settings.Sizing = (bifrost.Sizing{TargetBytes: 1 << 20, MaxAge: time.Hour}); c.remembers {
+				d.LastSeen = memory
+			}
+			if _, err := d.Tick(t.Context(), time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			s.work()
+		}
+		orders.Logs[0].Produce(numbers(2)...)
+		tick()
+		orders.Logs[0].Produce(numbers(1)...)
+		tick()
+		tick() // nothing new, and still waiting
+		s.kafka.DeleteTopic("orders")
+		for range 8 {
+			tick()
+		}
+		p := s.progress("orders", 0)
+		if p.Status != bifrost.StatusClosed || p.NextOffset != 5+c.gap || p.Lost != c.gap {
+			t.Errorf("%s: %s at %d with %d offsets in gaps, want it closed at %d", name, p.Status, p.NextOffset, p.Lost, 5+c.gap)
+		}
+		_, summary := s.verify(verify.Options{})
+		if summary.Gaps[bifrost.ReasonTopicDeleted] != c.gap || summary.Violations != 0 {
+			t.Errorf("%s: %+v", name, summary)
+		}
+	}
+}
+
+func numbers(n int) []string { return make([]string, n) }

@@ -80,6 +80,7 @@ type call struct {
 // world is all that is outside the rules: the twins, the time and the processes.
 // One process runs at a time, and only from one call of a port to the next.
 type world struct {
+	lastSeen    bifrost.LastSeen // of functions that are warm
 	setup       setup
 	clock       *Clock
 	kafka       *Kafka
@@ -327,7 +328,7 @@ func (w *world) startTick() *process {
 		all := ports{p}
 		d := bifrost.Discoverer{
 			Cluster: all, History: all, Retention: all, Ledger: all, Store: all, Bucket: all, Dispatcher: all,
-			Settings: w.setup.settings, Now: w.clock.Now, NewGeneration: w.newGeneration,
+			Settings: w.setup.settings, Now: w.clock.Now, NewGeneration: w.newGeneration, LastSeen: &w.lastSeen,
 			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		summary, err := d.Tick(context.Background(), time.Time{})

@@ -57,7 +57,7 @@ func TestLimitsFit(t *testing.T) {
 	if w.Lease != 11*time.Minute || d.Settings.Lease != w.Lease {
 		t.Errorf("leases of %v and %v, want a minute more than the function's time", w.Lease, d.Settings.Lease)
 	}
-	if w.Reserve != time.Minute || d.Parallel != 32 || d.CaughtUp == nil || d.Retention == nil || d.History == nil {
+	if w.Reserve != time.Minute || d.Parallel != 32 || d.CaughtUp == nil || d.LastSeen == nil || d.Retention == nil || d.History == nil {
 		t.Errorf("a reserve of %v, %d partitions at once, memories %v %v", w.Reserve, d.Parallel, d.CaughtUp, d.Retention)
 	}
 	if w.Archiver.Group != "archive" || !strings.HasPrefix(w.Archiver.Writer, "bifrost ") || w.Processor == nil {

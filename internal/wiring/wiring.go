@@ -179,7 +179,7 @@ func (p *Parts) Discoverer(dispatcher bifrost.Dispatcher) *bifrost.Discoverer {
 		Dispatcher: dispatcher, Settings: settings,
 		Now: time.Now, NewGeneration: rand.Text, Parallel: discoverParallel, Log: p.Log,
 		Journal: p.Ledger, By: NameTicker("a process"),
-		CaughtUp: new(bifrost.CaughtUp),
+		LastSeen: new(bifrost.LastSeen), CaughtUp: new(bifrost.CaughtUp),
 	}
 }
 
