@@ -61,6 +61,9 @@ themselves. Files need no archive and no settings.
 				"or from the last whole record on (--from).",
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if k.json && c.Flags().Changed("format") && k.formatName != "json" {
+				return usage.Errorf("--json is --format json, and --format is %s: want one of the two", k.formatName)
+			}
 			for name, n := range map[string]int64{"last": k.lastInAll, "last-each": k.last} {
 				if n == 0 && c.Flags().Changed(name) {
 					return usage.Errorf("--%s 0: want a number above 0", name)

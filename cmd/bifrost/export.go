@@ -162,7 +162,11 @@ func (e *exporter) run(ctx context.Context, globs []string) error {
 	if err := rule.CheckSchemas(ctx, rows); err != nil {
 		return err
 	}
-	if err := rule.Begin(ctx); err != nil {
+	err = rule.Begin(ctx)
+	if errors.Is(err, export.ErrOtherOptions) {
+		return usage.Of(err)
+	}
+	if err != nil {
 		return err
 	}
 	debug.SetMemoryLimit(exportMemory / 8 * 7)

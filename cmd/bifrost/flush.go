@@ -43,7 +43,12 @@ to agree that nobody can read it any more.
 			app.UnhealthyMeaning: "records were lost, or some are still on their way",
 			app.GoingOn:          "What is archived stays: the next tick or flush goes on with the rest.",
 		},
-		RunE: func(c *cobra.Command, topics []string) error { return f.run(c.Context(), topics) },
+		RunE: func(c *cobra.Command, topics []string) error {
+			if err := f.checkSlots(c); err != nil {
+				return err
+			}
+			return f.run(c.Context(), topics)
+		},
 	}
 	c.Flags().DurationVar(&f.patience, "timeout", 15*time.Minute, "give up after this `TIME`")
 	f.addFlags(c)

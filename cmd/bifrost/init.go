@@ -150,8 +150,8 @@ func (i *initializer) tell(name string, bucket s3store.MadeBucket, tables dynamo
 	case bucket.Created:
 		i.Say("Made the bucket %s.", name)
 	case bucket.Kept:
-		i.Say("The bucket %s is there and holds something: its settings were left as they are. "+
-			"init --print shows those that init gives.", name)
+		i.Say("The bucket %s is there and holds something: its settings were left as they are, whatever was asked for "+
+			"(lock, key, lifecycle). init --print shows the requests that would set them.", name)
 	default:
 		i.Say("The bucket %s is there and empty: it got its settings.", name)
 	}

@@ -41,6 +41,9 @@ ranges at work end, a second one stops at once; both are safe, as is a kill.
 			if every <= 0 {
 				return usage.Errorf("--every %s: want a time above 0", every)
 			}
+			if err := w.checkSlots(c); err != nil {
+				return err
+			}
 			return w.runForever(c.Context(), every)
 		},
 	}
@@ -71,6 +74,13 @@ func (w *work) addFlags(c *cobra.Command) {
 		"--memory allows")
 	c.Flags().StringVar(&w.memory, "memory", "1GB", "memory of this process; fewer ranges are archived at the same "+
 		"time if so many do not fit")
+}
+
+func (w *work) checkSlots(c *cobra.Command) error {
+	if c.Flags().Changed("slots") && w.slots < 1 {
+		return usage.Errorf("--slots %d: want a number above 0", w.slots)
+	}
+	return nil
 }
 
 // memoryHelp is the part of the help about --memory.
@@ -107,9 +117,6 @@ func (w *work) boundMemory(slots int) (int, error) {
 // beginWork opens the parts and starts no worker yet. The workers do not end with
 // ctx, which a first interrupt ends, but with the returned stop.
 func (w *work) beginWork(ctx context.Context) (stop func(), err error) {
-	if w.slots < 0 {
-		return nil, usage.Errorf("--slots %d: want a number above 0", w.slots)
-	}
 	if w.slots > 0 {
 		w.SetVariable("BIFROST_MAX_IN_FLIGHT", strconv.Itoa(w.slots))
 	}

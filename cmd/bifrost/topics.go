@@ -34,7 +34,7 @@ func newTopics(a *app.App) *cobra.Command {
 span, and offsets in gaps. A topic that was deleted and made again is listed once
 for each life: the first under its name, later ones as name@ID. Either name is
 what the other commands take. All times are in UTC.`,
-		Example:           "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].topic'",
+		Example:           "  bifrost topics\n  bifrost topics --json | jq -r '.topics[].name'",
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.CompleteTopics,
 		Annotations: map[string]string{app.UnhealthyMeaning: "the row of a partition is gone, so the figures of its " +

@@ -79,6 +79,8 @@ func TestWrongUsage(t *testing.T) {
 		{"restore --at latest --to-brokers b:1 --topics= --plan", "--topics is empty: give it a value, or leave it out"},
 		{"serve --topics=", "--topics is empty"},
 		{"cat orders --format=", "--format is empty"},
+		{"cat orders --json --format value", "--json is --format json, and --format is value"},
+		{"flush --slots 0", "--slots 0: want a number above 0"},
 		{"statsu", "did you mean status?"},
 		{"clusters lst", "did you mean list?"},
 		{"cat orders --workers 0", "--workers 0: want at least 1"},

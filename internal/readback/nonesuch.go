@@ -40,7 +40,7 @@ func FirstUnmatched(topics, globs []string) int {
 // alternatives names topics of the archive that a mistyped name may have meant.
 func alternatives(all []bifrost.Progress, name string) string {
 	if len(all) == 0 {
-		return ", which is empty: bifrost status says why"
+		return "; nothing is archived yet: bifrost status says why"
 	}
 	names := make([]string, 0, len(all))
 	for _, p := range all {

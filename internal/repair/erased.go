@@ -81,7 +81,7 @@ func (a *Accepter) gapInPlace(ctx context.Context, progress bifrost.Progress,
 	none := bifrost.Facts{}
 	row, err := a.Ledger.Row(ctx, progress.Partition, start)
 	if err != nil {
-		return none, row, fmt.Errorf("read the row: %w", err)
+		return none, row, err
 	}
 	if !row.State.Done() {
 		return none, row, fmt.Errorf("the row is %s and has no object yet: the next ticks archive it", row.State)
