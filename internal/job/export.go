@@ -72,10 +72,9 @@ func (r *Runner) planExport(ctx context.Context, spec Spec, allowed string) ([]I
 	}
 	var items []Item
 	for i, slices := range cuts {
-		of := partitionOf(partitions[i].Partition)
 		for _, s := range slices {
-			slice := Slice{Partition: of, Start: s.Starts.Start, End: s.Starts.End}
-			items = append(items, Item{Exports: []Slice{slice}, Records: s.Records, Bytes: s.Bytes})
+			slice := sliceOf(partitions[i].Partition, s.Starts)
+			items = append(items, Item{Exports: []Slice{*slice}, Records: s.Records, Bytes: s.Bytes})
 		}
 	}
 	if len(items) == 0 {
@@ -193,8 +192,7 @@ func (r *Runner) exportItem(ctx context.Context, spec Spec, item Item, result *D
 	rule.Erased = func(export.Object) { done.Erased++ }
 	var parts []export.Part
 	for _, s := range item.Exports {
-		starts := bifrost.Range{Start: s.Start, End: s.End}
-		parts = append(parts, export.Part{Partition: s.rule(), Starts: starts})
+		parts = append(parts, export.Part{Partition: s.rule(), Starts: s.starts()})
 	}
 	var summary export.Summary
 	err = rule.Export(ctx, &summary, parts...)

@@ -425,6 +425,11 @@ func TestExportsDecodeWhatIsAskedFor(t *testing.T) {
 		if files != 1 {
 			t.Errorf("%s: %d files", id, files)
 		}
+		var there export.Options // by which the command goes on in this place
+		err := json.Unmarshal(a.lake.Versions("exports/" + id + "/_bifrost/options.json")[0], &there)
+		if err != nil || there.Decode != asked.values || there.DecodeKey != asked.keys {
+			t.Errorf("%s: options %+v, error %v", id, there, err)
+		}
 	}
 }
 

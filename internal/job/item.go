@@ -44,7 +44,18 @@ func partitionOf(p bifrost.Partition) Partition { return Partition{Topic: p.Name
 type Slice struct {
 	Partition
 	Start int64 `json:"start"`
-	End   int64 `json:"end"`
+	End   int64 `json:"end"` // endless for all that follow
+}
+
+func sliceOf(p bifrost.Partition, starts bifrost.Range) *Slice {
+	return &Slice{partitionOf(p), starts.Start, min(starts.End, endless)}
+}
+
+func (s Slice) starts() bifrost.Range {
+	if s.End == endless {
+		s.End = math.MaxInt64
+	}
+	return bifrost.Range{Start: s.Start, End: s.End}
 }
 
 // Part is a replay.Part in JSON: a source partition, its end fixed, and the topic that
@@ -66,7 +77,7 @@ type Life struct {
 	Apart      bool    `json:"apart,omitempty"`
 }
 
-// endless stands in an item for times without an end. The state machine hands items on, and its
+// endless stands in an item for times and offsets without an end. The state machine hands items on, and its
 // numbers are those of JavaScript: a larger one comes back as another.
 const endless = 1 << 53
 

@@ -463,6 +463,9 @@ func TestPlansThatAreRefused(t *testing.T) {
 		if (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
 			t.Errorf("in an account with %d executions: error %v", executions, err)
 		}
+		if err != nil && !strings.Contains(err.Error(), "of which archiving needs 10, so that 5 workers do not fit") {
+			t.Errorf("in an account with %d executions, 8 of them for archiving and 2 for ticks: error %v", executions, err)
+		}
 	}
 	a.runner.Executions = func(context.Context) (int, error) { return 14, nil }
 	if _, err := a.execute(replayOf("full", "orders:copy")); err == nil || !strings.Contains(err.Error(), "JobWorkers=4") {

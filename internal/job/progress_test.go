@@ -2,9 +2,13 @@ package job
 
 import (
 	"context"
+	"path"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
 	"github.com/bifrost-archive/bifrost/internal/replay"
 )
 
@@ -84,5 +88,32 @@ func TestProgressOfItemsAtWork(t *testing.T) {
 	// Old notes say nothing of now.
 	if notes, err := a.runner.readNotes(context.Background(), "one", time.Now().Add(2*notesCount)); err != nil || len(notes) != 0 {
 		t.Errorf("later: notes %v, error %v", notes, err)
+	}
+}
+
+// A worker says how far it is once a minute, however often it commits, and of what it has said the most counts.
+func TestAWorkerSpeaksOnceAMinute(t *testing.T) {
+	// Not parallel: the others speak each time.
+	defer func(before time.Duration) { notedEvery = before }(notedEvery)
+	notedEvery = time.Minute
+	store, clock := bifrosttest.NewStore(), bifrosttest.NewClock(time.Unix(6000, 0))
+	r := &Runner{Files: Files{Group: group, Bucket: store}, Now: clock.Now}
+	told := &note{Runner: r, id: "one", item: Item{Number: 1, Records: 15}, last: clock.Now()}
+	for range 18 {
+		clock.Advance(10 * time.Second)
+		told.committed(t.Context(), 1)
+	}
+	var names []string
+	for _, key := range store.Keys() {
+		names = append(names, path.Base(key))
+	}
+	if want := []string{"000001-6.json", "000001-12.json", "000001-15.json"}; !slices.Equal(names, want) {
+		t.Errorf("said %q, want %q", names, want)
+	}
+	store.Put(bifrost.JobPrefix(group, "one")+minuteFiles(clock.Now())+"000002-9.json", nil)
+	store.Put(bifrost.JobPrefix(group, "one")+minuteFiles(clock.Now())+"000002-10.json", nil)
+	notes, err := r.readNotes(t.Context(), "one", clock.Now())
+	if err != nil || notes[1] != 15 || notes[2] != 10 {
+		t.Errorf("notes %v, error %v", notes, err)
 	}
 }

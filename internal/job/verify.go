@@ -68,8 +68,7 @@ func (r *Runner) planVerify(ctx context.Context, spec Spec) ([]Item, error) {
 	var items []Item
 	for _, of := range cuts {
 		for _, s := range of {
-			items = append(items, Item{Records: s.Records, Bytes: s.RawBytes,
-				Slice: &Slice{partitionOf(s.Partition), s.Starts.Start, s.Starts.End}})
+			items = append(items, Item{Records: s.Records, Bytes: s.RawBytes, Slice: sliceOf(s.Partition, s.Starts)})
 		}
 	}
 	items = append(items, Item{Group: true})
@@ -107,10 +106,7 @@ func (r *Runner) verifyItem(ctx context.Context, spec Spec, item Item, result *D
 	case item.Group:
 		summary, err = r.verifier(lookersAtOnce).VerifyGroup(ctx, options, report)
 	case item.Slice != nil:
-		slice := verify.Slice{
-			Partition: item.Slice.rule(),
-			Starts:    bifrost.Range{Start: item.Slice.Start, End: item.Slice.End},
-		}
+		slice := verify.Slice{Partition: item.Slice.rule(), Starts: item.Slice.starts()}
 		runs, runsErr := r.Runs(ctx, spec.ID)
 		if runsErr != nil {
 			return runsErr

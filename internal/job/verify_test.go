@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
@@ -105,6 +106,28 @@ func TestAVerificationThatEndsWithItsTimeCounts(t *testing.T) {
 		if result.Summary != nil || err == nil ||
 			!strings.Contains(err.Error(), "does not fit into the time") && !errors.Is(err, context.Canceled) {
 			t.Errorf("item %+v, whose time ends with the first read: %+v, %v", item, result.Summary, err)
+		}
+	}
+}
+
+// A job, too, knows at which age the bucket deletes objects: one that is gone by then is missed by nobody.
+func TestAJobKnowsWhatExpires(t *testing.T) {
+	t.Parallel()
+	a := newAccount(t, 2)
+	a.archive("orders", 1, 6)
+	for _, key := range a.store.Keys() {
+		if strings.HasSuffix(key, "/00000000000000000000.baldr.gz") {
+			a.store.Delete(key)
+		}
+	}
+	for id, c := range map[string]struct {
+		expiration          time.Duration
+		violations, expired int64
+	}{"kept": {0, 1, 0}, "young": {time.Since(a.clock.Now()) + time.Hour, 1, 0}, "old": {24 * time.Hour, 0, 1}} {
+		a.runner.Expiration = c.expiration
+		report, err := a.execute(Spec{ID: id, Kind: KindVerify})
+		if err != nil || (report.Verify.Violations > 0) != (c.violations > 0) || report.Verify.Expired != c.expired {
+			t.Errorf("%s: %+v, error %v", id, report.Verify, err)
 		}
 	}
 }
