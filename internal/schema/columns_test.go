@@ -159,6 +159,13 @@ func TestFieldsOfOlderVersions(t *testing.T) {
 	if got, reason := decodeNewest(t, l, "s", headed(1, data...)); got != `[null,"o",1,null]` || reason != "" {
 		t.Errorf("%s %s", got, reason)
 	}
+	// Of a writer that has both, the field's own name counts, and then the first of its aliases.
+	both := recordOf(`{"name":"old","type":"string"}`, `{"name":"older","type":"string"}`, `{"name":"a","type":"int"}`)
+	addVersion(l, "s2", 1, 4, Avro, both, "")
+	data = encodeAvro(t, both, map[string]any{"old": "o", "older": "oo", "a": 1})
+	if got, reason := decodeNewest(t, l, "s", headed(4, data...)); got != `[null,"oo",1,null]` || reason != "" {
+		t.Errorf("%s %s", got, reason)
+	}
 	for name, c := range map[string]struct {
 		data   []byte
 		reason string

@@ -238,9 +238,12 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	lines := filepath.Join(dir, "log")
+	long := strings.Repeat(" ", 1<<20) // a schema may be longer than what is read at a time
 	for text, wrong := range map[string]string{
 		"": "has no schema", "x": "line 1", "\n{\"value\":\"x\"}\n": "without a key",
 		`{"key":"{\"keytype\":\"SCHEMA\",\"subject\":\"a\",\"version\":1}","value":"{\"id\":1,\"schema\":\"\\\"int\\\"\"}"}`: "",
+		`{"key":"{\"keytype\":\"SCHEMA\",\"subject\":\"a\",\"version\":1}",` + long +
+			`"value":"{\"id\":1,\"schema\":\"\\\"int\\\"\"}"}`: "",
 	} {
 		if err := os.WriteFile(lines, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
