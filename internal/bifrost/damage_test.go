@@ -266,6 +266,10 @@ var damages = []struct {
 		key := s.forkKey()
 		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(`"from":2`), []byte(`"from":1`)))
 	}},
+	{verify.ForkInvalid, "the record of another cluster", verify.Options{}, func(s *stack) {
+		key := s.forkKey()
+		s.store.Put(key, bytes.ReplaceAll(s.content(key), []byte(`"cluster_id":"cluster"`), []byte(`"cluster_id":"another"`)))
+	}},
 	{verify.ForkInvalid, "the progress row edited", verify.Options{}, func(s *stack) {
 		p, _, _ := strings.Cut(strings.TrimPrefix(s.forkKey(), testGroup+"/"), "/")
 		edited := s.progress(p, 0)

@@ -3,8 +3,10 @@ package bifrost_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/bifrosttest"
@@ -50,6 +52,32 @@ func TestAcceptErasedMakesAGap(t *testing.T) {
 	s.rebuild()
 	s.compare("rows", s.rowFacts(), rows)
 	s.sound(verify.Options{Deep: true, Kafka: true})
+}
+
+// TestTheNewestRecordBesideAnErasure: an erased object may have held the newest record, which its partition goes on to
+// tell; one that is older than a record that is there is wrong all the same.
+func TestTheNewestRecordBesideAnErasure(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]bool{"later": false, "earlier": true} {
+		s, r := erased(t, manyRecords)
+		if _, err := s.accepter().AcceptErased(t.Context(), r.Partition, r.Start); err != nil {
+			t.Fatal(err)
+		}
+		p, err := s.ledger.Progress(t.Context(), r.Partition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.LastRecordAt = p.LastRecordAt.Add(time.Hour)
+		if wrong {
+			p.LastRecordAt = time.UnixMilli(1)
+		}
+		s.ledger.PokeProgress(p)
+		var kinds []verify.Kind
+		_, err = s.verifier().Verify(t.Context(), verify.Options{}, func(v verify.Violation) { kinds = append(kinds, v.Kind) })
+		if err != nil || wrong != slices.Equal(kinds, []verify.Kind{verify.TotalsWrong}) || !wrong && len(kinds) > 0 {
+			t.Errorf("%s: found %v, error %v", name, kinds, err)
+		}
+	}
 }
 
 // TestAcceptErasedKeepsAGapsReason: a gap whose object was lost is the gap it was.

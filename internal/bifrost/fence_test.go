@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,47 @@ func TestRebuildWaitsForTheFencePause(t *testing.T) {
 	}
 	s.settle()
 	s.ended()
+}
+
+// TestAPauseIsWaitedOutOnce: partitions that are rebuilt anew are fenced once, not again after the pause, and of several
+// pauses the last end counts.
+func TestAPauseIsWaitedOutOnce(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.pause = 15 * time.Minute
+	for _, topic := range []string{"orders", "payments"} {
+		for _, log := range s.kafka.CreateTopic(topic, 2).Logs {
+			log.Produce("one")
+		}
+	}
+	s.settle()
+	r := s.rebuilder()
+	r.Anew, r.Topics = true, bifrost.TopicFilter{Include: []string{"orders"}}
+	waits := 0
+	r.Wait = func(_ context.Context, until time.Time, partitions int) error {
+		if waits++; waits > 1 || partitions != 2 {
+			return fmt.Errorf("waits %d times, for %d partitions", waits, partitions)
+		}
+		s.clock.Advance(until.Sub(s.clock.Now()))
+		return nil
+	}
+	if summary, err := r.Rebuild(t.Context()); err != nil || summary.Made != 2 || summary.Fencing > 0 || waits != 1 {
+		t.Errorf("waits %d times, error %v, summary %+v", waits, err, summary)
+	}
+	s.settle()
+	s.ledger.Lose(anyProgress, anyRow)
+	var last time.Time
+	zero, one := bifrost.Partition{Name: "orders"}, bifrost.Partition{Name: "orders", Number: 1}
+	for _, some := range [][]bifrost.Partition{{one}, {zero, one}} { // the last one is fenced first
+		r = s.rebuilder()
+		r.Partitions = some
+		s.clock.Advance(5 * time.Minute)
+		last = s.clock.Now().Add(s.pause)
+		_, err := r.Rebuild(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "run it again after "+last.UTC().Format(time.RFC3339)) {
+			t.Errorf("error %v, want one that says %s", err, last)
+		}
+	}
 }
 
 // TestNobodyWaitsForWhatIsNew: a partition under whose prefix nobody has archived

@@ -179,6 +179,31 @@ func (m movedOn) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Pro
 	return m.Ledger.Progress(ctx, p)
 }
 
+// countedUp shows marks as they are while ticks count up: each read after the first has a number more.
+type countedUp struct {
+	*bifrosttest.Ledger
+	reads *int64
+}
+
+func (c countedUp) Mark(ctx context.Context) (bifrost.TablesMark, error) {
+	mark, err := c.Ledger.Mark(ctx)
+	mark.Number += *c.reads
+	*c.reads++
+	return mark, err
+}
+
+// TestVerifyBesideATickThatCountsUp: a mark that a tick has made since the bucket was listed is missed by nobody.
+func TestVerifyBesideATickThatCountsUp(t *testing.T) {
+	t.Parallel()
+	s := seasoned(t)
+	v := s.verifier()
+	v.Ledger = countedUp{s.ledger, new(int64)}
+	summary, err := v.Verify(t.Context(), verify.Options{}, func(found verify.Violation) { t.Errorf("found %+v", found) })
+	if err != nil || summary.Partitions == 0 {
+		t.Errorf("error %v, %+v", err, summary)
+	}
+}
+
 // TestVerifyOfAProgressRowThatMovesOn: a worker that was late and has moved it while verify looked is no violation; one
 // that does not is.
 func TestVerifyOfAProgressRowThatMovesOn(t *testing.T) {
