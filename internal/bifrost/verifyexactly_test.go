@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +178,26 @@ func (m movedOn) Progress(ctx context.Context, p bifrost.Partition) (bifrost.Pro
 		return m.before, nil
 	}
 	return m.Ledger.Progress(ctx, p)
+}
+
+// TestVerifyLooksAtWhatItIsAskedFor: a file beside the partitions is a violation of its topic alone, and a branch that
+// was left may have been left before its birth.
+func TestVerifyLooksAtWhatItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	s := diverged(t, 15)
+	s.accept(branch, 15)
+	s.kafka.CreateTopic("payments", 1).Logs[0].Produce("one")
+	s.settle()
+	s.store.Delete(bifrost.BirthKey(testGroup, branch))
+	s.store.Put(testGroup+"/payments/notes.txt", []byte("mine"))
+	for topic, want := range map[string][]verify.Kind{"orders": nil, "payments": {verify.ForeignObject}} {
+		var kinds []verify.Kind
+		options := verify.Options{Topics: bifrost.TopicFilter{Include: []string{topic}}}
+		_, err := s.verifier().Verify(t.Context(), options, func(v verify.Violation) { kinds = append(kinds, v.Kind) })
+		if err != nil || !slices.Equal(kinds, want) {
+			t.Errorf("%s: found %v, want %v, error %v", topic, kinds, want, err)
+		}
+	}
 }
 
 // countedUp shows marks as they are while ticks count up: each read after the first has a number more.
