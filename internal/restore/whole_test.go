@@ -281,3 +281,17 @@ func (w *whole) mustTell(what string, report *Report) {
 		w.Errorf("%s: got\n%s\nwant\n%s%v", what, got, want, err)
 	}
 }
+
+// A group that stood in a partition without records goes on at the end of that one, whatever others have.
+func TestAGroupOfAnEmptyPartition(t *testing.T) {
+	t.Parallel()
+	w := newWhole(t)
+	w.Snapshot.Positions.Groups = []capture.Group{{Name: "waiting", Offsets: map[string][]capture.Committed{
+		"payments": {{Partition: 1, Offset: 0, LeaderEpoch: -1}},
+	}}}
+	report := w.run()
+	if len(report.Groups) != 1 || len(report.Groups[0].Positions) != 1 || !report.Groups[0].Stands ||
+		report.Groups[0].Positions[0].Target != 0 {
+		t.Errorf("groups %+v", report.Groups)
+	}
+}

@@ -127,13 +127,31 @@ func TestReplicasOfATopicThatIsMade(t *testing.T) {
 	}
 }
 
+// TestAnObstacleIsToldOnce: a topic that cannot be made is not tried again once its records were looked at.
+func TestAnObstacleIsToldOnce(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.makes(func(_ kmsg.CreateTopicsRequestTopic, answer *kmsg.CreateTopicsResponseTopic) {
+		answer.ErrorCode = kerr.PolicyViolation.Code
+	})
+	settings := map[string]string{"segment.ms": "7000", "segment.bytes": "1000000", "min.insync.replicas": "1"}
+	look := c.look(Request{Needs: []Need{{Topic: "t", Partitions: 1, Settings: settings}}, Create: true})
+	if err := look.Measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if reasons := look.Refused(true); len(reasons) != 1 || !strings.Contains(reasons[0], "create.topic.policy.class.name") {
+		t.Errorf("refused: %q", reasons)
+	}
+}
+
 // TestWhatIsNotTakenBack: a topic that may hold something, or of which nobody knows, is left, and one that
 // cannot be deleted keeps no other from it. Clusters without topic IDs are told the name.
 func TestWhatIsNotTakenBack(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	known := map[string]func(*kmsg.MetadataResponseTopic){}
-	topics := map[string][16]byte{"z-without-id": {}, "empty": {1}, "cannot-be-described": {2}, "has-no-partitions": {3}, "end-unknown": {4}, "refused": {5}, "end-not-told": {6}}
+	topics := map[string][16]byte{"z-without-id": {}, "empty": {1}, "cannot-be-described": {2}, "has-no-partitions": {3}, "end-unknown": {4}, "refused": {5}, "end-not-told": {6},
+		"refused-too": {7}}
 	for name, id := range topics {
 		known[name] = func(topic *kmsg.MetadataResponseTopic) {
 			topic.TopicID = id
@@ -173,8 +191,11 @@ func TestWhatIsNotTakenBack(t *testing.T) {
 			} else {
 				deleted = append(deleted, fmt.Sprint(asked.TopicID[0]))
 			}
-			if asked.TopicID == topics["refused"] {
+			switch asked.TopicID {
+			case topics["refused"]:
 				topic.ErrorCode = kerr.TopicAuthorizationFailed.Code
+			case topics["refused-too"]:
+				topic.ErrorCode = kerr.TopicDeletionDisabled.Code
 			}
 			a.(*kmsg.DeleteTopicsResponse).Topics = append(a.(*kmsg.DeleteTopicsResponse).Topics, topic)
 		}
@@ -182,13 +203,16 @@ func TestWhatIsNotTakenBack(t *testing.T) {
 	})
 	made := &Made{look: &Look{options: c.options()}, topics: topics}
 	removed, left, err := made.TakeBack(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "delete topic refused, which was made and is empty: TOPIC_AUTHORIZATION_FAILED") {
-		t.Errorf("error %v", err)
+	for _, words := range []string{"delete topic refused, which was made and is empty: TOPIC_AUTHORIZATION_FAILED",
+		"delete topic refused-too, which was made and is empty: TOPIC_DELETION_DISABLED"} {
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("error %v, want one that says %q", err, words)
+		}
 	}
-	if strings.Join(removed, " ") != "empty z-without-id" || strings.Join(left, " ") != "cannot-be-described end-not-told end-unknown has-no-partitions refused" {
+	if strings.Join(removed, " ") != "empty z-without-id" || strings.Join(left, " ") != "cannot-be-described end-not-told end-unknown has-no-partitions refused refused-too" {
 		t.Errorf("removed %q, left %q", removed, left)
 	}
-	if strings.Join(deleted, " ") != "1 5 z-without-id" {
+	if strings.Join(deleted, " ") != "1 5 7 z-without-id" {
 		t.Errorf("asked to delete %q", deleted)
 	}
 }
