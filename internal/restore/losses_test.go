@@ -62,3 +62,22 @@ func TestWhatRetentionWouldDelete(t *testing.T) {
 		})
 	}
 }
+
+// Of an object that is restored in part only that part has bytes, and what lies behind it is counted on from there.
+func TestWhatAPartOfAnObjectHas(t *testing.T) {
+	t.Parallel()
+	archived := catalogue{rows: map[bifrost.Partition][]bifrost.Row{}}
+	p := archived.life("t", lifeA, 0, 300)
+	for n := range int64(3) {
+		archived.span(p, 100*n, 100*n+100, bifrost.StateArchived)
+	}
+	r := &Restorer{Archive: &readback.Reader{Catalogue: archived}, Now: func() time.Time { return time.UnixMilli(1) }}
+	of := Partition{Bytes: 250, branches: []branch{
+		{archived.progress[0], bifrost.Range{Start: 0, End: 50}}, {archived.progress[0], bifrost.Range{Start: 100, End: 300}},
+	}}
+	for most, want := range map[int64]int64{250: 0, 249: 50, 200: 50, 199: 150, 150: 150, 99: 250} {
+		if _, beyond, err := r.lossesOf(t.Context(), of, -1, most); err != nil || beyond != want {
+			t.Errorf("of %d bytes that are kept: %d records go, want %d, error %v", most, beyond, want, err)
+		}
+	}
+}

@@ -295,3 +295,25 @@ func TestAGroupOfAnEmptyPartition(t *testing.T) {
 		t.Errorf("groups %+v", report.Groups)
 	}
 }
+
+// A plan says how many replicas a topic gets only if it is to be made.
+func TestReplicasOfTopicsThatAreThere(t *testing.T) {
+	t.Parallel()
+	w := newWhole(t)
+	for _, want := range []int{1, 0} { // payments had four, and there are three brokers
+		report, err := w.Planned(t.Context(), w.look())
+		if err != nil {
+			t.Fatal(err)
+		}
+		gets := 0
+		for _, d := range report.Differences {
+			if d.Name == "payments" && strings.Contains(d.Reason, "it gets 3 replicas, and had 4") {
+				gets++
+			}
+		}
+		if gets != want {
+			t.Errorf("told %d times, want %d: %+v", gets, want, report.Differences)
+		}
+		w.run()
+	}
+}
