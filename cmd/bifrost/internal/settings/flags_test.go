@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -202,5 +203,32 @@ func TestFlagsOfATarget(t *testing.T) {
 	}
 	if !usage.Is(err) || !strings.Contains(err.Error(), "TLS") {
 		t.Errorf("a protocol that there is not: %v", err)
+	}
+}
+
+// A region and an address of AWS that are given go over the environment, and an address is one of HTTP.
+func TestWhereAWSIs(t *testing.T) {
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_ENDPOINT_URL", "")
+	for flags, want := range map[string][2]string{
+		"": {"eu-west-1", ""}, "--region us-east-2": {"us-east-2", ""},
+		"--endpoint-url https://aws.example:4566": {"eu-west-1", "https://aws.example:4566"},
+		"--endpoint-url http://127.0.0.1:4566":    {"eu-west-1", "http://127.0.0.1:4566"},
+		"--endpoint-url ftp://aws.example":        {"eu-west-1", "refused"}, "--endpoint-url aws.example": {"eu-west-1", "refused"},
+	} {
+		s := NewSettings()
+		given := pflag.NewFlagSet("", pflag.ContinueOnError)
+		s.AddFlags(given)
+		if err := given.Parse(strings.Fields(flags)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.checkEndpoint(); usage.Is(err) != (want[1] == "refused") || (err == nil) == (want[1] == "refused") {
+			t.Errorf("%q: error %v", flags, err)
+		}
+		cfg, err := awsconfig.LoadDefaultConfig(t.Context(), s.AWSOptions()...)
+		if err != nil || cfg.Region != want[0] ||
+			want[1] != "refused" && want[1] != "" && (cfg.BaseEndpoint == nil || *cfg.BaseEndpoint != want[1]) {
+			t.Errorf("%q: region %s, endpoint %v, error %v", flags, cfg.Region, cfg.BaseEndpoint, err)
+		}
 	}
 }
