@@ -58,15 +58,15 @@ func New(ctx context.Context, options Options) *Dispatcher {
 // Dispatch implements bifrost.Dispatcher. It never waits.
 func (d *Dispatcher) Dispatch(_ context.Context, task bifrost.Task) error {
 	d.workers.Go(func() {
-		if d.stopped() { // before a free slot, which select might choose
-			return
-		}
 		select {
 		case d.slots <- struct{}{}:
 			defer func() { <-d.slots }()
 		case <-d.stopping: // the lease runs out, and somebody else takes the range
 			return
 		case <-d.ctx.Done():
+			return
+		}
+		if d.ended() { // select may have chosen the slot all the same
 			return
 		}
 		results, err := d.worker.Work(d.ctx, task, d.worker.Now().Add(d.options.Turn))
@@ -77,9 +77,11 @@ func (d *Dispatcher) Dispatch(_ context.Context, task bifrost.Task) error {
 	return nil
 }
 
-func (d *Dispatcher) stopped() bool {
+func (d *Dispatcher) ended() bool {
 	select {
 	case <-d.stopping:
+		return true
+	case <-d.ctx.Done():
 		return true
 	default:
 		return false
