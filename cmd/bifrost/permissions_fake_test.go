@@ -153,13 +153,23 @@ func documentedActions(t *testing.T) map[string][]string {
 	return rows
 }
 
-// The policy for readers allows what reading needs, by the page, and nothing else.
+// The policy for readers allows what reading needs, by the page, and nothing else: of the tables and of
+// the index of what is planned, whose name is none of the table's.
 func TestReadersPolicyIsThePages(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("../../infra/reader.json")
 	must(t, err)
-	var policy struct{ Statement []struct{ Action []string } }
+	var policy struct {
+		Statement []struct{ Action, Resource []string }
+	}
 	must(t, json.Unmarshal(content, &policy))
+	tables := []string{"table/TABLE-progress", "table/TABLE-objects", "table/TABLE-objects/index/*"}
+	for i := range tables {
+		tables[i] = "arn:aws:dynamodb:*:*:" + tables[i]
+	}
+	if got := policy.Statement[0].Resource; !slices.Equal(got, tables) {
+		t.Errorf("readers have the tables %v, want %v", got, tables)
+	}
 	var allowed, needed []string
 	for _, statement := range policy.Statement {
 		allowed = append(allowed, statement.Action...)

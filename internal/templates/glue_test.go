@@ -345,6 +345,11 @@ func TestStepsOutlastTheirFunctions(t *testing.T) {
 			if err := json.Unmarshal([]byte(text), &definition); err != nil {
 				t.Fatalf("%s: %s: %v", path, name, err)
 			}
+			for _, kind := range append(valuesOf(definition, "ExecutionType"), machine.Get("StateMachineType")) {
+				if kind != "STANDARD" {
+					t.Errorf("%s: %s has executions of type %v, which end after five minutes", path, name, kind)
+				}
+			}
 			for at, state := range tasksOf(name, definition) {
 				steps++
 				limit, _ := template.Resources("")["JobFunction"].Get("Timeout").(int)

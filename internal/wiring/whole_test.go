@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"reflect"
 	"runtime"
@@ -23,6 +26,7 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/kafka"
 	"github.com/bifrost-archive/bifrost/internal/metrics"
+	"github.com/bifrost-archive/bifrost/internal/s3store"
 )
 
 // openParts opens parts for a cluster at which nobody listens.
@@ -212,5 +216,58 @@ func TestWhoTicks(t *testing.T) { // alone, because the name of the function is 
 	defer func() { lambdacontext.FunctionName = before }()
 	if got := openParts(t).Discoverer(nil).By; got != "function stack-discover" {
 		t.Errorf("the function ticks as %q", got)
+	}
+}
+
+// Metrics go to the standard output, which CloudWatch reads, and lines of the log to the other: what a
+// command prints stays without them. Both are the process's: this test runs alone.
+func TestWhereMetricsAndLinesGo(t *testing.T) {
+	stdout, stderr := os.Stdout, os.Stderr
+	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
+	var written [2]*os.File
+	for i := range written {
+		var err error
+		if written[i], err = os.CreateTemp(t.TempDir(), ""); err != nil {
+			t.Fatal(err)
+		}
+		defer written[i].Close()
+	}
+	os.Stdout, os.Stderr = written[0], written[1]
+	openParts(t).ReportTick(t.Context(), bifrost.TickSummary{})
+	for i, want := range []string{`"_aws":`, `"msg":"tick"`} {
+		text, err := os.ReadFile(written[i].Name())
+		if err != nil || !strings.Contains(string(text), want) || strings.Count(string(text), "\n") != 1 {
+			t.Errorf("output %d has %s, want a line with %s; %v", i+1, text, want, err)
+		}
+	}
+}
+
+// A bucket that is missing is blamed on the setting that names the archive's, and on none if it is another.
+func TestMissingBucketsAreBlamedOnTheirSetting(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<Error><Code>NoSuchBucket</Code></Error>")
+	}))
+	defer server.Close()
+	parts := openParts(t, awsconfig.WithBaseEndpoint(server.URL), awsconfig.WithCredentialsProvider(&rotating{}))
+	for name, blamed := range map[string]bool{"bucket": true, "lake": false} {
+		store := parts.Store
+		if !blamed {
+			store = parts.Bucket(name)
+		}
+		_, err := store.List(t.Context(), "", "", 1)
+		if !errors.Is(err, s3store.ErrNoBucket) || !strings.Contains(err.Error(), "bucket "+name) || strings.Contains(err.Error(), "BIFROST_BUCKET") != blamed {
+			t.Errorf("%s: %v, blamed on BIFROST_BUCKET: want %v", name, err, blamed)
+		}
+	}
+	if err := parts.CheckCredentials(t.Context()); err != nil {
+		t.Error(err)
+	}
+	without := openParts(t, awsconfig.WithCredentialsProvider(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, errors.New("nobody has any")
+	})))
+	if err := without.CheckCredentials(t.Context()); err == nil || !strings.Contains(err.Error(), "nobody has any") {
+		t.Errorf("without credentials: %v", err)
 	}
 }
