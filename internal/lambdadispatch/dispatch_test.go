@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -108,6 +110,36 @@ func TestDispatchRefused(t *testing.T) {
 		})
 	}
 }
+
+// A tick has a minute for all its ranges: a Lambda that takes none is given up soon, and the next tick tries.
+func TestATickWaitsForNoThrottledRange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		d := lambdadispatch.New(aws.Config{
+			Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+			HTTPClient: httpClient(func(r *http.Request) (*http.Response, error) {
+				sent++
+				return refusal(429, "TooManyRequestsException")(nil, r)
+			}),
+		}, "archive-function")
+		const dispatches, most = 50, 2 * time.Second
+		began := time.Now()
+		for range dispatches {
+			if err := d.Dispatch(t.Context(), task); !errors.Is(err, lambdadispatch.ErrThrottled) {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took > dispatches*most || sent < 2*dispatches {
+			t.Errorf("%d dispatches took %v and %d requests, want at most %v for each, and more than one try", dispatches, took, sent, most)
+		}
+	})
+}
+
+type httpClient func(*http.Request) (*http.Response, error)
+
+// Do implements aws.HTTPClient.
+func (c httpClient) Do(r *http.Request) (*http.Response, error) { return c(r) }
 
 // What an account has not reserved is what others may still use.
 func TestExecutionsAreThoseThatNobodyReserved(t *testing.T) {

@@ -270,3 +270,33 @@ func TestPagesAreAsLargeAsTheyCanBe(t *testing.T) {
 		}
 	}
 }
+
+// A bucket of another region is none of this one: S3 answers one way or another, and either tells the
+// operator which setting to look at.
+func TestBucketsOfAnotherRegion(t *testing.T) {
+	t.Parallel()
+	for code, status := range map[string]int{"PermanentRedirect": 301, "AuthorizationHeaderMalformed": 400} {
+		f := newFaulty(t)
+		f.faults.Next(isList, httpfault.Answer(status, nil, "<Error><Code>"+code+"</Code></Error>"))
+		_, err := f.List(f.Context(), "archive/", "", 1)
+		if !errors.Is(err, s3store.ErrNoBucket) || !strings.Contains(err.Error(), "(AWS_REGION)") {
+			t.Errorf("%s: %v, want that the bucket does not exist in that region", code, err)
+		}
+	}
+}
+
+// Whoever opens an object with a browser or another tool is told what it is.
+func TestObjectsSayThatTheyAreGzip(t *testing.T) {
+	t.Parallel()
+	f := newFaulty(t)
+	said := ""
+	f.faults.Next(isCreate, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+		said = r.Header.Get("Content-Type")
+		return next.RoundTrip(r)
+	})
+	_, err := f.put(noise(100))
+	f.must(err)
+	if said != "application/gzip" {
+		t.Errorf("the object is of type %q", said)
+	}
+}
