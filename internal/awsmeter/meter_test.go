@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
 )
 
 // What DynamoDB says that a request took is asked for and added up, and requests to S3
@@ -85,5 +86,53 @@ func TestMeterCounts(t *testing.T) {
 	})
 	if got, want := m.Total(), (Usage{Puts: 1, Gets: 2, ReadUnits: 0.5, WriteUnits: 8}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// Every request that costs something is counted in its class, by whatever name the SDK calls it.
+func TestEveryOperationHasItsPrice(t *testing.T) {
+	t.Parallel()
+	capacity := &types.ConsumedCapacity{CapacityUnits: aws.Float64(1)}
+	for operation, c := range map[string]struct {
+		result any
+		want   Usage
+	}{
+		"PutObject": {nil, Usage{Puts: 1}}, "CreateMultipartUpload": {nil, Usage{Puts: 1}}, "UploadPart": {nil, Usage{Puts: 1}},
+		"CompleteMultipartUpload": {nil, Usage{Puts: 1}}, "ListObjectsV2": {nil, Usage{Puts: 1}},
+		"ListMultipartUploads": {nil, Usage{Puts: 1}},
+		"GetObject":            {nil, Usage{Gets: 1}}, "HeadObject": {nil, Usage{Gets: 1}},
+		"DeleteObject": {nil, Usage{}}, "AbortMultipartUpload": {nil, Usage{}}, // Amazon S3 takes nothing for them
+		"GetItem":    {&dynamodb.GetItemOutput{ConsumedCapacity: capacity}, Usage{ReadUnits: 1}},
+		"Query":      {&dynamodb.QueryOutput{ConsumedCapacity: capacity}, Usage{ReadUnits: 1}},
+		"Scan":       {&dynamodb.ScanOutput{ConsumedCapacity: capacity}, Usage{ReadUnits: 1}},
+		"PutItem":    {&dynamodb.PutItemOutput{ConsumedCapacity: capacity}, Usage{WriteUnits: 1}},
+		"UpdateItem": {&dynamodb.UpdateItemOutput{ConsumedCapacity: capacity}, Usage{WriteUnits: 1}},
+		"DeleteItem": {&dynamodb.DeleteItemOutput{ConsumedCapacity: capacity}, Usage{WriteUnits: 1}},
+	} {
+		var m Meter
+		if m.count(operation, c.result); m.Total() != c.want {
+			t.Errorf("%s is counted as %+v, want %+v", operation, m.Total(), c.want)
+		}
+	}
+}
+
+// Two meters of one account count apart.
+func TestMetersCountApart(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		APIOptions:  make([]func(*middleware.Stack) error, 0, 2)} // room for what a meter adds
+	var one, two Meter
+	first, second := one.Watch(cfg), two.Watch(cfg)
+	for n, cfg := range []aws.Config{first, second, second} {
+		bucket := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		if _, err := bucket.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("b"), Key: aws.String("k")}); err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if one.Total().Gets != 1 || two.Total().Gets != 2 {
+		t.Errorf("%v and %v requests, want 1 and 2", one.Total().Gets, two.Total().Gets)
 	}
 }

@@ -59,6 +59,23 @@ func TestKafkaThatDoesNotFit(t *testing.T) {
 	}
 }
 
+// Each partition of AWS spells its ARNs in its own way; a name alone, or the ARN of something else, is no secret.
+func TestSecretsOfEveryPartition(t *testing.T) {
+	t.Parallel()
+	for partition, fits := range map[string]bool{"aws": true, "aws-us-gov": true, "aws-cn": true, "azure": false, "": false} {
+		secret := strings.Replace(arn, ":aws:", ":"+partition+":", 1)
+		c, err := Load(Discoverer, security("SASL_SSL", "PLAIN", secret))
+		if (err == nil) != fits || fits && c.Kafka.Secret != secret {
+			t.Errorf("%s: %+v, error %v", secret, c.Kafka, err)
+		}
+	}
+	for _, other := range []string{"AmazonMSK_archive", strings.Replace(arn, "secretsmanager", "ssm", 1), "file:"} {
+		if _, err := Load(Discoverer, security("SASL_SSL", "PLAIN", other)); err == nil {
+			t.Errorf("%s is taken for a secret", other)
+		}
+	}
+}
+
 // Somebody will give the password itself one day. It must not get into a log.
 func TestSecretInTheVariableIsNotTold(t *testing.T) {
 	t.Parallel()

@@ -73,6 +73,7 @@ func TestNamesOfTwoArchives(t *testing.T) {
 		{"new tables", "mine", namedTables{}, keys{}, false, false},
 		{"new tables beside another group", "other", namedTables{}, keys{object, marked}, false, false},
 		{"another bucket", "mine", namedTables{object, object, mark}, keys{"mine/a/partition=0/0"}, false, true},
+		{"another bucket, with marks of a series that begins alike", "mine", namedTables{object, object, mark}, keys{bifrost.MarkKey("mine", "S2", 1)}, false, true},
 		{"an empty bucket", "mine", namedTables{object, object, mark}, nil, false, true},
 		{"the object is lost", "mine", namedTables{object, object, mark}, keys{marked}, false, false},
 		{"the marks are lost", "mine", namedTables{object, object, mark}, keys{object}, false, false},

@@ -8,8 +8,9 @@ import (
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 )
 
-// sightAt has times that all differ, so that no two can stand for each other.
-var sightAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+// sightAt has times that all differ, so that no two can stand for each other. They are those of a place
+// two hours ahead, and told in UTC.
+var sightAt = time.Date(2026, 3, 1, 14, 0, 0, 0, time.FixedZone("", 2*60*60))
 
 const sightPatience = 45 * time.Minute
 
@@ -83,6 +84,9 @@ func TestWhenAPartitionWasSeen(t *testing.T) {
 		}, seen: minutesAgo(46), unseen: "no tick has looked at it since 2026-03-01T11:14:00Z: the last tick, of bifrost run on laptop, failed: no broker"},
 		{name: "not by somebody with other brokers", tick: func(r *bifrost.TickRecord) { r.ClusterID, r.By = "new", "bifrost run on laptop" }, seen: minutesAgo(50),
 			unseen: "the brokers are those of cluster new now (a tick of bifrost run on laptop found them); this is of cluster c, where offsets [100, 130) at least were never archived and are in no gap"},
+		{name: "not of a cluster that was archived to its end", tick: func(r *bifrost.TickRecord) { r.ClusterID = "new" },
+			row: func(p *bifrost.Progress) { p.NextOffset, p.PlannedOffset = 130, 130 }, seen: minutesAgo(50),
+			unseen: "the brokers are those of cluster new now; this is of cluster c, and what followed offset 130 there is not known"},
 		{name: "not by a tick of another cluster", tick: func(r *bifrost.TickRecord) { r.ClusterID = "new" }, seen: minutesAgo(50),
 			unseen: "the brokers are those of cluster new now; this is of cluster c, where offsets [100, 130) at least were never archived and are in no gap"},
 	} {
