@@ -87,6 +87,36 @@ func TestARehearsalKeepsLimits(t *testing.T) {
 	}
 }
 
+// What a rehearsal tells is in order of topics, partitions and offsets, in whatever order a tick came by.
+func TestWhatARehearsalTellsIsInOrder(t *testing.T) {
+	t.Parallel()
+	under := bifrosttest.NewLedger()
+	rehearsed := dryrun.NewLedger(under)
+	var want, got []string
+	for _, partition := range []bifrost.Partition{{Name: "orders", Number: 10}, {Name: "orders", Number: 9}, {Name: "clicks"}} {
+		p := bifrost.Progress{Partition: partition, Generation: "one", Status: bifrost.StatusOpen}
+		if err := rehearsed.CreateProgress(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		write := bifrost.PlanWrite{Progress: p, PlannedOffset: 40}
+		var told []string
+		for n := range int64(40) {
+			row := bifrost.Row{Partition: p.Partition, Range: bifrost.Range{Start: n, End: n + 1}, State: bifrost.StatePlanned}
+			write.Rows, told = append(write.Rows, row), append(told, row.Partition.String()+row.Range.String())
+		}
+		if err := rehearsed.Plan(t.Context(), write); err != nil {
+			t.Fatal(err)
+		}
+		want = append(told, want...)
+	}
+	for _, row := range rehearsed.Planned() {
+		got = append(got, row.Partition.String()+row.Range.String())
+	}
+	if made := fmt.Sprint(rehearsed.Made()); !slices.Equal(got, want) || made != "[clicks/0 orders/9 orders/10]" {
+		t.Errorf("made %s, planned %v", made, got)
+	}
+}
+
 func same(t *rapid.T, what string, want, got error) {
 	t.Helper()
 	for _, kind := range []error{bifrost.ErrConflict, bifrost.ErrNotFound} {
