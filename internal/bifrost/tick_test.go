@@ -220,3 +220,21 @@ func TestOnePartitionFillsManySlots(t *testing.T) {
 		t.Errorf("archived to %d of %d", p.NextOffset, log.LastStable())
 	}
 }
+
+// The lines of a range name the tick that started it, so that those of both are found together.
+func TestRangesKnowTheirTick(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.kafka.CreateTopic("orders", 1).Logs[0].Produce("a", "b")
+	var summary bifrost.TickSummary
+	for range 10 {
+		if summary = s.tick(); summary.Dispatched > 0 {
+			break
+		}
+	}
+	task := s.lambda.Take(0)
+	result, err := s.archiver().Archive(t.Context(), task, time.Time{})
+	if err != nil || summary.ID == "" || task.TickID != summary.ID || result.TickID != summary.ID {
+		t.Errorf("tick %q, task of %q, result of %q; %v", summary.ID, task.TickID, result.TickID, err)
+	}
+}

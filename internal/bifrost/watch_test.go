@@ -3,6 +3,7 @@ package bifrost_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -256,6 +257,8 @@ func TestBlockedPartitionIsArchivedUpToTheTransaction(t *testing.T) {
 	}
 	if p := w.progress("orders", 0); p.Status != bifrost.StatusBlocked || p.PlannedOffset == p.LastStable {
 		t.Fatalf("%v, planned to offset %d of %d: want more to plan", p.Status, p.PlannedOffset, p.LastStable)
+	} else if want := fmt.Sprintf("open at offset %d since ", p.LastStable); !strings.Contains(p.Error, want) || p.LastStable == p.HighWatermark {
+		t.Errorf("its row says %q, want %q in it", p.Error, want)
 	}
 	w.slots = 100
 	for range 10 {
