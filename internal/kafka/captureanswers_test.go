@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -122,5 +123,57 @@ func TestWhichErrorsEndAFetch(t *testing.T) {
 	}
 	if p.LastStableOffset = -1; lastStable(&p) != 12 { // of brokers without transactions
 		t.Errorf("last stable offset %d, want the high watermark", lastStable(&p))
+	}
+}
+
+// Each word about a group stands in its place: which groups can be put back is told by their type.
+func TestWordsOfAGroup(t *testing.T) {
+	t.Parallel()
+	cluster, client := startCluster(t, kfake.NumBrokers(1))
+	intercept(cluster, kmsg.ListGroups, func(request kmsg.Request) kmsg.Response {
+		response := request.ResponseKind().(*kmsg.ListGroupsResponse)
+		group := kmsg.NewListGroupsResponseGroup()
+		group.Group, group.ProtocolType, group.GroupState, group.GroupType = "orders-reader", "connect", "Stable", "classic"
+		response.Groups = append(response.Groups, group)
+		return response
+	})
+	groups, _, err := client.Groups(t.Context())
+	want := capture.Group{Name: "orders-reader", Type: "classic", ProtocolType: "connect", State: "Stable"}
+	if err != nil || len(groups) != 1 || !reflect.DeepEqual(groups[0], want) {
+		t.Errorf("%+v, %v; want %+v", groups, err, want)
+	}
+}
+
+// The topics of Kafka itself are in no capture, and so none of them is missing when it may not be seen.
+func TestInternalTopicsAreNotMissed(t *testing.T) {
+	t.Parallel()
+	cluster, client := startCluster(t, kfake.NumBrokers(1))
+	brokers := brokersOf(cluster, 0)
+	intercept(cluster, kmsg.Metadata, func(request kmsg.Request) kmsg.Response {
+		response := request.ResponseKind().(*kmsg.MetadataResponse)
+		response.Brokers = brokers
+		for _, asked := range request.(*kmsg.MetadataRequest).Topics {
+			topic := kmsg.NewMetadataResponseTopic()
+			topic.Topic, topic.ErrorCode = asked.Topic, kerr.TopicAuthorizationFailed.Code
+			response.Topics = append(response.Topics, topic)
+		}
+		return response
+	})
+	suspects := append([]string{"secret"}, internalTopics...)
+	hidden, err := client.HiddenTopics(t.Context(), suspects, func(name string) bool { return name == "orders" }) // the seeded one
+	if err != nil || len(hidden) != 1 || !errors.Is(hidden["secret"], capture.ErrDenied) {
+		t.Errorf("hidden %v, %v; want the one topic of somebody", hidden, err)
+	}
+}
+
+// An answer that lists no brokers leaves nobody to ask: a topic that nobody was asked for is not deleted.
+func TestNobodyToAskForATopic(t *testing.T) {
+	t.Parallel()
+	cluster, client := startCluster(t, kfake.NumBrokers(1))
+	intercept(cluster, kmsg.Metadata, func(request kmsg.Request) kmsg.Response {
+		return request.ResponseKind()
+	})
+	if answers, err := client.Find(t.Context(), []string{"orders"}); err == nil {
+		t.Errorf("%+v, want an error", answers)
 	}
 }
