@@ -117,6 +117,94 @@ func TestWhatARehearsalTellsIsInOrder(t *testing.T) {
 	}
 }
 
+// What a tick writes seldom is refused as the tables refuse it, and shown as they would show it.
+func TestARehearsalOfSeldomWrites(t *testing.T) {
+	t.Parallel()
+	ctx, under := t.Context(), bifrosttest.NewLedger()
+	p := bifrost.Progress{Partition: bifrost.Partition{Name: "orders"}, Generation: "one", Status: bifrost.StatusOpen, NextOffset: 2, PlannedOffset: 4}
+	under.PokeProgress(p)
+	row := bifrost.Row{Partition: p.Partition, Range: bifrost.Range{Start: 4, End: 5}, State: bifrost.StatePlanned, Error: "throttled"}
+	under.Poke(row)
+	rehearsed := dryrun.NewLedger(under)
+	for _, from := range []int64{1, 3, 2} {
+		write := bifrost.AdvanceWrite{Partition: p.Partition, Generation: "one", From: from, To: 3}
+		if err := rehearsed.Advance(ctx, write); errors.Is(err, bifrost.ErrConflict) != (from != 2) || from == 2 && err != nil {
+			t.Errorf("advanced from offset %d: %v", from, err)
+		}
+	}
+	if now, err := rehearsed.Progress(ctx, p.Partition); err != nil || now.NextOffset != 3 {
+		t.Errorf("advanced to %d, %v", now.NextOffset, err)
+	}
+	leased, err := rehearsed.Lease(ctx, row, "0.a", 2, day)
+	if err != nil || leased.Error != "" || leased.Invocation != "0.a" || leased.Attempts != 2 || !leased.LeaseUntil.Equal(day) {
+		t.Errorf("leased %+v, %v", leased, err)
+	}
+	planned := bifrost.PlanWrite{Progress: p, PlannedOffset: 5, Rows: []bifrost.Row{row}}
+	if err := rehearsed.Plan(ctx, planned); !errors.Is(err, bifrost.ErrConflict) {
+		t.Errorf("planned over a row that is there: %v", err)
+	}
+	marks := []bifrost.TablesMark{{Series: "one"}, {Series: "one", Next: "two"}, {Series: "one", Number: 1}}
+	for _, there := range marks {
+		for _, read := range marks {
+			l := bifrosttest.NewLedger()
+			if err := l.SetMark(ctx, bifrost.TablesMark{}, there); err != nil {
+				t.Fatal(err)
+			}
+			err := dryrun.NewLedger(l).SetMark(ctx, read, bifrost.TablesMark{Series: "one", Number: 2})
+			if fits := there == read; fits != (err == nil) || !fits && !errors.Is(err, bifrost.ErrConflict) {
+				t.Errorf("%+v is there, counted up from %+v: %v", there, read, err)
+			}
+		}
+	}
+	p.NextOffset = 3
+	if err := rehearsed.DeleteProgress(ctx, p); err != nil || fmt.Sprint(rehearsed.Dropped()) != "[orders/0]" {
+		t.Errorf("dropped %v, %v", rehearsed.Dropped(), err)
+	}
+	fresh := dryrun.NewLedger(bifrosttest.NewLedger())
+	open := bifrost.Progress{Partition: p.Partition, Generation: "one", Status: bifrost.StatusOpen}
+	row.Range = bifrost.Range{End: 1}
+	if err := errors.Join(fresh.CreateProgress(ctx, open), fresh.Plan(ctx, bifrost.PlanWrite{Progress: open, PlannedOffset: 1, Rows: []bifrost.Row{row}})); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := fresh.ListPlanned(ctx); err != nil || len(all) != 1 {
+		t.Errorf("planned %+v, %v; want what the rehearsal has planned", all, err)
+	}
+}
+
+// A rehearsal shows each field that a write sets, and keeps each that it leaves alone.
+func TestARehearsalShowsEachField(t *testing.T) {
+	t.Parallel()
+	open := bifrost.Progress{Partition: bifrost.Partition{Name: "orders"}, Generation: "one", Status: bifrost.StatusOpen, PlannedEpoch: 5}
+	open.Observation = bifrost.Observation{LastStable: 5, LeaderEpoch: 4, At: day}
+	fencing, opened := open, open
+	fencing.Status = bifrost.StatusFencing
+	opened.KnownUntil, opened.StartOffset, opened.PlannedEpoch = 3, 1, -1
+	blocked := bifrost.StatusWrite{Progress: open, Status: bifrost.StatusBlocked, Error: "a transaction has been open"}
+	seen := blocked
+	seen.Observation = bifrost.Observation{LastStable: 7, LeaderEpoch: 6, At: day.Add(time.Hour)}
+	for name, c := range map[string]struct {
+		there bifrost.Progress
+		do    func(l bifrost.Ledger) error
+	}{
+		"a status":                     {open, func(l bifrost.Ledger) error { return l.ChangeStatus(t.Context(), blocked) }},
+		"a status with an observation": {open, func(l bifrost.Ledger) error { return l.ChangeStatus(t.Context(), seen) }},
+		"an opened partition":          {fencing, func(l bifrost.Ledger) error { return l.OpenProgress(t.Context(), opened) }},
+	} {
+		tables, under := bifrosttest.NewLedger(), bifrosttest.NewLedger()
+		tables.PokeProgress(c.there)
+		under.PokeProgress(c.there)
+		rehearsed := dryrun.NewLedger(under)
+		if err := errors.Join(c.do(tables), c.do(rehearsed)); err != nil {
+			t.Fatal(name, err)
+		}
+		want, _ := tables.Progress(t.Context(), open.Partition)
+		got, _ := rehearsed.Progress(t.Context(), open.Partition)
+		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+			t.Errorf("%s: the tables show\n%+v\nthe rehearsal\n%+v", name, want, got)
+		}
+	}
+}
+
 func same(t *rapid.T, what string, want, got error) {
 	t.Helper()
 	for _, kind := range []error{bifrost.ErrConflict, bifrost.ErrNotFound} {
@@ -186,13 +274,17 @@ func someWrite(t *rapid.T, tables bifrost.Ledger) func(bifrost.Ledger) error {
 		p.FencedAt = day
 		return func(l bifrost.Ledger) error { return l.FenceProgress(ctx, p) }
 	case 3, 4:
+		p.KnownUntil, p.StartOffset = rapid.Int64Range(0, 2).Draw(t, "known"), rapid.Int64Range(0, 2).Draw(t, "start")
 		return func(l bifrost.Ledger) error { return l.OpenProgress(ctx, p) }
 	case 5:
 		return func(l bifrost.Ledger) error { return l.DeleteProgress(ctx, p) }
 	case 6:
 		w := bifrost.StatusWrite{Progress: p, Status: bifrost.StatusOpen, Suspicion: rapid.SampledFrom([]string{"", "gone"}).Draw(t, "then")}
 		if w.Suspicion != "" {
-			w.SuspectedAt = day
+			w.SuspectedAt, w.Error = day, "the topic is gone"
+		}
+		if rapid.Bool().Draw(t, "with an observation") {
+			w.Observation = bifrost.Observation{LastStable: 7, At: day}
 		}
 		return func(l bifrost.Ledger) error { return l.ChangeStatus(ctx, w) }
 	default:
