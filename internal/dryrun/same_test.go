@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,8 +200,8 @@ func TestARehearsalShowsEachField(t *testing.T) {
 		}
 		want, _ := tables.Progress(t.Context(), open.Partition)
 		got, _ := rehearsed.Progress(t.Context(), open.Partition)
-		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
-			t.Errorf("%s: the tables show\n%+v\nthe rehearsal\n%+v", name, want, got)
+		if got != want {
+			t.Errorf("%s: the tables show\n%#v\nthe rehearsal\n%#v", name, want, got)
 		}
 	}
 }
@@ -329,7 +330,9 @@ func compareReads(t *rapid.T, tables, rehearsed bifrost.Ledger) {
 
 func compare(t *rapid.T, what string, want, got any) {
 	t.Helper()
-	if w, g := fmt.Sprintf("%+v", want), fmt.Sprintf("%+v", got); w != g {
+	// Not %+v: a progress row has the String of its partition. No rows are none, whether nil or empty.
+	plain := func(v any) string { return strings.ReplaceAll(fmt.Sprintf("%#v", v), "(nil)", "{}") }
+	if w, g := plain(want), plain(got); w != g {
 		t.Fatalf("%s: the tables show\n%s\nthe rehearsal\n%s", what, w, g)
 	}
 }
