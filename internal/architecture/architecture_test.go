@@ -175,6 +175,34 @@ func TestOnlyConfigReadsTheEnvironment(t *testing.T) {
 	}
 }
 
+// Each function collects garbage by its own memory, and opens its clients once: without the one it is killed
+// when much is to do, without the other each invocation connects to everything anew.
+func TestFunctionsKnowTheirMemoryAndKeepTheirClients(t *testing.T) {
+	t.Parallel()
+	functions := 0
+	for _, s := range sources(t) {
+		if !within(s.pkg, "functions") || s.file.Name.Name != "main" {
+			continue
+		}
+		called := map[string]bool{}
+		ast.Inspect(s.file, func(node ast.Node) bool {
+			if selector, ok := node.(*ast.SelectorExpr); ok {
+				called[selector.Sel.Name] = true
+			}
+			return true
+		})
+		functions++
+		for _, name := range []string{"LimitMemory", "OpenOnce"} {
+			if !called[name] {
+				t.Errorf("%s does not call wiring.%s", s.name, name)
+			}
+		}
+	}
+	if functions != 3 {
+		t.Errorf("%d functions were looked at, want three", functions)
+	}
+}
+
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
 	t.Parallel()
 	comments := map[string]string{}
