@@ -435,7 +435,8 @@ func TestConsoleView(t *testing.T) {
 	l.must(err)
 	// Behind the last stable offset nobody waits for anything, and what is lost already is not lost before now.
 	seen := bifrost.Observation{LastStable: 100, HighWatermark: 150, At: noon, LossAt: noon.Add(-time.Hour)}
-	l.must(l.Plan(l.Context(), bifrost.PlanWrite{Progress: l.progress(), PlannedOffset: 20, Observation: seen}))
+	taken := bifrost.Row{Partition: l.progress().Partition, Range: bifrost.Range{Start: 40, End: 50}, State: bifrost.StatePlanned, LeaseUntil: noon}
+	l.must(l.Plan(l.Context(), bifrost.PlanWrite{Progress: l.progress(), PlannedOffset: 20, Rows: []bifrost.Row{taken}, Observation: seen}))
 	l.must(l.PutInvocation(l.Context(), bifrost.Invocation{ID: "3.A", AliveUntil: noon, Tasks: []bifrost.Task{bifrost.NewTask(l.row(10))}}, noon))
 	l.must(l.EndInvocation(l.Context(), "3.A"))
 	working := bifrost.Invocation{ID: "4.A", AliveUntil: noon, Tasks: []bifrost.Task{bifrost.NewTask(l.row(10)), bifrost.NewTask(l.row(10))}}
@@ -444,7 +445,7 @@ func TestConsoleView(t *testing.T) {
 	l.must(l.NoteTick(l.Context(), bifrost.TickRecord{ID: "tick", ClusterID: "cluster", StartedAt: noon}))
 	got := l.show(t)
 	for _, want := range []string{
-		`progress lag N 90`, `progress time_to_loss_seconds N 0`, `objects 3 invocation S 3.A`, `objects 4 ranges N 2`, `objects 4133956916041390118 tick_id S tick`, `objects 4 alive_until_at S 2024-02-29T12:00:00.007Z`, `progress next_offset N 10`, `progress planned_offset N 20`, `progress status S OPEN`,
+		`progress lag N 90`, `progress time_to_loss_seconds N 0`, `objects 3 invocation S 3.A`, `objects 4 ranges N 2`, `objects 40 leased_until S 2024-02-29T12:00:00.007Z`, `objects 4133956916041390118 tick_id S tick`, `objects 4 alive_until_at S 2024-02-29T12:00:00.007Z`, `progress next_offset N 10`, `progress planned_offset N 20`, `progress status S OPEN`,
 		`progress observed_at S 2024-02-29T12:00:00.007Z`, `progress last_record_at S 2024-02-29T12:00:00.007Z`,
 		`objects 0 state S ARCHIVED`, `objects 0 missing M`, `objects 0 last_record_at S 2024-02-29T12:00:00.007Z`,
 		`objects 10 state S PLANNED`, `objects 10 lease_until N 1709208000007`, `objects 10 leased_until S 2024-02-29T12:00:00.007Z`,
