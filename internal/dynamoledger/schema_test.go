@@ -1,6 +1,7 @@
 package dynamoledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 type tablesThere struct {
 	tables   map[string]string
 	recovers bool
+	refuses  string // the exception of recovery; empty for one of a service that has none
 	asked    []string
 }
 
@@ -45,7 +47,7 @@ func (f *tablesThere) RoundTrip(r *http.Request) (*http.Response, error) {
 	case operation == "DescribeTable":
 		answer = `{"Table":{` + f.tables[of.TableName] + `}}`
 	case !f.recovers:
-		status, answer = 400, `{"__type":"x#UnknownOperationException","message":"what"}`
+		status, answer = 400, `{"__type":"x#`+cmp.Or(f.refuses, "UnknownOperationException")+`","message":"what"}`
 	}
 	return httpfault.Answer(status, nil, answer)(nil, r)
 }
@@ -119,5 +121,17 @@ func TestATableThatMayNotBeReadIsNoOther(t *testing.T) {
 	l, _ := offline(httpfault.Answer(400, nil, `{"__type":"x#AccessDeniedException","message":"no"}`))
 	if err := l.CheckObjectsTable(t.Context()); err == nil || errors.Is(err, ErrOtherTable) || errors.Is(err, ErrNoTable) {
 		t.Errorf("the table is checked with %v", err)
+	}
+}
+
+// Recovery that may not be turned on is an error: somebody would count on it.
+func TestRecoveryThatIsRefused(t *testing.T) {
+	t.Parallel()
+	there := &tablesThere{tables: map[string]string{}, refuses: "AccessDeniedException"}
+	cfg := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		HTTPClient: &http.Client{Transport: there}}
+	made, err := MakeTables(t.Context(), cfg, Tables{Progress: "p", Objects: "o"}, TableSafety{})
+	if err == nil || !strings.Contains(err.Error(), "recovery of table p") || len(made.Unsupported) > 0 {
+		t.Errorf("made %+v, error %v", made, err)
 	}
 }
