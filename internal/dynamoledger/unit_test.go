@@ -336,3 +336,18 @@ func TestMarkRoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// An error tells which setting names the table that is missing, and a conflict what the row has now: by
+// whom it is leased until when, or with which object it is settled.
+func TestErrorsTellTablesAndRows(t *testing.T) {
+	t.Parallel()
+	l := New(aws.Config{Region: "eu-west-1"}, Tables{Progress: "p", Objects: "o"})
+	err := l.failureOf("read the row", &types.ResourceNotFoundException{})
+	if !errors.Is(err, ErrNoTable) || !strings.Contains(err.Error(), `table "p" (BIFROST_PROGRESS_TABLE) or "o" (BIFROST_OBJECTS_TABLE) does not exist in region eu-west-1`) {
+		t.Errorf("error %v", err)
+	}
+	row := attributes{"state": textValue("PLANNED"), "leased_until": textValue("noon"), "object": textValue("key"), "attempts": number(2)}
+	if got := describe(row); got != "the row has state PLANNED, attempts 2, leased_until noon, object key" {
+		t.Errorf("%q", got)
+	}
+}
