@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestRunnerHasAllParts(t *testing.T) {
 		}
 	}
 	for what, pair := range map[string][2]any{
-		"group": {r.Files.Group, "the-group"}, "bucket": {r.BucketName, "the-bucket"}, "functions at the same time": {r.MaxInFlight, 6},
+		"group": {r.Files.Group, "the-group"}, "bucket": {r.BucketName, "the-bucket"}, "functions at the same time": {r.MaxInFlight, 6}, "cores": {r.Cores, runtime.GOMAXPROCS(0)},
 		"age at which objects expire": {r.Expiration, 7 * 24 * time.Hour}, "memory": {r.Memory, config.FunctionMemory()},
 	} {
 		if pair[0] != pair[1] {
