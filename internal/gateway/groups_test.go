@@ -189,6 +189,13 @@ func TestAProductionGroupIsRefused(t *testing.T) {
 	if err != nil || left.(*kmsg.LeaveGroupResponse).ErrorCode != groupRefused {
 		t.Errorf("a member was removed: %+v, %v", left, err)
 	}
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(int16(kmsg.LeaveGroup), 2) // which name one member, and not in a list
+	leave.MemberID, leave.Members = leave.Members[0].MemberID, nil
+	left, err = s.client(t, kgo.MaxVersions(versions)).Broker(nodeID).Request(t.Context(), leave)
+	if err != nil || left.(*kmsg.LeaveGroupResponse).ErrorCode != groupRefused {
+		t.Errorf("a member was removed by an older client: %+v, %v", left, err)
+	}
 	if at := c.positions(t, "production")[0]; at != 10 {
 		t.Errorf("the position is %d", at)
 	}
