@@ -4,7 +4,7 @@ import "maps"
 
 func init() { maps.Copy(kindMutants, eighthMutants) }
 
-// eighthMutants were planted by an eighth and a ninth reader who had not looked at the tests, and
+// eighthMutants were planted by an eighth, a ninth and a tenth reader who had not looked at the tests, and
 // survived them, or are like those that did.
 var eighthMutants = map[string][]kindMutant{
 	"the command that has no example yet, and the count of many": {
@@ -23,6 +23,21 @@ var eighthMutants = map[string][]kindMutant{
 		{mutant{"keys that are decoded unasked", "a job has other columns than its options say", []edit{{
 			"../job/export.go", "Keys: asked.DecodeKey", "Keys: asked.Decode",
 		}}}, "internal/job", "TestExportsDecodeWhatIsAskedFor", ""},
+	},
+	"what is rare, and what nobody remembers": {
+		{mutant{"an older client's LeaveGroup", "a tool throws somebody's consumer out", []edit{{
+			"../gateway/groups.go", "leaving := append(request.Members, kmsg.LeaveGroupRequestMember{MemberID: request.MemberID})",
+			"leaving := request.Members",
+		}}}, "internal/gateway", "TestAProductionGroupIsRefused", ""},
+		{mutant{"a large negative decimal", "it is exported as a positive one", []edit{{
+			"../export/shred.go", "	if digits.Sign() < 0 {", "	if digits.Sign() > 1 {",
+		}}}, "internal/export", "TestDecimalsKeepTheirSign", ""},
+		{mutant{"what a tick saw of a topic that is deleted", "it is closed over its last records", []edit{{
+			"../bifrost/deletedtopic.go", "suspicionGone, l.lastSeen.beyond(p))", "suspicionGone, Observation{})",
+		}}}, "internal/bifrost", "TestWhatWasSeenOf", ""},
+		{mutant{"a birth object that is not asked", "another cluster's object is adopted", []edit{{
+			"../bifrost/rebuild.go", "		return r.checkBirth(ctx, i)\n", "		return nil\n",
+		}}}, "internal/bifrost", "TestABirthObjectTells", ""},
 	},
 	"what counts from one point of time on": {
 		{mutant{"what is known of a topic whose row was rebuilt", "it is closed with a hole", []edit{{
