@@ -3,10 +3,16 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 // TestDamageIsToldOfEveryTopic: a plan goes through all topics, names each that cannot be read and what to
@@ -120,4 +126,35 @@ func TestADamagedObjectWithoutACopy(t *testing.T) {
 	if read := s.inside(t, "cat", topic, "--format", "%o,"); !strings.HasSuffix(read.out, "8,9,20,21,22,23,24,25,26,27,28,29,") {
 		t.Errorf("read %s", read.out)
 	}
+}
+
+// eraseObject deletes all versions of an object, as docs/erasure.md does.
+func (s *sandbox) eraseObject(ctx context.Context, key string) error {
+	list, err := s.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &s.bucket, Prefix: &key})
+	if err != nil {
+		return err
+	}
+	for _, v := range list.Versions {
+		_, err = s.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key, VersionId: v.VersionId})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// damageObject changes a byte in the middle of the object, which its ends do not tell.
+func (s *sandbox) damageObject(ctx context.Context, key string) error {
+	answer, err := s.store.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return errors.Join(err, answer.Body.Close())
+	}
+	content[len(content)/2] ^= 0xff
+	_, err = s.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(content),
+		Metadata: answer.Metadata})
+	return errors.Join(err, answer.Body.Close())
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -147,37 +146,6 @@ func (s *sandbox) topic(ctx context.Context, name string, partitions int32, sett
 func (s *sandbox) deleteObject(ctx context.Context, key string) error {
 	_, err := s.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
 	return err
-}
-
-// eraseObject deletes all versions of an object, as docs/erasure.md does.
-func (s *sandbox) eraseObject(ctx context.Context, key string) error {
-	list, err := s.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &s.bucket, Prefix: &key})
-	if err != nil {
-		return err
-	}
-	for _, v := range list.Versions {
-		_, err = s.store.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key, VersionId: v.VersionId})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// damageObject changes a byte in the middle of the object, which its ends do not tell.
-func (s *sandbox) damageObject(ctx context.Context, key string) error {
-	answer, err := s.store.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
-	if err != nil {
-		return err
-	}
-	content, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return errors.Join(err, answer.Body.Close())
-	}
-	content[len(content)/2] ^= 0xff
-	_, err = s.store.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(content),
-		Metadata: answer.Metadata})
-	return errors.Join(err, answer.Body.Close())
 }
 
 // keepVersions makes the bucket keep versions, as the template does.
