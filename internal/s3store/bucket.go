@@ -5,6 +5,7 @@ package s3store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -240,6 +241,9 @@ func MakeBucket(ctx context.Context, cfg aws.Config, bucket string, settings Buc
 			continue
 		}
 		err := r.send(ctx, store.client)
+		if _, sentAgain := errors.AsType[*types.BucketAlreadyOwnedByYou](err); sentAgain {
+			continue // the answer to the first request was lost
+		}
 		switch {
 		case unsupported(err, store.client.Options().BaseEndpoint != nil):
 			made.Unsupported = append(made.Unsupported, r.Operation)

@@ -25,6 +25,7 @@ func TestWhichBucketsGetSettings(t *testing.T) {
 	for name, c := range map[string]struct {
 		head int // the answer to the question for the bucket
 		list string
+		code string // with which the bucket is refused
 		made s3store.MadeBucket
 		sent int // requests that make the bucket or give it a setting
 		err  string
@@ -34,6 +35,8 @@ func TestWhichBucketsGetSettings(t *testing.T) {
 		"an object":                     {head: 200, list: version, made: s3store.MadeBucket{Kept: true}},
 		"deleted objects":               {head: 200, list: marker, made: s3store.MadeBucket{Kept: true}},
 		"both":                          {head: 200, list: version + marker, made: s3store.MadeBucket{Kept: true}},
+		"made by a lost answer":         {head: 404, code: "BucketAlreadyOwnedByYou", made: s3store.MadeBucket{Created: true}, sent: 6},
+		"taken meanwhile":               {head: 404, code: "BucketAlreadyExists", made: s3store.MadeBucket{Created: true}, sent: 1, err: "create-bucket s3://archive"},
 		"another account's":             {head: 403, err: "another account's"},
 		"in another region":             {head: 301, err: "in another region"},
 		"nobody answers":                {head: 501, err: "look for s3://archive"},
@@ -59,6 +62,10 @@ func TestWhichBucketsGetSettings(t *testing.T) {
 					mutex.Lock()
 					sent = append(sent, r.Method+" "+r.URL.RawQuery)
 					mutex.Unlock()
+					if c.code != "" && len(sent) == 1 {
+						w.WriteHeader(http.StatusConflict)
+						_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", c.code)
+					}
 				}
 			}))
 			t.Cleanup(server.Close)
