@@ -62,11 +62,11 @@ var replayMutants = []mutant{
 		"		some = some || l.ends[p.Target][mark.Partition].start > mark.Base\n",
 	}}},
 	{"nobody else's records", "a target with records of others is warned of", []edit{{
-		replays + "checktarget.go",
+		replays + "foreign.go",
 		"	return !known.producers[producer], nil\n",
 		"	return len(known.producers) == 0, nil\n",
 	}, {
-		replays + "checktarget.go",
+		replays + "foreign.go",
 		"	if producer < 0 {\n		return true, nil\n	}\n",
 		"",
 	}}},

@@ -150,8 +150,8 @@ func (w *writer) sameTarget(ctx context.Context) error {
 }
 
 // ErrShutOut says that another run writes the same records to the same topic now.
-var ErrShutOut = errors.New("another run of this replay has taken over, and writes the same records to the same topic: " +
-	"let it finish")
+var ErrShutOut = errors.New("another run of this replay has taken over, and writes the same records to the same " +
+	"topic: let it finish")
 
 // isFenced reports whether the producer, or its transaction, is no more.
 func isFenced(err error) bool {

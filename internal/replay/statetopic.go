@@ -267,14 +267,16 @@ func (r *stateReader) findReplays(ctx context.Context, target string) (replays, 
 			if err := json.Unmarshal(value, &position); err != nil {
 				return replays{}, fmt.Errorf("read %s from topic %s: %w", key, stateTopic, err)
 			}
-			known.addPosition(position)
-			known.lives[life] = known.lives[life] || len(position.Marks) > 0
+			known.addPosition(life, position)
 		}
 	}
 	return known, nil
 }
 
-func (r replays) addPosition(position Position) {
+func (r replays) addPosition(life string, position Position) {
+	if len(position.Marks) > 0 {
+		r.lives[life] = true
+	}
 	for _, id := range position.Producers {
 		r.producers[id] = true
 	}
