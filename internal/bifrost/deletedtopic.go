@@ -77,8 +77,8 @@ type lastSight struct {
 	seen    Observation
 }
 
-// note keeps what a pass sees, and of partitions that it does not see what was seen before.
-func (memory *LastSeen) note(v *view) {
+// noteView keeps what a pass sees, and of partitions that it does not see what was seen before.
+func (memory *LastSeen) noteView(v *view) {
 	if memory == nil {
 		return
 	}
@@ -102,8 +102,8 @@ func (memory *LastSeen) note(v *view) {
 	memory.of = of
 }
 
-// beyond is what was seen last of the row's partition, if the row does not tell it; zero if it does.
-func (memory *LastSeen) beyond(p Progress) Observation {
+// seenBeyond is what was seen last of the row's partition, if the row does not tell it; zero if it does.
+func (memory *LastSeen) seenBeyond(p Progress) Observation {
 	if memory == nil {
 		return Observation{}
 	}
@@ -150,7 +150,7 @@ func (l leftoverSettler) settleDeletedTopic(ctx context.Context, p Progress) err
 		return l.opener.fencePartition(ctx, p)
 	}
 	if p.Suspicion != suspicionGone {
-		return ignoreConflict(l.statuses.changeStatus(ctx, &p, StatusOpen, suspicionGone, l.lastSeen.beyond(p)))
+		return ignoreConflict(l.statuses.changeStatus(ctx, &p, StatusOpen, suspicionGone, l.lastSeen.seenBeyond(p)))
 	}
 	if l.at.Sub(p.SuspectedAt) < confirmAfter {
 		return nil

@@ -170,7 +170,7 @@ type passWork struct {
 
 func (t *tick) beginPass(v *view) {
 	t.view = v
-	t.LastSeen.note(v)
+	t.LastSeen.noteView(v)
 	t.again.Store(false)
 	t.report.beginPass(v)
 }

@@ -237,12 +237,13 @@ func (r *partitionRebuild) incarnationOf(ctx context.Context, key string) (Incar
 	return i, fits, nil
 }
 
-// ErrNotTheOwner says that the marker names another incarnation than objects do.
+// ErrNotTheOwner says that the marker, or the birth object, names another incarnation than objects do.
 var ErrNotTheOwner = errors.New("run bifrost verify")
 
 // claimPath makes sure that the marker gives the incarnation the name under which its
-// objects lie. One that is written again does not say who made birth objects: nobody
-// knows any more.
+// objects lie or, of a later incarnation, that its birth object does not say otherwise.
+// A marker that is written again does not say who made birth objects: nobody knows any
+// more.
 func (r *partitionRebuild) claimPath(ctx context.Context, i Incarnation) error {
 	if r.partition.Name != i.Topic {
 		return r.checkBirth(ctx, i)

@@ -33,7 +33,7 @@ var eighthMutants = map[string][]kindMutant{
 			"../export/shred.go", "	if digits.Sign() < 0 {", "	if digits.Sign() > 1 {",
 		}}}, "internal/export", "TestDecimalsKeepTheirSign", ""},
 		{mutant{"what a tick saw of a topic that is deleted", "it is closed over its last records", []edit{{
-			"../bifrost/deletedtopic.go", "suspicionGone, l.lastSeen.beyond(p))", "suspicionGone, Observation{})",
+			"../bifrost/deletedtopic.go", "suspicionGone, l.lastSeen.seenBeyond(p))", "suspicionGone, Observation{})",
 		}}}, "internal/bifrost", "TestWhatWasSeenOf", ""},
 		{mutant{"a birth object that is not asked", "another cluster's object is adopted", []edit{{
 			"../bifrost/rebuild.go", "		return r.checkBirth(ctx, i)\n", "		return nil\n",

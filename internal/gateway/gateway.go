@@ -96,16 +96,16 @@ func New(ctx context.Context, o Options) (*Gateway, error) {
 	g.metrics = newMetrics(g)
 	g.cache = newCache(g)
 	g.topics = &topics{gateway: g}
-	if err := g.begin(ctx); err != nil {
+	if err := g.connectAndReadTopics(ctx); err != nil {
 		g.end()
 		return nil, err
 	}
 	return g, nil
 }
 
-// begin connects to the live cluster, if there is to be one, and reads which topics there are: which life of a
-// topic is the present one is known by the cluster.
-func (g *Gateway) begin(ctx context.Context) (err error) {
+// connectAndReadTopics connects to the live cluster, if there is to be one, before it reads which topics there
+// are: the cluster decides which life of a topic is the present one.
+func (g *Gateway) connectAndReadTopics(ctx context.Context) (err error) {
 	if g.options.Live != nil {
 		if g.live, err = newLive(ctx, g.options, g.now); err != nil {
 			return err

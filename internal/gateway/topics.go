@@ -131,7 +131,7 @@ func (t *topics) list(rows []bifrost.Progress) *topicList {
 		t.plain = map[string]bifrost.TopicID{}
 	}
 	list := &topicList{byName: map[string]*topic{}, byID: map[bifrost.TopicID]*topic{}}
-	list.clusterID, list.archived = newestCluster(rows), clustersOf(rows)
+	list.clusterID, list.archived = newestCluster(rows), readback.Clusters(rows)
 	if live := t.gateway.live; live != nil {
 		list.clusterID = live.clusterID
 	}
@@ -184,6 +184,7 @@ func (t *topics) lives(rows []bifrost.Progress, clusterID string) []life {
 	return lives
 }
 
+// isOf reports whether the life is of the cluster.
 func (l life) isOf(clusterID string) bool {
 	return slices.ContainsFunc(l.rows, func(p bifrost.Progress) bool { return p.ClusterID == clusterID })
 }
@@ -232,16 +233,6 @@ func (t *topics) checkCluster() error {
 	}
 	return fmt.Errorf("%w: the live cluster is %s, and the archive is that of %s: check --brokers, --bucket and"+
 		" --group; --cold serves the archive alone", ErrOtherCluster, list.clusterID, strings.Join(list.archived, ", "))
-}
-
-func clustersOf(rows []bifrost.Progress) (clusters []string) {
-	for _, row := range rows {
-		if row.ClusterID != "" && !slices.Contains(clusters, row.ClusterID) {
-			clusters = append(clusters, row.ClusterID)
-		}
-	}
-	slices.Sort(clusters)
-	return clusters
 }
 
 // newestCluster is the cluster that was looked at last.

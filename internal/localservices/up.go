@@ -73,8 +73,8 @@ func (h home) up(ctx context.Context, options StackOptions) (*Stack, error) {
 	var s *Stack
 	switch alive := state != nil && state.alive(ctx); {
 	case alive && state.Kafka != options.Kafka:
-		return nil, fmt.Errorf("localservices: a stack runs, with Kafka at %s and an archive that would be gone: make down "+
-			"stops it", state.Brokers)
+		return nil, fmt.Errorf("localservices: a stack runs, with Kafka at %s and an archive that would be gone: "+
+			"make down stops it", state.Brokers)
 	case alive:
 		s = &Stack{kafka: state.Kafka, Brokers: state.Brokers, AWS: state.AWS, dir: state.Dir}
 		err = s.deploy(ctx, options)

@@ -74,6 +74,17 @@ func (lives Lives) compareAges(a, b bifrost.Progress) int {
 	)
 }
 
+// Clusters are the IDs of the clusters that rows are of, in order. Rows of old versions name none.
+func Clusters(all []bifrost.Progress) (clusters []string) {
+	for _, p := range all {
+		if p.ClusterID != "" && !slices.Contains(clusters, p.ClusterID) {
+			clusters = append(clusters, p.ClusterID)
+		}
+	}
+	slices.Sort(clusters)
+	return clusters
+}
+
 func falseFirst(a, b bool) int {
 	switch {
 	case a == b:

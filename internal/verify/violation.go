@@ -76,9 +76,9 @@ const (
 const fixIt = "run bifrost verify --fix, which shows what it would do and asks"
 
 // putBack is the next step where an object is not the one that was archived.
-const putBack = "restore the object that was archived (an older version, a replica; docs/verify.md has the commands); " +
-	"only if no version of it is left anywhere, move what is there out of the archive's prefix, and run bifrost accept " +
-	"erased to record that"
+const putBack = "restore the object that was archived (an older version, a replica; docs/verify.md has the " +
+	"commands); only if no version of it is left anywhere, move what is there out of the archive's prefix, and run " +
+	"bifrost accept erased to record that"
 
 var violationKinds = []struct {
 	kind Kind
@@ -91,8 +91,8 @@ var violationKinds = []struct {
 	{TotalsWrong, fixIt},
 	{RowMissing, "run bifrost rebuild"},
 	{RowsOverlap, "find out who wrote the tables beside Bifrost, and which of the rows (partition_key, " +
-		"start_offset) of the objects table begins where no other ends; with the stack stopped and a backup of the table made, take " +
-		"that one away, then run bifrost rebuild --anew for the topic"},
+		"start_offset) of the objects table begins where no other ends; with the stack stopped and a backup of the " +
+		"table made, take that one away, then run bifrost rebuild --anew for the topic"},
 	{RowBeyondPlanned, fixIt},
 	{RowInvalid, fixIt},
 	{ObjectMissing, "run bifrost verify --fix, which brings back what a delete marker hides; otherwise restore the " +
