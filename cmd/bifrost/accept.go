@@ -185,12 +185,12 @@ func refuseVersions(ctx context.Context, parts *wiring.Parts, p bifrost.Partitio
 	}
 	_, versions, err := parts.Store.Hidden(ctx, row.Facts.Key)
 	if err != nil {
-		return fmt.Errorf("whether the bucket still has versions of the object is not known: %w; --despite-versions goes "+
-			"on all the same", err)
+		return fmt.Errorf("whether the bucket still has versions of the object is not known: %w; --despite-versions "+
+			"goes on all the same", err)
 	}
 	if len(versions) > 0 {
-		return fmt.Errorf("a delete marker hides %s of %s: bifrost verify --fix brings the object back, and who wants it "+
-			"erased deletes them first (docs/erasure.md); --despite-versions goes on all the same",
+		return fmt.Errorf("a delete marker hides %s of %s: bifrost verify --fix brings the object back, and who wants "+
+			"it erased deletes them first (docs/erasure.md); --despite-versions goes on all the same",
 			human.Some(int64(len(versions)), "version"), row.Facts.Key)
 	}
 	return nil

@@ -57,11 +57,7 @@ func runCapture(ctx context.Context, a *app.App, guard clusterGuard, asJSON bool
 		return err
 	}
 	defer parts.Close()
-	clusterID, _, err := parts.Kafka.Topics(ctx)
-	if err != nil {
-		return err
-	}
-	if err := guard.check(ctx, clusterID, parts.Ledger); err != nil {
+	if err := guard.askBrokers(ctx, parts.Kafka, parts.Ledger); err != nil {
 		return err
 	}
 	made, err := parts.Capturer().CaptureNow(ctx)

@@ -391,7 +391,8 @@ func (k *cat) yieldFile(name string, options baldr.ReaderOptions, yield func(rea
 	}
 	defer closeFile()
 	for record, err := range records {
-		if first, is := errors.AsType[*baldr.FormatError](err); is && first.Pos == 0 && errors.Is(err, baldr.ErrTooLarge) {
+		begins, is := errors.AsType[*baldr.FormatError](err)
+		if is && begins.Pos == 0 && errors.Is(err, baldr.ErrTooLarge) {
 			err = fmt.Errorf("%s is neither a Baldr nor a Baldr.gz file: %w", human.Visible(name), err)
 		}
 		if options.Keys != nil && err == nil {

@@ -9,13 +9,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
-	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -80,21 +78,13 @@ type flushLedger interface {
 	bifrost.InvocationLister
 }
 
-// flushJSON is what flush --json prints.
-type flushJSON struct {
-	Complete    bool                  `json:"complete"`
-	Records     int64                 `json:"records"`
-	RawBytes    int64                 `json:"raw_bytes"`
-	StoredBytes int64                 `json:"stored_bytes"`
-	Ranges      []bifrost.RangeResult `json:"ranges"`
-	Failed      []bifrost.TickFailure `json:"failed"` // partitions with something left, or of which nobody knows
-}
-
 func (f *flush) run(ctx context.Context, topics []string) error {
 	if f.patience <= 0 {
 		return usage.Errorf("--timeout %s: want a time above 0", f.patience)
 	}
-	f.selectTopics(topics)
+	if err := f.selectTopics(topics); err != nil {
+		return err
+	}
 	stop, err := f.beginWork(ctx)
 	if err != nil {
 		return err
@@ -117,32 +107,10 @@ func (f *flush) run(ctx context.Context, topics []string) error {
 	return err
 }
 
-// lossOf says what was lost of what this flush settled; empty if nothing was.
-func (f *flush) lossOf() string {
-	offsets, first := int64(0), ""
-	for _, r := range f.results {
-		if r.Outcome != bifrost.OutcomeLost || !lostFor(r.GapReason) {
-			continue
-		}
-		offsets += r.EndOffset - r.StartOffset
-		if first == "" {
-			at := bifrost.Range{Start: r.StartOffset, End: r.EndOffset}
-			first = fmt.Sprintf("%s/%d %s: %s", r.Topic, r.Partition, at, bifrost.DescribeGap(r.GapReason))
-		}
-	}
-	if offsets == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%s offsets were lost, the first of them %s; bifrost ls TOPIC --state LOST lists them",
-		human.Count(offsets), first)
-}
-
-// selectTopics leaves all topics out but those that were named; none stands for all that the stack archives.
-func (f *flush) selectTopics(topics []string) {
-	if len(topics) > 0 {
-		f.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
-	}
+// selectTopics takes up the topics that were named, and no others.
+func (f *flush) selectTopics(topics []string) error {
 	f.only, f.listed = len(topics) > 0, true
+	return includeTopics(f.App, topics)
 }
 
 // newDiscoverer makes ticks that plan whatever can be read, however young it is.
@@ -211,7 +179,7 @@ func (f *flush) aimAtOffsets(ctx context.Context) error {
 		return err
 	}
 	f.clusterID = clusterID
-	if err := f.guard.check(ctx, clusterID, f.ledger); err != nil {
+	if err := f.guard.checkCluster(ctx, clusterID, f.ledger); err != nil {
 		return err
 	}
 	if f.only {
@@ -404,53 +372,4 @@ func numberOf(f bifrost.TickFailure) int32 {
 		return -1
 	}
 	return *f.Partition
-}
-
-func (f *flush) showResults(complete bool) error {
-	sum := flushJSON{
-		Complete: complete,
-		Ranges:   []bifrost.RangeResult{},
-		Failed:   append([]bifrost.TickFailure{}, f.left...),
-	}
-	for _, r := range f.results {
-		if r.Outcome == bifrost.OutcomeGone || r.Outcome == bifrost.OutcomeDoneAlready {
-			continue
-		}
-		r.Outcome = outcomeWord(r)
-		sum.Ranges = append(sum.Ranges, r)
-		sum.Records += r.Records
-		sum.RawBytes += r.RawBytes
-		sum.StoredBytes += r.StoredBytes
-	}
-	if f.json {
-		return f.PrintJSON(sum)
-	}
-	t := &console.Table{Columns: []console.Column{
-		{Title: "topic"},
-		{Title: "part", Right: true},
-		{Title: "start", Right: true},
-		{Title: "end", Right: true},
-		{Title: "outcome"},
-		{Title: "records", Right: true},
-		{Title: "raw", Right: true},
-		{Title: "stored", Right: true},
-		{Title: "object", Shrink: true},
-	}}
-	for _, r := range sum.Ranges {
-		t.AddRow(console.Plain(r.Topic), console.Plain(fmt.Sprint(r.Partition)),
-			console.Plain(fmt.Sprint(r.StartOffset)), console.Plain(fmt.Sprint(r.EndOffset)), console.Plain(r.Outcome),
-			console.Plain(human.Count(r.Records)), console.Plain(human.Size(r.RawBytes)),
-			console.Plain(human.Size(r.StoredBytes)), console.Plain(r.Object))
-	}
-	if len(sum.Ranges) == 0 {
-		switch others := f.waiting.offsets; {
-		case complete && others > 0:
-			f.Say("Everything that can be read is archived: others did the %s offsets that were left.",
-				human.Count(others))
-		case complete:
-			f.Say("Nothing to do: everything that can be read is archived.")
-		}
-		return nil
-	}
-	return f.PrintTable(t)
 }

@@ -237,7 +237,7 @@ func TestWhatAFlushIsToldToDo(t *testing.T) {
 	for _, topics := range [][]string{nil, {"orders"}, {"orders", "payments.*"}} {
 		f := &flush{work: work{App: app.New(nil, nil, io.Discard)}}
 		f.SetVariable("BIFROST_INCLUDE_TOPICS", "of,the,stack")
-		f.selectTopics(topics)
+		must(t, f.selectTopics(topics))
 		want := "of,the,stack"
 		if len(topics) > 0 {
 			want = strings.Join(topics, ",")

@@ -5,11 +5,13 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
+	"github.com/bifrost-archive/bifrost/internal/readback"
 )
 
 // clusterGuard keeps a command with wrong brokers from archiving another cluster. The deployed functions
@@ -26,8 +28,17 @@ type progressLister interface {
 	ListProgress(ctx context.Context) ([]bifrost.Progress, error)
 }
 
-// check refuses a cluster of which the tables know nothing while they know another one.
-func (g clusterGuard) check(ctx context.Context, clusterID string, tables progressLister) error {
+// askBrokers asks the brokers which cluster they are of, and checks it.
+func (g clusterGuard) askBrokers(ctx context.Context, brokers bifrost.Cluster, tables progressLister) error {
+	clusterID, _, err := brokers.Topics(ctx)
+	if err != nil {
+		return err
+	}
+	return g.checkCluster(ctx, clusterID, tables)
+}
+
+// checkCluster refuses a cluster of which the tables know nothing while they know others.
+func (g clusterGuard) checkCluster(ctx context.Context, clusterID string, tables progressLister) error {
 	if g.isNew {
 		return nil
 	}
@@ -35,20 +46,11 @@ func (g clusterGuard) check(ctx context.Context, clusterID string, tables progre
 	if err != nil {
 		return err
 	}
-	var known []string
-	for _, row := range rows {
-		if row.ClusterID == clusterID {
-			return nil
-		}
-		if row.ClusterID != "" && !slices.Contains(known, row.ClusterID) {
-			known = append(known, row.ClusterID)
-		}
-	}
-	if len(known) == 0 {
+	known := readback.Clusters(rows)
+	if len(known) == 0 || slices.Contains(known, clusterID) {
 		return nil
 	}
-	slices.Sort(known)
 	return usage.Errorf("the brokers are those of cluster %s, of which the archive has nothing, and it has records of "+
 		"cluster %s: are these the brokers of this archive? See BIFROST_BROKERS (--brokers). If that cluster was "+
-		"replaced by this one, give --new-cluster", clusterID, known[len(known)-1])
+		"replaced by this one, give --new-cluster", clusterID, strings.Join(known, ", "))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/condition"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/console"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/human"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/dryrun"
@@ -69,9 +70,21 @@ const (
 	actionWait  = "wait"  // nothing happens
 )
 
-func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) error {
+// includeTopics leaves all topics out but those that are named, for a tick by hand; none stands for all that the
+// stack archives. An empty name would do the same.
+func includeTopics(a *app.App, topics []string) error {
+	if slices.Contains(topics, "") {
+		return usage.Errorf("the name of a topic is empty: give it a value, or leave it out for all topics")
+	}
 	if len(topics) > 0 {
 		a.SetVariable("BIFROST_INCLUDE_TOPICS", strings.Join(topics, ","))
+	}
+	return nil
+}
+
+func runPlan(ctx context.Context, a *app.App, topics []string, asJSON bool) error {
+	if err := includeTopics(a, topics); err != nil {
+		return err
 	}
 	parts, err := a.OpenParts(ctx, config.Archiver)
 	if err != nil {

@@ -241,17 +241,22 @@ func (r *restorer) run(ctx context.Context) error {
 		return r.showPlan(ctx, rule, plan)
 	}
 	report, err := r.do(ctx, rule, plan)
-	if bifrost.IsDamage(err) {
+	if err != nil {
+		return explainEnd(err)
+	}
+	return r.show(report)
+}
+
+// explainEnd says what to do about an end before the end. Whom another run has shut out has nothing to do.
+func explainEnd(err error) error {
+	switch {
+	case errors.Is(err, replay.ErrShutOut):
+		return err
+	case bifrost.IsDamage(err):
 		return errors.Join(err, errors.New("what is written stays; bifrost verify --deep lists all that is missing or "+
 			"damaged: run the command again with --exclude and the topic, to go on with the others"))
 	}
-	if err != nil && !errors.Is(err, replay.ErrShutOut) {
-		err = errors.Join(err, errors.New("run the same command again to go on"))
-	}
-	if err != nil {
-		return err
-	}
-	return r.show(report)
+	return errors.Join(err, errors.New("run the same command again to go on"))
 }
 
 func (r *restorer) finishNow(ctx context.Context, rule *restore.Restorer, plan *restore.Plan) error {

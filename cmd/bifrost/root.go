@@ -115,21 +115,23 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	var names []string
-	for _, sub := range c.Commands() {
-		names = append(names, sub.Name())
-	}
-	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), usage.DidYouMean(args[0], names))
+	return fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(),
+		usage.DidYouMean(args[0], namesOfCommands(c)))
 }
 
 // wantCommand refuses a command that only holds others, alone: a script that forgot a word would take
 // its help for a result.
 func wantCommand(c *cobra.Command, _ []string) error {
-	var names []string
+	return usage.Errorf("%s alone does nothing: want one of %s", c.CommandPath(),
+		strings.Join(namesOfCommands(c), ", "))
+}
+
+// namesOfCommands are those of the commands below one.
+func namesOfCommands(c *cobra.Command) (names []string) {
 	for _, sub := range c.Commands() {
 		names = append(names, sub.Name())
 	}
-	return usage.Errorf("%s alone does nothing: want one of %s", c.CommandPath(), strings.Join(names, ", "))
+	return names
 }
 
 // meantFlag says which flag was meant by one that there is not.
@@ -149,11 +151,8 @@ func meantFlag(c *cobra.Command, message string) string {
 func existingCommand(root *cobra.Command) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
-			var names []string
-			for _, sub := range root.Commands() {
-				names = append(names, sub.Name())
-			}
-			return fmt.Errorf("unknown command %q%s", strings.Join(args, " "), usage.DidYouMean(args[0], names))
+			return fmt.Errorf("unknown command %q%s", strings.Join(args, " "),
+				usage.DidYouMean(args[0], namesOfCommands(root)))
 		}
 		return nil
 	}

@@ -58,6 +58,7 @@ type work struct {
 	slots   int
 	memory  string
 	guard   clusterGuard
+	known   bool // the brokers are those of the archive
 	only    bool // take up no ranges of topics that are not selected
 	listed  bool // what was archived is listed at the end, so that until then a sum will do
 	sum     archivedSum
@@ -232,15 +233,10 @@ func (w *work) runForever(ctx context.Context, every time.Duration) error {
 	discover.By = wiring.NameTicker("bifrost run")
 	w.Say("Archiving group %s into bucket %s with %d slots, a tick every %s.",
 		w.parts.Config.Group, w.parts.Config.Bucket, w.parts.Config.MaxInFlight, every)
-	for known := false; ; {
-		var summary bifrost.TickSummary
-		if !known {
-			if known, err = w.recognizesCluster(ctx); usage.Is(err) {
-				return err
-			}
-		}
-		if known {
-			summary, err = discover.Tick(ctx, time.Time{})
+	for {
+		summary, err := w.tickKnownCluster(ctx, discover)
+		if usage.Is(err) {
+			return err
 		}
 		if ctx.Err() != nil {
 			w.Say("Interrupted: the ranges at work are brought to their end.")
@@ -260,14 +256,15 @@ func (w *work) runForever(ctx context.Context, every time.Duration) error {
 	}
 }
 
-// recognizesCluster reports whether the brokers are those of the archive. Where it cannot be known the tick says
-// why it fails.
-func (w *work) recognizesCluster(ctx context.Context) (bool, error) {
-	clusterID, _, err := w.parts.Kafka.Topics(ctx)
-	if err == nil {
-		err = w.guard.check(ctx, clusterID, w.parts.Ledger)
+// tickKnownCluster ticks once it is known that the brokers are those of the archive; a wrong usage if they are not.
+func (w *work) tickKnownCluster(ctx context.Context, discover *bifrost.Discoverer) (bifrost.TickSummary, error) {
+	if !w.known {
+		if err := w.guard.askBrokers(ctx, w.parts.Kafka, w.parts.Ledger); err != nil {
+			return bifrost.TickSummary{}, err
+		}
+		w.known = true
 	}
-	return err == nil, err
+	return discover.Tick(ctx, time.Time{})
 }
 
 func (w *work) tellTick(s bifrost.TickSummary, err error) {

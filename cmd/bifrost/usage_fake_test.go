@@ -93,6 +93,14 @@ func TestWrongUsage(t *testing.T) {
 			s.inside(t, strings.Fields(strings.ReplaceAll(c.line, "orders", s.topics+"-orders"))...).must(t, exitUsage, c.words)
 		})
 	}
+	for _, command := range []string{"flush", "plan"} {
+		s.inside(t, command, "").must(t, exitUsage, "the name of a topic is empty: give it a value, or leave it out")
+	}
+	for _, command := range []string{"verify", "rebuild", "export --to " + t.TempDir(), "replay"} {
+		if none := s.inside(t, append(strings.Fields(command), "")...); none.code == 0 {
+			t.Errorf("%s of no name ends with 0", command)
+		}
+	}
 }
 
 // Where there are no credentials they are looked for once, whatever the command: the last place, a machine's own

@@ -58,18 +58,22 @@ func (a *App) TellLives(all []bifrost.Progress, names ...string) {
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
 		later := slices.DeleteFunc(readback.LaterLives(all, name),
 			func(life string) bool { return slices.Contains(names, life) })
-		if cluster := clusterOf(all, name); len(later) > 0 && cluster != "" &&
-			!slices.ContainsFunc(later, func(life string) bool { return clusterOf(all, life) == cluster }) {
-			a.Warn("%s is the topic of cluster %s; one of the same name in another cluster is archived as %s: name that "+
-				"for its records", name, cluster, strings.Join(later, ", "))
-		} else if len(later) > 0 {
-			which := ""
-			if present := readback.NewLives(all).Present(name); slices.Contains(later, present) && len(later) > 1 {
-				which = ", of which " + present + " is the present one"
-			}
-			a.Warn("%s is the first life of the topic; it goes on as %s%s: name that for what came later",
-				name, strings.Join(later, ", "), which)
+		if len(later) == 0 {
+			continue
 		}
+		cluster := clusterOf(all, name)
+		goesOn := slices.ContainsFunc(later, func(life string) bool { return clusterOf(all, life) == cluster })
+		if cluster != "" && !goesOn {
+			a.Warn("%s is the topic of cluster %s; one of the same name in another cluster is archived as %s: name "+
+				"that for its records", name, cluster, strings.Join(later, ", "))
+			continue
+		}
+		which := ""
+		if present := readback.NewLives(all).Present(name); slices.Contains(later, present) && len(later) > 1 {
+			which = ", of which " + present + " is the present one"
+		}
+		a.Warn("%s is the first life of the topic; it goes on as %s%s: name that for what came later",
+			name, strings.Join(later, ", "), which)
 	}
 }
 

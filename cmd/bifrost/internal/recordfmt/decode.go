@@ -67,7 +67,8 @@ func (d *Decoding) AddTypedFlags(c *cobra.Command) {
 	add(&d.Typed, "typed", export.TopicSubject,
 		"decode Avro values into a struct column, record, with the fields of the newest schema of `SUBJECT`, in which "+
 			"TOPIC stands for the topic; or of the schema with this ID")
-	add(&d.TypedKey, "typed-key", export.TopicKeySubject, "decode Avro keys likewise, by this `SUBJECT`, into key_record")
+	add(&d.TypedKey, "typed-key", export.TopicKeySubject,
+		"decode Avro keys likewise, by this `SUBJECT`, into key_record")
 }
 
 // Any reports whether something is to be decoded.

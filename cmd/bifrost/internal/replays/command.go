@@ -81,7 +81,7 @@ broken, and whether records would be lost, and refuses.`,
 	}
 	flags := c.Flags()
 	r.into.AddTo(c)
-	flags.StringSliceVar(&r.only, "partitions", nil, "only these partitions, such as `0,3-5`")
+	flags.StringSliceVar(&r.only, "partitions", nil, "only these `PARTITIONS`, such as 0,3-5")
 	r.Selection.AddBounds(c)
 	flags.BoolVar(&r.rekey, "rekey", false, "choose partitions by key, instead of keeping them")
 	flags.BoolVar(&r.create, "create", false,

@@ -33,6 +33,11 @@ const (
 	shownVerifications = 5
 )
 
+// shown are the verifications that the page lists.
+func (c Checks) shown() []verify.Record {
+	return c.Verifications[:min(shownVerifications, len(c.Verifications))]
+}
+
 // ReadChecks reads what there is of captures and verifications.
 func ReadChecks(ctx context.Context, bucket verify.BucketReader, group string) Checks {
 	var c Checks
@@ -66,7 +71,7 @@ func (p *Page) checkSection(f Facts) {
 		p.Captures = append(p.Captures, captureLine{cmp.Or(id, "without an ID"), human.Moment(last),
 			human.Ago(last, f.Now), class, human.Moment(first), human.Count(int64(len(all)))})
 	}
-	for _, r := range c.Verifications[:min(shownVerifications, len(c.Verifications))] {
+	for _, r := range c.shown() {
 		p.Verifications = append(p.Verifications, newVerifiedLine(r, f.Now))
 	}
 }
@@ -121,9 +126,10 @@ func (p *Page) findVerification(f Facts) {
 			"They looked at some topics only.", "bifrost verify --record"})
 	}
 	for i, r := range all {
-		if !slices.ContainsFunc(all[:i], func(later verify.Record) bool {
+		lookedAgain := func(later verify.Record) bool {
 			return later.Covers(r) && (later.Complete || r.Summary.Violations == 0)
-		}) {
+		}
+		if !slices.ContainsFunc(all[:i], lookedAgain) {
 			p.judgeVerification(r, f)
 		}
 	}
@@ -145,9 +151,10 @@ func (p *Page) judgeVerification(last verify.Record, f Facts) {
 	case last.Summary.Violations > 0:
 		p.Findings = append(p.Findings, finding{"bad",
 			human.Some(last.Summary.Violations, "violation") + " in the " + name,
-			fmt.Sprintf("%s: %s. %s", human.Ago(last.At, f.Now), kindsOf(last), knownSince(f.Checks.Verifications, last)),
-			again + " names each, with what to do; --fix puts right what the bucket proves. This page tells of what is " +
-				"on record: what is put right or accepted by now goes from here with " + again + " --record."})
+			fmt.Sprintf("%s: %s. %s", human.Ago(last.At, f.Now), kindsOf(last),
+				knownSince(f.Checks.Verifications, last)),
+			again + " names each, with what to do; --fix puts right what the bucket proves. This page tells of what " +
+				"is on record: what is put right or accepted by now goes from here with " + again + " --record."})
 	case !last.Complete:
 		p.Findings = append(p.Findings, finding{"warn", "The " + name + " could not look at everything",
 			last.Error, again + " --record"})
@@ -160,17 +167,18 @@ func (p *Page) judgeVerification(last verify.Record, f Facts) {
 // knownSince says since when verifications find something of what the last one looked at, of those that were
 // read, the newest first.
 func knownSince(all []verify.Record, last verify.Record) string {
+	older := slices.DeleteFunc(slices.Clone(all), func(r verify.Record) bool { return r.At.After(last.At) })
+	clean := slices.IndexFunc(older, func(r verify.Record) bool { return r.Covers(last) && r.Clean() })
+	if clean >= 0 {
+		older = older[:clean]
+	}
 	since := last.At
-	for _, r := range all {
-		switch {
-		case r.At.After(last.At):
-		case r.Covers(last) && r.Clean():
-			return fmt.Sprintf("There have been some on record since %s.", human.Moment(since))
-		case r.Summary.Violations > 0 && slices.Equal(r.Topics, last.Topics):
+	for _, r := range older {
+		if r.Summary.Violations > 0 && slices.Equal(r.Topics, last.Topics) {
 			since = r.At
 		}
 	}
-	if len(all) == mostVerifications {
+	if clean < 0 && len(all) == mostVerifications {
 		return fmt.Sprintf("There were some on record already at %s.", human.Moment(since))
 	}
 	return fmt.Sprintf("There have been some on record since %s.", human.Moment(since))

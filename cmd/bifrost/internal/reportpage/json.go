@@ -115,7 +115,7 @@ func (p *Page) JSON(f Facts) JSON {
 			kindOf(g.reason) == bifrost.GapLost, human.Timestamp(g.at)})
 	}
 	j.MoreGaps = s.gaps.count - len(j.Gaps)
-	for _, r := range f.Checks.Verifications[:min(shownVerifications, len(f.Checks.Verifications))] {
+	for _, r := range f.Checks.shown() {
 		j.Verifications = append(j.Verifications, verificationJSON{human.Timestamp(r.At),
 			append([]string{}, r.Topics...), r.Deep, r.Kafka, r.Complete, r.Summary.Violations})
 	}

@@ -208,6 +208,16 @@ func TestTheStripTellsGapsFromWork(t *testing.T) {
 	}
 }
 
+// columnsOf counts the columns in which a partition is in a state.
+func columnsOf(p partitionScan, s state) (n int) {
+	for _, cell := range p.cells {
+		if cell == s {
+			n++
+		}
+	}
+	return n
+}
+
 // A gap that is no loss hides no records that are of the same time.
 func TestRecordsBesideAGapAreShown(t *testing.T) {
 	t.Parallel()
@@ -217,13 +227,7 @@ func TestRecordsBesideAGapAreShown(t *testing.T) {
 	a.object(p, 0, 10, day(10), day(10), 1000)
 	a.gap(p, 10, 20, bifrost.ReasonBeforeFirstSight)
 	a.object(p, 20, 30, day(10), day(10), 1000)
-	archived := 0
-	for _, c := range a.scan(t, readback.Times{}).partitions[1].cells {
-		if c == stateArchived {
-			archived++
-		}
-	}
-	if archived == 0 {
+	if columnsOf(a.scan(t, readback.Times{}).partitions[1], stateArchived) == 0 {
 		t.Error("no column shows the records")
 	}
 }
@@ -236,12 +240,7 @@ func TestAGapBeforeEveryRecordIsNarrow(t *testing.T) {
 	a.object(old, 0, 10, day(100), day(0), 1000)
 	a.gap(fresh, 0, 10, bifrost.ReasonBeforeFirstSight)
 	a.object(fresh, 10, 20, day(10), day(0), 1000)
-	gaps := 0
-	for _, c := range a.scan(t, readback.Times{}).partitions[1].cells {
-		if c == stateApart {
-			gaps++
-		}
-	}
+	gaps := columnsOf(a.scan(t, readback.Times{}).partitions[1], stateApart)
 	if gaps < 1 || gaps > 2 {
 		t.Errorf("%d columns of a gap that has no beginning", gaps)
 	}

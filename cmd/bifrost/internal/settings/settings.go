@@ -130,6 +130,9 @@ func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Par
 	return parts, nil
 }
 
+// whereAWSIs are the settings that decide where AWS is asked.
+const whereAWSIs = "look at AWS_REGION (--region), at AWS_ENDPOINT_URL (--endpoint-url), and at the network"
+
 // answerPatience is how long AWS may take to answer the few first requests of a command: those that come
 // after it are repeated for minutes. It is a variable because a test makes it short.
 var answerPatience = 30 * time.Second
@@ -143,8 +146,8 @@ func checkInTime(ctx context.Context, parts *wiring.Parts) error {
 	defer cancel()
 	err := checkBelonging(asking, parts)
 	if asking.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("AWS has not answered within %s: look at AWS_REGION (--region), at AWS_ENDPOINT_URL "+
-			"(--endpoint-url), and at the network between (VPC endpoints, proxies)", answerPatience)
+		return fmt.Errorf("AWS has not answered within %s: %s between (VPC endpoints, proxies)", answerPatience,
+			whereAWSIs)
 	}
 	return err
 }
@@ -199,12 +202,11 @@ func refuseSetting(err error) error {
 // explainSilence says which settings decide where AWS is, if nothing answers there.
 func explainSilence(err error) error {
 	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
-		return fmt.Errorf("%w; what answers there is not known to be AWS: look at AWS_ENDPOINT_URL (--endpoint-url), and "+
-			"give the certificate of its authority in AWS_CA_BUNDLE (make up writes it to .local/env)", err)
+		return fmt.Errorf("%w; what answers there is not known to be AWS: look at AWS_ENDPOINT_URL (--endpoint-url), "+
+			"and give the certificate of its authority in AWS_CA_BUNDLE (make up writes it to .local/env)", err)
 	}
 	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent && !areMissing(err) {
-		return fmt.Errorf("%w; nothing answers for AWS there: look at AWS_REGION (--region), at AWS_ENDPOINT_URL "+
-			"(--endpoint-url), and at the network", err)
+		return fmt.Errorf("%w; nothing answers for AWS there: %s", err, whereAWSIs)
 	}
 	return err
 }
