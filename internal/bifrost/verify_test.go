@@ -3,6 +3,7 @@ package bifrost_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,6 +24,24 @@ func TestVerifyFindsNothingInAnUndamagedArchive(t *testing.T) {
 		if summary.Rows == 0 || summary.Violations != 0 {
 			t.Errorf("%+v: summary %+v", options, summary)
 		}
+	}
+}
+
+// TestVerifyAsksKafkaForWhatIsArchived: a log that nobody reads is unknown if it is archived, and of no
+// interest if it is not.
+func TestVerifyAsksKafkaForWhatIsArchived(t *testing.T) {
+	t.Parallel()
+	s := seasoned(t)
+	s.kafka.CreateTopic("others", 2).Logs[1].Lead(false)
+	if found, summary := s.verify(verify.Options{Kafka: true}); len(found) > 0 || summary.Rows == 0 {
+		t.Errorf("beside a topic of others: %+v, %+v", found, summary)
+	}
+	s.kafka.Topic("others").Logs[1].Lead(true)
+	s.tick() // archives it
+	s.kafka.Topic("others").Logs[1].Lead(false)
+	_, err := s.verifier().Verify(t.Context(), verify.Options{Kafka: true}, func(v verify.Violation) { t.Errorf("%+v", v) })
+	if err == nil || !strings.Contains(err.Error(), "topic others partition 1: list offsets: ") {
+		t.Errorf("a log that is archived and not looked at: %v", err)
 	}
 }
 

@@ -21,8 +21,9 @@ type liveKey struct {
 	number int32
 }
 
-// askKafka reads what each partition's log spans now.
-func (v *verification) askKafka(ctx context.Context) error {
+// askKafka reads what the logs of the rows' partitions span now. Topics that are not archived
+// are none of its business: one that cannot be looked at says nothing about the archive.
+func (v *verification) askKafka(ctx context.Context, progress []bifrost.Progress) error {
 	v.live = map[liveKey]bifrost.Observation{}
 	if !v.options.Kafka {
 		return nil
@@ -31,7 +32,14 @@ func (v *verification) askKafka(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list topics: %w", err)
 	}
-	topics = slices.DeleteFunc(topics, func(t bifrost.Topic) bool { return !v.options.Topics.Selects(t.Name) })
+	archived := map[bifrost.Incarnation]bool{}
+	for _, p := range progress {
+		archived[p.Incarnation()] = true
+	}
+	topics = slices.DeleteFunc(topics, func(t bifrost.Topic) bool {
+		i := bifrost.Incarnation{ClusterID: clusterID, Topic: t.Name, TopicID: t.ID}
+		return !archived[i] || !v.options.Topics.Selects(t.Name)
+	})
 	offsets, err := v.Cluster.Offsets(ctx, topics)
 	if err != nil {
 		return fmt.Errorf("list offsets: %w", err)

@@ -148,9 +148,6 @@ type verification struct {
 // table is read: a progress row is made before the first object, so an object
 // without one is no matter of timing.
 func (v *verification) checkAll(ctx context.Context) error {
-	if err := v.askKafka(ctx); err != nil {
-		return fmt.Errorf("verify: %w", err)
-	}
 	inBucket, err := bifrost.ListPartitions(ctx, v.Bucket, v.Group, v.strayKey)
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
@@ -162,6 +159,9 @@ func (v *verification) checkAll(ctx context.Context) error {
 	planned, err := v.Ledger.ListPlanned(ctx)
 	if err != nil {
 		return fmt.Errorf("verify: read the planned ranges: %w", err)
+	}
+	if err := v.askKafka(ctx, progress); err != nil {
+		return fmt.Errorf("verify: %w", err)
 	}
 	v.checkMarkers(ctx, progress)
 	if err := v.checkMarks(ctx, progress); err != nil {
