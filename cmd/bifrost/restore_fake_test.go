@@ -93,6 +93,7 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	if n, others := target.end(t, orders), target.end(t, payments); n != 57+2 || others != 0 {
 		t.Errorf("%d offsets of one topic and %d of the other, want 59 and 0", n, others)
 	}
+	inside("--topics", orders, "--plan").must(t, 0, "1 topic with 57 records, ", "B raw: all are there already. Nothing was written")
 	if at := target.positions(t, "readers", orders); len(at) != 0 {
 		t.Errorf("groups were not asked for, and stand at %v", at)
 	}
@@ -142,6 +143,45 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	s.inside(t, "drill", "--at", "latest", "--to-brokers", newCluster(t), "--topics", orders, "--yes").
 		must(t, 0, "all partitions are as before", "all 1 topic that --topics and --exclude leave, with 57 records")
 	s.inside(t, "drill", "--at", "latest", "--to-brokers", newCluster(t), "--yes").must(t, 0, "topics of the capture, with")
+}
+
+// TestAPlanSaysWhatIsLeft: of a restore that goes on in what an earlier one has written, what the target lacks.
+func TestAPlanSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	s := newFakes(t).sandbox(t)
+	orders := s.topics + "-orders"
+	must(t, s.topic(t.Context(), orders, 2))
+	into := newCluster(t)
+	restoring := func(what ...string) ran {
+		return s.inside(t, append([]string{"restore", "--at", "latest", "--to-brokers", into}, what...)...)
+	}
+	end := 0
+	for _, step := range []struct {
+		end, left int
+		says      string
+	}{
+		{0, 0, "1 topic with 0 records, 0 B raw: about 0s at 100 MB/s. Nothing was written."},
+		{50, 50, "1 topic with 50 records, "},
+		{80, 30, "B raw: about 30 records, "},
+		{80, 0, "1 topic with 80 records, "},
+	} {
+		must(t, s.produce(t.Context(), numbered(orders, 1, end, step.end)...))
+		end = step.end
+		s.inside(t, "flush").must(t, 0)
+		s.inside(t, "capture").must(t, 0)
+		restoring("--plan").must(t, 0, step.says)
+		var plan, done restore.Report
+		must(t, json.Unmarshal([]byte(restoring("--plan", "--json").out), &plan))
+		if left := int64(step.left); plan.LeftRecords != left || plan.Topics[0].LeftRecords != left ||
+			plan.Records != int64(end) || (plan.LeftBytes > 0) != (left > 0) ||
+			(plan.LeftBytes == plan.Bytes) != (step.left == end) || plan.Seconds != float64(plan.LeftBytes)/100e6 {
+			t.Errorf("of %d records %d are to be left: %+v", end, left, plan)
+		}
+		must(t, json.Unmarshal([]byte(restoring("--yes", "--json").out), &done))
+		if done.Records != int64(end) || done.LeftRecords+done.LeftBytes != 0 {
+			t.Errorf("of %d records: %+v", end, done)
+		}
+	}
 }
 
 // TestExportWritesWhereItIsTold: each object once, of the topics that are named, in a

@@ -33,8 +33,8 @@ func (r *restorer) showText(report *restore.Report) error {
 	case report.Plan && r.finish:
 		return r.showFinish(report)
 	case report.Plan:
-		r.Say("%d topics with %s records, %s raw: about %s at 100 MB/s. Nothing was written.", len(report.Topics),
-			human.Count(report.Records), human.Size(report.Bytes), human.Seconds(report.Seconds))
+		r.Say("%s with %s, %s raw: %s. Nothing was written.", human.Some(int64(len(report.Topics)), "topic"),
+			human.Some(report.Records, "record"), human.Size(report.Bytes), leftToWrite(report))
 		tellCodecs(r.App, report)
 	case r.finish:
 		r.Say("Settings are put back.")
@@ -69,6 +69,19 @@ func (r *restorer) showText(report *restore.Report) error {
 		r.Say("All that was asked for is as it was captured.")
 	}
 	return nil
+}
+
+// leftToWrite says what a restore would still have to do.
+func leftToWrite(plan *restore.Report) string {
+	took := human.Seconds(plan.Seconds) + " at 100 MB/s"
+	switch {
+	case plan.LeftRecords == 0 && plan.Records > 0:
+		return "all are there already"
+	case plan.LeftBytes < plan.Bytes:
+		return fmt.Sprintf("about %s, %s, are not there yet: about %s", human.Some(plan.LeftRecords, "record"),
+			human.Size(plan.LeftBytes), took)
+	}
+	return "about " + took
 }
 
 // tellCodecs says how the batches of a plan would be compressed.

@@ -125,6 +125,7 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 		of := r.topicReport(plan, t)
 		tellBeside(report, plan, t)
 		of.Records, of.Bytes = t.held()
+		of.LeftRecords, of.LeftBytes = plan.left(t)
 		if plan.todo[t.Name] {
 			of.Compression = plan.look.Topics[i].Batches.Codec.String()
 		}
@@ -145,7 +146,7 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 		}
 		report.add(of)
 	}
-	report.Seconds = float64(report.Bytes) / plannedBytes
+	report.Seconds = float64(report.LeftBytes) / plannedBytes
 	if r.Groups {
 		if report.Groups, err = r.plannedGroups(ctx, plan); err != nil {
 			return nil, err
@@ -249,6 +250,8 @@ func (r *Report) add(of TopicReport) {
 	r.Topics = append(r.Topics, of)
 	r.Records += of.Records
 	r.Bytes += of.Bytes
+	r.LeftRecords += of.LeftRecords
+	r.LeftBytes += of.LeftBytes
 	for _, p := range of.Ranges {
 		for _, gap := range p.Missing {
 			r.MissingOffsets += gap.End - gap.Start

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -125,6 +126,31 @@ func (p *Plan) take(outlook *replay.Outlook) {
 		p.parts[partKey{part.Source, part.Target}] = part
 		p.todo[part.Target] = p.todo[part.Target] || len(part.Todo) > 0
 	}
+}
+
+// left is how much of what a topic held is still to be written. The catalogue counts records of
+// whole objects, so of a partition that is written in part it is about as much as of its offsets.
+func (p *Plan) left(t Topic) (records, bytes int64) {
+	for _, partition := range t.Partitions {
+		offsets, left := int64(0), int64(0)
+		for _, b := range partition.branches {
+			offsets += b.Len()
+			part := p.parts[partKey{b.row.Partition, t.Name}]
+			if part == nil { // refused before it was looked at
+				left += b.Len()
+				continue
+			}
+			for _, s := range part.Todo {
+				left += s.End - s.Start
+			}
+		}
+		if offsets > 0 {
+			share := float64(left) / float64(offsets)
+			records += int64(math.Ceil(float64(partition.Records) * share))
+			bytes += int64(math.Ceil(float64(partition.Bytes) * share))
+		}
+	}
+	return records, bytes
 }
 
 // measure goes through the records of topics that have something left to write.

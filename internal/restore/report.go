@@ -22,6 +22,8 @@ type Report struct {
 	NotRestored    []string      `json:"not_restored"` // what no restore puts back
 	Records        int64         `json:"records"`      // that are there; of a plan, that will be
 	Bytes          int64         `json:"bytes"`        // of keys and values; of a plan to restore, raw
+	LeftRecords    int64         `json:"left_records"` // of a plan to restore, those of them that are not there yet
+	LeftBytes      int64         `json:"left_bytes"`   // raw bytes of the same
 	MissingOffsets int64         `json:"missing_offsets"`
 	QuietTails     int           `json:"quiet_tails"` // partitions of which the tail had waited for its object
 	Seconds        float64       `json:"seconds"`     // of this run; of a plan, an estimate
@@ -35,6 +37,9 @@ type TopicReport struct {
 	Records    int64  `json:"records"`
 	Bytes      int64  `json:"bytes"`
 	Deleted    int64  `json:"deleted"` // that the target has deleted since they were written
+	// of a plan to restore, about how many of the records are not there yet, and their raw bytes
+	LeftRecords int64 `json:"left_records"`
+	LeftBytes   int64 `json:"left_bytes"`
 	// the codec of the batches that would be written; empty if none would, and of what is not a plan
 	Compression string    `json:"compression"`
 	Lifted      []Setting `json:"lifted"`
