@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/app"
+	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/settings"
 	"github.com/bifrost-archive/bifrost/cmd/bifrost/internal/usage"
 	"github.com/bifrost-archive/bifrost/internal/config"
 	"github.com/bifrost-archive/bifrost/internal/dynamoledger"
@@ -92,7 +93,7 @@ func (i *initializer) run(ctx context.Context) error {
 	if i.print {
 		return i.printRequests(parts.StorageRequests(i.bucket, i.tables))
 	}
-	if err := parts.CheckCredentials(ctx); err != nil {
+	if err := settings.AwaitAWS(ctx, parts); err != nil {
 		return err
 	}
 	bucket, tables, err := parts.MakeStorage(ctx, i.bucket, i.tables)

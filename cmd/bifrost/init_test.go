@@ -1,6 +1,9 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +43,11 @@ func TestInitMakesWhatIsNotThere(t *testing.T) {
 	if got := other.bifrost(t, "cat", s.topics+"-a"); strings.Count(got, "\n") != 5 {
 		t.Errorf("archived behind init: %q", got)
 	}
+	stranger := httptest.NewTLSServer(http.NotFoundHandler())
+	defer stranger.Close()
+	unknown := *other
+	unknown.env = append(slices.Clip(other.env), "AWS_ENDPOINT_URL_DYNAMODB="+stranger.URL)
+	unknown.run(t, "init").must(t, 1, "what answers there is not known to be AWS: look at AWS_ENDPOINT_URL")
 	other.run(t, "init", "--transition-class", "TAPE").must(t, 2, "want STANDARD_IA")
 	other.run(t, "init", "--lock-mode", "none", "--expiration-days", "-1").must(t, 2, "want 0 or more")
 	other.run(t, "init", "--progress-table", other.tables.Objects).must(t, 1, "is none of Bifrost's")

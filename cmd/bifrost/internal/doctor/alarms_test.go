@@ -65,7 +65,7 @@ func TestDoctorLooksAtAlarmTopics(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := &checkup{App: app.New(nil, io.Discard, io.Discard)}
+			d := newCheckup(app.New(nil, io.Discard, io.Discard))
 			d.runCheck(t.Context(), "alarms", alarmDoctor{c.account, c.account, "bifrost", false}.checkAlarms)
 			if got := d.checks[0]; got.Result != c.result || !strings.Contains(got.Found, c.want) || got.Result != ResultOK && got.Next == "" {
 				t.Errorf("got %+v, want %s, %q", got, c.result, c.want)

@@ -52,7 +52,7 @@ const patience = 20 * time.Second
 
 // CheckAll makes all checks, in order.
 func CheckAll(ctx context.Context, a *app.App) []Check {
-	d := &checkup{App: a}
+	d := newCheckup(a)
 	d.checkEverything(ctx)
 	return d.checks
 }
@@ -60,14 +60,21 @@ func CheckAll(ctx context.Context, a *app.App) []Check {
 // checkup gathers checks.
 type checkup struct {
 	*app.App
-	checks  []Check
-	unknown bool // AWS does not know who asks
+	checks   []Check
+	patience time.Duration
+	unknown  bool              // AWS does not know who asks
+	silent   map[string]string // a service of AWS that did not answer, and the check that waited for it
 }
 
-func (d *checkup) runCheck(ctx context.Context, name string, look func(context.Context) finding) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("no answer in time"))
+func newCheckup(a *app.App) *checkup {
+	return &checkup{App: a, patience: patience, silent: map[string]string{}}
+}
+
+// runCheck makes a check, and reports whether it was over in time.
+func (d *checkup) runCheck(ctx context.Context, name string, look func(context.Context) finding) (inTime bool) {
+	asking, cancel := context.WithTimeoutCause(ctx, d.patience, errors.New("no answer in time"))
 	defer cancel()
-	f := look(ctx)
+	f := look(asking)
 	c := Check{Name: name, Result: ResultOK, Found: f.found, Next: f.next}
 	switch {
 	case f.err != nil:
@@ -77,17 +84,34 @@ func (d *checkup) runCheck(ctx context.Context, name string, look func(context.C
 	}
 	c.Found = human.InNumber(human.PlainError(c.Found))
 	d.checks = append(d.checks, c)
+	return asking.Err() == nil || ctx.Err() != nil
 }
 
-// askAWS makes a check that asks AWS, unless AWS does not know who asks: that has one cause, which has a line of its
-// own, and each service would be waited for in vain.
-func (d *checkup) askAWS(ctx context.Context, name string, look func(context.Context) finding) {
+// Services of AWS that checks ask.
+const (
+	serviceS3         = "S3"
+	serviceDynamoDB   = "DynamoDB"
+	serviceCloudWatch = "CloudWatch"
+)
+
+// askAWS makes a check that asks services of AWS, in this order, unless AWS does not know who asks, or one of them has
+// not answered before: that has one cause, which has a line of its own, and all would be waited for in vain.
+func (d *checkup) askAWS(ctx context.Context, name string, look func(context.Context) finding, services ...string) {
 	if d.unknown {
 		look = func(context.Context) finding {
 			return advice("not known: AWS is not asked without credentials", "see the line of the credentials")
 		}
 	}
-	d.runCheck(ctx, name, look)
+	for _, service := range services {
+		if before := d.silent[service]; before != "" {
+			look = func(context.Context) finding {
+				return advice("not known: "+service+" does not answer", "see the line of the "+before)
+			}
+		}
+	}
+	if !d.runCheck(ctx, name, look) && len(services) == 1 {
+		d.silent[services[0]] = name
+	}
 }
 
 // checkEverything goes from the settings outwards. Without settings nothing else can be asked.
@@ -117,8 +141,9 @@ func (d *checkup) checkEverything(ctx context.Context) {
 		return
 	}
 	d.checkAWS(ctx, cfg, c)
-	d.askAWS(ctx, "one archive", func(ctx context.Context) finding { return checkBelonging(ctx, parts) })
-	d.askAWS(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) })
+	d.askAWS(ctx, "one archive", func(ctx context.Context) finding { return checkBelonging(ctx, parts) },
+		serviceDynamoDB, serviceS3)
+	d.askAWS(ctx, "ticks", func(ctx context.Context) finding { return d.findTicks(ctx, parts) }, serviceDynamoDB)
 	d.checkKafka(ctx, parts)
 }
 

@@ -21,7 +21,7 @@ import (
 // A check that takes all of its time leaves the next one all of its own.
 func TestEachCheckHasItsOwnTime(t *testing.T) {
 	t.Parallel()
-	d := &checkup{App: app.New(nil, io.Discard, io.Discard)}
+	d := newCheckup(app.New(nil, io.Discard, io.Discard))
 	var ends []time.Time
 	look := func(ctx context.Context) finding {
 		end, limited := ctx.Deadline()
@@ -45,7 +45,7 @@ func TestEachCheckHasItsOwnTime(t *testing.T) {
 // Who has no credentials is told so once: nothing of AWS is asked any more, and each line says which one to see.
 func TestNothingIsAskedWithoutCredentials(t *testing.T) {
 	t.Parallel()
-	d := &checkup{App: app.New(nil, io.Discard, io.Discard)}
+	d := newCheckup(app.New(nil, io.Discard, io.Discard))
 	nobody := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("none found")
 	})
@@ -85,12 +85,76 @@ func TestEachCheckAsksOfItsOwn(t *testing.T) {
 	t.Cleanup(server.Close)
 	cfg := answering(t, "")
 	cfg.BaseEndpoint, cfg.RetryMaxAttempts = &server.URL, 3
-	d := &checkup{App: app.New(nil, io.Discard, io.Discard)}
+	d := newCheckup(app.New(nil, io.Discard, io.Discard))
 	d.checkAWS(t.Context(), cfg, config.Config{Bucket: "b", ProgressTable: "progress", ObjectsTable: "objects"})
 	for call, want := range map[string]int{"DescribeContinuousBackups progress": 1, "DescribeContinuousBackups objects": 0,
 		"DescribeTable progress": 1, "DescribeTable objects": 1, "alarms": 1} {
 		if (asked[call] > 0) != (want > 0) || call == "alarms" && asked[call] != want {
 			t.Errorf("%s: asked %d times; in all %v", call, asked[call], asked)
 		}
+	}
+}
+
+// A service that never answers is waited for once, and the lines of what else it would be asked say which one to see;
+// the other service is asked as ever.
+func TestASilentServiceIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
+	for service, c := range map[string]struct{ waits, first string }{
+		serviceS3:       {"bucket", "see the line of the bucket"},
+		serviceDynamoDB: {"progress table", "see the line of the progress table"},
+	} {
+		t.Run(service, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan struct{})
+			var mutex sync.Mutex
+			asked := map[string]int{}
+			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				of := serviceS3
+				switch {
+				case r.Header.Get("X-Amz-Target") != "":
+					of = serviceDynamoDB
+				case strings.Contains(r.Header.Get("Content-Type"), "cbor"):
+					of = serviceCloudWatch
+				}
+				mutex.Lock()
+				asked[of]++
+				mutex.Unlock()
+				if of == service {
+					<-ended
+				}
+			}))
+			t.Cleanup(server.Close)
+			t.Cleanup(func() { close(ended) })
+			cfg := answering(t, "")
+			cfg.BaseEndpoint = &server.URL
+			d := newCheckup(app.New(nil, io.Discard, io.Discard))
+			d.patience = 3 * time.Second // nothing but the silent service takes so long
+			d.checkAWS(t.Context(), cfg, config.Config{Bucket: "b", ProgressTable: "progress", ObjectsTable: "objects"})
+			d.askAWS(t.Context(), "one archive", func(context.Context) finding { return fine("asked") }, serviceDynamoDB, serviceS3)
+			pointing := 0
+			for _, line := range d.checks {
+				if line.Next == c.first {
+					pointing++
+					if line.Result != ResultWarning || line.Found != "not known: "+service+" does not answer" {
+						t.Errorf("%+v", line)
+					}
+				}
+				if line.Name == c.waits && (line.Result != ResultFailed || !strings.Contains(line.Found, "no answer in time")) {
+					t.Errorf("%+v", line)
+				}
+				if line.Name == "one archive" && line.Next != c.first {
+					t.Errorf("%+v", line)
+				}
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			other := serviceS3
+			if service == serviceS3 {
+				other = serviceDynamoDB
+			}
+			if pointing < 3 || asked[service] != 1 || asked[other] < 3 {
+				t.Errorf("%d lines point at the one that waited; asked %v: %+v", pointing, asked, d.checks)
+			}
+		})
 	}
 }

@@ -49,7 +49,7 @@ func (d *checkup) checkKafka(ctx context.Context, parts *wiring.Parts) {
 	d.runCheck(ctx, "offsets", func(ctx context.Context) finding { return offsets(ctx, parts, topics) })
 	d.runCheck(ctx, "retention", func(ctx context.Context) finding { return retention(ctx, parts, topics) })
 	d.askAWS(ctx, "cluster of the tables",
-		func(ctx context.Context) finding { return sameCluster(ctx, parts, clusterID) })
+		func(ctx context.Context) finding { return sameCluster(ctx, parts, clusterID) }, serviceDynamoDB)
 }
 
 // kafkaSecurity says how the brokers are reached, and what others may read then.

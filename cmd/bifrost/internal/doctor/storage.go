@@ -39,23 +39,23 @@ func (d *checkup) checkAWS(ctx context.Context, cfg aws.Config, c config.Config)
 		return fine("from %s, region %s", credentials.Source, cfg.Region)
 	})
 	bucket := bucketDoctor{client: s3.NewFromConfig(cfg), name: c.Bucket, group: c.Group, now: d.Now}
-	d.askAWS(ctx, "bucket", bucket.checkReach)
-	d.askAWS(ctx, "clock", bucket.checkClock)
-	d.askAWS(ctx, "bucket versions", bucket.checkVersions)
-	d.askAWS(ctx, "bucket encryption", bucket.checkEncryption)
-	d.askAWS(ctx, "bucket public access", bucket.checkPublicAccess)
-	d.askAWS(ctx, "bucket unfinished uploads", bucket.checkLifecycle)
+	d.askAWS(ctx, "bucket", bucket.checkReach, serviceS3)
+	d.askAWS(ctx, "clock", bucket.checkClock, serviceS3)
+	d.askAWS(ctx, "bucket versions", bucket.checkVersions, serviceS3)
+	d.askAWS(ctx, "bucket encryption", bucket.checkEncryption, serviceS3)
+	d.askAWS(ctx, "bucket public access", bucket.checkPublicAccess, serviceS3)
+	d.askAWS(ctx, "bucket unfinished uploads", bucket.checkLifecycle, serviceS3)
 	tables := tableDoctor{client: dynamodb.NewFromConfig(cfg)}
 	ledger := dynamoledger.New(cfg, dynamoledger.Tables{Progress: c.ProgressTable, Objects: c.ObjectsTable})
 	d.askAWS(ctx, "progress table", func(ctx context.Context) finding {
 		return tables.checkTable(ctx, c.ProgressTable, ledger.CheckProgressTable)
-	})
+	}, serviceDynamoDB)
 	d.askAWS(ctx, "objects table", func(ctx context.Context) finding {
 		return tables.checkTable(ctx, c.ObjectsTable, ledger.CheckObjectsTable)
-	})
+	}, serviceDynamoDB)
 	d.askAWS(ctx, "table backups",
-		func(ctx context.Context) finding { return tables.checkBackups(ctx, c.ProgressTable) })
-	d.askAWS(ctx, "alarms", newAlarmDoctor(cfg, c.Stack).checkAlarms)
+		func(ctx context.Context) finding { return tables.checkBackups(ctx, c.ProgressTable) }, serviceDynamoDB)
+	d.askAWS(ctx, "alarms", newAlarmDoctor(cfg, c.Stack).checkAlarms, serviceCloudWatch)
 }
 
 // checkBelonging checks that group, bucket and tables are those of one archive.

@@ -40,7 +40,7 @@ func TestDoctorJudgesTicks(t *testing.T) {
 			c.change(&r)
 			sights.Ticks = []tick{r}
 		}
-		d := &checkup{App: app.New(nil, io.Discard, io.Discard)}
+		d := newCheckup(app.New(nil, io.Discard, io.Discard))
 		d.Console.Now = func() time.Time { return now }
 		f := d.judgeTicks(sights)
 		found, result := f.found, ResultOK

@@ -142,9 +142,34 @@ func checkInTime(ctx context.Context, parts *wiring.Parts) error {
 	if err := parts.CheckCredentials(ctx); err != nil {
 		return err
 	}
+	return inTime(ctx, func(ctx context.Context) error { return checkBelonging(ctx, parts) })
+}
+
+// AwaitAWS fails where there are no credentials, or where DynamoDB or S3 does not answer in time. What they
+// answer is of no interest.
+func AwaitAWS(ctx context.Context, parts *wiring.Parts) error {
+	if err := parts.CheckCredentials(ctx); err != nil {
+		return err
+	}
+	list := func(ctx context.Context) error {
+		_, err := parts.Store.List(ctx, parts.Config.Group+"/", "", 1)
+		return err
+	}
+	return inTime(ctx, func(ctx context.Context) error {
+		for _, ask := range []func(context.Context) error{parts.Ledger.CheckProgressTable, list} {
+			if err := ask(ctx); silenceOf(err) != "" {
+				return explainSilence(err)
+			}
+		}
+		return nil
+	})
+}
+
+// inTime asks AWS, and for no longer than its patience.
+func inTime(ctx context.Context, ask func(context.Context) error) error {
 	asking, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	err := checkBelonging(asking, parts)
+	err := ask(asking)
 	if asking.Err() != nil && ctx.Err() == nil {
 		return fmt.Errorf("AWS has not answered within %s: %s between (VPC endpoints, proxies)", answerPatience,
 			whereAWSIs)
@@ -201,14 +226,22 @@ func refuseSetting(err error) error {
 
 // explainSilence says which settings decide where AWS is, if nothing answers there.
 func explainSilence(err error) error {
-	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
-		return fmt.Errorf("%w; what answers there is not known to be AWS: look at AWS_ENDPOINT_URL (--endpoint-url), "+
-			"and give the certificate of its authority in AWS_CA_BUNDLE (make up writes it to .local/env)", err)
-	}
-	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent && !areMissing(err) {
-		return fmt.Errorf("%w; nothing answers for AWS there: %s", err, whereAWSIs)
+	if why := silenceOf(err); why != "" {
+		return fmt.Errorf("%w; %s", err, why)
 	}
 	return err
+}
+
+// silenceOf says why nothing that is known to be AWS has answered; empty if something has.
+func silenceOf(err error) string {
+	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); unknown {
+		return "what answers there is not known to be AWS: look at AWS_ENDPOINT_URL (--endpoint-url), and give the " +
+			"certificate of its authority in AWS_CA_BUNDLE (make up writes it to .local/env)"
+	}
+	if _, silent := errors.AsType[*smithyhttp.RequestSendError](err); silent && !areMissing(err) {
+		return "nothing answers for AWS there: " + whereAWSIs
+	}
+	return ""
 }
 
 // Belonging compares the settings of the parts with what tables and bucket know.

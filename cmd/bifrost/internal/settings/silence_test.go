@@ -29,8 +29,15 @@ func TestAnAWSThatNeverAnswers(t *testing.T) {
 	for name, value := range map[string]string{"BIFROST_GROUP": "g", "BIFROST_BUCKET": "b", "BIFROST_PROGRESS_TABLE": "p", "BIFROST_OBJECTS_TABLE": "o"} {
 		s.SetVariable(name, value)
 	}
-	_, err = s.OpenParts(t.Context(), config.Reader)
-	if err == nil || !strings.Contains(err.Error(), "AWS has not answered within 200ms: look at AWS_REGION") {
-		t.Errorf("error %v", err)
+	parts, err := s.OpenUnchecked(t.Context(), config.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parts.Close()
+	_, opened := s.OpenParts(t.Context(), config.Reader)
+	for what, err := range map[string]error{"open": opened, "await": AwaitAWS(t.Context(), parts)} {
+		if err == nil || !strings.Contains(err.Error(), "AWS has not answered within 200ms: look at AWS_REGION") {
+			t.Errorf("%s: error %v", what, err)
+		}
 	}
 }
