@@ -62,7 +62,7 @@ var sixthMutants = map[string][]kindMutant{
 			"../kafka/fetch.go", "	if i.doubted.IsZero() {\n		i.doubted = time.Now()\n	}\n", "	i.doubted = time.Now()\n",
 		}}}, "internal/kafka", "TestDenials", ""},
 		{mutant{"checks without a time limit", "a firewall answers none", []edit{{
-			"../../cmd/bifrost/internal/doctor/checks.go", "context.WithTimeoutCause(ctx, patience, errors.New(\"no answer in time\"))",
+			"../../cmd/bifrost/internal/doctor/checks.go", "context.WithTimeoutCause(ctx, d.patience, errors.New(\"no answer in time\"))",
 			"context.WithCancel(ctx)",
 		}, {
 			"../../cmd/bifrost/internal/doctor/checks.go", "	\"errors\"\n", "",
