@@ -109,7 +109,7 @@ func (d *checkup) askAWS(ctx context.Context, name string, look func(context.Con
 			}
 		}
 	}
-	if !d.runCheck(ctx, name, look) && len(services) == 1 {
+	if inTime := d.runCheck(ctx, name, look); !inTime && len(services) == 1 { // of two nobody knows which
 		d.silent[services[0]] = name
 	}
 }

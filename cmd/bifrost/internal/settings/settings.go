@@ -123,7 +123,8 @@ func (s *Settings) OpenParts(ctx context.Context, role config.Role) (*wiring.Par
 	if err != nil {
 		return nil, err
 	}
-	if err := checkInTime(ctx, parts); err != nil {
+	compare := func(ctx context.Context) error { return checkBelonging(ctx, parts) }
+	if err := askInTime(ctx, parts, compare); err != nil {
 		parts.Close()
 		return nil, err
 	}
@@ -137,25 +138,14 @@ const whereAWSIs = "look at AWS_REGION (--region), at AWS_ENDPOINT_URL (--endpoi
 // after it are repeated for minutes. It is a variable because a test makes it short.
 var answerPatience = 30 * time.Second
 
-// checkInTime compares settings and archive, once there are credentials: those may take a person's time.
-func checkInTime(ctx context.Context, parts *wiring.Parts) error {
-	if err := parts.CheckCredentials(ctx); err != nil {
-		return err
-	}
-	return inTime(ctx, func(ctx context.Context) error { return checkBelonging(ctx, parts) })
-}
-
 // AwaitAWS fails where there are no credentials, or where DynamoDB or S3 does not answer in time. What they
 // answer is of no interest.
 func AwaitAWS(ctx context.Context, parts *wiring.Parts) error {
-	if err := parts.CheckCredentials(ctx); err != nil {
-		return err
-	}
 	list := func(ctx context.Context) error {
 		_, err := parts.Store.List(ctx, parts.Config.Group+"/", "", 1)
 		return err
 	}
-	return inTime(ctx, func(ctx context.Context) error {
+	return askInTime(ctx, parts, func(ctx context.Context) error {
 		for _, ask := range []func(context.Context) error{parts.Ledger.CheckProgressTable, list} {
 			if err := ask(ctx); silenceOf(err) != "" {
 				return explainSilence(err)
@@ -165,8 +155,11 @@ func AwaitAWS(ctx context.Context, parts *wiring.Parts) error {
 	})
 }
 
-// inTime asks AWS, and for no longer than its patience.
-func inTime(ctx context.Context, ask func(context.Context) error) error {
+// askInTime asks AWS for no longer than its patience, once there are credentials: those may take a person's time.
+func askInTime(ctx context.Context, parts *wiring.Parts, ask func(context.Context) error) error {
+	if err := parts.CheckCredentials(ctx); err != nil {
+		return err
+	}
 	asking, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
 	err := ask(asking)
@@ -177,6 +170,7 @@ func inTime(ctx context.Context, ask func(context.Context) error) error {
 	return err
 }
 
+// checkBelonging compares settings and archive.
 func checkBelonging(ctx context.Context, parts *wiring.Parts) error {
 	if err := checkTables(ctx, parts.Ledger); err != nil {
 		return err
