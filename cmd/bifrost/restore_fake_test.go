@@ -93,7 +93,8 @@ func TestRestoreDoesWhatItsFlagsSay(t *testing.T) {
 	if n, others := target.end(t, orders), target.end(t, payments); n != 57+2 || others != 0 {
 		t.Errorf("%d offsets of one topic and %d of the other, want 59 and 0", n, others)
 	}
-	inside("--topics", orders, "--plan").must(t, 0, "1 topic with 57 records, ", "B raw: all are there already. Nothing was written")
+	inside("--topics", orders, "--plan").
+		must(t, 0, "1 topic with 57 records, ", "B raw: all are there already. Nothing was written")
 	if at := target.positions(t, "readers", orders); len(at) != 0 {
 		t.Errorf("groups were not asked for, and stand at %v", at)
 	}

@@ -125,7 +125,7 @@ func (r *Restorer) Planned(ctx context.Context, plan *Plan) (*Report, error) {
 		of := r.topicReport(plan, t)
 		tellBeside(report, plan, t)
 		of.Records, of.Bytes = t.held()
-		of.LeftRecords, of.LeftBytes = plan.left(t)
+		of.LeftRecords, of.LeftBytes = plan.leftToWrite(t)
 		if plan.todo[t.Name] {
 			of.Compression = plan.look.Topics[i].Batches.Codec.String()
 		}

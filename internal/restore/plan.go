@@ -128,29 +128,33 @@ func (p *Plan) take(outlook *replay.Outlook) {
 	}
 }
 
-// left is how much of what a topic held is still to be written. The catalogue counts records of
+// leftToWrite is how much of what a topic held the target lacks. The catalogue counts records of
 // whole objects, so of a partition that is written in part it is about as much as of its offsets.
-func (p *Plan) left(t Topic) (records, bytes int64) {
+func (p *Plan) leftToWrite(t Topic) (records, bytes int64) {
 	for _, partition := range t.Partitions {
-		offsets, left := int64(0), int64(0)
-		for _, b := range partition.branches {
-			offsets += b.Len()
-			part := p.parts[partKey{b.row.Partition, t.Name}]
-			if part == nil { // refused before it was looked at
-				left += b.Len()
-				continue
-			}
-			for _, s := range part.Todo {
-				left += s.End - s.Start
-			}
-		}
-		if offsets > 0 {
-			share := float64(left) / float64(offsets)
+		if share := p.shareLeft(t.Name, partition); share > 0 {
 			records += int64(math.Ceil(float64(partition.Records) * share))
 			bytes += int64(math.Ceil(float64(partition.Bytes) * share))
 		}
 	}
 	return records, bytes
+}
+
+// shareLeft is how much of a partition's offsets are still to be written: 1 for all of them.
+func (p *Plan) shareLeft(topic string, partition Partition) float64 {
+	offsets, left := int64(0), int64(0)
+	for _, b := range partition.branches {
+		offsets += b.Len()
+		part := p.parts[partKey{b.row.Partition, topic}]
+		if part == nil { // refused before it was looked at
+			left += b.Len()
+			continue
+		}
+		for _, s := range part.Todo {
+			left += s.End - s.Start
+		}
+	}
+	return float64(left) / float64(max(1, offsets))
 }
 
 // measure goes through the records of topics that have something left to write.
