@@ -39,7 +39,8 @@ func TestVerifyAsksKafkaForWhatIsArchived(t *testing.T) {
 	s.kafka.Topic("others").Logs[1].Lead(true)
 	s.tick() // archives it
 	s.kafka.Topic("others").Logs[1].Lead(false)
-	_, err := s.verifier().Verify(t.Context(), verify.Options{Kafka: true}, func(v verify.Violation) { t.Errorf("%+v", v) })
+	_, err := s.verifier().Verify(t.Context(), verify.Options{Kafka: true},
+		func(v verify.Violation) { t.Errorf("%+v", v) })
 	if err == nil || !strings.Contains(err.Error(), "topic others partition 1: list offsets: ") {
 		t.Errorf("a log that is archived and not looked at: %v", err)
 	}

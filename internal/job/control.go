@@ -163,7 +163,8 @@ func (c *Control) explainUnknown(id string, err error) error {
 	if errors.Is(err, bifrost.ErrNotFound) {
 		return fmt.Errorf("there is no job %s: %w; bifrost jobs lists them, and one that was started a moment ago "+
 			"comes with its plan; a plan that was refused leaves none: the command that started it said why, and the "+
-			"failed execution %s-... of the state machine does (docs/operations.md, Jobs fail)", id, bifrost.ErrNotFound, id)
+			"failed execution %s-... of the state machine does (docs/operations.md, Jobs fail)",
+			id, bifrost.ErrNotFound, id)
 	}
 	return err
 }

@@ -132,30 +132,8 @@ func TestCaptureWithAnswersThatFail(t *testing.T) {
 			response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 			return response, true
 		}, "scram_users [] Describe on the cluster"},
-		"one group": {kmsg.OffsetFetch, func(r kmsg.Request) (kmsg.Response, bool) {
-			request, response := r.(*kmsg.OffsetFetchRequest), r.ResponseKind().(*kmsg.OffsetFetchResponse)
-			for _, g := range request.Groups {
-				one := kmsg.NewOffsetFetchResponseGroup()
-				one.Group = g.Group
-				if g.Group == "two" {
-					one.ErrorCode = kerr.GroupAuthorizationFailed.Code
-				}
-				response.Groups = append(response.Groups, one)
-			}
-			return response, true
-		}, "groups [two] Describe on the groups"},
-		"a group that cannot be asked": {kmsg.OffsetFetch, func(r kmsg.Request) (kmsg.Response, bool) {
-			request, response := r.(*kmsg.OffsetFetchRequest), r.ResponseKind().(*kmsg.OffsetFetchResponse)
-			for _, g := range request.Groups {
-				one := kmsg.NewOffsetFetchResponseGroup()
-				one.Group = g.Group
-				if g.Group == "two" {
-					one.ErrorCode = kerr.UnknownServerError.Code
-				}
-				response.Groups = append(response.Groups, one)
-			}
-			return response, true
-		}, "groups [two] "},
+		"one group":                    {kmsg.OffsetFetch, refusesOffsetsOf("two", kerr.GroupAuthorizationFailed), "groups [two] Describe on the groups"},
+		"a group that cannot be asked": {kmsg.OffsetFetch, refusesOffsetsOf("two", kerr.UnknownServerError), "groups [two] "},
 		"settings of topics": {kmsg.DescribeConfigs, refusesConfigsOf(kmsg.ConfigResourceTypeTopic),
 			"topic_settings [orders payments] DescribeConfigs on the topics"},
 		"settings of brokers": {kmsg.DescribeConfigs, refusesConfigsOf(kmsg.ConfigResourceTypeBroker),
@@ -167,7 +145,8 @@ func TestCaptureWithAnswersThatFail(t *testing.T) {
 			response := r.ResponseKind().(*kmsg.ApiVersionsResponse)
 			response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 			return response, true
-		}, "brokers [0 1 2] DescribeConfigs on the cluster; features [] ; transactions [] Describe on the transactional IDs"},
+		}, "brokers [0 1 2] DescribeConfigs on the cluster; features [] ; " +
+			"transactions [] Describe on the transactional IDs"},
 		"hidden groups": {kmsg.DescribeCluster, func(r kmsg.Request) (kmsg.Response, bool) {
 			response := r.ResponseKind().(*kmsg.DescribeClusterResponse)
 			response.ClusterAuthorizedOperations = 0
@@ -200,6 +179,22 @@ func TestCaptureWithAnswersThatFail(t *testing.T) {
 	}
 }
 
+// refusesOffsetsOf refuses to say where one group stands; others stand nowhere.
+func refusesOffsetsOf(group string, err *kerr.Error) func(kmsg.Request) (kmsg.Response, bool) {
+	return func(r kmsg.Request) (kmsg.Response, bool) {
+		request, response := r.(*kmsg.OffsetFetchRequest), r.ResponseKind().(*kmsg.OffsetFetchResponse)
+		for _, g := range request.Groups {
+			one := kmsg.NewOffsetFetchResponseGroup()
+			one.Group = g.Group
+			if g.Group == group {
+				one.ErrorCode = err.Code
+			}
+			response.Groups = append(response.Groups, one)
+		}
+		return response, true
+	}
+}
+
 // refusesConfigsOf refuses to describe the settings of one type of resources.
 func refusesConfigsOf(refused kmsg.ConfigResourceType) func(kmsg.Request) (kmsg.Response, bool) {
 	return func(r kmsg.Request) (kmsg.Response, bool) {
@@ -224,7 +219,8 @@ func TestCaptureOfACLs(t *testing.T) {
 	cluster.ControlKey(int16(kmsg.DescribeACLs), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		asked, response := r.(*kmsg.DescribeACLsRequest), r.ResponseKind().(*kmsg.DescribeACLsResponse)
-		if asked.ResourceType == kmsg.ACLResourceTypeAny && asked.ResourcePatternType == kmsg.ACLResourcePatternTypeAny &&
+		if asked.ResourceType == kmsg.ACLResourceTypeAny &&
+			asked.ResourcePatternType == kmsg.ACLResourcePatternTypeAny &&
 			asked.Operation == kmsg.ACLOperationAny && asked.PermissionType == kmsg.ACLPermissionTypeAny &&
 			asked.ResourceName == nil && asked.Principal == nil && asked.Host == nil {
 			resource, acl := kmsg.NewDescribeACLsResponseResource(), kmsg.NewDescribeACLsResponseResourceACL()
