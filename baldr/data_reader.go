@@ -111,6 +111,7 @@ var errUnwanted = errors.New("no record with a wanted key")
 // inflate inflates the deflated data of a member. It is much faster from memory, so
 // unless that would be too much of it the data is brought there first.
 func (d *dataReader) inflate(h *memberHeader, facts member) error {
+	d.decoder.noteMatches = d.opts.Matches
 	if err := d.decoder.begin(facts, d.spilled, d.opts.ValuesOnly); err != nil {
 		return damaged(h.pos, "a data member: %v", err)
 	}

@@ -29,6 +29,11 @@ type decoder struct {
 	envelope envelope
 	columns  []byte // what envelope reads from
 
+	noteMatches bool
+	known       bool    // whether matches are
+	matches     []Match // of the frames, as far as they are not before the next record
+	found       []Match // those of the last record
+
 	inflater deflate.Inflater
 	long     io.ReadCloser // inflates what is too long to be brought into memory on the word of a header
 	input    bytes.Reader
@@ -41,6 +46,7 @@ type decoder struct {
 func (d *decoder) begin(facts member, blob []byte, valuesOnly bool) error {
 	d.facts, d.left, d.returned = facts, 0, 0
 	d.ends, d.scanned = d.ends[:0], 0
+	d.known, d.matches = false, nil
 	d.valuesOnly = valuesOnly || !facts.hasEnvelope()
 	if !d.valuesOnly {
 		if err := d.beginEnvelope(blob); err != nil {
@@ -68,8 +74,13 @@ func (d *decoder) wantsAny(wants func(key []byte) bool) bool {
 
 // decode inflates the member's frames from its deflated data.
 func (d *decoder) decode(deflated []byte) (err error) {
+	d.inflater.NoteMatches(d.noteMatches)
+	defer d.inflater.NoteMatches(false)
 	if d.frames, d.facts.crc, err = d.inflate(d.frames, deflated, d.facts.rawBytes, d.scan); err != nil {
 		return fmt.Errorf("its frames: %w", err)
+	}
+	if d.facts.rawBytes <= arrivalBytes {
+		d.matches, d.known = d.inflater.Matches()
 	}
 	return d.checkFrames()
 }
@@ -145,6 +156,10 @@ func (d *decoder) next() (Record, error) {
 		begin += d.ends[d.returned-1]
 	}
 	record.Value = d.frames[begin:end:end]
+	if d.known {
+		d.findMatches(begin, end)
+		record.ValueAt, record.Matches = begin, &d.found
+	}
 	d.returned++
 	d.left--
 	if !d.valuesOnly {
@@ -156,6 +171,19 @@ func (d *decoder) next() (Record, error) {
 		return record, d.envelope.finished(d.facts.lastOffset)
 	}
 	return record, nil
+}
+
+// findMatches finds those that overlap a value, which is behind that of the last call.
+func (d *decoder) findMatches(begin, end int) {
+	for len(d.matches) > 0 && int(d.matches[0].At)+int(d.matches[0].Length) <= begin {
+		d.matches = d.matches[1:]
+	}
+	n := 0
+	for n < len(d.matches) && int(d.matches[n].At) < end {
+		n++
+	}
+	d.found = d.matches[:n]
+	d.matches = d.matches[max(n-1, 0):] // the last one may go on in the next value
 }
 
 var errDeflatedSize = errors.New("the deflated size is not what the member says")

@@ -32,6 +32,10 @@ type ReaderOptions struct {
 	// checked. Of the others it returns all records. A Reader does not ask. With Workers
 	// above 1 it is called from several goroutines concurrently.
 	Keys func(key []byte) bool
+
+	// Matches asks for Record.Matches, which nobody has who asks for ValuesOnly too. They take up to four times as much memory as the
+	// frames of a member; above 8 MiB of frames there are none.
+	Matches bool
 }
 
 func (o ReaderOptions) withDefaults() ReaderOptions {

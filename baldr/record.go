@@ -2,7 +2,11 @@
 
 package baldr
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/bifrost-archive/bifrost/baldr/internal/deflate"
+)
 
 // TimestampType says who set a record's timestamp (Kafka's
 // message.timestamp.type, KIP-32).
@@ -41,12 +45,26 @@ type Record struct {
 	TimestampType TimestampType
 	Key, Value    []byte // nil is null; empty and not nil is empty
 	Headers       []Header
+
+	// Matches, when ReaderOptions.Matches asks for them, say where the same bytes stand earlier
+	// in the object, so that whoever compresses the value again need not search. They are
+	// the references of the deflated data that overlap the value, in their order; some begin
+	// before it or end behind it. Nil where they are not known; Clone leaves them out.
+	// ValueAt is where the value begins then, in bytes from the first frame of its member.
+	ValueAt int
+	Matches *[]Match
 }
+
+// A Match is a reference of deflated data: Length bytes at At, counted like Record.ValueAt,
+// are those that begin Distance bytes before (RFC 1951, 3.2.3). They may overlap. Between
+// two values there are the 8 bytes of a frame's header.
+type Match = deflate.Match
 
 // Clone returns a copy of r that shares no memory with it. Use it to keep a
 // record beyond the next call of the reader it came from.
 func (r *Record) Clone() Record {
 	c := *r
+	c.ValueAt, c.Matches = 0, nil
 	c.Key, c.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
 	if r.Headers != nil {
 		c.Headers = make([]Header, len(r.Headers))

@@ -103,6 +103,7 @@ func (r *Reader) openFile(ctx context.Context, q Query, o *openObject, free *syn
 		ValuesOnly:     q.ValuesOnly && !o.partial,
 		MaxRecordBytes: bifrost.LargestRecord,
 		Keys:           q.Keys,
+		Matches:        q.Matches,
 	}
 	if o.file, err = baldr.Open(ahead, stored.Size, options); err != nil {
 		return o.explainError(err)

@@ -61,6 +61,7 @@ type Query struct {
 	// Keys, if not nil, selects records by their keys, nil for null. Values of members
 	// without such a key are not inflated. It is called from several goroutines at once.
 	Keys       func(key []byte) bool
+	Matches    bool // ask for baldr.Record.Matches
 	ValuesOnly bool // offsets, timestamps, keys and headers are not needed, and left out where that is faster
 }
 

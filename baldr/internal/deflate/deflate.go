@@ -8,7 +8,7 @@
 // is the switch to the library's code, for both directions.
 //
 // Three names go in (NewCompressor, Compressor, AppendStored) and three come out
-// (Inflater, its Inflate, ErrSize).
+// (Inflater, Match, ErrSize).
 package deflate
 
 import (

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 )
 
 // A fastInflater inflates from memory to memory. A library's inflater reads its input
@@ -28,6 +29,10 @@ type fastInflater struct {
 	distances distanceTable
 	ofLengths lengthTable
 	lengths   [maxLiteralCodes + maxDistanceCodes]uint8 // of codes, as a block lists them
+
+	noting bool    // references are to be noted
+	notes  []Match // the first of them are, the others are room for more
+	noted  int     // how many are
 }
 
 var (
@@ -40,6 +45,8 @@ var (
 // inflate does what Inflate promises.
 func (f *fastInflater) inflate(dst, src []byte, each func(done int) error) (used int, err error) {
 	f.src, f.in, f.dst, f.out, f.bits, f.count = src, 0, dst, 0, 0, 0
+	f.noted = 0
+	f.notes = f.notes[:0]
 	for last := false; !last; {
 		header, err := f.take(3)
 		if err != nil {
@@ -145,6 +152,7 @@ const (
 	// at least so many are there after a refill; a literal takes one or more
 	refilledBits = 56
 	lengthNeeds  = maxCodeBits + maxLengthExtra // bits
+	leastMatch   = 3
 	maxMatch     = 258
 	wordBytes    = 16 // copied at once, beyond the end of a match too
 )
@@ -154,6 +162,9 @@ const (
 // behind them. It reports whether the block has ended.
 func (f *fastInflater) fast() (ended bool, err error) {
 	src, dst, in, out, bits, count := f.src, f.dst, f.in, f.out, f.bits, f.count
+	if f.noting {
+		dst = dst[:min(len(dst), out+f.roomForNotes()*leastMatch)]
+	}
 	literals, distances := &f.literals, &f.distances
 rounds:
 	for len(src)-in >= roomIn && len(dst)-out >= roomOut {
@@ -205,6 +216,10 @@ rounds:
 			return false, errWindow
 		}
 		from, end := out-distance, out+length
+		if f.noted < len(f.notes) {
+			f.notes[f.noted] = Match{uint32(out), uint16(length), uint16(distance)}
+			f.noted++
+		}
 		if distance < wordBytes {
 			copyOverlap(dst, out, from, end)
 		} else {
@@ -216,6 +231,17 @@ rounds:
 	}
 	f.in, f.out, f.bits, f.count = in, out, bits, count
 	return false, nil
+}
+
+// roomForNotes makes room for more references if little is left: fast ends when there is none.
+// It returns for how many there is.
+func (f *fastInflater) roomForNotes() int {
+	const least = 1 << 10
+	if len(f.notes)-f.noted < least {
+		f.notes = slices.Grow(f.notes, len(f.notes)/2+4*least)
+		f.notes = f.notes[:cap(f.notes)]
+	}
+	return len(f.notes) - f.noted
 }
 
 // copyOverlap copies bytes that were perhaps copied just before.
@@ -288,6 +314,11 @@ func (f *fastInflater) repeat(length, distance int) error {
 	}
 	if length > len(f.dst)-f.out {
 		return ErrSize
+	}
+	if f.noting {
+		f.roomForNotes()
+		f.notes[f.noted] = Match{uint32(f.out), uint16(length), uint16(distance)}
+		f.noted++
 	}
 	copyOverlap(f.dst, f.out, f.out-distance, f.out+length)
 	f.out += length

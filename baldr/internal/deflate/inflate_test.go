@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -157,4 +158,83 @@ func FuzzInflate(f *testing.F) {
 			t.Fatal("io.EOF is no error of inflate")
 		}
 	})
+}
+
+// The references that are noted and the literals between them are all that was deflated:
+// what comes again by them is the same data, whichever loop has inflated it.
+func TestMatchesAreNoted(t *testing.T) {
+	t.Parallel()
+	var f Inflater
+	rapid.Check(t, func(t *rapid.T) {
+		data := mixed(t)
+		if rapid.IntRange(0, 20).Draw(t, "many") == 0 {
+			data = text(400_000)
+		}
+		short := deflated(t, data, rapid.SampledFrom([]int{flate.HuffmanOnly, flate.NoCompression, 1, 9}).Draw(t, "level"))
+		inflate := func(note bool) {
+			f.NoteMatches(note)
+			if _, err := f.Inflate(make([]byte, len(data)), short, ignored); err != nil {
+				t.Fatal(err)
+			}
+		}
+		inflate(true)
+		noted, known := f.Matches()
+		if !known {
+			t.Fatal("it says that it does not know the references")
+		}
+		if !bytes.Equal(comesAgain(t, data, noted), data) {
+			t.Fatal("the references say another thing")
+		}
+		if listed := listMatches(t, data, short); !slices.Equal(listed, noted) {
+			t.Fatalf("%d references, %d are noted, or others", len(listed), len(noted))
+		}
+		if inflate(false); rapid.Bool().Draw(t, "asked again") {
+			if noted, known := f.Matches(); known || len(noted) > 0 {
+				t.Fatalf("%d references of an earlier call", len(noted))
+			}
+		}
+	})
+}
+
+// comesAgain is data with the bytes of all matches taken from where these say that they stand.
+func comesAgain(t require, data []byte, matches []Match) []byte {
+	t.Helper()
+	var again []byte
+	for _, m := range matches {
+		if int(m.At) < len(again) || int(m.At)+int(m.Length) > len(data) || int(m.Distance) > int(m.At) {
+			t.Fatalf("a reference %+v behind %d bytes of %d", m, len(again), len(data))
+		}
+		again = append(again, data[len(again):m.At]...)
+		for range m.Length {
+			again = append(again, again[len(again)-int(m.Distance)])
+		}
+	}
+	return append(again, data[len(again):]...)
+}
+
+// listMatches lists the references in their order by the step that takes one code at a time,
+// without the fast loop.
+func listMatches(t require, data, short []byte) []Match {
+	t.Helper()
+	f := new(fastInflater)
+	f.noting, f.src, f.dst = true, short, make([]byte, len(data))
+	for last := false; !last; {
+		header, err := f.take(3)
+		check(t, err)
+		last = header&1 != 0
+		switch header >> 1 {
+		case 0:
+			check(t, f.stored())
+			continue
+		case 1:
+			f.fixed()
+		default:
+			check(t, f.dynamic())
+		}
+		for ended := false; !ended; {
+			ended, err = f.step()
+			check(t, err)
+		}
+	}
+	return f.notes[:f.noted]
 }

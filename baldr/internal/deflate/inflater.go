@@ -21,6 +21,22 @@ type Inflater struct {
 	library libraryInflater
 }
 
+// A Match is a reference of deflated data: Length bytes at At are those that begin Distance
+// bytes before (RFC 1951, 3.2.3).
+type Match struct {
+	At               uint32 // in what is inflated
+	Length, Distance uint16
+}
+
+// NoteMatches makes Inflate note all references, or ends that. It costs a few percent.
+func (f *Inflater) NoteMatches(wanted bool) { f.own.noting = wanted }
+
+// Matches are the references that the last Inflate has noted, in their order, and whether it
+// did: the library's code does not tell. They are valid until the next one.
+func (f *Inflater) Matches() ([]Match, bool) {
+	return f.own.notes[:f.own.noted], ownCode && f.own.noting
+}
+
 // Inflate fills dst, which has to be exactly as large as what src inflates to, and
 // returns how many bytes of src that took: what follows the end of the stream is
 // left alone. Each is told how many bytes of dst are done, now and then, while they
