@@ -76,7 +76,7 @@ define BYTES_ON_ARM64
 	@$(LOCALSERVICES) install qemu
 	GOARCH=arm64 $(BYTES) ./baldr/...
 	GOARCH=arm64 $(BYTES) -run 'Walk|ScanResponse|Old' ./internal/kafka
-	GOARCH=arm64 $(BYTES) ./internal/recordbatch
+	GOARCH=arm64 $(BYTES) ./internal/recordbatch ./internal/zstdframe
 endef
 
 arm64: $(LOCALSERVICES) ## Run the functions for arm64, the template's default, deployed on this machine.
