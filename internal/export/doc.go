@@ -9,6 +9,7 @@
 //	typed.go        columns of a topic's newest schema, which a place keeps to
 //	parquetfile.go  records to Parquet
 //	rowbatch.go     rows on their way into its columns
+//	valuecodec.go   values compressed by the matches that they were read with
 //	shred.go        what the columns of a schema hold, to Parquet
 //	columns.go      keys and values decoded beside their bytes
 //	place.go        what is asked of the place that files are written into

@@ -99,11 +99,13 @@ func (r *run) writeFilesWithin(
 	open := &openFiles{exporter: r.Exporter, row: row, days: days, typed: typed, bytes: bytes,
 		files: map[day]*parquetFile{}}
 	defer open.abortAll()
-	for record, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range}) {
+	var record baldr.Record // one variable for all of them: it escapes
+	for r, err := range reader.Records(ctx, readback.Query{Partition: row.Partition, Offsets: row.Range,
+		Matches: true}) {
 		if err != nil {
 			return err
 		}
-		if record.Offset < 0 {
+		if record = r; record.Offset < 0 {
 			return baldr.ErrNoEnvelope
 		}
 		if err := open.writeRecord(ctx, &record); err != nil {

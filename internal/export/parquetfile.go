@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/bifrost-archive/bifrost/baldr"
@@ -60,14 +61,11 @@ const (
 // bloomBits is how many bits of a bloom filter a key has: one wrong answer in a hundred.
 const bloomBits = 10
 
-// blockBytes is the most that zstd compresses at once, at its fastest level. What is longer it
-// copies first, for later blocks to refer to: up to eight percent more time, and as much less room.
-const blockBytes = 64 << 10
+// pageBytes is when a page of a column ends. A match cannot refer to another page, so smaller
+// ones would make files larger.
+const pageBytes = 512 << 10
 
-// pageBytes is when a page of a column ends. With another batch it is still one block.
-const pageBytes = blockBytes / 2
-
-// codec is of all files, since it keeps its encoders.
+// codec is of all columns but values, and of all files, since it keeps its encoders.
 var codec = roomyCodec{&zstd.Codec{Level: zstd.SpeedFastest}}
 
 // roomyCodec compresses into memory that is large enough from the beginning. Memory that grows
@@ -76,8 +74,11 @@ type roomyCodec struct{ *zstd.Codec }
 
 // Encode implements compress.Codec.
 func (c roomyCodec) Encode(dst, src []byte) ([]byte, error) {
-	return c.Codec.Encode(slices.Grow(dst[:0], len(src)+len(src)>>10+64), src)
+	return c.Codec.Encode(roomFor(dst, src), src)
 }
+
+// roomFor is dst, empty, with room for what src may be compressed to.
+func roomFor(dst, src []byte) []byte { return slices.Grow(dst[:0], len(src)+len(src)>>10+64) }
 
 // parquetFile writes records to a file of the place.
 type parquetFile struct {
@@ -88,8 +89,9 @@ type parquetFile struct {
 	records int64
 	pending int64 // bytes of records in the row group that is open
 
-	batch rowBatch
-	typed []*shredder // of the columns of schemas
+	batch  rowBatch
+	values *valueCodec
+	typed  []*shredder // of the columns of schemas
 }
 
 func newParquetFile(
@@ -104,6 +106,8 @@ func newParquetFile(
 		schema = parquet.SchemaOf(decodedRow{})
 	}
 	schema, shredders := typed.addTo(schema)
+	values := &valueCodec{Codec: codec}
+	schema = withValueCodec(schema, values)
 	options := []parquet.WriterOption{schema,
 		parquet.PageBufferSize(pageBytes),
 		parquet.Compression(codec),
@@ -125,7 +129,18 @@ func newParquetFile(
 		own = columnKeyJSON
 	}
 	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name, batch: newRowBatch(own),
-		typed: shredders}, nil
+		values: values, typed: shredders}, nil
+}
+
+// withValueCodec lets a codec compress the values.
+func withValueCodec(s *parquet.Schema, codec compress.Codec) *parquet.Schema {
+	fields := slices.Clone(s.Fields())
+	for i, f := range fields {
+		if f.Name() == "value" {
+			fields[i] = field{parquet.Compressed(f, codec), f.Name()}
+		}
+	}
+	return parquet.NewSchema(s.Name(), group{fields: fields})
 }
 
 // writeRecord takes in a record. Its memory is not kept.
@@ -135,6 +150,9 @@ func (f *parquetFile) writeRecord(partition int32, r *baldr.Record, d *Decoded, 
 		if err := f.writeBatch(); err != nil {
 			return err
 		}
+	}
+	if r.Value != nil {
+		f.values.addValue(r)
 	}
 	f.batch.addRecord(partition, r, d)
 	if size > batchBytes { // the batch refers to the record's own memory
@@ -187,7 +205,7 @@ func (f *parquetFile) end() error {
 	if err := f.writer.Close(); err != nil {
 		return fmt.Errorf("write %s: %w", f.name, err)
 	}
-	f.writer, f.columns, f.typed, f.batch = nil, nil, nil, rowBatch{}
+	f.writer, f.columns, f.values, f.typed, f.batch = nil, nil, nil, nil, rowBatch{}
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 // are variables because tests make them small.
 var (
 	batchRows  = 1024
-	batchBytes = blockBytes * 15 / 16
+	batchBytes = 60 << 10
 )
 
 // A rowBatch collects rows column by column: a column takes many values at once much faster
