@@ -136,7 +136,10 @@ func copiesOf(value []byte) (copies []Record) {
 func TestNoMatches(t *testing.T) {
 	t.Parallel()
 	large := bytes.Repeat([]byte("0123456789"), arrivalBytes/10+1)
-	records := []Record{{Offset: 1, Timestamp: -1, Value: large}, {Offset: 2, Timestamp: -1, Value: []byte("small, small")}}
+	records := []Record{
+		{Offset: 1, Timestamp: -1, Value: large},
+		{Offset: 2, Timestamp: -1, Value: []byte("small, small")},
+	}
 	object, _ := write(t, records, Options{})
 	for _, asked := range []bool{true, false} {
 		file, err := Open(bytes.NewReader(object), int64(len(object)), ReaderOptions{Matches: asked})

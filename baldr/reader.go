@@ -33,8 +33,8 @@ type ReaderOptions struct {
 	// above 1 it is called from several goroutines concurrently.
 	Keys func(key []byte) bool
 
-	// Matches asks for Record.Matches, which nobody has who asks for ValuesOnly too. They take up to four times as much memory as the
-	// frames of a member; above 8 MiB of frames there are none.
+	// Matches asks for Record.Matches. With ValuesOnly there are none. They take up to four
+	// times as much memory as the frames of a member; above 8 MiB of frames there are none.
 	Matches bool
 }
 

@@ -86,10 +86,7 @@ func (a *archived) addRow(state bifrost.State, reason string) {
 
 // readBack reads every record of every file, with the day of its folder, and fails on one
 // that is in two.
-func readBack(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, files map[string][]byte) map[int64]baldr.Record {
+func readBack(t require, files map[string][]byte) map[int64]baldr.Record {
 	t.Helper()
 	found := map[int64]baldr.Record{}
 	for name, content := range files {
@@ -173,10 +170,7 @@ func show(r baldr.Record) string {
 	return fmt.Sprintf("%d %d %s %#v %#v %#v", r.Offset, r.Timestamp, r.TimestampType, r.Key, r.Value, r.Headers)
 }
 
-func same(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, got, want map[int64]baldr.Record) {
+func same(t require, got, want map[int64]baldr.Record) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d records, want %d", len(got), len(want))

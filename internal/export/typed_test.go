@@ -36,10 +36,7 @@ const (
 func typing(l *schema.Log) *Typing { return &Typing{Source: l, Decoder: schema.NewDecoder(l)} }
 
 // typedRows are the typed columns of a file by the offset, as the library prints values.
-func typedRows(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, content []byte) map[int64]string {
+func typedRows(t require, content []byte) map[int64]string {
 	t.Helper()
 	file, err := parquet.OpenFile(bytes.NewReader(content), int64(len(content)))
 	if err != nil {

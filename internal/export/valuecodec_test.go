@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 	"testing"
@@ -57,6 +58,11 @@ func objectOf(t require, records []baldr.Record, memberBytes int) []byte {
 	return object.Bytes()
 }
 
+// read reads an object, with the matches of its records or without.
+func read(object []byte, matches bool) iter.Seq2[baldr.Record, error] {
+	return baldr.NewReader(bytes.NewReader(object), baldr.ReaderOptions{Matches: matches}).All()
+}
+
 // A valueOfFrames is where a value that is in the file stands among the frames of its member.
 type valueOfFrames struct {
 	begin, end int
@@ -78,7 +84,7 @@ func TestMatchesArePlaced(t *testing.T) {
 		var values []valueOfFrames // in the file
 		first := 0                 // of these, in what is taken for the member
 		wanted, member, last := int64(0), 0, 0
-		for r, err := range baldr.NewReader(bytes.NewReader(object), baldr.ReaderOptions{Matches: true}).All() {
+		for r, err := range read(object, true) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +160,7 @@ func TestPagesOfValues(t *testing.T) {
 				values = values[n:]
 			}
 		}
-		for r, err := range baldr.NewReader(bytes.NewReader(object), baldr.ReaderOptions{Matches: true}).All() {
+		for r, err := range read(object, true) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +175,8 @@ func TestPagesOfValues(t *testing.T) {
 		}
 		pages(1)
 		if len(c.lengths) > 0 || len(c.matches) > 0 || c.begin != c.end || c.end != all {
-			t.Fatalf("%d values and %d matches are left, %d to %d of %d bytes", len(c.lengths), len(c.matches), c.begin, c.end, all)
+			t.Fatalf("%d values and %d matches are left, %d to %d of %d bytes",
+				len(c.lengths), len(c.matches), c.begin, c.end, all)
 		}
 	})
 }
@@ -180,7 +187,7 @@ func TestAMatchOverTwoPages(t *testing.T) {
 	value := bytes.Repeat([]byte("abcdefg"), 300)
 	object := objectOf(t, []baldr.Record{{Timestamp: -1, Value: value}, {Offset: 1, Timestamp: -1, Value: value}}, 0)
 	c := &valueCodec{Codec: codec}
-	for r, err := range baldr.NewReader(bytes.NewReader(object), baldr.ReaderOptions{Matches: true}).All() {
+	for r, err := range read(object, true) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +219,7 @@ func TestPagesOfTheSameRecord(t *testing.T) {
 	}
 	c := &valueCodec{Codec: codec}
 	var values [][]byte
-	for r, err := range baldr.NewReader(bytes.NewReader(objectOf(t, records, 0)), baldr.ReaderOptions{Matches: true}).All() {
+	for r, err := range read(objectOf(t, records, 0), true) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,21 +260,26 @@ func expectPage(t require, c *valueCodec, values [][]byte) int {
 	return len(short)
 }
 
+// pageView is one of many that have much in common.
+func pageView(number int) []byte {
+	return fmt.Appendf(nil, `{"page":"/shoes/%d","user":%x,"agent":"Mozilla/5.0 (X11; Linux x86_64; rv:109.0)"}`,
+		number*7919%500, number*104729)
+}
+
 // The matches of an object reach the pages of its values: without a search they are about as
 // small as with one, and without matches and a search they would not be.
 func TestValuesAreCompressedByTheirMatches(t *testing.T) {
 	t.Parallel()
 	var records []baldr.Record
 	for i := range 3000 {
-		records = append(records, baldr.Record{Offset: int64(i), Timestamp: -1,
-			Value: fmt.Appendf(nil, `{"page":"/shoes/%d","user":%x,"agent":"Mozilla/5.0 (X11; Linux x86_64; rv:109.0)"}`, i*7919%500, i*104729)})
+		records = append(records, baldr.Record{Offset: int64(i), Timestamp: -1, Value: pageView(i)})
 	}
 	object := objectOf(t, records, 0)
 	sizes := map[bool]int{}
 	for _, asked := range []bool{true, false} {
 		c := &valueCodec{Codec: codec}
 		var values [][]byte
-		for r, err := range baldr.NewReader(bytes.NewReader(object), baldr.ReaderOptions{Matches: asked}).All() {
+		for r, err := range read(object, asked) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -287,8 +299,7 @@ func TestExportAsksForMatches(t *testing.T) {
 	a := newArchived()
 	var records []baldr.Record
 	for i := range 40 { // a row group of the tests
-		records = append(records, baldr.Record{Timestamp: 1_700_000_000_000,
-			Value: fmt.Appendf(nil, `{"page":"/shoes/%d","user":%x,"agent":"Mozilla/5.0 (X11; Linux x86_64)"}`, i*7919%500, i*104729)})
+		records = append(records, baldr.Record{Timestamp: 1_700_000_000_000, Value: pageView(i)})
 	}
 	a.add(records...)
 	files := exportTo(t, a, t.TempDir())

@@ -132,7 +132,8 @@ func TestCaptureWithAnswersThatFail(t *testing.T) {
 			response.ErrorCode = kerr.ClusterAuthorizationFailed.Code
 			return response, true
 		}, "scram_users [] Describe on the cluster"},
-		"one group":                    {kmsg.OffsetFetch, refusesOffsetsOf("two", kerr.GroupAuthorizationFailed), "groups [two] Describe on the groups"},
+		"one group": {kmsg.OffsetFetch, refusesOffsetsOf("two", kerr.GroupAuthorizationFailed),
+			"groups [two] Describe on the groups"},
 		"a group that cannot be asked": {kmsg.OffsetFetch, refusesOffsetsOf("two", kerr.UnknownServerError), "groups [two] "},
 		"settings of topics": {kmsg.DescribeConfigs, refusesConfigsOf(kmsg.ConfigResourceTypeTopic),
 			"topic_settings [orders payments] DescribeConfigs on the topics"},

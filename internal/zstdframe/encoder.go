@@ -11,8 +11,8 @@ import (
 	"github.com/klauspost/compress/huff0"
 )
 
-// A Match says that bytes stand a second time: Length bytes at At are those that begin
-// Distance bytes before. They may overlap, as in deflate.
+// A Match says that bytes repeat: the Length bytes at At are those that begin Distance bytes
+// before. They may overlap, as in deflate.
 type Match struct {
 	At               int64 // of the first of them, in the coordinates of the caller
 	Length, Distance int32 // in bytes
@@ -94,7 +94,7 @@ func (e *Encoder) findSequences(src []byte, head, begin, end int, base int64, ma
 		m := &matches[0]
 		at, distance := int(m.At-base), int(m.Distance)
 		last := at + int(m.Length)
-		at = max(at, anchor, head+distance) // what is before has a sequence, or repeats what is before src
+		at = max(at, anchor, head+distance) // before it: sequences, or bytes that repeat no value
 		length, same := min(last, end)-at, false
 		switch {
 		case length < leastMatch || distance <= 0:

@@ -111,7 +111,8 @@ func TestEncodedComesBack(t *testing.T) {
 	var e Encoder
 	rapid.Check(t, func(t *rapid.T) {
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		size := rapid.SampledFrom([]int{0, 1, 10, 31, 255, 256, 1023, 1 << 10, 20_000, 65_791, 65_792, 128 << 10, 128<<10 + 1, 400_000})
+		size := rapid.SampledFrom([]int{0, 1, 10, 31, 255, 256, 1023, 1 << 10, 20_000, 65_791, 65_792,
+			128 << 10, 128<<10 + 1, 400_000})
 		src := mixed(random, size.Draw(t, "size"))
 		base := rapid.Int64Range(-1<<40, 1<<40).Draw(t, "base")
 		longest := rapid.SampledFrom([]int{leastMatch, 20, 258, 1 << 20}).Draw(t, "longest")
@@ -128,7 +129,8 @@ func TestSequencesOfEverySize(t *testing.T) {
 		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 8))
 		anyBelow := func(most int) int { return int(math.Exp(random.Float64() * math.Log(float64(most)))) }
 		orders := rapid.IntRange(1, 18)
-		literals, lengths, distances := 1<<orders.Draw(t, "literals"), 1<<orders.Draw(t, "lengths"), 1<<orders.Draw(t, "distances")
+		literals, lengths := 1<<orders.Draw(t, "literals"), 1<<orders.Draw(t, "lengths")
+		distances := 1 << orders.Draw(t, "distances")
 		bytes := rapid.IntRange(1, 256).Draw(t, "different bytes")
 		var src []byte
 		var matches []Match
@@ -222,8 +224,8 @@ func TestMatchesMakeItSmall(t *testing.T) {
 	var src []byte
 	random := rand.New(rand.NewPCG(1, 1))
 	for len(src) < 1<<20 {
-		src = fmt.Appendf(src, `{"event":"page_view","id":"%016x","url":"https://shop.example.com/shoes/%d","agent":"Mozilla/5.0"}`,
-			random.Uint64(), random.IntN(500))
+		src = fmt.Appendf(src, `{"event":"page_view","id":"%016x","url":"https://shop.example.com/shoes/%d",`+
+			`"agent":"Mozilla/5.0"}`, random.Uint64(), random.IntN(500))
 	}
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
@@ -254,10 +256,13 @@ func TestMatchesAreCut(t *testing.T) {
 	}
 	src := bytes.Repeat(unit, 400)
 	for name, matches := range map[string][]Match{
-		"over blocks":             {{At: 1000, Length: 399_000, Distance: 1000}},
-		"over the end of src":     {{At: 1000, Length: 1 << 30, Distance: 1000}},
-		"from before src":         {{At: 500, Length: 399_500, Distance: 1000}},
-		"over the end of another": {{At: 1000, Length: 99_000, Distance: 1000}, {At: 50_000, Length: 350_000, Distance: 1000}},
+		"over blocks":         {{At: 1000, Length: 399_000, Distance: 1000}},
+		"over the end of src": {{At: 1000, Length: 1 << 30, Distance: 1000}},
+		"from before src":     {{At: 500, Length: 399_500, Distance: 1000}},
+		"over another's end": {
+			{At: 1000, Length: 99_000, Distance: 1000},
+			{At: 50_000, Length: 350_000, Distance: 1000},
+		},
 	} {
 		// Four blocks of few bytes behind the literals of the first unit.
 		if frame := expectFrame(t, new(Encoder), src, 0, matches); len(frame) > 1100 {

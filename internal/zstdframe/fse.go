@@ -2,9 +2,7 @@
 
 package zstdframe
 
-import (
-	"math/bits"
-)
+import "math/bits"
 
 const (
 	maxCodes    = 64 // there are 36 of literal lengths, 32 of distances and 53 of match lengths

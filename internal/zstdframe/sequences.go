@@ -145,7 +145,7 @@ func (e *Encoder) appendSequences(dst []byte) []byte {
 }
 
 // maxSequenceBytes is the most that a sequence takes in the bitstream: 26 bits of states, 31 of its
-// distance, and 31 of its lengths, which have a block together.
+// distance, and 31 of its two lengths, which fit into one block together.
 const maxSequenceBytes = 12
 
 // appendBitstream appends the codes and extra bits of all sequences, the last one first: a
