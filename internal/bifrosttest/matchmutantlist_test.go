@@ -45,7 +45,7 @@ var matchMutants = map[string][]kindMutant{
 		}}}, "internal/export", "TestMatchesArePlaced", ""},
 		{mutant{"a header of which the whole match is lost", "only what is in it is", []edit{{
 			"../export/valuecodec.go", "skipped > 0 {\n			at, from", "skipped > 0 {\n			return\n			at, from",
-		}}}, "internal/export", "TestMatchesArePlaced", ""},
+		}}}, "internal/export", "TestMatchesThatMeetAHeader", ""},
 		{mutant{"values of the member before", "their matches are of this one", []edit{{
 			"../export/valuecodec.go", "c.placed, c.blocks, n = c.placed[:0], c.blocks[:0], 0", "n += 0",
 		}}}, "internal/export", "TestMatchesArePlaced", ""},

@@ -129,6 +129,36 @@ func TestMatchesArePlaced(t *testing.T) {
 	})
 }
 
+// What of a match comes from a header is not in a file, and the rest is, before the header and
+// behind it.
+func TestMatchesThatMeetAHeader(t *testing.T) {
+	t.Parallel()
+	// Two values of 20 bytes, at 8 and 36 among the frames, and one at 64.
+	for name, c := range map[string]struct {
+		match baldr.Match
+		want  []zstdframe.Match
+	}{
+		"from a header on": {baldr.Match{At: 68, Length: 10, Distance: 64},
+			[]zstdframe.Match{{At: 48, Length: 6, Distance: 48}}},
+		"up to a header": {baldr.Match{At: 64, Length: 10, Distance: 42},
+			[]zstdframe.Match{{At: 40, Length: 6, Distance: 26}}},
+		"over a header": {baldr.Match{At: 64, Length: 18, Distance: 42},
+			[]zstdframe.Match{{At: 40, Length: 6, Distance: 26}, {At: 54, Length: 4, Distance: 34}}},
+		"inside of a header": {baldr.Match{At: 64, Length: 5, Distance: 35}, nil},
+		"inside of a value": {baldr.Match{At: 70, Length: 5, Distance: 30},
+			[]zstdframe.Match{{At: 46, Length: 5, Distance: 22}}},
+	} {
+		codec, value := &valueCodec{}, make([]byte, 20)
+		for _, at := range []int{8, 36} {
+			codec.addValue(&baldr.Record{Value: value, ValueAt: at, Matches: &[]baldr.Match{}})
+		}
+		codec.addValue(&baldr.Record{Value: value, ValueAt: 64, Matches: &[]baldr.Match{c.match}})
+		if !slices.Equal(codec.matches, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, codec.matches, c.want)
+		}
+	}
+}
+
 // bytesInFile counts the bytes of a value that are in one of its matches, and repeat a byte of a
 // value that is in the file.
 func bytesInFile(r *baldr.Record, member []valueOfFrames) (count int64) {

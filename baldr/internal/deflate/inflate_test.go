@@ -164,12 +164,18 @@ func FuzzInflate(f *testing.F) {
 // what comes again by them is the same data, whichever loop has inflated it.
 func TestMatchesAreNoted(t *testing.T) {
 	t.Parallel()
+	many := text(400_000) // more references than there is room for at first
 	var f Inflater
+	f.NoteMatches(true)
+	short := deflated(t, many, 1)
+	if _, err := f.Inflate(make([]byte, len(many)), short, ignored); err != nil {
+		t.Fatal(err)
+	}
+	if noted, _ := f.Matches(); !slices.Equal(listMatches(t, many, short), noted) {
+		t.Fatalf("%d references are noted, or others", len(noted))
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		data := mixed(t)
-		if rapid.IntRange(0, 20).Draw(t, "many") == 0 {
-			data = text(400_000)
-		}
 		short := deflated(t, data, rapid.SampledFrom([]int{flate.HuffmanOnly, flate.NoCompression, 1, 9}).Draw(t, "level"))
 		inflate := func(note bool) {
 			f.NoteMatches(note)
