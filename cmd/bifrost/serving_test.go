@@ -37,6 +37,7 @@ func (s *sandbox) servingProcess(t *testing.T, args ...string) (address string, 
 	must(t, err)
 	must(t, command.Start())
 	ready, ended := make(chan string, 1), make(chan struct{})
+	var others []string // what a test that fails shows as well
 	go func() {
 		defer close(ended)
 		lines := bufio.NewScanner(log)
@@ -46,6 +47,8 @@ func (s *sandbox) servingProcess(t *testing.T, args ...string) (address string, 
 				ready <- line.Address
 			} else if strings.Contains(lines.Text(), `"level":"ERROR"`) || strings.Contains(lines.Text(), "recorded gap") {
 				t.Log(lines.Text())
+			} else {
+				others = append(others, lines.Text())
 			}
 		}
 	}()
@@ -54,6 +57,9 @@ func (s *sandbox) servingProcess(t *testing.T, args ...string) (address string, 
 			_ = command.Process.Kill()
 			<-ended
 			_ = command.Wait()
+		}
+		if <-ended; t.Failed() {
+			t.Logf("what serve logged last:\n%s", strings.Join(others[max(0, len(others)-50):], "\n"))
 		}
 	})
 	stop = func(signal syscall.Signal) {

@@ -91,6 +91,9 @@ def group(name, n, size):
         if len(members) < size and (not members or read_by_groups > before):
             members.append(consumer(group_id=name))
             members[-1].subscribe([steps.topic])
+            # A member that joins before it knows the partitions joins again. If poll ends meanwhile, kafka-python
+            # drops what it is given, and waits forever, at Kafka as at the gateway: need_rejoin is false by then.
+            members[-1].topics()
         for c in members:
             some = [r for records in c.poll(timeout_ms=100, max_records=20).values() for r in records]
             if len(members) == size and c.assignment():
