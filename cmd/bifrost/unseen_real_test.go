@@ -14,7 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bifrost-archive/bifrost/internal/bifrost"
@@ -84,19 +84,35 @@ func (s *sandbox) spread(t testing.TB, name string, partitions int32) {
 	}
 }
 
-// leader waits until the partition has a leader, or none.
-func (s *sandbox) leader(t testing.TB, topic string, partition int32, want bool) {
+// leader waits until each of the brokers says that the partition has a leader, or none.
+func leader(t testing.TB, brokers []*localservices.KafkaBroker, topic string, partition int32, want bool) {
 	t.Helper()
-	client, err := s.client()
-	must(t, err)
-	defer client.Close()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		details, err := kadm.NewClient(client).ListTopics(t.Context(), topic)
-		if err == nil && (details[topic].Partitions[partition].Leader >= 0) == want && len(details[topic].Partitions) > int(partition) {
-			return
+	for _, b := range brokers {
+		client, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
+		must(t, err)
+		defer client.Close()
+		said := func() bool {
+			request := kmsg.NewPtrMetadataRequest()
+			asked := kmsg.NewMetadataRequestTopic()
+			asked.Topic = &topic
+			request.Topics = append(request.Topics, asked)
+			answer, err := client.Broker(int(b.Node())).Request(t.Context(), request)
+			if err != nil {
+				return false
+			}
+			for _, p := range answer.(*kmsg.MetadataResponse).Topics[0].Partitions {
+				if p.Partition == partition {
+					return (p.Leader >= 0) == want
+				}
+			}
+			return false
+		}
+		for deadline := time.Now().Add(time.Minute); !said(); time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s/%d: has a leader is not %v within a minute at broker %d", topic, partition, want, b.Node())
+			}
 		}
 	}
-	t.Fatalf("%s/%d: has a leader is not %v within a minute", topic, partition, want)
 }
 
 // Three brokers, one of which is killed: its partition has no leader. Everything
@@ -104,7 +120,7 @@ func (s *sandbox) leader(t testing.TB, topic string, partition int32, want bool)
 // advises rights.
 func TestAPartitionWithoutALeader(t *testing.T) {
 	t.Parallel()
-	impatient := map[string]string{"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
+	impatient := map[string]string{"broker.session.timeout.ms": "6000", "broker.heartbeat.interval.ms": "500"}
 	first := localservices.KafkaForTest(t, localservices.KafkaOptions{Properties: impatient})
 	brokers := []*localservices.KafkaBroker{first, nil, nil}
 	var started sync.WaitGroup
@@ -119,7 +135,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 	s.spread(t, orders, 3)
 	s.spread(t, payments, 1)
 	for n := range int32(3) {
-		s.leader(t, orders, n, true)
+		leader(t, brokers, orders, n, true)
 	}
 	produce := func(from, to int) {
 		for n := range int32(3) {
@@ -135,7 +151,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 	dead := brokers[2]
 	lost := int32(dead.Node() - 1)
 	must(t, dead.Kill())
-	s.leader(t, orders, lost, false)
+	leader(t, brokers[:2], orders, lost, false)
 	place := fmt.Sprintf("%s/%d", orders, lost)
 	s.run(t, "flush").must(t, 1, place+": list offsets: LEADER_NOT_AVAILABLE", "1 partition or topic failed")
 	for name, p := range s.status(t, 3) {
@@ -154,7 +170,7 @@ func TestAPartitionWithoutALeader(t *testing.T) {
 	s.run(t, "doctor").must(t, 3, "1 of 4 partitions have none, such as topic "+orders, "no broker leads it")
 
 	must(t, dead.Start(t.Context()))
-	s.leader(t, orders, lost, true)
+	leader(t, brokers, orders, lost, true)
 	s.run(t, "flush").must(t, 0)
 	for name, p := range s.status(t, 0) {
 		if p.NextOffset != 20 {

@@ -32,6 +32,10 @@ type pulled struct {
 	answer  kmsg.FetchResponseTopicPartition
 }
 
+// patient is how many milliseconds a fetch waits to which there is something to say. Records
+// and errors come at once where the machine is not slow.
+const patient = 30_000
+
 // pull fetches once.
 func (s *served) pull(t fataler, client *kgo.Client, name string, number int32, offset int64, wait int32) pulled {
 	t.Helper()
@@ -109,7 +113,7 @@ func TestAFetchReadsWhatIsArchived(t *testing.T) {
 			}
 		}
 		for offset := from; offset < a.end(p); {
-			pulled := s.pull(t, client, "orders", 3, offset, 0)
+			pulled := s.pull(t, client, "orders", 3, offset, patient)
 			if pulled.answer.ErrorCode == kerr.TopicAuthorizationFailed.Code {
 				row := a.rows[p][slices.IndexFunc(a.rows[p], func(r bifrost.Row) bool { return r.Contains(offset) })]
 				if offset != max(row.Start, from) {
@@ -315,10 +319,10 @@ func TestLivesOfATopic(t *testing.T) {
 	}
 	oldName := "orders." + a.id("orders").String()
 	check(s, map[string]int64{"orders": 3, oldName: 5})
-	if got := s.pull(t, client, "orders", 0, 0, 0); len(got.records) != 3 {
+	if got := s.pull(t, client, "orders", 0, 0, patient); len(got.records) != 3 {
 		t.Errorf("the present life has %d records", len(got.records))
 	}
-	if got := s.pull(t, client, oldName, 0, 0, 0); len(got.records) != 5 {
+	if got := s.pull(t, client, oldName, 0, 0, patient); len(got.records) != 5 {
 		t.Errorf("the earlier life has %d records", len(got.records))
 	}
 	// A third life does not take the name from under a consumer.
@@ -360,7 +364,7 @@ func TestWhatCannotBeServed(t *testing.T) {
 	s := serve(t, a)
 	client := s.client(t)
 	for name, words := range map[string]string{"values": "holds values only", "damaged": "bifrost verify --deep", "gone": "bifrost verify lists"} {
-		if got := s.pull(t, client, name, 0, 0, 0).answer; got.ErrorCode != kerr.TopicAuthorizationFailed.Code {
+		if got := s.pull(t, client, name, 0, 0, patient).answer; got.ErrorCode != kerr.TopicAuthorizationFailed.Code {
 			t.Errorf("%s: error %d", name, got.ErrorCode)
 		}
 		if !strings.Contains(s.said.String(), words) {
@@ -374,7 +378,7 @@ func TestWhatCannotBeServed(t *testing.T) {
 	erased := a.rows[gone][0]
 	erased.State, erased.GapReason = bifrost.StateLost, bifrost.ReasonErased
 	a.ledger.Poke(erased)
-	if got := s.pull(t, client, "gone", 0, 0, 0).answer; got.ErrorCode == 0 {
+	if got := s.pull(t, client, "gone", 0, 0, patient).answer; got.ErrorCode == 0 {
 		t.Error("what was erased is no loss")
 	}
 }
@@ -386,7 +390,7 @@ func TestAnErrorComesWithinTheClientsWait(t *testing.T) {
 	a.archive(p, 5, baldr.Options{}, some(0, 5)...)
 	a.lose(p, 10, bifrost.ReasonRetention)
 	s := serve(t, a, func(o *Options) { o.errorPause = time.Hour })
-	got := s.pull(t, s.client(t, kgo.RequestTimeoutOverhead(time.Second), kgo.RequestRetries(0)), "orders", 0, 5, 20).answer
+	got := s.pull(t, s.client(t, kgo.RequestTimeoutOverhead(30*time.Second), kgo.RequestRetries(0)), "orders", 0, 5, 20).answer
 	if got.ErrorCode != kerr.TopicAuthorizationFailed.Code {
 		t.Errorf("error %d", got.ErrorCode)
 	}
@@ -405,7 +409,7 @@ func TestAStoreThatFails(t *testing.T) {
 		t.Errorf("error %d", got.ErrorCode)
 	}
 	failing.fails.Store(false)
-	if got := s.pull(t, client, "orders", 0, 0, 0); len(got.records) != 5 {
+	if got := s.pull(t, client, "orders", 0, 0, patient); len(got.records) != 5 {
 		t.Errorf("%d records, error %d", len(got.records), got.answer.ErrorCode)
 	}
 }
@@ -440,7 +444,7 @@ func TestWritesAndGroupsAreRefused(t *testing.T) {
 	if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, "new"); err == nil {
 		t.Error("a topic was made")
 	}
-	if got := s.pull(t, s.client(t), "orders", 0, 0, 0); len(got.records) != 5 {
+	if got := s.pull(t, s.client(t), "orders", 0, 0, patient); len(got.records) != 5 {
 		t.Errorf("%d records afterwards", len(got.records))
 	}
 }

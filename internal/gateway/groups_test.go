@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -392,25 +393,30 @@ func TestAGroupThatNobodyCouldJudge(t *testing.T) {
 		c.write(t, number, 30)
 		c.tick(number, 20)
 	}
-	s := serve(t, c.archive, c.live)
 	offsets := kadm.Offsets{}
 	for number := range int32(clusterPartitions) {
 		offsets.AddOffset("orders", number, 20, -1)
 	}
-	if err := kadm.NewClient(s.client(t)).CommitAllOffsets(t.Context(), "g", offsets); err != nil {
+	if err := c.admin.CommitAllOffsets(t.Context(), "g", offsets); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Catalogue: c.ledger, Objects: c.store, Log: slog.New(slog.DiscardHandler)}
+	c.live(&o)
+	g, err := New(t.Context(), o) // one that serves judges groups itself
+	if err != nil {
 		t.Fatal(err)
 	}
 	away, end := context.WithCancel(t.Context())
 	end()
 	for range 2 {
-		s.moves.note("g")
-		s.judgeCommitted(away)
-		if word := s.moves.words["g"]; word != mayNotMove {
+		g.moves.note("g")
+		g.judgeCommitted(away)
+		if word := g.moves.words["g"]; word != mayNotMove {
 			t.Errorf("while nobody answers: %q", word)
 		}
 	}
-	s.judgeCommitted(t.Context())
-	if word := s.moves.words["g"]; word != mayMove || len(s.moves.committed(false)) != 0 {
+	g.judgeCommitted(t.Context())
+	if word := g.moves.words["g"]; word != mayMove || len(g.moves.committed(false)) != 0 {
 		t.Errorf("then: %q", word)
 	}
 }

@@ -393,6 +393,8 @@ func TestSlowClientsHoldTheirOwnShare(t *testing.T) {
 		}
 	}
 	conn := dial(t, s)
+	request.MaxWaitMillis = patient
+	body = encoded(request, 12)
 	for range 20 {
 		if answer, err := ask(t, conn, body); err != nil || len(answer) < 100_000 {
 			t.Fatalf("%d bytes, %v", len(answer), err)

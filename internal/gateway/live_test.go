@@ -257,7 +257,7 @@ func TestAnOffsetAboveTheLiveEnd(t *testing.T) {
 	c.tick(0, 10)
 	s := serve(t, c.archive, c.live)
 	client := s.client(t)
-	if got := s.pull(t, client, "orders", 0, 31, 0).answer; got.ErrorCode != kerr.OffsetOutOfRange.Code {
+	if got := s.pull(t, client, "orders", 0, 31, patient).answer; got.ErrorCode != kerr.OffsetOutOfRange.Code {
 		t.Errorf("above the end: error %d", got.ErrorCode)
 	}
 	if got := s.pull(t, client, "orders", 0, 30, 0).answer; got.ErrorCode != 0 || got.HighWatermark != 30 {
@@ -273,7 +273,7 @@ func TestALiveLogThatWasTruncated(t *testing.T) {
 	c.write(t, 0, 5)
 	c.tick(0, 10)
 	s := serve(t, c.archive, c.live)
-	got := s.pull(t, s.client(t), "orders", 0, 10, 0).answer
+	got := s.pull(t, s.client(t), "orders", 0, 10, patient).answer
 	if got.ErrorCode != kerr.TopicAuthorizationFailed.Code || !strings.Contains(s.said.String(), "truncated") {
 		t.Errorf("error %d; the log:\n%s", got.ErrorCode, s.said)
 	}
@@ -335,7 +335,7 @@ func TestALiveLogThatIsCutWhileItIsRead(t *testing.T) {
 			client := s.client(t)
 			next := int64(10)
 			for next < 20 {
-				got := s.pull(t, client, "orders", 0, next, 0)
+				got := s.pull(t, client, "orders", 0, next, patient)
 				if got.answer.ErrorCode != 0 {
 					t.Fatalf("error %d", got.answer.ErrorCode)
 				}
@@ -379,7 +379,7 @@ func TestForwardedAnswersNameTheGatewayOnly(t *testing.T) {
 	c.cut(t, 0, 10)
 	s := serve(t, c.archive, c.live)
 	client := s.client(t)
-	got := s.pull(t, client, "orders", 0, 10, 0)
+	got := s.pull(t, client, "orders", 0, 10, patient)
 	if got.answer.PreferredReadReplica != -1 || got.answer.CurrentLeader.LeaderID > 0 || got.answer.LogStartOffset != 0 || len(got.records) == 0 {
 		t.Errorf("%+v", got.answer)
 	}
@@ -421,7 +421,7 @@ func TestALiveClusterThatHangs(t *testing.T) {
 	c.tick(0, 20)
 	c.tick(1, 10)
 	s := serve(t, c.archive, c.live)
-	if got := s.pull(t, s.client(t), "orders", 1, 10, 0); len(got.records) != 10 {
+	if got := s.pull(t, s.client(t), "orders", 1, 10, patient); len(got.records) != 10 {
 		t.Fatalf("%d records", len(got.records))
 	}
 	looked := make(chan struct{}, 100)
@@ -467,7 +467,11 @@ func TestALiveLogThatATickFoundCut(t *testing.T) {
 		p.Status, p.Suspicion = step.status, step.suspicion
 		c.ledger.PokeProgress(p)
 		s := serve(t, c.archive, c.live)
-		got := s.pull(t, s.client(t), "orders", 0, 15, 0).answer
+		wait := int32(patient)
+		if step.want == 0 { // and nothing to read
+			wait = 0
+		}
+		got := s.pull(t, s.client(t), "orders", 0, 15, wait).answer
 		if got.ErrorCode != step.want || len(got.RecordBatches) > 0 {
 			t.Errorf("%s, %q: error %d, %d bytes", step.status, step.suspicion, got.ErrorCode, len(got.RecordBatches))
 		}

@@ -222,7 +222,7 @@ func TestRunsAreReadAtOnce(t *testing.T) {
 		if reads := store.Count.Load(); reads != 1 {
 			t.Errorf("%d reads of the store for a run", reads)
 		}
-		if got := s.pull(t, s.client(t), "orders", 0, 0, 0); len(got.records) == 0 || got.answer.ErrorCode != 0 {
+		if got := s.pull(t, s.client(t), "orders", 0, 0, patient); len(got.records) == 0 || got.answer.ErrorCode != 0 {
 			t.Errorf("%d records, error %d", len(got.records), got.answer.ErrorCode)
 		}
 	}

@@ -106,8 +106,8 @@ func realUnreadableSegment(t *testing.T, broker *localservices.KafkaBroker, dama
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.client = connectFor(t, broker.Addr(), 3*time.Second) // of which each attempt may cost all
 	s := newRealSchedule(r, 1<<20)
+	s.worker.Archiver.Source = connectFor(t, broker.Addr(), 3*time.Second) // of which each attempt may cost all
 	var p bifrost.Progress
 	for range 4 {
 		p = s.round(t)

@@ -51,7 +51,7 @@ func TestCaptureInTheMiddleOfACommit(t *testing.T) {
 	createOn(t, client, "output", "2", int32(broker.Node()), int32(second.Node()))
 	mustSucceed(t, client.ProduceSync(t.Context(), values(records, "%d")...).FirstErr())
 
-	application, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(broker.Addr()), kgo.TransactionalID("application"), kgo.ConsumerGroup("application"),
+	application, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(broker.Addr()), kgo.TransactionalID("application"), kgo.TransactionTimeout(10*time.Minute), kgo.ConsumerGroup("application"),
 		kgo.ConsumeTopics("input"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DefaultProduceTopic("output"))
 	mustSucceed(t, err)
 	t.Cleanup(application.Close)

@@ -17,7 +17,7 @@ import (
 // lines.
 const startMinistack = `import sys
 from ministack.core.lambda_runtime import Worker
-Worker._drain_stderr_bounded.__defaults__ = (2, 0.1, 60) # seconds: to the first line, after a line, in all
+Worker._drain_stderr_bounded.__defaults__ = (2, 0.3, 60) # seconds: to the first line, after a line, in all
 from ministack.app import main
 sys.exit(main())`
 

@@ -299,11 +299,15 @@ func TestShutOutAndNobodyAnswers(t *testing.T) {
 	source, request := archived(2_000, 100), requestOf(2_000, 1)
 	var refuse, refused atomic.Int64
 	shutOut := options
-	shutOut.Client = append(shutOut.Client, refusing(&refuse, &refused, errNobodyListens))
+	var sent atomic.Int64
+	shutOut.Client = append(shutOut.Client, refusing(&refuse, &refused, errNobodyListens),
+		kgo.WithHooks(produceHook{func() { sent.Add(1) }}))
 	var fences *atomic.Int64
 	came := countRequests(cluster, kmsg.Produce)
 	taken := doingAt(source, 1_001, func() error {
-		awaitQuiet(came)
+		for awaitQuiet(came); came.Load() < sent.Load(); {
+			time.Sleep(10 * time.Millisecond) // some are on their way
+		}
 		_, err := Start(t.Context(), request, source, options)
 		fences = countRequests(cluster, kmsg.InitProducerID)
 		var cut atomic.Int64

@@ -22,7 +22,7 @@ async function group(name, n, size) {
   let joined = 0;
   const done = () => read >= n && owners.size >= size;
   const join = async () => {
-    const c = kafka.consumer({ groupId: name, heartbeatInterval: 500, rebalanceTimeout: 10000, maxWaitTimeInMs: 200 });
+    const c = kafka.consumer({ groupId: name, heartbeatInterval: 500, maxWaitTimeInMs: 200 });
     const me = joined++;
     members.push(c);
     await c.connect();
@@ -39,6 +39,7 @@ async function group(name, n, size) {
           read++;
           resolveOffset(m.offset);
           await c.commitOffsets([{ topic, partition: batch.partition, offset: String(BigInt(m.offset) + 1n) }]);
+          await heartbeat(); // by which it hears of others that join
         }
         await heartbeat();
       },
