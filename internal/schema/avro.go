@@ -4,6 +4,8 @@ package schema
 
 import (
 	"cmp"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +18,7 @@ import (
 type avroCodec struct {
 	parsed *avro.Schema
 	shape  *avroShape
-	whole  bool // a payload is bytes, which serializers write without their length
+	whole  bool // a payload is bytes, which serializers write without their length, whatever they stand for
 }
 
 // compileAvro returns a codec of Avro's binary encoding.
@@ -29,14 +31,14 @@ func compileAvro(s Schema) (*avroCodec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &avroCodec{parsed, shape, shape.kind == "bytes" && shape.logical == ""}, nil
+	return &avroCodec{parsed, shape, shape.kind == "bytes"}, nil
 }
 
 // decodeValue returns what the library makes of a payload, each value of a union in a
 // map of one entry under the name of its branch.
 func (c *avroCodec) decodeValue(payload []byte) (value any, err error) {
 	if c.whole {
-		return payload, nil
+		payload = append(binary.AppendVarint(nil, int64(len(payload))), payload...)
 	}
 	rest, err := c.parsed.Decode(payload, &value, avro.TaggedUnions())
 	if err != nil {
@@ -80,16 +82,62 @@ func parseAvro(s Schema) (*avro.Schema, error) {
 	for before := len(waiting) + 1; len(waiting) < before; {
 		before = len(waiting)
 		waiting = slices.DeleteFunc(waiting, func(r Reference) bool {
-			_, err := cache.Parse(r.Text, anyName)
+			_, err := parseOneAvro(&cache, r.Text, anyName)
 			return err == nil
 		})
 	}
-	parsed, err := cache.Parse(s.Text, anyName)
+	parsed, err := parseOneAvro(&cache, s.Text, anyName)
 	if err != nil && len(waiting) > 0 {
-		_, cause := cache.Parse(waiting[0].Text, anyName)
+		_, cause := parseOneAvro(&cache, waiting[0].Text, anyName)
 		return nil, fmt.Errorf("%s, which it may refer to: %w", waiting[0].Name, cause)
 	}
 	return parsed, err
+}
+
+// parseOneAvro parses a text, without the aliases of fields if they are why it cannot be:
+// the library lets none be called as another field is, and other readers do.
+func parseOneAvro(cache *avro.SchemaCache, text string, options ...avro.SchemaOpt) (*avro.Schema, error) {
+	parsed, err := cache.Parse(text, options...)
+	if err == nil {
+		return parsed, nil
+	}
+	var schema any
+	numbers := json.NewDecoder(strings.NewReader(text))
+	numbers.UseNumber()
+	if numbers.Decode(&schema) != nil || !dropFieldAliases(schema) {
+		return nil, err
+	}
+	without, failed := json.Marshal(schema)
+	if failed != nil {
+		return nil, err
+	}
+	if parsed, failed = cache.Parse(string(without), options...); failed != nil {
+		return nil, err
+	}
+	return parsed, nil
+}
+
+// dropFieldAliases takes the aliases from the fields of records, and reports whether there
+// were some.
+func dropFieldAliases(schema any) (some bool) {
+	switch s := schema.(type) {
+	case []any:
+		for _, one := range s {
+			some = dropFieldAliases(one) || some
+		}
+	case map[string]any:
+		fields, _ := s["fields"].([]any)
+		for _, field := range fields {
+			if f, ok := field.(map[string]any); ok && f["aliases"] != nil {
+				delete(f, "aliases")
+				some = true
+			}
+		}
+		for _, name := range []string{"fields", "type", "items", "values"} {
+			some = dropFieldAliases(s[name]) || some
+		}
+	}
+	return some
 }
 
 // An avroShape is a schema as its data is written as JSON: in the order of its
@@ -97,6 +145,7 @@ func parseAvro(s Schema) (*avro.Schema, error) {
 type avroShape struct {
 	kind      string // Avro's name of the type, of no reference
 	name      string // the full name of a record, an enum, a fixed
+	aliases   []string
 	logical   string
 	precision int
 	scale     int
@@ -129,7 +178,7 @@ func (names avroNames) shape(n *avro.SchemaNode, namespace string) (*avroShape, 
 	case "null", "boolean", "int", "long", "float", "double", "string", "bytes":
 		return s, nil
 	case "enum", "fixed":
-		s.name = fullName(n)
+		s.name, s.aliases = fullName(n), n.Aliases
 		names[s.name] = s
 		return s, nil
 	case "array":
@@ -137,7 +186,7 @@ func (names avroNames) shape(n *avro.SchemaNode, namespace string) (*avroShape, 
 	case "map":
 		return s, names.child(&s.items, n.Values, namespace)
 	case "record", "error":
-		s.name, s.byName = fullName(n), map[string]*avroShape{}
+		s.name, s.aliases, s.byName = fullName(n), n.Aliases, map[string]*avroShape{}
 		names[s.name] = s
 		return s, names.addFields(s, n)
 	case "union":

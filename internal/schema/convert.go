@@ -19,7 +19,8 @@ import (
 
 // take makes the column's value of what was written with the shape. Fields are found by
 // their names, and null where the writer had none. A type that is not the column's becomes
-// it where Avro's resolution allows that and nothing of the value is lost.
+// it where Avro's resolution allows that and nothing of the value is lost. A record, an enum
+// or a fixed of another name is none of the column's: it may be another event.
 func (c *Column) take(s *avroShape, v any) (any, error) {
 	if v == nil {
 		return nil, nil
@@ -30,6 +31,9 @@ func (c *Column) take(s *avroShape, v any) (any, error) {
 			return nil, err
 		}
 		return c.take(branch, inner)
+	}
+	if c.from != nil && !c.from.mayBe(s) {
+		return nil, c.mismatch(s)
 	}
 	switch c.Kind {
 	case KindStruct:
@@ -42,10 +46,24 @@ func (c *Column) take(s *avroShape, v any) (any, error) {
 	case KindMap:
 		return c.takeMap(s, v)
 	case KindJSON:
+		if c.from.kind != s.kind && c.from.kind != "union" {
+			return nil, c.mismatch(s)
+		}
 		text, err := s.appendJSON(nil, v)
 		return string(text), err
 	}
 	return c.takeLeaf(s, v)
+}
+
+// mayBe reports whether data of a shape may be read as this one, as far as names say: Avro's
+// resolution compares them without their namespaces, and takes aliases.
+func (s *avroShape) mayBe(written *avroShape) bool {
+	if s.name == "" || written.name == "" {
+		return true
+	}
+	unqualified := func(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+	same := func(name string) bool { return unqualified(name) == unqualified(written.name) }
+	return same(s.name) || slices.ContainsFunc(s.aliases, same)
 }
 
 func (c *Column) mismatch(s *avroShape) error {
@@ -203,7 +221,14 @@ func (c *Column) takeText(s *avroShape, v any) (any, error) {
 	case string:
 		text = v
 	case []byte:
-		text = string(v)
+		switch {
+		case c.from.kind != "bytes" && c.from.kind != "fixed":
+			text = string(v)
+		case c.from.logical == "decimal":
+			return c.from.decimalText(new(big.Rat).SetFrac(signed(v), powerOfTen(c.from.scale))), nil
+		default:
+			return nil, c.mismatch(s)
+		}
 	case *big.Rat:
 		return s.decimalText(v), nil
 	case [16]byte:
@@ -241,22 +266,29 @@ func (c *Column) takeUUID(s *avroShape, v any) (any, error) {
 	return nil, c.mismatch(s)
 }
 
+func powerOfTen(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+
+// signed is the number in two's complement of Avro's decimals.
+func signed(digits []byte) *big.Int {
+	n := new(big.Int).SetBytes(digits)
+	if len(digits) > 0 && digits[0] >= 0x80 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(digits))))
+	}
+	return n
+}
+
 // takeDecimal returns the digits. Bytes without a logical type are digits already.
 func (c *Column) takeDecimal(s *avroShape, v any) (any, error) {
 	digits := new(big.Int)
 	switch v := v.(type) {
 	case *big.Rat:
-		point := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(c.Scale)), nil)
-		scaled := new(big.Rat).Mul(v, new(big.Rat).SetInt(point))
+		scaled := new(big.Rat).Mul(v, new(big.Rat).SetInt(powerOfTen(c.Scale)))
 		if !scaled.IsInt() {
 			return nil, fmt.Errorf("a decimal has more than %d digits behind the point", c.Scale)
 		}
 		digits.Set(scaled.Num())
 	case []byte:
-		digits.SetBytes(v)
-		if len(v) > 0 && v[0] >= 0x80 {
-			digits.Sub(digits, new(big.Int).Lsh(big.NewInt(1), uint(8*len(v))))
-		}
+		digits = signed(v)
 	default:
 		return nil, c.mismatch(s)
 	}

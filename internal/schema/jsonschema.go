@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -35,21 +38,31 @@ func compileJSON(s Schema) (func([]byte) ([]byte, error), error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft7) // what Confluent's libraries take where none is named
 	compiler.UseLoader(loader)
+	compiler.UseRegexpEngine(anyRegexp)
+	for _, name := range formats { // which Confluent's libraries do not check
+		compiler.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(any) error { return nil }})
+	}
 	const at = base + "the-schema"
 	if err := compiler.AddResource(at, document); err != nil {
 		return nil, err
 	}
 	compiled, err := compiler.Compile(at)
 	if err != nil {
-		return nil, err
+		return nil, oneLine(err)
 	}
 	return func(payload []byte) ([]byte, error) { return decodeJSON(compiled, payload) }, nil
 }
 
 func decodeJSON(schema *jsonschema.Schema, payload []byte) ([]byte, error) {
+	if !utf8.Valid(payload) { // which Go's decoder would replace
+		return nil, errNotUTF8
+	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(payload))
 	if err != nil {
 		return nil, fmt.Errorf("it is no JSON: %w", err)
+	}
+	if err := checkNumbers(value); err != nil {
+		return nil, err
 	}
 	if err := schema.Validate(value); err != nil {
 		return nil, oneLine(err)
@@ -58,6 +71,60 @@ func decodeJSON(schema *jsonschema.Schema, payload []byte) ([]byte, error) {
 	err = json.Compact(&compact, payload)
 	return compact.Bytes(), err
 }
+
+// mostExponent is the largest power of ten of a number that is checked. The validator
+// makes whole numbers of them, which takes minutes from a million on, and more than that
+// it cannot do; a double ends at 308.
+const mostExponent = 1000
+
+// checkNumbers is an error where a number is larger, or smaller, than can be checked.
+func checkNumbers(value any) error {
+	switch v := value.(type) {
+	case json.Number:
+		_, exponent, some := strings.Cut(strings.ToLower(v.String()), "e")
+		if power, err := strconv.Atoi(exponent); some && (err != nil || power > mostExponent || power < -mostExponent) {
+			return fmt.Errorf("the exponent of %.40s is above %d", v, mostExponent)
+		}
+	case []any:
+		for _, one := range v {
+			if err := checkNumbers(one); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, one := range v {
+			if err := checkNumbers(one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// formats are those that the validator checks unless it is told not to.
+var formats = []string{
+	"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer", "period",
+	"regex", "relative-json-pointer", "semver", "time", "uri", "uri-reference", "uri-template", "uuid",
+}
+
+// anyRegexp compiles a pattern. What Go's expressions do not have, such as looking ahead,
+// matches everything: the text of a record is shown as it is in any case.
+func anyRegexp(pattern string) (jsonschema.Regexp, error) {
+	compiled, err := regexp.Compile(pattern)
+	if err != nil {
+		return uncheckedRegexp(pattern), nil
+	}
+	return compiled, nil
+}
+
+// uncheckedRegexp implements jsonschema.Regexp.
+type uncheckedRegexp string
+
+// MatchString implements jsonschema.Regexp.
+func (uncheckedRegexp) MatchString(string) bool { return true }
+
+// String implements jsonschema.Regexp.
+func (u uncheckedRegexp) String() string { return string(u) }
 
 // oneLine makes an error of several lines one of one line.
 func oneLine(err error) error {

@@ -33,6 +33,10 @@ extend google.protobuf.EnumOptions { Meta enum_meta = 1088; }
 extend google.protobuf.EnumValueOptions { Meta enum_value_meta = 1088; }`,
 	"confluent/type/decimal.proto": `syntax = "proto3"; package confluent.type;
 message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`,
+	"confluent/types/decimal.proto": `syntax = "proto3"; package confluent.type; // as it was called once
+import public "confluent/type/decimal.proto";`,
+	"confluent/type/variant.proto": `syntax = "proto3"; package confluent.type;
+message Variant { bytes metadata = 1; bytes value = 2; }`,
 }
 
 // compileProtobuf returns a decoder of message indexes and Protobuf's binary encoding.
@@ -133,7 +137,8 @@ func (p *protobufFile) decode(payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	var problem error
-	var partly []byte // decoded, with fields that the type does not have
+	var fits, partly []byte // partly: decoded, with fields that the type does not have
+	var fitsAs protoreflect.FullName
 	for _, entriesCount := range []bool{false, true} {
 		descriptor, err := p.find(indexes, entriesCount)
 		if err != nil {
@@ -144,11 +149,17 @@ func (p *protobufFile) decode(payload []byte) ([]byte, error) {
 		switch {
 		case err != nil:
 			problem = errors.Join(problem, err)
+		case whole && fits != nil && !bytes.Equal(fits, text):
+			return nil, fmt.Errorf("it may be a %s or a %s: not all serializers count the entries of maps as messages, "+
+				"and it fits both", fitsAs, descriptor.FullName())
 		case whole:
-			return text, nil
+			fits, fitsAs = text, descriptor.FullName()
 		case partly == nil:
 			partly = text
 		}
+	}
+	if fits != nil {
+		return fits, nil
 	}
 	if partly != nil {
 		return partly, nil
