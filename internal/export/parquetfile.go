@@ -83,6 +83,8 @@ func roomFor(dst, src []byte) []byte { return slices.Grow(dst[:0], len(src)+len(
 // parquetFile writes records to a file of the place.
 type parquetFile struct {
 	to      File
+	tail    *tailHolder
+	noIndex []int // numbers of columns
 	writer  *parquet.GenericWriter[any]
 	columns []*parquet.ColumnWriter
 	name    string
@@ -117,18 +119,17 @@ func newParquetFile(
 		parquet.DataPageStatistics(false), parquet.DeprecatedDataPageStatistics(false),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("offset"))),
 		parquet.CreatedBy("bifrost", "", "")}
-	for _, path := range schema.Columns() {
-		leaf, _ := schema.Lookup(path...)
-		if leaf.Node.Type().Kind() == parquet.ByteArray && path[0] != "key" && path[0] != "timestamp_type" {
-			options = append(options, parquet.SkipPageBounds(path...))
-		}
+	noIndex, noBounds := boundless(schema)
+	for _, path := range noBounds {
+		options = append(options, parquet.SkipPageBounds(path...))
 	}
-	w := parquet.NewGenericWriter[any](to, options...)
+	tail := &tailHolder{to: to}
+	w := parquet.NewGenericWriter[any](tail, options...)
 	own := columnValueError + 1
 	if !decoded {
 		own = columnKeyJSON
 	}
-	return &parquetFile{to: to, writer: w, columns: w.ColumnWriters(), name: name, batch: newRowBatch(own),
+	return &parquetFile{to: to, tail: tail, noIndex: noIndex, writer: w, columns: w.ColumnWriters(), name: name, batch: newRowBatch(own),
 		values: values, typed: shredders}, nil
 }
 
@@ -199,13 +200,18 @@ func (f *parquetFile) endRowGroup() error {
 
 // end writes what is left of the file. After it the file takes no memory.
 func (f *parquetFile) end() error {
-	if err := f.writeBatch(); err != nil {
+	if err := f.endRowGroup(); err != nil {
 		return err
 	}
-	if err := f.writer.Close(); err != nil {
+	f.tail.keeps = true
+	err := f.writer.Close()
+	if err == nil {
+		err = f.tail.passTail(f.noIndex)
+	}
+	if err != nil {
 		return fmt.Errorf("write %s: %w", f.name, err)
 	}
-	f.writer, f.columns, f.values, f.typed, f.batch = nil, nil, nil, nil, rowBatch{}
+	f.tail, f.writer, f.columns, f.values, f.typed, f.batch = nil, nil, nil, nil, nil, rowBatch{}
 	return nil
 }
 
@@ -220,6 +226,9 @@ func (f *parquetFile) complete(ctx context.Context) error {
 // bytesOfLeaf is about what each record costs in each leaf of a schema, null or not.
 const bytesOfLeaf = 16
 
+// bytesOfHeader is what the two values of a header take beside what they hold.
+const bytesOfHeader = 48
+
 // bytesOfRow is about what a row takes beside keys, values and headers.
 const bytesOfRow = 64
 
@@ -227,7 +236,7 @@ const bytesOfRow = 64
 func sizeOf(r *baldr.Record, d *Decoded) int {
 	size := len(r.Key) + len(r.Value) + bytesOfRow
 	for _, h := range r.Headers {
-		size += len(h.Key) + len(h.Value)
+		size += len(h.Key) + len(h.Value) + bytesOfHeader
 	}
 	if d != nil {
 		size += len(d.KeyJSON) + len(d.KeyError) + len(d.ValueJSON) + len(d.ValueError)
