@@ -197,6 +197,7 @@ func (e *exporter) exportRule(parts *wiring.Parts, place export.Place) *export.E
 			DecodeKey: e.decode.Keys,
 			Typed:     e.decode.Typed,
 			TypedKey:  e.decode.TypedKey,
+			Schemas:   export.SchemasOption(e.decode.Values || e.decode.Keys, e.decode.Schemas),
 		},
 		Exported: func(row bifrost.Row, o export.Object) {
 			e.Say("exported  %s %s  %s records in %d files",

@@ -26,12 +26,15 @@ func TestOptionsOfAnExport(t *testing.T) {
 	}
 	reached := map[string]bool{}
 	for line, want := range map[string]export.Options{
-		"":                 own,
-		"--decode":         set(func(o *export.Options) { o.Decode = true }),
-		"--decode-key":     set(func(o *export.Options) { o.DecodeKey = true }),
-		"--typed=17":       set(func(o *export.Options) { o.Typed = "17" }),
-		"--typed-key=18":   set(func(o *export.Options) { o.TypedKey = "18" }),
-		"--schemas folder": own,
+		"":                            own,
+		"--decode":                    set(func(o *export.Options) { o.Decode = true }),
+		"--decode-key":                set(func(o *export.Options) { o.DecodeKey = true }),
+		"--typed=17":                  set(func(o *export.Options) { o.Typed = "17" }),
+		"--typed-key=18":              set(func(o *export.Options) { o.TypedKey = "18" }),
+		"--schemas folder":            own,
+		"--decode --schemas folder":   set(func(o *export.Options) { o.Decode, o.Schemas = true, "folder" }),
+		"--decode-key --schemas x":    set(func(o *export.Options) { o.DecodeKey, o.Schemas = true, "x" }),
+		"--decode --schemas _schemas": set(func(o *export.Options) { o.Decode = true }),
 	} {
 		e, c := &exporter{App: app.New(strings.NewReader(""), io.Discard, io.Discard), workers: 1}, &cobra.Command{}
 		e.decode.AddFlags(c)

@@ -73,7 +73,7 @@ func (b *bucketPlace) Create(ctx context.Context, name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bucketFile{upload, ctx, false}, nil
+	return &bucketFile{upload, b.store, b.prefix + name, ctx, false}, nil
 }
 
 // CreateOnce implements Place.
@@ -96,17 +96,42 @@ func (b *bucketPlace) Empty(ctx context.Context) (bool, error) {
 	return len(keys) == 0, err
 }
 
+// List implements Place.
+func (b *bucketPlace) List(ctx context.Context, folder string) (names []string, err error) {
+	for after := ""; ; {
+		page, err := b.store.List(ctx, b.prefix+folder, after, bifrost.ListPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range page {
+			names = append(names, strings.TrimPrefix(key, b.prefix))
+		}
+		if len(page) < bifrost.ListPage {
+			return names, nil
+		}
+		after = page[len(page)-1]
+	}
+}
+
 type bucketFile struct {
 	bifrost.Upload
+	store    bucketStore
+	key      string
 	ctx      context.Context // of its parts
 	complete bool
 }
 
-// Complete implements File.
+// Complete implements File. S3 may refuse two that complete one key at the same moment, and
+// an answer may be lost: then the file is there, whoever wrote it.
 func (f *bucketFile) Complete(ctx context.Context) error {
 	_, err := f.Upload.Complete(ctx)
 	if errors.Is(err, bifrost.ErrExists) {
 		return nil // and the upload is given back by Abort
+	}
+	if err != nil {
+		if _, failed := f.store.Open(ctx, f.key); failed == nil {
+			return nil
+		}
 	}
 	f.complete = err == nil
 	return err

@@ -24,13 +24,13 @@ type directory struct{ root string }
 // exports that were killed have left unfinished for more than a day is removed.
 func InDirectory(root string) (Place, error) {
 	d := &directory{root}
-	left, err := filepath.Glob(filepath.Join(d.pathOf(unfinishedFolder), "*"))
-	if err != nil {
+	left, err := os.ReadDir(d.pathOf(unfinishedFolder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	for _, name := range left {
-		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, entry := range left {
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			if err := os.Remove(filepath.Join(d.pathOf(unfinishedFolder), entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}
@@ -83,6 +83,22 @@ func (d *directory) Read(_ context.Context, name string) ([]byte, error) {
 		err = fmt.Errorf("%w: %w", bifrost.ErrNotFound, err)
 	}
 	return content, err
+}
+
+// List implements Place.
+func (d *directory) List(_ context.Context, folder string) (names []string, err error) {
+	err = filepath.WalkDir(d.pathOf(folder), func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(d.root, name)
+		names = append(names, filepath.ToSlash(relative))
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return names, err
 }
 
 // Empty implements Place.

@@ -41,6 +41,20 @@ type Options struct {
 	// ID, or a subject, in which TOPIC stands for the name of the topic.
 	Typed    string `json:"typed,omitempty"`
 	TypedKey string `json:"typed_key,omitempty"`
+	// Schemas is where the schemas of what is decoded are, "" for DefaultSchemas: elsewhere the
+	// same ID may stand for another schema.
+	Schemas string `json:"schemas,omitempty"`
+}
+
+// DefaultSchemas is the topic that a registry keeps its schemas in unless it is told otherwise.
+const DefaultSchemas = "_schemas"
+
+// SchemasOption is what Options.Schemas is for a decoding export.
+func SchemasOption(decodes bool, schemas string) string {
+	if !decodes || schemas == DefaultSchemas {
+		return ""
+	}
+	return schemas
 }
 
 // Decoded is what became of a record's key and value, all nil where nothing did.
@@ -220,6 +234,9 @@ type run struct {
 	// timesKnown is how many bytes of open row groups an object is expected to take for each that
 	// the catalogue knows of.
 	timesKnown int64
+
+	listing sync.Mutex
+	listed  map[string][]string // the files of topics of which something was erased
 }
 
 func (r *run) exportRow(ctx context.Context, row bifrost.Row) error {
@@ -259,10 +276,55 @@ func (r *run) recordLost(ctx context.Context, row bifrost.Row) error {
 		return nil
 	}
 	before, err := r.readWritten(ctx, row)
+	if err == nil && before == nil {
+		before, err = r.findWithoutNote(ctx, row)
+	}
 	if err == nil && before != nil {
 		r.tell(func() { r.Erased(*before) })
 	}
 	return err
+}
+
+// findWithoutNote finds the files of a row whose export was killed before it noted that they
+// are all there, nil for none.
+func (r *run) findWithoutNote(ctx context.Context, row bifrost.Row) (*Object, error) {
+	names, err := r.filesOf(ctx, row.Name)
+	if err != nil {
+		return nil, err
+	}
+	object := &Object{Topic: row.Name, Partition: row.Number, Start: row.Start, End: row.End}
+	for _, name := range names {
+		if strings.HasSuffix(name, fileNameOf(row)) {
+			object.Files = append(object.Files, ObjectFile{Name: name})
+		}
+	}
+	if object.Files == nil {
+		return nil, nil
+	}
+	return object, nil
+}
+
+// fileNameOf is how the names of all files of a row end.
+func fileNameOf(row bifrost.Row) string {
+	return fmt.Sprintf("/%05d-%020d.parquet", row.Number, row.Start)
+}
+
+// filesOf lists the files of a topic, once for a run.
+func (r *run) filesOf(ctx context.Context, topic string) ([]string, error) {
+	r.listing.Lock()
+	defer r.listing.Unlock()
+	if names, listed := r.listed[topic]; listed {
+		return names, nil
+	}
+	names, err := r.Place.List(ctx, topicFolder+topic+"/")
+	if err != nil {
+		return nil, fmt.Errorf("list the files of %s in %s: %w", topic, r.Place, err)
+	}
+	if r.listed == nil {
+		r.listed = map[string][]string{}
+	}
+	r.listed[topic] = names
+	return names, nil
 }
 
 // readWritten returns what stands in the place about a row, nil for nothing.
@@ -311,8 +373,15 @@ func (r *run) exportObject(ctx context.Context, row bifrost.Row) error {
 	if err != nil {
 		return err
 	}
-	if _, err := r.Place.CreateOnce(ctx, nameOf(row, ownFolder+"objects/", "json"), content); err != nil {
+	there, err := r.Place.CreateOnce(ctx, nameOf(row, ownFolder+"objects/", "json"), content)
+	if err != nil {
 		return err
+	}
+	var noted Object // of another export at the same time, perhaps
+	if err := json.Unmarshal(there, &noted); err != nil || noted.Topic != row.Name || noted.End != row.End ||
+		noted.Checksum != row.Facts.Checksum {
+		return fmt.Errorf("%s has offsets [%d, %d) from another object, %s of topic %s: choose another place, which tells "+
+			"names apart that differ in case alone", r.Place, noted.Start, noted.End, noted.Key, noted.Topic)
 	}
 	r.tell(func() {
 		r.summary.Objects++

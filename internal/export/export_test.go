@@ -412,6 +412,98 @@ func TestLosses(t *testing.T) {
 	if err := e.Export(t.Context(), &Summary{}, Part{partition, readback.Everything}); err != nil || len(erased) != 1 || len(erased[0].Files) != 1 {
 		t.Errorf("%v, %v", erased, err)
 	}
+	// The export was killed before it noted that its files are all there.
+	lake := bifrosttest.NewStore()
+	for name, content := range exportTo(t, a, root) {
+		lake.Put("x/"+name, content)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "_bifrost/objects")); err != nil {
+		t.Fatal(err)
+	}
+	for _, place := range []Place{place, InBucket(lake, "lake", "x/")} {
+		erased = nil
+		e.Place = place
+		if err := e.Export(t.Context(), &Summary{}, Part{partition, readback.Everything}); err != nil || len(erased) != 1 ||
+			fmt.Sprint(erased[0].Files) != "[{topic=orders/date=1970-01-01/00007-00000000000000000000.parquet 0}]" {
+			t.Errorf("%s: %v, %v", place, erased, err)
+		}
+	}
+}
+
+// A topic whose name differs in case alone is another one, also where the place cannot tell.
+func TestAPlaceThatFoldsCase(t *testing.T) {
+	t.Parallel()
+	lake := bifrosttest.NewStore()
+	for i, topic := range []string{"orders", "Orders"} {
+		a := newArchived()
+		a.topic = topic
+		a.add(baldr.Record{Value: []byte(topic)})
+		e := Exporter{Reader: a.reader(), Place: &folding{Place: InBucket(lake, "lake", "x/")}, Options: Options{Layout: 1}}
+		err := e.Export(t.Context(), &Summary{}, Part{a.partition(), readback.Everything})
+		if i == 0 && err != nil || i == 1 && (err == nil || !strings.Contains(err.Error(), "of topic orders: choose another place")) {
+			t.Errorf("%s: %v", topic, err)
+		}
+	}
+}
+
+// A folding place has one file for names that differ in case alone, and hears of notes late,
+// as if both exports ran at once.
+type folding struct{ Place }
+
+func (f *folding) Create(ctx context.Context, name string) (File, error) {
+	return f.Place.Create(ctx, strings.ToLower(name))
+}
+
+func (f *folding) CreateOnce(ctx context.Context, name string, content []byte) ([]byte, error) {
+	return f.Place.CreateOnce(ctx, strings.ToLower(name), content)
+}
+
+func (f *folding) Read(context.Context, string) ([]byte, error) { return nil, bifrost.ErrNotFound }
+
+// A file that is there after its completion failed is there: S3 refuses one of two that
+// complete a key at the same moment, and an answer may be lost.
+func TestACompletionThatFails(t *testing.T) {
+	t.Parallel()
+	for _, there := range []bool{true, false} {
+		lake := bifrosttest.NewStore()
+		place := InBucket(&refusing{lake, there}, "lake", "x/")
+		f, err := place.Create(t.Context(), "f")
+		if err == nil {
+			_, err = f.Write([]byte("x"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Complete(t.Context()); (err == nil) != there {
+			t.Errorf("the file is there: %v; error %v", there, err)
+		}
+		f.Abort()
+	}
+}
+
+// A refusing store says that what it completes has failed.
+type refusing struct {
+	*bifrosttest.Store
+	there bool // all the same
+}
+
+func (r *refusing) Create(ctx context.Context, key string) (bifrost.Upload, error) {
+	upload, err := r.Store.Create(ctx, key)
+	return refusedUpload{upload, r.there}, err
+}
+
+type refusedUpload struct {
+	bifrost.Upload
+	there bool
+}
+
+func (r refusedUpload) Complete(ctx context.Context) (bifrost.Stored, error) {
+	if r.there {
+		if _, err := r.Upload.Complete(ctx); err != nil {
+			return bifrost.Stored{}, err
+		}
+	}
+	return bifrost.Stored{}, errors.New("409 ConditionalRequestConflict")
 }
 
 // Other options, another archive, and a place that is something else are refused.
@@ -436,6 +528,7 @@ func TestRefusals(t *testing.T) {
 		"group is  there and g here":                                               {Layout: 1, Group: "g"},
 		"bucket is  there and b here":                                              {Layout: 1, Bucket: "b"},
 		"layout is 1 there and 2 here":                                             {Layout: 2},
+		"schemas is not given there and other here":                                {Layout: 1, Schemas: "other"},
 		"decode is false there and true here, typed is not given there and 7 here": {Layout: 1, Decode: true, Typed: "7"},
 	} {
 		if err := begin("x/", other); !errors.Is(err, ErrOtherOptions) || !strings.Contains(err.Error(), "options: "+differs+": choose") {

@@ -112,15 +112,16 @@ func (r *run) writeFilesWithin(
 			return err
 		}
 	}
-	for _, f := range open.files {
+	object.Undecoded = open.undecoded
+	all := slices.Sorted(maps.Keys(open.files))
+	for i, d := range all { // one after another: each takes a part of an upload until it is complete
+		f := open.files[d]
 		if err := f.end(); err != nil {
 			return err
 		}
-	}
-	release() // another object is compressed while this one goes to the disk or to S3
-	object.Undecoded = open.undecoded
-	for _, d := range slices.Sorted(maps.Keys(open.files)) {
-		f := open.files[d]
+		if i == len(all)-1 {
+			release() // another object is compressed while this one goes to the disk or to S3
+		}
 		if err := f.complete(ctx); err != nil {
 			return err
 		}
@@ -186,7 +187,7 @@ func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 	d := o.days.of(r.Timestamp)
 	f := o.files[d]
 	if f == nil {
-		name := fmt.Sprintf("%s%s/date=%s/%05d-%020d.parquet", topicFolder, o.row.Name, d, o.row.Number, o.row.Start)
+		name := fmt.Sprintf("%s%s/date=%s%s", topicFolder, o.row.Name, d, fileNameOf(o.row))
 		if f, err = newParquetFile(ctx, o.exporter.Place, name, decoded != nil, o.typed); err != nil {
 			return err
 		}

@@ -17,6 +17,8 @@ type Place interface {
 	CreateOnce(ctx context.Context, name string, content []byte) ([]byte, error)
 	// Read reads a small file; bifrost.ErrNotFound when there is none for certain.
 	Read(ctx context.Context, name string) ([]byte, error)
+	// List returns the names of the files below a folder, whose name ends with a slash.
+	List(ctx context.Context, folder string) ([]string, error)
 	// Empty reports whether there is nothing at all in the place.
 	Empty(ctx context.Context) (bool, error)
 	// String names the place for people.

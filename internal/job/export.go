@@ -134,6 +134,7 @@ func (r *Runner) exporter(ctx context.Context, spec Spec) (*export.Exporter, err
 			DecodeKey: asked.DecodeKey,
 			Typed:     asked.Typed,
 			TypedKey:  asked.TypedKey,
+			Schemas:   export.SchemasOption(asked.Decode || asked.DecodeKey, asked.Schemas),
 		},
 	}
 	if !asked.needsSchemas() {

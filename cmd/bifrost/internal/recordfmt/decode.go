@@ -44,16 +44,13 @@ func (n nowhere) Schema(context.Context, int) (schema.Schema, error) {
 	return schema.Schema{}, fmt.Errorf("%w: %s", schema.ErrNoSchema, n.reason)
 }
 
-// schemasTopic is where a registry keeps its schemas unless it is told otherwise.
-const schemasTopic = "_schemas"
-
 // AddFlags adds --decode, --decode-key and --schemas.
 func (d *Decoding) AddFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&d.Values, "decode", false,
 		"decode values that begin with the ID of a schema: Avro, "+
 			"Protobuf and JSON as Confluent's serializers write them")
 	c.Flags().BoolVar(&d.Keys, "decode-key", false, "decode keys likewise")
-	c.Flags().StringVar(&d.Schemas, "schemas", schemasTopic,
+	c.Flags().StringVar(&d.Schemas, "schemas", export.DefaultSchemas,
 		"where schemas are: a topic of the archive, the URL of a registry, a directory with files such as 17.avsc, "+
 			"or a file of cat --json of such a topic")
 }
@@ -134,8 +131,8 @@ func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Pa
 		switch {
 		case statErr == nil:
 			return d.readSchemaFiles()
-		case d.Lenient && d.Schemas == schemasTopic:
-			return nowhere{"the archive has no topic " + schemasTopic + "; --schemas takes another topic, the URL of a " +
+		case d.Lenient && d.Schemas == export.DefaultSchemas:
+			return nowhere{"the archive has no topic " + export.DefaultSchemas + "; --schemas takes another topic, the URL of a " +
 				"registry, or files"}, nil
 		}
 		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files",
