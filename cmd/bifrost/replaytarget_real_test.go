@@ -364,8 +364,9 @@ func TestRightsThatAreMissing(t *testing.T) {
 				s.run(t, append(args, "--dry-run")...).must(t, 3, c.says...)
 			}
 			left := map[string]int{}
-			for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-				if left = topicsNow(t, there); left["new"] == 0 { // a broker hears of it later than the controller
+			deadline := time.Now().Add(30 * time.Second) // a broker hears of a deletion later than the controller
+			for ; time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+				if left = topicsNow(t, there); left["new"] == 0 {
 					break
 				}
 			}

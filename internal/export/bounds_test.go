@@ -97,7 +97,7 @@ func mustLieInBounds(t *testing.T, content []byte, bounded map[string]bool) (gro
 			leaf, _ := file.Schema().Lookup(path...)
 			kind := leaf.Node.Type()
 			compare := kind.Compare
-			if logical := kind.LogicalType(); logical != nil && logical.Value != nil && kind.Kind() == parquet.FixedLenByteArray && strings.Contains(kind.String(), "DECIMAL") {
+			if kind.Kind() == parquet.FixedLenByteArray && strings.Contains(kind.String(), "DECIMAL") {
 				compare = func(a, b parquet.Value) int { return signedOf(a).Cmp(signedOf(b)) }
 			}
 			raw := file.Metadata().RowGroups[i].Columns[number]
@@ -123,7 +123,8 @@ func mustLieInBounds(t *testing.T, content []byte, bounded map[string]bool) (gro
 						continue
 					}
 					present++
-					if hasStats && (compare(kind.Kind().Value(stats.MinValue), v) > 0 || compare(kind.Kind().Value(stats.MaxValue), v) < 0) {
+					least, largest := kind.Kind().Value(stats.MinValue), kind.Kind().Value(stats.MaxValue)
+					if hasStats && (compare(least, v) > 0 || compare(largest, v) < 0) {
 						t.Fatalf("%s: %v is not in [%v, %v] of the row group", name, v, stats.MinValue, stats.MaxValue)
 					}
 					if hasIndex && (index.NullPage(at) || compare(index.MinValue(at), v) > 0 || compare(index.MaxValue(at), v) < 0) {

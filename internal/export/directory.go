@@ -24,13 +24,15 @@ type directory struct{ root string }
 // exports that were killed have left unfinished for more than a day is removed.
 func InDirectory(root string) (Place, error) {
 	d := &directory{root}
-	left, err := os.ReadDir(d.pathOf(unfinishedFolder))
+	folder := d.pathOf(unfinishedFolder)
+	left, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, entry := range left {
 		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			if err := os.Remove(filepath.Join(d.pathOf(unfinishedFolder), entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err := os.Remove(filepath.Join(folder, entry.Name()))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}

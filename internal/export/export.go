@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -201,7 +202,8 @@ func (e *Exporter) claimPlace(ctx context.Context, wanted []byte) ([]byte, error
 // Export writes those objects of the parts that are archived and not written yet. After a
 // failure the summary counts what was written before it.
 func (e *Exporter) Export(ctx context.Context, summary *Summary, parts ...Part) error {
-	r := &run{Exporter: e, summary: summary, memory: semaphore.NewWeighted(openBytes), timesKnown: 4}
+	r := &run{Exporter: e, summary: summary, memory: semaphore.NewWeighted(openBytes), timesKnown: 4,
+		listed: map[string][]string{}}
 	return parallel.TryEach(ctx, e.AtOnce, e.rowsOf(ctx, parts), func(ctx context.Context, row bifrost.Row) error {
 		if err := r.exportRow(ctx, row); err != nil {
 			return fmt.Errorf("export offsets %s of %s: %w", row.Range, row.Partition, err)
@@ -257,9 +259,12 @@ func (r *run) tell(what func()) {
 	what()
 }
 
+// stemOf is what all files of a row are called, in whichever folder.
+func stemOf(row bifrost.Row) string { return fmt.Sprintf("%05d-%020d", row.Number, row.Start) }
+
 // nameOf is the name of what belongs to a row, in a folder.
 func nameOf(row bifrost.Row, folder, ending string) string {
-	return fmt.Sprintf("%s%s%s/%05d-%020d.%s", folder, topicFolder, row.Name, row.Number, row.Start, ending)
+	return fmt.Sprintf("%s%s%s/%s.%s", folder, topicFolder, row.Name, stemOf(row), ending)
 }
 
 // recordLost lists offsets that are lost, and tells if they had been written before.
@@ -294,7 +299,7 @@ func (r *run) findWithoutNote(ctx context.Context, row bifrost.Row) (*Object, er
 	}
 	object := &Object{Topic: row.Name, Partition: row.Number, Start: row.Start, End: row.End}
 	for _, name := range names {
-		if strings.HasSuffix(name, fileNameOf(row)) {
+		if path.Base(name) == stemOf(row)+".parquet" {
 			object.Files = append(object.Files, ObjectFile{Name: name})
 		}
 	}
@@ -302,11 +307,6 @@ func (r *run) findWithoutNote(ctx context.Context, row bifrost.Row) (*Object, er
 		return nil, nil
 	}
 	return object, nil
-}
-
-// fileNameOf is how the names of all files of a row end.
-func fileNameOf(row bifrost.Row) string {
-	return fmt.Sprintf("/%05d-%020d.parquet", row.Number, row.Start)
 }
 
 // filesOf lists the files of a topic, once for a run.
@@ -319,9 +319,6 @@ func (r *run) filesOf(ctx context.Context, topic string) ([]string, error) {
 	names, err := r.Place.List(ctx, topicFolder+topic+"/")
 	if err != nil {
 		return nil, fmt.Errorf("list the files of %s in %s: %w", topic, r.Place, err)
-	}
-	if r.listed == nil {
-		r.listed = map[string][]string{}
 	}
 	r.listed[topic] = names
 	return names, nil
@@ -337,11 +334,28 @@ func (e *Exporter) readWritten(ctx context.Context, row bifrost.Row) (*Object, e
 	if err != nil {
 		return nil, err
 	}
+	return e.parseNote(name, content)
+}
+
+func (e *Exporter) parseNote(name string, content []byte) (*Object, error) {
 	object := &Object{}
 	if err := json.Unmarshal(content, object); err != nil {
 		return nil, fmt.Errorf("%s in %s: %w", name, e.Place, err)
 	}
 	return object, nil
+}
+
+// checkNote is an error unless what stands in the place is about the object of the row.
+func (r *run) checkNote(noted *Object, row bifrost.Row) error {
+	if noted.Topic == row.Name && noted.End == row.End && noted.Checksum == row.Facts.Checksum {
+		return nil
+	}
+	another := "another place"
+	if noted.Topic != row.Name {
+		another += " that tells names apart which differ in case alone"
+	}
+	return fmt.Errorf("%s has offsets [%d, %d) from another object, %s of topic %s: choose %s", r.Place, noted.Start,
+		noted.End, noted.Key, noted.Topic, another)
 }
 
 // exportObject writes the files of one object, and last that they are there.
@@ -350,10 +364,10 @@ func (r *run) exportObject(ctx context.Context, row bifrost.Row) error {
 	switch {
 	case err != nil:
 		return err
-	case before != nil && (before.End != row.End || before.Checksum != row.Facts.Checksum):
-		return fmt.Errorf("%s has offsets [%d, %d) from another object, %s: choose another place", r.Place,
-			before.Start, before.End, before.Key)
 	case before != nil:
+		if err := r.checkNote(before, row); err != nil {
+			return err
+		}
 		r.tell(func() {
 			r.summary.Before++
 			if r.Found != nil {
@@ -373,15 +387,17 @@ func (r *run) exportObject(ctx context.Context, row bifrost.Row) error {
 	if err != nil {
 		return err
 	}
-	there, err := r.Place.CreateOnce(ctx, nameOf(row, ownFolder+"objects/", "json"), content)
+	name := nameOf(row, ownFolder+"objects/", "json")
+	there, err := r.Place.CreateOnce(ctx, name, content)
 	if err != nil {
 		return err
 	}
-	var noted Object // of another export at the same time, perhaps
-	if err := json.Unmarshal(there, &noted); err != nil || noted.Topic != row.Name || noted.End != row.End ||
-		noted.Checksum != row.Facts.Checksum {
-		return fmt.Errorf("%s has offsets [%d, %d) from another object, %s of topic %s: choose another place, which tells "+
-			"names apart that differ in case alone", r.Place, noted.Start, noted.End, noted.Key, noted.Topic)
+	noted, err := r.parseNote(name, there) // of another export at the same time, perhaps
+	if err == nil {
+		err = r.checkNote(noted, row)
+	}
+	if err != nil {
+		return err
 	}
 	r.tell(func() {
 		r.summary.Objects++

@@ -14,28 +14,29 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// boundless are the columns of a schema, by their number, that have no least and largest
-// values. Those of text and bytes would be as long as the values. Of other types the library
-// compares what has a fixed length as bytes without a sign, which decimals are not, and has
-// no place for a page of nulls in their index.
-func boundless(s *parquet.Schema) (numbers []int, paths [][]string) {
+// columnsWithoutBounds are the numbers of a schema's columns for which no least and largest
+// values are written. Those of text and bytes would be as long as the values themselves. Values
+// of a fixed length are UUIDs and large decimals: the library compares them without a sign,
+// and leaves pages of nulls out of their index.
+func columnsWithoutBounds(s *parquet.Schema) (numbers []int) {
 	for number, path := range s.Columns() {
 		leaf, _ := s.Lookup(path...)
-		switch kind := leaf.Node.Type().Kind(); {
-		case kind == parquet.FixedLenByteArray,
-			kind == parquet.ByteArray && path[0] != "key" && path[0] != "timestamp_type":
-			numbers, paths = append(numbers, number), append(paths, path)
+		kind := leaf.Node.Type().Kind()
+		if kind == parquet.FixedLenByteArray ||
+			kind == parquet.ByteArray && path[0] != "key" && path[0] != "timestamp_type" {
+			numbers = append(numbers, number)
 		}
 	}
-	return numbers, paths
+	return numbers
 }
 
 // tailHolder passes on what is written, until it keeps the rest.
 type tailHolder struct {
-	to     io.Writer
-	passed int64 // bytes
-	keeps  bool
-	tail   []byte
+	to      io.Writer
+	without []int // numbers of the columns that get no index of their pages
+	passed  int64 // bytes
+	keeps   bool
+	tail    []byte
 }
 
 // Write implements io.Writer.
@@ -52,11 +53,11 @@ func (t *tailHolder) Write(p []byte) (int, error) {
 // footerEnd is how many bytes are behind the footer: its length, and the mark of the format.
 const footerEnd = 8
 
-// passTail passes the rest on without the index of pages of some columns. The library
-// writes one for each: for those without bounds one by which all values are empty, and
-// readers that go by it find no other one. A missing index says nothing, as missing
-// statistics do (PageIndex.md of the Parquet format).
-func (t *tailHolder) passTail(without []int) error {
+// passTail passes the rest on without the indexes of columns that get none. The library
+// writes one for each column; that of a column without bounds says that all its values are
+// empty, and readers that go by it find none of the others. An index may be missing
+// (PageIndex.md of the Parquet format).
+func (t *tailHolder) passTail() error {
 	if len(t.tail) < footerEnd {
 		return errors.New("the file has no footer")
 	}
@@ -69,30 +70,25 @@ func (t *tailHolder) passTail(without []int) error {
 	if err := thrift.Unmarshal(new(thrift.CompactProtocol), t.tail[start:start+length], &footer); err != nil {
 		return fmt.Errorf("read the footer: %w", err)
 	}
-	end := t.moveIndexes(&footer, without)
-	moved := len(end)
-	end, err := appendFooter(end, &footer)
+	end := t.moveIndexes(&footer, start)
+	written, err := thrift.Marshal(new(thrift.CompactProtocol), &footer)
 	if err != nil {
 		return fmt.Errorf("write the footer: %w", err)
 	}
-	end = binary.LittleEndian.AppendUint32(end, uint32(len(end)-moved))
+	end = append(end, written...)
+	end = binary.LittleEndian.AppendUint32(end, uint32(len(written)))
 	_, err = t.to.Write(append(end, t.tail[len(t.tail)-4:]...))
 	return err
 }
 
-func appendFooter(to []byte, footer *format.FileMetaData) ([]byte, error) {
-	written, err := thrift.Marshal(new(thrift.CompactProtocol), footer)
-	return append(to, written...), err
-}
-
-// moveIndexes returns the tail up to the footer with those indexes that stay, one behind the
-// other: readers take the indexes of all columns for one stretch of the file.
-func (t *tailHolder) moveIndexes(footer *format.FileMetaData, without []int) []byte {
-	if len(footer.RowGroups) == 0 {
-		return nil
+// moveIndexes returns the tail up to the footer, which starts there, with those indexes that
+// stay, one behind the other: readers take the indexes of all columns for one stretch of the
+// file.
+func (t *tailHolder) moveIndexes(footer *format.FileMetaData, start int64) []byte {
+	if len(footer.RowGroups) > 0 {
+		start = footer.RowGroups[0].Columns[0].ColumnIndexOffset - t.passed
 	}
-	kept := t.tail[:footer.RowGroups[0].Columns[0].ColumnIndexOffset-t.passed]
-	end := append(make([]byte, 0, len(t.tail)), kept...)
+	end := append(make([]byte, 0, len(t.tail)), t.tail[:start]...)
 	move := func(offset *int64, length int32) {
 		at := *offset - t.passed
 		*offset = t.passed + int64(len(end))
@@ -101,7 +97,7 @@ func (t *tailHolder) moveIndexes(footer *format.FileMetaData, without []int) []b
 	for _, group := range footer.RowGroups {
 		for number := range group.Columns {
 			column := &group.Columns[number]
-			if slices.Contains(without, number) {
+			if slices.Contains(t.without, number) {
 				column.ColumnIndexOffset, column.ColumnIndexLength = 0, 0
 				continue
 			}

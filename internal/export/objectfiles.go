@@ -187,7 +187,7 @@ func (o *openFiles) writeRecord(ctx context.Context, r *baldr.Record) error {
 	d := o.days.of(r.Timestamp)
 	f := o.files[d]
 	if f == nil {
-		name := fmt.Sprintf("%s%s/date=%s%s", topicFolder, o.row.Name, d, fileNameOf(o.row))
+		name := fmt.Sprintf("%s%s/date=%s/%s.parquet", topicFolder, o.row.Name, d, stemOf(o.row))
 		if f, err = newParquetFile(ctx, o.exporter.Place, name, decoded != nil, o.typed); err != nil {
 			return err
 		}

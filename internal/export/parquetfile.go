@@ -84,7 +84,6 @@ func roomFor(dst, src []byte) []byte { return slices.Grow(dst[:0], len(src)+len(
 type parquetFile struct {
 	to      File
 	tail    *tailHolder
-	noIndex []int // numbers of columns
 	writer  *parquet.GenericWriter[any]
 	columns []*parquet.ColumnWriter
 	name    string
@@ -119,18 +118,17 @@ func newParquetFile(
 		parquet.DataPageStatistics(false), parquet.DeprecatedDataPageStatistics(false),
 		parquet.SortingWriterConfig(parquet.SortingColumns(parquet.Ascending("offset"))),
 		parquet.CreatedBy("bifrost", "", "")}
-	noIndex, noBounds := boundless(schema)
-	for _, path := range noBounds {
-		options = append(options, parquet.SkipPageBounds(path...))
+	tail := &tailHolder{to: to, without: columnsWithoutBounds(schema)}
+	for _, number := range tail.without {
+		options = append(options, parquet.SkipPageBounds(schema.Columns()[number]...))
 	}
-	tail := &tailHolder{to: to}
 	w := parquet.NewGenericWriter[any](tail, options...)
 	own := columnValueError + 1
 	if !decoded {
 		own = columnKeyJSON
 	}
-	return &parquetFile{to: to, tail: tail, noIndex: noIndex, writer: w, columns: w.ColumnWriters(), name: name, batch: newRowBatch(own),
-		values: values, typed: shredders}, nil
+	return &parquetFile{to: to, tail: tail, writer: w, columns: w.ColumnWriters(), name: name,
+		batch: newRowBatch(own), values: values, typed: shredders}, nil
 }
 
 // withValueCodec lets a codec compress the values.
@@ -206,7 +204,7 @@ func (f *parquetFile) end() error {
 	f.tail.keeps = true
 	err := f.writer.Close()
 	if err == nil {
-		err = f.tail.passTail(f.noIndex)
+		err = f.tail.passTail()
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", f.name, err)

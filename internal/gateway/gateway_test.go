@@ -32,8 +32,8 @@ type pulled struct {
 	answer  kmsg.FetchResponseTopicPartition
 }
 
-// patient is how many milliseconds a fetch waits to which there is something to say. Records
-// and errors come at once where the machine is not slow.
+// patient is how many milliseconds a fetch waits at most that will be answered with records or
+// an error: these come at once, unless the machine is slow.
 const patient = 30_000
 
 // pull fetches once.

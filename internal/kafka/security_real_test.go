@@ -144,9 +144,9 @@ func (s *secureTest) login(password string) map[string]any {
 	return s.fields(map[string]any{"username": "archive", "password": password})
 }
 
-// patience is long where a client succeeds, and shortPatience where it cannot.
+// How long clients wait for brokers: those that are to succeed, and those that cannot.
 const (
-	patience      = 30 * time.Second
+	longPatience  = 30 * time.Second
 	shortPatience = 5 * time.Second
 )
 
@@ -209,7 +209,7 @@ func (s *secureTest) waysIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			secret := newSecret(t, way.fields)
-			client := s.client(t, way.listener, Security{TLS: way.tls, Mechanism: way.sasl, Secret: secret}, patience)
+			client := s.client(t, way.listener, Security{TLS: way.tls, Mechanism: way.sasl, Secret: secret}, longPatience)
 			s.useAll(t, client)
 			if n := secret.readTimes(); n != 1 {
 				t.Errorf("the secret was read %d times, want once", n)
@@ -362,7 +362,7 @@ func (s *secureTest) rotation(t *testing.T) {
 	fields := s.login(scramPassword)
 	fields["username"] = "rotated"
 	secret := newSecret(t, fields)
-	client := s.client(t, localservices.ListenerReauth, Security{TLS: true, Mechanism: ScramSHA512, Secret: secret}, patience)
+	client := s.client(t, localservices.ListenerReauth, Security{TLS: true, Mechanism: ScramSHA512, Secret: secret}, longPatience)
 	if n, err := s.read(t, client); err != nil || n != 3 {
 		t.Fatalf("read %d records, error %v", n, err)
 	}
@@ -396,7 +396,7 @@ func (s *secureTest) permissions(t *testing.T) {
 	} {
 		fields := s.login(scramPassword)
 		fields["username"] = user
-		client := s.client(t, localservices.ListenerSASL, Security{TLS: true, Mechanism: ScramSHA512, Secret: newSecret(t, fields)}, patience)
+		client := s.client(t, localservices.ListenerSASL, Security{TLS: true, Mechanism: ScramSHA512, Secret: newSecret(t, fields)}, longPatience)
 		eventually(t, "the password and the ACLs of "+user, func() bool { // of which the controller has told the broker
 			_, topics, err := client.Topics(t.Context())
 			if err != nil || (len(topics) == 1) != want.sees {

@@ -18,7 +18,6 @@ import (
 type avroCodec struct {
 	parsed *avro.Schema
 	shape  *avroShape
-	whole  bool // a payload is bytes, which serializers write without their length, whatever they stand for
 }
 
 // compileAvro returns a codec of Avro's binary encoding.
@@ -31,13 +30,13 @@ func compileAvro(s Schema) (*avroCodec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &avroCodec{parsed, shape, shape.kind == "bytes"}, nil
+	return &avroCodec{parsed, shape}, nil
 }
 
 // decodeValue returns what the library makes of a payload, each value of a union in a
 // map of one entry under the name of its branch.
 func (c *avroCodec) decodeValue(payload []byte) (value any, err error) {
-	if c.whole {
+	if c.shape.kind == "bytes" { // which serializers write without their length, whatever they stand for
 		payload = append(binary.AppendVarint(nil, int64(len(payload))), payload...)
 	}
 	rest, err := c.parsed.Decode(payload, &value, avro.TaggedUnions())
@@ -117,7 +116,7 @@ func parseOneAvro(cache *avro.SchemaCache, text string, options ...avro.SchemaOp
 	return parsed, nil
 }
 
-// dropFieldAliases takes the aliases from the fields of records, and reports whether there
+// dropFieldAliases removes the aliases of the fields of all records, and reports whether there
 // were some.
 func dropFieldAliases(schema any) (some bool) {
 	switch s := schema.(type) {

@@ -266,9 +266,10 @@ func (c *Column) takeUUID(s *avroShape, v any) (any, error) {
 	return nil, c.mismatch(s)
 }
 
+// powerOfTen is 10 to the power of n.
 func powerOfTen(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
-// signed is the number in two's complement of Avro's decimals.
+// signed is the number that the digits of one of Avro's decimals are, in two's complement.
 func signed(digits []byte) *big.Int {
 	n := new(big.Int).SetBytes(digits)
 	if len(digits) > 0 && digits[0] >= 0x80 {

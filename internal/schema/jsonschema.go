@@ -39,7 +39,7 @@ func compileJSON(s Schema) (func([]byte) ([]byte, error), error) {
 	compiler.DefaultDraft(jsonschema.Draft7) // what Confluent's libraries take where none is named
 	compiler.UseLoader(loader)
 	compiler.UseRegexpEngine(anyRegexp)
-	for _, name := range formats { // which Confluent's libraries do not check
+	for _, name := range uncheckedFormats {
 		compiler.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(any) error { return nil }})
 	}
 	const at = base + "the-schema"
@@ -72,18 +72,18 @@ func decodeJSON(schema *jsonschema.Schema, payload []byte) ([]byte, error) {
 	return compact.Bytes(), err
 }
 
-// mostExponent is the largest power of ten of a number that is checked. The validator
-// makes whole numbers of them, which takes minutes from a million on, and more than that
-// it cannot do; a double ends at 308.
+// mostExponent is the largest exponent of ten, and without its sign the smallest, of numbers
+// that are validated. The validator writes all their digits out, which takes minutes from a
+// million on and ends the program beyond it. A double ends at 308.
 const mostExponent = 1000
 
-// checkNumbers is an error where a number is larger, or smaller, than can be checked.
+// checkNumbers is an error if a number has an exponent that the validator cannot handle.
 func checkNumbers(value any) error {
 	switch v := value.(type) {
 	case json.Number:
 		_, exponent, some := strings.Cut(strings.ToLower(v.String()), "e")
 		if power, err := strconv.Atoi(exponent); some && (err != nil || power > mostExponent || power < -mostExponent) {
-			return fmt.Errorf("the exponent of %.40s is above %d", v, mostExponent)
+			return fmt.Errorf("the exponent of %.40s is not within ±%d", v, mostExponent)
 		}
 	case []any:
 		for _, one := range v {
@@ -101,10 +101,10 @@ func checkNumbers(value any) error {
 	return nil
 }
 
-// formats are those that the validator checks unless it is told not to.
-var formats = []string{
-	"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer", "period",
-	"regex", "relative-json-pointer", "semver", "time", "uri", "uri-reference", "uri-template", "uuid",
+// uncheckedFormats are those that the validator knows. Confluent's libraries check none.
+var uncheckedFormats = []string{
+	"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer",
+	"period", "regex", "relative-json-pointer", "semver", "time", "uri", "uri-reference", "uri-template", "uuid",
 }
 
 // anyRegexp compiles a pattern. What Go's expressions do not have, such as looking ahead,

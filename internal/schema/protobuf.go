@@ -150,8 +150,8 @@ func (p *protobufFile) decode(payload []byte) ([]byte, error) {
 		case err != nil:
 			problem = errors.Join(problem, err)
 		case whole && fits != nil && !bytes.Equal(fits, text):
-			return nil, fmt.Errorf("it may be a %s or a %s: not all serializers count the entries of maps as messages, "+
-				"and it fits both", fitsAs, descriptor.FullName())
+			return nil, fmt.Errorf("it may be a %s or a %s: not all serializers count the entries of maps as "+
+				"messages, and it fits both", fitsAs, descriptor.FullName())
 		case whole:
 			fits, fitsAs = text, descriptor.FullName()
 		case partly == nil:

@@ -132,8 +132,8 @@ func (d *Decoding) findSchemas(ctx context.Context, a *app.App, parts *wiring.Pa
 		case statErr == nil:
 			return d.readSchemaFiles()
 		case d.Lenient && d.Schemas == export.DefaultSchemas:
-			return nowhere{"the archive has no topic " + export.DefaultSchemas + "; --schemas takes another topic, the URL of a " +
-				"registry, or files"}, nil
+			return nowhere{"the archive has no topic " + export.DefaultSchemas + "; --schemas takes another topic, " +
+				"the URL of a registry, or files"}, nil
 		}
 		return nil, fmt.Errorf("--schemas %s: %w; --schemas takes another topic, the URL of a registry, or files",
 			d.Schemas, err)
